@@ -1,0 +1,285 @@
+/**
+ * What the rest of the server knows of the database: plain records in and out, no Prisma types.
+ *
+ * Contract:
+ * - Content (pages, tree nodes, state blobs, programs) is stored once, by SHA-256, in `blobs`.
+ * - `journal.commit` is the only durable gate: it resolves after the transaction that holds the batch is on
+ *   disk; concurrent calls are gathered into one transaction (group commit) in call order.
+ * - Every write that belongs to a machine carries the machine's epoch; a stale epoch is refused (StaleEpochError).
+ * - Lists are keyset-paged, ordered by (createdAt, id) or by the key named at the method.
+ * - Instruction counts, times and sequence numbers are JavaScript numbers (safe integers), times in ns;
+ *   wall-clock times are `Date`.
+ */
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+/** Lower-case hexadecimal SHA-256, 64 characters. */
+export type Hash = string;
+
+export interface Page<T> {
+  items: T[];
+  /** Opaque; empty when there is nothing more. */
+  nextPageToken: string;
+}
+export interface PageQuery {
+  pageSize: number;
+  pageToken: string;
+}
+
+export type Role = "admin" | "staff" | "grader" | "student";
+
+export interface UserRow {
+  id: string;
+  name: string;
+  role: Role;
+  createdAt: Date;
+  disabled: boolean;
+}
+
+export interface ApiKeyRow {
+  id: string;
+  userId: string;
+  /** SHA-256 of the secret; the secret itself is never stored. */
+  secretHash: Hash;
+  label: string;
+  createdAt: Date;
+  expiresAt: Date | null;
+  revokedAt: Date | null;
+}
+
+/** Where a machine stands in its own history. Both numbers only grow. */
+export interface Position {
+  instructions: number;
+  timeNs: number;
+}
+
+export interface MachineRow {
+  id: string;
+  ownerId: string;
+  displayName: string;
+  labels: Record<string, string>;
+  /** ostler.v1.MachineSpec, protobuf binary. */
+  spec: Bytes;
+  createdAt: Date;
+  updatedAt: Date;
+  /** The snapshot that this machine's journal starts from; null: from its spec. Journal seq counts on from there. */
+  originSnapshotId: string | null;
+  /** Lease: every hosting write carries it. Raised each time a process takes the machine. */
+  epoch: number;
+  /** The newest entry and the furthest position that any client may have seen. */
+  lastSequence: number;
+  reached: Position;
+  /** Summary for lists while the machine is not resident. */
+  status: MachineStatus;
+}
+
+export interface MachineStatus {
+  /** As of the last commit. "frozen": it broke an invariant of ours and is kept for inspection. */
+  run: "running" | "paused" | "idle" | "frozen";
+  reason: string;
+  consoleLength: number;
+  taskCount: number;
+}
+
+export interface JournalEntryRow {
+  machineId: string;
+  /** 1, 2, 3, … without holes within one machine (continuing its origin snapshot's sequence). */
+  sequence: number;
+  at: Position;
+  /** Encoded kernel Input. */
+  payload: Bytes;
+}
+
+export interface ConsoleChunkRow {
+  machineId: string;
+  /** Offset of the first byte in the machine's whole console output. */
+  offset: number;
+  bytes: Bytes;
+}
+
+/** One machine's part of a group commit. All of it becomes durable, or none. */
+export interface CommitBatch {
+  machineId: string;
+  epoch: number;
+  entries: { sequence: number; at: Position; payload: Bytes }[];
+  console: { offset: number; bytes: Bytes }[];
+  reached: Position;
+  status: MachineStatus;
+}
+
+export interface SnapshotRow {
+  id: string;
+  machineId: string;
+  ownerId: string;
+  displayName: string;
+  labels: Record<string, string>;
+  /** Root hash: names state and memory whole. */
+  root: Hash;
+  at: Position;
+  /** Last journal entry that the state includes. */
+  sequence: number;
+  traceSequence: number;
+  consoleLength: number;
+  createdAt: Date;
+  /** "user": asked for; "automatic": hibernation and seek points, may be collected. */
+  kind: "user" | "automatic";
+  /** Bytes that this snapshot added to the store, and its whole size; for display. */
+  newBytes: number;
+  totalBytes: number;
+}
+
+export interface ProgramRow {
+  ownerId: string;
+  hash: Hash;
+  name: string;
+  size: number;
+  createdAt: Date;
+}
+
+export interface AssignmentRow {
+  id: string;
+  ownerId: string;
+  displayName: string;
+  /** ostler.v1.AssignmentSpec, protobuf binary. */
+  spec: Bytes;
+  /** Raised with each update; a submission is graded against one version. */
+  version: number;
+  createdAt: Date;
+}
+
+export interface SubmissionRow {
+  id: string;
+  assignmentId: string;
+  assignmentVersion: number;
+  ownerId: string;
+  /** Blob of the ELF, or of the C source. */
+  contentHash: Hash;
+  contentKind: "elf" | "c";
+  state: "queued" | "grading" | "graded" | "failed" | "cancelled";
+  /** ostler.v1.GradeReport, protobuf binary; empty until graded. */
+  report: Bytes;
+  error: string;
+  createdAt: Date;
+}
+
+export interface IdempotencyRow {
+  ownerId: string;
+  method: string;
+  key: string;
+  requestHash: Hash;
+  /** Protobuf binary of the response. */
+  response: Bytes;
+}
+
+export interface Blobs {
+  /** Stores what is not there yet; resolves when durable. Returns how many bytes were new. */
+  put(blobs: { hash: Hash; data: Bytes }[]): Promise<{ newBytes: number }>;
+  /** Missing hashes are absent from the result. */
+  get(hashes: readonly Hash[]): Promise<Map<Hash, Bytes>>;
+  has(hashes: readonly Hash[]): Promise<Set<Hash>>;
+}
+
+export interface Journal {
+  commit(batch: CommitBatch): Promise<void>;
+  /** Entries with sequence in (after, upTo], ascending, at most `limit`. */
+  read(machineId: string, after: number, upTo: number, limit: number): Promise<JournalEntryRow[]>;
+  /** Console bytes from `offset` on, at most `limit` bytes; `offset` of the result may be later if history was trimmed. */
+  readConsole(machineId: string, offset: number, limit: number): Promise<{ offset: number; bytes: Bytes }>;
+}
+
+export interface MachineQuery extends PageQuery {
+  /** null: of every owner (admin). */
+  ownerId: string | null;
+  labels: Record<string, string>;
+  nameContains: string;
+  run: MachineStatus["run"] | null;
+}
+
+export interface Machines {
+  create(row: Omit<MachineRow, "createdAt" | "updatedAt" | "epoch">): Promise<MachineRow>;
+  get(id: string): Promise<MachineRow | null>;
+  list(query: MachineQuery): Promise<Page<MachineRow>>;
+  count(ownerId: string): Promise<number>;
+  /** Takes the lease: raises the epoch and returns the row. */
+  acquire(id: string): Promise<MachineRow | null>;
+  /** Deletes machine, journal, console and automatic snapshots (user snapshots stay until deleted). */
+  delete(id: string): Promise<boolean>;
+  /** Restore: the machine goes back to a snapshot; its later journal and console are dropped, in one transaction. */
+  rewind(id: string, epoch: number, snapshot: SnapshotRow): Promise<MachineRow>;
+  /** Copies the last `maxBytes` of console history up to `length` from one machine to another (fork). */
+  copyConsole(fromId: string, toId: string, length: number, maxBytes: number): Promise<void>;
+}
+
+export interface Snapshots {
+  create(row: Omit<SnapshotRow, "createdAt">): Promise<SnapshotRow>;
+  get(id: string): Promise<SnapshotRow | null>;
+  list(query: PageQuery & { ownerId: string | null; machineId: string | null; kind: SnapshotRow["kind"] | null }): Promise<Page<SnapshotRow>>;
+  /** Newest snapshot of the machine's own line with at.instructions <= and sequence <= the given ones. */
+  latestBefore(machineId: string, limit: { instructions: number; traceSequence: number }): Promise<SnapshotRow | null>;
+  /** False when a machine or assignment still stands on it. */
+  delete(id: string): Promise<"deleted" | "missing" | "inUse">;
+}
+
+export interface Users {
+  create(row: { id: string; name: string; role: Role }): Promise<UserRow>;
+  get(id: string): Promise<UserRow | null>;
+  list(query: PageQuery): Promise<Page<UserRow>>;
+  count(): Promise<number>;
+  createKey(row: Omit<ApiKeyRow, "createdAt" | "revokedAt">): Promise<ApiKeyRow>;
+  /** The user of a live key, or null (unknown, expired, revoked, disabled). */
+  findByKey(secretHash: Hash): Promise<{ user: UserRow; key: ApiKeyRow } | null>;
+  listKeys(userId: string): Promise<ApiKeyRow[]>;
+  revokeKey(userId: string, keyId: string): Promise<boolean>;
+}
+
+export interface Programs {
+  put(row: Omit<ProgramRow, "createdAt">): Promise<ProgramRow>;
+  get(ownerId: string, hash: Hash): Promise<ProgramRow | null>;
+  list(query: PageQuery & { ownerId: string | null }): Promise<Page<ProgramRow>>;
+  delete(ownerId: string, hash: Hash): Promise<boolean>;
+}
+
+export interface Assignments {
+  create(row: Omit<AssignmentRow, "createdAt" | "version">): Promise<AssignmentRow>;
+  update(id: string, change: { displayName: string; spec: Bytes }): Promise<AssignmentRow | null>;
+  get(id: string): Promise<AssignmentRow | null>;
+  list(query: PageQuery): Promise<Page<AssignmentRow>>;
+  delete(id: string): Promise<boolean>;
+}
+
+export interface Submissions {
+  create(row: Omit<SubmissionRow, "createdAt">): Promise<SubmissionRow>;
+  get(id: string): Promise<SubmissionRow | null>;
+  list(query: PageQuery & { assignmentId: string | null; ownerId: string | null }): Promise<Page<SubmissionRow>>;
+  update(id: string, change: Partial<Pick<SubmissionRow, "state" | "report" | "error">>): Promise<void>;
+  /** Those that a crash left unfinished. */
+  unfinished(): Promise<SubmissionRow[]>;
+}
+
+export interface Idempotency {
+  find(ownerId: string, method: string, key: string): Promise<IdempotencyRow | null>;
+  save(row: IdempotencyRow): Promise<void>;
+  /** Drops keys older than the given time. */
+  prune(before: Date): Promise<number>;
+}
+
+export interface Store {
+  readonly blobs: Blobs;
+  readonly journal: Journal;
+  readonly machines: Machines;
+  readonly snapshots: Snapshots;
+  readonly users: Users;
+  readonly programs: Programs;
+  readonly assignments: Assignments;
+  readonly submissions: Submissions;
+  readonly idempotency: Idempotency;
+  /** Cheap; throws when the database cannot be written. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Another process holds the data directory. */
+export class DataDirectoryBusyError extends Error {}
+/** Another process has taken the machine since. */
+export class StaleEpochError extends Error {}
+/** The embedded database was written by a newer release. */
+export class SchemaTooNewError extends Error {}

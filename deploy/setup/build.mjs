@@ -1,0 +1,58 @@
+// Builds what is generated and not committed: protobuf code, the Prisma client, the WebAssembly CPU.
+// Each step runs only when one of its inputs is newer than its output. Run by Node 24 from node_modules.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const bin = (name) => join(root, "node_modules/.bin", name);
+
+function newest(path) {
+  const info = statSync(path);
+  if (!info.isDirectory()) return info.mtimeMs;
+  return Math.max(0, ...readdirSync(path).filter((name) => name !== "gen" && name !== "build").map((name) => newest(join(path, name))));
+}
+
+function step({ name, inputs, stamp, commands, env = {} }) {
+  const stampFile = join(root, stamp);
+  const wanted = Math.max(...[...inputs, "package-lock.json"].map((path) => newest(join(root, path))));
+  if (existsSync(stampFile) && statSync(stampFile).mtimeMs >= wanted) return;
+  mkdirSync(dirname(stampFile), { recursive: true });
+  for (const [command, ...args] of commands) {
+    const done = spawnSync(command, args, { cwd: root, encoding: "utf8", env: { ...process.env, ...env } });
+    if (done.status !== 0) {
+      console.error(`ostler: building ${name} failed: ${command} ${args.join(" ")}\n${done.stdout}${done.stderr}`);
+      process.exit(1);
+    }
+  }
+  writeFileSync(stampFile, "");
+  utimesSync(stampFile, new Date(), new Date(wanted));
+}
+
+
+
+
+step({
+  name: "protobuf code",
+  inputs: ["proto"],
+  stamp: "proto/gen/.stamp",
+  commands: [[bin("buf"), "generate", "--template", "proto/buf.gen.yaml"]],
+});
+step({
+  name: "the Prisma client",
+  inputs: ["prisma/schema.prisma"],
+  stamp: "prisma/gen/.stamp",
+  // Prisma looks for an engine that this generator does not need; any existing file satisfies it.
+  env: { PRISMA_SCHEMA_ENGINE_BINARY: "/bin/true", PRISMA_HIDE_UPDATE_MESSAGE: "1", CHECKPOINT_DISABLE: "1" },
+  commands: [[bin("prisma"), "generate", "--schema", "prisma/schema.prisma"]],
+});
+step({
+  name: "the CPU",
+  inputs: ["kernel/hardware/cpu/rv64/assembly"],
+  stamp: "kernel/hardware/cpu/rv64/build/.stamp",
+  commands: [
+    [bin("asc"), "kernel/hardware/cpu/rv64/assembly/index.ts", "--config", "kernel/hardware/cpu/rv64/assembly/asconfig.json", "--target", "release"],
+  ],
+});

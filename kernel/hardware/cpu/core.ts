@@ -1,0 +1,102 @@
+/**
+ * The seam between the machine and whatever executes guest instructions.
+ *
+ * Contract, for every implementation (interpreter now, translator later):
+ * - `run(budget)` executes exactly `budget` instructions unless it stops earlier for a reason below;
+ *   `executed()` tells how many. An `ecall`/`ebreak` counts as executed and leaves pc ON the instruction;
+ *   a faulting instruction does not count, changes nothing, and leaves pc on it.
+ * - run(a) then run(b) leaves the same bits as run(a + b). Nothing a host does between two calls
+ *   (flushing the TLB, clearing dirty flags, taking a snapshot) changes a result.
+ * - Guest RAM is one flat array; page n covers bytes [n*4096, n*4096+4096) from `ramBase` (physical).
+ * - A page whose PRESENT flag is clear has not been fetched: touching it stops with `needPage`.
+ */
+
+/** Why `run` came back. Values are shared with the WebAssembly core; never renumber. */
+export const CoreStop = {
+  /** The budget is used up. */
+  budget: 0,
+  /** Environment call; pc is on the ecall. */
+  ecall: 1,
+  /** ebreak; pc is on it. */
+  breakpoint: 2,
+  /** Undefined or not permitted instruction; `faultValue` holds its bits. */
+  illegalInstruction: 3,
+  /** Sv39 page faults; `faultValue` holds the virtual address of the first byte that could not be accessed. */
+  instructionPageFault: 4,
+  loadPageFault: 5,
+  storePageFault: 6,
+  /** A page of RAM that is not present was touched; `faultPage` holds its number. */
+  needPage: 7,
+  /** The translation led outside RAM; `faultValue` holds the virtual address. */
+  accessFault: 8,
+  /** LR/SC/AMO at a misaligned address; `faultValue` holds the virtual address. */
+  misalignedAtomic: 9,
+  /** wfi in user mode is illegal; reserved for the privileged modes that a later core adds. */
+  waitForInterrupt: 10,
+} as const;
+export type CoreStop = (typeof CoreStop)[keyof typeof CoreStop];
+
+/** Bits of `pageFlags[n]`. */
+export const PageFlag = {
+  /** The page's bytes are in RAM (not waiting to be fetched by content hash). */
+  present: 1,
+  /** Written since the flag was last cleared. Set by the core when it grants write access, and by `wrote`. */
+  dirty: 2,
+  /** The core holds decoded or translated instructions of this page. Owned by the core. */
+  code: 4,
+} as const;
+
+/** The architectural state of one hart in user mode; plain data, part of the machine's state. */
+export interface HartState {
+  /** x0..x31 (x0 is 0). */
+  x: BigUint64Array;
+  /** f0..f31, raw bits; single precision values are NaN-boxed. */
+  f: BigUint64Array;
+  pc: bigint;
+  /** fflags | frm << 5. */
+  fcsr: number;
+  /** Virtual address of the LR/SC reservation, or -1n for none. */
+  reservation: bigint;
+}
+
+export interface Core {
+  /** Guest RAM; `ram.length` is fixed for the core's life, so the view never detaches. */
+  readonly ram: Uint8Array;
+  readonly ramView: DataView;
+  /** Physical address of ram[0]. */
+  readonly ramBase: number;
+  /** One byte of `PageFlag` bits per RAM page. */
+  readonly pageFlags: Uint8Array;
+  /** Live registers of the hart, read and written in place by the kernel between runs (index 0 must stay 0). */
+  readonly x: BigUint64Array;
+  readonly f: BigUint64Array;
+  getPc(): bigint;
+  setPc(value: bigint): void;
+  saveHart(): HartState;
+  loadHart(state: HartState): void;
+  /** Drops the LR/SC reservation (on every trap and context switch). */
+  clearReservation(): void;
+
+  /** Selects the Sv39 root table (physical page number as in satp) and address-space id; does not flush. */
+  setAddressSpace(rootPpn: number, asid: number): void;
+  /** Forgets cached translations: all, or of one virtual page of the current space. */
+  flushTlb(virtualAddress?: number): void;
+  /** Clears every DIRTY flag, and sees to it that the next write to a page sets it again. */
+  clearDirty(): void;
+  /** The kernel wrote this RAM page behind the core's back: marks it dirty and drops decoded code. */
+  wrote(page: number): void;
+
+  /** Sets the base of the user-visible counters for the next run: instructions retired and virtual time. */
+  setCounters(instret: number, timeNs: number): void;
+
+  /** Executes up to `budget` instructions (an integer, 0 <= budget <= 2^31-1). */
+  run(budget: number): CoreStop;
+  /** Instructions executed by the last `run`. */
+  executed(): number;
+  /** See `CoreStop`; valid until the next run. */
+  faultValue(): bigint;
+  faultPage(): number;
+}
+
+/** Host-supplied, so that the kernel names neither WebAssembly nor files: builds a core with `ramPages` of 4 KiB. */
+export type CoreFactory = (options: { ramPages: number; ramBase: number }) => Core;

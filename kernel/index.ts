@@ -1,0 +1,16 @@
+/**
+ * The whole public face of the kernel: create, apply, run, snapshot, restore.
+ *
+ *     const machine = createMachine(config, ports);
+ *     machine.apply({ kind: "startProgram", path: "/bin/hello", ... });
+ *     while (machine.run({ instructions: 2_000_000 }).kind === "limit");
+ *     machine.drainOutputs();
+ */
+export type { Core, CoreFactory } from "./hardware/cpu/core.ts";
+export type * from "./lib/ids.ts";
+export { createMachine, restoreMachine } from "./machine/machine.ts";
+export type { Machine, MachinePorts } from "./machine/face.ts";
+export type * from "./machine/types.ts";
+export { systemCallCatalogue } from "./abi/catalogue.ts";
+export type * from "./snapshot/snapshot.ts";
+export { captureSnapshot, loadSnapshot, stateHash } from "./snapshot/snapshot.ts";

@@ -1,0 +1,72 @@
+/** The machine's methods as hosts and tests use them. Implemented in machine.ts. */
+import type { CoreFactory } from "../hardware/cpu/core.ts";
+import type { TaskId } from "../lib/ids.ts";
+import type {
+  ApplyResult,
+  ContentSource,
+  Input,
+  MachineConfig,
+  MachineSummary,
+  Output,
+  Position,
+  RegionInfo,
+  RunStop,
+  TaskInfo,
+} from "./types.ts";
+
+/** What the host lends to a machine. All of it is a pure function of its arguments, so none of it can change a run. */
+export interface MachinePorts {
+  createCore: CoreFactory;
+  sha256(bytes: Uint8Array): Uint8Array;
+  /** Bytes of files by hash; called while an input that names them is applied. Throws nothing: the host made sure. */
+  content: ContentSource;
+  /** Kernel code met RAM pages that are not present and cannot stop half-way: bring their bytes now, synchronously. */
+  fetchPages(pages: readonly number[]): Uint8Array[];
+}
+
+/** Where a `run` has to stop at the latest; whichever comes first. Absolute, in the machine's own counts. */
+export interface RunLimit {
+  instructions: number;
+  timeNs: number;
+}
+
+export interface Machine {
+  readonly config: MachineConfig;
+  position(): Position;
+  summary(): MachineSummary;
+
+  apply(input: Input): ApplyResult;
+  /** Runs to exactly the limit unless it stops before for another reason. Splitting a run in two changes nothing. */
+  run(limit: RunLimit): RunStop;
+  /** Brings the bytes of a page that `needPages` named (a page that is already present is left alone). */
+  providePage(page: number, bytes: Uint8Array): void;
+
+  /** Outputs since the last drain. */
+  drainOutputs(): Output[];
+  /** Bit mask of watched trace categories (`1 << categories.indexOf(c)`); not part of the state. */
+  setTraceMask(mask: number): void;
+  /** Packed records since the last drain (kernel/trace/record). */
+  drainTrace(): Uint8Array<ArrayBuffer>;
+
+  tasks(): TaskInfo[];
+  regions(task: TaskId): RegionInfo[] | null;
+  /** null when any byte of the range is outside RAM. At most 1 MiB. */
+  readPhysical(address: number, length: number): Uint8Array | null;
+  /** As the task would read it (unmapped demand-zero pages of a region read as zeros); null when not readable. */
+  readVirtual(task: TaskId, address: number, length: number): Uint8Array | null;
+
+  /** The whole state except RAM bytes, in the canonical codec. */
+  encodeState(): Uint8Array<ArrayBuffer>;
+  readonly memory: MachineMemory;
+}
+
+/** RAM as the snapshot code sees it. */
+export interface MachineMemory {
+  readonly pages: number;
+  readonly pageBytes: 4096;
+  isPresent(page: number): boolean;
+  isDirty(page: number): boolean;
+  /** A view, valid until the next run. */
+  page(page: number): Uint8Array;
+  clearDirty(): void;
+}

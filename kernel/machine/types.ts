@@ -1,0 +1,205 @@
+/**
+ * The machine as its host sees it: what goes in (spec, inputs), what comes out (outputs, stops, trace).
+ *
+ *     state(position) = run(spec, inputs stamped up to position)
+ *
+ * Contract:
+ * - Nothing enters but `Input`s, each at a `Position`; nothing leaves but results, `Output`s and trace records.
+ * - `Position` = (instructions executed, virtual time). Virtual time is instructions x nsPerInstruction plus
+ *   the idleness that was skipped, so time alone orders everything and both numbers only grow.
+ * - After `apply` and after `run` the state is *settled*: no event that is due at the current time is pending.
+ *   Hence a replay that runs to an entry's position and applies it there meets the same state as the first run.
+ * - `apply` that returns an error has changed nothing and need not be journalled.
+ */
+import type { CallId, TaskId, ThreadId } from "../lib/ids.ts";
+
+export interface Position {
+  /** Instructions executed by all harts. */
+  instructions: number;
+  /** Virtual nanoseconds since the machine was created. */
+  timeNs: number;
+}
+
+/** Lower-case hexadecimal SHA-256 of content that the host keeps. */
+export type ContentHash = string;
+
+export interface FileSpec {
+  /** Absolute path inside the machine, no "." or "..". */
+  path: string;
+  content: ContentHash;
+  size: number;
+  /** Permission bits, for example 0o755. */
+  mode: number;
+}
+
+/** Everything that a machine is made from. Plain data; part of the state. */
+export interface MachineConfig {
+  /** Bytes of RAM; a multiple of 1 MiB. */
+  memoryBytes: number;
+  /** Seed of the machine's random numbers (getrandom, AT_RANDOM, ASLR is off). */
+  seed: bigint;
+  /** Round-robin quantum in instructions. */
+  quantumInstructions: number;
+  /** CLOCK_REALTIME at virtual time 0, ns since 1970. */
+  realtimeEpochNs: bigint;
+  hostname: string;
+  /** "NAME=value" given to programs that bring no environment of their own. */
+  environment: string[];
+  /** Read-only files that programs can open. */
+  files: FileSpec[];
+  /** Upper bounds that guests run into as errors. */
+  limits: { tasks: number; threads: number; openFiles: number };
+}
+
+/** Limits of one task; 0 means no limit of its own. */
+export interface TaskLimits {
+  /** Instructions executed by its threads; beyond it the task is killed with SIGXCPU. */
+  instructions: number;
+  /** Bytes of frames that its address space may hold; beyond it allocation fails with ENOMEM (a fault kills with SIGKILL). */
+  memoryBytes: number;
+  /** Bytes written to standard output and standard error; beyond it the task is killed with SIGXFSZ. */
+  outputBytes: number;
+}
+
+/** Standard input of a program: the machine's console, or bytes known beforehand (then end of file). */
+export type StandardInput = { kind: "console" } | { kind: "bytes"; bytes: Uint8Array };
+
+export type CallArgument =
+  | { kind: "integer"; value: bigint }
+  /** Copied into the task's memory, NUL-terminated; the call sees its address. */
+  | { kind: "string"; value: string }
+  /** Copied into the task's memory; the call sees its address. */
+  | { kind: "bytes"; value: Uint8Array }
+  /** `size` zeroed bytes in the task's memory whose content after the call comes back in the result. */
+  | { kind: "buffer"; size: number };
+
+export type Input =
+  /** Bytes received by the console's UART. */
+  | { kind: "console"; bytes: Uint8Array }
+  /** End of file on the console: readers get 0 once what was typed has been read. */
+  | { kind: "consoleEnd" }
+  /** Let the machine run, until a limit if one is given. Runs on even when already running. */
+  | { kind: "resume"; untilInstructions: number | null; untilTimeNs: number | null }
+  | { kind: "pause" }
+  /** Makes a file known, and its content loadable. Same path again: replaces it for later opens. */
+  | { kind: "addFile"; file: FileSpec }
+  | {
+      kind: "startProgram";
+      /** Path of a file of the machine. */
+      path: string;
+      arguments: string[];
+      /** null: the machine's own. */
+      environment: string[] | null;
+      input: StandardInput;
+      limits: TaskLimits;
+    }
+  | { kind: "createRemoteTask"; name: string; limits: TaskLimits }
+  /** A system call by a remote-driven task. The result comes as the output `callDone` (possibly at once). */
+  | { kind: "call"; call: CallId; task: TaskId; number: number; arguments: CallArgument[] }
+  /** Ends a call that is blocked: it returns EINTR. */
+  | { kind: "cancelCall"; call: CallId }
+  | { kind: "killTask"; task: TaskId; signal: number }
+  | { kind: "writePhysical"; address: number; bytes: Uint8Array }
+  | { kind: "writeVirtual"; task: TaskId; address: number; bytes: Uint8Array };
+
+/** Why an input was refused. `code` is stable; `field` names the part of the input. */
+export interface InputError {
+  code:
+    | "notFound"
+    | "invalid"
+    | "exhausted"
+    | "failedPrecondition"
+    /** The program's file is not an executable that can be run; `message` says what is wrong with it. */
+    | "badExecutable"
+    | "badAddress";
+  field: string;
+  message: string;
+}
+
+export type ApplyResult = { ok: true; task?: TaskId } | { ok: false; error: InputError };
+
+/** How a task ended, in POSIX terms. */
+export type ExitStatus = { kind: "exited"; code: number } | { kind: "signaled"; signal: number };
+
+export type Output =
+  /** Console output; `offset` counts all bytes since the machine was created. */
+  | { kind: "console"; offset: number; bytes: Uint8Array; task: TaskId }
+  | { kind: "taskStarted"; task: TaskId; name: string }
+  | { kind: "taskExited"; task: TaskId; status: ExitStatus; instructions: number; peakMemoryBytes: number; fault: FaultInfo | null }
+  | {
+      kind: "callDone";
+      call: CallId;
+      /** As the kernel returns it: negative errno on failure. */
+      value: bigint;
+      /** Contents of the `buffer` arguments, in order. */
+      buffers: Uint8Array[];
+    }
+  /** The machine went from running to paused. */
+  | { kind: "paused"; reason: "requested" | "limit" };
+
+export interface FaultInfo {
+  signal: number;
+  /** Program counter and faulting address, as unsigned 64-bit. */
+  pc: bigint;
+  address: bigint;
+  /** One line: what happened, for people. */
+  description: string;
+}
+
+export type RunStop =
+  /** Reached the given limit. */
+  | { kind: "limit" }
+  /** All threads wait and no event is pending: only an input can change anything. */
+  | { kind: "idle" }
+  /** Paused by control (pause, or the limit of a resume). */
+  | { kind: "paused" }
+  /** RAM pages whose bytes the host must bring (`providePage`) before the run can go on. */
+  | { kind: "needPages"; pages: number[] }
+  /** An invariant of the kernel broke: the state is kept as it is and will not run again. */
+  | { kind: "frozen"; message: string };
+
+export interface TaskInfo {
+  task: TaskId;
+  name: string;
+  kind: "program" | "remote";
+  state: "running" | "exited";
+  status: ExitStatus | null;
+  threads: ThreadInfo[];
+  instructions: number;
+  /** Frames now and at most, in bytes. */
+  memoryBytes: number;
+  peakMemoryBytes: number;
+  outputBytes: number;
+  systemCalls: number;
+  pageFaults: number;
+}
+
+export interface ThreadInfo {
+  thread: ThreadId;
+  state: "ready" | "running" | "blocked" | "exited";
+  /** What a blocked thread waits for, for people: "console read", "sleep until 2000000 ns". */
+  wait: string;
+  pc: bigint;
+  instructions: number;
+}
+
+export interface RegionInfo {
+  start: number;
+  end: number;
+  /** For example "r-x". */
+  permissions: string;
+  name: string;
+  residentBytes: number;
+}
+
+/** Content by hash, given by the host when an input or spec names files. */
+export type ContentSource = (hash: ContentHash) => Uint8Array;
+
+export interface MachineSummary {
+  position: Position;
+  run: "running" | "paused" | "idle" | "frozen";
+  reason: string;
+  consoleLength: number;
+  traceSequence: number;
+  taskCount: number;
+}
