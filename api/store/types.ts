@@ -102,6 +102,8 @@ export interface CommitBatch {
   epoch: number;
   entries: { sequence: number; at: Position; payload: Bytes }[];
   console: { offset: number; bytes: Bytes }[];
+  /** Answers that become known together with these entries; a repeated request finds them. */
+  idempotency: IdempotencyRow[];
   reached: Position;
   status: MachineStatus;
 }
@@ -278,8 +280,43 @@ export interface Store {
 }
 
 /** Another process holds the data directory. */
-export class DataDirectoryBusyError extends Error {}
-/** Another process has taken the machine since. */
-export class StaleEpochError extends Error {}
+export class DataDirectoryBusyError extends Error {
+  override readonly name = "DataDirectoryBusyError";
+}
+/** Another process has taken the machine since, it was rewound, or it is gone. */
+export class StaleEpochError extends Error {
+  override readonly name = "StaleEpochError";
+}
 /** The embedded database was written by a newer release. */
-export class SchemaTooNewError extends Error {}
+export class SchemaTooNewError extends Error {
+  override readonly name = "SchemaTooNewError";
+}
+/** A migration that the database was made with has another text now. */
+export class SchemaChangedError extends Error {
+  override readonly name = "SchemaChangedError";
+}
+/** A batch or snapshot does not continue what is stored: a hole or a duplicate in the sequence, a hole in the console. */
+export class JournalGapError extends Error {
+  override readonly name = "JournalGapError";
+}
+/** Stored bytes are not those that their hash names. */
+export class CorruptBlobError extends Error {
+  override readonly name = "CorruptBlobError";
+  readonly hash: Hash;
+  constructor(hash: Hash) {
+    super(`the stored content of ${hash} is damaged: its SHA-256 is another`);
+    this.hash = hash;
+  }
+}
+/** A page token that this list did not give out. */
+export class InvalidPageTokenError extends Error {
+  override readonly name = "InvalidPageTokenError";
+}
+/** A row with this key exists already. */
+export class AlreadyExistsError extends Error {
+  override readonly name = "AlreadyExistsError";
+}
+/** A row names another one (content, snapshot, user) that is not stored. */
+export class MissingReferenceError extends Error {
+  override readonly name = "MissingReferenceError";
+}

@@ -1,0 +1,60 @@
+/**
+ * Who calls: API keys as bearer tokens. A key is shown once when it is made; the store knows its SHA-256 only.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { permissionDenied, unauthenticated } from "../errors.ts";
+import type { Context } from "../operation.ts";
+import type { ApiKeyRow, Role, Store, UserRow } from "../store/types.ts";
+
+const KEY_PREFIX = "ostler_";
+const ROLE_RANK: Record<Role, number> = { student: 0, grader: 1, staff: 2, admin: 3 };
+/** Services that anyone may call: what monitors and tools need before they have a key. */
+const PUBLIC_SERVICES = new Set(["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]);
+
+export const hashSecret = (secret: string): string => createHash("sha256").update(secret).digest("hex");
+export const newSecret = (): string => KEY_PREFIX + randomBytes(24).toString("base64url");
+
+/** Sets `context.caller`, or throws UNAUTHENTICATED. */
+export function authenticator(store: Store): (context: Context) => Promise<void> {
+  return async (context) => {
+    if (PUBLIC_SERVICES.has(context.method.parent.typeName)) return;
+    const header = context.requestHeaders.get("authorization");
+    if (header === undefined) throw unauthenticated();
+    const secret = /^Bearer\s+(\S+)$/i.exec(header)?.[1];
+    if (secret === undefined) throw unauthenticated("The authorization header must be: Bearer <key>.");
+    const found = await store.users.findByKey(hashSecret(secret));
+    if (found === null) throw unauthenticated("This API key is not known, expired or revoked.");
+    context.caller = found.user;
+  };
+}
+
+export function callerOf(context: Context): UserRow {
+  if (context.caller === undefined) throw unauthenticated();
+  return context.caller as UserRow;
+}
+
+export const hasRole = (user: UserRow, role: Role): boolean => ROLE_RANK[user.role] >= ROLE_RANK[role];
+
+export function requireRole(context: Context, role: Role): UserRow {
+  const user = callerOf(context);
+  if (!hasRole(user, role)) throw permissionDenied(`This needs the role ${role} or higher; ${user.id} is ${user.role}.`);
+  return user;
+}
+
+/** Makes the first admin on an empty store. Returns the key to print, or null when there are users already. */
+export async function createFirstAdmin(store: Store): Promise<string | null> {
+  if ((await store.users.count()) > 0) return null;
+  await store.users.create({ id: "admin", name: "Administrator", role: "admin" });
+  return (await createKey(store, "admin", "first key", null)).secret;
+}
+
+export async function createKey(
+  store: Store,
+  userId: string,
+  label: string,
+  expiresAt: Date | null,
+): Promise<{ key: ApiKeyRow; secret: string }> {
+  const secret = newSecret();
+  const id = `k-${randomBytes(6).toString("hex")}`;
+  return { key: await store.users.createKey({ id, userId, secretHash: hashSecret(secret), label, expiresAt }), secret };
+}

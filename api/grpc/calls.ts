@@ -1,0 +1,164 @@
+// The four kinds of gRPC method, each as a grpc-js handler that runs an operation through the pipeline.
+//
+// What grpc-js demands, each of it a hang or a crash otherwise (test/api/glue has a case for every line):
+// * a streaming call ends in failure by `emit("error", …)`; destroying it sends no status;
+// * a request stream is read with `iterator({ destroyOnReturn: false })`; the default destroys a bidi call, answers too;
+// * `write()` that returns false means wait for "drain", or a slow reader fills our memory;
+// * the signal is aborted by the "cancelled" event, which also comes when the client's connection is lost.
+import type { EventEmitter } from "node:events";
+import type { Readable } from "node:stream";
+import { type DescMethod, fromBinary, type Message } from "@bufbuild/protobuf";
+import type {
+  handleUnaryCall,
+  Metadata,
+  ServerDuplexStream,
+  ServerReadableStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  UntypedHandleCall,
+} from "@grpc/grpc-js";
+import { cancelled, deadline, malformed, type OstlerError } from "../errors.ts";
+import {
+  type ActiveCalls,
+  acceptRequest,
+  Call,
+  methodPath,
+  type Operation,
+  type Outcome,
+  type Pipeline,
+  perform,
+  runForMany,
+  runForOne,
+  untilDrained,
+} from "../operation.ts";
+import { toMetadata, toServiceError } from "./status.ts";
+
+type UnaryCall = ServerUnaryCall<Buffer, Outcome>;
+type ReadableCall = ServerReadableStream<Buffer, Outcome>;
+type WritableCall = ServerWritableStream<Buffer, Outcome>;
+type DuplexCall = ServerDuplexStream<Buffer, Outcome>;
+type AnyCall = UnaryCall | ReadableCall | WritableCall | DuplexCall;
+type Reply = Parameters<handleUnaryCall<Buffer, Outcome>>[1];
+
+export interface CallHost {
+  readonly pipeline: Pipeline;
+  readonly active: ActiveCalls;
+}
+
+export function grpcHandler(operation: Operation, host: CallHost): UntypedHandleCall {
+  switch (operation.method.methodKind) {
+    case "unary":
+      return (call: UnaryCall, reply: Reply) =>
+        void answerOnce(operation, host, call, reply, (context) => readRequest(operation.method, call.request, context));
+    case "client_streaming":
+      return (call: ReadableCall, reply: Reply) =>
+        void answerOnce(operation, host, call, reply, (context) => readRequests(operation.method, call, context));
+    case "server_streaming":
+      return (call: WritableCall) =>
+        void answerMany(operation, host, call, (context) => readRequest(operation.method, call.request, context));
+    case "bidi_streaming":
+      return (call: DuplexCall) =>
+        void answerMany(operation, host, call, (context) => readRequests(operation.method, call, context));
+  }
+}
+
+/** Unary and client streaming: one answer. */
+async function answerOnce(
+  operation: Operation,
+  host: CallHost,
+  call: UnaryCall | ReadableCall,
+  reply: Reply,
+  read: (context: Call) => unknown,
+): Promise<void> {
+  const context = openCall(call, operation.method);
+  try {
+    const outcome = await perform(host.pipeline, host.active, context, () =>
+      runForOne(operation, read(context), context),
+    );
+    sendHeaders(call, context);
+    reply(null, outcome, trailersOf(context));
+  } catch (error) {
+    if (!call.cancelled) reply(toServiceError(error as OstlerError, context.responseTrailers));
+  }
+}
+
+/** Server streaming and bidirectional: a stream of answers. */
+async function answerMany(
+  operation: Operation,
+  host: CallHost,
+  call: WritableCall | DuplexCall,
+  read: (context: Call) => unknown,
+): Promise<void> {
+  const context = openCall(call, operation.method);
+  try {
+    await perform(host.pipeline, host.active, context, async () => {
+      await writeAll(call, runForMany(operation, read(context), context), context);
+    });
+    call.end(trailersOf(context));
+  } catch (error) {
+    if (!call.cancelled) call.emit("error", toServiceError(error as OstlerError, context.responseTrailers));
+  }
+}
+
+async function writeAll(
+  call: WritableCall | DuplexCall,
+  outcomes: AsyncIterable<Outcome>,
+  context: Call,
+): Promise<void> {
+  let first = true;
+  for await (const outcome of outcomes) {
+    if (first) sendHeaders(call, context);
+    first = false;
+    if (!call.write(outcome)) await untilDrained(call, context.signal);
+  }
+  if (first) sendHeaders(call, context);
+}
+
+function openCall(call: AnyCall, method: DescMethod): Call {
+  const wanted = Number(call.getDeadline());
+  const context = new Call({
+    transport: "grpc",
+    method,
+    peer: call.getPeer(),
+    deadline: Number.isFinite(wanted) ? wanted : undefined,
+    readHeaders: () => textHeaders(call.metadata),
+  });
+  (call as EventEmitter).on("cancelled", () => {
+    const late = context.deadline !== undefined && context.deadline <= Date.now();
+    context.abort(late ? deadline() : cancelled());
+  });
+  return context;
+}
+
+function textHeaders(metadata: Metadata): ReadonlyMap<string, string> {
+  const headers = new Map<string, string>();
+  for (const [name, value] of Object.entries(metadata.getMap())) {
+    if (typeof value === "string") headers.set(name, value);
+  }
+  return headers;
+}
+
+function sendHeaders(call: AnyCall, context: Call): void {
+  if (context.responseHeaders.size > 0) call.sendMetadata(toMetadata(context.responseHeaders));
+}
+
+function trailersOf(context: Call): Metadata | undefined {
+  return context.responseTrailers.size > 0 ? toMetadata(context.responseTrailers) : undefined;
+}
+
+function readRequest(method: DescMethod, bytes: Buffer, context: Call): Message {
+  return acceptRequest(method, decode(method, bytes), context);
+}
+
+async function* readRequests(method: DescMethod, stream: Readable, context: Call): AsyncGenerator<Message> {
+  for await (const bytes of stream.iterator({ destroyOnReturn: false })) yield readRequest(method, bytes, context);
+}
+
+function decode(method: DescMethod, bytes: Buffer): Message {
+  try {
+    return fromBinary(method.input, bytes);
+  } catch (error) {
+    const message = `The request of ${methodPath(method)} is not a valid ${method.input.typeName}: ${(error as Error).message}.`;
+    throw malformed("MALFORMED_PROTOBUF", message);
+  }
+}

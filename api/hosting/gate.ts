@@ -1,0 +1,111 @@
+/**
+ * Output commit: nothing that follows from an input, or that shows how far a machine has come, leaves the
+ * server before the journal holds it.
+ *
+ * Marks of one machine pass in order. While one commit is under way those behind it gather, so a busy
+ * machine costs one transaction a commit, not one a mark; the store gathers the machines among themselves.
+ */
+import type { CommitBatch, IdempotencyRow, Journal, MachineStatus, Position } from "../store/types.ts";
+import type { Mark } from "./protocol.ts";
+
+interface Waiting {
+  mark: Mark;
+  /** Answers to be remembered together with the entries that they answer. */
+  receipt: ((mark: Mark) => IdempotencyRow | null) | null;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+export interface Committed {
+  sequence: number;
+  reached: Position;
+  status: MachineStatus;
+}
+
+export class Gate {
+  readonly #journal: Journal;
+  readonly #machineId: string;
+  readonly #epoch: number;
+  readonly #release: (mark: Mark) => void;
+  #waiting: Waiting[] = [];
+  #committing = false;
+  committed: Committed;
+
+  constructor(journal: Journal, machineId: string, epoch: number, committed: Committed, release: (mark: Mark) => void) {
+    this.#journal = journal;
+    this.#machineId = machineId;
+    this.#epoch = epoch;
+    this.#release = release;
+    this.committed = committed;
+  }
+
+  /** Resolves when the mark is durable and has been released. */
+  pass(mark: Mark, receipt: Waiting["receipt"] = null): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ mark, receipt, resolve, reject });
+      if (!this.#committing) void this.#commit();
+    });
+  }
+
+  async #commit(): Promise<void> {
+    this.#committing = true;
+    while (this.#waiting.length > 0) {
+      const parts = this.#waiting;
+      this.#waiting = [];
+      const batch = batchOf(this.#machineId, this.#epoch, parts);
+      try {
+        if (this.#isNews(batch)) await this.#journal.commit(batch);
+      } catch (error) {
+        for (const part of [...parts, ...this.#waiting]) part.reject(error);
+        this.#waiting = [];
+        break;
+      }
+      const { sequence } = parts.at(-1)!.mark;
+      this.committed = { sequence, reached: batch.reached, status: batch.status };
+      for (const part of parts) {
+        this.#release(part.mark);
+        part.resolve();
+      }
+    }
+    this.#committing = false;
+  }
+
+  #isNews(batch: CommitBatch): boolean {
+    const { reached, status } = this.committed;
+    return (
+      batch.entries.length > 0 ||
+      batch.console.length > 0 ||
+      batch.idempotency.length > 0 ||
+      batch.reached.timeNs > reached.timeNs ||
+      batch.reached.instructions > reached.instructions ||
+      batch.status.run !== status.run ||
+      batch.status.reason !== status.reason ||
+      batch.status.taskCount !== status.taskCount
+    );
+  }
+}
+
+function batchOf(machineId: string, epoch: number, parts: readonly Waiting[]): CommitBatch {
+  const { summary } = parts.at(-1)!.mark;
+  const marks = parts.map((part) => part.mark);
+  return {
+    machineId,
+    epoch,
+    entries: marks.flatMap((mark) => mark.entries),
+    console: marks.flatMap((mark) =>
+      mark.outputs.flatMap((output) =>
+        output.kind === "console" ? [{ offset: output.offset, bytes: output.bytes as Uint8Array<ArrayBuffer> }] : [],
+      ),
+    ),
+    idempotency: parts.flatMap((part) => part.receipt?.(part.mark) ?? []),
+    reached: summary.position,
+    status: statusOf(summary),
+  };
+}
+
+export const statusOf = (summary: Mark["summary"]): MachineStatus => ({
+  run: summary.run,
+  reason: summary.reason,
+  consoleLength: summary.consoleLength,
+  taskCount: summary.taskCount,
+});

@@ -1,0 +1,280 @@
+/**
+ * A machine that is awake: the main thread's side of it. Commands go to its worker; what comes back passes
+ * the gate (see gate.ts) and then becomes visible to clients, in order.
+ *
+ * When the worker or a commit fails, everything that waits is told, and the object is done for: the next use
+ * wakes the machine again from snapshot and journal. Nothing that was acknowledged can be lost that way.
+ */
+import type { ApplyResult, CallId, ExitStatus, FaultInfo, Input, Output, TaskId } from "../../kernel/index.ts";
+import { Code, failedPrecondition, OstlerError, unavailable } from "../errors.ts";
+import type { IdempotencyRow, MachineRow, Store } from "../store/types.ts";
+import { Bell, ConsoleTail, type TraceItem, TraceSubscription } from "./feeds.ts";
+import { Gate } from "./gate.ts";
+import { type PooledWorker, WorkerCommandError } from "./pool.ts";
+import type { Captured, Command, Mark, Queried, Query, WorkerMessage } from "./protocol.ts";
+
+type CallDone = Extract<Output, { kind: "callDone" }>;
+
+export interface TaskExit {
+  status: ExitStatus;
+  fault: FaultInfo | null;
+  instructions: number;
+  /** Console output length when it ended: its own output is complete up to there. */
+  consoleLength: number;
+}
+
+/** Ends of tasks kept for those who wait. */
+const REMEMBERED_EXITS = 1024;
+
+/** A command without the machine's name, which the hosted machine adds. */
+type Own<C> = C extends { machine: string } ? Omit<C, "machine"> : never;
+
+export class HostedMachine {
+  readonly id: string;
+  readonly row: MachineRow;
+  readonly worker: PooledWorker;
+  readonly bell = new Bell();
+  readonly #gate: Gate;
+  readonly #store: Store;
+  readonly #tail = new ConsoleTail();
+  readonly #exits = new Map<TaskId, TaskExit>();
+  readonly #calls = new Map<CallId, { resolve(done: CallDone): void; reject(error: Error): void }>();
+  readonly #subscriptions = new Set<TraceSubscription>();
+  readonly #released = new WeakMap<WorkerMessage, Promise<void>>();
+  #receipts = new Map<CallId, (done: CallDone) => IdempotencyRow>();
+  #nextCall: number;
+  #mark: Mark | null = null;
+  /** Clients that are at it right now (commands, streams); while there are any it is not hibernated. */
+  users = 0;
+  lastUsedAt = Date.now();
+  /** Sequence and instructions at the last snapshot, to know when the next is due. */
+  snapshotAt: { sequence: number; instructions: number };
+  /** Snapshots being written. */
+  readonly captures = new Set<Promise<unknown>>();
+  broken: Error | null = null;
+
+  constructor(store: Store, row: MachineRow, worker: PooledWorker, snapshotAt: { sequence: number; instructions: number }) {
+    this.id = row.id;
+    this.row = row;
+    this.worker = worker;
+    this.#store = store;
+    this.#nextCall = row.lastSequence + 1;
+    this.snapshotAt = snapshotAt;
+    this.#gate = new Gate(
+      store.journal,
+      row.id,
+      row.epoch,
+      { sequence: row.lastSequence, reached: row.reached, status: row.status },
+      (mark) => this.#release(mark),
+    );
+  }
+
+  /** As far as clients may know. */
+  get visible(): Mark {
+    if (this.#mark === null) throw new Error("the machine has not been loaded");
+    return this.#mark;
+  }
+
+  get loaded(): boolean {
+    return this.#mark !== null;
+  }
+
+  /** How a task ended, if it has and its end was seen since the machine woke (see `learnExit`). */
+  exit(task: TaskId): TaskExit | undefined {
+    return this.#exits.get(task);
+  }
+
+  /** Asks the kernel how a task fares, for those who wait for its end. False: there is no such task. */
+  async learnExit(task: TaskId): Promise<boolean> {
+    if (this.#exits.has(task)) return true;
+    const { tasks } = await this.query({ kind: "tasks" });
+    const info = tasks?.find((candidate) => candidate.task === task);
+    if (info?.status) {
+      const { consoleLength } = this.visible.summary;
+      this.#remember(task, { status: info.status, fault: null, instructions: info.instructions, consoleLength });
+    }
+    return info !== undefined;
+  }
+
+  async load(route: Extract<Command, { kind: "load" }>["route"]): Promise<void> {
+    await this.#send({ kind: "load", route });
+  }
+
+  /** Applies an input; resolves when it is durable. An input that the kernel refuses is a typed error. */
+  async apply(input: Input): Promise<Extract<ApplyResult, { ok: true }>> {
+    return accepted((await this.#send({ kind: "apply", input })) as ApplyResult);
+  }
+
+  /** A system call of a remote-driven task. `receipt` is stored in the same transaction as the entry if the call ends at once. */
+  async call(
+    input: Omit<Extract<Input, { kind: "call" }>, "call">,
+    signal: AbortSignal,
+    receipt: ((done: CallDone) => IdempotencyRow) | null,
+  ): Promise<CallDone> {
+    const call = this.#nextCall++ as CallId;
+    const done = new Promise<CallDone>((resolve, reject) => this.#calls.set(call, { resolve, reject }));
+    done.catch(() => {});
+    if (receipt !== null) this.#receipts.set(call, receipt);
+    const cancel = () => void this.apply({ kind: "cancelCall", call }).catch(() => {});
+    try {
+      await this.apply({ ...input, call } as Input);
+      if (signal.aborted) cancel();
+      signal.addEventListener("abort", cancel);
+      return await done;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      this.#calls.delete(call);
+      this.#receipts.delete(call);
+    }
+  }
+
+  async query(query: Query): Promise<Queried> {
+    return (await this.#send({ kind: "query", query })) as Queried;
+  }
+
+  async capture(): Promise<Captured> {
+    return (await this.#send({ kind: "capture" })) as Captured;
+  }
+
+  /** Console bytes from `offset`; empty when there are none yet. */
+  async readConsole(offset: number, limit: number): Promise<{ offset: number; bytes: Uint8Array }> {
+    if (offset >= this.visible.summary.consoleLength) return { offset, bytes: new Uint8Array(0) };
+    const bytes = this.#tail.from(offset, limit);
+    return bytes === null ? this.#store.journal.readConsole(this.id, offset, limit) : { offset, bytes };
+  }
+
+  /** Watches trace categories from now on. The subscription begins after the sequence number that it returns. */
+  async subscribe(mask: number): Promise<{ subscription: TraceSubscription; sequence: number }> {
+    const subscription = new TraceSubscription(mask, this.visible.summary.traceSequence);
+    this.#subscriptions.add(subscription);
+    await this.#send({ kind: "setTraceMask", mask: this.#mask() });
+    return { subscription, sequence: this.visible.summary.traceSequence };
+  }
+
+  async unsubscribe(subscription: TraceSubscription): Promise<void> {
+    this.#subscriptions.delete(subscription);
+    if (this.broken === null) await this.#send({ kind: "setTraceMask", mask: this.#mask() }).catch(() => {});
+  }
+
+  get watched(): boolean {
+    return this.#subscriptions.size > 0;
+  }
+
+  /** From the pool: something the worker said about this machine. */
+  receive(message: Extract<WorkerMessage, { kind: "reply" | "event" }>): void {
+    if (message.mark === null || this.broken !== null) return;
+    const released = this.#gate.pass(message.mark, (mark) => this.#receiptOf(mark));
+    released.catch((error: Error) => this.fail(error));
+    this.#released.set(message, released);
+  }
+
+  /** Ends it: everything that waits is told. */
+  fail(error: Error): void {
+    if (this.broken !== null) return;
+    this.broken = error;
+    const told = toClientError(error, this.id);
+    for (const { reject } of this.#calls.values()) reject(told);
+    for (const subscription of this.#subscriptions) subscription.end(told);
+    this.bell.ring();
+  }
+
+  /** Throws when the machine is done for, so that a stream does not wait for ever. */
+  assertUsable(): void {
+    if (this.broken !== null) throw toClientError(this.broken, this.id);
+  }
+
+  async #send(command: Own<Command>): Promise<unknown> {
+    this.assertUsable();
+    this.lastUsedAt = Date.now();
+    this.users += 1;
+    try {
+      const reply = await this.worker.send({ ...command, machine: this.id } as Command);
+      await this.#released.get(reply);
+      return reply.result;
+    } catch (error) {
+      throw toClientError(error as Error, this.id);
+    } finally {
+      this.users -= 1;
+    }
+  }
+
+  #mask(): number {
+    let mask = 0;
+    for (const subscription of this.#subscriptions) mask |= subscription.mask;
+    return mask;
+  }
+
+  #receiptOf(mark: Mark): IdempotencyRow | null {
+    if (mark.entries.length === 0) return null;
+    for (const output of mark.outputs) {
+      const receipt = output.kind === "callDone" ? this.#receipts.get(output.call) : undefined;
+      if (receipt !== undefined) return receipt(output as CallDone);
+    }
+    return null;
+  }
+
+  #release(mark: Mark): void {
+    this.#mark = mark;
+    for (const output of mark.outputs) this.#releaseOutput(output, mark);
+    if (mark.trace.length > 0 || this.#subscriptions.size > 0) {
+      for (const subscription of this.#subscriptions) subscription.offer(mark.trace, mark.summary.traceSequence);
+    }
+    this.bell.ring();
+  }
+
+  #releaseOutput(output: Output, mark: Mark): void {
+    if (output.kind === "console") this.#tail.add(output.offset, output.bytes);
+    if (output.kind === "callDone") this.#calls.get(output.call)?.resolve(output);
+    if (output.kind === "taskExited") {
+      const { status, fault, instructions, task } = output;
+      this.#remember(task, { status, fault, instructions, consoleLength: mark.summary.consoleLength });
+    }
+  }
+
+  #remember(task: TaskId, exit: TaskExit): void {
+    if (!this.#exits.has(task)) this.#exits.set(task, exit);
+    if (this.#exits.size > REMEMBERED_EXITS) this.#exits.delete(this.#exits.keys().next().value!);
+  }
+}
+
+const INPUT_ERRORS = {
+  notFound: "NOT_FOUND",
+  invalid: "INVALID_ARGUMENT",
+  exhausted: "RESOURCE_EXHAUSTED",
+  failedPrecondition: "FAILED_PRECONDITION",
+  badExecutable: "INVALID_ARGUMENT",
+  badAddress: "OUT_OF_RANGE",
+} as const;
+
+function accepted(result: ApplyResult): Extract<ApplyResult, { ok: true }> {
+  if (result.ok) return result;
+  throw inputError(result.error);
+}
+
+/** The kernel's refusal of an input as the error that clients see. */
+export function inputError(error: Extract<ApplyResult, { ok: false }>["error"]): OstlerError {
+  const reason = `INPUT_${error.code.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+  const violations = error.field === "" ? [] : [{ field: error.field, description: error.message }];
+  return new OstlerError(Code[INPUT_ERRORS[error.code]], reason, error.message, { violations });
+}
+
+/** Failures of hosting as clients see them: what they can do about it, nothing of our insides. */
+function toClientError(error: Error, machineId: string): Error {
+  if (error instanceof OstlerError) return error;
+  if (!(error instanceof WorkerCommandError)) return error;
+  const metadata = { machine: machineId };
+  switch (error.code) {
+    case "workerLost":
+    case "notResident":
+      return unavailable("MACHINE_MOVED", "the machine is being brought back; try again", 200, { metadata, cause: error });
+    case "corrupt":
+    case "diverged":
+      return new OstlerError(Code.DATA_LOSS, "MACHINE_DAMAGED", `machine ${machineId} cannot be brought back: ${error.message}`, { metadata });
+    case "incompatible":
+      return failedPrecondition("MACHINE_INCOMPATIBLE", error.message, { metadata });
+    default:
+      return error;
+  }
+}
+
+export type { TraceItem };

@@ -1,0 +1,151 @@
+/**
+ * Worker threads: starts them, sends commands, serves the content that they ask for, and notices when one
+ * dies. A machine lives in the worker that it was placed in until it is unloaded or the worker dies.
+ */
+import { readFileSync } from "node:fs";
+import { MessageChannel, Worker } from "node:worker_threads";
+import type { Blobs, Hash } from "../store/types.ts";
+import type { Command, FetchAnswer, FetchRequest, WorkerFailure, WorkerMessage, WorkerStart } from "./protocol.ts";
+
+type Reply = Extract<WorkerMessage, { kind: "reply" }>;
+type Unsolicited = Exclude<WorkerMessage, { kind: "reply" } | { kind: "failed" }>;
+
+/** A command that a worker could not carry out. */
+export class WorkerCommandError extends Error {
+  readonly code: WorkerFailure["code"] | "workerLost";
+  constructor(code: WorkerFailure["code"] | "workerLost", message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Told of everything that a worker says, in order, before the command's promise resolves. */
+export interface PoolListener {
+  message(message: Unsolicited | Reply): void;
+  /** The worker is gone with all that was in it. */
+  lost(worker: PooledWorker): void;
+}
+
+const cpuFile = new URL("../../kernel/hardware/cpu/rv64/build/rv64.wasm", import.meta.url);
+
+export function compileCpu(): WebAssembly.Module {
+  return new WebAssembly.Module(readFileSync(cpuFile));
+}
+
+export class PooledWorker {
+  readonly #thread: Worker;
+  readonly #pending = new Map<number, { resolve(reply: Reply): void; reject(error: Error): void }>();
+  readonly #listener: PoolListener;
+  #nextId = 1;
+  #closing = false;
+  alive = true;
+  /** Machines placed here. */
+  readonly machines = new Set<string>();
+  /** Commands under way that are no machine's (replays, executions). */
+  jobs = 0;
+
+  constructor(cpu: WebAssembly.Module, blobs: Blobs, listener: PoolListener) {
+    this.#listener = listener;
+    const signal = new SharedArrayBuffer(4);
+    const { port1: ours, port2: theirs } = new MessageChannel();
+    const start: WorkerStart = { cpu, signal };
+    this.#thread = new Worker(new URL("./worker/thread.ts", import.meta.url), {
+      workerData: { ...start, fetchPort: theirs },
+      transferList: [theirs],
+      name: "ostler-kernel",
+    });
+    serveContent(ours, signal, blobs);
+    this.#thread.on("message", (message: WorkerMessage) => this.#receive(message));
+    this.#thread.on("error", (error) => this.#died(error));
+    this.#thread.on("exit", () => this.#died(new Error("the worker ended")));
+  }
+
+  send(command: Command): Promise<Reply> {
+    if (!this.alive) return Promise.reject(new WorkerCommandError("workerLost", "the worker is gone"));
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#thread.postMessage({ id, command });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#thread.terminate();
+  }
+
+  #receive(message: WorkerMessage): void {
+    if (message.kind === "failed") {
+      this.#take(message.id)?.reject(new WorkerCommandError(message.error.code, message.error.message));
+      return;
+    }
+    this.#listener.message(message);
+    if (message.kind === "reply") this.#take(message.id)?.resolve(message);
+  }
+
+  #take(id: number) {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
+  }
+
+  #died(error: Error): void {
+    if (!this.alive) return;
+    this.alive = false;
+    for (const { reject } of this.#pending.values()) reject(new WorkerCommandError("workerLost", error.message));
+    this.#pending.clear();
+    if (!this.#closing) this.#listener.lost(this);
+  }
+}
+
+/** Answers a worker's requests for content, and rings its bell in case it sleeps for the answer. */
+function serveContent(port: import("node:worker_threads").MessagePort, signal: SharedArrayBuffer, blobs: Blobs): void {
+  const bell = new Int32Array(signal);
+  port.on("message", async ({ ticket, hashes }: FetchRequest) => {
+    let answer: FetchAnswer;
+    try {
+      const found = await blobs.get(hashes as Hash[]);
+      answer = { ticket, blobs: hashes.map((hash) => found.get(hash) ?? null) };
+    } catch {
+      // A damaged blob is a missing one to the machine that needs it; the store has logged what it found.
+      answer = { ticket, blobs: hashes.map(() => null) };
+    }
+    port.postMessage(answer);
+    Atomics.add(bell, 0, 1);
+    Atomics.notify(bell, 0);
+  });
+  port.unref();
+}
+
+export class Pool {
+  readonly #blobs: Blobs;
+  readonly #listener: PoolListener;
+  readonly #cpu = compileCpu();
+  #workers: PooledWorker[];
+
+  constructor(size: number, blobs: Blobs, listener: PoolListener) {
+    this.#blobs = blobs;
+    this.#listener = {
+      message: (message) => listener.message(message),
+      lost: (worker) => {
+        this.#workers = this.#workers.map((other) => (other === worker ? this.#start() : other));
+        listener.lost(worker);
+      },
+    };
+    this.#workers = Array.from({ length: size }, () => this.#start());
+  }
+
+  /** The worker with the least in it. */
+  place(): PooledWorker {
+    const load = (worker: PooledWorker) => worker.machines.size + worker.jobs;
+    return this.#workers.reduce((best, worker) => (load(worker) < load(best) ? worker : best));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+  }
+
+  #start(): PooledWorker {
+    return new PooledWorker(this.#cpu, this.#blobs, this.#listener);
+  }
+}

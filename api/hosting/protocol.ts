@@ -1,0 +1,153 @@
+/**
+ * What the server's main thread and its workers say to each other. Plain data, structured-cloned.
+ *
+ * The main thread owns the database and every client; a worker owns the kernels. A worker never waits for
+ * the main thread except in `FetchChannel` (content by hash, synchronous for the kernel's own accesses), and
+ * the main thread never waits synchronously for a worker, so the two cannot lock each other up.
+ *
+ * Every message of a worker about a machine carries where the machine stood (`mark`); the main thread makes
+ * that durable before anything in the message reaches a client (output commit).
+ */
+import type {
+  ApplyResult,
+  ContentHash,
+  Input,
+  MachineConfig,
+  MachineSummary,
+  Output,
+  Position,
+  RegionInfo,
+  TaskId,
+  TaskInfo,
+} from "../../kernel/index.ts";
+
+/** A snapshot's root, or the config of a machine that has none yet. */
+export type Origin = { kind: "config"; config: MachineConfig } | { kind: "snapshot"; root: ContentHash };
+
+/** One journal entry as stored. */
+export interface StoredEntry {
+  sequence: number;
+  at: Position;
+  payload: Uint8Array<ArrayBuffer>;
+}
+
+/** How to come to a state: start somewhere, apply these entries, run to there. */
+export interface Route {
+  origin: Origin;
+  /** Sequence of the last entry that the origin includes. */
+  sequence: number;
+  entries: StoredEntry[];
+  /** Run at least to here after the last entry. */
+  reached: Position;
+}
+
+export type Command =
+  | { kind: "load"; machine: string; route: Route }
+  | { kind: "unload"; machine: string }
+  | { kind: "apply"; machine: string; input: Input }
+  | { kind: "query"; machine: string; query: Query }
+  | { kind: "capture"; machine: string }
+  | { kind: "setTraceMask"; machine: string; mask: number }
+  /** Re-executes a stretch beside the live machine; trace batches come as `replayBatch`, then the reply. */
+  | { kind: "replay"; replay: string; route: Route; mask: number; from: Position }
+  /** Runs a throw-away machine; the reply is an `ExecutionResult`. */
+  | { kind: "execute"; execution: Execution }
+  | { kind: "cancel"; job: string };
+
+export type Query =
+  | { kind: "summary" }
+  | { kind: "tasks" }
+  | { kind: "regions"; task: TaskId }
+  | { kind: "readPhysical"; address: number; length: number }
+  | { kind: "readVirtual"; task: TaskId; address: number; length: number };
+
+export interface Queried {
+  summary: MachineSummary;
+  tasks?: TaskInfo[];
+  regions?: RegionInfo[] | null;
+  bytes?: Uint8Array | null;
+}
+
+/** A machine that is never stored: inputs applied at once, then run until a task ends or a limit. For grading. */
+export interface Execution {
+  job: string;
+  origin: Origin;
+  inputs: Input[];
+  /** Index into `inputs` of the program whose end ends the run. */
+  watch: number;
+  maxInstructions: number;
+  /** Trace categories wanted; 0 for none. Records beyond the byte limit are dropped from the front. */
+  traceMask: number;
+  traceBytes: number;
+  outputBytes: number;
+}
+
+export interface ExecutionResult {
+  applied: ApplyResult[];
+  /** The entries as they would stand in a journal that starts at the origin's sequence + 1. */
+  entries: StoredEntry[];
+  exit: Extract<Output, { kind: "taskExited" }> | null;
+  /** Why it ended when the task did not exit. */
+  stop: string;
+  console: Uint8Array<ArrayBuffer>;
+  consoleTruncated: boolean;
+  trace: Uint8Array<ArrayBuffer>;
+  /** Trace records that fell to the limit. */
+  traceTruncated: boolean;
+  summary: MachineSummary;
+}
+
+export interface Captured {
+  root: ContentHash;
+  blobs: { hash: ContentHash; data: Uint8Array<ArrayBuffer> }[];
+  totalBytes: number;
+  summary: MachineSummary;
+  sequence: number;
+}
+
+/** Where a machine stands, and what has to be durable before the message may take effect outside. */
+export interface Mark {
+  sequence: number;
+  summary: MachineSummary;
+  /** Entries applied since the last message, encoded for the journal. */
+  entries: StoredEntry[];
+  outputs: Output[];
+  /** Packed trace records since the last message. */
+  trace: Uint8Array<ArrayBuffer>;
+}
+
+export interface CommandMessage {
+  id: number;
+  command: Command;
+}
+
+export type WorkerMessage =
+  | { kind: "reply"; id: number; machine: string | null; mark: Mark | null; result: unknown }
+  | { kind: "failed"; id: number; error: WorkerFailure }
+  | { kind: "event"; machine: string; mark: Mark }
+  | { kind: "replayBatch"; replay: string; trace: Uint8Array<ArrayBuffer>; position: Position }
+  /** The machine cannot go on: content that it stands on could not be had. */
+  | { kind: "lost"; machine: string; error: WorkerFailure };
+
+/** Why a worker could not carry out a command, in words that may be shown. */
+export interface WorkerFailure {
+  code: "notResident" | "corrupt" | "diverged" | "cancelled" | "incompatible" | "internal";
+  message: string;
+}
+
+/** On the worker's fetch port. `signal` words: [0] answers so far. */
+export interface FetchRequest {
+  ticket: number;
+  hashes: ContentHash[];
+}
+export interface FetchAnswer {
+  ticket: number;
+  /** In the order asked; null: not in the store. */
+  blobs: (Uint8Array<ArrayBuffer> | null)[];
+}
+
+/** Handed to a worker when it starts. */
+export interface WorkerStart {
+  cpu: WebAssembly.Module;
+  signal: SharedArrayBuffer;
+}

@@ -1,0 +1,123 @@
+/**
+ * Content by hash inside a worker: a bounded cache over the main thread's store.
+ *
+ * `now` blocks the worker until the main thread has answered; it exists for the kernel's own accesses, which
+ * cannot stop half-way. `later` does not block and serves everything else.
+ */
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import type { ContentHash } from "../../../kernel/index.ts";
+import type { FetchAnswer, FetchRequest } from "../protocol.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Milliseconds after which a silent main thread is taken for dead. */
+const FETCH_PATIENCE_MS = 60_000;
+
+export class ContentMissingError extends Error {
+  readonly hash: ContentHash;
+  constructor(hash: ContentHash) {
+    super(`content ${hash} is not in the store`);
+    this.hash = hash;
+  }
+}
+
+export interface ContentFetcher {
+  now(hashes: readonly ContentHash[]): (Bytes | null)[];
+  later(hashes: readonly ContentHash[]): Promise<(Bytes | null)[]>;
+}
+
+/** Fetches over a port whose other end is the main thread (see pool.ts). */
+export function portFetcher(port: MessagePort, signal: SharedArrayBuffer): ContentFetcher {
+  const answered = new Int32Array(signal);
+  const waiting = new Map<number, (blobs: (Bytes | null)[]) => void>();
+  let nextTicket = 1;
+
+  const deliver = (answer: FetchAnswer) => {
+    const resolve = waiting.get(answer.ticket);
+    waiting.delete(answer.ticket);
+    resolve?.(answer.blobs);
+  };
+  port.on("message", deliver);
+
+  return {
+    now(hashes) {
+      const ticket = nextTicket++;
+      port.postMessage({ ticket, hashes: [...hashes] } satisfies FetchRequest);
+      for (;;) {
+        const seen = Atomics.load(answered, 0);
+        const received = receiveMessageOnPort(port) as { message: FetchAnswer } | undefined;
+        if (received === undefined) {
+          if (Atomics.wait(answered, 0, seen, FETCH_PATIENCE_MS) === "timed-out") throw new Error("the store does not answer");
+          continue;
+        }
+        if (received.message.ticket === ticket) return received.message.blobs;
+        deliver(received.message);
+      }
+    },
+    later(hashes) {
+      const ticket = nextTicket++;
+      return new Promise((resolve) => {
+        waiting.set(ticket, resolve);
+        port.postMessage({ ticket, hashes: [...hashes] } satisfies FetchRequest);
+      });
+    },
+  };
+}
+
+/** Least recently used content up to a number of bytes. */
+export class ContentCache {
+  readonly #fetcher: ContentFetcher;
+  readonly #limitBytes: number;
+  readonly #entries = new Map<ContentHash, Bytes>();
+  #bytes = 0;
+
+  constructor(fetcher: ContentFetcher, limitBytes: number) {
+    this.#fetcher = fetcher;
+    this.#limitBytes = limitBytes;
+  }
+
+  now(hashes: readonly ContentHash[]): Bytes[] {
+    const missing = hashes.filter((hash) => !this.#entries.has(hash));
+    const fetched = this.#collect(missing, missing.length === 0 ? [] : this.#fetcher.now(missing));
+    return hashes.map((hash) => this.#take(hash, fetched));
+  }
+
+  async later(hashes: readonly ContentHash[]): Promise<Bytes[]> {
+    const missing = hashes.filter((hash) => !this.#entries.has(hash));
+    const fetched = this.#collect(missing, missing.length === 0 ? [] : await this.#fetcher.later(missing));
+    return hashes.map((hash) => this.#take(hash, fetched));
+  }
+
+  /** Content that was made here and is about to be asked for again. */
+  add(hash: ContentHash, data: Bytes): void {
+    if (this.#entries.has(hash)) return;
+    this.#entries.set(hash, data);
+    this.#bytes += data.length;
+    this.#shrink();
+  }
+
+  #collect(hashes: ContentHash[], blobs: (Bytes | null)[]): Map<ContentHash, Bytes> {
+    const fetched = new Map<ContentHash, Bytes>();
+    hashes.forEach((hash, index) => {
+      const data = blobs[index];
+      if (data) fetched.set(hash, data);
+    });
+    return fetched;
+  }
+
+  #take(hash: ContentHash, fetched: Map<ContentHash, Bytes>): Bytes {
+    const data = this.#entries.get(hash) ?? fetched.get(hash);
+    if (data === undefined) throw new ContentMissingError(hash);
+    if (this.#entries.delete(hash)) this.#entries.set(hash, data);
+    else this.add(hash, data);
+    return data;
+  }
+
+  #shrink(): void {
+    for (const [hash, data] of this.#entries) {
+      if (this.#bytes <= this.#limitBytes) return;
+      this.#entries.delete(hash);
+      this.#bytes -= data.length;
+    }
+  }
+}

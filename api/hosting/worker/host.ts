@@ -1,0 +1,255 @@
+/**
+ * The inside of a worker: many machines, each run in slices of its instruction budget, and the commands of
+ * the main thread in between.
+ *
+ * Must hold:
+ * - a command about one machine is carried out whole before the next about the same machine begins;
+ * - no machine runs longer than one slice while others wait (round robin);
+ * - what leaves about a machine leaves in the order in which it happened there.
+ */
+import type { RunStop } from "../../../kernel/index.ts";
+import type { Command, CommandMessage, Queried, Query, Route, WorkerFailure, WorkerMessage } from "../protocol.ts";
+import { type ContentCache, ContentMissingError } from "./content.ts";
+import { execute } from "./execute.ts";
+import { DivergedError, Replay } from "./replay.ts";
+import { isBefore, type Resident, ResidentFactory } from "./resident.ts";
+
+/** Instructions in one slice: long enough for V8 to matter, short enough (some ms) to answer commands. */
+const SLICE_INSTRUCTIONS = 1_000_000;
+/** With a trace watched: bounded by what the ring holds between two drains. */
+const TRACED_SLICE_INSTRUCTIONS = 100_000;
+/** A running machine that says nothing reports its position this often. */
+const REPORT_EVERY_MS = 250;
+
+class WorkerError extends Error {
+  readonly code: WorkerFailure["code"];
+  constructor(code: WorkerFailure["code"], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+interface Slot {
+  resident: Resident;
+  traceMask: number;
+  runnable: boolean;
+  lastReport: number;
+}
+
+export class WorkerHost {
+  readonly #factory: ResidentFactory;
+  readonly #post: (message: WorkerMessage) => void;
+  readonly #slots = new Map<string, Slot>();
+  /** Tail of the commands of each machine: they run one after the other. */
+  readonly #queues = new Map<string, Promise<void>>();
+  readonly #cancelled = new Set<string>();
+  #looping = false;
+
+  constructor(cpu: WebAssembly.Module, content: ContentCache, post: (message: WorkerMessage) => void) {
+    this.#factory = new ResidentFactory(cpu, content);
+    this.#post = post;
+  }
+
+  receive({ id, command }: CommandMessage): void {
+    if (command.kind === "cancel") {
+      this.#cancelled.add(command.job);
+      this.#post({ kind: "reply", id, machine: null, mark: null, result: null });
+      return;
+    }
+    const key = queueOf(command);
+    const before = this.#queues.get(key);
+    // Without a queue the command is carried out in this very turn: a call's round trip is two messages.
+    const done = before === undefined ? this.#carryOut(id, command) : before.then(() => this.#carryOut(id, command));
+    const tail = done.finally(() => {
+      if (this.#queues.get(key) === tail) this.#queues.delete(key);
+    });
+    this.#queues.set(key, tail);
+  }
+
+  async #carryOut(id: number, command: Command): Promise<void> {
+    try {
+      const result = await this.#perform(command);
+      const slot = "machine" in command ? this.#slots.get(command.machine) : undefined;
+      const machine = slot === undefined || !("machine" in command) ? null : command.machine;
+      this.#post({ kind: "reply", id, machine, mark: slot?.resident.mark() ?? null, result });
+      if (slot !== undefined) this.#wake(slot);
+    } catch (error) {
+      this.#post({ kind: "failed", id, error: failureOf(error) });
+    }
+  }
+
+  /** Not async itself where it need not be: see `receive`. */
+  #perform(command: Exclude<Command, { kind: "cancel" }>): unknown {
+    switch (command.kind) {
+      case "load":
+        return this.#load(command.machine, command.route);
+      case "unload":
+        this.#slots.delete(command.machine);
+        return null;
+      case "apply":
+        return this.#slot(command.machine).resident.apply(command.input);
+      case "query":
+        return answer(this.#slot(command.machine).resident, command.query);
+      case "capture":
+        return this.#slot(command.machine).resident.capture();
+      case "setTraceMask": {
+        const slot = this.#slot(command.machine);
+        slot.traceMask = command.mask;
+        slot.resident.machine.setTraceMask(command.mask);
+        return null;
+      }
+      case "replay":
+        return this.#replay(command);
+      case "execute":
+        return execute(this.#factory, command.execution, {
+          pause: nextTurn,
+          cancelled: () => this.#throwIfCancelled(command.execution.job),
+        }).finally(() => this.#cancelled.delete(command.execution.job));
+    }
+  }
+
+  #slot(machine: string): Slot {
+    const slot = this.#slots.get(machine);
+    if (slot === undefined) throw new WorkerError("notResident", `machine ${machine} is not in this worker`);
+    return slot;
+  }
+
+  async #load(machine: string, route: Route): Promise<null> {
+    const resident = await this.#walk(route, () => {});
+    // What happened on the way was seen before; only what comes after it is news.
+    resident.mark();
+    this.#slots.set(machine, { resident, traceMask: 0, runnable: true, lastReport: 0 });
+    return null;
+  }
+
+  async #replay(command: Extract<Command, { kind: "replay" }>): Promise<null> {
+    let tracing = false;
+    try {
+      await this.#walk(command.route, (resident) => {
+        this.#throwIfCancelled(command.replay);
+        const position = resident.machine.position();
+        const { trace } = resident.mark();
+        if (trace.length > 0) this.#post({ kind: "replayBatch", replay: command.replay, trace, position });
+        if (!tracing && !isBefore(position, command.from)) {
+          tracing = true;
+          resident.machine.setTraceMask(command.mask);
+        }
+        return tracing ? TRACED_SLICE_INSTRUCTIONS : Math.max(1, command.from.instructions - position.instructions);
+      });
+    } finally {
+      this.#cancelled.delete(command.replay);
+    }
+    return null;
+  }
+
+  /** `between` is called before each step and may bound it. */
+  async #walk(route: Route, between: (resident: Resident) => number | void): Promise<Resident> {
+    const resident = await this.#factory.create(route.origin, route.sequence);
+    const replay = new Replay(resident, route);
+    for (;;) {
+      const bound = between(resident) ?? SLICE_INSTRUCTIONS;
+      const step = replay.step(Math.min(bound, SLICE_INSTRUCTIONS));
+      if (step.kind === "done") {
+        between(resident);
+        return resident;
+      }
+      if (step.kind === "needPages") await resident.fetchPages(step.pages);
+      else await nextTurn();
+    }
+  }
+
+  #throwIfCancelled(job: string): void {
+    if (this.#cancelled.has(job)) throw new WorkerError("cancelled", "cancelled");
+  }
+
+  #wake(slot: Slot): void {
+    slot.runnable = true;
+    if (this.#looping) return;
+    this.#looping = true;
+    setImmediate(() => this.#loop());
+  }
+
+  /** One round: a slice for each machine that can run, then commands, then the next round. */
+  #loop(): void {
+    let any = false;
+    for (const [machine, slot] of this.#slots) {
+      if (!slot.runnable || slot.resident.fetching || this.#queues.has(machine)) continue;
+      any = this.#slice(machine, slot) || any;
+    }
+    if (any) setImmediate(() => this.#loop());
+    else this.#looping = false;
+  }
+
+  /** True when the machine can go on. */
+  #slice(machine: string, slot: Slot): boolean {
+    const { resident } = slot;
+    const size = slot.traceMask === 0 ? SLICE_INSTRUCTIONS : TRACED_SLICE_INSTRUCTIONS;
+    const limit = { instructions: resident.machine.position().instructions + size, timeNs: Number.MAX_SAFE_INTEGER };
+    const stop = resident.run(limit);
+    if (stop.kind === "needPages") {
+      this.#fetch(machine, slot, stop);
+      return false;
+    }
+    slot.runnable = stop.kind === "limit";
+    this.#report(machine, slot, !slot.runnable);
+    return slot.runnable;
+  }
+
+  #fetch(machine: string, slot: Slot, stop: Extract<RunStop, { kind: "needPages" }>): void {
+    const { resident } = slot;
+    resident.fetching = true;
+    resident.fetchPages(stop.pages).then(
+      () => {
+        resident.fetching = false;
+        this.#wake(slot);
+      },
+      // The machine stays where it is; the next command about it meets the same missing page and says so.
+      (error: unknown) => {
+        slot.runnable = false;
+        this.#post({ kind: "lost", machine, error: failureOf(error) });
+      },
+    );
+  }
+
+  #report(machine: string, slot: Slot, always: boolean): void {
+    const mark = slot.resident.mark();
+    const silent = mark.outputs.length === 0 && mark.trace.length === 0;
+    const now = performance.now();
+    if (silent && !always && now - slot.lastReport < REPORT_EVERY_MS) return;
+    slot.lastReport = now;
+    this.#post({ kind: "event", machine, mark });
+  }
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function queueOf(command: Exclude<Command, { kind: "cancel" }>): string {
+  if (command.kind === "replay") return `replay ${command.replay}`;
+  if (command.kind === "execute") return `execution ${command.execution.job}`;
+  return command.machine;
+}
+
+function answer(resident: Resident, query: Query): Queried {
+  const { machine } = resident;
+  const summary = machine.summary();
+  switch (query.kind) {
+    case "summary":
+      return { summary };
+    case "tasks":
+      return { summary, tasks: machine.tasks() };
+    case "regions":
+      return { summary, tasks: machine.tasks(), regions: machine.regions(query.task) };
+    case "readPhysical":
+      return { summary, bytes: machine.readPhysical(query.address, query.length) };
+    case "readVirtual":
+      return { summary, bytes: machine.readVirtual(query.task, query.address, query.length) };
+  }
+}
+
+function failureOf(error: unknown): WorkerFailure {
+  if (error instanceof WorkerError) return { code: error.code, message: error.message };
+  if (error instanceof DivergedError) return { code: "diverged", message: error.message };
+  if (error instanceof ContentMissingError) return { code: "corrupt", message: error.message };
+  return { code: "internal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}
+

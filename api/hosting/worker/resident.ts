@@ -1,0 +1,132 @@
+/**
+ * One machine in the memory of a worker: the kernel's machine, the pages it still has to fetch, and what it
+ * owes the main thread (entries, outputs, trace records since the last mark).
+ */
+import { createHash } from "node:crypto";
+import {
+  type ApplyResult,
+  captureSnapshot,
+  createMachine,
+  createRv64Core,
+  encodeInput,
+  type Input,
+  loadSnapshot,
+  type Machine,
+  type MachinePorts,
+  type PageTree,
+  type Position,
+  type RunLimit,
+  type RunStop,
+  restoreMachine,
+} from "../../../kernel/index.ts";
+import type { Captured, Mark, Origin, StoredEntry } from "../protocol.ts";
+import type { ContentCache } from "./content.ts";
+
+export const sha256 = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(createHash("sha256").update(bytes).digest());
+
+export const samePosition = (a: Position, b: Position): boolean =>
+  a.instructions === b.instructions && a.timeNs === b.timeNs;
+export const isBefore = (a: Position, b: Position): boolean => a.instructions < b.instructions || a.timeNs < b.timeNs;
+
+export class Resident {
+  readonly machine: Machine;
+  /** Page hashes of the snapshot that the machine stands on; null before its first. */
+  #tree: PageTree | null;
+  readonly #content: ContentCache;
+  sequence: number;
+  #entries: StoredEntry[] = [];
+  /** Set while pages are being fetched: the machine must not run. */
+  fetching = false;
+
+  constructor(machine: Machine, tree: PageTree | null, content: ContentCache, sequence: number) {
+    this.machine = machine;
+    this.#tree = tree;
+    this.#content = content;
+    this.sequence = sequence;
+  }
+
+  apply(input: Input): ApplyResult {
+    const at = this.machine.position();
+    const result = this.machine.apply(input);
+    if (result.ok) {
+      this.sequence += 1;
+      this.#entries.push({ sequence: this.sequence, at, payload: encodeInput(input) });
+    }
+    return result;
+  }
+
+  /** Applies an entry of the journal again. It is not journalled a second time. */
+  reapply(sequence: number, input: Input): ApplyResult {
+    const result = this.machine.apply(input);
+    this.sequence = sequence;
+    return result;
+  }
+
+  run(limit: RunLimit): RunStop {
+    return this.machine.run(limit);
+  }
+
+  /** Brings the pages that a run stopped for. Their content is fixed by its hash, so this cannot change the run. */
+  async fetchPages(pages: readonly number[]): Promise<void> {
+    const tree = this.#tree;
+    if (tree === null) throw new Error("a machine without a snapshot has no absent pages");
+    const blobs = await this.#content.later(pages.map((page) => tree.pageHash(page)));
+    pages.forEach((page, index) => this.machine.providePage(page, blobs[index]!));
+  }
+
+  /** Takes what has gathered since the last mark. */
+  mark(): Mark {
+    const entries = this.#entries;
+    this.#entries = [];
+    return {
+      sequence: this.sequence,
+      summary: this.machine.summary(),
+      entries,
+      outputs: this.machine.drainOutputs(),
+      trace: this.machine.drainTrace(),
+    };
+  }
+
+  capture(): Captured {
+    const { root, tree, blobs, stats } = captureSnapshot(this.machine, this.#tree, sha256);
+    this.#tree = tree;
+    return { root, blobs, totalBytes: stats.totalBytes, summary: this.machine.summary(), sequence: this.sequence };
+  }
+}
+
+/** Builds residents from origins. */
+export class ResidentFactory {
+  readonly #cpu: WebAssembly.Module;
+  readonly #content: ContentCache;
+
+  constructor(cpu: WebAssembly.Module, content: ContentCache) {
+    this.#cpu = cpu;
+    this.#content = content;
+  }
+
+  async create(origin: Origin, sequence: number): Promise<Resident> {
+    if (origin.kind === "config") return new Resident(createMachine(origin.config, this.#ports(null)), null, this.#content, sequence);
+    const loading = loadSnapshot(origin.root);
+    while (loading.need.length > 0) {
+      const hashes = loading.need.slice(0, 500);
+      const blobs = await this.#content.later(hashes);
+      loading.provide(new Map(hashes.map((hash, index) => [hash, blobs[index]!])));
+    }
+    const { state, tree } = loading.result();
+    const machine = restoreMachine(state, this.#ports(tree), (page) => tree.isZero(page));
+    return new Resident(machine, tree, this.#content, sequence);
+  }
+
+  #ports(tree: PageTree | null): MachinePorts {
+    return {
+      createCore: (options) => createRv64Core(this.#cpu, options),
+      sha256,
+      content: (hash) => this.#content.now([hash])[0]!,
+      fetchPages: (pages) => {
+        if (tree === null) throw new Error("a machine without a snapshot has no absent pages");
+        return this.#content.now(pages.map((page) => tree.pageHash(page)));
+      },
+    };
+  }
+}

@@ -1,0 +1,141 @@
+// Bidirectional methods as WebSockets.
+//
+// A text frame is one message in JSON; an empty one says that the client has no more to send. Fields that the URL
+// gives make the first message. The server closes with 1000 when the method ends, or after a frame {"error": problem}
+// with 4000 + google.rpc.Code: a browser sees no status of a refused upgrade, so errors come after it.
+import type { JsonValue, Message } from "@bufbuild/protobuf";
+import type { FastifyRequest } from "fastify";
+import type { WebSocket } from "ws";
+import { cancelled, codeName, malformed, type OstlerError } from "../errors.ts";
+import { acceptRequest, type Call, type Outcome, perform, runForMany } from "../operation.ts";
+import { openCall, type Route } from "./call.ts";
+import { messageFromJson, parseJson } from "./json.ts";
+import { toProblem } from "./problem.ts";
+import { readFirstMessage } from "./request.ts";
+import { answerJson } from "./unary.ts";
+
+/** Frames that wait for the method before the client is made to wait, and how few let it go on. */
+const waitingFramesMax = 64;
+const waitingFramesLow = 16;
+const pingMs = 30_000;
+const closeNormal = 1000;
+const closeErrorBase = 4000;
+
+export function socketHandler(route: Route) {
+  const { operation, binding, host } = route;
+  return async (socket: WebSocket, request: FastifyRequest): Promise<void> => {
+    const call = openCall(request, operation);
+    const frames = new FrameQueue(socket);
+    socket.on("close", () => call.abort(cancelled("The client closed the connection.")));
+    const stopPinging = keepAlive(socket);
+    try {
+      await perform(host.pipeline, host.active, call, async () => {
+        const requests = readMessages(route, request, frames, call);
+        for await (const outcome of runForMany(operation, requests, call)) {
+          await send(socket, JSON.stringify(answerJson(binding, outcome)), call);
+        }
+      });
+      socket.close(closeNormal);
+    } catch (error) {
+      fail(socket, error as OstlerError, request.url);
+    } finally {
+      stopPinging();
+    }
+  };
+}
+
+async function* readMessages(
+  route: Route,
+  request: FastifyRequest,
+  frames: FrameQueue,
+  call: Call,
+): AsyncGenerator<Message> {
+  const { method } = route.binding;
+  const first = readFirstMessage(route.binding, request, call);
+  if (first !== undefined) yield first;
+  for await (const text of frames.read()) {
+    const json: JsonValue = parseJson(text);
+    yield acceptRequest(method, messageFromJson(method.input, json), call);
+  }
+}
+
+/** Resolves when the frame has left our hands, which is what holds a fast method back for a slow client. */
+function send(socket: WebSocket, text: string, call: Call): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(call.signal.reason);
+    call.signal.addEventListener("abort", onAbort, { once: true });
+    socket.send(text, (error) => {
+      call.signal.removeEventListener("abort", onAbort);
+      if (error == null) resolve();
+      else reject(call.signal.aborted ? call.signal.reason : cancelled("The client closed the connection."));
+    });
+  });
+}
+
+function fail(socket: WebSocket, error: OstlerError, url: string): void {
+  if (socket.readyState !== socket.OPEN) return;
+  socket.send(JSON.stringify({ error: toProblem(error, url) }));
+  socket.close(closeErrorBase + error.code, codeName(error.code));
+}
+
+/** Pings; a client that answered none since the last is gone. */
+function keepAlive(socket: WebSocket): () => void {
+  let alive = true;
+  socket.on("pong", () => {
+    alive = true;
+  });
+  const timer = setInterval(() => {
+    // A paused socket does not read pongs.
+    if (!alive && !socket.isPaused) return socket.terminate();
+    alive = false;
+    socket.ping();
+  }, pingMs);
+  return () => clearInterval(timer);
+}
+
+/** The frames that came and were not read yet; bounded by pausing the socket. */
+class FrameQueue {
+  private readonly socket: WebSocket;
+  private readonly waiting: string[] = [];
+  private failure: OstlerError | undefined;
+  private ended = false;
+  private wake: (() => void) | undefined;
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.on("message", (data, isBinary) => this.push(data.toString(), isBinary));
+    socket.on("close", () => this.end());
+  }
+
+  async *read(): AsyncGenerator<string> {
+    for (;;) {
+      const text = this.waiting.shift();
+      if (text !== undefined) {
+        if (this.socket.isPaused && this.waiting.length <= waitingFramesLow) this.socket.resume();
+        yield text;
+      } else if (this.failure !== undefined) {
+        throw this.failure;
+      } else if (this.ended) {
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          this.wake = resolve;
+        });
+      }
+    }
+  }
+
+  private push(text: string, isBinary: boolean): void {
+    if (this.ended) return;
+    if (isBinary) this.failure ??= malformed("MALFORMED_FRAME", "Send text frames: each is one message in JSON.");
+    else if (text === "") this.ended = true;
+    else this.waiting.push(text);
+    if (this.waiting.length >= waitingFramesMax) this.socket.pause();
+    this.wake?.();
+  }
+
+  private end(): void {
+    this.ended = true;
+    this.wake?.();
+  }
+}

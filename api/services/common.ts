@@ -1,0 +1,160 @@
+/** What several services share: owners, paging, idempotency, and the wire forms of common values. */
+import { createHash } from "node:crypto";
+import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { signalName } from "../../kernel/catalogue.ts";
+import type { ExitStatus as KernelExit, FaultInfo } from "../../kernel/index.ts";
+import type { ExitStatusSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
+import { callerOf, hasRole } from "../auth/identity.ts";
+import { Code, invalid, notFound, OstlerError, outOfRange } from "../errors.ts";
+import type { HostedMachine } from "../hosting/hosted.ts";
+import { type Hosting, newId } from "../hosting/hosting.ts";
+import type { Context } from "../operation.ts";
+import type { Bytes, MachineRow, PageQuery, Position, SnapshotRow, Store, UserRow } from "../store/types.ts";
+
+export interface Deps {
+  readonly store: Store;
+  readonly hosting: Hosting;
+  readonly limits: { machinesPerUser: number };
+}
+
+/** Numbers of the kernel are safe integers; the wire has 64 bits. */
+export function toNumber(value: bigint, field: string): number {
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw outOfRange(field, "must be at most 9007199254740991 (2^53 - 1)");
+  return Number(value);
+}
+
+export const toPosition = (at: Position) => ({ instructions: BigInt(at.instructions), timeNs: BigInt(at.timeNs) });
+export const toTimestamp = (date: Date) => timestampFromDate(date);
+
+export const sha256Hex = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+export function pageQuery(request: { pageSize: number; pageToken: string }, defaultSize = 50): PageQuery {
+  return { pageSize: request.pageSize === 0 ? defaultSize : request.pageSize, pageToken: request.pageToken };
+}
+
+/** Others' things look as if they did not exist. Staff and graders see all that belongs to courses; admins everything. */
+export function maySee(user: UserRow, ownerId: string): boolean {
+  return user.id === ownerId || hasRole(user, "staff");
+}
+
+export async function machineRow(deps: Deps, context: Context, machineId: string): Promise<MachineRow> {
+  const row = await deps.store.machines.get(machineId);
+  if (row === null || !maySee(callerOf(context), row.ownerId)) throw notFound("machine", machineId);
+  return row;
+}
+
+/** The machine, awake, if the caller may see it. */
+export async function useMachine(deps: Deps, context: Context, machineId: string): Promise<HostedMachine> {
+  const awake = deps.hosting.peek(machineId);
+  if (awake !== undefined && !maySee(callerOf(context), awake.row.ownerId)) throw notFound("machine", machineId);
+  if (awake === undefined) await machineRow(deps, context, machineId);
+  return deps.hosting.use(machineId);
+}
+
+/** Runs `work` with the machine marked as in use, so that it does not hibernate under a stream. */
+export async function* holding<T>(machine: HostedMachine, work: () => AsyncGenerator<T>): AsyncGenerator<T> {
+  machine.users += 1;
+  try {
+    yield* work();
+  } finally {
+    machine.users -= 1;
+    machine.lastUsedAt = Date.now();
+  }
+}
+
+export async function snapshotRow(deps: Deps, context: Context, snapshotId: string): Promise<SnapshotRow> {
+  const row = await deps.store.snapshots.get(snapshotId);
+  if (row === null || !maySee(callerOf(context), row.ownerId)) throw notFound("snapshot", snapshotId);
+  return row;
+}
+
+/**
+ * The id of a thing that is created under an idempotency key is made from the key, so that a repeated creation
+ * meets the first one in the store itself, whatever happened in between.
+ */
+export function idFor(prefix: string, ownerId: string, key: string): string {
+  if (key === "") return newId(prefix);
+  return `${prefix}-k${createHash("sha256").update(`${prefix}\0${ownerId}\0${key}`).digest("hex").slice(0, 24)}`;
+}
+
+interface Keyed {
+  idempotencyKey: string;
+}
+
+/** The hash of a request but for its key: what "the same request" means. */
+export function requestHash<D extends DescMessage>(schema: D, request: MessageShape<D>): string {
+  const bare = create(schema, { ...request, idempotencyKey: "" } as unknown as MessageInitShape<D>);
+  return sha256Hex(toBinary(schema, bare));
+}
+
+/** The stored answer of an earlier request with this key, if there was one. */
+export async function findAnswer<In extends DescMessage, Out extends DescMessage>(
+  deps: Deps,
+  context: Context,
+  schemas: { request: In; response: Out },
+  request: MessageShape<In> & Keyed,
+): Promise<MessageShape<Out> | null> {
+  if (request.idempotencyKey === "") return null;
+  const row = await deps.store.idempotency.find(callerOf(context).id, context.method.name, request.idempotencyKey);
+  if (row === null) return null;
+  if (row.requestHash !== requestHash(schemas.request, request)) {
+    throw new OstlerError(Code.ALREADY_EXISTS, "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for a different request.", {
+      violations: [{ field: "idempotency_key", description: "use a new key for a new request" }],
+    });
+  }
+  return fromBinary(schemas.response, row.response);
+}
+
+/** The row that remembers an answer. */
+export function answerRow<In extends DescMessage, Out extends DescMessage>(
+  context: Context,
+  schemas: { request: In; response: Out },
+  request: MessageShape<In> & Keyed,
+  response: MessageInitShape<Out>,
+) {
+  return {
+    ownerId: callerOf(context).id,
+    method: context.method.name,
+    key: request.idempotencyKey,
+    requestHash: requestHash(schemas.request, request),
+    response: toBinary(schemas.response, create(schemas.response, response)) as Bytes,
+  };
+}
+
+const underway = new Map<string, Promise<unknown>>();
+
+/** Runs a creation once per key: a repeated request gets the first answer, also while the first is under way. */
+export async function once<In extends DescMessage, Out extends DescMessage>(
+  deps: Deps,
+  context: Context,
+  schemas: { request: In; response: Out },
+  request: MessageShape<In> & Keyed,
+  work: () => Promise<MessageInitShape<Out>>,
+): Promise<MessageInitShape<Out>> {
+  if (request.idempotencyKey === "") return work();
+  const name = `${callerOf(context).id}\0${context.method.name}\0${request.idempotencyKey}`;
+  await underway.get(name)?.catch(() => {});
+  const earlier = await findAnswer(deps, context, schemas, request);
+  if (earlier !== null) return earlier as unknown as MessageInitShape<Out>;
+  const running = work().then(async (response) => {
+    await deps.store.idempotency.save(answerRow(context, schemas, request, response));
+    return response;
+  });
+  underway.set(name, running);
+  try {
+    return await running;
+  } finally {
+    underway.delete(name);
+  }
+}
+
+export function exitStatus(status: KernelExit, fault: FaultInfo | null): MessageInitShape<typeof ExitStatusSchema> {
+  if (status.kind === "exited") return { status: { case: "code", value: status.code }, description: `exited with ${status.code}` };
+  const why = fault === null ? "" : `: ${fault.description}`;
+  return { status: { case: "signal", value: status.signal }, description: `killed by ${signalName(status.signal)}${why}` };
+}
+
+export function requireLength(value: string, field: string): void {
+  if (value === "") throw invalid(field, "must not be empty");
+}

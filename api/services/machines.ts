@@ -1,0 +1,306 @@
+/** MachineService: create, look, list, delete, run, pause, step, wait, start programs, hibernate. */
+import { fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { Input, TaskId } from "../../kernel/index.ts";
+import {
+  CreateMachineRequestSchema,
+  CreateMachineResponseSchema,
+  type MachineSchema,
+  type MachineService,
+  MachineSpecSchema,
+  Residency,
+  RunState,
+  type StartProgramRequest,
+  StartProgramRequestSchema,
+  StartProgramResponseSchema,
+  type TaskLimits,
+  type WaitMachineRequest,
+  type WaitMachineResponseSchema,
+} from "../../proto/gen/ostler/v1/machines_pb.js";
+import { callerOf, requireRole } from "../auth/identity.ts";
+import { invalid, notFound, resourceExhausted } from "../errors.ts";
+import type { HostedMachine } from "../hosting/hosted.ts";
+import type { Context, ServiceImplementation } from "../operation.ts";
+import type { Bytes, MachineRow, MachineStatus } from "../store/types.ts";
+import {
+  type Deps,
+  exitStatus,
+  holding,
+  idFor,
+  machineRow,
+  once,
+  pageQuery,
+  toNumber,
+  toPosition,
+  toTimestamp,
+  useMachine,
+} from "./common.ts";
+import { completeSpec } from "./spec.ts";
+
+const RUN_STATES = {
+  running: RunState.RUNNING,
+  paused: RunState.PAUSED,
+  idle: RunState.IDLE,
+  frozen: RunState.FROZEN,
+} as const satisfies Record<MachineStatus["run"], RunState>;
+const MAX_WAIT_MS = 3_600_000;
+const PROGRESS_EVERY_MS = 1_000;
+
+/** The machine as clients may know it now: from memory when it is awake, else from the store. */
+export function toMachine(deps: Deps, row: MachineRow): MessageInitShape<typeof MachineSchema> {
+  const awake = deps.hosting.peek(row.id);
+  const visible = awake?.loaded ? awake.visible : null;
+  const status = visible?.summary ?? row.status;
+  return {
+    machineId: row.id,
+    ownerId: row.ownerId,
+    displayName: row.displayName,
+    labels: row.labels,
+    spec: fromBinary(MachineSpecSchema, row.spec),
+    runState: RUN_STATES[status.run],
+    runReason: status.reason,
+    position: toPosition(visible?.summary.position ?? row.reached),
+    consoleLength: BigInt(status.consoleLength),
+    journalSequence: BigInt(visible?.sequence ?? row.lastSequence),
+    traceSequence: BigInt(visible?.summary.traceSequence ?? 0),
+    residency: visible === null ? Residency.HIBERNATED : Residency.ACTIVE,
+    originSnapshotId: row.originSnapshotId ?? "",
+    createdAt: toTimestamp(row.createdAt),
+    updatedAt: toTimestamp(row.updatedAt),
+    taskCount: status.taskCount,
+  };
+}
+
+export async function assertRoomForMachine(deps: Deps, ownerId: string): Promise<void> {
+  if ((await deps.store.machines.count(ownerId)) < deps.limits.machinesPerUser) return;
+  throw resourceExhausted("TOO_MANY_MACHINES", `You have ${deps.limits.machinesPerUser} machines, the most allowed; delete some first.`);
+}
+
+export function toTaskLimits(limits: TaskLimits | undefined) {
+  return {
+    instructions: Number(limits?.instructions ?? 0n),
+    memoryBytes: Number(limits?.memoryBytes ?? 0n),
+    outputBytes: Number(limits?.outputBytes ?? 0n),
+  };
+}
+
+export function machineService(deps: Deps): ServiceImplementation<typeof MachineService> {
+  const applyTo = async (context: Context, machineId: string, input: Input) => {
+    const machine = await useMachine(deps, context, machineId);
+    await machine.apply(input);
+    return { machine: toMachine(deps, machine.row) };
+  };
+
+  return {
+    createMachine(request, context) {
+      const schemas = { request: CreateMachineRequestSchema, response: CreateMachineResponseSchema };
+      return once(deps, context, schemas, request, async () => {
+        const owner = callerOf(context);
+        await assertRoomForMachine(deps, owner.id);
+        const spec = await completeSpec(deps.store, owner.id, request.spec, "spec");
+        const id = idFor("m", owner.id, request.idempotencyKey);
+        const row = (await deps.store.machines.get(id)) ?? (await deps.store.machines.create(newMachineRow(id, owner.id, request, toBinary(MachineSpecSchema, spec))));
+        return { machine: toMachine(deps, row) };
+      });
+    },
+
+    async getMachine({ machineId }, context) {
+      const awake = deps.hosting.peek(machineId);
+      if (awake?.loaded && awake.visible.summary.run === "running") await awake.query({ kind: "summary" }).catch(() => {});
+      return { machine: toMachine(deps, await machineRow(deps, context, machineId)) };
+    },
+
+    async listMachines(request, context) {
+      const caller = request.allOwners ? requireRole(context, "staff") : callerOf(context);
+      const labels = { ...request.labels };
+      for (const label of request.label) {
+        const cut = label.indexOf("=");
+        labels[label.slice(0, cut)] = label.slice(cut + 1);
+      }
+      const run = Object.entries(RUN_STATES).find(([, state]) => state === request.runState)?.[0] as MachineStatus["run"] | undefined;
+      const query = { ...pageQuery(request), ownerId: request.allOwners ? null : caller.id, labels, nameContains: request.nameContains, run: run ?? null };
+      const { items, nextPageToken } = await deps.store.machines.list(query);
+      return { machines: items.map((row) => toMachine(deps, row)), nextPageToken };
+    },
+
+    async deleteMachine({ machineId }, context) {
+      await machineRow(deps, context, machineId);
+      if (!(await deps.hosting.delete(machineId))) throw notFound("machine", machineId);
+      return {};
+    },
+
+    runMachine(request, context) {
+      const limit = (value: bigint, field: string) => (value === 0n ? null : toNumber(value, field));
+      return applyTo(context, request.machineId, {
+        kind: "resume",
+        untilInstructions: limit(request.untilInstructions, "until_instructions"),
+        untilTimeNs: limit(request.untilTimeNs, "until_time_ns"),
+      });
+    },
+
+    pauseMachine: (request, context) => applyTo(context, request.machineId, { kind: "pause" }),
+
+    async stepMachine(request, context) {
+      const machine = await useMachine(deps, context, request.machineId);
+      await machine.apply({ kind: "pause" });
+      const before = machine.visible.summary.position.instructions;
+      const untilInstructions = before + (Number(request.instructions) || 1);
+      await machine.apply({ kind: "resume", untilInstructions, untilTimeNs: null });
+      await until(machine, context.signal, () => machine.visible.summary.run !== "running");
+      if (machine.visible.summary.run === "idle") await machine.apply({ kind: "pause" });
+      const executed = machine.visible.summary.position.instructions - before;
+      return { machine: toMachine(deps, machine.row), executed: BigInt(executed) };
+    },
+
+    async *waitMachine(request, context) {
+      const machine = await useMachine(deps, context, request.machineId);
+      yield* holding(machine, () => wait(deps, machine, request, context.signal));
+    },
+
+    startProgram(request, context) {
+      const schemas = { request: StartProgramRequestSchema, response: StartProgramResponseSchema };
+      return once(deps, context, schemas, request, async () => {
+        const machine = await useMachine(deps, context, request.machineId);
+        const path = await programPath(deps, context, machine, request);
+        const { task } = await machine.apply(startInput(request, path));
+        if (request.run) await machine.apply({ kind: "resume", untilInstructions: null, untilTimeNs: null });
+        return { task: task!, machine: toMachine(deps, machine.row) };
+      });
+    },
+
+    async hibernateMachine({ machineId }, context) {
+      await machineRow(deps, context, machineId);
+      await deps.hosting.hibernate(machineId);
+      return { machine: toMachine(deps, await machineRow(deps, context, machineId)) };
+    },
+  };
+}
+
+export function newMachineRow(
+  id: string,
+  ownerId: string,
+  fields: { displayName: string; labels: Record<string, string> },
+  spec: Uint8Array,
+): Omit<MachineRow, "createdAt" | "updatedAt" | "epoch"> {
+  return {
+    id,
+    ownerId,
+    displayName: fields.displayName,
+    labels: fields.labels,
+    spec: spec as Bytes,
+    originSnapshotId: null,
+    lastSequence: 0,
+    reached: { instructions: 0, timeNs: 0 },
+    status: { run: "paused", reason: "new", consoleLength: 0, taskCount: 0 },
+  };
+}
+
+/** The path of the program in the machine; an uploaded program becomes a file of the machine first. */
+async function programPath(deps: Deps, context: Context, machine: HostedMachine, request: StartProgramRequest): Promise<string> {
+  if (request.program.case !== "programHash") return request.program.value ?? "";
+  const hash = request.program.value;
+  const program = (await deps.store.programs.get(callerOf(context).id, hash)) ?? (await deps.store.programs.get(machine.row.ownerId, hash));
+  if (program === null) throw notFound("program", hash);
+  const path = request.asPath || `/bin/${program.name || hash.slice(0, 12)}`;
+  if (!/^(\/[^/\0]+)+$/.test(path)) throw invalid("as_path", "must be an absolute path, for example /bin/prog");
+  await machine.apply({ kind: "addFile", file: { path, content: hash, size: program.size, mode: 0o755 } });
+  return path;
+}
+
+function startInput(request: StartProgramRequest, path: string): Input {
+  return {
+    kind: "startProgram",
+    path,
+    arguments: request.arguments.length > 0 ? request.arguments : [path],
+    environment: request.environment.length > 0 ? request.environment : null,
+    input: request.standardInput === undefined ? { kind: "console" } : { kind: "bytes", bytes: request.standardInput },
+    limits: toTaskLimits(request.limits),
+  };
+}
+
+/** Waits until the condition holds in what is visible. */
+export async function until(machine: HostedMachine, signal: AbortSignal, condition: () => boolean): Promise<void> {
+  while (!condition()) {
+    machine.assertUsable();
+    signal.throwIfAborted();
+    await machine.bell.next(signal);
+  }
+}
+
+type WaitAnswer = MessageInitShape<typeof WaitMachineResponseSchema>;
+
+async function* wait(deps: Deps, machine: HostedMachine, request: WaitMachineRequest, signal: AbortSignal): AsyncGenerator<WaitAnswer> {
+  const task = request.taskExited as TaskId;
+  if (task !== 0 && !(await machine.learnExit(task))) throw notFound("task", String(task));
+  const search = new ConsoleSearch(machine, request.consoleContains, Number(request.consoleOffset));
+  const conditions = conditionsOf(machine, request, search);
+  if (conditions.length === 0) {
+    throw invalid("idle_or_paused", "name a condition to wait for: idle_or_paused, task_exited, console_contains or instructions");
+  }
+  const deadline = Date.now() + (request.timeoutMs || MAX_WAIT_MS);
+  let reportAt = Date.now() + PROGRESS_EVERY_MS;
+  for (;;) {
+    machine.assertUsable();
+    signal.throwIfAborted();
+    await search.advance();
+    const held = conditions.find(({ holds }) => holds())?.name ?? (Date.now() >= deadline ? "timeout" : undefined);
+    if (held !== undefined) return yield ended(deps, machine, request, held);
+    if (Date.now() >= reportAt) {
+      reportAt = Date.now() + PROGRESS_EVERY_MS;
+      yield { machine: toMachine(deps, machine.row) };
+    }
+    await machine.bell.next(signal, Math.max(1, Math.min(deadline, reportAt) - Date.now()));
+  }
+}
+
+function conditionsOf(machine: HostedMachine, request: WaitMachineRequest, search: ConsoleSearch): { name: string; holds(): boolean }[] {
+  const conditions: { name: string; holds(): boolean }[] = [];
+  const { summary } = machine.visible;
+  if (request.taskExited !== 0) {
+    const task = request.taskExited as TaskId;
+    conditions.push({ name: "task_exited", holds: () => machine.exit(task) !== undefined });
+  }
+  if (request.consoleContains !== "") conditions.push({ name: "console_contains", holds: () => search.found });
+  if (request.instructions !== 0n) {
+    const wanted = toNumber(request.instructions, "instructions");
+    conditions.push({ name: "instructions", holds: () => machine.visible.summary.position.instructions >= wanted });
+  }
+  if (request.idleOrPaused || summary.run === "frozen") {
+    conditions.push({ name: "idle_or_paused", holds: () => machine.visible.summary.run !== "running" });
+  }
+  return conditions;
+}
+
+function ended(deps: Deps, machine: HostedMachine, request: WaitMachineRequest, endedBy: string): WaitAnswer {
+  const exit = machine.exit(request.taskExited as TaskId);
+  return {
+    machine: toMachine(deps, machine.row),
+    endedBy,
+    ...(exit !== undefined && { exitStatus: exitStatus(exit.status, exit.fault) }),
+  };
+}
+
+/** Looks for bytes in console output as it grows, also where they straddle two chunks. */
+class ConsoleSearch {
+  readonly #machine: HostedMachine;
+  readonly #needle: Buffer;
+  #offset: number;
+  #tail = Buffer.alloc(0);
+  found = false;
+
+  constructor(machine: HostedMachine, needle: string, offset: number) {
+    this.#machine = machine;
+    this.#needle = Buffer.from(needle);
+    this.#offset = offset;
+  }
+
+  async advance(): Promise<void> {
+    while (this.#needle.length > 0 && !this.found && this.#offset < this.#machine.visible.summary.consoleLength) {
+      const { offset, bytes } = await this.#machine.readConsole(this.#offset, 64 * 1024);
+      if (bytes.length === 0) return;
+      const seen = offset === this.#offset ? Buffer.concat([this.#tail, bytes]) : Buffer.from(bytes);
+      this.found = seen.includes(this.#needle);
+      this.#tail = seen.subarray(Math.max(0, seen.length - this.#needle.length + 1));
+      this.#offset = offset + bytes.length;
+    }
+  }
+}

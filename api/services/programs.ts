@@ -1,0 +1,43 @@
+/** ProgramService: content by hash. A program is a name that its owner gave to a blob. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ProgramSchema, ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
+import { callerOf } from "../auth/identity.ts";
+import { invalid, notFound } from "../errors.ts";
+import type { ServiceImplementation } from "../operation.ts";
+import type { Bytes, ProgramRow } from "../store/types.ts";
+import { type Deps, pageQuery, sha256Hex, toTimestamp } from "./common.ts";
+
+const toProgram = (row: ProgramRow): MessageInitShape<typeof ProgramSchema> => ({
+  programHash: row.hash,
+  name: row.name,
+  size: BigInt(row.size),
+  createdAt: toTimestamp(row.createdAt),
+});
+
+export function programService(deps: Deps): ServiceImplementation<typeof ProgramService> {
+  return {
+    async uploadProgram({ name, data, expectedHash }, context) {
+      const hash = sha256Hex(data);
+      if (expectedHash !== "" && expectedHash !== hash) throw invalid("expected_hash", `the content that arrived has the hash ${hash}`);
+      await deps.store.blobs.put([{ hash, data: data as Bytes }]);
+      const row = await deps.store.programs.put({ ownerId: callerOf(context).id, hash, name, size: data.length });
+      return { program: toProgram(row) };
+    },
+
+    async getProgram({ programHash }, context) {
+      const row = await deps.store.programs.get(callerOf(context).id, programHash);
+      if (row === null) throw notFound("program", programHash);
+      return { program: toProgram(row) };
+    },
+
+    async listPrograms(request, context) {
+      const { items, nextPageToken } = await deps.store.programs.list({ ...pageQuery(request), ownerId: callerOf(context).id });
+      return { programs: items.map(toProgram), nextPageToken };
+    },
+
+    async deleteProgram({ programHash }, context) {
+      if (!(await deps.store.programs.delete(callerOf(context).id, programHash))) throw notFound("program", programHash);
+      return {};
+    },
+  };
+}

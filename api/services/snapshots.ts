@@ -1,0 +1,122 @@
+/** SnapshotService: take, look, list, delete, restore, fork. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  CreateSnapshotRequestSchema,
+  CreateSnapshotResponseSchema,
+  ForkMachineRequestSchema,
+  ForkMachineResponseSchema,
+  type SnapshotSchema,
+  type SnapshotService,
+} from "../../proto/gen/ostler/v1/snapshots_pb.js";
+import { callerOf, hasRole } from "../auth/identity.ts";
+import { failedPrecondition, notFound } from "../errors.ts";
+import type { ServiceImplementation } from "../operation.ts";
+import type { MachineRow, SnapshotRow } from "../store/types.ts";
+import { type Deps, idFor, machineRow, once, pageQuery, snapshotRow, toPosition, toTimestamp } from "./common.ts";
+import { assertRoomForMachine, newMachineRow, toMachine } from "./machines.ts";
+
+/** Console history that a fork takes along. */
+const FORKED_CONSOLE_BYTES = 64 * 1024;
+
+export function toSnapshot(row: SnapshotRow): MessageInitShape<typeof SnapshotSchema> {
+  return {
+    snapshotId: row.id,
+    machineId: row.machineId,
+    ownerId: row.ownerId,
+    displayName: row.displayName,
+    labels: row.labels,
+    rootHash: row.root,
+    position: toPosition(row.at),
+    journalSequence: BigInt(row.sequence),
+    traceSequence: BigInt(row.traceSequence),
+    consoleLength: BigInt(row.consoleLength),
+    createdAt: toTimestamp(row.createdAt),
+    automatic: row.kind === "automatic",
+    newBytes: BigInt(row.newBytes),
+    totalBytes: BigInt(row.totalBytes),
+  };
+}
+
+export function snapshotService(deps: Deps): ServiceImplementation<typeof SnapshotService> {
+  return {
+    createSnapshot(request, context) {
+      const schemas = { request: CreateSnapshotRequestSchema, response: CreateSnapshotResponseSchema };
+      return once(deps, context, schemas, request, async () => {
+        const machine = await machineRow(deps, context, request.machineId);
+        const id = idFor("s", callerOf(context).id, request.idempotencyKey);
+        const existing = await deps.store.snapshots.get(id);
+        const { displayName, labels } = request;
+        const row = existing ?? (await deps.hosting.snapshot(machine.id, { id, displayName, labels, kind: "user" }));
+        return { snapshot: toSnapshot(row) };
+      });
+    },
+
+    async getSnapshot({ snapshotId }, context) {
+      return { snapshot: toSnapshot(await snapshotRow(deps, context, snapshotId)) };
+    },
+
+    async listSnapshots(request, context) {
+      const caller = callerOf(context);
+      if (request.machineId !== "") await machineRow(deps, context, request.machineId);
+      const { items, nextPageToken } = await deps.store.snapshots.list({
+        ...pageQuery(request),
+        ownerId: request.machineId !== "" && hasRole(caller, "staff") ? null : caller.id,
+        machineId: request.machineId || null,
+        kind: request.includeAutomatic ? null : "user",
+      });
+      return { snapshots: items.map(toSnapshot), nextPageToken };
+    },
+
+    async deleteSnapshot({ snapshotId }, context) {
+      await snapshotRow(deps, context, snapshotId);
+      const outcome = await deps.store.snapshots.delete(snapshotId);
+      if (outcome === "missing") throw notFound("snapshot", snapshotId);
+      if (outcome === "inUse") {
+        throw failedPrecondition("SNAPSHOT_IN_USE", `Machines stand on snapshot ${snapshotId} (forks, or its own after a restore); delete them first.`);
+      }
+      return {};
+    },
+
+    async restoreMachine({ machineId, snapshotId }, context) {
+      await machineRow(deps, context, machineId);
+      const snapshot = await snapshotRow(deps, context, snapshotId);
+      if (snapshot.machineId !== machineId) {
+        throw failedPrecondition("FOREIGN_SNAPSHOT", `Snapshot ${snapshotId} is of machine ${snapshot.machineId}; fork it to use it elsewhere.`);
+      }
+      return { machine: toMachine(deps, await deps.hosting.restore(machineId, snapshot)) };
+    },
+
+    forkMachine(request, context) {
+      const schemas = { request: ForkMachineRequestSchema, response: ForkMachineResponseSchema };
+      return once(deps, context, schemas, request, async () => {
+        const owner = callerOf(context);
+        await assertRoomForMachine(deps, owner.id);
+        const snapshot = await snapshotRow(deps, context, request.snapshotId);
+        const id = idFor("m", owner.id, request.idempotencyKey);
+        const row = (await deps.store.machines.get(id)) ?? (await forkFrom(deps, snapshot, { id, ownerId: owner.id, ...request }));
+        return { machine: toMachine(deps, row) };
+      });
+    },
+  };
+}
+
+/** A machine that continues from a snapshot: a row, and some console history to look at. */
+export async function forkFrom(
+  deps: Deps,
+  snapshot: SnapshotRow,
+  fields: { id: string; ownerId: string; displayName: string; labels: Record<string, string> },
+): Promise<MachineRow> {
+  const parent = await deps.store.machines.get(snapshot.machineId);
+  if (parent === null) throw failedPrecondition("PARENT_DELETED", `Machine ${snapshot.machineId} of snapshot ${snapshot.id} was deleted, and its spec with it.`);
+  const bare = newMachineRow(fields.id, fields.ownerId, fields, parent.spec);
+  const row = await deps.store.machines.create({
+    ...bare,
+    originSnapshotId: snapshot.id,
+    lastSequence: snapshot.sequence,
+    reached: snapshot.at,
+    status: { run: "paused", reason: `forked from ${snapshot.id}`, consoleLength: snapshot.consoleLength, taskCount: parent.status.taskCount },
+  });
+  await deps.store.machines.copyConsole(parent.id, row.id, snapshot.consoleLength, FORKED_CONSOLE_BYTES);
+  return row;
+}
+

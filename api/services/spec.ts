@@ -1,0 +1,50 @@
+/** Machine specs: from the wire to the kernel's config, with the defaults that the proto files name. */
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { MachineConfig } from "../../kernel/index.ts";
+import { type MachineSpec, MachineSpecSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
+import { invalid } from "../errors.ts";
+import type { MachineRow, Store } from "../store/types.ts";
+
+const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
+const DEFAULT_QUANTUM = 100_000;
+const DEFAULT_EPOCH = Date.UTC(2026, 0, 1);
+const DEFAULT_FILE_MODE = 0o755;
+const DEFAULT_ENVIRONMENT = ["PATH=/bin", "HOME=/", "LANG=C"];
+
+/** Fills in what the server knows (sizes of files) and checks what only it can check. */
+export async function completeSpec(store: Store, ownerId: string, given: MachineSpec | undefined, field: string): Promise<MachineSpec> {
+  const spec = given ?? create(MachineSpecSchema);
+  const seen = new Set<string>();
+  for (const [index, file] of spec.files.entries()) {
+    const at = `${field}.files[${index}]`;
+    if (/\/\.\.?(\/|$)/.test(file.path)) throw invalid(`${at}.path`, 'must not contain "." or ".." as a part');
+    if (seen.has(file.path)) throw invalid(`${at}.path`, `${file.path} is named twice`);
+    seen.add(file.path);
+    const program = await store.programs.get(ownerId, file.contentHash);
+    if (program === null) throw invalid(`${at}.content_hash`, "no program or file with this hash was uploaded by you; upload it first (POST /v1/programs)");
+    file.size = BigInt(program.size);
+  }
+  return spec;
+}
+
+export function configOf(spec: MachineSpec): MachineConfig {
+  const { limits } = spec;
+  return {
+    memoryBytes: Number(spec.memoryBytes) || DEFAULT_MEMORY_BYTES,
+    seed: spec.seed,
+    quantumInstructions: spec.quantumInstructions || DEFAULT_QUANTUM,
+    realtimeEpochNs: BigInt(spec.realtimeEpoch === undefined ? DEFAULT_EPOCH : timestampDate(spec.realtimeEpoch).getTime()) * 1_000_000n,
+    hostname: spec.hostname || "ostler",
+    environment: spec.environment.length > 0 ? spec.environment : DEFAULT_ENVIRONMENT,
+    files: spec.files.map((file) => ({
+      path: file.path,
+      content: file.contentHash,
+      size: Number(file.size),
+      mode: file.mode || DEFAULT_FILE_MODE,
+    })),
+    limits: { tasks: limits?.tasks || 64, threads: limits?.threads || 256, openFiles: limits?.openFiles || 256 },
+  };
+}
+
+export const configOfRow = (row: MachineRow): MachineConfig => configOf(fromBinary(MachineSpecSchema, row.spec));

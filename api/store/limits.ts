@@ -1,0 +1,23 @@
+/** Bounds of the store. The embedded database runs on the event loop: what bounds a statement bounds a pause. */
+
+/** Console output kept for one machine; what is older is dropped. */
+export const CONSOLE_HISTORY_BYTES = 1024 * 1024;
+/** History is cut to this when it outgrows CONSOLE_HISTORY_BYTES, so that the next cut is far away. */
+export const CONSOLE_TRIMMED_BYTES = (CONSOLE_HISTORY_BYTES / 4) * 3;
+/** Console rows end at multiples of this. */
+export const CONSOLE_BLOCK_BYTES = 4096;
+
+export const ROWS_PER_STATEMENT = 250;
+export const BYTES_PER_STATEMENT = 256 * 1024;
+/** A larger put uses several transactions, so that journal commits are not stuck behind it. */
+export const BYTES_PER_TRANSACTION = 2 * 1024 * 1024;
+export const HASHES_PER_QUERY = 500;
+export const BLOBS_PER_READ = 64;
+export const JOURNAL_ROWS_PER_READ = 500;
+
+/** One group commit takes no more than this; the rest waits for the next. */
+export const BATCHES_PER_GROUP = 256;
+export const BYTES_PER_GROUP = 4 * 1024 * 1024;
+
+export const DEFAULT_PAGE_SIZE = 50;
+export const MAX_PAGE_SIZE = 500;

@@ -1,0 +1,71 @@
+/**
+ * Loads and stores that missed the TLB probe of the dispatch loop: empty entry, misaligned, across two pages, fault, or a
+ * store to a page with decoded code. Both pages of a crossing access are translated before anything changes, and the
+ * reported address is that of the first byte that could not be accessed.
+ */
+import { Op } from "./ops";
+import { Access, refused, translate } from "./mmu";
+import { storedTo } from "./cache";
+import { Stop, immediate, opOf, rd, rs1, rs2 } from "./state";
+
+/** Executes the load or store at record `p` completely. */
+export function access(p: i32): Stop {
+  const va = rs1(p) + immediate(p);
+  switch (opOf(p)) {
+    case Op.Lb: case Op.Lbu: return loadInto(p, va, 1);
+    case Op.Lh: case Op.Lhu: return loadInto(p, va, 2);
+    case Op.Lw: case Op.Lwu: case Op.Flw: return loadInto(p, va, 4);
+    case Op.Ld: return loadInto(p, va, 8);
+    case Op.Sb: return storeFrom(va, rs2(p), 1);
+    case Op.Sh: return storeFrom(va, rs2(p), 2);
+    case Op.Sw: return storeFrom(va, rs2(p), 4);
+    default: return storeFrom(va, rs2(p), 8);
+  }
+}
+
+function loadInto(p: i32, va: i64, size: i32): Stop {
+  const first = translate(va, Access.Read);
+  if (!first) return refused();
+  let value: i64;
+  const here = 4096 - (<i32>va & 4095);
+  if (size <= here) {
+    value = size == 8 ? load<i64>(first) : size == 4 ? load<i32>(first) : size == 2 ? <i64>load<i16>(first) : <i64>load<i8>(first);
+  } else {
+    const second = translate((va & ~4095) + 4096, Access.Read);
+    if (!second) return refused();
+    value = 0;
+    for (let i = size - 1; i >= 0; i--) value = value << 8 | load<u8>(i < here ? first + i : second + i - here);
+    const unused = <i64>(64 - 8 * size);
+    value = (value << unused) >> unused;
+  }
+  switch (opOf(p)) {
+    case Op.Lbu: value &= 0xff; break;
+    case Op.Lhu: value &= 0xffff; break;
+    case Op.Lwu: value &= 0xffffffff; break;
+    case Op.Flw: value |= 0xffffffff00000000; break;
+    default:
+  }
+  rd(p, value);
+  return Stop.None;
+}
+
+export function storeFrom(va: i64, value: i64, size: i32): Stop {
+  const first = translate(va, Access.Write);
+  if (!first) return refused();
+  const here = 4096 - (<i32>va & 4095);
+  if (size <= here) {
+    if (size == 8) store<i64>(first, value);
+    else if (size == 4) store<i32>(first, <i32>value);
+    else if (size == 2) store<i16>(first, <i16>value);
+    else store<i8>(first, <i8>value);
+    return storedTo(first, size) ? Stop.Refetch : Stop.None;
+  }
+  const second = translate((va & ~4095) + 4096, Access.Write);
+  if (!second) return refused();
+  for (let i = 0; i < size; i++) {
+    store<u8>(i < here ? first + i : second + i - here, <u8>value);
+    value >>= 8;
+  }
+  const lost = storedTo(first, here);
+  return storedTo(second, size - here) || lost ? Stop.Refetch : Stop.None;
+}

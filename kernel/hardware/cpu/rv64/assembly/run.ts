@@ -1,0 +1,396 @@
+/**
+ * The dispatch loop.
+ *
+ * Budget. Entering a straight line takes its whole length off `budget`; each record knows how many instructions are left
+ * in its line (`run`), so at any record the unused budget is `budget + run`, with no counting per instruction. When the
+ * line is longer than the budget, a Stop record is planted where the budget ends and the line runs up to it; the
+ * identity still holds, with `budget` negative.
+ *
+ * Position. `p` is the record about to execute, `base` the slot it is in, `page` the virtual page the slot stands for:
+ * pc = page + (p - base) / 8. Falls through the end of a page land on an empty record, as does a line decoded halfway.
+ *
+ * Inside the switch, `continue` goes on with record `p`, `break` leaves for the code below it: out-of-line execution
+ * of record `p` (`event` Slow), or one of the other events.
+ *
+ * `run` is one long function because that is what makes it fast: its state stays in WebAssembly locals and each case
+ * dispatches the next by itself. The cases are one line each wherever they can be.
+ */
+import * as L from "./layout";
+import { Op } from "./ops";
+import { decodeLine, decodeStraddling, fetchMiss } from "./cache";
+import { currentBank } from "./mmu";
+import { slow } from "./slow";
+import { div, divw, mulh, mulhsu, mulhu, orcB, rem, remw } from "./integer";
+import {
+  Stop, delta, imm, immediate, opOf, rd, rdd, rs1, rs1d, rs1w, rs2, rs2d, rs2w, rs3, runOf, stopWith,
+} from "./state";
+
+/** What the code below the switch has to do. */
+const enum Event { Slow, Short, Far }
+
+const BOX: i64 = 0xffffffff00000000;
+
+// @ts-ignore: decorator
+@inline function entry(bank: i32, va: i64): i32 { return bank + ((<i32>va >>> 8) & ((L.TLB_ENTRIES - 1) << 4)); }
+// @ts-ignore: decorator
+@inline function host(at: i32, va: i64, table: i32): i32 { return <i32>va + load<i32>(at + table, 8); }
+// @ts-ignore: decorator
+@inline function fetchEntry(bank: i32, va: i64): i32 { return bank + ((<i32>va >>> 8) & ((L.FETCH_ENTRIES - 1) << 4)); }
+
+/** Rounding to nearest, and the inexact flag set: hardware gives the same result and flags if nothing else happens. */
+// @ts-ignore: decorator
+@inline function inexactAlready(): bool { return (load<u32>(L.FCSR) & 0xe1) == 1; }
+// @ts-ignore: decorator
+@inline function unordered(p: i32): bool { return rs1d(p) != rs1d(p) || rs2d(p) != rs2d(p); }
+
+/** Takes a planted Stop away again, unless the record has been emptied since. */
+// @ts-ignore: decorator
+@inline function unplant(plant: i32, op: i32): void { if (plant && opOf(plant) == Op.Stop) store<u8>(plant, op); }
+
+export function run(total: i32): Stop {
+  const bank = currentBank();
+  let budget = total;
+  // Begin on an empty record at the end of the page before, so that the first thing done is a look-up of pc.
+  let page = load<i64>(L.PC) - L.PAGE_SIZE;
+  let base = L.SCRATCH_SLOT;
+  let p = L.SCRATCH_SLOT + L.SLOT_RECORDS_BYTES;
+  let target: i64 = 0;
+  let event = Event.Slow;
+  let plant = 0, plantOp = 0;
+  let left = 0;
+  let stop = Stop.None;
+
+  for (;;) {
+    switch (opOf(p)) {
+      case Op.Nop: p += delta(p); continue;
+      case Op.Li: rd(p, immediate(p)); p += delta(p); continue;
+      case Op.Auipc: rd(p, page + immediate(p)); p += delta(p); continue;
+      case Op.Mv: rd(p, rs1(p)); p += delta(p); continue;
+      case Op.Addi: rd(p, rs1(p) + immediate(p)); p += delta(p); continue;
+      case Op.Slti: rd(p, <i64>(rs1(p) < immediate(p))); p += delta(p); continue;
+      case Op.Sltiu: rd(p, <i64>(<u64>rs1(p) < <u64>immediate(p))); p += delta(p); continue;
+      case Op.Xori: rd(p, rs1(p) ^ immediate(p)); p += delta(p); continue;
+      case Op.Ori: rd(p, rs1(p) | immediate(p)); p += delta(p); continue;
+      case Op.Andi: rd(p, rs1(p) & immediate(p)); p += delta(p); continue;
+      case Op.Slli: rd(p, rs1(p) << immediate(p)); p += delta(p); continue;
+      case Op.Srli: rd(p, rs1(p) >>> immediate(p)); p += delta(p); continue;
+      case Op.Srai: rd(p, rs1(p) >> immediate(p)); p += delta(p); continue;
+      case Op.Addiw: rd(p, <i64>(rs1w(p) + imm(p))); p += delta(p); continue;
+      case Op.Slliw: rd(p, <i64>(rs1w(p) << imm(p))); p += delta(p); continue;
+      case Op.Srliw: rd(p, <i64>(rs1w(p) >>> imm(p))); p += delta(p); continue;
+      case Op.Sraiw: rd(p, <i64>(rs1w(p) >> imm(p))); p += delta(p); continue;
+      case Op.Add: rd(p, rs1(p) + rs2(p)); p += delta(p); continue;
+      case Op.Sub: rd(p, rs1(p) - rs2(p)); p += delta(p); continue;
+      case Op.Sll: rd(p, rs1(p) << rs2(p)); p += delta(p); continue;
+      case Op.Slt: rd(p, <i64>(rs1(p) < rs2(p))); p += delta(p); continue;
+      case Op.Sltu: rd(p, <i64>(<u64>rs1(p) < <u64>rs2(p))); p += delta(p); continue;
+      case Op.Xor: rd(p, rs1(p) ^ rs2(p)); p += delta(p); continue;
+      case Op.Srl: rd(p, rs1(p) >>> rs2(p)); p += delta(p); continue;
+      case Op.Sra: rd(p, rs1(p) >> rs2(p)); p += delta(p); continue;
+      case Op.Or: rd(p, rs1(p) | rs2(p)); p += delta(p); continue;
+      case Op.And: rd(p, rs1(p) & rs2(p)); p += delta(p); continue;
+      case Op.Addw: rd(p, <i64>(rs1w(p) + rs2w(p))); p += delta(p); continue;
+      case Op.Subw: rd(p, <i64>(rs1w(p) - rs2w(p))); p += delta(p); continue;
+      case Op.Sllw: rd(p, <i64>(rs1w(p) << rs2w(p))); p += delta(p); continue;
+      case Op.Srlw: rd(p, <i64>(rs1w(p) >>> rs2w(p))); p += delta(p); continue;
+      case Op.Sraw: rd(p, <i64>(rs1w(p) >> rs2w(p))); p += delta(p); continue;
+      case Op.Mul: rd(p, rs1(p) * rs2(p)); p += delta(p); continue;
+      case Op.Mulh: rd(p, mulh(rs1(p), rs2(p))); p += delta(p); continue;
+      case Op.Mulhsu: rd(p, mulhsu(rs1(p), rs2(p))); p += delta(p); continue;
+      case Op.Mulhu: rd(p, <i64>mulhu(<u64>rs1(p), <u64>rs2(p))); p += delta(p); continue;
+      case Op.Div: rd(p, div(rs1(p), rs2(p))); p += delta(p); continue;
+      case Op.Divu: rd(p, rs2(p) ? <i64>(<u64>rs1(p) / <u64>rs2(p)) : -1); p += delta(p); continue;
+      case Op.Rem: rd(p, rem(rs1(p), rs2(p))); p += delta(p); continue;
+      case Op.Remu: rd(p, rs2(p) ? <i64>(<u64>rs1(p) % <u64>rs2(p)) : rs1(p)); p += delta(p); continue;
+      case Op.Mulw: rd(p, <i64>(rs1w(p) * rs2w(p))); p += delta(p); continue;
+      case Op.Divw: rd(p, <i64>divw(rs1w(p), rs2w(p))); p += delta(p); continue;
+      case Op.Divuw: rd(p, rs2w(p) ? <i64><i32>(<u32>rs1w(p) / <u32>rs2w(p)) : -1); p += delta(p); continue;
+      case Op.Remw: rd(p, <i64>remw(rs1w(p), rs2w(p))); p += delta(p); continue;
+      case Op.Remuw: rd(p, <i64>(rs2w(p) ? <i32>(<u32>rs1w(p) % <u32>rs2w(p)) : rs1w(p))); p += delta(p); continue;
+      case Op.Sh1add: rd(p, (rs1(p) << 1) + rs2(p)); p += delta(p); continue;
+      case Op.Sh2add: rd(p, (rs1(p) << 2) + rs2(p)); p += delta(p); continue;
+      case Op.Sh3add: rd(p, (rs1(p) << 3) + rs2(p)); p += delta(p); continue;
+      case Op.AddUw: rd(p, <i64><u32>rs1w(p) + rs2(p)); p += delta(p); continue;
+      case Op.Sh1addUw: rd(p, (<i64><u32>rs1w(p) << 1) + rs2(p)); p += delta(p); continue;
+      case Op.Sh2addUw: rd(p, (<i64><u32>rs1w(p) << 2) + rs2(p)); p += delta(p); continue;
+      case Op.Sh3addUw: rd(p, (<i64><u32>rs1w(p) << 3) + rs2(p)); p += delta(p); continue;
+      case Op.SlliUw: rd(p, <i64><u32>rs1w(p) << immediate(p)); p += delta(p); continue;
+      case Op.Andn: rd(p, rs1(p) & ~rs2(p)); p += delta(p); continue;
+      case Op.Orn: rd(p, rs1(p) | ~rs2(p)); p += delta(p); continue;
+      case Op.Xnor: rd(p, rs1(p) ^ ~rs2(p)); p += delta(p); continue;
+      case Op.Clz: rd(p, clz<i64>(rs1(p))); p += delta(p); continue;
+      case Op.Ctz: rd(p, ctz<i64>(rs1(p))); p += delta(p); continue;
+      case Op.Cpop: rd(p, popcnt<i64>(rs1(p))); p += delta(p); continue;
+      case Op.Clzw: rd(p, <i64>clz<i32>(rs1w(p))); p += delta(p); continue;
+      case Op.Ctzw: rd(p, <i64>ctz<i32>(rs1w(p))); p += delta(p); continue;
+      case Op.Cpopw: rd(p, <i64>popcnt<i32>(rs1w(p))); p += delta(p); continue;
+      case Op.Max: rd(p, rs1(p) > rs2(p) ? rs1(p) : rs2(p)); p += delta(p); continue;
+      case Op.Maxu: rd(p, <u64>rs1(p) > <u64>rs2(p) ? rs1(p) : rs2(p)); p += delta(p); continue;
+      case Op.Min: rd(p, rs1(p) < rs2(p) ? rs1(p) : rs2(p)); p += delta(p); continue;
+      case Op.Minu: rd(p, <u64>rs1(p) < <u64>rs2(p) ? rs1(p) : rs2(p)); p += delta(p); continue;
+      case Op.SextB: rd(p, <i64><i8>rs1w(p)); p += delta(p); continue;
+      case Op.SextH: rd(p, <i64><i16>rs1w(p)); p += delta(p); continue;
+      case Op.ZextH: rd(p, rs1(p) & 0xffff); p += delta(p); continue;
+      case Op.Rol: rd(p, rotl<i64>(rs1(p), rs2(p))); p += delta(p); continue;
+      case Op.Ror: rd(p, rotr<i64>(rs1(p), rs2(p))); p += delta(p); continue;
+      case Op.Rori: rd(p, rotr<i64>(rs1(p), immediate(p))); p += delta(p); continue;
+      case Op.Rolw: rd(p, <i64>rotl<i32>(rs1w(p), rs2w(p))); p += delta(p); continue;
+      case Op.Rorw: rd(p, <i64>rotr<i32>(rs1w(p), rs2w(p))); p += delta(p); continue;
+      case Op.Roriw: rd(p, <i64>rotr<i32>(rs1w(p), imm(p))); p += delta(p); continue;
+      case Op.OrcB: rd(p, <i64>orcB(<u64>rs1(p))); p += delta(p); continue;
+      case Op.Rev8: rd(p, bswap<i64>(rs1(p))); p += delta(p); continue;
+      case Op.Bclr: rd(p, rs1(p) & ~(<i64>1 << rs2(p))); p += delta(p); continue;
+      case Op.Bext: rd(p, (rs1(p) >>> rs2(p)) & 1); p += delta(p); continue;
+      case Op.Binv: rd(p, rs1(p) ^ (<i64>1 << rs2(p))); p += delta(p); continue;
+      case Op.Bset: rd(p, rs1(p) | (<i64>1 << rs2(p))); p += delta(p); continue;
+      case Op.Bclri: rd(p, rs1(p) & ~(<i64>1 << immediate(p))); p += delta(p); continue;
+      case Op.Bexti: rd(p, (rs1(p) >>> immediate(p)) & 1); p += delta(p); continue;
+      case Op.Binvi: rd(p, rs1(p) ^ (<i64>1 << immediate(p))); p += delta(p); continue;
+      case Op.Bseti: rd(p, rs1(p) | (<i64>1 << immediate(p))); p += delta(p); continue;
+      case Op.Lb: {
+        const va = rs1(p) + immediate(p), at = entry(bank, va);
+        if (load<i64>(at, L.READ_TLB) != (va & ~(4095))) break;
+        rd(p, <i64>load<i8>(host(at, va, L.READ_TLB)));
+        p += delta(p);
+        continue;
+      }
+      case Op.Lh: {
+        const va = rs1(p) + immediate(p), at = entry(bank, va);
+        if (load<i64>(at, L.READ_TLB) != (va & ~(4094))) break;
+        rd(p, <i64>load<i16>(host(at, va, L.READ_TLB)));
+        p += delta(p);
+        continue;
+      }
+      case Op.Lw: {
+        const va = rs1(p) + immediate(p), at = entry(bank, va);
+        if (load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
+        rd(p, <i64>load<i32>(host(at, va, L.READ_TLB)));
+        p += delta(p);
+        continue;
+      }
+      case Op.Ld: {
+        const va = rs1(p) + immediate(p), at = entry(bank, va);
+        if (load<i64>(at, L.READ_TLB) != (va & ~(4088))) break;
+        rd(p, load<i64>(host(at, va, L.READ_TLB)));
+        p += delta(p);
+        continue;
+      }
+      case Op.Lbu: {
+        const va = rs1(p) + immediate(p), at = entry(bank, va);
+        if (load<i64>(at, L.READ_TLB) != (va & ~(4095))) break;
+        rd(p, <i64>load<u8>(host(at, va, L.READ_TLB)));
+        p += delta(p);
+        continue;
+      }
+      case Op.Lhu: {
+        const va = rs1(p) + immediate(p), at = entry(bank, va);
+        if (load<i64>(at, L.READ_TLB) != (va & ~(4094))) break;
+        rd(p, <i64>load<u16>(host(at, va, L.READ_TLB)));
+        p += delta(p);
+        continue;
+      }
+      case Op.Lwu: {
+        const va = rs1(p) + immediate(p), at = entry(bank, va);
+        if (load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
+        rd(p, <i64>load<u32>(host(at, va, L.READ_TLB)));
+        p += delta(p);
+        continue;
+      }
+      case Op.Flw: {
+        const va = rs1(p) + immediate(p), at = entry(bank, va);
+        if (load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
+        rd(p, <i64>load<u32>(host(at, va, L.READ_TLB)) | BOX);
+        p += delta(p);
+        continue;
+      }
+      case Op.Sb: {
+        const va = rs1(p) + immediate(p), at = entry(bank, va);
+        if (load<i64>(at, L.WRITE_TLB) != (va & ~(4095))) break;
+        store<i8>(host(at, va, L.WRITE_TLB), <i8>rs2(p));
+        p += delta(p);
+        continue;
+      }
+      case Op.Sh: {
+        const va = rs1(p) + immediate(p), at = entry(bank, va);
+        if (load<i64>(at, L.WRITE_TLB) != (va & ~(4094))) break;
+        store<i16>(host(at, va, L.WRITE_TLB), <i16>rs2(p));
+        p += delta(p);
+        continue;
+      }
+      case Op.Sw: {
+        const va = rs1(p) + immediate(p), at = entry(bank, va);
+        if (load<i64>(at, L.WRITE_TLB) != (va & ~(4092))) break;
+        store<i32>(host(at, va, L.WRITE_TLB), <i32>rs2(p));
+        p += delta(p);
+        continue;
+      }
+      case Op.Sd: {
+        const va = rs1(p) + immediate(p), at = entry(bank, va);
+        if (load<i64>(at, L.WRITE_TLB) != (va & ~(4088))) break;
+        store<i64>(host(at, va, L.WRITE_TLB), rs2(p));
+        p += delta(p);
+        continue;
+      }
+      case Op.FaddD: {
+        const value = rs1d(p) + rs2d(p);
+        if (!inexactAlready() || !(abs<f64>(value) <= f64.MAX_VALUE)) break;
+        rdd(p, value);
+        p += delta(p);
+        continue;
+      }
+      case Op.FsubD: {
+        const value = rs1d(p) - rs2d(p);
+        if (!inexactAlready() || !(abs<f64>(value) <= f64.MAX_VALUE)) break;
+        rdd(p, value);
+        p += delta(p);
+        continue;
+      }
+      case Op.FmulD: {
+        const value = rs1d(p) * rs2d(p);
+        if (!inexactAlready() || !(abs<f64>(value) <= f64.MAX_VALUE) || abs<f64>(value) <= f64.MIN_NORMAL_VALUE) break;
+        rdd(p, value);
+        p += delta(p);
+        continue;
+      }
+      case Op.FsgnjD: rd(p, (rs1(p) & i64.MAX_VALUE) | (rs2(p) & i64.MIN_VALUE)); p += delta(p); continue;
+      case Op.FsgnjnD: rd(p, (rs1(p) & i64.MAX_VALUE) | (~rs2(p) & i64.MIN_VALUE)); p += delta(p); continue;
+      case Op.FsgnjxD: rd(p, rs1(p) ^ (rs2(p) & i64.MIN_VALUE)); p += delta(p); continue;
+      case Op.FeqD: if (unordered(p)) break; rd(p, <i64>(rs1d(p) == rs2d(p))); p += delta(p); continue;
+      case Op.FltD: if (unordered(p)) break; rd(p, <i64>(rs1d(p) < rs2d(p))); p += delta(p); continue;
+      case Op.FleD: if (unordered(p)) break; rd(p, <i64>(rs1d(p) <= rs2d(p))); p += delta(p); continue;
+      case Op.FcvtDW: rdd(p, <f64>rs1w(p)); p += delta(p); continue;
+      case Op.FmvWX: rd(p, rs1(p) | BOX); p += delta(p); continue;
+      case Op.Jump: p += imm(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.Jal: rd(p, page + <i64>((p - base + delta(p)) >> 3)); p += imm(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.JalFar: {
+        target = page + immediate(p);
+        rd(p, page + <i64>((p - base + delta(p)) >> 3));
+        event = Event.Far;
+        break;
+      }
+      case Op.Jr: {
+        target = (rs1(p) + immediate(p)) & ~1;
+        const at = fetchEntry(bank, target);
+        if (load<i64>(at, L.FETCH_TLB) == (target & ~4095)) {
+          page = target & ~4095;
+          base = load<i32>(at, L.FETCH_TLB + 8);
+          p = base + ((<i32>target & 4095) << 3);
+          if ((budget -= runOf(p)) >= 0) continue;
+          event = Event.Short;
+          break;
+        }
+        event = Event.Far;
+        break;
+      }
+      case Op.Jalr: {
+        target = (rs1(p) + immediate(p)) & ~1;
+        rd(p, page + <i64>((p - base + delta(p)) >> 3));
+        const at = fetchEntry(bank, target);
+        if (load<i64>(at, L.FETCH_TLB) == (target & ~4095)) {
+          page = target & ~4095;
+          base = load<i32>(at, L.FETCH_TLB + 8);
+          p = base + ((<i32>target & 4095) << 3);
+          if ((budget -= runOf(p)) >= 0) continue;
+          event = Event.Short;
+          break;
+        }
+        event = Event.Far;
+        break;
+      }
+      case Op.Beq: if (rs1(p) == rs2(p)) p += imm(p); else p += delta(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.Bne: if (rs1(p) != rs2(p)) p += imm(p); else p += delta(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.Blt: if (rs1(p) < rs2(p)) p += imm(p); else p += delta(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.Bge: if (rs1(p) >= rs2(p)) p += imm(p); else p += delta(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.Bltu: if (<u64>rs1(p) < <u64>rs2(p)) p += imm(p); else p += delta(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.Bgeu: if (<u64>rs1(p) >= <u64>rs2(p)) p += imm(p); else p += delta(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.BeqFar: if (rs1(p) == rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += delta(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.BneFar: if (rs1(p) != rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += delta(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.BltFar: if (rs1(p) < rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += delta(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.BgeFar: if (rs1(p) >= rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += delta(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.BltuFar: if (<u64>rs1(p) < <u64>rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += delta(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.BgeuFar: if (<u64>rs1(p) >= <u64>rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += delta(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      default:
+    }
+
+    if (event == Event.Slow) {
+      const op = opOf(p);
+      left = budget + runOf(p);
+      target = page + <i64>((p - base) >> 3);
+      if (op == Op.None) {
+        if (left && p - base < L.SLOT_RECORDS_BYTES) {
+          decodeLine(p, base, load<i32>(fetchEntry(bank, page), L.FETCH_TLB + 12));
+          if ((budget = left - runOf(p)) >= 0) continue;
+          event = Event.Short;
+        } else {
+          budget = left;
+          event = Event.Far;
+        }
+      } else if (op == Op.Stop) {
+        if (!left) break;
+        unplant(plant, plantOp);
+        plant = 0;
+        continue;
+      } else if (op == Op.Straddle) {
+        const low = <i32>load<u16>(load<i32>(fetchEntry(bank, page), L.FETCH_TLB + 12) + L.PAGE_SIZE - 2);
+        const next = page + L.PAGE_SIZE;
+        const at = fetchEntry(bank, next);
+        if (load<i64>(at, L.FETCH_TLB) != next && (stop = fetchMiss(next))) break;
+        base = L.SCRATCH_SLOT;
+        p = decodeStraddling(low, <i32>load<u16>(load<i32>(at, L.FETCH_TLB + 12)));
+        continue;
+      } else if (op >= Op.Ecall) {
+        if (op == Op.Illegal) stop = stopWith(Stop.Illegal, <i64><u32>imm(p));
+        else {
+          stop = op == Op.Ecall ? Stop.Ecall : Stop.Breakpoint;
+          left--;
+        }
+        break;
+      } else {
+        const length = delta(p);
+        store<i64>(L.EXECUTED, <i64>(total - left));
+        stop = slow(p);
+        if (!stop) {
+          p += length;
+          continue;
+        }
+        if (stop != Stop.Refetch) break;
+        stop = Stop.None;
+        target += length >> 3;
+        budget = left - 1;
+        event = Event.Far;
+      }
+    }
+
+    // Here `budget` is what is left; the page of `target` is looked up only if there is an instruction to execute.
+    if (event == Event.Far) {
+      left = budget;
+      if (!left) break;
+      const at = fetchEntry(bank, target);
+      if (load<i64>(at, L.FETCH_TLB) != (target & ~4095) && (stop = fetchMiss(target))) break;
+      page = target & ~4095;
+      base = load<i32>(at, L.FETCH_TLB + 8);
+      p = base + ((<i32>target & 4095) << 3);
+      event = Event.Slow;
+      if ((budget -= runOf(p)) >= 0) continue;
+    }
+
+    // The line at `p` is longer than the budget.
+    event = Event.Slow;
+    left = budget + runOf(p);
+    target = page + <i64>((p - base) >> 3);
+    if (!left) break;
+    unplant(plant, plantOp);
+    plant = p;
+    for (let i = left; i > 0; i--) plant += delta(plant);
+    plantOp = opOf(plant);
+    store<u8>(plant, Op.Stop);
+  }
+
+  unplant(plant, plantOp);
+  const executed = <i64>(total - left);
+  store<i64>(L.PC, target);
+  store<i64>(L.EXECUTED, executed);
+  store<i64>(L.INSTRET_BASE, load<i64>(L.INSTRET_BASE) + executed);
+  store<i64>(L.TIME_BASE, load<i64>(L.TIME_BASE) + executed);
+  return stop;
+}

@@ -1,0 +1,15 @@
+/** Everything the dispatch loop leaves to a call. Each executes the instruction of record `p` completely or not at all. */
+import { Op } from "./ops";
+import { Stop, opOf } from "./state";
+import { access } from "./memory";
+import { atomic } from "./atomic";
+import { csr } from "./csr";
+import { executeFloat } from "./float/execute";
+
+export function slow(p: i32): Stop {
+  const op = opOf(p);
+  if (op >= Op.Lb && op <= Op.Sd) return access(p);
+  if (op == Op.Atomic) return atomic(p);
+  if (op == Op.Csr) return csr(p);
+  return executeFloat(p);
+}

@@ -1,0 +1,84 @@
+/**
+ * Access to decoded records, registers and the control block. All of it is inlined: a record field or a register costs
+ * one load with a constant offset.
+ *
+ * Record (16 bytes, one per halfword of a decoded page):
+ *   0 u8 op | 1 u8 delta | 2 u16 run | 4 u16 rd | 6 u16 rs1 | 8 u16 rs2 | 10 u16 rs3 | 12 i32 imm
+ * `delta` is the distance to the next record (16 or 32: eight times the instruction's length). `run` is the number of
+ * instructions from this one to the end of its straight line, this one included. Register fields are offsets from REGS.
+ */
+import * as L from "./layout";
+import { Op } from "./ops";
+
+// @ts-ignore: decorator
+@inline export function opOf(p: i32): i32 { return load<u8>(p); }
+// @ts-ignore: decorator
+@inline export function delta(p: i32): i32 { return load<u8>(p, 1); }
+// @ts-ignore: decorator
+@inline export function runOf(p: i32): i32 { return load<u16>(p, 2); }
+// @ts-ignore: decorator
+@inline export function imm(p: i32): i32 { return load<i32>(p, 12); }
+// @ts-ignore: decorator
+@inline export function immediate(p: i32): i64 { return load<i32>(p, 12); }
+// @ts-ignore: decorator
+@inline export function rs1(p: i32): i64 { return load<i64>(<i32>load<u16>(p, 6), L.REGS); }
+// @ts-ignore: decorator
+@inline export function rs2(p: i32): i64 { return load<i64>(<i32>load<u16>(p, 8), L.REGS); }
+// @ts-ignore: decorator
+@inline export function rs3(p: i32): i64 { return load<i64>(<i32>load<u16>(p, 10), L.REGS); }
+// @ts-ignore: decorator
+@inline export function rs1w(p: i32): i32 { return load<i32>(<i32>load<u16>(p, 6), L.REGS); }
+// @ts-ignore: decorator
+@inline export function rs2w(p: i32): i32 { return load<i32>(<i32>load<u16>(p, 8), L.REGS); }
+// @ts-ignore: decorator
+@inline export function rs1d(p: i32): f64 { return load<f64>(<i32>load<u16>(p, 6), L.REGS); }
+// @ts-ignore: decorator
+@inline export function rs2d(p: i32): f64 { return load<f64>(<i32>load<u16>(p, 8), L.REGS); }
+// @ts-ignore: decorator
+@inline export function rd(p: i32, value: i64): void { store<i64>(<i32>load<u16>(p, 4), value, L.REGS); }
+// @ts-ignore: decorator
+@inline export function rdd(p: i32, value: f64): void { store<f64>(<i32>load<u16>(p, 4), value, L.REGS); }
+
+/** Offset of an integer register as a source. */
+// @ts-ignore: decorator
+@inline export function xs(index: i32): i32 { return index << 3; }
+/** Offset of an integer register as a destination: x0 is written to the sink. */
+// @ts-ignore: decorator
+@inline export function xd(index: i32): i32 { return index ? index << 3 : L.SINK_OFFSET; }
+// @ts-ignore: decorator
+@inline export function fr(index: i32): i32 { return L.F_OFFSET + (index << 3); }
+
+/** Fills a record. The length of the straight line is filled in by the caller. */
+export function put(p: i32, op: Op, length: i32, rdOffset: i32, rs1Offset: i32, rs2Offset: i32, value: i32): void {
+  store<u8>(p, op);
+  store<u8>(p, length << 3, 1);
+  store<u16>(p, rdOffset, 4);
+  store<u16>(p, rs1Offset, 6);
+  store<u16>(p, rs2Offset, 8);
+  store<i32>(p, value, 12);
+}
+
+/** Values of CoreStop in ../../core.ts, and what the out-of-line paths return besides. */
+export const enum Stop {
+  /** The instruction is done and execution goes on. */
+  None = 0,
+  Ecall = 1,
+  Breakpoint = 2,
+  Illegal = 3,
+  InstructionPageFault = 4,
+  LoadPageFault = 5,
+  StorePageFault = 6,
+  NeedPage = 7,
+  AccessFault = 8,
+  MisalignedAtomic = 9,
+  /** The instruction is done, but decoded records may have changed: look the next one up again. */
+  Refetch = -1,
+}
+
+export function stopWith(reason: Stop, value: i64): Stop {
+  store<i64>(L.FAULT_VALUE, value);
+  return reason;
+}
+
+// @ts-ignore: decorator
+@inline export function raise(flags: i32): void { store<u32>(L.FCSR, load<u32>(L.FCSR) | flags); }

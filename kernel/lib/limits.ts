@@ -1,0 +1,44 @@
+/** Every bound of the kernel that is not part of a machine's own configuration. Passing one is a typed error. */
+export const limits = {
+  /** Virtual time ends here (104 days): the largest count of nanoseconds that a number holds exactly. */
+  timeNs: Number.MAX_SAFE_INTEGER,
+  /** Bytes moved between a task and the kernel by one call; longer transfers are cut short, as POSIX allows. */
+  transferBytes: 128 * 1024,
+  /** Length of a path, with its end (PATH_MAX). */
+  pathBytes: 4096,
+  /** Entries of a readv/writev vector (UIO_MAXIOV). */
+  vectorEntries: 1024,
+  /** Entries of a ppoll set. */
+  pollEntries: 1024,
+  /** Regions of an address space (vm.max_map_count). */
+  regions: 65530,
+  /** Bytes that console input may wait unread. */
+  consoleReceiveBytes: 64 * 1024,
+  /** Arguments and environment of a program, with their pointers. */
+  argumentBytes: 128 * 1024,
+  argumentCount: 4096,
+  /** Size of a remote task's scratch memory: arguments of one call. */
+  scratchBytes: 1024 * 1024,
+  /** Files (paths) and file contents that a machine knows. */
+  files: 4096,
+  images: 8192,
+  /** Size of one file. */
+  fileBytes: 1024 * 1024 * 1024,
+  /** ELF program headers. */
+  programHeaders: 128,
+  /** Records of exited tasks kept for listings. */
+  exitedTasks: 256,
+  /** Open descriptors of one task (RLIMIT_NOFILE). */
+  descriptors: 1024,
+  /** Stack of a program's first thread. */
+  stackBytes: 8 * 1024 * 1024,
+  /** Frames that only the kernel's own needs (page tables) may take when memory is short. */
+  reservedFrames: 16,
+  /** Pages named by one needPages stop. */
+  readAheadPages: 8,
+  /** Host-side work in one `run`: kernel entries, and bytes of outputs not drained. Beyond it the run yields. */
+  entriesPerRun: 50_000,
+  pendingOutputBytes: 4 * 1024 * 1024,
+  /** Bytes that one memory inspection or debugger's write may cover. */
+  inspectBytes: 1024 * 1024,
+} as const;

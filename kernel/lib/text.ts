@@ -1,0 +1,68 @@
+/** UTF-8 without the host's TextEncoder: malformed input becomes U+FFFD, as the Encoding standard has it. */
+
+export function encodeText(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length * 3);
+  let length = 0;
+  for (const character of text) {
+    let code = character.codePointAt(0)!;
+    if (code >= 0xd800 && code <= 0xdfff) code = 0xfffd;
+    if (code < 0x80) bytes[length++] = code;
+    else if (code < 0x800) {
+      bytes[length++] = 0xc0 | (code >> 6);
+      bytes[length++] = 0x80 | (code & 63);
+    } else if (code < 0x10000) {
+      bytes[length++] = 0xe0 | (code >> 12);
+      bytes[length++] = 0x80 | ((code >> 6) & 63);
+      bytes[length++] = 0x80 | (code & 63);
+    } else {
+      bytes[length++] = 0xf0 | (code >> 18);
+      bytes[length++] = 0x80 | ((code >> 12) & 63);
+      bytes[length++] = 0x80 | ((code >> 6) & 63);
+      bytes[length++] = 0x80 | (code & 63);
+    }
+  }
+  return bytes.slice(0, length);
+}
+
+const smallest = [0, 0, 0x80, 0x800, 0x10000];
+
+/** Length of the sequence that starts with this byte, or 0. */
+const sequenceLength = (lead: number): number =>
+  lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+
+export function decodeText(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; ) {
+    const lead = bytes[at]!;
+    const length = sequenceLength(lead);
+    if (length === 1) {
+      text += String.fromCharCode(lead);
+      at += 1;
+      continue;
+    }
+    let code = length === 0 ? -1 : lead & (0xff >> (length + 1));
+    let used = 1;
+    while (used < length && (bytes[at + used] ?? 0) >> 6 === 2) code = (code << 6) | (bytes[at + used++]! & 63);
+    const valid = length > 0 && used === length && code >= smallest[length]! && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff);
+    text += valid ? String.fromCodePoint(code) : "\ufffd";
+    at += valid ? length : Math.max(1, Math.min(used, 1));
+  }
+  return text;
+}
+
+const escapes: Readonly<Record<number, string>> = { 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\" };
+
+/** Bytes as a quoted C string, cut like strace cuts them. */
+export function quoteBytes(bytes: Uint8Array, most = 32): string {
+  let text = '"';
+  const shown = Math.min(bytes.length, most);
+  for (let i = 0; i < shown; i++) {
+    const byte = bytes[i]!;
+    const next = bytes[i + 1];
+    if (escapes[byte] !== undefined) text += escapes[byte];
+    else if (byte >= 32 && byte < 127) text += String.fromCharCode(byte);
+    else if (i + 1 < shown && next !== undefined && next >= 48 && next <= 57) text += `\\${byte.toString(8).padStart(3, "0")}`;
+    else text += `\\${byte.toString(8)}`;
+  }
+  return bytes.length > most ? `${text}"...` : `${text}"`;
+}
