@@ -9,14 +9,7 @@
 // early (client gone, deadline, drain) its signal is aborted with the OstlerError that says why, and the function's
 // `finally` blocks run.
 import type { Writable } from "node:stream";
-import type {
-  DescMessage,
-  DescMethod,
-  DescService,
-  Message,
-  MessageInitShape,
-  MessageShape,
-} from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, DescService, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";

@@ -49,7 +49,9 @@ export function grpcHandler(operation: Operation, host: CallHost): UntypedHandle
   switch (operation.method.methodKind) {
     case "unary":
       return (call: UnaryCall, reply: Reply) =>
-        void answerOnce(operation, host, call, reply, (context) => readRequest(operation.method, call.request, context));
+        void answerOnce(operation, host, call, reply, (context) =>
+          readRequest(operation.method, call.request, context),
+        );
     case "client_streaming":
       return (call: ReadableCall, reply: Reply) =>
         void answerOnce(operation, host, call, reply, (context) => readRequests(operation.method, call, context));

@@ -41,6 +41,9 @@ export function serviceDefinition(service: DescService): ServiceDefinition {
 export function serverDefinition(service: DescService): ServiceDefinition {
   const definition = serviceDefinition(service) as Record<string, MethodDefinition<unknown, unknown>>;
   return Object.fromEntries(
-    Object.entries(definition).map(([name, method]) => [name, { ...method, requestDeserialize: (bytes: Buffer) => bytes }]),
+    Object.entries(definition).map(([name, method]) => [
+      name,
+      { ...method, requestDeserialize: (bytes: Buffer) => bytes },
+    ]),
   );
 }

@@ -1,14 +1,9 @@
 // The gRPC server: operations, health and reflection on one port.
+
+import type { DescService } from "@bufbuild/protobuf";
 import { type Server as GrpcJsServer, Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
-import type { DescService } from "@bufbuild/protobuf";
-import {
-  ActiveCalls,
-  implement,
-  type Operation,
-  type Pipeline,
-  type ServiceImplementation,
-} from "../operation.ts";
+import { ActiveCalls, implement, type Operation, type Pipeline, type ServiceImplementation } from "../operation.ts";
 import { grpcHandler } from "./calls.ts";
 import { serverDefinition } from "./definition.ts";
 import { reflectionOperations } from "./reflection.ts";

@@ -114,3 +114,48 @@ export class TraceSubscription {
     else this.#items.push({ kind: "gap", firstSequence, lastSequence });
   }
 }
+
+export interface ReplayBatch {
+  trace: Uint8Array<ArrayBuffer>;
+  /** How far the re-execution had come. */
+  instructions: number;
+}
+
+/** Batches of a re-execution between the worker and a reader; `onTaken` lets the worker send another. */
+export class BatchQueue {
+  readonly #onTaken: () => void;
+  readonly #batches: ReplayBatch[] = [];
+  #outcome: { error: Error | null } | null = null;
+  #wake: (() => void) | null = null;
+
+  constructor(onTaken: () => void) {
+    this.#onTaken = onTaken;
+  }
+
+  push(batch: ReplayBatch): void {
+    this.#batches.push(batch);
+    this.#wake?.();
+  }
+
+  end(error: Error | null): void {
+    this.#outcome = { error };
+    this.#wake?.();
+  }
+
+  async *drain(): AsyncGenerator<ReplayBatch> {
+    for (;;) {
+      const batch = this.#batches.shift();
+      if (batch !== undefined) {
+        this.#onTaken();
+        yield batch;
+      } else if (this.#outcome !== null) {
+        if (this.#outcome.error !== null) throw this.#outcome.error;
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+}

@@ -143,12 +143,12 @@ export class HostedMachine {
     return bytes === null ? this.#store.journal.readConsole(this.id, offset, limit) : { offset, bytes };
   }
 
-  /** Watches trace categories from now on. The subscription begins after the sequence number that it returns. */
-  async subscribe(mask: number): Promise<{ subscription: TraceSubscription; sequence: number }> {
+  /** Watches trace categories from now on; `from` is where the machine stood then. */
+  async subscribe(mask: number): Promise<{ subscription: TraceSubscription; from: Mark }> {
     const subscription = new TraceSubscription(mask, this.visible.summary.traceSequence);
     this.#subscriptions.add(subscription);
-    await this.#send({ kind: "setTraceMask", mask: this.#mask() });
-    return { subscription, sequence: this.visible.summary.traceSequence };
+    const { mark } = await this.#exchange({ kind: "setTraceMask", mask: this.#mask() });
+    return { subscription, from: mark! };
   }
 
   async unsubscribe(subscription: TraceSubscription): Promise<void> {
@@ -184,13 +184,17 @@ export class HostedMachine {
   }
 
   async #send(command: Own<Command>): Promise<unknown> {
+    return (await this.#exchange(command)).result;
+  }
+
+  async #exchange(command: Own<Command>): Promise<Extract<WorkerMessage, { kind: "reply" }>> {
     this.assertUsable();
     this.lastUsedAt = Date.now();
     this.users += 1;
     try {
       const reply = await this.worker.send({ ...command, machine: this.id } as Command);
       await this.#released.get(reply);
-      return reply.result;
+      return reply;
     } catch (error) {
       throw toClientError(error as Error, this.id);
     } finally {

@@ -8,9 +8,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { cancelled, notFound, resourceExhausted, unavailable } from "../errors.ts";
 import type { MachineRow, SnapshotRow, Store } from "../store/types.ts";
+import { BatchQueue, type ReplayBatch } from "./feeds.ts";
 import { HostedMachine } from "./hosted.ts";
 import { Pool, type PooledWorker, type PoolListener, WorkerCommandError } from "./pool.ts";
-import type { Execution, ExecutionResult, Route, StoredEntry, WorkerMessage } from "./protocol.ts";
+import type { Command, Execution, ExecutionResult, Route, StoredEntry, WorkerMessage } from "./protocol.ts";
 
 export interface HostingOptions {
   workers: number;
@@ -29,6 +30,17 @@ const JOURNAL_PAGE = 1_000;
 const SWEEP_EVERY_MS = 1_000;
 const BLOBS_PER_PUT = 2_000;
 
+/** A stretch of a machine's past. */
+export interface Stretch {
+  mask: number;
+  fromInstructions: number;
+  /** With `fromInstructions`: the re-execution begins at a seek point that is past neither. */
+  fromSequence: number;
+  /** Sequence number of the last journal entry that belongs to it. */
+  throughEntry: number;
+  end: Route["end"];
+}
+
 type ConfigOf = (row: MachineRow) => Extract<Route["origin"], { kind: "config" }>["config"];
 
 export class Hosting {
@@ -39,7 +51,7 @@ export class Hosting {
   readonly #awake = new Map<string, Promise<HostedMachine>>();
   /** The same machines once they are loaded; what the pool's messages are routed by. */
   readonly #hosted = new Map<string, HostedMachine>();
-  readonly #replays = new Map<string, (trace: Uint8Array<ArrayBuffer>, instructions: number) => void>();
+  readonly #replays = new Map<string, BatchQueue>();
   /** Machines that are being taken down: a new use waits for it. */
   readonly #leaving = new Map<string, Promise<void>>();
   readonly #stopped = new AbortController();
@@ -113,30 +125,35 @@ export class Hosting {
     return machine === undefined ? remove() : this.#takeDown(machine, remove);
   }
 
-  /** Re-executes a stretch of a machine's past with trace categories watched. Batches arrive in order. */
-  async replay(
-    machineId: string,
-    stretch: { mask: number; fromInstructions: number; fromSequence: number; to: Route["reached"]; throughEntry: number },
-    onBatch: (trace: Uint8Array<ArrayBuffer>, instructions: number) => void,
-    signal: AbortSignal,
-  ): Promise<void> {
+  /**
+   * Re-executes a stretch of a machine's past with trace categories watched; yields packed records in order.
+   * Records from before `fromInstructions` may be among them: seek points do not fall where clients ask.
+   */
+  async *replay(machineId: string, stretch: Stretch, signal: AbortSignal): AsyncGenerator<ReplayBatch> {
     const row = await this.#store.machines.get(machineId);
     if (row === null) throw notFound("machine", machineId);
     const start = { instructions: stretch.fromInstructions, traceSequence: stretch.fromSequence };
-    const route = await this.#routeOf(row, start, { sequence: stretch.throughEntry, reached: stretch.to });
+    const route = await this.#routeOf(row, start, stretch);
     const job = `replay-${this.#nextJob++}`;
-    this.#replays.set(job, onBatch);
-    const from = { instructions: stretch.fromInstructions, timeNs: 0 };
+    const worker = this.#pool.place();
+    const batches = new BatchQueue(() => void worker.send({ kind: "credit", job }).catch(() => {}));
+    const ended = new AbortController();
+    this.#replays.set(job, batches);
+    const { mask, fromInstructions } = stretch;
+    const done = this.#job(worker, job, { kind: "replay", job, route, mask, fromInstructions }, AbortSignal.any([signal, ended.signal]));
+    done.then(() => batches.end(null), (error) => batches.end(error));
     try {
-      await this.#job(job, { kind: "replay", replay: job, route, mask: stretch.mask, from }, signal);
+      yield* batches.drain();
     } finally {
+      ended.abort();
       this.#replays.delete(job);
     }
   }
 
   async execute(execution: Omit<Execution, "job">, signal: AbortSignal): Promise<ExecutionResult> {
     const job = `execution-${this.#nextJob++}`;
-    return (await this.#job(job, { kind: "execute", execution: { ...execution, job } }, signal)) as ExecutionResult;
+    const command = { kind: "execute", execution: { ...execution, job } } as const;
+    return (await this.#job(this.#pool.place(), job, command, signal)) as ExecutionResult;
   }
 
   /** Stops taking work and puts every machine away. */
@@ -149,8 +166,7 @@ export class Hosting {
     await this.#pool.close();
   }
 
-  async #job(job: string, command: Parameters<PooledWorker["send"]>[0], signal: AbortSignal): Promise<unknown> {
-    const worker = this.#pool.place();
+  async #job(worker: PooledWorker, job: string, command: Command, signal: AbortSignal): Promise<unknown> {
     const cancel = () => void worker.send({ kind: "cancel", job }).catch(() => {});
     worker.jobs += 1;
     signal.addEventListener("abort", cancel);
@@ -171,10 +187,9 @@ export class Hosting {
     await this.#makeRoom();
     const row = await this.#store.machines.acquire(machineId);
     if (row === null) throw notFound("machine", machineId);
-    const route = await this.#routeOf(row, { instructions: Number.MAX_SAFE_INTEGER, traceSequence: Number.MAX_SAFE_INTEGER }, {
-      sequence: row.lastSequence,
-      reached: row.reached,
-    });
+    const newest = { instructions: Number.MAX_SAFE_INTEGER, traceSequence: Number.MAX_SAFE_INTEGER };
+    const end = { kind: "position", position: row.reached } as const;
+    const route = await this.#routeOf(row, newest, { throughEntry: row.lastSequence, end });
     const worker = this.#pool.place();
     const started = { sequence: route.sequence, instructions: route.start };
     const machine = new HostedMachine(this.#store, row, worker, started);
@@ -189,24 +204,32 @@ export class Hosting {
     }
   }
 
-  /** From the newest snapshot that is not past `start` to `end`. */
+  /** From the newest snapshot that is not past `start` to the end. */
   async #routeOf(
     row: MachineRow,
     start: { instructions: number; traceSequence: number },
-    end: { sequence: number; reached: Route["reached"] },
+    stop: Pick<Stretch, "throughEntry" | "end">,
   ): Promise<Route & { start: number }> {
     const own = await this.#store.snapshots.latestBefore(row.id, start);
     const snapshot = own ?? (await this.#originOf(row));
     const origin: Route["origin"] =
       snapshot === null ? { kind: "config", config: this.#configOf(row) } : { kind: "snapshot", root: snapshot.root };
     const sequence = snapshot?.sequence ?? 0;
+    const entries = await this.#entriesOf(row.id, sequence, stop);
+    return { origin, sequence, entries, end: stop.end, start: snapshot?.at.instructions ?? 0 };
+  }
+
+  async #entriesOf(machineId: string, sequence: number, stop: Pick<Stretch, "throughEntry" | "end">): Promise<StoredEntry[]> {
+    const last = stop.end.kind === "instructions" ? stop.end.instructions : Number.MAX_SAFE_INTEGER;
     const entries: StoredEntry[] = [];
     for (let after = sequence; ; after = entries.at(-1)!.sequence) {
-      const page = await this.#store.journal.read(row.id, after, end.sequence, JOURNAL_PAGE);
-      entries.push(...page.map((entry) => ({ sequence: entry.sequence, at: entry.at, payload: entry.payload })));
-      if (page.length < JOURNAL_PAGE) break;
+      const page = await this.#store.journal.read(machineId, after, stop.throughEntry, JOURNAL_PAGE);
+      for (const entry of page) {
+        if (entry.at.instructions > last) return entries;
+        entries.push({ sequence: entry.sequence, at: entry.at, payload: entry.payload });
+      }
+      if (page.length < JOURNAL_PAGE) return entries;
     }
-    return { origin, sequence, entries, reached: end.reached, start: snapshot?.at.instructions ?? 0 };
   }
 
   async #originOf(row: MachineRow): Promise<SnapshotRow | null> {
@@ -298,7 +321,7 @@ export class Hosting {
 
   #route(message: Parameters<PoolListener["message"]>[0]): void {
     if (message.kind === "replayBatch") {
-      this.#replays.get(message.replay)?.(message.trace, message.position.instructions);
+      this.#replays.get(message.job)?.push({ trace: message.trace, instructions: message.instructions });
     } else if (message.kind === "lost") {
       this.#options.onError(new Error(message.error.message), message.machine);
       this.#hosted.get(message.machine)?.fail(new WorkerCommandError(message.error.code, message.error.message));

@@ -37,9 +37,12 @@ export interface Route {
   /** Sequence of the last entry that the origin includes. */
   sequence: number;
   entries: StoredEntry[];
-  /** Run at least to here after the last entry. */
-  reached: Position;
+  /** Where to stop after the last entry: a position that was reached before, or an instruction count on the way there. */
+  end: { kind: "position"; position: Position } | { kind: "instructions"; instructions: number };
 }
+
+/** Batches of a replay that may be on their way at once. */
+export const REPLAY_WINDOW = 8;
 
 export type Command =
   | { kind: "load"; machine: string; route: Route }
@@ -48,8 +51,12 @@ export type Command =
   | { kind: "query"; machine: string; query: Query }
   | { kind: "capture"; machine: string }
   | { kind: "setTraceMask"; machine: string; mask: number }
-  /** Re-executes a stretch beside the live machine; trace batches come as `replayBatch`, then the reply. */
-  | { kind: "replay"; replay: string; route: Route; mask: number; from: Position }
+  /**
+   * Re-executes a stretch beside the live machine; trace batches come as `replayBatch`, then the reply. The
+   * worker pauses when REPLAY_WINDOW batches have not been answered with a `credit`.
+   */
+  | { kind: "replay"; job: string; route: Route; mask: number; fromInstructions: number }
+  | { kind: "credit"; job: string }
   /** Runs a throw-away machine; the reply is an `ExecutionResult`. */
   | { kind: "execute"; execution: Execution }
   | { kind: "cancel"; job: string };
@@ -125,7 +132,7 @@ export type WorkerMessage =
   | { kind: "reply"; id: number; machine: string | null; mark: Mark | null; result: unknown }
   | { kind: "failed"; id: number; error: WorkerFailure }
   | { kind: "event"; machine: string; mark: Mark }
-  | { kind: "replayBatch"; replay: string; trace: Uint8Array<ArrayBuffer>; position: Position }
+  | { kind: "replayBatch"; job: string; trace: Uint8Array<ArrayBuffer>; instructions: number }
   /** The machine cannot go on: content that it stands on could not be had. */
   | { kind: "lost"; machine: string; error: WorkerFailure };
 

@@ -42,7 +42,8 @@ function readDeadline(request: FastifyRequest): number | undefined {
 /** To be called inside the pipeline, so that the refusal is logged like any other. */
 export function checkTimeoutHeader(request: FastifyRequest): void {
   const text = request.headers[timeoutHeader];
-  if (text !== undefined && !(Number(text) > 0)) throw invalid(timeoutHeader, "must be a number of milliseconds above 0");
+  if (text !== undefined && !(Number(text) > 0))
+    throw invalid(timeoutHeader, "must be a number of milliseconds above 0");
 }
 
 function readHeaders(request: FastifyRequest): ReadonlyMap<string, string> {

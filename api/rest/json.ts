@@ -47,7 +47,9 @@ export function messageFromJson(desc: DescMessage, json: JsonValue): Message {
 /** For what the walk does not find, such as a oneof set twice: protobuf's own words. */
 function lastWords(error: unknown): string {
   const { cause, message } = error as Error;
-  return cause instanceof Error ? `${String((cause as { field?: () => unknown }).field?.() ?? "")} ${cause.message}` : message;
+  return cause instanceof Error
+    ? `${String((cause as { field?: () => unknown }).field?.() ?? "")} ${cause.message}`
+    : message;
 }
 
 export function jsonFromOutcome(desc: DescMessage, outcome: Outcome): JsonValue {
@@ -84,13 +86,21 @@ function locateInField(
   depth: number,
 ): void {
   if (field.fieldKind === "list") {
-    if (!Array.isArray(value)) found.push({ field: path, description: mismatch("an array", value) });
-    else value.forEach((item, index) => locateInItem(desc, field, item, `${path}[${index}]`, [item], found, depth));
+    if (!Array.isArray(value)) {
+      found.push({ field: path, description: mismatch("an array", value) });
+      return;
+    }
+    for (const [index, item] of value.entries()) {
+      locateInItem(desc, field, item, `${path}[${index}]`, [item], found, depth);
+    }
   } else if (field.fieldKind === "map") {
-    if (!isObject(value)) found.push({ field: path, description: mismatch("an object", value) });
-    else
-      for (const [key, item] of Object.entries(value))
-        locateInItem(desc, field, item, `${path}[${JSON.stringify(key)}]`, { [key]: item }, found, depth);
+    if (!isObject(value)) {
+      found.push({ field: path, description: mismatch("an object", value) });
+      return;
+    }
+    for (const [key, item] of Object.entries(value)) {
+      locateInItem(desc, field, item, `${path}[${JSON.stringify(key)}]`, { [key]: item }, found, depth);
+    }
   } else {
     locateInItem(desc, field, value, path, value, found, depth);
   }
@@ -107,7 +117,8 @@ function locateInItem(
   depth: number,
 ): void {
   if (field.message !== undefined) locate(field.message, item, path, found, depth + 1);
-  else if (!fits(desc, { [field.name]: wrapped })) found.push({ field: path, description: mismatch(form(field), item) });
+  else if (!fits(desc, { [field.name]: wrapped }))
+    found.push({ field: path, description: mismatch(form(field), item) });
 }
 
 function fits(desc: DescMessage, json: JsonValue): boolean {

@@ -76,3 +76,8 @@ export function methodNotAllowed(method: string, path: string, allowed: readonly
   const message = `${path} does not take ${method}, only ${allowed.join(", ")}.`;
   return new OstlerError(Code.UNIMPLEMENTED, "METHOD_NOT_ALLOWED", message, { httpStatus: 405 });
 }
+
+export function upgradeRequired(): OstlerError {
+  const message = "This is a WebSocket; ask for it with the headers connection: upgrade and upgrade: websocket.";
+  return new OstlerError(Code.FAILED_PRECONDITION, "UPGRADE_REQUIRED", message, { httpStatus: 426 });
+}

@@ -89,7 +89,8 @@ function addParameter(desc: DescMessage, json: JsonObject, path: string, whole: 
   if (rest.length > 0) {
     if (field.fieldKind !== "message") throw invalid(whole, `has no fields: ${head} is not a message`);
     const inner = (json[field.jsonName] ??= {}) as JsonObject;
-    return addParameter(field.message, inner, rest.join("."), whole, texts);
+    addParameter(field.message, inner, rest.join("."), whole, texts);
+    return;
   }
   if (field.fieldKind === "map") throw invalid(whole, "is a map, which cannot be given in a query");
   if (field.fieldKind === "list") {

@@ -7,7 +7,7 @@ import type { JsonValue, Message } from "@bufbuild/protobuf";
 import type { FastifyRequest } from "fastify";
 import type { WebSocket } from "ws";
 import { cancelled, codeName, malformed, type OstlerError } from "../errors.ts";
-import { acceptRequest, type Call, type Outcome, perform, runForMany } from "../operation.ts";
+import { acceptRequest, type Call, perform, runForMany } from "../operation.ts";
 import { openCall, type Route } from "./call.ts";
 import { messageFromJson, parseJson } from "./json.ts";
 import { toProblem } from "./problem.ts";

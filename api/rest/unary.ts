@@ -1,6 +1,7 @@
 // Methods with one answer: unary (JSON or raw bytes in, JSON out) and client streaming (NDJSON in, JSON out).
-import { StringDecoder } from "node:string_decoder";
+
 import { Readable } from "node:stream";
+import { StringDecoder } from "node:string_decoder";
 import type { JsonObject, JsonValue, Message } from "@bufbuild/protobuf";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Code, OstlerError } from "../errors.ts";

@@ -2,7 +2,8 @@
 import type { Bytes, Hash, Position } from "./types.ts";
 
 export const hashBytes = (hash: Hash): Bytes => {
-  if (!/^[0-9a-f]{64}$/.test(hash)) throw new TypeError(`not a SHA-256 in lower-case hexadecimal: ${JSON.stringify(hash)}`);
+  if (!/^[0-9a-f]{64}$/.test(hash))
+    throw new TypeError(`not a SHA-256 in lower-case hexadecimal: ${JSON.stringify(hash)}`);
   return Uint8Array.from(Buffer.from(hash, "hex"));
 };
 
@@ -21,7 +22,12 @@ export const labelsText = (labels: Record<string, string>): string => JSON.strin
 export const labelsOf = (text: string): Record<string, string> => JSON.parse(text) as Record<string, string>;
 
 /** Cuts a list into runs of at most `count` items and, if sizes are given, about `bytes` bytes. */
-export function* runsOf<T>(items: readonly T[], count: number, bytes = Infinity, sizeOf: (item: T) => number = () => 0): Generator<T[]> {
+export function* runsOf<T>(
+  items: readonly T[],
+  count: number,
+  bytes = Infinity,
+  sizeOf: (item: T) => number = () => 0,
+): Generator<T[]> {
   let run: T[] = [];
   let size = 0;
   for (const item of items) {

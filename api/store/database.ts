@@ -59,7 +59,10 @@ function transactionOn(client: Client): Transaction {
 
 /** A factory of adapters on one database file. Also what migrations and the lock run their statements through. */
 export const adapterFor = (file: string): PrismaLibSql =>
-  new SingleConnection({ url: `file:${encodeURI(file).replaceAll("?", "%3F").replaceAll("#", "%23")}`, intMode: "bigint" });
+  new SingleConnection({
+    url: `file:${encodeURI(file).replaceAll("?", "%3F").replaceAll("#", "%23")}`,
+    intMode: "bigint",
+  });
 
 export class Database {
   readonly client: PrismaClient;
@@ -98,7 +101,8 @@ export class Database {
 /** Two mistakes of a caller are told apart from failures of the database. */
 function asTyped(error: unknown): unknown {
   if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return error;
-  if (error.code === "P2002") return new AlreadyExistsError(`a ${rowName(error)} with this id exists already`, { cause: error });
+  if (error.code === "P2002")
+    return new AlreadyExistsError(`a ${rowName(error)} with this id exists already`, { cause: error });
   if (error.code === "P2003") {
     return new MissingReferenceError(`the ${rowName(error)} refers to something that is not stored`, { cause: error });
   }

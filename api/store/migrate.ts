@@ -90,7 +90,9 @@ function assertKnown(applied: ReadonlyMap<string, string>, migrations: readonly 
       );
     }
     if (ours !== sum) {
-      throw new SchemaChangedError(`Migration ${name} is not the one that the database was made with. Restore its file.`);
+      throw new SchemaChangedError(
+        `Migration ${name} is not the one that the database was made with. Restore its file.`,
+      );
     }
   }
 }

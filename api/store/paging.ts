@@ -26,7 +26,9 @@ export function decodeToken(list: string, restLength: number, { pageToken }: Pag
   const [name, time, ...rest] = parts;
   const isOurs = name === list && Number.isSafeInteger(time) && Math.abs(time as number) <= 8.64e15;
   if (!isOurs || rest.length !== restLength || !rest.every((part) => typeof part === "string")) {
-    throw new InvalidPageTokenError("This page token does not belong to this list. Use next_page_token of the page before.");
+    throw new InvalidPageTokenError(
+      "This page token does not belong to this list. Use next_page_token of the page before.",
+    );
   }
   return { createdAt: new Date(time as number), rest: rest as string[] };
 }

@@ -214,7 +214,9 @@ export interface Machines {
 export interface Snapshots {
   create(row: Omit<SnapshotRow, "createdAt">): Promise<SnapshotRow>;
   get(id: string): Promise<SnapshotRow | null>;
-  list(query: PageQuery & { ownerId: string | null; machineId: string | null; kind: SnapshotRow["kind"] | null }): Promise<Page<SnapshotRow>>;
+  list(
+    query: PageQuery & { ownerId: string | null; machineId: string | null; kind: SnapshotRow["kind"] | null },
+  ): Promise<Page<SnapshotRow>>;
   /** Newest snapshot of the machine's own line with at.instructions <= and sequence <= the given ones. */
   latestBefore(machineId: string, limit: { instructions: number; traceSequence: number }): Promise<SnapshotRow | null>;
   /** False when a machine or assignment still stands on it. */

@@ -133,6 +133,8 @@ export type Output =
       value: bigint;
       /** Contents of the `buffer` arguments, in order. */
       buffers: Uint8Array[];
+      /** The call as strace would show it. */
+      text: string;
     }
   /** The machine went from running to paused. */
   | { kind: "paused"; reason: "requested" | "limit" };

@@ -16,8 +16,8 @@ export const noFilter = { externalTables: [], externalEnums: [] };
 export async function openSchemaEngine(url: string): Promise<SchemaEngine> {
   const background = await import("@prisma/schema-engine-wasm/schema_engine_bg");
   const folder = dirname(createRequire(import.meta.url).resolve("@prisma/schema-engine-wasm"));
-  const compiled = await WebAssembly.compile(readFileSync(join(folder, "schema_engine_bg.wasm")));
-  const instance = await WebAssembly.instantiate(compiled, { "./schema_engine_bg.js": background as never });
+  const compiled = new WebAssembly.Module(readFileSync(join(folder, "schema_engine_bg.wasm")));
+  const instance = new WebAssembly.Instance(compiled, { "./schema_engine_bg.js": background as never });
   background.__wbg_set_wasm(instance.exports);
   (instance.exports["__wbindgen_start"] as () => void)();
   const factory = bindMigrationAwareSqlAdapterFactory(new PrismaLibSql({ url, intMode: "bigint" }));

@@ -8,11 +8,20 @@
  * - what leaves about a machine leaves in the order in which it happened there.
  */
 import type { RunStop } from "../../../kernel/index.ts";
-import type { Command, CommandMessage, Queried, Query, Route, WorkerFailure, WorkerMessage } from "../protocol.ts";
+import {
+  type Command,
+  type CommandMessage,
+  type Queried,
+  type Query,
+  REPLAY_WINDOW,
+  type Route,
+  type WorkerFailure,
+  type WorkerMessage,
+} from "../protocol.ts";
 import { type ContentCache, ContentMissingError } from "./content.ts";
 import { execute } from "./execute.ts";
 import { DivergedError, Replay } from "./replay.ts";
-import { isBefore, type Resident, ResidentFactory } from "./resident.ts";
+import { type Resident, ResidentFactory } from "./resident.ts";
 
 /** Instructions in one slice: long enough for V8 to matter, short enough (some ms) to answer commands. */
 const SLICE_INSTRUCTIONS = 1_000_000;
@@ -29,6 +38,16 @@ class WorkerError extends Error {
   }
 }
 
+/** Commands that are carried out in order; the others only signal a job. */
+type JobSignal = Extract<Command, { kind: "cancel" | "credit" }>;
+type Work = Exclude<Command, JobSignal>;
+
+interface Job {
+  cancelled: boolean;
+  credits: number;
+  wake: (() => void) | null;
+}
+
 interface Slot {
   resident: Resident;
   traceMask: number;
@@ -42,7 +61,7 @@ export class WorkerHost {
   readonly #slots = new Map<string, Slot>();
   /** Tail of the commands of each machine: they run one after the other. */
   readonly #queues = new Map<string, Promise<void>>();
-  readonly #cancelled = new Set<string>();
+  readonly #jobs = new Map<string, Job>();
   #looping = false;
 
   constructor(cpu: WebAssembly.Module, content: ContentCache, post: (message: WorkerMessage) => void) {
@@ -51,8 +70,8 @@ export class WorkerHost {
   }
 
   receive({ id, command }: CommandMessage): void {
-    if (command.kind === "cancel") {
-      this.#cancelled.add(command.job);
+    if (command.kind === "cancel" || command.kind === "credit") {
+      this.#signalJob(command);
       this.#post({ kind: "reply", id, machine: null, mark: null, result: null });
       return;
     }
@@ -66,7 +85,26 @@ export class WorkerHost {
     this.#queues.set(key, tail);
   }
 
-  async #carryOut(id: number, command: Command): Promise<void> {
+  #signalJob(command: JobSignal): void {
+    const job = this.#jobs.get(command.job);
+    if (job === undefined) return;
+    if (command.kind === "cancel") job.cancelled = true;
+    else job.credits += 1;
+    job.wake?.();
+  }
+
+  /** Runs a job that is no machine's: it can be cancelled, and sends no more batches than it has credits. */
+  async #asJob<T>(name: string, work: (job: Job) => Promise<T>): Promise<T> {
+    const job: Job = { cancelled: false, credits: REPLAY_WINDOW, wake: null };
+    this.#jobs.set(name, job);
+    try {
+      return await work(job);
+    } finally {
+      this.#jobs.delete(name);
+    }
+  }
+
+  async #carryOut(id: number, command: Work): Promise<void> {
     try {
       const result = await this.#perform(command);
       const slot = "machine" in command ? this.#slots.get(command.machine) : undefined;
@@ -79,7 +117,7 @@ export class WorkerHost {
   }
 
   /** Not async itself where it need not be: see `receive`. */
-  #perform(command: Exclude<Command, { kind: "cancel" }>): unknown {
+  #perform(command: Work): unknown {
     switch (command.kind) {
       case "load":
         return this.#load(command.machine, command.route);
@@ -101,10 +139,9 @@ export class WorkerHost {
       case "replay":
         return this.#replay(command);
       case "execute":
-        return execute(this.#factory, command.execution, {
-          pause: nextTurn,
-          cancelled: () => this.#throwIfCancelled(command.execution.job),
-        }).finally(() => this.#cancelled.delete(command.execution.job));
+        return this.#asJob(command.execution.job, (job) =>
+          execute(this.#factory, command.execution, { pause: nextTurn, cancelled: () => throwIfCancelled(job) }),
+        );
     }
   }
 
@@ -115,51 +152,55 @@ export class WorkerHost {
   }
 
   async #load(machine: string, route: Route): Promise<null> {
-    const resident = await this.#walk(route, () => {});
+    const resident = await this.#walk(route, async () => SLICE_INSTRUCTIONS);
     // What happened on the way was seen before; only what comes after it is news.
     resident.mark();
     this.#slots.set(machine, { resident, traceMask: 0, runnable: true, lastReport: 0 });
     return null;
   }
 
-  async #replay(command: Extract<Command, { kind: "replay" }>): Promise<null> {
-    let tracing = false;
-    try {
-      await this.#walk(command.route, (resident) => {
-        this.#throwIfCancelled(command.replay);
-        const position = resident.machine.position();
+  #replay(command: Extract<Command, { kind: "replay" }>): Promise<null> {
+    return this.#asJob(command.job, async (job) => {
+      let tracing = false;
+      let reportedAt = performance.now();
+      await this.#walk(command.route, async (resident) => {
+        const { instructions } = resident.machine.position();
         const { trace } = resident.mark();
-        if (trace.length > 0) this.#post({ kind: "replayBatch", replay: command.replay, trace, position });
-        if (!tracing && !isBefore(position, command.from)) {
+        const now = performance.now();
+        if (trace.length > 0 || now - reportedAt > REPORT_EVERY_MS) {
+          reportedAt = now;
+          await this.#sendBatch(command.job, job, trace, instructions);
+        }
+        throwIfCancelled(job);
+        if (!tracing && instructions >= command.fromInstructions) {
           tracing = true;
           resident.machine.setTraceMask(command.mask);
         }
-        return tracing ? TRACED_SLICE_INSTRUCTIONS : Math.max(1, command.from.instructions - position.instructions);
+        return tracing ? TRACED_SLICE_INSTRUCTIONS : Math.min(SLICE_INSTRUCTIONS, command.fromInstructions - instructions);
       });
-    } finally {
-      this.#cancelled.delete(command.replay);
-    }
-    return null;
+      return null;
+    });
   }
 
-  /** `between` is called before each step and may bound it. */
-  async #walk(route: Route, between: (resident: Resident) => number | void): Promise<Resident> {
+  async #sendBatch(name: string, job: Job, trace: Uint8Array<ArrayBuffer>, instructions: number): Promise<void> {
+    while (job.credits === 0 && !job.cancelled) await new Promise<void>((resolve) => (job.wake = resolve));
+    job.credits -= 1;
+    this.#post({ kind: "replayBatch", job: name, trace, instructions });
+  }
+
+  /** `between` is called before each step and says how many instructions that step may execute. */
+  async #walk(route: Route, between: (resident: Resident) => Promise<number>): Promise<Resident> {
     const resident = await this.#factory.create(route.origin, route.sequence);
     const replay = new Replay(resident, route);
     for (;;) {
-      const bound = between(resident) ?? SLICE_INSTRUCTIONS;
-      const step = replay.step(Math.min(bound, SLICE_INSTRUCTIONS));
+      const step = replay.step(await between(resident));
       if (step.kind === "done") {
-        between(resident);
+        await between(resident);
         return resident;
       }
       if (step.kind === "needPages") await resident.fetchPages(step.pages);
       else await nextTurn();
     }
-  }
-
-  #throwIfCancelled(job: string): void {
-    if (this.#cancelled.has(job)) throw new WorkerError("cancelled", "cancelled");
   }
 
   #wake(slot: Slot): void {
@@ -223,9 +264,14 @@ export class WorkerHost {
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function queueOf(command: Exclude<Command, { kind: "cancel" }>): string {
-  if (command.kind === "replay") return `replay ${command.replay}`;
-  if (command.kind === "execute") return `execution ${command.execution.job}`;
+function throwIfCancelled(job: Job): void {
+  if (job.cancelled) throw new WorkerError("cancelled", "cancelled");
+}
+
+/** Commands of one machine, and each job, form a queue of their own. */
+function queueOf(command: Work): string {
+  if (command.kind === "replay") return `job ${command.job}`;
+  if (command.kind === "execute") return `job ${command.execution.job}`;
   return command.machine;
 }
 

@@ -27,7 +27,7 @@ export class Replay {
   step(budget: number): ReplayStep {
     const { machine } = this.resident;
     const entry = this.#route.entries[this.#next];
-    const target = entry === undefined ? this.#route.reached : entry.at;
+    const target = entry?.at ?? this.#end();
     const position = machine.position();
     if (isBefore(position, target)) {
       const limit = { instructions: Math.min(target.instructions, position.instructions + budget), timeNs: target.timeNs };
@@ -39,6 +39,13 @@ export class Replay {
     if (!result.ok) throw this.#diverged(`entry ${entry.sequence} is refused now: ${result.error.message}`);
     this.#next += 1;
     return { kind: "more" };
+  }
+
+  #end(): Position {
+    const { end } = this.#route;
+    if (end.kind === "position") return end.position;
+    const { instructions, timeNs } = this.resident.machine.position();
+    return instructions < end.instructions ? { instructions: end.instructions, timeNs: Number.MAX_SAFE_INTEGER } : { instructions, timeNs };
   }
 
   #ran(stop: RunStop, before: Position, target: Position): ReplayStep {

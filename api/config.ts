@@ -1,0 +1,80 @@
+/** Options of the server: from the environment and the command line to one checked record. */
+import { availableParallelism } from "node:os";
+
+export interface ServerConfig {
+  dataDir: string;
+  host: string;
+  httpPort: number;
+  grpcPort: number;
+  workers: number;
+  maxResidentMachines: number;
+  hibernateAfterMs: number;
+  machinesPerUser: number;
+  log: "all" | "errors" | "none";
+}
+
+export class ConfigError extends Error {}
+
+interface Setting<T> {
+  variable: string;
+  fallback: T;
+  read(text: string): T | string;
+  help: string;
+}
+
+const MAX_PORT = 65_535;
+const whole = (min: number, max: number) => (text: string): number | string => {
+  const value = Number(text);
+  return Number.isInteger(value) && value >= min && value <= max ? value : `must be a whole number from ${min} to ${max}`;
+};
+const text = (value: string): string => value;
+
+/** One row an option; `ostler serve --help` and the documentation show them. */
+export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name]> } = {
+  dataDir: { variable: "OSTLER_DATA", fallback: "data", read: text, help: "directory of the database" },
+  host: { variable: "OSTLER_HOST", fallback: "127.0.0.1", read: text, help: "address to listen on; 0.0.0.0 for all" },
+  httpPort: { variable: "OSTLER_HTTP_PORT", fallback: 8080, read: whole(0, MAX_PORT), help: "port of REST; 0 picks a free one" },
+  grpcPort: { variable: "OSTLER_GRPC_PORT", fallback: 50_051, read: whole(0, MAX_PORT), help: "port of gRPC; 0 picks a free one" },
+  workers: {
+    variable: "OSTLER_WORKERS",
+    fallback: Math.max(1, Math.min(16, availableParallelism())),
+    read: whole(1, 64),
+    help: "worker threads that run machines",
+  },
+  maxResidentMachines: {
+    variable: "OSTLER_MAX_RESIDENT",
+    fallback: 64,
+    read: whole(1, 10_000),
+    help: "machines in memory at once; the others hibernate",
+  },
+  hibernateAfterMs: {
+    variable: "OSTLER_HIBERNATE_AFTER_MS",
+    fallback: 300_000,
+    read: whole(100, 86_400_000),
+    help: "an idle machine leaves memory after this time",
+  },
+  machinesPerUser: { variable: "OSTLER_MACHINES_PER_USER", fallback: 1_000, read: whole(1, 1_000_000), help: "machines that one user may own" },
+  log: {
+    variable: "OSTLER_LOG",
+    fallback: "errors",
+    read: (value) => (value === "all" || value === "errors" || value === "none" ? value : ("must be all, errors or none" as never)),
+    help: "calls to log: all, errors or none",
+  },
+};
+
+/** Environment first, `overrides` (command line) over it. Throws ConfigError naming the variable and what would be right. */
+export function readConfig(environment: NodeJS.ProcessEnv, overrides: Partial<ServerConfig> = {}): ServerConfig {
+  const config: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(settings) as [keyof ServerConfig, Setting<unknown>][]) {
+    const given = environment[setting.variable];
+    config[name] = overrides[name] ?? (given === undefined || given === "" ? setting.fallback : parse(setting, given));
+  }
+  return config as unknown as ServerConfig;
+}
+
+function parse(setting: Setting<unknown>, given: string): unknown {
+  const value = setting.read(given);
+  const refused = typeof value === "string" && value.startsWith("must be ");
+  if (refused) throw new ConfigError(`${setting.variable}=${given}: ${value}`);
+  return value;
+}

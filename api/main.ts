@@ -1,0 +1,94 @@
+/** The process: data directory, first key, sockets, signals. `npm start` and `ostler serve` come here. */
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+import { createFirstAdmin } from "./auth/identity.ts";
+import { ConfigError, readConfig, type ServerConfig } from "./config.ts";
+import { createServer } from "./server.ts";
+import { DataDirectoryBusyError, openStore, SchemaTooNewError } from "./store/index.ts";
+
+const KEY_FILE = "admin.key";
+const PID_FILE = "server.pid";
+
+export interface RunningServer {
+  http: string;
+  grpc: string;
+  /** Set when this start made the first admin. */
+  adminKey: string | null;
+  close(): Promise<void>;
+}
+
+/** Opens the store, makes the first admin on an empty one, and listens. */
+export async function serve(config: ServerConfig): Promise<RunningServer> {
+  const store = await openStore({ dataDir: config.dataDir });
+  const pidFile = join(config.dataDir, PID_FILE);
+  try {
+    const adminKey = await createFirstAdmin(store);
+    if (adminKey !== null) writeKeyFile(config.dataDir, adminKey);
+    writeFileSync(pidFile, `${process.pid}\n`);
+    const server = await createServer(store, config);
+    const addresses = await server.listen();
+    return {
+      ...addresses,
+      adminKey,
+      async close() {
+        await server.close();
+        await store.close();
+        rmSync(pidFile, { force: true });
+      },
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** For the command line on the same machine; readable by the server's user only. */
+function writeKeyFile(dataDir: string, key: string): void {
+  const file = join(dataDir, KEY_FILE);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  writeFileSync(file, `${key}\n`, { mode: 0o600 });
+  chmodSync(file, 0o600);
+}
+
+/** Serves until a signal says stop. Resolves to the exit code. */
+export async function main(overrides: Partial<ServerConfig> = {}): Promise<number> {
+  let running: RunningServer;
+  try {
+    const config = readConfig(process.env, overrides);
+    running = await serve(config);
+    announce(running, config);
+  } catch (error) {
+    console.error(`ostler: ${startError(error)}`);
+    return 1;
+  }
+  const signal = await new Promise<string>((resolve) => {
+    for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => resolve(name));
+  });
+  console.log(`ostler: ${signal}, putting machines away (again to stop at once)`);
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => process.exit(130));
+  await running.close();
+  return 0;
+}
+
+function announce(running: RunningServer, config: ServerConfig): void {
+  console.log(`ostler: REST   ${running.http}  (documentation at ${running.http}/docs)`);
+  console.log(`ostler: gRPC   ${running.grpc}`);
+  console.log(`ostler: data   ${config.dataDir}`);
+  if (running.adminKey === null) return;
+  console.log(`ostler: first admin key (shown only now; also in ${join(config.dataDir, KEY_FILE)}): ${running.adminKey}`);
+}
+
+/** What an operator can do about it; a stack only for what nobody foresaw. */
+function startError(error: unknown): string {
+  const known = error instanceof ConfigError || error instanceof DataDirectoryBusyError || error instanceof SchemaTooNewError;
+  if (known) return error.message;
+  const { code, port } = error as NodeJS.ErrnoException & { port?: number };
+  if (code === "EADDRINUSE") return `port ${port ?? ""} is taken; set OSTLER_HTTP_PORT or OSTLER_GRPC_PORT to another`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  process.exitCode = await main();
+}

@@ -1,0 +1,167 @@
+// The REST server: the operations that have a google.api.http annotation, on fastify.
+//
+// CORS stays off. fastify's own refusals (no such route, wrong method, body too large, …) have the same form as ours.
+import type { Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import websocket from "@fastify/websocket";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from "fastify";
+import { Code, malformed, type OstlerError } from "../errors.ts";
+import { ActiveCalls, type Operation, type Pipeline } from "../operation.ts";
+import { type Binding, bindingsOf } from "./bindings.ts";
+import { chooseProtocol, type RestHost, type Route } from "./call.ts";
+import { parseJson } from "./json.ts";
+import { type DocumentOptions, openApiDocument } from "./openapi/document.ts";
+import { mountDocument } from "./openapi/mount.ts";
+import {
+  fromFastifyError,
+  methodNotAllowed,
+  problemMediaType,
+  routeNotFound,
+  sendProblem,
+  toProblem,
+  upgradeRequired,
+} from "./problem.ts";
+import { socketHandler } from "./socket.ts";
+import { streamHandler } from "./stream.ts";
+import { unaryHandler, uploadHandler } from "./unary.ts";
+
+const mebibyte = 1024 * 1024;
+
+export interface RestServerOptions {
+  readonly operations: readonly Operation[];
+  readonly pipeline: Pipeline;
+  /** The largest JSON document, and line or frame of a stream. Default 8 MiB. */
+  readonly bodyLimitBytes?: number;
+  /** The largest body of raw bytes (application/octet-stream). Default 64 MiB. */
+  readonly uploadLimitBytes?: number;
+  /** Default 15 s. */
+  readonly heartbeatMs?: number;
+  /** /openapi.json and /docs; left out when undefined. */
+  readonly document?: DocumentOptions;
+  /** Addresses of proxies whose X-Forwarded-For is believed. */
+  readonly trustProxy?: boolean | string;
+}
+
+/** How long aborted calls get to send their error before connections are cut. */
+const abortGraceMs = 500;
+
+export interface RestServer {
+  /** For more routes of one's own, `listen`, and `inject` in tests. */
+  readonly app: FastifyInstance;
+  /** Streams end with UNAVAILABLE, other calls get `graceMs` to finish, then connections are cut. */
+  drain(graceMs?: number): Promise<void>;
+}
+
+export async function createRestServer(options: RestServerOptions): Promise<RestServer> {
+  const bodyLimitBytes = options.bodyLimitBytes ?? 8 * mebibyte;
+  const active = new ActiveCalls();
+  const app = Fastify({
+    bodyLimit: bodyLimitBytes,
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    trustProxy: options.trustProxy ?? false,
+    routerOptions: { maxParamLength: 1024 },
+    frameworkErrors: (error, _request, reply) => sendProblem(reply as FastifyReply, fromFastifyError(error)),
+    clientErrorHandler: refuseUnparsable,
+  });
+  addBodyParsers(app, options.uploadLimitBytes ?? 64 * mebibyte);
+  app.setErrorHandler((error, _request, reply) => sendProblem(reply, logged(fromFastifyError(error))));
+  await app.register(websocket, { options: { maxPayload: bodyLimitBytes, handleProtocols: chooseProtocol } });
+  const host = { pipeline: options.pipeline, active, bodyLimitBytes, heartbeatMs: options.heartbeatMs ?? 15_000 };
+  const bindings = mountOperations(app, options.operations, host);
+  app.setNotFoundHandler((request, reply) => refuseUnknownRoute(bindings, request, reply));
+  if (options.document !== undefined) {
+    const services = new Set(options.operations.map((operation) => operation.service));
+    await mountDocument(app, openApiDocument([...services], options.document));
+  }
+  return { app, drain: (graceMs = 5000) => drain(app, active, graceMs) };
+}
+
+function mountOperations(app: FastifyInstance, operations: readonly Operation[], host: RestHost): Binding[] {
+  return operations.flatMap((operation) => {
+    const bindings = bindingsOf(operation.method);
+    for (const binding of bindings) mountRoute(app, { operation, binding, host });
+    return bindings;
+  });
+}
+
+function mountRoute(app: FastifyInstance, route: Route): void {
+  const { fastifyUrl: url, verb, method: operation } = route.binding;
+  const method = verb as HTTPMethods;
+  switch (operation.methodKind) {
+    case "unary":
+      app.route({ method, url, handler: unaryHandler(route) });
+      break;
+    case "client_streaming":
+      app.route({ method, url, handler: uploadHandler(route) });
+      break;
+    case "server_streaming":
+      app.route({ method, url, handler: streamHandler(route) });
+      break;
+    case "bidi_streaming":
+      app.route({
+        method: "GET",
+        url,
+        handler: (_request, reply) => sendProblem(reply.header("upgrade", "websocket"), upgradeRequired()),
+        wsHandler: socketHandler(route),
+      });
+      break;
+  }
+}
+
+/** JSON, raw bytes, and lines of JSON, which the handler reads as they come. */
+function addBodyParsers(app: FastifyInstance, uploadLimitBytes: number): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "string" }, async (_request: FastifyRequest, body: string) =>
+    body.trim() === "" ? undefined : parseJson(body),
+  );
+  app.addContentTypeParser(
+    "application/octet-stream",
+    { parseAs: "buffer", bodyLimit: uploadLimitBytes },
+    async (_request: FastifyRequest, body: Buffer) => body,
+  );
+  app.addContentTypeParser("application/x-ndjson", async (_request: FastifyRequest, payload: unknown) => payload);
+}
+
+function refuseUnknownRoute(bindings: readonly Binding[], request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const path = request.url.split("?", 1)[0] ?? "";
+  const verbs = new Set(bindings.filter(({ pattern }) => pattern.test(path)).map(({ verb }) => verb));
+  if (verbs.size === 0 || verbs.has(request.method)) return sendProblem(reply, routeNotFound(request.method, path));
+  const allowed = [...verbs].sort();
+  return sendProblem(reply.header("allow", allowed.join(", ")), methodNotAllowed(request.method, path, allowed));
+}
+
+/** Our own faults outside of any operation; those inside are logged by the pipeline. */
+function logged(error: OstlerError): OstlerError {
+  if (error.code === Code.INTERNAL) {
+    const { cause, metadata } = error;
+    const stack = cause instanceof Error ? cause.stack : String(cause);
+    console.error(
+      JSON.stringify({ time: new Date().toISOString(), level: "error", event: "http", ...metadata, stack }),
+    );
+  }
+  return error;
+}
+
+/** What comes is not HTTP at all. */
+function refuseUnparsable(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return;
+  const problem = toProblem(malformed("MALFORMED_REQUEST", "This is not a valid HTTP request."), "");
+  const text = JSON.stringify(problem);
+  const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: ${problemMediaType}\r\ncontent-length: ${Buffer.byteLength(text)}`;
+  socket.end(`${head}\r\nconnection: close\r\n\r\n${text}`);
+}
+
+async function drain(app: FastifyInstance, active: ActiveCalls, graceMs: number): Promise<void> {
+  active.drainStreams();
+  // Lets ended WebSockets send their reason before the plugin closes them without one.
+  await nextTurn();
+  const abort = setTimeout(() => active.abortAll(), graceMs);
+  const cut = setTimeout(() => {
+    for (const client of app.websocketServer.clients) client.terminate();
+    app.server.closeAllConnections();
+  }, graceMs + abortGraceMs);
+  await app.close();
+  clearTimeout(abort);
+  clearTimeout(cut);
+}

@@ -1,0 +1,126 @@
+/**
+ * The server without sockets: store, hosting, grading and the operations, mounted on both transports.
+ * Tests build one and listen on free ports; main.ts adds the process around it.
+ */
+import { readFileSync } from "node:fs";
+import { authenticator } from "./auth/identity.ts";
+import type { ServerConfig } from "./config.ts";
+import { Code } from "./errors.ts";
+import { Grading } from "./grading/grader.ts";
+import { createGrpcServer, type GrpcServer } from "./grpc/index.ts";
+import { Hosting } from "./hosting/hosting.ts";
+import { callRecord, createPipeline, implement, type Operation, type Pipeline } from "./operation.ts";
+import { createRestServer, type RestServer } from "./rest/index.ts";
+import type { Deps } from "./services/common.ts";
+import { consoleService } from "./services/console.ts";
+import { gradingService } from "./services/grading.ts";
+import { machineService } from "./services/machines.ts";
+import { memoryService } from "./services/memory.ts";
+import { programService } from "./services/programs.ts";
+import { snapshotService } from "./services/snapshots.ts";
+import { configOfRow } from "./services/spec.ts";
+import { taskService } from "./services/tasks.ts";
+import { traceService } from "./services/traces.ts";
+import { userService } from "./services/users.ts";
+import type { Store } from "./store/types.ts";
+import { ConsoleService } from "../proto/gen/ostler/v1/console_pb.js";
+import { GradingService } from "../proto/gen/ostler/v1/grading_pb.js";
+import { MachineService } from "../proto/gen/ostler/v1/machines_pb.js";
+import { MemoryService } from "../proto/gen/ostler/v1/memory_pb.js";
+import { ProgramService } from "../proto/gen/ostler/v1/programs_pb.js";
+import { SnapshotService } from "../proto/gen/ostler/v1/snapshots_pb.js";
+import { TaskService } from "../proto/gen/ostler/v1/tasks_pb.js";
+import { TraceService } from "../proto/gen/ostler/v1/traces_pb.js";
+import { UserService } from "../proto/gen/ostler/v1/users_pb.js";
+
+/** Programs and submissions up to 16 MiB, and some room around them. */
+const MESSAGE_LIMIT_BYTES = 20 * 1024 * 1024;
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+
+export interface OstlerServer {
+  readonly grpc: GrpcServer;
+  readonly rest: RestServer;
+  readonly hosting: Hosting;
+  /** Opens both ports; resolves to where they are. */
+  listen(): Promise<{ http: string; grpc: string }>;
+  /** Drains calls, puts machines away. The store is closed by whoever opened it. */
+  close(graceMs?: number): Promise<void>;
+}
+
+export async function createServer(store: Store, config: ServerConfig): Promise<OstlerServer> {
+  const hosting = new Hosting(
+    store,
+    {
+      workers: config.workers,
+      maxResident: config.maxResidentMachines,
+      hibernateAfterMs: config.hibernateAfterMs,
+      onError: (error, machine) => logBackground(config, error, machine),
+    },
+    configOfRow,
+  );
+  const deps: Deps = { store, hosting, limits: { machinesPerUser: config.machinesPerUser } };
+  const grading = new Grading(deps);
+  const operations = operationsOf(deps, grading);
+  const pipeline = pipelineOf(store, config);
+  const grpc = createGrpcServer({ operations, pipeline, receiveLimitBytes: MESSAGE_LIMIT_BYTES });
+  const rest = await createRestServer({
+    operations,
+    pipeline,
+    bodyLimitBytes: MESSAGE_LIMIT_BYTES * 2,
+    uploadLimitBytes: MESSAGE_LIMIT_BYTES,
+    document: { title: "Ostler", version },
+  });
+  rest.app.get("/healthz", async (_request, reply) => {
+    await store.check();
+    return reply.send({ status: "ok", version });
+  });
+
+  return {
+    grpc,
+    rest,
+    hosting,
+    async listen() {
+      const http = await rest.app.listen({ host: config.host, port: config.httpPort });
+      const port = await grpc.bind(`${config.host}:${config.grpcPort}`);
+      await grading.resume();
+      return { http, grpc: `${config.host}:${port}` };
+    },
+    async close(graceMs = 5_000) {
+      await Promise.all([grpc.drain(graceMs), rest.drain(graceMs)]);
+      await grading.close();
+      await hosting.close();
+    },
+  };
+}
+
+function operationsOf(deps: Deps, grading: Grading): Operation[] {
+  return [
+    ...implement(MachineService, machineService(deps)),
+    ...implement(TaskService, taskService(deps)),
+    ...implement(ConsoleService, consoleService(deps)),
+    ...implement(MemoryService, memoryService(deps)),
+    ...implement(SnapshotService, snapshotService(deps)),
+    ...implement(TraceService, traceService(deps)),
+    ...implement(ProgramService, programService(deps)),
+    ...implement(GradingService, gradingService(deps, grading)),
+    ...implement(UserService, userService(deps)),
+  ];
+}
+
+function pipelineOf(store: Store, config: ServerConfig): Pipeline {
+  const authenticate = authenticator(store);
+  if (config.log === "all") return createPipeline({ authenticate });
+  return {
+    authenticate,
+    onFinish(context, code, durationMs, error) {
+      if (config.log === "none" || code !== Code.INTERNAL) return;
+      process.stderr.write(`${JSON.stringify(callRecord(context, code, durationMs, error))}\n`);
+    },
+  };
+}
+
+function logBackground(config: ServerConfig, error: unknown, machine: string): void {
+  if (config.log === "none") return;
+  const stack = error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level: "error", event: "machine", machine, stack })}\n`);
+}

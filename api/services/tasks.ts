@@ -1,0 +1,180 @@
+/** TaskService: tasks and threads, and system calls made from outside through remote-driven tasks. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { errnoDescription, errnoName, systemCallCatalogue } from "../../kernel/catalogue.ts";
+import type { CallArgument as KernelArgument, Output, TaskId, TaskInfo, ThreadInfo } from "../../kernel/index.ts";
+import {
+  type CallArgument,
+  type CallRequest,
+  CallRequestSchema,
+  CallResponseSchema,
+  CreateRemoteTaskRequestSchema,
+  CreateRemoteTaskResponseSchema,
+  TaskKind,
+  type TaskSchema,
+  type TaskService,
+  ThreadState,
+} from "../../proto/gen/ostler/v1/tasks_pb.js";
+import { invalid, notFound } from "../errors.ts";
+import type { HostedMachine } from "../hosting/hosted.ts";
+import type { Context, ServiceImplementation } from "../operation.ts";
+import { answerRow, type Deps, exitStatus, findAnswer, once, useMachine } from "./common.ts";
+import { toTaskLimits } from "./machines.ts";
+
+const SIGKILL = 9;
+const DEFAULT_PAGE = 100;
+const THREAD_STATES = {
+  ready: ThreadState.READY,
+  running: ThreadState.RUNNING,
+  blocked: ThreadState.BLOCKED,
+  exited: ThreadState.EXITED,
+} as const satisfies Record<ThreadInfo["state"], ThreadState>;
+
+type CallDone = Extract<Output, { kind: "callDone" }>;
+
+function toTask(info: TaskInfo): MessageInitShape<typeof TaskSchema> {
+  return {
+    task: info.task,
+    name: info.name,
+    kind: info.kind === "program" ? TaskKind.PROGRAM : TaskKind.REMOTE,
+    exited: info.state === "exited",
+    ...(info.status !== null && { exitStatus: exitStatus(info.status, null) }),
+    threads: info.threads.map(({ thread, state, wait, pc, instructions }) => ({
+      thread,
+      state: THREAD_STATES[state],
+      wait,
+      pc,
+      instructions: BigInt(instructions),
+    })),
+    instructions: BigInt(info.instructions),
+    memoryBytes: BigInt(info.memoryBytes),
+    peakMemoryBytes: BigInt(info.peakMemoryBytes),
+    outputBytes: BigInt(info.outputBytes),
+    systemCalls: BigInt(info.systemCalls),
+    pageFaults: BigInt(info.pageFaults),
+  };
+}
+
+export function taskService(deps: Deps): ServiceImplementation<typeof TaskService> {
+  return {
+    async listTasks(request, context) {
+      const machine = await useMachine(deps, context, request.machineId);
+      const tasks = (await machine.query({ kind: "tasks" })).tasks ?? [];
+      const { items, nextPageToken } = pageOf(tasks, request, (info) => info.task);
+      return { tasks: items.map(toTask), nextPageToken };
+    },
+
+    async getTask({ machineId, task }, context) {
+      const machine = await useMachine(deps, context, machineId);
+      const { tasks, regions } = await machine.query({ kind: "regions", task: task as TaskId });
+      const info = tasks?.find((candidate) => candidate.task === task);
+      if (info === undefined) throw notFound("task", String(task));
+      const shown = (regions ?? []).map((region) => ({
+        start: BigInt(region.start),
+        end: BigInt(region.end),
+        permissions: region.permissions,
+        name: region.name,
+        residentBytes: BigInt(region.residentBytes),
+      }));
+      return { task: toTask(info), regions: shown };
+    },
+
+    async killTask({ machineId, task, signal }, context) {
+      const machine = await useMachine(deps, context, machineId);
+      await machine.apply({ kind: "killTask", task: task as TaskId, signal: signal || SIGKILL });
+      return { task: toTask(await taskOf(machine, task)) };
+    },
+
+    createRemoteTask(request, context) {
+      const schemas = { request: CreateRemoteTaskRequestSchema, response: CreateRemoteTaskResponseSchema };
+      return once(deps, context, schemas, request, async () => {
+        const machine = await useMachine(deps, context, request.machineId);
+        const limits = toTaskLimits(request.limits);
+        const { task } = await machine.apply({ kind: "createRemoteTask", name: request.name || "remote", limits });
+        return { task: toTask(await taskOf(machine, task!)) };
+      });
+    },
+
+    async call(request, context) {
+      const schemas = { request: CallRequestSchema, response: CallResponseSchema };
+      const earlier = await findAnswer(deps, context, schemas, request);
+      if (earlier !== null) return earlier;
+      const machine = await useMachine(deps, context, request.machineId);
+      return makeCall(deps, machine, request, context);
+    },
+
+    listSystemCalls(request) {
+      const rows = systemCallCatalogue();
+      const { items, nextPageToken } = pageOf(rows, request, (row) => row.number);
+      return { systemCalls: items.map((row) => ({ ...row, parameters: [...row.parameters], errors: [...row.errors] })), nextPageToken };
+    },
+  };
+}
+
+async function taskOf(machine: HostedMachine, task: number): Promise<TaskInfo> {
+  const info = (await machine.query({ kind: "tasks" })).tasks?.find((candidate) => candidate.task === task);
+  if (info === undefined) throw notFound("task", String(task));
+  return info;
+}
+
+/** Pages of a list in memory that is ordered by a number; the token is the last number given. */
+function pageOf<T>(all: readonly T[], request: { pageSize: number; pageToken: string }, keyOf: (item: T) => number) {
+  if (!/^[0-9]{0,15}$/.test(request.pageToken)) throw invalid("page_token", "must be a next_page_token of the page before");
+  const after = request.pageToken === "" ? -1 : Number(request.pageToken);
+  const rest = [...all].sort((a, b) => keyOf(a) - keyOf(b)).filter((item) => keyOf(item) > after);
+  const items = rest.slice(0, request.pageSize || DEFAULT_PAGE);
+  return { items, nextPageToken: items.length < rest.length ? String(keyOf(items.at(-1)!)) : "" };
+}
+
+async function makeCall(deps: Deps, machine: HostedMachine, request: CallRequest, context: Context) {
+  const schemas = { request: CallRequestSchema, response: CallResponseSchema };
+  const task = request.task as TaskId;
+  const input = { kind: "call", task, number: numberOf(request), arguments: request.arguments.map(toArgument) } as const;
+  const answer = (done: CallDone) => ({ ...callResponse(done), taskAlive: machine.exit(task) === undefined });
+  const keyed = request.idempotencyKey !== "";
+  // A call that ends at once is remembered in the transaction of its own journal entry: a retry after a crash
+  // finds either both or neither. One that blocks is remembered when it ends.
+  let remembered = false;
+  const receipt = (done: CallDone) => {
+    remembered = true;
+    return answerRow(context, schemas, request, answer(done));
+  };
+  const done = await machine.call(input, context.signal, keyed ? receipt : null);
+  const response = answer(done);
+  if (keyed && !remembered) await deps.store.idempotency.save(answerRow(context, schemas, request, response));
+  return response;
+}
+
+function numberOf(request: CallRequest): number {
+  if (request.call.case !== "name") return request.call.value ?? 0;
+  const name = request.call.value;
+  const row = systemCallCatalogue().find((candidate) => candidate.name === name);
+  if (row === undefined) throw invalid("name", `the kernel knows no system call ${JSON.stringify(name)}; ListSystemCalls shows those it knows`);
+  return row.number;
+}
+
+function toArgument({ argument }: CallArgument): KernelArgument {
+  switch (argument.case) {
+    case "integer":
+      return { kind: "integer", value: argument.value };
+    case "text":
+      return { kind: "string", value: argument.value };
+    case "data":
+      return { kind: "bytes", value: argument.value };
+    case "buffer":
+      return { kind: "buffer", size: argument.value };
+    default:
+      throw invalid("arguments", "each argument must be an integer, a text, data or a buffer");
+  }
+}
+
+/** Linux returns -errno; -1 to -4095 is the range of errors. */
+function callResponse(done: CallDone): MessageInitShape<typeof CallResponseSchema> {
+  const errno = done.value < 0n && done.value >= -4095n ? Number(-done.value) : 0;
+  return {
+    value: done.value,
+    errorName: errno === 0 ? "" : errnoName(errno),
+    errorDescription: errno === 0 ? "" : errnoDescription(errno),
+    buffers: done.buffers,
+    text: done.text,
+  };
+}

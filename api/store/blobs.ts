@@ -1,0 +1,71 @@
+/** Content by its SHA-256. Reading proves it: what comes back is what its hash names, or CorruptBlobError. */
+import { hash as digest } from "node:crypto";
+import { hashBytes, hashText, runsOf } from "./convert.ts";
+import { type Database, Prisma, type Queries } from "./database.ts";
+import {
+  BLOBS_PER_READ,
+  BYTES_PER_STATEMENT,
+  BYTES_PER_TRANSACTION,
+  HASHES_PER_QUERY,
+  ROWS_PER_STATEMENT,
+} from "./limits.ts";
+import { type Blobs, type Bytes, CorruptBlobError, type Hash } from "./types.ts";
+
+interface Blob {
+  hash: Hash;
+  data: Bytes;
+}
+
+const sizeOf = ({ data }: Blob): number => data.length;
+
+export const blobsIn = (database: Database): Blobs => ({
+  async put(blobs) {
+    const distinct = [...new Map(blobs.map((blob) => [blob.hash, blob])).values()];
+    let newBytes = 0;
+    for (const run of runsOf(distinct, Infinity, BYTES_PER_TRANSACTION, sizeOf)) {
+      newBytes += await database.write((queries) => insertAbsent(queries, run));
+    }
+    return { newBytes };
+  },
+
+  async get(hashes) {
+    const found = new Map<Hash, Bytes>();
+    for (const run of runsOf([...new Set(hashes)], BLOBS_PER_READ)) {
+      const rows = await database.client.$queryRaw<{ hash: Bytes; data: Bytes }[]>`
+        SELECT "hash", "data" FROM "Blob" WHERE "hash" IN (${Prisma.join(run.map(hashBytes))})`;
+      for (const row of rows) {
+        const hash = hashText(row.hash);
+        if (digest("sha256", row.data, "hex") !== hash) throw new CorruptBlobError(hash);
+        found.set(hash, row.data);
+      }
+    }
+    return found;
+  },
+
+  async has(hashes) {
+    return stored(database.client, [...new Set(hashes)]);
+  },
+});
+
+async function insertAbsent(queries: Queries, blobs: readonly Blob[]): Promise<number> {
+  const known = await stored(
+    queries,
+    blobs.map(({ hash }) => hash),
+  );
+  const absent = blobs.filter(({ hash }) => !known.has(hash));
+  for (const run of runsOf(absent, ROWS_PER_STATEMENT, BYTES_PER_STATEMENT, sizeOf)) {
+    const values = Prisma.join(run.map(({ hash, data }) => Prisma.sql`(${hashBytes(hash)}, ${data})`));
+    await queries.$executeRaw`INSERT INTO "Blob" ("hash", "data") VALUES ${values} ON CONFLICT DO NOTHING`;
+  }
+  return absent.reduce((total, blob) => total + sizeOf(blob), 0);
+}
+
+async function stored(queries: Queries, hashes: readonly Hash[]): Promise<Set<Hash>> {
+  const found = new Set<Hash>();
+  for (const run of runsOf(hashes, HASHES_PER_QUERY)) {
+    const rows = await queries.$queryRaw<{ hash: Bytes }[]>`
+      SELECT "hash" FROM "Blob" WHERE "hash" IN (${Prisma.join(run.map(hashBytes))})`;
+    for (const { hash } of rows) found.add(hashText(hash));
+  }
+  return found;
+}

@@ -1,0 +1,105 @@
+/** Machine rows: who owns them, who holds them, where they stand. Their history is in journal.ts and history.ts. */
+import type { Machine as StoredMachine } from "../../prisma/gen/client.ts";
+import { labelsOf, labelsText } from "./convert.ts";
+import { type Database, Prisma, type Queries } from "./database.ts";
+import { copyConsole, deleteMachine, rewindMachine } from "./history.ts";
+import { decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";
+import type { MachineQuery, MachineRow, MachineStatus, Machines, Page } from "./types.ts";
+
+const LIST = "machines";
+
+export const machinesIn = (database: Database): Machines => ({
+  create: (row) => database.write((queries) => createMachine(queries, row)),
+
+  async get(id) {
+    const row = await database.client.machine.findUnique({ where: { id } });
+    return row === null ? null : machineRow(row);
+  },
+
+  list: (query) => listMachines(database.client, query),
+  count: (ownerId) => database.client.machine.count({ where: { ownerId } }),
+
+  acquire: (id) =>
+    database.write(async (queries) => {
+      const { count } = await queries.machine.updateMany({ where: { id }, data: { epoch: { increment: 1 } } });
+      return count === 0 ? null : machineRow(await queries.machine.findUniqueOrThrow({ where: { id } }));
+    }),
+
+  delete: (id) => deleteMachine(database, id),
+
+  rewind: (id, epoch, snapshot) =>
+    database.write(async (queries) => machineRow(await rewindMachine(queries, id, epoch, snapshot))),
+
+  copyConsole: (fromId, toId, length, maxBytes) =>
+    database.write((queries) => copyConsole(queries, fromId, toId, length, maxBytes)),
+});
+
+async function createMachine(queries: Queries, row: Parameters<Machines["create"]>[0]): Promise<MachineRow> {
+  const { labels, reached, status, ...rest } = row;
+  const now = new Date();
+  const stored = await queries.machine.create({
+    data: {
+      ...rest,
+      searchName: row.displayName.toLowerCase(),
+      labels: labelsText(labels),
+      createdAt: now,
+      updatedAt: now,
+      epoch: 0,
+      reachedInstructions: reached.instructions,
+      reachedTimeNs: reached.timeNs,
+      run: status.run,
+      reason: status.reason,
+      taskCount: status.taskCount,
+      consoleStart: status.consoleLength,
+      consoleLength: status.consoleLength,
+    },
+  });
+  const pairs = Object.entries(labels).map(([name, value]) => ({ machineId: row.id, name, value }));
+  if (pairs.length > 0) await queries.machineLabel.createMany({ data: pairs });
+  return machineRow(stored);
+}
+
+/** The filter is SQL of our own: Prisma's `contains` takes % and _ in the searched text for wildcards. */
+async function listMachines(queries: Queries, query: MachineQuery): Promise<Page<MachineRow>> {
+  const { ownerId, labels, nameContains, run } = query;
+  const key = decodeToken(LIST, 1, query);
+  const conditions = [Prisma.sql`1 = 1`];
+  if (ownerId !== null) conditions.push(Prisma.sql`m."ownerId" = ${ownerId}`);
+  if (run !== null) conditions.push(Prisma.sql`m."run" = ${run}`);
+  if (nameContains !== "") conditions.push(Prisma.sql`m."searchName" LIKE ${likePattern(nameContains)} ESCAPE '\\'`);
+  for (const [name, value] of Object.entries(labels)) {
+    conditions.push(Prisma.sql`EXISTS (SELECT 1 FROM "MachineLabel" l
+      WHERE l."machineId" = m."id" AND l."name" = ${name} AND l."value" = ${value})`);
+  }
+  if (key !== null) conditions.push(Prisma.sql`(m."createdAt", m."id") > (${key.createdAt}, ${key.rest[0]})`);
+  const ids = await queries.$queryRaw<{ id: string }[]>`
+    SELECT m."id" FROM "Machine" m WHERE ${Prisma.join(conditions, " AND ")}
+    ORDER BY m."createdAt", m."id" LIMIT ${sizeOfPage(query) + 1}`;
+  const rows = await queries.machine.findMany({
+    where: { id: { in: ids.map(({ id }) => id) } },
+    orderBy: [{ createdAt: "asc" }, { id: "asc" }],
+  });
+  return pageOf(LIST, query, rows, idKey, machineRow);
+}
+
+const likePattern = (text: string): string => `%${text.toLowerCase().replace(/[\\%_]/g, "\\$&")}%`;
+
+export const machineRow = (row: StoredMachine): MachineRow => ({
+  id: row.id,
+  ownerId: row.ownerId,
+  displayName: row.displayName,
+  labels: labelsOf(row.labels),
+  spec: row.spec,
+  createdAt: row.createdAt,
+  updatedAt: row.updatedAt,
+  originSnapshotId: row.originSnapshotId,
+  epoch: Number(row.epoch),
+  lastSequence: Number(row.lastSequence),
+  reached: { instructions: Number(row.reachedInstructions), timeNs: Number(row.reachedTimeNs) },
+  status: {
+    run: row.run as MachineStatus["run"],
+    reason: row.reason,
+    consoleLength: Number(row.consoleLength),
+    taskCount: row.taskCount,
+  },
+});

@@ -1,0 +1,103 @@
+/**
+ * Snapshots. One that is "on line" is a point of its machine's present history; a rewind takes those after it off
+ * the line, since the machine will not come by there again.
+ */
+import type { Snapshot as StoredSnapshot } from "../../prisma/gen/client.ts";
+import { boundOf, hashBytes, hashText, labelsOf, labelsText, position } from "./convert.ts";
+import type { Database, Queries } from "./database.ts";
+import { afterKey, byKey, decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";
+import { JournalGapError, type SnapshotRow, type Snapshots } from "./types.ts";
+
+const LIST = "snapshots";
+
+export const snapshotsIn = (database: Database): Snapshots => ({
+  create: (row) => database.write((queries) => createSnapshot(queries, row)),
+
+  async get(id) {
+    const row = await database.client.snapshot.findUnique({ where: { id } });
+    return row === null ? null : snapshotRow(row);
+  },
+
+  async list(query) {
+    const { ownerId, machineId, kind } = query;
+    const rows = await database.client.snapshot.findMany({
+      where: {
+        ...(ownerId === null ? {} : { ownerId }),
+        ...(machineId === null ? {} : { machineId }),
+        ...(kind === null ? {} : { kind }),
+        ...afterKey(decodeToken(LIST, 1, query)),
+      },
+      orderBy: byKey,
+      take: sizeOfPage(query) + 1,
+    });
+    return pageOf(LIST, query, rows, idKey, snapshotRow);
+  },
+
+  async latestBefore(machineId, limit) {
+    const row = await database.client.snapshot.findFirst({
+      where: {
+        machineId,
+        onLine: true,
+        instructions: { lte: boundOf(limit.instructions) },
+        traceSequence: { lte: boundOf(limit.traceSequence) },
+      },
+      orderBy: [{ instructions: "desc" }, { sequence: "desc" }, { traceSequence: "desc" }],
+    });
+    return row === null ? null : snapshotRow(row);
+  },
+
+  delete: (id) =>
+    database.write(async (queries) => {
+      if ((await queries.machine.count({ where: { originSnapshotId: id } })) > 0) return "inUse";
+      const { count } = await queries.snapshot.deleteMany({ where: { id } });
+      return count > 0 ? "deleted" : "missing";
+    }),
+});
+
+async function createSnapshot(queries: Queries, row: Omit<SnapshotRow, "createdAt">): Promise<SnapshotRow> {
+  const machine = await queries.machine.findUnique({ where: { id: row.machineId } });
+  if (machine !== null) assertCommitted(row, machine);
+  const { root, at, labels, ...rest } = row;
+  const stored = await queries.snapshot.create({
+    data: {
+      ...rest,
+      labels: labelsText(labels),
+      root: hashBytes(root),
+      instructions: at.instructions,
+      timeNs: at.timeNs,
+      createdAt: new Date(),
+      onLine: true,
+    },
+  });
+  return snapshotRow(stored);
+}
+
+/** A machine that came back from a snapshot which is ahead of its journal could never go on writing it. */
+function assertCommitted(
+  row: Omit<SnapshotRow, "createdAt">,
+  machine: { lastSequence: bigint; consoleLength: bigint },
+): void {
+  const { lastSequence, consoleLength } = machine;
+  if (BigInt(row.sequence) <= lastSequence && BigInt(row.consoleLength) <= consoleLength) return;
+  throw new JournalGapError(
+    `snapshot ${row.id} shows journal entry ${row.sequence} and ${row.consoleLength} bytes of console output, ` +
+      `but machine ${row.machineId} has committed ${lastSequence} and ${consoleLength}`,
+  );
+}
+
+export const snapshotRow = (row: StoredSnapshot): SnapshotRow => ({
+  id: row.id,
+  machineId: row.machineId,
+  ownerId: row.ownerId,
+  displayName: row.displayName,
+  labels: labelsOf(row.labels),
+  root: hashText(row.root),
+  at: position(row),
+  sequence: Number(row.sequence),
+  traceSequence: Number(row.traceSequence),
+  consoleLength: Number(row.consoleLength),
+  createdAt: row.createdAt,
+  kind: row.kind as SnapshotRow["kind"],
+  newBytes: Number(row.newBytes),
+  totalBytes: Number(row.totalBytes),
+});

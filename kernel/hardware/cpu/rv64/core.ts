@@ -1,0 +1,117 @@
+/// <reference path="./wasm.d.ts" />
+/**
+ * The RV64GC interpreter behind the `Core` contract. Everything that executes is in ./assembly, compiled to WebAssembly;
+ * this file builds the machine's one memory and reads and writes its control block (map in assembly/layout.ts).
+ */
+import type { Core, CoreStop, HartState } from "../core.ts";
+import {
+  EXECUTED,
+  F_REGS,
+  FAULT_PAGE,
+  FAULT_VALUE,
+  FCSR,
+  FLAGS,
+  PAGE_SIZE,
+  PC,
+  REGS,
+  RESERVATION,
+  ramOffset,
+} from "./assembly/layout.ts";
+
+/** What assembly/index.ts exports. */
+interface CoreExports {
+  initialize(ramPages: number, basePpn: bigint, ramHost: number): void;
+  run(budget: number): CoreStop;
+  setAddressSpace(rootPpn: bigint, asid: bigint): void;
+  flushTlb(): void;
+  flushPage(virtualAddress: bigint): void;
+  clearDirty(): void;
+  wrote(page: number): void;
+  setCounters(instret: number, timeNs: number): void;
+}
+
+/** A WebAssembly engine optimises between calls, not within one: a long run is done in pieces of this size. */
+const PIECE = 1_000_000;
+
+const WASM_PAGE = 0x10000;
+
+export interface Rv64Options {
+  ramPages: number;
+  /** Physical address of the first byte of RAM; a multiple of 4096. */
+  ramBase: number;
+}
+
+/** `module` is build/rv64.wasm, compiled by the host; one module serves any number of cores. */
+export function createRv64Core(module: WebAssembly.Module, { ramPages, ramBase }: Rv64Options): Core {
+  const ramHost = ramOffset(ramPages);
+  const size = ramHost + ramPages * PAGE_SIZE;
+  if (!(Number.isInteger(ramPages) && ramPages > 0 && size <= 2 ** 32)) {
+    throw new RangeError(`a core needs between 1 and about ${2 ** 20 - 4600} pages of RAM, not ${ramPages}`);
+  }
+  if (!Number.isSafeInteger(ramBase) || ramBase < 0 || ramBase % PAGE_SIZE) {
+    throw new RangeError(`RAM must start at a multiple of ${PAGE_SIZE}, not at ${ramBase}`);
+  }
+  const pages = Math.ceil(size / WASM_PAGE);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const wasm = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CoreExports;
+  wasm.initialize(ramPages, BigInt(ramBase / PAGE_SIZE), ramHost | 0);
+  return coreOver(memory.buffer, wasm, ramHost, ramPages, ramBase);
+}
+
+function coreOver(buffer: ArrayBuffer, wasm: CoreExports, ramHost: number, ramPages: number, ramBase: number): Core {
+  const x = new BigUint64Array(buffer, REGS, 32);
+  const f = new BigUint64Array(buffer, F_REGS, 32);
+  const control = new DataView(buffer);
+  let executed = 0;
+
+  const core: Core = {
+    ram: new Uint8Array(buffer, ramHost, ramPages * PAGE_SIZE),
+    ramView: new DataView(buffer, ramHost, ramPages * PAGE_SIZE),
+    ramBase,
+    pageFlags: new Uint8Array(buffer, FLAGS, ramPages),
+    x,
+    f,
+    getPc: () => control.getBigUint64(PC, true),
+    setPc: (value) => control.setBigUint64(PC, value & ~1n, true),
+    saveHart: () => ({
+      x: x.slice(),
+      f: f.slice(),
+      pc: core.getPc(),
+      fcsr: control.getUint32(FCSR, true),
+      reservation: control.getBigInt64(RESERVATION, true),
+    }),
+    loadHart: (state: HartState) => {
+      x.set(state.x);
+      x[0] = 0n;
+      f.set(state.f);
+      core.setPc(state.pc);
+      control.setUint32(FCSR, state.fcsr & 0xff, true);
+      control.setBigInt64(RESERVATION, state.reservation, true);
+    },
+    clearReservation: () => control.setBigInt64(RESERVATION, -1n, true),
+
+    setAddressSpace: (rootPpn, asid) => wasm.setAddressSpace(BigInt(rootPpn), BigInt(asid & 0xffff)),
+    flushTlb: (virtualAddress) => {
+      if (virtualAddress === undefined) wasm.flushTlb();
+      else wasm.flushPage(BigInt(virtualAddress));
+    },
+    clearDirty: () => wasm.clearDirty(),
+    wrote: (page) => {
+      if (page >= 0 && page < ramPages) wasm.wrote(page);
+    },
+    setCounters: (instret, timeNs) => wasm.setCounters(instret, timeNs),
+
+    run: (budget) => {
+      executed = 0;
+      for (;;) {
+        const stop = wasm.run(Math.min(budget - executed, PIECE));
+        executed += control.getUint32(EXECUTED, true);
+        if (stop !== 0 || executed >= budget) return stop;
+      }
+    },
+    executed: () => executed,
+    faultValue: () => control.getBigUint64(FAULT_VALUE, true),
+    faultPage: () => control.getUint32(FAULT_PAGE, true),
+  };
+  return core;
+}
