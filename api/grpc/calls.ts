@@ -4,9 +4,13 @@
 // * a streaming call ends in failure by `emit("error", …)`; destroying it sends no status;
 // * a request stream is read with `iterator({ destroyOnReturn: false })`; the default destroys a bidi call, answers too;
 // * `write()` that returns false means wait for "drain", or a slow reader fills our memory;
-// * the signal is aborted by the "cancelled" event, which also comes when the client's connection is lost.
+// * the signal is aborted by the "cancelled" event, which also comes when the client's connection is lost;
+// * a client that vanishes first looks like one that has sent all (Node's http2 ends its side before it resets the
+//   stream): the end of a request stream counts only if no "cancelled" follows at once, or half an upload would pass
+//   for a whole one.
 import type { EventEmitter } from "node:events";
 import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type DescMethod, fromBinary, type Message } from "@bufbuild/protobuf";
 import type {
   handleUnaryCall,
@@ -39,6 +43,11 @@ type WritableCall = ServerWritableStream<Buffer, Outcome>;
 type DuplexCall = ServerDuplexStream<Buffer, Outcome>;
 type AnyCall = UnaryCall | ReadableCall | WritableCall | DuplexCall;
 type Reply = Parameters<handleUnaryCall<Buffer, Outcome>>[1];
+
+/** How long after the end of a request stream its reset may follow. */
+const vanishedMs = 5;
+/** A client's own timer runs out before ours, which started when the request arrived: by the time that took. */
+const deadlineSlackMs = 50;
 
 export interface CallHost {
   readonly pipeline: Pipeline;
@@ -126,7 +135,7 @@ function openCall(call: AnyCall, method: DescMethod): Call {
     readHeaders: () => textHeaders(call.metadata),
   });
   (call as EventEmitter).on("cancelled", () => {
-    const late = context.deadline !== undefined && context.deadline <= Date.now();
+    const late = context.deadline !== undefined && context.deadline <= Date.now() + deadlineSlackMs;
     context.abort(late ? deadline() : cancelled());
   });
   return context;
@@ -154,6 +163,8 @@ function readRequest(method: DescMethod, bytes: Buffer, context: Call): Message 
 
 async function* readRequests(method: DescMethod, stream: Readable, context: Call): AsyncGenerator<Message> {
   for await (const bytes of stream.iterator({ destroyOnReturn: false })) yield readRequest(method, bytes, context);
+  await sleep(vanishedMs);
+  context.signal.throwIfAborted();
 }
 
 function decode(method: DescMethod, bytes: Buffer): Message {

@@ -1,4 +1,5 @@
 // The start of a call over HTTP: its context, and when it counts as abandoned.
+import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { cancelled, invalid } from "../errors.ts";
 import { type ActiveCalls, Call, type Operation, type Pipeline } from "../operation.ts";
@@ -77,4 +78,14 @@ export function abortWhenClosed(reply: FastifyReply, call: Call): void {
 
 export function setResponseHeaders(reply: FastifyReply, call: Call): void {
   for (const [name, value] of call.responseHeaders) reply.header(name, value);
+}
+
+/**
+ * For an answer that comes before the streamed body has ended. On a connection that stayed open, the rest of the body
+ * would stand before the next request.
+ */
+export function closeIfUnread(request: FastifyRequest, reply: FastifyReply): void {
+  if (!(request.body instanceof Readable) || request.raw.complete) return;
+  reply.header("connection", "close");
+  request.raw.resume();
 }

@@ -16,9 +16,8 @@ import { isObject, messageFromJson } from "./json.ts";
 
 /** The whole request of a method that takes one message. */
 export function readRequest(binding: Binding, request: FastifyRequest, call: Call): Message {
-  const json: JsonObject = {};
   const bytes = Buffer.isBuffer(request.body) ? request.body : undefined;
-  if (bytes === undefined) addBody(binding, request.body as JsonValue | undefined, json);
+  const json = bytes === undefined ? bodyJson(binding, request.body as JsonValue | undefined) : {};
   addUrl(binding, request, json);
   const message = messageFromJson(binding.method.input, json);
   if (bytes !== undefined) setBytes(bytesField(binding), message, bytes);
@@ -37,17 +36,16 @@ export function readFirstMessage(binding: Binding, request: FastifyRequest, call
   return acceptRequest(binding.method, messageFromJson(binding.method.input, json), call);
 }
 
-function addBody(binding: Binding, body: JsonValue | undefined, json: JsonObject): void {
-  const { body: bound, method } = binding;
+function bodyJson({ body: bound, method }: Binding, body: JsonValue | undefined): JsonObject {
+  if (body === undefined) return {};
+  if (bound.kind === "field") return { [bound.field.name]: body };
   if (bound.kind === "whole") {
-    if (body === undefined || body === null) return;
     if (!isObject(body)) throw invalid("", `the body must be a JSON object: a ${method.input.typeName}`);
-    Object.assign(json, body);
-  } else if (bound.kind === "field") {
-    if (body !== undefined) json[bound.field.name] = body;
-  } else if (body !== undefined && body !== null && !(isObject(body) && Object.keys(body).length === 0)) {
-    throw malformed("BODY_NOT_ALLOWED", "This operation takes no body; its fields go into the path and the query.");
+    // A copy by spread: assigning "__proto__" would lose it, and then nobody refuses it.
+    return { ...body };
   }
+  if (body === null || (isObject(body) && Object.keys(body).length === 0)) return {};
+  throw malformed("BODY_NOT_ALLOWED", "This operation takes no body; its fields go into the path and the query.");
 }
 
 function addUrl(binding: Binding, request: FastifyRequest, json: JsonObject): void {

@@ -17,7 +17,9 @@ import { answerJson } from "./unary.ts";
 /** Frames that wait for the method before the client is made to wait, and how few let it go on. */
 const waitingFramesMax = 64;
 const waitingFramesLow = 16;
-const pingMs = 30_000;
+/** So many pings without an answer mean that the client is gone. */
+const pingsMissedMax = 3;
+const closedByClient = "The client closed the connection.";
 const closeNormal = 1000;
 const closeErrorBase = 4000;
 
@@ -26,8 +28,8 @@ export function socketHandler(route: Route) {
   return async (socket: WebSocket, request: FastifyRequest): Promise<void> => {
     const call = openCall(request, operation);
     const frames = new FrameQueue(socket);
-    socket.on("close", () => call.abort(cancelled("The client closed the connection.")));
-    const stopPinging = keepAlive(socket);
+    for (const event of ["close", "error"]) socket.on(event, () => call.abort(cancelled(closedByClient)));
+    const stopPinging = keepAlive(socket, host.heartbeatMs);
     try {
       await perform(host.pipeline, host.active, call, async () => {
         const requests = readMessages(route, request, frames, call);
@@ -67,7 +69,7 @@ function send(socket: WebSocket, text: string, call: Call): Promise<void> {
     socket.send(text, (error) => {
       call.signal.removeEventListener("abort", onAbort);
       if (error == null) resolve();
-      else reject(call.signal.aborted ? call.signal.reason : cancelled("The client closed the connection."));
+      else reject(call.signal.aborted ? call.signal.reason : cancelled(closedByClient));
     });
   });
 }
@@ -78,20 +80,27 @@ function fail(socket: WebSocket, error: OstlerError, url: string): void {
   socket.close(closeErrorBase + error.code, codeName(error.code));
 }
 
-/** Pings; a client that answered none since the last is gone. */
-function keepAlive(socket: WebSocket): () => void {
-  let alive = true;
+/**
+ * Pings, to find out that a client is gone without a word. A paused socket does not read the answers, but the writing
+ * itself fails there.
+ */
+function keepAlive(socket: WebSocket, intervalMs: number): () => void {
+  let missed = 0;
   socket.on("pong", () => {
-    alive = true;
+    missed = 0;
   });
   const timer = setInterval(() => {
-    // A paused socket does not read pongs.
-    if (!alive && !socket.isPaused) return socket.terminate();
-    alive = false;
-    socket.ping();
-  }, pingMs);
+    if (missed >= pingsMissedMax && !socket.isPaused) {
+      socket.terminate();
+      return;
+    }
+    missed += 1;
+    socket.ping(noop);
+  }, intervalMs);
   return () => clearInterval(timer);
 }
+
+function noop(): void {}
 
 /** The frames that came and were not read yet; bounded by pausing the socket. */
 class FrameQueue {

@@ -11,7 +11,7 @@ import { type DescMessage, type JsonValue, ScalarType } from "@bufbuild/protobuf
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { OstlerError } from "../errors.ts";
 import { type Call, type Outcome, perform, runForMany, untilDrained } from "../operation.ts";
-import { abortWhenClosed, checkTimeoutHeader, openCall, type Route } from "./call.ts";
+import { abortWhenClosed, checkTimeoutHeader, closeIfUnread, openCall, type Route } from "./call.ts";
 import { sendProblem, toProblem } from "./problem.ts";
 import { readRequest } from "./request.ts";
 import { answerJson, refuseStreamBody } from "./unary.ts";
@@ -34,8 +34,12 @@ export function streamHandler(route: Route) {
       });
       sink.end();
     } catch (error) {
-      if (!sink.opened) return sendProblem(reply, error as OstlerError);
-      sink.fail(error as OstlerError);
+      if (sink.opened) {
+        sink.fail(error as OstlerError);
+        return undefined;
+      }
+      closeIfUnread(request, reply);
+      return sendProblem(reply, error as OstlerError);
     }
     return undefined;
   };

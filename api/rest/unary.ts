@@ -7,7 +7,14 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Code, OstlerError } from "../errors.ts";
 import { acceptRequest, type Call, type Outcome, perform, runForOne } from "../operation.ts";
 import type { Binding } from "./bindings.ts";
-import { abortWhenClosed, checkTimeoutHeader, openCall, type Route, setResponseHeaders } from "./call.ts";
+import {
+  abortWhenClosed,
+  checkTimeoutHeader,
+  closeIfUnread,
+  openCall,
+  type Route,
+  setResponseHeaders,
+} from "./call.ts";
 import { jsonFromOutcome, messageFromJson, parseJson } from "./json.ts";
 import { sendProblem } from "./problem.ts";
 import { readFirstMessage, readRequest, unsupportedMediaType } from "./request.ts";
@@ -37,8 +44,10 @@ function answerWith(route: Route, read: (request: FastifyRequest, call: Call) =>
         return JSON.stringify(answerJson(binding, await runForOne(operation, read(request, call), call)));
       });
       setResponseHeaders(reply, call);
+      closeIfUnread(request, reply);
       return reply.type(jsonMediaType).send(text);
     } catch (error) {
+      closeIfUnread(request, reply);
       return sendProblem(reply, error as OstlerError);
     }
   };
@@ -74,10 +83,10 @@ async function* readMessages(route: Route, request: FastifyRequest, call: Call):
 }
 
 /** Lines that are not blank. A character may be split between two chunks, a line may not grow without end. */
-async function* readLines(body: AsyncIterable<Buffer>, lineLimitBytes: number): AsyncGenerator<string> {
+async function* readLines(body: Readable, lineLimitBytes: number): AsyncGenerator<string> {
   const decoder = new StringDecoder("utf8");
   let rest = "";
-  for await (const chunk of body) {
+  for await (const chunk of body.iterator({ destroyOnReturn: false })) {
     const lines = (rest + decoder.write(chunk)).split("\n");
     rest = lines.pop() ?? "";
     if (rest.length > lineLimitBytes) throw lineTooLong(lineLimitBytes);

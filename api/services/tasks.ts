@@ -1,6 +1,7 @@
 /** TaskService: tasks and threads, and system calls made from outside through remote-driven tasks. */
+import { getSystemErrorMessage } from "node:util";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { errnoDescription, errnoName, systemCallCatalogue } from "../../kernel/catalogue.ts";
+import { errnoOf, systemCallCatalogue } from "../../kernel/catalogue.ts";
 import type { CallArgument as KernelArgument, Output, TaskId, TaskInfo, ThreadInfo } from "../../kernel/index.ts";
 import {
   type CallArgument,
@@ -167,13 +168,12 @@ function toArgument({ argument }: CallArgument): KernelArgument {
   }
 }
 
-/** Linux returns -errno; -1 to -4095 is the range of errors. */
 function callResponse(done: CallDone): MessageInitShape<typeof CallResponseSchema> {
-  const errno = done.value < 0n && done.value >= -4095n ? Number(-done.value) : 0;
+  const error = errnoOf(done.value);
   return {
     value: done.value,
-    errorName: errno === 0 ? "" : errnoName(errno),
-    errorDescription: errno === 0 ? "" : errnoDescription(errno),
+    errorName: error ?? "",
+    errorDescription: error === null ? "" : getSystemErrorMessage(Number(done.value)),
     buffers: done.buffers,
     text: done.text,
   };

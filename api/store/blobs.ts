@@ -1,6 +1,6 @@
 /** Content by its SHA-256. Reading proves it: what comes back is what its hash names, or CorruptBlobError. */
 import { hash as digest } from "node:crypto";
-import { hashBytes, hashText, runsOf } from "./convert.ts";
+import { hashBytes, hashText } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
 import {
   BLOBS_PER_READ,
@@ -9,6 +9,7 @@ import {
   HASHES_PER_QUERY,
   ROWS_PER_STATEMENT,
 } from "./limits.ts";
+import { pacedRuns } from "./runs.ts";
 import { type Blobs, type Bytes, CorruptBlobError, type Hash } from "./types.ts";
 
 interface Blob {
@@ -22,7 +23,7 @@ export const blobsIn = (database: Database): Blobs => ({
   async put(blobs) {
     const distinct = [...new Map(blobs.map((blob) => [blob.hash, blob])).values()];
     let newBytes = 0;
-    for (const run of runsOf(distinct, Infinity, BYTES_PER_TRANSACTION, sizeOf)) {
+    for await (const run of pacedRuns(distinct, Infinity, BYTES_PER_TRANSACTION, sizeOf)) {
       newBytes += await database.write((queries) => insertAbsent(queries, run));
     }
     return { newBytes };
@@ -30,7 +31,7 @@ export const blobsIn = (database: Database): Blobs => ({
 
   async get(hashes) {
     const found = new Map<Hash, Bytes>();
-    for (const run of runsOf([...new Set(hashes)], BLOBS_PER_READ)) {
+    for await (const run of pacedRuns([...new Set(hashes)], BLOBS_PER_READ)) {
       const rows = await database.client.$queryRaw<{ hash: Bytes; data: Bytes }[]>`
         SELECT "hash", "data" FROM "Blob" WHERE "hash" IN (${Prisma.join(run.map(hashBytes))})`;
       for (const row of rows) {
@@ -53,7 +54,7 @@ async function insertAbsent(queries: Queries, blobs: readonly Blob[]): Promise<n
     blobs.map(({ hash }) => hash),
   );
   const absent = blobs.filter(({ hash }) => !known.has(hash));
-  for (const run of runsOf(absent, ROWS_PER_STATEMENT, BYTES_PER_STATEMENT, sizeOf)) {
+  for await (const run of pacedRuns(absent, ROWS_PER_STATEMENT, BYTES_PER_STATEMENT, sizeOf)) {
     const values = Prisma.join(run.map(({ hash, data }) => Prisma.sql`(${hashBytes(hash)}, ${data})`));
     await queries.$executeRaw`INSERT INTO "Blob" ("hash", "data") VALUES ${values} ON CONFLICT DO NOTHING`;
   }
@@ -62,7 +63,7 @@ async function insertAbsent(queries: Queries, blobs: readonly Blob[]): Promise<n
 
 async function stored(queries: Queries, hashes: readonly Hash[]): Promise<Set<Hash>> {
   const found = new Set<Hash>();
-  for (const run of runsOf(hashes, HASHES_PER_QUERY)) {
+  for await (const run of pacedRuns(hashes, HASHES_PER_QUERY)) {
     const rows = await queries.$queryRaw<{ hash: Bytes }[]>`
       SELECT "hash" FROM "Blob" WHERE "hash" IN (${Prisma.join(run.map(hashBytes))})`;
     for (const { hash } of rows) found.add(hashText(hash));

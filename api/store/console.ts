@@ -3,7 +3,7 @@
  * CONSOLE_BLOCK_BYTES. A row is found from its offset alone, so echoing a byte rewrites one row and
  * adds none, and history is dropped in whole rows.
  */
-import { runsOf } from "./convert.ts";
+
 import { Prisma, type Queries } from "./database.ts";
 import {
   BYTES_PER_STATEMENT,
@@ -12,6 +12,7 @@ import {
   CONSOLE_TRIMMED_BYTES,
   ROWS_PER_STATEMENT,
 } from "./limits.ts";
+import { pacedRuns } from "./runs.ts";
 import type { Bytes } from "./types.ts";
 
 export interface ConsoleSpan {
@@ -38,7 +39,7 @@ export function bytesBeyond(length: number, chunks: readonly { offset: number; b
     parts.push(bytes.subarray(end - offset));
     end = offset + bytes.length;
   }
-  return parts.length === 1 ? parts[0]! : Uint8Array.from(Buffer.concat(parts));
+  return parts.length === 1 ? parts[0]! : new Uint8Array(Buffer.concat(parts));
 }
 
 /** The span after appending `count` bytes: as much of the end as history may keep. */
@@ -68,7 +69,7 @@ export async function appendConsoles(queries: Queries, growths: readonly Console
 async function readTails(queries: Queries, growths: readonly ConsoleGrowth[]): Promise<Map<string, Bytes>> {
   const tails = new Map<string, Bytes>();
   const wanted = growths.filter(({ span }) => tailOffset(span) < span.length);
-  for (const run of runsOf(wanted, ROWS_PER_STATEMENT)) {
+  for await (const run of pacedRuns(wanted, ROWS_PER_STATEMENT)) {
     const keys = Prisma.join(run.map(({ machineId, span }) => Prisma.sql`(${machineId}, ${BigInt(tailOffset(span))})`));
     const rows = await queries.$queryRaw<{ machineId: string; bytes: Bytes }[]>`
       SELECT "machineId", "bytes" FROM "ConsoleBlock" WHERE ("machineId", "offset") IN (VALUES ${keys})`;
@@ -81,7 +82,7 @@ const tailOffset = ({ start, length }: ConsoleSpan): number => Math.max(start, b
 
 function blocksOf({ machineId, span, bytes }: ConsoleGrowth, tail: Bytes = new Uint8Array(0)) {
   const from = tailOffset(span);
-  const all = tail.length === 0 ? bytes : Uint8Array.from(Buffer.concat([tail, bytes]));
+  const all = tail.length === 0 ? bytes : new Uint8Array(Buffer.concat([tail, bytes]));
   const blocks: { machineId: string; offset: number; bytes: Bytes }[] = [];
   for (let offset = from; offset < from + all.length; ) {
     const end = Math.min(blockStart(offset) + CONSOLE_BLOCK_BYTES, from + all.length);
@@ -92,7 +93,7 @@ function blocksOf({ machineId, span, bytes }: ConsoleGrowth, tail: Bytes = new U
 }
 
 async function putBlocks(queries: Queries, rows: readonly { machineId: string; offset: number; bytes: Bytes }[]) {
-  for (const run of runsOf(rows, ROWS_PER_STATEMENT, BYTES_PER_STATEMENT, ({ bytes }) => bytes.length)) {
+  for await (const run of pacedRuns(rows, ROWS_PER_STATEMENT, BYTES_PER_STATEMENT, ({ bytes }) => bytes.length)) {
     const values = Prisma.join(
       run.map(({ machineId, offset, bytes }) => Prisma.sql`(${machineId}, ${BigInt(offset)}, ${bytes})`),
     );
@@ -121,7 +122,7 @@ export async function readConsole(
   const first = Number(useful[0]!.offset);
   const begin = Math.max(offset, first);
   const joined = Buffer.concat(useful.map(({ bytes }) => bytes));
-  return { offset: begin, bytes: Uint8Array.from(joined.subarray(begin - first, begin - first + bounded)) };
+  return { offset: begin, bytes: new Uint8Array(joined.subarray(begin - first, begin - first + bounded)) };
 }
 
 /** Drops what was written from `length` on. The caller writes the returned span to the machine's row. */

@@ -4,7 +4,7 @@ import type { Bytes, Hash, Position } from "./types.ts";
 export const hashBytes = (hash: Hash): Bytes => {
   if (!/^[0-9a-f]{64}$/.test(hash))
     throw new TypeError(`not a SHA-256 in lower-case hexadecimal: ${JSON.stringify(hash)}`);
-  return Uint8Array.from(Buffer.from(hash, "hex"));
+  return new Uint8Array(Buffer.from(hash, "hex"));
 };
 
 export const hashText = (bytes: Uint8Array): Hash =>
@@ -20,24 +20,3 @@ export const position = (row: { instructions: bigint; timeNs: bigint }): Positio
 
 export const labelsText = (labels: Record<string, string>): string => JSON.stringify(labels);
 export const labelsOf = (text: string): Record<string, string> => JSON.parse(text) as Record<string, string>;
-
-/** Cuts a list into runs of at most `count` items and, if sizes are given, about `bytes` bytes. */
-export function* runsOf<T>(
-  items: readonly T[],
-  count: number,
-  bytes = Infinity,
-  sizeOf: (item: T) => number = () => 0,
-): Generator<T[]> {
-  let run: T[] = [];
-  let size = 0;
-  for (const item of items) {
-    if (run.length === count || (run.length > 0 && size + sizeOf(item) > bytes)) {
-      yield run;
-      run = [];
-      size = 0;
-    }
-    run.push(item);
-    size += sizeOf(item);
-  }
-  if (run.length > 0) yield run;
-}

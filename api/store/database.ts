@@ -8,6 +8,7 @@
 import type { Client, Config, Transaction } from "@libsql/client";
 import { PrismaLibSql } from "@prisma/adapter-libsql";
 import { Prisma, PrismaClient } from "../../prisma/gen/client.ts";
+import { nextTurn } from "./runs.ts";
 import { AlreadyExistsError, MissingReferenceError } from "./types.ts";
 
 export { Prisma };
@@ -65,16 +66,23 @@ export const adapterFor = (file: string): PrismaLibSql =>
   });
 
 export class Database {
-  readonly client: PrismaClient;
+  readonly #client: PrismaClient;
+  #closed = false;
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(file: string) {
-    this.client = new PrismaClient({
+    this.#client = new PrismaClient({
       adapter: adapterFor(file),
       transactionOptions: { maxWait: NO_TIMEOUT_MS, timeout: NO_TIMEOUT_MS },
       // Errors are thrown to the caller already; Prisma's own lines on stderr would repeat them.
       log: [],
     });
+  }
+
+  /** For reading. Prisma would connect again after a close, when the directory may be another server's. */
+  get client(): PrismaClient {
+    if (this.#closed) throw new Error("the store is closed");
+    return this.#client;
   }
 
   async open(): Promise<void> {
@@ -84,7 +92,8 @@ export class Database {
   /** Runs `work` as one transaction. Writers go one after another, in call order. */
   write<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
     const turn = this.#tail.then(() => this.client.$transaction((queries) => work(queries as Queries)));
-    this.#tail = turn.catch(() => {});
+    // Between two writers the rest of the server has its turn, and more commits can gather behind the next.
+    this.#tail = turn.then(nextTurn, nextTurn);
     return turn.catch((error) => {
       throw asTyped(error);
     });
@@ -92,9 +101,10 @@ export class Database {
 
   /** Waits for the writers that are queued, then lets go of the file. */
   async close(): Promise<void> {
-    await this.#tail;
-    await this.client.$queryRawUnsafe("PRAGMA wal_checkpoint(TRUNCATE)").catch(() => {});
-    await this.client.$disconnect();
+    for (let last: unknown = null; last !== this.#tail; await last) last = this.#tail;
+    this.#closed = true;
+    await this.#client.$queryRawUnsafe("PRAGMA wal_checkpoint(TRUNCATE)").catch(() => {});
+    await this.#client.$disconnect();
   }
 }
 

@@ -1,9 +1,9 @@
 /** What changes a machine's past: rewinding it, copying its console to a fork, deleting it. */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Machine as StoredMachine } from "../../prisma/gen/client.ts";
 import { appendConsoles, cutConsole, dropConsole, grownSpan, readConsole } from "./console.ts";
 import type { Database, Queries } from "./database.ts";
 import { CONSOLE_HISTORY_BYTES, JOURNAL_ROWS_PER_READ } from "./limits.ts";
+import { nextTurn } from "./runs.ts";
 import { MissingReferenceError, type SnapshotRow, StaleEpochError } from "./types.ts";
 
 /** Automatic snapshots that no fork stands on: nobody asked for them, so they go with the past that they show. */

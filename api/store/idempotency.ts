@@ -1,6 +1,7 @@
-import { hashBytes, hashText, runsOf } from "./convert.ts";
+import { hashBytes, hashText } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
 import { BYTES_PER_STATEMENT, ROWS_PER_STATEMENT } from "./limits.ts";
+import { pacedRuns } from "./runs.ts";
 import type { Idempotency, IdempotencyRow } from "./types.ts";
 
 export const idempotencyIn = (database: Database): Idempotency => ({
@@ -22,7 +23,7 @@ export const idempotencyIn = (database: Database): Idempotency => ({
 /** The first answer under a key is the one that was given out: later ones change nothing. */
 export async function saveAnswers(queries: Queries, rows: readonly IdempotencyRow[]): Promise<void> {
   const now = new Date();
-  for (const run of runsOf(rows, ROWS_PER_STATEMENT, BYTES_PER_STATEMENT, ({ response }) => response.length)) {
+  for await (const run of pacedRuns(rows, ROWS_PER_STATEMENT, BYTES_PER_STATEMENT, ({ response }) => response.length)) {
     const values = Prisma.join(
       run.map(
         ({ ownerId, method, key, requestHash, response }) =>

@@ -5,11 +5,12 @@
  * ones are written by a few statements of many rows. A refused batch has written nothing.
  */
 import { appendConsoles, bytesBeyond, type ConsoleSpan, grownSpan, readConsole } from "./console.ts";
-import { boundOf, position, runsOf } from "./convert.ts";
+import { boundOf, position } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
 import { GroupCommit } from "./group.ts";
 import { saveAnswers } from "./idempotency.ts";
 import { BYTES_PER_STATEMENT, JOURNAL_ROWS_PER_READ, ROWS_PER_STATEMENT } from "./limits.ts";
+import { pacedRuns } from "./runs.ts";
 import {
   type Bytes,
   type CommitBatch,
@@ -47,8 +48,8 @@ export function openJournal(database: Database): DrainableJournal {
   return {
     commit: (batch) => group.commit(batch),
     drain: () => group.drain(),
-    read: (machineId, after, upTo, limit) => readEntries(database.client, machineId, after, upTo, limit),
-    readConsole: (machineId, offset, limit) => readConsole(database.client, machineId, offset, limit),
+    read: async (machineId, after, upTo, limit) => readEntries(database.client, machineId, after, upTo, limit),
+    readConsole: async (machineId, offset, limit) => readConsole(database.client, machineId, offset, limit),
   };
 }
 
@@ -86,7 +87,7 @@ async function writeGroup(queries: Queries, batches: readonly CommitBatch[]): Pr
 }
 
 const joined = (parts: readonly Bytes[]): Bytes =>
-  parts.length === 1 ? parts[0]! : Uint8Array.from(Buffer.concat(parts));
+  parts.length === 1 ? parts[0]! : new Uint8Array(Buffer.concat(parts));
 
 /** Adds the batch to its machine's standing, or returns why not and leaves the standing as it was. */
 function accept(batch: CommitBatch, machine: Standing | undefined): Error | null {
@@ -150,7 +151,12 @@ async function readStandings(queries: Queries, ids: readonly string[]): Promise<
 }
 
 async function insertEntries(queries: Queries, entries: readonly Entry[]): Promise<void> {
-  for (const run of runsOf(entries, ROWS_PER_STATEMENT, BYTES_PER_STATEMENT, ({ payload }) => payload.length)) {
+  for await (const run of pacedRuns(
+    entries,
+    ROWS_PER_STATEMENT,
+    BYTES_PER_STATEMENT,
+    ({ payload }) => payload.length,
+  )) {
     const values = Prisma.join(
       run.map(
         ({ machineId, sequence, at, payload }) =>
@@ -164,7 +170,7 @@ async function insertEntries(queries: Queries, entries: readonly Entry[]): Promi
 
 async function updateMachines(queries: Queries, machines: readonly Standing[]): Promise<void> {
   const now = new Date();
-  for (const run of runsOf(machines, ROWS_PER_STATEMENT)) {
+  for await (const run of pacedRuns(machines, ROWS_PER_STATEMENT)) {
     const values = Prisma.join(
       run.map((machine) => {
         const status = machine.status!;

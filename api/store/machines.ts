@@ -17,7 +17,7 @@ export const machinesIn = (database: Database): Machines => ({
   },
 
   list: (query) => listMachines(database.client, query),
-  count: (ownerId) => database.client.machine.count({ where: { ownerId } }),
+  count: async (ownerId) => database.client.machine.count({ where: { ownerId } }),
 
   acquire: (id) =>
     database.write(async (queries) => {

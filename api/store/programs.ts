@@ -1,8 +1,8 @@
-import type { Prisma, Program as StoredProgram } from "../../prisma/gen/client.ts";
+import type { Program as StoredProgram } from "../../prisma/gen/client.ts";
 import { hashBytes, hashText } from "./convert.ts";
-import type { Database } from "./database.ts";
+import { type Database, Prisma } from "./database.ts";
 import { decodeToken, type PageKey, pageOf, sizeOfPage } from "./paging.ts";
-import type { ProgramRow, Programs } from "./types.ts";
+import { InvalidPageTokenError, type ProgramRow, type Programs } from "./types.ts";
 
 const LIST = "programs";
 
@@ -24,13 +24,13 @@ export const programsIn = (database: Database): Programs => ({
     return row === null ? null : programRow(row);
   },
 
+  /** Keyed by (createdAt, ownerId, hash); SQL of our own, since Prisma does not compare bytes by order. */
   async list(query) {
     const key = decodeToken(LIST, 2, query);
-    const rows = await database.client.program.findMany({
-      where: { ...(query.ownerId === null ? {} : { ownerId: query.ownerId }), ...afterProgram(key) },
-      orderBy: [{ createdAt: "asc" }, { ownerId: "asc" }, { hash: "asc" }],
-      take: sizeOfPage(query) + 1,
-    });
+    const isOwner = query.ownerId === null ? Prisma.sql`1 = 1` : Prisma.sql`"ownerId" = ${query.ownerId}`;
+    const rows = await database.client.$queryRaw<StoredProgram[]>`
+      SELECT "ownerId", "hash", "name", "size", "createdAt" FROM "Program" WHERE ${isOwner} AND ${isAfter(key)}
+      ORDER BY "createdAt", "ownerId", "hash" LIMIT ${sizeOfPage(query) + 1}`;
     return pageOf(LIST, query, rows, keyOf, programRow);
   },
 
@@ -46,17 +46,18 @@ const keyOf = ({ createdAt, ownerId, hash }: StoredProgram): PageKey => ({
   rest: [ownerId, hashText(hash)],
 });
 
-function afterProgram(key: PageKey | null): Prisma.ProgramWhereInput {
-  if (key === null) return {};
-  const { createdAt } = key;
+function isAfter(key: PageKey | null) {
+  if (key === null) return Prisma.sql`1 = 1`;
   const [ownerId = "", hash = ""] = key.rest;
-  return {
-    OR: [
-      { createdAt: { gt: createdAt } },
-      { createdAt, ownerId: { gt: ownerId } },
-      { createdAt, ownerId, hash: { gt: hashBytes(hash) } },
-    ],
-  };
+  return Prisma.sql`("createdAt", "ownerId", "hash") > (${key.createdAt}, ${ownerId}, ${hashOfToken(hash)})`;
+}
+
+function hashOfToken(hash: string) {
+  try {
+    return hashBytes(hash);
+  } catch {
+    throw new InvalidPageTokenError("This page token is damaged. Use next_page_token of the page before.");
+  }
 }
 
 const programRow = ({ ownerId, hash, name, size, createdAt }: StoredProgram): ProgramRow => ({

@@ -76,6 +76,7 @@ export interface MachineStatus {
   /** As of the last commit. "frozen": it broke an invariant of ours and is kept for inspection. */
   run: "running" | "paused" | "idle" | "frozen";
   reason: string;
+  /** Of a row: how much is stored. What a commit says here is ignored; its console chunks count. */
   consoleLength: number;
   taskCount: number;
 }
@@ -173,14 +174,18 @@ export interface IdempotencyRow {
 }
 
 export interface Blobs {
-  /** Stores what is not there yet; resolves when durable. Returns how many bytes were new. */
+  /** Stores what is not there yet; resolves when durable (large calls in several transactions). Returns how many bytes were new. */
   put(blobs: { hash: Hash; data: Bytes }[]): Promise<{ newBytes: number }>;
-  /** Missing hashes are absent from the result. */
+  /** Missing hashes are absent from the result. Throws CorruptBlobError. */
   get(hashes: readonly Hash[]): Promise<Map<Hash, Bytes>>;
   has(hashes: readonly Hash[]): Promise<Set<Hash>>;
 }
 
 export interface Journal {
+  /**
+   * Refuses a batch alone: StaleEpochError (also when the machine is gone), JournalGapError (a sequence that does not
+   * continue, console output beyond a hole). Console bytes that are stored already are skipped; reached is a maximum.
+   */
   commit(batch: CommitBatch): Promise<void>;
   /** Entries with sequence in (after, upTo], ascending, at most `limit`. */
   read(machineId: string, after: number, upTo: number, limit: number): Promise<JournalEntryRow[]>;
@@ -203,23 +208,28 @@ export interface Machines {
   count(ownerId: string): Promise<number>;
   /** Takes the lease: raises the epoch and returns the row. */
   acquire(id: string): Promise<MachineRow | null>;
-  /** Deletes machine, journal, console and automatic snapshots (user snapshots stay until deleted). */
+  /** Deletes machine, journal, console and automatic snapshots. Those that a user asked for or that a fork stands on stay. */
   delete(id: string): Promise<boolean>;
-  /** Restore: the machine goes back to a snapshot; its later journal and console are dropped, in one transaction. */
+  /**
+   * Restore: the machine goes back to a snapshot; its later journal and console are dropped, in one transaction, and
+   * later snapshots are off its line (automatic ones go). A snapshot that is off its line, or another machine's,
+   * becomes its origin. Raises the epoch, so that commits still under way are refused; the row has the new one.
+   */
   rewind(id: string, epoch: number, snapshot: SnapshotRow): Promise<MachineRow>;
   /** Copies the last `maxBytes` of console history up to `length` from one machine to another (fork). */
   copyConsole(fromId: string, toId: string, length: number, maxBytes: number): Promise<void>;
 }
 
 export interface Snapshots {
+  /** Refused (JournalGapError) when it is ahead of what its machine has committed. */
   create(row: Omit<SnapshotRow, "createdAt">): Promise<SnapshotRow>;
   get(id: string): Promise<SnapshotRow | null>;
   list(
     query: PageQuery & { ownerId: string | null; machineId: string | null; kind: SnapshotRow["kind"] | null },
   ): Promise<Page<SnapshotRow>>;
-  /** Newest snapshot of the machine's own line with at.instructions <= and sequence <= the given ones. */
+  /** Newest snapshot of the machine's own line whose instructions and traceSequence are <= the given ones. */
   latestBefore(machineId: string, limit: { instructions: number; traceSequence: number }): Promise<SnapshotRow | null>;
-  /** False when a machine or assignment still stands on it. */
+  /** "inUse": a machine has it for its origin. */
   delete(id: string): Promise<"deleted" | "missing" | "inUse">;
 }
 
@@ -236,6 +246,7 @@ export interface Users {
 }
 
 export interface Programs {
+  /** The content must be in blobs (MissingReferenceError). Again with the same hash: takes the new name. */
   put(row: Omit<ProgramRow, "createdAt">): Promise<ProgramRow>;
   get(ownerId: string, hash: Hash): Promise<ProgramRow | null>;
   list(query: PageQuery & { ownerId: string | null }): Promise<Page<ProgramRow>>;
@@ -247,10 +258,12 @@ export interface Assignments {
   update(id: string, change: { displayName: string; spec: Bytes }): Promise<AssignmentRow | null>;
   get(id: string): Promise<AssignmentRow | null>;
   list(query: PageQuery): Promise<Page<AssignmentRow>>;
+  /** Submissions stay with their grades; unfinished ones are cancelled. */
   delete(id: string): Promise<boolean>;
 }
 
 export interface Submissions {
+  /** The content must be in blobs (MissingReferenceError). */
   create(row: Omit<SubmissionRow, "createdAt">): Promise<SubmissionRow>;
   get(id: string): Promise<SubmissionRow | null>;
   list(query: PageQuery & { assignmentId: string | null; ownerId: string | null }): Promise<Page<SubmissionRow>>;
@@ -261,6 +274,7 @@ export interface Submissions {
 
 export interface Idempotency {
   find(ownerId: string, method: string, key: string): Promise<IdempotencyRow | null>;
+  /** The first answer under a key stays. */
   save(row: IdempotencyRow): Promise<void>;
   /** Drops keys older than the given time. */
   prune(before: Date): Promise<number>;

@@ -23,7 +23,7 @@ export const usersIn = (database: Database): Users => ({
     return pageOf(LIST, query, rows, idKey, userRow);
   },
 
-  count: () => database.client.user.count(),
+  count: async () => database.client.user.count(),
 
   async createKey(row) {
     const data = { ...row, secretHash: hashBytes(row.secretHash), createdAt: new Date() };

@@ -10,8 +10,8 @@ export const limits = {
   vectorEntries: 1024,
   /** Entries of a ppoll set. */
   pollEntries: 1024,
-  /** Regions of an address space (vm.max_map_count). */
-  regions: 65530,
+  /** Regions of an address space. */
+  regions: 16384,
   /** Bytes that console input may wait unread. */
   consoleReceiveBytes: 64 * 1024,
   /** Arguments and environment of a program, with their pointers. */

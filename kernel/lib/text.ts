@@ -1,27 +1,9 @@
-/** UTF-8 without the host's TextEncoder: malformed input becomes U+FFFD, as the Encoding standard has it. */
+/** Text as guests have it: UTF-8 that may be malformed (then U+FFFD, as the Encoding standard has it), C strings. */
+import { utf8Bound, writeUtf8 } from "./utf8.ts";
 
 export function encodeText(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length * 3);
-  let length = 0;
-  for (const character of text) {
-    let code = character.codePointAt(0)!;
-    if (code >= 0xd800 && code <= 0xdfff) code = 0xfffd;
-    if (code < 0x80) bytes[length++] = code;
-    else if (code < 0x800) {
-      bytes[length++] = 0xc0 | (code >> 6);
-      bytes[length++] = 0x80 | (code & 63);
-    } else if (code < 0x10000) {
-      bytes[length++] = 0xe0 | (code >> 12);
-      bytes[length++] = 0x80 | ((code >> 6) & 63);
-      bytes[length++] = 0x80 | (code & 63);
-    } else {
-      bytes[length++] = 0xf0 | (code >> 18);
-      bytes[length++] = 0x80 | ((code >> 12) & 63);
-      bytes[length++] = 0x80 | ((code >> 6) & 63);
-      bytes[length++] = 0x80 | (code & 63);
-    }
-  }
-  return bytes.slice(0, length);
+  const bytes = new Uint8Array(utf8Bound(text.length));
+  return bytes.slice(0, writeUtf8(bytes, 0, text, "clean"));
 }
 
 const smallest = [0, 0, 0x80, 0x800, 0x10000];

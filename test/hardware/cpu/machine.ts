@@ -173,7 +173,32 @@ export class Program {
     this.copyIn(top, new TextEncoder().encode("program\0"));
     this.copyIn(top + 64, new Uint8Array(16).fill(42));
     const headers = (elf.segments[0]?.address ?? 0) + elf.phoff;
-    const auxiliary = [3, headers, 4, 56, 5, elf.phnum, 6, PAGE, 9, elf.entry, 11, 0, 12, 0, 13, 0, 14, 0, 23, 0, 25, top + 64, 0, 0];
+    const auxiliary = [
+      3,
+      headers,
+      4,
+      56,
+      5,
+      elf.phnum,
+      6,
+      PAGE,
+      9,
+      elf.entry,
+      11,
+      0,
+      12,
+      0,
+      13,
+      0,
+      14,
+      0,
+      23,
+      0,
+      25,
+      top + 64,
+      0,
+      0,
+    ];
     const words = new BigUint64Array([1, top, 0, 0, ...auxiliary].map(BigInt));
     const sp = top - 512;
     this.copyIn(sp, new Uint8Array(words.buffer));

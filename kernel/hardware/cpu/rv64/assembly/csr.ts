@@ -4,7 +4,7 @@
  * EXECUTED holds the instructions of this run before the present one.
  */
 import * as L from "./layout";
-import { Stop, imm, rd, rs1, stopWith } from "./state";
+import { Stop, illegalInstruction, imm, rd, rs1 } from "./state";
 
 export function csr(p: i32): Stop {
   const w = imm(p);
@@ -21,10 +21,10 @@ export function csr(p: i32): Stop {
     case 0x003: old = fcsr; break;
     case 0xc00: case 0xc02: old = load<i64>(L.INSTRET_BASE) + load<i64>(L.EXECUTED); break;
     case 0xc01: old = <i64>(<u64>(load<i64>(L.TIME_BASE) + load<i64>(L.EXECUTED)) / 100); break;
-    default: return stopWith(Stop.Illegal, <i64><u32>w);
+    default: return illegalInstruction(w);
   }
   if (writes) {
-    if (number >= 0xc00) return stopWith(Stop.Illegal, <i64><u32>w);
+    if (number >= 0xc00) return illegalInstruction(w);
     const value = operation == 1 ? operand : operation == 2 ? old | operand : old & ~operand;
     if (number == 1) store<u32>(L.FCSR, <u32>(fcsr & 0xe0 | value & 31));
     else if (number == 2) store<u32>(L.FCSR, <u32>(fcsr & 31 | (value & 7) << 5));

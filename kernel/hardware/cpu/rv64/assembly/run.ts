@@ -22,7 +22,7 @@ import { currentBank } from "./mmu";
 import { slow } from "./slow";
 import { div, divw, mulh, mulhsu, mulhu, orcB, rem, remw } from "./integer";
 import {
-  Stop, delta, imm, immediate, opOf, rd, rdd, rs1, rs1d, rs1w, rs2, rs2d, rs2w, rs3, runOf, stopWith,
+  Stop, delta, illegalInstruction, imm, immediate, opOf, rd, rdd, rs1, rs1d, rs1w, rs2, rs2d, rs2w, rs3, runOf,
 } from "./state";
 
 /** What the code below the switch has to do. */
@@ -42,6 +42,10 @@ const BOX: i64 = 0xffffffff00000000;
 @inline function inexactAlready(): bool { return (load<u32>(L.FCSR) & 0xe1) == 1; }
 // @ts-ignore: decorator
 @inline function unordered(p: i32): bool { return rs1d(p) != rs1d(p) || rs2d(p) != rs2d(p); }
+
+/** The low word of rs1, zero-extended. */
+// @ts-ignore: decorator
+@inline function uw(p: i32): i64 { return rs1(p) & 0xffffffff; }
 
 /** Takes a planted Stop away again, unless the record has been emptied since. */
 // @ts-ignore: decorator
@@ -110,11 +114,11 @@ export function run(total: i32): Stop {
       case Op.Sh1add: rd(p, (rs1(p) << 1) + rs2(p)); p += delta(p); continue;
       case Op.Sh2add: rd(p, (rs1(p) << 2) + rs2(p)); p += delta(p); continue;
       case Op.Sh3add: rd(p, (rs1(p) << 3) + rs2(p)); p += delta(p); continue;
-      case Op.AddUw: rd(p, <i64><u32>rs1w(p) + rs2(p)); p += delta(p); continue;
-      case Op.Sh1addUw: rd(p, (<i64><u32>rs1w(p) << 1) + rs2(p)); p += delta(p); continue;
-      case Op.Sh2addUw: rd(p, (<i64><u32>rs1w(p) << 2) + rs2(p)); p += delta(p); continue;
-      case Op.Sh3addUw: rd(p, (<i64><u32>rs1w(p) << 3) + rs2(p)); p += delta(p); continue;
-      case Op.SlliUw: rd(p, <i64><u32>rs1w(p) << immediate(p)); p += delta(p); continue;
+      case Op.AddUw: rd(p, uw(p) + rs2(p)); p += delta(p); continue;
+      case Op.Sh1addUw: rd(p, (uw(p) << 1) + rs2(p)); p += delta(p); continue;
+      case Op.Sh2addUw: rd(p, (uw(p) << 2) + rs2(p)); p += delta(p); continue;
+      case Op.Sh3addUw: rd(p, (uw(p) << 3) + rs2(p)); p += delta(p); continue;
+      case Op.SlliUw: rd(p, uw(p) << immediate(p)); p += delta(p); continue;
       case Op.Andn: rd(p, rs1(p) & ~rs2(p)); p += delta(p); continue;
       case Op.Orn: rd(p, rs1(p) | ~rs2(p)); p += delta(p); continue;
       case Op.Xnor: rd(p, rs1(p) ^ ~rs2(p)); p += delta(p); continue;
@@ -339,7 +343,7 @@ export function run(total: i32): Stop {
         p = decodeStraddling(low, <i32>load<u16>(load<i32>(at, L.FETCH_TLB + 12)));
         continue;
       } else if (op >= Op.Ecall) {
-        if (op == Op.Illegal) stop = stopWith(Stop.Illegal, <i64><u32>imm(p));
+        if (op == Op.Illegal) stop = illegalInstruction(imm(p));
         else {
           stop = op == Op.Ecall ? Stop.Ecall : Stop.Breakpoint;
           left--;

@@ -80,5 +80,9 @@ export function stopWith(reason: Stop, value: i64): Stop {
   return reason;
 }
 
+export function illegalInstruction(bits: i32): Stop {
+  return stopWith(Stop.Illegal, <i64>bits & 0xffffffff);
+}
+
 // @ts-ignore: decorator
 @inline export function raise(flags: i32): void { store<u32>(L.FCSR, load<u32>(L.FCSR) | flags); }

@@ -1,6 +1,6 @@
 /** The exact path of every floating-point instruction that is not a plain move: decides the rounding mode and the format. */
 import * as L from "../layout";
-import { Stop, imm, rd, rs1, rs2, rs3, stopWith } from "../state";
+import { Stop, illegalInstruction, imm, rd, rs1, rs2, rs3 } from "../state";
 import { add, divide, fused, multiply, squareRoot } from "./arithmetic";
 import { classify, compare, convertFormat, fromInteger, injectSign, pick, toInteger } from "./convert";
 
@@ -21,7 +21,7 @@ export function executeFloat(p: i32): Stop {
     }
   }
   const mode = f3 == 7 ? <i32>(load<u32>(L.FCSR) >> 5) : f3;
-  if (mode > 4) return stopWith(Stop.Illegal, <i64><u32>w);
+  if (mode > 4) return illegalInstruction(w);
   if (opcode != 0x14) {
     // FMADD, FMSUB, FNMSUB, FNMADD by the two low bits.
     const negateProduct = (opcode & 2) != 0;
@@ -39,7 +39,7 @@ export function executeFloat(p: i32): Stop {
     case 0x08: rd(p, <i64>convertFormat(a, mode, double)); break;
     case 0x18: rd(p, toInteger(a, !(kind & 1), kind & 2 ? 64 : 32, mode, double)); break;
     default: {
-      const value = kind == 0 ? <i64><i32>a : kind == 1 ? <i64><u32>a : <i64>a;
+      const value = kind == 0 ? <i64><i32>a : kind == 1 ? <i64>a & 0xffffffff : <i64>a;
       rd(p, <i64>fromInteger(value, !(kind & 1), mode, double));
     }
   }

@@ -1,0 +1,35 @@
+/** The command line: parse, run, and end with a status that scripts can rely on (see failure.ts). */
+import process from "node:process";
+import { CommanderError } from "commander";
+import { describe, errorJson, ExitCode, exitCodeOf } from "./failure.ts";
+import { manyLines } from "./output.ts";
+import { buildProgram } from "./program.ts";
+
+/** `ostler trace … | head`: the reader has gone, which is not an error. */
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(process.exitCode ?? 0);
+});
+
+const program = buildProgram();
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has written what was wrong, or the help that was asked for.
+    process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  } else {
+    report(error);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+function report(error: unknown): void {
+  if (process.argv.includes("--json")) {
+    process.stderr.write(`${JSON.stringify(errorJson(error))}\n`);
+    return;
+  }
+  const { message, help } = describe(error);
+  process.stderr.write(`ostler: ${manyLines(message)}\n`);
+  for (const line of help) process.stderr.write(`        ${manyLines(line)}\n`);
+}

@@ -1,0 +1,153 @@
+/**
+ * Where a compiler runs. From the strongest to the weakest, the first that works on this host is used:
+ *
+ *   mountNamespace   (root with CAP_SYS_ADMIN) own mounts, processes and network; a root directory that holds
+ *                    the toolchain, read-only, and the box; an unprivileged user without capabilities.
+ *   userNamespace    the same, made without privileges where the host allows user namespaces.
+ *   unprivilegedUser (root only) the host's files, but as a user who owns nothing and without capabilities.
+ *   none             the server's own user. Only the checks of source.ts and assembly.ts keep a source inside.
+ *
+ * In all of them: limits of CPU time, address space, file size and open files, no inherited environment, no
+ * core dumps. Needs nothing but util-linux and coreutils, which every Debian has.
+ */
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { type ChildEnd, type ChildSetup, runChild } from "./process.ts";
+import type { Toolchain } from "./toolchain.ts";
+
+export const CONTAINMENTS = ["mountNamespace", "userNamespace", "unprivilegedUser", "none"] as const;
+export type Containment = (typeof CONTAINMENTS)[number];
+
+export interface ProcessLimits {
+  cpuSeconds: number;
+  memoryBytes: number;
+  fileBytes: number;
+  wallMs: number;
+}
+
+/** A range that Debian hands to nobody; one user per box, so that boxes cannot reach each other either. */
+const FIRST_UID = 65_000;
+const UIDS = 500;
+let nextUid = 0;
+
+/** $1: box, $2: user to become (empty: stay), $3: how many host directories follow, then they, then the command. */
+const ENTER = `set -e
+box=$1 user=$2 count=$3; shift 3
+mount -t tmpfs -o size=256k,mode=755 ostler "$box/root"
+while [ "$count" -gt 0 ]; do
+  dir=$1; shift; count=$((count - 1))
+  mkdir -p "$box/root$(dirname "$dir")"
+  if [ -L "$dir" ]; then ln -s "$(readlink "$dir")" "$box/root$dir"
+  else mkdir -p "$box/root$dir"; mount --bind -o ro "$dir" "$box/root$dir"; fi
+done
+mkdir "$box/root/work"
+mount --bind "$box/work" "$box/root/work"
+chmod 555 "$box/root"
+if [ -n "$user" ]; then set -- --reuid "$user" --regid "$user" --clear-groups -- "$@"; else set -- -- "$@"; fi
+exec chroot "$box/root" setpriv --no-new-privs --inh-caps=-all --bounding-set=-all "$@"`;
+
+/** $1: directory to start in, then the command. A limit that cannot be set ends it. */
+const limitScript = (limits: ProcessLimits): string => `set -e
+ulimit -c 0
+ulimit -n 64
+ulimit -t ${limits.cpuSeconds}
+ulimit -v ${Math.floor(limits.memoryBytes / 1024)}
+ulimit -f ${Math.floor(limits.fileBytes / 512)}
+cd "$1"; shift
+exec "$@"`;
+
+const NAMESPACES = ["--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"];
+const isRoot = (): boolean => process.getuid?.() === 0;
+
+/** A fresh directory for one compilation: `src` (where commands start), `out`, `tmp`. */
+export class Box {
+  readonly path: string;
+  readonly #containment: Containment;
+  readonly #toolchain: Toolchain;
+  readonly #uid = String(FIRST_UID + (nextUid = (nextUid + 1) % UIDS));
+
+  constructor(containment: Containment, toolchain: Toolchain) {
+    this.#containment = containment;
+    this.#toolchain = toolchain;
+    this.path = mkdtempSync(join(tmpdir(), "ostler-compile-"));
+    for (const dir of ["root", "work", "work/src", "work/out", "work/tmp"]) {
+      mkdirSync(join(this.path, dir));
+      this.#give(join(this.path, dir));
+    }
+    this.#give(this.path);
+  }
+
+  /** Path on the host of a file that commands know relative to `src`. */
+  file(name: string): string {
+    return join(this.path, "work/src", name);
+  }
+
+  /** What commands see as their own directory. */
+  get cwd(): string {
+    return this.#isSeparate ? "/work/src" : join(this.path, "work/src");
+  }
+
+  async run(command: readonly string[], limits: ProcessLimits, kept: Pick<ChildSetup, "keptBytes" | "keepLine">, signal: AbortSignal): Promise<ChildEnd> {
+    const env = { PATH: `${dirname(this.#toolchain.gcc)}:/usr/bin:/bin:/usr/sbin:/sbin`, LC_ALL: "C", TMPDIR: "../tmp", SOURCE_DATE_EPOCH: "0" };
+    const limited = ["/bin/sh", "-c", limitScript(limits), "sh", this.cwd, ...command];
+    return runChild({ ...kept, command: this.#contained(limited), cwd: this.path, env, wallMs: limits.wallMs }, signal);
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+
+  get #isSeparate(): boolean {
+    return this.#containment === "mountNamespace" || this.#containment === "userNamespace";
+  }
+
+  #give(path: string): void {
+    if (isRoot()) chownSync(path, Number(this.#uid), Number(this.#uid));
+    chmodSync(path, 0o700);
+  }
+
+  #contained(command: string[]): string[] {
+    const become = ["setpriv", "--reuid", this.#uid, "--regid", this.#uid, "--clear-groups"];
+    const enter = (user: string) => {
+      const { hostDirs } = this.#toolchain;
+      return ["/bin/sh", "-c", ENTER, "sh", this.path, user, String(hostDirs.length), ...hostDirs, ...command];
+    };
+    switch (this.#containment) {
+      case "mountNamespace":
+        return ["unshare", ...NAMESPACES, ...enter(this.#uid)];
+      case "userNamespace":
+        return [...(isRoot() ? [...become, "--"] : []), "unshare", "--user", "--map-root-user", ...NAMESPACES, ...enter("")];
+      case "unprivilegedUser":
+        return [...become, "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--", ...command];
+      case "none":
+        return command;
+    }
+  }
+}
+
+const PROBE_LIMITS: ProcessLimits = { cpuSeconds: 5, memoryBytes: 1 << 30, fileBytes: 1 << 20, wallMs: 20_000 };
+
+/** The first of `wanted` in which the compiler starts and, where it should not, sees nothing of the host. */
+export async function strongestContainment(wanted: readonly Containment[], toolchain: Toolchain): Promise<Containment | null> {
+  for (const containment of wanted) {
+    if ((containment === "mountNamespace" || containment === "unprivilegedUser") && !isRoot()) continue;
+    if (await works(containment, toolchain)) return containment;
+  }
+  return null;
+}
+
+async function works(containment: Containment, toolchain: Toolchain): Promise<boolean> {
+  const box = new Box(containment, toolchain);
+  const separate = containment === "mountNamespace" || containment === "userNamespace";
+  const blind = "test ! -e /etc/passwd && test ! -e /proc/self && test ! -e /tmp && ! touch /work/../x 2>/dev/null";
+  const script = `${separate ? `${blind} && ` : ""}touch ../out/x && exec "$1" --version`;
+  try {
+    const end = await box.run(["/bin/sh", "-c", script, "sh", toolchain.gcc], PROBE_LIMITS, { keptBytes: 4096 }, AbortSignal.timeout(30_000));
+    return end.code === 0;
+  } catch {
+    return false;
+  } finally {
+    box.remove();
+  }
+}

@@ -1,0 +1,29 @@
+/** The parts of the HAL that are the same for every instruction set. */
+import * as clocks from "../hardware/clock/clock.ts";
+import type { ClockState } from "../hardware/clock/state.ts";
+import type { Ram } from "../hardware/memory/ram.ts";
+import type { UartState } from "../hardware/uart/state.ts";
+import * as uarts from "../hardware/uart/uart.ts";
+import type { Trace } from "../trace/define.ts";
+import type { PhysicalMemory, Serial, Timer } from "./types.ts";
+
+export const memoryOver = (ram: Ram): PhysicalMemory => ({
+  frames: ram.pages,
+  read: (frame) => ram.read(frame),
+  write: (frame) => ram.write(frame),
+  clear: (frame) => ram.clear(frame),
+});
+
+export const timerOver = (clock: ClockState): Timer => ({
+  nowNs: () => clocks.timeNs(clock),
+  instructions: () => clock.instructions,
+  setThreadTimeout: (thread, dueNs) => clocks.schedule(clock, dueNs, "threadTimeout", thread),
+  cancelThreadTimeout: (thread) => clocks.cancel(clock, "threadTimeout", thread),
+});
+
+export const serialOver = (uart: UartState, trace: Trace): Serial => ({
+  available: () => uart.received.length,
+  ended: () => uart.ended,
+  read: (most) => uarts.take(uart, most),
+  write: (bytes) => uarts.transmit(uart, trace, bytes),
+});

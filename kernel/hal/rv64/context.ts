@@ -1,0 +1,56 @@
+/** Registers and the calling convention of system calls: number in a7, arguments in a0..a5, result in a0. */
+import type { Core } from "../../hardware/cpu/core.ts";
+import type { ContextRef, Contexts, SavedContext } from "../types.ts";
+
+const Register = { stackPointer: 2, threadPointer: 4, firstArgument: 10, callNumber: 17 } as const;
+const argumentCount = 6;
+const callBytes = 4n;
+const unsigned = (value: bigint): bigint => BigInt.asUintN(64, value);
+
+export function contextsOver(core: Core): Contexts {
+  const registers = (context: ContextRef): BigUint64Array => (context === null ? core.x : context.x);
+  const getPc = (context: ContextRef): bigint => unsigned(context === null ? core.getPc() : context.pc);
+  const setPc = (context: ContextRef, pc: bigint): void => {
+    if (context === null) core.setPc(unsigned(pc));
+    else context.pc = unsigned(pc);
+  };
+  const finishCall = (context: ContextRef, result: bigint): void => {
+    registers(context)[Register.firstArgument] = unsigned(result);
+    setPc(context, getPc(context) + callBytes);
+  };
+
+  return {
+    create(pc, stackPointer) {
+      const x = new BigUint64Array(32);
+      x[Register.stackPointer] = BigInt(stackPointer);
+      return { x, f: new BigUint64Array(32), pc: BigInt(pc), fcsr: 0, reservation: -1n };
+    },
+    save: () => core.saveHart(),
+    load(context) {
+      core.loadHart(context);
+      core.clearReservation();
+    },
+    getPc,
+    getStackPointer: (context) => registers(context)[Register.stackPointer]!,
+    getCall(context) {
+      const x = registers(context);
+      const args: bigint[] = [];
+      for (let i = 0; i < argumentCount; i++) args.push(x[Register.firstArgument + i]!);
+      return { number: x[Register.callNumber]!, arguments: args };
+    },
+    setCall(context, number, args) {
+      const x = registers(context);
+      for (let i = 0; i < argumentCount; i++) x[Register.firstArgument + i] = unsigned(args[i] ?? 0n);
+      x[Register.callNumber] = unsigned(number);
+    },
+    finishCall,
+    fork(context, stackPointer, threadPointer) {
+      const from = context ?? core.saveHart();
+      const copy: SavedContext = { x: from.x.slice(), f: from.f.slice(), pc: from.pc, fcsr: from.fcsr, reservation: -1n };
+      if (stackPointer !== null) copy.x[Register.stackPointer] = unsigned(stackPointer);
+      if (threadPointer !== null) copy.x[Register.threadPointer] = unsigned(threadPointer);
+      finishCall(copy, 0n);
+      return copy;
+    },
+  };
+}

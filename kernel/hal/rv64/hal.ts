@@ -1,0 +1,53 @@
+import type { ClockState } from "../../hardware/clock/state.ts";
+import type { Core } from "../../hardware/cpu/core.ts";
+import type { Ram } from "../../hardware/memory/ram.ts";
+import type { UartState } from "../../hardware/uart/state.ts";
+import type { Trace } from "../../trace/define.ts";
+import { memoryOver, serialOver, timerOver } from "../common.ts";
+import type { Hal, InstructionSet, Mmu } from "../types.ts";
+import { contextsOver } from "./context.ts";
+import { hartOver } from "./hart.ts";
+import { PageTables, userEnd } from "./page-table.ts";
+
+const letter = (name: string): number => 1 << (name.charCodeAt(0) - 65);
+
+const isa: InstructionSet = {
+  name: "rv64",
+  elfMachine: 243,
+  elfMachineName: "RISC-V",
+  machineName: "riscv64",
+  hardwareCapabilities: letter("I") | letter("M") | letter("A") | letter("F") | letter("D") | letter("C"),
+};
+
+export interface HalParts {
+  core: Core;
+  ram: Ram;
+  clock: ClockState;
+  uart: UartState;
+  trace: Trace;
+}
+
+export function createHal({ core, ram, clock, uart, trace }: HalParts): Hal {
+  const memory = memoryOver(ram);
+  const tables = new PageTables(memory, core.ramBase);
+  const mmu: Mmu = {
+    userEnd,
+    initRoot: (root) => tables.initRoot(root),
+    lookup: (root, address) => tables.lookup(root, address),
+    map: (root, address, mapping, allocateTable) => tables.map(root, address, mapping, allocateTable),
+    unmap: (root, address) => tables.unmap(root, address),
+    forEach: (root, start, end, visit) => tables.forEach(root, start, end, visit),
+    release: (root, free) => tables.release(root, free),
+    activate: (root, asid) => core.setAddressSpace(tables.ppnOf(root), asid),
+    flush: (address) => (address === undefined ? core.flushTlb() : core.flushTlb(address)),
+  };
+  return {
+    isa,
+    memory,
+    mmu,
+    contexts: contextsOver(core),
+    hart: hartOver(core),
+    timer: timerOver(clock),
+    serial: serialOver(uart, trace),
+  };
+}

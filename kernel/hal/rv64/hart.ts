@@ -1,0 +1,42 @@
+/** Trap causes of the core in the kernel's words. */
+import { type Core, CoreStop } from "../../hardware/cpu/core.ts";
+import { unreachable } from "../../lib/assert.ts";
+import type { Hart, Trap } from "../types.ts";
+
+function trapOf(core: Core, stop: CoreStop): Trap {
+  const value = (): bigint => BigInt.asUintN(64, core.faultValue());
+  switch (stop) {
+    case CoreStop.budget:
+      return { kind: "budget" };
+    case CoreStop.ecall:
+      return { kind: "systemCall" };
+    case CoreStop.breakpoint:
+      return { kind: "breakpoint" };
+    case CoreStop.illegalInstruction:
+    case CoreStop.waitForInterrupt:
+      return { kind: "illegalInstruction", bits: value() };
+    case CoreStop.instructionPageFault:
+      return { kind: "pageFault", address: value(), access: "execute" };
+    case CoreStop.loadPageFault:
+      return { kind: "pageFault", address: value(), access: "read" };
+    case CoreStop.storePageFault:
+      return { kind: "pageFault", address: value(), access: "write" };
+    case CoreStop.needPage:
+      return { kind: "needPage", page: core.faultPage() };
+    case CoreStop.accessFault:
+      return { kind: "busError", address: value(), description: "no memory at this address" };
+    case CoreStop.misalignedAtomic:
+      return { kind: "busError", address: value(), description: "misaligned atomic access" };
+    default:
+      return unreachable(stop);
+  }
+}
+
+export const hartOver = (core: Core): Hart => ({
+  run(budget, counters) {
+    core.setCounters(counters.instructions, counters.timeNs);
+    const stop = core.run(budget);
+    return { trap: trapOf(core, stop), executed: core.executed() };
+  },
+  dropReservation: () => core.clearReservation(),
+});

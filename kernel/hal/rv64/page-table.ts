@@ -1,0 +1,163 @@
+/**
+ * Sv39 page tables (RISC-V Privileged Architecture, chapter "Sv39") in guest RAM.
+ *
+ * Three levels of 512 eight-byte entries. Only 4 KiB leaves are made. A and D are set when an entry is made,
+ * since the hart raises a page fault where they are clear. A frame's entry holds its physical page number, so
+ * entries stay below 2^44 and are handled as numbers.
+ */
+import type { FrameNumber } from "../../lib/ids.ts";
+import { assert } from "../../lib/assert.ts";
+import { type Mapping, type Mmu, Permission, type Permissions, type PhysicalMemory, pageBytes } from "../types.ts";
+
+const Entry = { valid: 1, read: 2, write: 4, execute: 8, user: 16, accessed: 64, dirty: 128 } as const;
+const leafBits = Entry.read | Entry.write | Entry.execute;
+const entriesPerTable = 512;
+/** Bytes covered by one entry of the tables at depth 0, 1, 2. */
+const spans = [2 ** 30, 2 ** 21, 2 ** 12] as const;
+export const userEnd = 2 ** 38;
+
+const indexAt = (address: number, depth: number): number => Math.floor(address / spans[depth]!) % entriesPerTable;
+
+/** A page that may not be touched at all keeps its frame in an entry that user mode cannot use. */
+const inaccessible = Entry.valid | Entry.read | Entry.accessed;
+
+function flagsOf(permissions: Permissions): number {
+  if (permissions === 0) return inaccessible;
+  let flags = Entry.valid | Entry.user | Entry.accessed;
+  if (permissions & (Permission.read | Permission.write)) flags |= Entry.read;
+  if (permissions & Permission.write) flags |= Entry.write | Entry.dirty;
+  if (permissions & Permission.execute) flags |= Entry.execute;
+  return flags;
+}
+
+const permissionsOf = (flags: number): Permissions =>
+  (flags & Entry.user) === 0
+    ? 0
+    : (flags & Entry.read ? Permission.read : 0) |
+      (flags & Entry.write ? Permission.write : 0) |
+      (flags & Entry.execute ? Permission.execute : 0);
+
+export class PageTables implements Pick<Mmu, "initRoot" | "lookup" | "map" | "unmap" | "forEach" | "release"> {
+  readonly #memory: PhysicalMemory;
+  readonly #firstPpn: number;
+
+  constructor(memory: PhysicalMemory, ramBase: number) {
+    this.#memory = memory;
+    this.#firstPpn = ramBase / pageBytes;
+  }
+
+  ppnOf(frame: FrameNumber): number {
+    return this.#firstPpn + frame;
+  }
+
+  #get(table: FrameNumber, index: number): number {
+    const bytes = this.#memory.read(table);
+    const at = index * 8;
+    const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+    const middle = bytes[at + 3]! | (bytes[at + 4]! << 8) | (bytes[at + 5]! << 16);
+    return low + middle * 2 ** 24;
+  }
+
+  #set(table: FrameNumber, index: number, frame: FrameNumber, flags: number): void {
+    const bytes = this.#memory.write(table);
+    const entry = flags === 0 ? 0 : this.ppnOf(frame) * 1024 + flags;
+    const at = index * 8;
+    const high = Math.floor(entry / 2 ** 24);
+    for (let i = 0; i < 3; i++) bytes[at + i] = entry >>> (8 * i);
+    for (let i = 0; i < 3; i++) bytes[at + 3 + i] = high >>> (8 * i);
+    bytes[at + 6] = 0;
+    bytes[at + 7] = 0;
+  }
+
+  #frameOf(entry: number): FrameNumber {
+    return (Math.floor(entry / 1024) - this.#firstPpn) as FrameNumber;
+  }
+
+  /** The table that holds the leaf entry of an address, if there is one. */
+  #leafTable(root: FrameNumber, address: number): FrameNumber | null {
+    let table = root;
+    for (let depth = 0; depth < 2; depth++) {
+      const entry = this.#get(table, indexAt(address, depth));
+      if ((entry & Entry.valid) === 0) return null;
+      table = this.#frameOf(entry);
+    }
+    return table;
+  }
+
+  initRoot(root: FrameNumber): void {
+    this.#memory.clear(root);
+  }
+
+  lookup(root: FrameNumber, address: number): Mapping | null {
+    const table = this.#leafTable(root, address);
+    if (table === null) return null;
+    const entry = this.#get(table, indexAt(address, 2));
+    return entry & Entry.valid ? { frame: this.#frameOf(entry), permissions: permissionsOf(entry) } : null;
+  }
+
+  map(root: FrameNumber, address: number, mapping: Mapping, allocateTable: () => FrameNumber | null): boolean {
+    assert(address >= 0 && address < userEnd && address % pageBytes === 0, "a page of user memory");
+    let table = root;
+    for (let depth = 0; depth < 2; depth++) {
+      const index = indexAt(address, depth);
+      const entry = this.#get(table, index);
+      if (entry & Entry.valid) {
+        table = this.#frameOf(entry);
+        continue;
+      }
+      const next = allocateTable();
+      if (next === null) return false;
+      this.#memory.clear(next);
+      this.#set(table, index, next, Entry.valid);
+      table = next;
+    }
+    this.#set(table, indexAt(address, 2), mapping.frame, flagsOf(mapping.permissions));
+    return true;
+  }
+
+  unmap(root: FrameNumber, address: number): Mapping | null {
+    const table = this.#leafTable(root, address);
+    if (table === null) return null;
+    const index = indexAt(address, 2);
+    const entry = this.#get(table, index);
+    if ((entry & Entry.valid) === 0) return null;
+    this.#set(table, index, 0 as FrameNumber, 0);
+    return { frame: this.#frameOf(entry), permissions: permissionsOf(entry) };
+  }
+
+  forEach(root: FrameNumber, start: number, end: number, visit: (address: number, mapping: Mapping) => void): void {
+    let address = start;
+    while (address < end) {
+      const top = this.#get(root, indexAt(address, 0));
+      if ((top & Entry.valid) === 0) {
+        address = (Math.floor(address / spans[0]) + 1) * spans[0];
+        continue;
+      }
+      const middle = this.#get(this.#frameOf(top), indexAt(address, 1));
+      const stop = Math.min(end, (Math.floor(address / spans[1]) + 1) * spans[1]);
+      if ((middle & Entry.valid) === 0) {
+        address = stop;
+        continue;
+      }
+      const table = this.#frameOf(middle);
+      for (; address < stop; address += pageBytes) {
+        const entry = this.#get(table, indexAt(address, 2));
+        if (entry & Entry.valid) visit(address, { frame: this.#frameOf(entry), permissions: permissionsOf(entry) });
+      }
+    }
+  }
+
+  release(root: FrameNumber, free: (frame: FrameNumber) => void): void {
+    for (let i = 0; i < entriesPerTable; i++) {
+      const top = this.#get(root, i);
+      if ((top & Entry.valid) === 0) continue;
+      const middle = this.#frameOf(top);
+      for (let j = 0; j < entriesPerTable; j++) {
+        const entry = this.#get(middle, j);
+        if (entry & Entry.valid && (entry & leafBits) === 0) free(this.#frameOf(entry));
+      }
+      free(middle);
+    }
+    free(root);
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * The door between kernel and hardware. Everything above sees these interfaces and no register name.
+ *
+ * The implementation for one instruction set lives in hal/<isa>; machine/ picks it. A second instruction set is
+ * another folder with the same file names.
+ */
+import type { FrameNumber } from "../lib/ids.ts";
+
+export const pageBytes = 4096;
+
+/** Permission bits of a page or region. */
+export const Permission = { read: 1, write: 2, execute: 4 } as const;
+export type Permissions = number;
+export type Access = "read" | "write" | "execute";
+
+/** Physical memory by frame. */
+export interface PhysicalMemory {
+  readonly frames: number;
+  read(frame: FrameNumber): Uint8Array;
+  write(frame: FrameNumber): Uint8Array;
+  clear(frame: FrameNumber): void;
+}
+
+/** What the MMU's structures say about one page. */
+export interface Mapping {
+  frame: FrameNumber;
+  permissions: Permissions;
+}
+
+/** Page tables in physical memory. `root` is the frame of the top table. */
+export interface Mmu {
+  /** First address that a program can never have. */
+  readonly userEnd: number;
+  /** Prepares an empty top table in a frame. */
+  initRoot(root: FrameNumber): void;
+  lookup(root: FrameNumber, address: number): Mapping | null;
+  /** Sets a page's entry; false when `allocateTable` gave no frame for a table on the way. */
+  map(root: FrameNumber, address: number, mapping: Mapping, allocateTable: () => FrameNumber | null): boolean;
+  /** Clears a page's entry and says what it was. */
+  unmap(root: FrameNumber, address: number): Mapping | null;
+  /** Calls back for every mapped page of [start, end), ascending; skips what has no tables. */
+  forEach(root: FrameNumber, start: number, end: number, visit: (address: number, mapping: Mapping) => void): void;
+  /** Calls back for every table frame, the root last. The tables are not usable afterwards. */
+  release(root: FrameNumber, free: (frame: FrameNumber) => void): void;
+  /** Makes the hart translate by these tables. */
+  activate(root: FrameNumber, asid: number): void;
+  /** Forgets cached translations: of one page of the active space, or all of all spaces. */
+  flush(address?: number): void;
+}
+
+/** The registers of a thread that is not on the hart. Plain data; its content is the instruction set's own. */
+export interface SavedContext {
+  x: BigUint64Array;
+  f: BigUint64Array;
+  pc: bigint;
+  fcsr: number;
+  reservation: bigint;
+}
+
+/** null stands for the registers that are live on the hart. */
+export type ContextRef = SavedContext | null;
+
+export interface Contexts {
+  /** A program's first instruction: everything zero but these. */
+  create(pc: number, stackPointer: number): SavedContext;
+  /** Takes the live registers off the hart. */
+  save(): SavedContext;
+  load(context: SavedContext): void;
+  getPc(context: ContextRef): bigint;
+  getStackPointer(context: ContextRef): bigint;
+  /** Number and arguments of the call that the context stands on. */
+  getCall(context: ContextRef): { number: bigint; arguments: bigint[] };
+  setCall(context: ContextRef, number: bigint, args: readonly bigint[]): void;
+  /** Puts a call's result in place and goes past the call. */
+  finishCall(context: ContextRef, result: bigint): void;
+  /** A copy for a new thread of the same program: past the call, result 0, own stack and thread pointer. */
+  fork(context: ContextRef, stackPointer: bigint | null, threadPointer: bigint | null): SavedContext;
+}
+
+/** Why user mode was left. */
+export type Trap =
+  | { kind: "budget" }
+  | { kind: "systemCall" }
+  | { kind: "breakpoint" }
+  | { kind: "illegalInstruction"; bits: bigint }
+  | { kind: "pageFault"; address: bigint; access: Access }
+  | { kind: "busError"; address: bigint; description: string }
+  | { kind: "needPage"; page: number };
+
+export interface Hart {
+  /** User mode, for at most `budget` instructions. */
+  run(budget: number, counters: { instructions: number; timeNs: number }): { trap: Trap; executed: number };
+  /** A trap was taken: what the hart had reserved for an atomic update is lost. */
+  dropReservation(): void;
+}
+
+/** Virtual time, as the kernel uses it. */
+export interface Timer {
+  nowNs(): number;
+  instructions(): number;
+  /** One timeout per thread. */
+  setThreadTimeout(thread: number, dueNs: number): void;
+  cancelThreadTimeout(thread: number): void;
+}
+
+/** The console's line. */
+export interface Serial {
+  available(): number;
+  ended(): boolean;
+  read(most: number): Uint8Array;
+  /** Returns the offset of the first byte in all output. */
+  write(bytes: Uint8Array): number;
+}
+
+/** Facts about the instruction set that programs are told or that files must match. */
+export interface InstructionSet {
+  /** Which number of a system call's row counts. */
+  readonly name: "rv64";
+  /** e_machine of executables. */
+  readonly elfMachine: number;
+  readonly elfMachineName: string;
+  /** utsname.machine. */
+  readonly machineName: string;
+  /** AT_HWCAP. */
+  readonly hardwareCapabilities: number;
+}
+
+export interface Hal {
+  readonly isa: InstructionSet;
+  readonly memory: PhysicalMemory;
+  readonly mmu: Mmu;
+  readonly contexts: Contexts;
+  readonly hart: Hart;
+  readonly timer: Timer;
+  readonly serial: Serial;
+}

@@ -1,0 +1,110 @@
+/**
+ * Page faults: what a page should be becomes what it is.
+ *
+ * A region's backing says where a page comes from; `backingKinds` has the behaviour for each kind. Pages of
+ * files are shared read-only until somebody stores to one, then that task gets its own copy.
+ */
+import { type Access, Permission, pageBytes } from "../hal/types.ts";
+import { alignDown } from "../lib/bits.ts";
+import type { FrameNumber } from "../lib/ids.ts";
+import { memoryFrame } from "../trace/events/memory.ts";
+import { dropFrame, shareFrame } from "./frames.ts";
+import { getImage, imagePage, takeUserFrame } from "./images.ts";
+import type { MmKernel } from "./kernel.ts";
+import { findRegion } from "./regions.ts";
+import { entryPermissions, isPrivate, mapPage, mayGrow, remapPage } from "./space.ts";
+import { type Backing, FrameOwner, type Region, type Space } from "./state.ts";
+
+export type FaultResult = "resolved" | "unmapped" | "forbidden" | "beyondFile" | "outOfMemory";
+
+const needed: Record<Access, number> = { read: Permission.read, write: Permission.write, execute: Permission.execute };
+
+interface BackingOps {
+  /** A frame for a page of the region, with a reference for the new mapping. `own`: one that may be stored to. */
+  frameFor(k: MmKernel, region: Region, page: number, own: boolean): FrameNumber | "beyondFile" | "outOfMemory";
+}
+
+function zeroFrame(k: MmKernel): FrameNumber | "outOfMemory" {
+  const frame = takeUserFrame(k, FrameOwner.anonymous);
+  if (frame === null) return "outOfMemory";
+  k.hal.memory.clear(frame);
+  return frame;
+}
+
+/** A task's own frame with the first `length` bytes of another one, then zeros. */
+function copyFrame(k: MmKernel, from: FrameNumber, length: number): FrameNumber | "outOfMemory" {
+  shareFrame(k.mm.frames, from); // or making room could give it up
+  const frame = zeroFrame(k);
+  if (frame !== "outOfMemory") k.hal.memory.write(frame).set(k.hal.memory.read(from).subarray(0, length));
+  dropFrame(k.mm.frames, from);
+  return frame;
+}
+
+const backingKinds: Record<Backing["kind"], BackingOps> = {
+  anonymous: { frameFor: (k) => zeroFrame(k) },
+  image: {
+    frameFor(k, region, page, own) {
+      const backing = region.backing as Backing & { kind: "image" };
+      const within = page - region.start;
+      const image = getImage(k, backing.image);
+      const index = (backing.offset + within) / pageBytes;
+      const inFile = Math.min(pageBytes, backing.fileBytes - within);
+      if (inFile <= 0 || index >= image.frames.length) return backing.beyond === "zero" ? zeroFrame(k) : "beyondFile";
+      const cached = imagePage(k, image, index);
+      if (cached === null) return "outOfMemory";
+      const wholePage = inFile === pageBytes || backing.beyond === "fault";
+      if (own || !wholePage) return copyFrame(k, cached, inFile);
+      shareFrame(k.mm.frames, cached);
+      return cached;
+    },
+  },
+};
+
+function note(k: MmKernel, space: Space, page: number, frame: FrameNumber, reason: string): void {
+  if (k.trace.on(memoryFrame)) k.trace.write(memoryFrame, { space: space.id, address: BigInt(page), frame, reason });
+}
+
+function bringIn(k: MmKernel, space: Space, region: Region, page: number, own: boolean): FaultResult {
+  if (!mayGrow(space)) return "outOfMemory";
+  const frame = backingKinds[region.backing.kind].frameFor(k, region, page, own);
+  if (typeof frame !== "number") return frame;
+  if (!mapPage(k, space, page, frame, entryPermissions(k, region, frame))) {
+    dropFrame(k.mm.frames, frame);
+    return "outOfMemory";
+  }
+  note(k, space, page, frame, region.backing.kind);
+  return "resolved";
+}
+
+/** The page is there but its frame is seen by others: this space gets a copy. */
+function makePrivate(k: MmKernel, space: Space, region: Region, page: number, frame: FrameNumber): FaultResult {
+  if (isPrivate(k, frame)) {
+    remapPage(k, space, page, frame, region.permissions);
+    return "resolved";
+  }
+  const copy = copyFrame(k, frame, pageBytes);
+  if (copy === "outOfMemory") return "outOfMemory";
+  remapPage(k, space, page, copy, region.permissions);
+  dropFrame(k.mm.frames, frame);
+  note(k, space, page, copy, "copy");
+  return "resolved";
+}
+
+/**
+ * Makes one access possible, or says why it is not. `force` is the debugger's: it reads and stores whatever the
+ * region permits, a store going to the task's own copy.
+ */
+export function resolveFault(k: MmKernel, space: Space, address: number, access: Access, force = false): FaultResult {
+  const region = findRegion(space.regions, address);
+  if (region === null) return "unmapped";
+  if (!force && (region.permissions & needed[access]) === 0) return "forbidden";
+  const page = alignDown(address, pageBytes);
+  const mapping = k.hal.mmu.lookup(space.root, page);
+  const store = access === "write";
+  if (mapping === null) return bringIn(k, space, region, page, store);
+  if (store && (!isPrivate(k, mapping.frame) || (mapping.permissions & Permission.write) === 0)) {
+    return makePrivate(k, space, region, page, mapping.frame);
+  }
+  k.hal.mmu.flush();
+  return "resolved";
+}

@@ -1,0 +1,82 @@
+/**
+ * The page cache: contents of files in frames, shared by all who map or read them.
+ *
+ * An image is content, named by its hash, and never changes; a path may come to name another image. A page is
+ * brought in when it is first used and given up again when memory runs out and nobody maps it.
+ */
+import { pageBytes } from "../hal/types.ts";
+import { assert, must } from "../lib/assert.ts";
+import type { FrameNumber, ImageId } from "../lib/ids.ts";
+import { memoryReclaim } from "../trace/events/memory.ts";
+import { dropFrame, takeFrame } from "./frames.ts";
+import type { MmKernel } from "./kernel.ts";
+import { FrameOwner, type Image } from "./state.ts";
+
+export const getImage = (k: MmKernel, id: ImageId): Image => must(k.mm.images.get(id), `image ${id} exists`);
+
+/** The image of a content; makes it known if it is not. */
+export function addImage(k: Pick<MmKernel, "mm">, hash: string, size: number): ImageId {
+  for (const image of k.mm.images.values()) if (image.hash === hash && image.size === size) return image.id;
+  const id = k.mm.nextImage++ as ImageId;
+  k.mm.images.set(id, { id, hash, size, frames: new Int32Array(Math.ceil(size / pageBytes)).fill(-1) });
+  return id;
+}
+
+/** A frame for user memory or the page cache, if need be by giving up cached pages. */
+export function takeUserFrame(k: MmKernel, owner: FrameOwner): FrameNumber | null {
+  return takeFrame(k.mm.frames, owner) ?? (reclaim(k) > 0 ? takeFrame(k.mm.frames, owner) : null);
+}
+
+/** Frames that `reclaim` would free. */
+export function reclaimableFrames(k: Pick<MmKernel, "mm">): number {
+  let count = 0;
+  for (const image of k.mm.images.values()) {
+    for (const frame of image.frames) if (frame >= 0 && k.mm.frames.references[frame] === 1) count += 1;
+  }
+  return count;
+}
+
+export function reclaim(k: MmKernel): number {
+  let count = 0;
+  for (const image of k.mm.images.values()) {
+    for (let i = 0; i < image.frames.length; i++) {
+      const frame = image.frames[i]! as FrameNumber;
+      if (frame < 0 || k.mm.frames.references[frame] !== 1) continue;
+      dropFrame(k.mm.frames, frame);
+      image.frames[i] = -1;
+      count += 1;
+    }
+  }
+  if (k.trace.on(memoryReclaim)) k.trace.write(memoryReclaim, { frames: count });
+  return count;
+}
+
+/** The frame with a page of the file (zeros behind its end), or null when memory is short. */
+export function imagePage(k: MmKernel, image: Image, index: number): FrameNumber | null {
+  const cached = image.frames[index];
+  assert(cached !== undefined, "the page is inside the file");
+  if (cached >= 0) return cached as FrameNumber;
+  const frame = takeUserFrame(k, FrameOwner.image);
+  if (frame === null) return null;
+  const content = k.content(image.hash);
+  assert(content.length === image.size, `the content of ${image.hash} has the size it was announced with`);
+  k.hal.memory.clear(frame);
+  k.hal.memory.write(frame).set(content.subarray(index * pageBytes, (index + 1) * pageBytes));
+  image.frames[index] = frame;
+  return frame;
+}
+
+/** Bytes of a file through the cache; stops at its end. null when memory is short. */
+export function readImage(k: MmKernel, image: Image, offset: number, length: number): Uint8Array | null {
+  const end = Math.min(image.size, offset + length);
+  const bytes = new Uint8Array(Math.max(0, end - offset));
+  for (let at = offset; at < end; ) {
+    const index = Math.floor(at / pageBytes);
+    const frame = imagePage(k, image, index);
+    if (frame === null) return null;
+    const stop = Math.min(end, (index + 1) * pageBytes);
+    bytes.set(k.hal.memory.read(frame).subarray(at - index * pageBytes, stop - index * pageBytes), at - offset);
+    at = stop;
+  }
+  return bytes;
+}

@@ -1,0 +1,12 @@
+import type { Hal } from "../hal/types.ts";
+import type { Trace } from "../trace/define.ts";
+import type { MmState } from "./state.ts";
+
+/** The slice of the kernel that mm needs; the whole kernel satisfies it by structure. */
+export interface MmKernel {
+  readonly mm: MmState;
+  readonly hal: Hal;
+  readonly trace: Trace;
+  /** Bytes of a file by hash: fixed content that the host keeps. */
+  readonly content: (hash: string) => Uint8Array;
+}

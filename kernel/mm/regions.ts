@@ -1,0 +1,110 @@
+/**
+ * The sorted list of regions of an address space: pure list work, no page tables.
+ *
+ * Invariant: page-aligned, ascending, disjoint. Neighbours that are alike are one region.
+ */
+import { assert } from "../lib/assert.ts";
+import type { Permissions } from "../hal/types.ts";
+import type { Backing, Region } from "./state.ts";
+
+/** Index of the first region that ends behind the address. */
+export function firstBehind(regions: readonly Region[], address: number): number {
+  let low = 0;
+  let high = regions.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (regions[middle]!.end <= address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export function findRegion(regions: readonly Region[], address: number): Region | null {
+  const region = regions[firstBehind(regions, address)];
+  return region !== undefined && region.start <= address ? region : null;
+}
+
+/** Whether regions cover every byte of [start, end). */
+export function covers(regions: readonly Region[], start: number, end: number): boolean {
+  let at = start;
+  for (let i = firstBehind(regions, start); at < end; i++) {
+    const region = regions[i];
+    if (region === undefined || region.start > at) return false;
+    at = region.end;
+  }
+  return true;
+}
+
+export function isFree(regions: readonly Region[], start: number, end: number): boolean {
+  const region = regions[firstBehind(regions, start)];
+  return region === undefined || region.start >= end;
+}
+
+/** The highest free range of this size below `top`, not below `bottom`; null if there is none. */
+export function findGap(regions: readonly Region[], size: number, bottom: number, top: number): number | null {
+  let end = top;
+  for (let i = firstBehind(regions, top - 1); i >= 0; i--) {
+    const region = regions[i];
+    if (region === undefined || region.start >= top) continue;
+    if (end - region.end >= size) break;
+    end = Math.min(end, region.start);
+  }
+  return end - size >= bottom ? end - size : null;
+}
+
+/** What backs the part of a region that begins `delta` bytes in. */
+function backingFrom(backing: Backing, delta: number): Backing {
+  if (backing.kind === "anonymous") return { kind: "anonymous" };
+  return { ...backing, offset: backing.offset + delta, fileBytes: Math.max(0, backing.fileBytes - delta) };
+}
+
+/** Makes `address` a border between regions, if it is inside one. */
+function splitAt(regions: Region[], address: number): void {
+  const index = firstBehind(regions, address);
+  const region = regions[index];
+  if (region === undefined || region.start >= address) return;
+  const upper: Region = { ...region, start: address, backing: backingFrom(region.backing, address - region.start) };
+  region.end = address;
+  regions.splice(index + 1, 0, upper);
+}
+
+function alike(lower: Region, upper: Region): boolean {
+  return (
+    lower.end === upper.start &&
+    lower.permissions === upper.permissions &&
+    lower.name === upper.name &&
+    lower.backing.kind === "anonymous" &&
+    upper.backing.kind === "anonymous"
+  );
+}
+
+function mergeAt(regions: Region[], index: number): void {
+  const lower = regions[index];
+  const upper = regions[index + 1];
+  if (lower === undefined || upper === undefined || !alike(lower, upper)) return;
+  lower.end = upper.end;
+  regions.splice(index + 1, 1);
+}
+
+/** Puts a region into a range that is free. */
+export function insertRegion(regions: Region[], region: Region): void {
+  assert(region.start < region.end && isFree(regions, region.start, region.end), "a region goes where none is");
+  const index = firstBehind(regions, region.start);
+  regions.splice(index, 0, region);
+  mergeAt(regions, index);
+  mergeAt(regions, index - 1);
+}
+
+/** Takes everything in [start, end) out and returns it. */
+export function removeRange(regions: Region[], start: number, end: number): Region[] {
+  splitAt(regions, start);
+  splitAt(regions, end);
+  const from = firstBehind(regions, start);
+  let to = from;
+  while (to < regions.length && regions[to]!.start < end) to += 1;
+  return regions.splice(from, to - from);
+}
+
+export function protectRange(regions: Region[], start: number, end: number, permissions: Permissions): void {
+  for (const region of removeRange(regions, start, end)) insertRegion(regions, { ...region, permissions });
+}

@@ -1,0 +1,168 @@
+/**
+ * Address spaces: regions, and the page tables that follow them.
+ *
+ * Every function leaves table and regions agreeing: no page of the table lies outside the regions, and none
+ * permits more than its region does. Ranges are page-aligned and checked by the caller (below mmu.userEnd).
+ */
+import { Permission, type Permissions, pageBytes } from "../hal/types.ts";
+import { assert, must } from "../lib/assert.ts";
+import type { FrameNumber, SpaceId, TaskId } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
+import { memoryMap, memoryProtect, memoryUnmap } from "../trace/events/memory.ts";
+import { dropFrame, takeFrame } from "./frames.ts";
+import type { MmKernel } from "./kernel.ts";
+import { insertRegion, protectRange, removeRange } from "./regions.ts";
+import { FrameOwner, type Region, type Space } from "./state.ts";
+
+export const getSpace = (k: Pick<MmKernel, "mm">, id: SpaceId): Space => must(k.mm.spaces.get(id), `space ${id} exists`);
+
+/** Programs may not map pages below this one, so that a null pointer with an offset faults. */
+export const lowestAddress = 0x10000;
+/** Free space below the stack region. */
+const stackGuardBytes = 1024 * 1024;
+
+export const stackTop = (k: Pick<MmKernel, "hal">): number => k.hal.mmu.userEnd - pageBytes;
+
+function freeAsid(k: MmKernel): number {
+  const used = new Set<number>();
+  for (const space of k.mm.spaces.values()) used.add(space.asid);
+  let asid = 1;
+  while (used.has(asid)) asid += 1;
+  assert(asid < 65536, "fewer spaces than address-space numbers");
+  return asid;
+}
+
+/** An empty space; null when there is no frame for its top table. */
+export function createSpace(k: MmKernel, task: TaskId, frameLimit: number): Space | null {
+  const root = takeFrame(k.mm.frames, FrameOwner.table);
+  if (root === null) return null;
+  k.hal.mmu.initRoot(root);
+  const space: Space = {
+    id: k.mm.nextSpace++ as SpaceId,
+    task,
+    asid: freeAsid(k),
+    root,
+    regions: [],
+    residentFrames: 1,
+    peakFrames: 1,
+    frameLimit,
+    heapStart: 0,
+    heapEnd: 0,
+    mapTop: stackTop(k) - limits.stackBytes - stackGuardBytes,
+  };
+  k.mm.spaces.set(space.id, space);
+  return space;
+}
+
+export function destroySpace(k: MmKernel, id: SpaceId): void {
+  const space = getSpace(k, id);
+  k.hal.mmu.forEach(space.root, 0, k.hal.mmu.userEnd, (_address, mapping) => dropFrame(k.mm.frames, mapping.frame));
+  k.hal.mmu.release(space.root, (frame) => dropFrame(k.mm.frames, frame));
+  k.hal.mmu.flush();
+  k.mm.spaces.delete(id);
+}
+
+/** Room for one more frame under the space's own limit. */
+export const mayGrow = (space: Space): boolean => space.frameLimit === 0 || space.residentFrames < space.frameLimit;
+
+function charge(space: Space): void {
+  space.residentFrames += 1;
+  if (space.residentFrames > space.peakFrames) space.peakFrames = space.residentFrames;
+}
+
+/** Puts a frame (whose reference the caller holds) at a page; false when there is no memory for it or its tables. */
+export function mapPage(k: MmKernel, space: Space, address: number, frame: FrameNumber, permissions: Permissions): boolean {
+  if (!mayGrow(space)) return false;
+  const allocateTable = (): FrameNumber | null => {
+    const table = mayGrow(space) ? takeFrame(k.mm.frames, FrameOwner.table) : null;
+    if (table !== null) charge(space);
+    return table;
+  };
+  if (!k.hal.mmu.map(space.root, address, { frame, permissions }, allocateTable)) return false;
+  charge(space);
+  k.hal.mmu.flush(address);
+  return true;
+}
+
+/** Changes the frame or the permissions of a page that is mapped. */
+export function remapPage(k: MmKernel, space: Space, address: number, frame: FrameNumber, permissions: Permissions): void {
+  const done = k.hal.mmu.map(space.root, address, { frame, permissions }, () => null);
+  assert(done, "the page had its tables");
+  k.hal.mmu.flush();
+}
+
+export function addRegion(k: MmKernel, space: Space, region: Region): void {
+  insertRegion(space.regions, region);
+  if (!k.trace.on(memoryMap)) return;
+  const { start, end, permissions, name } = region;
+  k.trace.write(memoryMap, { space: space.id, start: BigInt(start), end: BigInt(end), permissions: permissionText(permissions), name });
+}
+
+export function unmapRange(k: MmKernel, space: Space, start: number, end: number): void {
+  if (removeRange(space.regions, start, end).length === 0) return;
+  const pages: number[] = [];
+  k.hal.mmu.forEach(space.root, start, end, (address) => pages.push(address));
+  for (const page of pages) {
+    dropFrame(k.mm.frames, k.hal.mmu.unmap(space.root, page)!.frame);
+    space.residentFrames -= 1;
+  }
+  if (pages.length > 0) k.hal.mmu.flush();
+  if (k.trace.on(memoryUnmap)) k.trace.write(memoryUnmap, { space: space.id, start: BigInt(start), end: BigInt(end) });
+}
+
+/** Whether a store may go to this frame without a copy. */
+export const isPrivate = (k: Pick<MmKernel, "mm">, frame: FrameNumber): boolean =>
+  k.mm.frames.owner[frame] === FrameOwner.anonymous && k.mm.frames.references[frame] === 1;
+
+/** What a page's entry may permit: its region's permissions, but no store to a frame that others see. */
+export const entryPermissions = (k: MmKernel, region: Region, frame: FrameNumber): Permissions =>
+  isPrivate(k, frame) ? region.permissions : region.permissions & ~Permission.write;
+
+export function protectPages(k: MmKernel, space: Space, start: number, end: number, permissions: Permissions): void {
+  protectRange(space.regions, start, end, permissions);
+  const pages: { address: number; frame: FrameNumber }[] = [];
+  k.hal.mmu.forEach(space.root, start, end, (address, { frame }) => pages.push({ address, frame }));
+  for (const { address, frame } of pages) {
+    const allowed = isPrivate(k, frame) ? permissions : permissions & ~Permission.write;
+    k.hal.mmu.map(space.root, address, { frame, permissions: allowed }, () => null);
+  }
+  if (pages.length > 0) k.hal.mmu.flush();
+  if (!k.trace.on(memoryProtect)) return;
+  k.trace.write(memoryProtect, { space: space.id, start: BigInt(start), end: BigInt(end), permissions: permissionText(permissions) });
+}
+
+/** Moves pages that are mapped to other addresses (mremap); the frames and what they hold stay. */
+export function movePages(k: MmKernel, space: Space, from: number, to: number, length: number): boolean {
+  const pages: { address: number; frame: FrameNumber; permissions: Permissions }[] = [];
+  k.hal.mmu.forEach(space.root, from, from + length, (address, mapping) => pages.push({ address, ...mapping }));
+  for (const { address, frame, permissions } of pages) {
+    k.hal.mmu.unmap(space.root, address);
+    space.residentFrames -= 1;
+    if (!mapPage(k, space, address - from + to, frame, permissions)) {
+      dropFrame(k.mm.frames, frame);
+      k.hal.mmu.flush();
+      return false;
+    }
+  }
+  k.hal.mmu.flush();
+  return true;
+}
+
+/** Bytes that programs could come to hold in frames of their own: what a limit is compared with before mapping more. */
+export function committedBytes(space: Space): number {
+  let bytes = 0;
+  for (const region of space.regions) {
+    const own = region.permissions & Permission.write || (region.backing.kind === "anonymous" && region.permissions !== 0);
+    if (own && region.name !== "[stack]") bytes += region.end - region.start;
+  }
+  return bytes;
+}
+
+/** Whether `bytes` more of private memory may be promised: not beyond the task's limit nor beyond all of RAM. */
+export function mayCommit(k: MmKernel, space: Space, bytes: number): boolean {
+  const most = Math.min(space.frameLimit || k.hal.memory.frames, k.hal.memory.frames) * pageBytes;
+  return committedBytes(space) + bytes <= most;
+}
+
+export const permissionText = (permissions: Permissions): string =>
+  `${permissions & Permission.read ? "r" : "-"}${permissions & Permission.write ? "w" : "-"}${permissions & Permission.execute ? "x" : "-"}`;

@@ -1,0 +1,86 @@
+/**
+ * Memory as data: frames, address spaces, regions, file contents.
+ *
+ * The page tables themselves are in guest RAM; a region says what a page *should* be, the table what it *is*.
+ */
+import type { Permissions } from "../hal/types.ts";
+import type { FrameNumber, ImageId, SpaceId, TaskId } from "../lib/ids.ts";
+
+/** Whose a frame is. */
+export const FrameOwner = { free: 0, kernel: 1, table: 2, anonymous: 3, image: 4 } as const;
+export type FrameOwner = (typeof FrameOwner)[keyof typeof FrameOwner];
+
+export interface FramesState {
+  owner: Uint8Array;
+  /** Page-table entries, and the page cache, that refer to the frame. */
+  references: Uint32Array;
+  free: number;
+  /** Where the search for a free frame goes on. */
+  next: number;
+}
+
+/** A file's content; its pages are cached in frames once somebody used them. */
+export interface Image {
+  id: ImageId;
+  hash: string;
+  size: number;
+  /** Frame of each page, or -1. The cache itself counts as one reference. */
+  frames: Int32Array;
+}
+
+export type Backing =
+  | { kind: "anonymous" }
+  | {
+      kind: "image";
+      image: ImageId;
+      /** Page-aligned offset in the file of the region's first byte. */
+      offset: number;
+      /** Bytes from the region's start that come from the file. */
+      fileBytes: number;
+      /** What pages wholly behind them are: zeros (a program's segment) or not there (a mapped file). */
+      beyond: "zero" | "fault";
+    };
+
+export interface Region {
+  start: number;
+  end: number;
+  permissions: Permissions;
+  backing: Backing;
+  /** For listings: "[stack]", "[heap]", a path. */
+  name: string;
+}
+
+export interface Space {
+  id: SpaceId;
+  task: TaskId;
+  asid: number;
+  root: FrameNumber;
+  /** Ascending, disjoint. */
+  regions: Region[];
+  /** Pages that have a frame, and page tables. */
+  residentFrames: number;
+  peakFrames: number;
+  /** 0: no limit of its own. */
+  frameLimit: number;
+  /** The heap's bounds: brk moves `heapEnd` between `heapStart` and `heapLimit`. */
+  heapStart: number;
+  heapEnd: number;
+  /** mmap chooses addresses below this one. */
+  mapTop: number;
+}
+
+export interface MmState {
+  frames: FramesState;
+  spaces: Map<SpaceId, Space>;
+  nextSpace: number;
+  images: Map<ImageId, Image>;
+  nextImage: number;
+}
+
+export const initMm = (frames: number): MmState => ({
+  frames: { owner: new Uint8Array(frames), references: new Uint32Array(frames), free: frames, next: 0 },
+  spaces: new Map(),
+  nextSpace: 1,
+  images: new Map(),
+  nextImage: 1,
+});

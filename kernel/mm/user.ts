@@ -1,0 +1,122 @@
+/**
+ * Copies between the kernel and a task's memory, with demand paging on the way.
+ *
+ * An address is whatever the program left in a register: any 64-bit value. A copy is made once, so what the
+ * kernel checked is what it uses. Errors: EFAULT (not memory, or not permitted), ENOMEM (no frame for it).
+ */
+import { type Access, pageBytes } from "../hal/types.ts";
+import { alignDown, alignUp } from "../lib/bits.ts";
+import type { Errno } from "../lib/errno.ts";
+import type { FrameNumber } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
+import { resolveFault } from "./fault.ts";
+import { getImage } from "./images.ts";
+import type { MmKernel } from "./kernel.ts";
+import { findRegion } from "./regions.ts";
+import type { Space } from "./state.ts";
+
+export type Copied<T> = { ok: true; value: T } | { ok: false; errno: Errno };
+const bad = (errno: Errno): { ok: false; errno: Errno } => ({ ok: false, errno });
+
+/** The address as a number if [address, address + length) can be user memory at all. */
+export function userRange(k: Pick<MmKernel, "hal">, address: bigint, length: number): number | null {
+  const end = BigInt(k.hal.mmu.userEnd);
+  return address >= 0n && address <= end && address + BigInt(length) <= end ? Number(address) : null;
+}
+
+/** The frame that an access to a page goes to, faulted in. */
+function reach(k: MmKernel, space: Space, page: number, access: Access, force: boolean): Copied<FrameNumber> {
+  const result = resolveFault(k, space, page, access, force);
+  if (result === "outOfMemory") return bad("ENOMEM");
+  const mapping = result === "resolved" ? k.hal.mmu.lookup(space.root, page) : null;
+  return mapping === null ? bad("EFAULT") : { ok: true, value: mapping.frame };
+}
+
+/** Visits the pieces of a range, page by page. */
+function eachPage(start: number, length: number, visit: (page: number, from: number, to: number, at: number) => Errno | null): Errno | null {
+  for (let at = 0; at < length; ) {
+    const page = alignDown(start + at, pageBytes);
+    const from = start + at - page;
+    const to = Math.min(pageBytes, from + length - at);
+    const errno = visit(page, from, to, at);
+    if (errno !== null) return errno;
+    at += to - from;
+  }
+  return null;
+}
+
+export function copyIn(k: MmKernel, space: Space, address: bigint, length: number): Copied<Uint8Array> {
+  if (length === 0) return { ok: true, value: new Uint8Array(0) };
+  const start = userRange(k, address, length);
+  if (start === null) return bad("EFAULT");
+  const bytes = new Uint8Array(length);
+  const errno = eachPage(start, length, (page, from, to, at) => {
+    const frame = reach(k, space, page, "read", false);
+    if (!frame.ok) return frame.errno;
+    bytes.set(k.hal.memory.read(frame.value).subarray(from, to), at);
+    return null;
+  });
+  return errno === null ? { ok: true, value: bytes } : bad(errno);
+}
+
+export function copyOut(k: MmKernel, space: Space, address: bigint, bytes: Uint8Array, force = false): Errno | null {
+  if (bytes.length === 0) return null;
+  const start = userRange(k, address, bytes.length);
+  if (start === null) return "EFAULT";
+  return eachPage(start, bytes.length, (page, from, to, at) => {
+    const frame = reach(k, space, page, "write", force);
+    if (!frame.ok) return frame.errno;
+    k.hal.memory.write(frame.value).set(bytes.subarray(at, at + to - from), from);
+    return null;
+  });
+}
+
+/** The bytes of a string up to its NUL; ENAMETOOLONG when there is none in the first `most` bytes. */
+export function readString(k: MmKernel, space: Space, address: bigint, most: number = limits.pathBytes): Copied<Uint8Array> {
+  const pieces: number[] = [];
+  let at = address;
+  while (pieces.length < most) {
+    const start = userRange(k, at, 1);
+    if (start === null) return bad("EFAULT");
+    const length = Math.min(alignUp(start + 1, pageBytes) - start, most - pieces.length);
+    const piece = copyIn(k, space, at, length);
+    if (!piece.ok) return piece;
+    const end = piece.value.indexOf(0);
+    for (const byte of end < 0 ? piece.value : piece.value.subarray(0, end)) pieces.push(byte);
+    if (end >= 0) return { ok: true, value: Uint8Array.from(pieces) };
+    at += BigInt(length);
+  }
+  return bad("ENAMETOOLONG");
+}
+
+/** One page as the task would read it, without bringing anything in; null where no region is. */
+function peekPage(k: MmKernel, space: Space, page: number): Uint8Array | null {
+  const region = findRegion(space.regions, page);
+  if (region === null) return null;
+  const mapping = k.hal.mmu.lookup(space.root, page);
+  if (mapping !== null) return k.hal.memory.read(mapping.frame);
+  const bytes = new Uint8Array(pageBytes);
+  if (region.backing.kind === "anonymous") return bytes;
+  const { image: id, offset, fileBytes, beyond } = region.backing;
+  const within = page - region.start;
+  const inFile = Math.min(pageBytes, fileBytes - within);
+  if (inFile <= 0) return beyond === "zero" ? bytes : null;
+  const image = getImage(k, id);
+  const at = offset + within;
+  const frame = image.frames[at / pageBytes] ?? -1;
+  const source = frame >= 0 ? k.hal.memory.read(frame as FrameNumber) : k.content(image.hash).subarray(at, at + pageBytes);
+  bytes.set(source.subarray(0, inFile));
+  return bytes;
+}
+
+/** For inspection: what the task would read, leaving the state as it is; null when any byte is not there. */
+export function peek(k: MmKernel, space: Space, address: number, length: number): Uint8Array | null {
+  const bytes = new Uint8Array(length);
+  const errno = eachPage(address, length, (page, from, to, at) => {
+    const source = peekPage(k, space, page);
+    if (source === null) return "EFAULT";
+    bytes.set(source.subarray(from, to), at);
+    return null;
+  });
+  return errno === null ? bytes : null;
+}

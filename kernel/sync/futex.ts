@@ -1,0 +1,48 @@
+/**
+ * Fast user-space mutexes (futex(2)): threads wait on a word of memory.
+ *
+ * Queues are named by address space and address, so they are private to a task; sharing across tasks comes with
+ * shared memory. Waking is first come, first served.
+ */
+import { toUnsigned32 } from "../lib/bits.ts";
+import type { Errno } from "../lib/errno.ts";
+import type { Space } from "../mm/state.ts";
+import { copyIn } from "../mm/user.ts";
+import { requeue, wakeQueue } from "../thread/blocking.ts";
+import type { ThreadKernel } from "../thread/kernel.ts";
+import type { Wait } from "../thread/wait.ts";
+
+export const futexQueue = (space: Space, address: bigint): string => `futex ${space.id}:0x${address.toString(16)}`;
+
+export function readWord(k: ThreadKernel, space: Space, address: bigint): { value: number } | { errno: Errno } {
+  if (address % 4n !== 0n) return { errno: "EINVAL" };
+  const bytes = copyIn(k, space, address, 4);
+  if (!bytes.ok) return { errno: bytes.errno };
+  const word = bytes.value.reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n);
+  return { value: toUnsigned32(word) };
+}
+
+/** The wait that a thread begins if the word still has the value that it saw. */
+export function futexWait(
+  k: ThreadKernel,
+  space: Space,
+  address: bigint,
+  expected: number,
+  bitset: number,
+  deadlineNs: number | null,
+): { wait: Wait } | { errno: Errno } {
+  if (bitset === 0) return { errno: "EINVAL" };
+  const word = readWord(k, space, address);
+  if ("errno" in word) return word;
+  if (word.value !== expected) return { errno: "EAGAIN" };
+  return { wait: { kind: "futex", queue: futexQueue(space, address), deadlineNs, bitset } };
+}
+
+export function futexWake(k: ThreadKernel, space: Space, address: bigint, most: number, bitset: number): number {
+  return wakeQueue(k, futexQueue(space, address), most, (wait) => wait.kind === "futex" && (wait.bitset & bitset) !== 0);
+}
+
+export function futexRequeue(k: ThreadKernel, space: Space, from: bigint, to: bigint, wake: number, move: number): number {
+  const woken = wakeQueue(k, futexQueue(space, from), wake);
+  return woken + (from === to ? 0 : requeue(k, futexQueue(space, from), futexQueue(space, to), move));
+}

@@ -1,0 +1,100 @@
+/**
+ * Blocking and waking: the only code that changes `Thread.state`.
+ *
+ * Invariant: a blocked thread is in its wait's queue (if it names one) and has a timeout (if it has a deadline);
+ * a thread that is not blocked is in no queue and has none.
+ */
+import { assert, must } from "../lib/assert.ts";
+import type { ThreadId } from "../lib/ids.ts";
+import { threadBlock, threadWake } from "../trace/events/task.ts";
+import type { ThreadKernel } from "./kernel.ts";
+import type { Resume, Thread } from "./state.ts";
+import { describeWait, interrupted, type Wait, waitKinds } from "./wait.ts";
+
+export const getThread = (k: Pick<ThreadKernel, "threads">, id: ThreadId): Thread => must(k.threads.threads.get(id), `thread ${id} exists`);
+
+export function block(k: ThreadKernel, thread: Thread, wait: Wait): void {
+  assert(thread.state === "ready", "a running thread blocks");
+  thread.state = "blocked";
+  thread.wait = wait;
+  if (wait.queue !== null) {
+    const queue = k.threads.queues.get(wait.queue);
+    if (queue === undefined) k.threads.queues.set(wait.queue, [thread.id]);
+    else queue.push(thread.id);
+  }
+  if (wait.deadlineNs !== null) k.hal.timer.setThreadTimeout(thread.id, wait.deadlineNs);
+  k.readyQueue.stopped(thread);
+  if (wait.kind !== "remote" && k.trace.on(threadBlock)) k.trace.write(threadBlock, { thread: thread.id, wait: describeWait(wait) });
+}
+
+/** Takes a blocked thread out of whatever it waits in. */
+function detach(k: ThreadKernel, thread: Thread): void {
+  const wait = must(thread.wait, "a blocked thread has a wait");
+  if (wait.queue !== null) {
+    const queue = must(k.threads.queues.get(wait.queue), "the queue of a waiting thread exists");
+    const rest = queue.filter((id) => id !== thread.id);
+    if (rest.length === 0) k.threads.queues.delete(wait.queue);
+    else k.threads.queues.set(wait.queue, rest);
+  }
+  if (wait.deadlineNs !== null) k.hal.timer.cancelThreadTimeout(thread.id);
+}
+
+function wake(k: ThreadKernel, thread: Thread, resume: Resume, how: string): void {
+  assert(thread.state === "blocked", "a blocked thread is woken");
+  detach(k, thread);
+  thread.state = "ready";
+  thread.resume = { ...resume };
+  if (thread.wait!.kind !== "remote" && k.trace.on(threadWake)) {
+    k.trace.write(threadWake, { thread: thread.id, wait: describeWait(thread.wait!), how });
+  }
+  if (thread.call === null) k.readyQueue.ready(thread);
+  else k.threads.remoteReady.push(thread.id);
+}
+
+/** The first `most` threads of a queue that the filter takes go on. */
+export function wakeQueue(k: ThreadKernel, name: string, most: number, wanted: (wait: Wait) => boolean = () => true): number {
+  let count = 0;
+  for (const id of [...(k.threads.queues.get(name) ?? [])]) {
+    if (count >= most) break;
+    const thread = getThread(k, id);
+    if (!wanted(thread.wait!)) continue;
+    wake(k, thread, waitKinds[thread.wait!.kind].woken, "woken");
+    count += 1;
+  }
+  return count;
+}
+
+export function timeOut(k: ThreadKernel, id: ThreadId): void {
+  const thread = getThread(k, id);
+  wake(k, thread, waitKinds[must(thread.wait, "a timeout ends a wait").kind].timeout, "timeout");
+}
+
+/** Ends a wait with EINTR. */
+export const interrupt = (k: ThreadKernel, thread: Thread): void => wake(k, thread, interrupted, "interrupted");
+
+/** The thread of a remote task is to make a call: it is not blocked any more, and no one schedules it. */
+export function beginRemoteCall(thread: Thread): void {
+  assert(thread.state === "blocked" && thread.wait?.kind === "remote", "a remote task makes one call at a time");
+  thread.state = "ready";
+  thread.wait = null;
+}
+
+/** Moves up to `most` waiting threads to another queue without waking them. */
+export function requeue(k: ThreadKernel, from: string, to: string, most: number): number {
+  const moved = (k.threads.queues.get(from) ?? []).slice(0, most);
+  for (const id of moved) {
+    const thread = getThread(k, id);
+    const wait = thread.wait!;
+    detach(k, thread);
+    thread.state = "ready";
+    block(k, thread, { ...wait, queue: to });
+  }
+  return moved.length;
+}
+
+/** The thread ends: whatever it waited for forgets it. */
+export function abandon(k: ThreadKernel, thread: Thread): void {
+  if (thread.state === "blocked") detach(k, thread);
+  k.threads.remoteReady = k.threads.remoteReady.filter((id) => id !== thread.id);
+  k.readyQueue.stopped(thread);
+}

@@ -1,0 +1,32 @@
+import type { CallId, TaskId } from "../lib/ids.ts";
+import type { MmKernel } from "../mm/kernel.ts";
+import type { ExitStatus, FaultInfo, Task, Thread, ThreadsState } from "./state.ts";
+
+/** What leaves the machine; the composition root turns it into outputs. */
+export interface Outlet {
+  console(task: TaskId, offset: number, bytes: Uint8Array): void;
+  taskStarted(task: TaskId, name: string): void;
+  taskExited(task: TaskId, status: ExitStatus, instructions: number, peakMemoryBytes: number, fault: FaultInfo | null): void;
+  callDone(call: CallId, value: bigint, buffers: Uint8Array[], text: string): void;
+}
+
+/** Told when threads start and stop being able to run; implemented by sched. */
+export interface ReadyQueue {
+  ready(thread: Thread): void;
+  /** The thread will not run any more, or not until it is ready again. */
+  stopped(thread: Thread): void;
+}
+
+/** Something that tasks hold and that has to be given back when they end (descriptors, …). From the catalogue. */
+export interface TaskResource {
+  release(task: Task): void;
+}
+
+export interface ThreadKernel extends MmKernel {
+  readonly threads: ThreadsState;
+  readonly readyQueue: ReadyQueue;
+  readonly taskResources: readonly TaskResource[];
+  readonly outlet: Outlet;
+  readonly config: { readonly limits: { readonly tasks: number; readonly threads: number } };
+}
+

@@ -1,0 +1,105 @@
+/** Life and death of tasks and threads. */
+import { type SavedContext, pageBytes } from "../hal/types.ts";
+import { must } from "../lib/assert.ts";
+import { errnoResult } from "../lib/errno.ts";
+import type { SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
+import { destroySpace, getSpace } from "../mm/space.ts";
+import { taskExit, taskStart, threadCreate, threadExit } from "../trace/events/task.ts";
+import { abandon, getThread } from "./blocking.ts";
+import type { ThreadKernel } from "./kernel.ts";
+import type { ExitStatus, Task, TaskLimits, Thread } from "./state.ts";
+
+export const getTask = (k: Pick<ThreadKernel, "threads">, id: TaskId): Task => must(k.threads.tasks.get(id), `task ${id} exists`);
+export const taskOf = (k: Pick<ThreadKernel, "threads">, thread: Thread): Task => getTask(k, thread.task);
+
+/** The number that the next task gets. */
+export const nextTaskId = (k: ThreadKernel): TaskId => k.threads.nextId as TaskId;
+
+export interface NewTask {
+  name: string;
+  kind: "program" | "remote";
+  space: SpaceId;
+  limits: TaskLimits;
+  executable: string;
+}
+
+/** A task with its first thread, which is ready but not yet known to the scheduler. */
+export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedContext): { task: Task; thread: Thread } {
+  const task: Task = {
+    id: nextTaskId(k),
+    ...wanted,
+    limits: { ...wanted.limits },
+    threads: [],
+    descriptors: [],
+    workingDirectory: "/",
+    signalActions: new Map(),
+    fileModeMask: 0o022,
+    startNs: k.hal.timer.nowNs(),
+    instructions: 0,
+    outputBytes: 0,
+    systemCalls: 0,
+    pageFaults: 0,
+    fault: null,
+  };
+  k.threads.tasks.set(task.id, task);
+  if (k.trace.on(taskStart)) k.trace.write(taskStart, { task: task.id, name: task.name, kind: task.kind });
+  k.outlet.taskStarted(task.id, task.name);
+  return { task, thread: createThread(k, task, context) };
+}
+
+export function createThread(k: ThreadKernel, task: Task, context: SavedContext): Thread {
+  const thread: Thread = {
+    id: k.threads.nextId++ as ThreadId,
+    task: task.id,
+    state: "ready",
+    context,
+    wait: null,
+    resume: null,
+    instructions: 0,
+    clearOnExit: 0n,
+    signalMask: 0n,
+    call: null,
+  };
+  k.threads.threads.set(thread.id, thread);
+  task.threads.push(thread.id);
+  if (k.trace.on(threadCreate)) k.trace.write(threadCreate, { task: task.id, thread: thread.id });
+  return thread;
+}
+
+/** One of several threads ends. The last one ends by `exitTask`. */
+export function exitThread(k: ThreadKernel, thread: Thread): void {
+  const task = taskOf(k, thread);
+  abandon(k, thread);
+  k.threads.threads.delete(thread.id);
+  task.threads = task.threads.filter((id) => id !== thread.id);
+  if (k.trace.on(threadExit)) k.trace.write(threadExit, { task: task.id, thread: thread.id });
+}
+
+/** A task ends with all its threads and gives everything back. */
+export function exitTask(k: ThreadKernel, task: Task, status: ExitStatus): void {
+  for (const id of [...task.threads]) {
+    const thread = getThread(k, id);
+    const call = thread.call;
+    exitThread(k, thread);
+    if (call !== null) k.outlet.callDone(call.id, status.kind === "exited" ? 0n : errnoResult("EINTR"), call.buffers.map(() => new Uint8Array(0)), "");
+  }
+  for (const resource of k.taskResources) resource.release(task);
+  const peakMemoryBytes = getSpace(k, task.space).peakFrames * pageBytes;
+  destroySpace(k, task.space);
+  k.threads.tasks.delete(task.id);
+  remember(k, task, status, peakMemoryBytes);
+  if (k.trace.on(taskExit)) {
+    const code = status.kind === "exited" ? status.code : status.signal;
+    k.trace.write(taskExit, { task: task.id, status: status.kind, code, instructions: BigInt(task.instructions) });
+  }
+  k.outlet.taskExited(task.id, status, task.instructions, peakMemoryBytes, task.fault);
+}
+
+function remember(k: ThreadKernel, task: Task, status: ExitStatus, peakMemoryBytes: number): void {
+  const { id, name, kind, instructions, outputBytes, systemCalls, pageFaults } = task;
+  k.threads.exited.push({ id, name, kind, status: { ...status }, instructions, peakMemoryBytes, outputBytes, systemCalls, pageFaults });
+  if (k.threads.exited.length > limits.exitedTasks) k.threads.exited.shift();
+}
+
+export const killTask = (k: ThreadKernel, task: Task, signal: number): void => exitTask(k, task, { kind: "signaled", signal });

@@ -1,0 +1,257 @@
+// What is particular to gRPC: raw frames, reflection, health, drain.
+import { execFile } from "node:child_process";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { create, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { type Client, credentials, Metadata, makeClientConstructor, type ServiceError, status } from "@grpc/grpc-js";
+import { service as healthService } from "grpc-health-check";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createGrpcServer, fromServiceError, serviceDefinition } from "../../../api/grpc/index.ts";
+import {
+  type ServerReflectionRequestSchema,
+  type ServerReflectionResponse,
+  ServerReflection as V1,
+} from "../../../proto/gen/grpc/reflection/v1/reflection_pb.js";
+import { ServerReflection as V1Alpha } from "../../../proto/gen/grpc/reflection/v1alpha/reflection_pb.js";
+import { type Bench, createGrpcClient, limitBytes, methodNamed, startBench } from "./clients.ts";
+import { createProbe, eventually, glueOperations, glueService, probePipeline } from "./service.ts";
+
+let bench: Bench;
+beforeAll(async () => {
+  bench = await startBench();
+});
+afterAll(() => bench.close());
+beforeEach(() => {
+  bench.probe = createProbe();
+});
+
+const same = (bytes: Buffer) => bytes;
+
+function rawUnary(client: Client, path: string, bytes: Uint8Array, metadata = new Metadata()): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(path, same, same, Buffer.from(bytes), metadata, (error, value) =>
+      error ? reject(error) : resolve(value!),
+    );
+  });
+}
+
+async function serviceErrorOf(work: Promise<unknown>): Promise<ServiceError> {
+  return work.then(
+    () => {
+      throw new Error("did not fail");
+    },
+    (error: ServiceError) => error,
+  );
+}
+
+describe("requests that are not what they should be", () => {
+  it("an unknown method is unimplemented", async () => {
+    const error = await serviceErrorOf(rawUnary(bench.grpcClient, "/glue.v1.GlueService/Nothing", Buffer.alloc(0)));
+    expect(error.code).toBe(status.UNIMPLEMENTED);
+  });
+
+  it("bytes that are no message are the client's fault", async () => {
+    const error = await serviceErrorOf(rawUnary(bench.grpcClient, "/glue.v1.GlueService/Echo", Buffer.from([0xff])));
+    expect(fromServiceError(error)).toMatchObject({ code: status.INVALID_ARGUMENT, reason: "MALFORMED_PROTOBUF" });
+  });
+
+  it("authentication comes before decoding", async () => {
+    const metadata = new Metadata();
+    metadata.set("authorization", "Bearer wrong");
+    const error = await serviceErrorOf(
+      rawUnary(bench.grpcClient, "/glue.v1.GlueService/Echo", Buffer.from([0xff]), metadata),
+    );
+    expect(error.code).toBe(status.UNAUTHENTICATED);
+  });
+
+  it("a message too large in mid-stream ends the call and releases the function", async () => {
+    const { path, requestSerialize, responseDeserialize } = serviceDefinition(glueService)["sum"]!;
+    const failed = new Promise<ServiceError>((resolve) => {
+      const call = bench.grpcClient.makeClientStreamRequest(path, requestSerialize, responseDeserialize, (error) =>
+        resolve(error!),
+      );
+      call.write(create(methodNamed("sum").input, { value: 1 }));
+      call.write(create(methodNamed("sum").input, { note: "x".repeat(limitBytes + 1) }));
+    });
+    expect((await failed).code).toBe(status.RESOURCE_EXHAUSTED);
+    await eventually(() => bench.probe.released === 1, "finally");
+  });
+});
+
+describe("metadata", () => {
+  it("headers and trailers of the function arrive", async () => {
+    const { path, requestSerialize, responseDeserialize } = serviceDefinition(glueService)["echo"]!;
+    const [headers, last] = await new Promise<[Metadata, Metadata]>((resolve, reject) => {
+      let headers: Metadata;
+      const request = create(methodNamed("echo").input, {});
+      bench.grpcClient
+        .makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error) => error && reject(error))
+        .on("metadata", (metadata) => {
+          headers = metadata;
+        })
+        .on("status", ({ metadata }) => resolve([headers, metadata]));
+    });
+    expect(headers.get("x-echo")).toEqual(["yes"]);
+    expect(last.get("x-echo-trailer")).toEqual(["yes"]);
+  });
+});
+
+/** A wire that can be cut. */
+async function startProxy(port: number) {
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(port, "127.0.0.1");
+    for (const socket of [near, far]) sockets.add(socket.on("error", () => undefined));
+    near.pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const cut = () => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return { port: (server.address() as AddressInfo).port, cut };
+}
+
+describe("clients that disappear", () => {
+  it("a lost connection releases every function on it", async () => {
+    const proxy = await startProxy(bench.grpcPort);
+    const client = createGrpcClient(proxy.port);
+    const { path, requestSerialize, responseDeserialize } = serviceDefinition(glueService)["count"]!;
+    for (let index = 0; index < 5; index += 1) {
+      const request = create(methodNamed("count").input, { delayMs: 20 } as never);
+      client
+        .makeServerStreamRequest(path, requestSerialize, responseDeserialize, request)
+        .on("error", () => undefined)
+        .resume();
+    }
+    await eventually(() => bench.probe.produced >= 10, "messages");
+    proxy.cut();
+    await eventually(() => bench.probe.released === 5, "finally of all");
+    expect(bench.probe.signalReason?.code).toBe(status.CANCELLED);
+    client.close();
+  });
+});
+
+// ---- Reflection -----------------------------------------------------------------------------------------------
+
+type Question = MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"];
+type AnswerOf<Case> = Extract<ServerReflectionResponse["messageResponse"], { case: Case }>;
+
+async function ask(service: typeof V1 | typeof V1Alpha, questions: NonNullable<Question>[]) {
+  const Constructor = makeClientConstructor(serviceDefinition(service), "Reflection");
+  const client = new Constructor(`127.0.0.1:${bench.grpcPort}`, credentials.createInsecure());
+  const { path, requestSerialize, responseDeserialize } = serviceDefinition(service)["serverReflectionInfo"]!;
+  const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+  for (const messageRequest of questions) call.write({ host: "here", messageRequest });
+  call.end();
+  const answers: ServerReflectionResponse["messageResponse"][] = [];
+  for await (const answer of call) answers.push((answer as ServerReflectionResponse).messageResponse);
+  client.close();
+  return answers;
+}
+
+describe.each([
+  ["v1", V1],
+  ["v1alpha", V1Alpha],
+])("reflection %s", (_version, service) => {
+  it("lists the services", async () => {
+    const [answer] = await ask(service, [{ case: "listServices", value: "" }]);
+    const names = (answer as AnswerOf<"listServicesResponse">).value.service.map(({ name }) => name);
+    expect(names).toContain("glue.v1.GlueService");
+    expect(names).toContain("grpc.health.v1.Health");
+    expect(names).toContain("grpc.reflection.v1.ServerReflection");
+  });
+
+  it("gives a file with all that it depends on, options included", async () => {
+    const [answer] = await ask(service, [{ case: "fileContainingSymbol", value: "glue.v1.GlueService.Echo" }]);
+    const files = (answer as AnswerOf<"fileDescriptorResponse">).value.fileDescriptorProto.map((bytes) =>
+      fromBinary(FileDescriptorProtoSchema, bytes),
+    );
+    expect(files.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["glue/v1/glue.proto", "google/api/annotations.proto", "buf/validate/validate.proto"]),
+    );
+    const [glue] = files;
+    const sent = toBinary(FileDescriptorProtoSchema, glue as MessageShape<typeof FileDescriptorProtoSchema>);
+    expect(Buffer.from(sent).includes("/v1/things/{thing_id}:rename")).toBe(true);
+  });
+
+  it("knows extensions, and says what it does not know", async () => {
+    const answers = await ask(service, [
+      { case: "allExtensionNumbersOfType", value: "google.protobuf.MethodOptions" },
+      {
+        case: "fileContainingExtension",
+        value: { containingType: "google.protobuf.MethodOptions", extensionNumber: 72295728 },
+      },
+      { case: "fileByFilename", value: "no/such.proto" },
+    ]);
+    const [numbers, file, missing] = answers;
+    expect((numbers as AnswerOf<"allExtensionNumbersResponse">).value.extensionNumber).toContain(72295728);
+    expect(file?.case).toBe("fileDescriptorResponse");
+    expect(missing).toMatchObject({ case: "errorResponse", value: { errorCode: status.NOT_FOUND } });
+  });
+});
+
+it("a foreign client calls by reflection alone", async () => {
+  const buf = join(import.meta.dirname, "../../../node_modules/.bin/buf");
+  const url = `http://127.0.0.1:${bench.grpcPort}/glue.v1.GlueService/Echo`;
+  const options = ["curl", "--protocol", "grpc", "--http2-prior-knowledge", "-H", "authorization: Bearer ada"];
+  const { stdout } = await promisify(execFile)(buf, [...options, "--data", '{"text":"hi"}', url]);
+  expect(JSON.parse(stdout)).toEqual({ request: { text: "hi" }, caller: "ada" });
+});
+
+// ---- Health and drain -----------------------------------------------------------------------------------------
+
+function checkHealth(port: number, service: string): Promise<string> {
+  const Constructor = makeClientConstructor(healthService as never, "Health");
+  const client = new Constructor(`127.0.0.1:${port}`, credentials.createInsecure());
+  return new Promise((resolve, reject) => {
+    const { path, requestSerialize, responseDeserialize } = healthService["Check"] as never as {
+      path: string;
+      requestSerialize: (value: unknown) => Buffer;
+      responseDeserialize: (bytes: Buffer) => { status: string };
+    };
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, (error, value) => {
+      client.close();
+      if (error) reject(error);
+      else resolve(value!.status);
+    });
+  });
+}
+
+describe("health and drain", () => {
+  it("serves, for the whole and for each service", async () => {
+    expect(await checkHealth(bench.grpcPort, "")).toBe("SERVING");
+    expect(await checkHealth(bench.grpcPort, "glue.v1.GlueService")).toBe("SERVING");
+    bench.grpcServer.setServing(false);
+    expect(await checkHealth(bench.grpcPort, "")).toBe("NOT_SERVING");
+    bench.grpcServer.setServing(true);
+  });
+
+  it("a drain ends streams with UNAVAILABLE and lets other calls finish", async () => {
+    const probe = createProbe();
+    const current = () => probe;
+    const server = createGrpcServer({ operations: glueOperations(current), pipeline: probePipeline(current) });
+    const client = createGrpcClient(await server.bind("127.0.0.1:0"));
+    const definition = serviceDefinition(glueService);
+    const stream = client.makeServerStreamRequest(
+      definition["count"]!.path,
+      definition["count"]!.requestSerialize,
+      definition["count"]!.responseDeserialize,
+      create(methodNamed("count").input, { delayMs: 5 } as never),
+    );
+    const streamError = new Promise<ServiceError>((resolve) => stream.on("error", resolve as never).resume());
+    const unary = new Promise<ServiceError | null>((resolve) => {
+      const { path, requestSerialize, responseDeserialize } = definition["slow"]!;
+      const request = create(methodNamed("slow").input, { delayMs: 300 } as never);
+      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error) => resolve(error));
+    });
+    await eventually(() => probe.produced > 2, "messages");
+    await server.drain(5000);
+    expect(fromServiceError(await streamError)).toMatchObject({ code: status.UNAVAILABLE, reason: "SERVER_DRAINING" });
+    expect(await unary).toBeNull();
+    expect(probe.released).toBe(2);
+    client.close();
+  });
+});

@@ -1,0 +1,421 @@
+// What is particular to REST: routes, JSON, headers, event streams, WebSockets.
+import { createHash } from "node:crypto";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { JsonObject } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import WebSocket from "ws";
+import { createRestServer, type Problem } from "../../../api/rest/index.ts";
+import { type Bench, limitBytes, linesOf, readSocket, startBench } from "./clients.ts";
+import { createProbe, eventually, glueOperations, probePipeline } from "./service.ts";
+
+let bench: Bench;
+let base: string;
+beforeAll(async () => {
+  bench = await startBench();
+  base = `http://127.0.0.1:${bench.restPort}`;
+});
+afterAll(() => bench.close());
+beforeEach(() => {
+  bench.probe = createProbe();
+});
+
+interface Answer {
+  status: number;
+  headers: Headers;
+  json: JsonObject;
+}
+
+async function request(method: string, url: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(base + url, { method, ...init });
+  const json = (await response.json()) as JsonObject;
+  return { status: response.status, headers: response.headers, json };
+}
+
+function post(url: string, body: unknown): Promise<Answer> {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  return request("POST", url, { body: text, headers: { "content-type": "application/json" } });
+}
+
+function expectProblem(answer: Answer, status: number, reason: string): Problem {
+  expect(answer.headers.get("content-type")).toContain("application/problem+json");
+  const problem = answer.json as unknown as Problem;
+  expect(problem).toMatchObject({ status, reason, type: `urn:ostler:problem:${reason}` });
+  expect(answer.status).toBe(status);
+  return problem;
+}
+
+async function allLines(response: Response): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const line of linesOf(response)) lines.push(line);
+  return lines;
+}
+
+describe("routes", () => {
+  it("a path variable of several segments", async () => {
+    expect((await request("GET", "/v1/shelves/a%20b/books/7")).json).toEqual({ name: "shelves/a b/books/7" });
+  });
+
+  it("a custom verb, and a field of the answer as the body", async () => {
+    expect((await post("/v1/things/t1:rename", { title: "new" })).json).toBe("new");
+  });
+
+  it("a second binding of the same method", async () => {
+    const { json } = await request("GET", "/v1/echo/hi?small=3");
+    expect(json["request"]).toMatchObject({ text: "hi", small: 3 });
+  });
+
+  it("a field that the path gives may be repeated by the body, but not contradicted", async () => {
+    expect((await post("/v1/things/t1:rename", { thing_id: "t1", title: "x" })).status).toBe(200);
+    const problem = expectProblem(
+      await post("/v1/things/t1:rename", { thingId: "t2", title: "x" }),
+      400,
+      "INVALID_ARGUMENT",
+    );
+    expect(problem.violations?.[0]?.field).toBe("thing_id");
+  });
+
+  it("a delete without body or content type", async () => {
+    expect(await request("DELETE", "/v1/things/t1")).toMatchObject({ status: 200, json: {} });
+  });
+
+  it("no such route, wrong method, unknown verb", async () => {
+    expectProblem(await request("GET", "/v1/nothing"), 404, "ROUTE_NOT_FOUND");
+    expectProblem(await post("/v1/things/t1:explode", {}), 404, "ROUTE_NOT_FOUND");
+    const answer = await request("PATCH", "/v1/echo");
+    expectProblem(answer, 405, "METHOD_NOT_ALLOWED");
+    expect(answer.headers.get("allow")).toBe("POST");
+  });
+
+  it("a path with a broken escape", async () => {
+    expectProblem(await request("GET", "/v1/fail/%zz"), 400, "MALFORMED_REQUEST");
+  });
+
+  it("no CORS", async () => {
+    const { headers } = await request("GET", "/v1/echo/hi", { headers: { origin: "https://elsewhere.example" } });
+    expect(headers.get("access-control-allow-origin")).toBeNull();
+  });
+});
+
+describe("query parameters", () => {
+  it("every kind that a query can have", async () => {
+    const query =
+      "large=-5&flag=true&colour=COLOUR_RED&words=a&words=b&filter.title=t&filter.colours=1&filter.colours=COLOUR_GREEN" +
+      "&time=2026-01-31T12:00:00Z&delay=2s&data=AAEC&ratio=0.5&right=7";
+    const { json } = await request("GET", `/v1/echo/x?${query}`);
+    expect(json["request"]).toMatchObject({
+      large: "-5",
+      flag: true,
+      colour: "COLOUR_RED",
+      words: ["a", "b"],
+      filter: { title: "t", colours: ["COLOUR_RED", "COLOUR_GREEN"] },
+      time: "2026-01-31T12:00:00Z",
+      delay: "2s",
+      data: "AAEC",
+      ratio: 0.5,
+      right: "7",
+    });
+  });
+
+  it("an enum by its number", async () => {
+    expect((await request("GET", "/v1/echo/x?colour=2")).json["request"]).toMatchObject({ colour: "COLOUR_GREEN" });
+  });
+
+  it.each([
+    ["unknown=1", "unknown", "is not a parameter"],
+    ["filter.none=1", "filter.none", "is not a parameter"],
+    ["small=1&small=2", "small", "more than once"],
+    ["small=many", "small", "a whole number from 0 to 4294967295"],
+    ["flag=yes", "flag", "true or false"],
+    ["colour=BLUE", "colour", "one of COLOUR_UNSPECIFIED, COLOUR_RED, COLOUR_GREEN"],
+    ["time=noon", "time", "2026-01-31T12:00:00Z"],
+    ["weights=1", "weights", "map"],
+  ])("%s is refused", async (query, field, words) => {
+    const problem = expectProblem(await request("GET", `/v1/echo/x?${query}`), 400, "INVALID_ARGUMENT");
+    expect(problem.violations?.[0]?.field).toBe(field);
+    expect(problem.violations?.[0]?.description).toContain(words);
+  });
+
+  it("a method that takes a body takes no query", async () => {
+    expectProblem(await post("/v1/echo?small=1", {}), 400, "INVALID_ARGUMENT");
+  });
+});
+
+describe("bodies", () => {
+  it("JSON that does not parse says where", async () => {
+    const problem = expectProblem(await post("/v1/echo", '{"text": }'), 400, "MALFORMED_JSON");
+    expect(problem.detail).toContain("Unexpected token '}'");
+  });
+
+  it("every wrong field is named with its path and what would be right", async () => {
+    const body = {
+      txet: 1,
+      flag: "yes",
+      large: "1.5",
+      colour: "BLUE",
+      words: ["a", 2],
+      filter: { Title: "x" },
+      filters: [{}, { colours: ["COLOUR_RED", "PINK"] }],
+      weights: { a: "b" },
+      time: "noon",
+    };
+    const problem = expectProblem(await post("/v1/echo", body), 400, "INVALID_ARGUMENT");
+    const violations = new Map(problem.violations?.map(({ field, description }) => [field, description]));
+    expect([...violations.keys()]).toEqual([
+      "txet",
+      "flag",
+      "large",
+      "colour",
+      "words[1]",
+      "filter.Title",
+      "filters[1].colours[1]",
+      'weights["a"]',
+      "time",
+    ]);
+    expect(violations.get("filter.Title")).toContain("do you mean title?");
+    expect(violations.get("words[1]")).toBe("must be a string, but is 2");
+    expect(violations.get("flag")).toBe('must be true or false, but is "yes"');
+  });
+
+  it.each([
+    ["a oneof set twice", { left: "a", right: "7" }],
+    ["a field by both its names", { idempotencyKey: "a", idempotency_key: "b" }],
+    ["an array", [1]],
+    ["a __proto__", '{"__proto__": {"text": "x"}}'],
+  ])("%s is refused", async (_name, body) => {
+    expectProblem(await post("/v1/echo", body), 400, "INVALID_ARGUMENT");
+  });
+
+  it("no body at all is an empty message", async () => {
+    expect((await request("POST", "/v1/echo")).status).toBe(200);
+    expect((await post("/v1/echo", "")).status).toBe(200);
+  });
+
+  it("a body for a method that takes none", async () => {
+    const init = { body: '{"a":1}', headers: { "content-type": "application/json" } };
+    expectProblem(await request("DELETE", "/v1/things/t1", init), 400, "BODY_NOT_ALLOWED");
+  });
+
+  it("media types that nobody takes", async () => {
+    const form = { body: "a=1", headers: { "content-type": "application/x-www-form-urlencoded" } };
+    expectProblem(await request("POST", "/v1/echo", form), 415, "UNSUPPORTED_MEDIA_TYPE");
+    const raw = { body: "x", headers: { "content-type": "application/octet-stream" } };
+    expectProblem(await request("POST", "/v1/echo", raw), 415, "UNSUPPORTED_MEDIA_TYPE");
+    const lines = { body: "{}\n", headers: { "content-type": "application/x-ndjson" } };
+    expectProblem(await request("POST", "/v1/echo", lines), 415, "UNSUPPORTED_MEDIA_TYPE");
+  });
+
+  it("too large", async () => {
+    expectProblem(await post("/v1/echo", { text: "x".repeat(limitBytes) }), 413, "MESSAGE_TOO_LARGE");
+  });
+
+  it("a line of an upload that never ends", async () => {
+    const init = { body: "x".repeat(limitBytes * 2), headers: { "content-type": "application/x-ndjson" } };
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      expectProblem(await request("POST", "/v1/sum", init), 413, "MESSAGE_TOO_LARGE");
+      // The rest of that body must not stand before this.
+      expect((await post("/v1/echo", {})).status).toBe(200);
+    }
+  });
+
+  it("bytes of a field as they are, larger than JSON may be, with other fields from the URL", async () => {
+    const bytes = Buffer.alloc(limitBytes * 2, "\u00ff{");
+    const init = { body: bytes, headers: { "content-type": "application/octet-stream" } };
+    const { json } = await request("PUT", "/v1/uploads/program?comment=mine", init);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    expect(json).toEqual({ length: String(bytes.length), sha256, comment: "mine" });
+  });
+
+  it("bytes of a field as base64", async () => {
+    const init = { body: '"AAEC"', headers: { "content-type": "application/json" } };
+    expect((await request("PUT", "/v1/uploads/program", init)).json).toMatchObject({ length: "3" });
+  });
+
+  it("the rules hold for raw bytes too", async () => {
+    const init = { body: Buffer.alloc(1_048_577), headers: { "content-type": "application/octet-stream" } };
+    const problem = expectProblem(await request("PUT", "/v1/uploads/program", init), 400, "INVALID_ARGUMENT");
+    expect(problem.violations?.[0]?.field).toBe("content");
+  });
+});
+
+describe("headers", () => {
+  it("Retry-After in seconds, rounded up", async () => {
+    const answer = await request("GET", "/v1/fail/exhausted?");
+    expect(expectProblem(answer, 429, "TOO_MANY_MACHINES")).toMatchObject({
+      title: "Resource exhausted",
+      code: "RESOURCE_EXHAUSTED",
+      instance: "/v1/fail/exhausted",
+      retryAfterMs: 1500,
+    });
+    expect(answer.headers.get("retry-after")).toBe("2");
+  });
+
+  it("what an unknown caller should do", async () => {
+    const answer = await request("GET", "/v1/slow", { headers: { authorization: "Bearer wrong" } });
+    expectProblem(answer, 401, "KEY_INVALID");
+    expect(answer.headers.get("www-authenticate")).toBe("Bearer");
+  });
+
+  it("headers that the function sets", async () => {
+    expect((await request("GET", "/v1/echo/hi")).headers.get("x-echo")).toBe("yes");
+  });
+
+  it("a timeout that is no number", async () => {
+    const answer = await request("GET", "/v1/slow", { headers: { "x-request-timeout-ms": "soon" } });
+    expectProblem(answer, 400, "INVALID_ARGUMENT");
+  });
+
+  it("a request that is not HTTP", async () => {
+    const text = await new Promise<string>((resolve) => {
+      let received = "";
+      const socket = connect(bench.restPort, "127.0.0.1", () => socket.write("HELLO THERE\r\n\r\n"));
+      socket.on("data", (data) => {
+        received += data;
+      });
+      socket.on("close", () => resolve(received));
+    });
+    expect(text).toContain("400 Bad Request");
+    expect(text).toContain("MALFORMED_REQUEST");
+  });
+});
+
+describe("event streams", () => {
+  const events = { accept: "text/event-stream" };
+
+  it("events with ids, and an end", async () => {
+    const response = await fetch(`${base}/v1/count?count=2`, { headers: events });
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    const lines = await allLines(response);
+    expect(lines.slice(0, 2)).toEqual([
+      "id: 1",
+      `data: ${JSON.stringify({ number: 1, resumeToken: "1", padding: "" })}`,
+    ]);
+    expect(lines.slice(-2)).toEqual(["event: end", "data: {}"]);
+  });
+
+  it("Last-Event-ID goes on where it stopped", async () => {
+    const response = await fetch(`${base}/v1/count?count=5`, { headers: { ...events, "last-event-id": "4" } });
+    const lines = await allLines(response);
+    expect(lines.filter((line) => line.startsWith("id"))).toEqual(["id: 5"]);
+  });
+
+  it("a failure in mid-stream is an event", async () => {
+    const response = await fetch(`${base}/v1/count?failAt=2`, { headers: events });
+    const lines = await allLines(response);
+    expect(lines.at(-2)).toBe("event: error");
+    expect(JSON.parse(lines.at(-1)!.slice("data: ".length))).toMatchObject({
+      status: 429,
+      reason: "TOO_MANY_MACHINES",
+    });
+  });
+
+  it("a failure at the start has its status", async () => {
+    expectProblem(await request("GET", "/v1/count?failAt=1", { headers: events }), 429, "TOO_MANY_MACHINES");
+  });
+
+  it("a quiet stream opens soon and has a heartbeat", async () => {
+    const controller = new AbortController();
+    const before = performance.now();
+    const response = await fetch(`${base}/v1/count?delayMs=5000`, { headers: events, signal: controller.signal });
+    expect(performance.now() - before).toBeLessThan(3000);
+    const first = await linesOf(response).next();
+    expect(first.value).toBe(": alive");
+    controller.abort();
+    await eventually(() => bench.probe.released === 1, "finally");
+  });
+
+  it("lines are the default", async () => {
+    const response = await fetch(`${base}/v1/count?count=1`);
+    expect(response.headers.get("content-type")).toBe("application/x-ndjson");
+    expect(await response.json()).toEqual({ number: 1, resumeToken: "1", padding: "" });
+  });
+});
+
+describe("WebSockets", () => {
+  const open = (path: string, protocols: string[] = []) =>
+    new WebSocket(`ws://127.0.0.1:${bench.restPort}${path}`, protocols);
+  const closeCode = (socket: WebSocket) => new Promise<number>((resolve) => socket.on("close", resolve));
+
+  it("the key as a subprotocol; fields of the URL make the first message", async () => {
+    const socket = open("/v1/rooms/attic/chat:attach", ["ostler.v1", "ostler.bearer.ada"]);
+    const messages = readSocket(socket);
+    expect((await messages.next()).value).toEqual({ text: "welcome to attic, ada" });
+    expect(socket.protocol).toBe("ostler.v1");
+    const closed = closeCode(socket);
+    socket.send('{"text":"bye"}');
+    expect(await closed).toBe(1000);
+  });
+
+  it("the key as the only subprotocol", async () => {
+    const socket = open("/v1/rooms/attic/chat:attach", ["ostler.bearer.bob"]);
+    expect((await readSocket(socket).next()).value).toEqual({ text: "welcome to attic, bob" });
+    socket.terminate();
+  });
+
+  it("an error comes as a frame and as the close code", async () => {
+    const socket = open("/v1/chat", ["ostler.bearer.wrong"]);
+    const closed = closeCode(socket);
+    await expect(readSocket(socket).next()).rejects.toMatchObject({ reason: "KEY_INVALID" });
+    expect(await closed).toBe(4016);
+  });
+
+  it.each([
+    ["JSON that does not parse", "{", "MALFORMED_JSON"],
+    ["an unknown field", '{"txet":"x"}', "INVALID_ARGUMENT"],
+    ["a binary frame", Buffer.from([1]), "MALFORMED_FRAME"],
+  ])("%s", async (_name, frame, reason) => {
+    const socket = open("/v1/chat");
+    socket.on("open", () => socket.send(frame));
+    await expect(readSocket(socket).next()).rejects.toMatchObject({ reason });
+    await eventually(() => bench.probe.released === 1, "finally");
+  });
+
+  it("a frame that is too large ends the call", async () => {
+    const socket = open("/v1/chat");
+    socket.on("open", () => socket.send(JSON.stringify({ text: "x".repeat(limitBytes) })));
+    socket.on("error", () => undefined);
+    expect(await closeCode(socket)).toBe(1009);
+    await eventually(() => bench.probe.released === 1, "finally");
+  });
+
+  it("a client that floods a busy function is made to wait", async () => {
+    const socket = open("/v1/chat");
+    const frame = JSON.stringify({ text: "y".repeat(60_000) });
+    await new Promise((resolve) => socket.once("open", resolve));
+    socket.send('{"text":"nap"}');
+    for (let index = 0; index < 1000; index += 1) socket.send(frame);
+    await sleep(500);
+    expect(socket.bufferedAmount).toBeGreaterThan(10_000_000);
+    socket.terminate();
+    await eventually(() => bench.probe.released === 1, "finally");
+  });
+
+  it("a plain request is told to upgrade", async () => {
+    expectProblem(await request("GET", "/v1/chat"), 426, "UPGRADE_REQUIRED");
+  });
+});
+
+describe("drain", () => {
+  it("ends streams and sockets with a reason and lets other calls finish", async () => {
+    const probe = createProbe();
+    const current = () => probe;
+    const { app, drain } = await createRestServer({
+      operations: glueOperations(current),
+      pipeline: probePipeline(current),
+    });
+    const address = await app.listen({ host: "127.0.0.1", port: 0 });
+    const lines = fetch(`${address}/v1/count?delayMs=5`).then((response) => allLines(response));
+    const socket = new WebSocket(`${address.replace("http", "ws")}/v1/chat`);
+    const frames = readSocket(socket);
+    const slow = fetch(`${address}/v1/slow?delayMs=300`);
+    socket.on("open", () => socket.send('{"text":"hi"}'));
+    expect((await frames.next()).value).toEqual({ text: "HI" });
+    await eventually(() => probe.produced > 2, "messages");
+    const drained = drain(5000);
+    await expect(frames.next()).rejects.toMatchObject({ reason: "SERVER_DRAINING" });
+    expect(JSON.parse((await lines).at(-1)!)).toMatchObject({ error: { status: 503, reason: "SERVER_DRAINING" } });
+    expect((await slow).status).toBe(200);
+    await drained;
+    expect(probe.released).toBe(3);
+  });
+});

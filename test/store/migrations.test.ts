@@ -1,0 +1,102 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { PrismaLibSql } from "@prisma/adapter-libsql";
+import { describe, expect, it } from "vitest";
+import { openStore } from "../../api/store/index.ts";
+import { migrate, readMigrations } from "../../api/store/migrate.ts";
+import { temporaryFolder } from "./fixtures.ts";
+import { differences, migrationList, noFilter, openSchemaEngine } from "./schema-engine.ts";
+
+const folder = temporaryFolder();
+const fileOf = (name: string) => join(folder.path, `${name}.db`);
+const extra = (name: string, sql: string) => ({ name, sql });
+
+async function query(file: string, sql: string): Promise<unknown[][]> {
+  const connection = await new PrismaLibSql({ url: `file:${file}`, intMode: "bigint" }).connect();
+  const { rows } = await connection.queryRaw({ sql, args: [], argTypes: [] });
+  await connection.dispose();
+  return rows;
+}
+
+describe("migrations", () => {
+  it("lead to schema.prisma, by Prisma's own comparison", async () => {
+    await migrate(fileOf("whole"), readMigrations());
+    expect(await differences(await openSchemaEngine(fileOf("whole")))).toBe("-- This is an empty migration.");
+  });
+
+  it("are compared by something that sees a missing index", async () => {
+    const shortened = readMigrations().map(({ name, sql }) => ({
+      name,
+      sql: sql.replace(/^.*Idempotency_createdAt_idx.*$/m, ""),
+    }));
+    await migrate(fileOf("less"), shortened);
+    expect(await differences(await openSchemaEngine(fileOf("less")))).toContain("Idempotency_createdAt_idx");
+  });
+
+  it("are recorded as Prisma records them", async () => {
+    const migrations = readMigrations();
+    expect(await migrate(fileOf("record"), migrations)).toEqual(migrations.map(({ name }) => name));
+    expect(await migrate(fileOf("record"), migrations)).toEqual([]);
+    const engine = await openSchemaEngine(fileOf("record"));
+    const input = { migrationsList: migrationList(migrations), optInToShadowDatabase: false, filters: noFilter };
+    expect(await engine.diagnoseMigrationHistory(input)).toMatchObject({
+      history: null,
+      hasMigrationsTable: true,
+      editedMigrationNames: [],
+      failedMigrationNames: [],
+    });
+    const applied = await engine.applyMigrations({ migrationsList: migrationList(migrations), filters: noFilter });
+    expect(applied.appliedMigrationNames).toEqual([]);
+  });
+
+  it("go on where the database stands, each whole or not at all", async () => {
+    const file = fileOf("partial");
+    const base = readMigrations();
+    await migrate(file, base);
+    const good = extra("9001_good", 'CREATE TABLE "Good" (id TEXT);');
+    const bad = extra("9002_bad", 'CREATE TABLE "Half" (id TEXT); INSERT INTO "Nowhere" VALUES (1);');
+    await expect(migrate(file, [...base, good, bad])).rejects.toThrow("9002_bad");
+    expect(await query(file, `SELECT name FROM sqlite_master WHERE name IN ('Good', 'Half')`)).toEqual([["Good"]]);
+    expect(await migrate(file, [...base, good])).toEqual([]);
+  });
+
+  it("refuse a newer database and one made with another text, and write nothing", async () => {
+    const dataDir = join(folder.path, "newer");
+    await (await openStore({ dataDir })).close();
+    const file = join(dataDir, "ostler.db");
+    await migrate(file, [...readMigrations(), extra("9999_future", 'CREATE TABLE "Future" (id TEXT);')]);
+    await expect(openStore({ dataDir })).rejects.toMatchObject({ name: "SchemaTooNewError" });
+    // The refusal lets go of the directory.
+    await expect(openStore({ dataDir })).rejects.toMatchObject({ name: "SchemaTooNewError" });
+    const edited = readMigrations().map(({ name, sql }) => ({ name, sql: `${sql}-- edited` }));
+    await expect(migrate(file, [...edited, extra("9999_future", "")])).rejects.toMatchObject({
+      name: "SchemaChangedError",
+    });
+  });
+});
+
+describe("the open database", () => {
+  it("takes no work once it is closed", async () => {
+    const store = await openStore({ dataDir: join(folder.path, "closed") });
+    const pending = store.check();
+    await store.close();
+    await pending;
+    await expect(store.check()).rejects.toThrow("closed");
+    await expect(store.users.count()).rejects.toThrow("closed");
+    await expect(store.journal.read("m", 0, 1, 1)).rejects.toThrow("closed");
+  });
+
+  it("is private, in WAL mode, and forgets its log on a clean close", async () => {
+    const dataDir = join(folder.path, "private");
+    const store = await openStore({ dataDir });
+    await store.check();
+    expect(statSync(dataDir).mode & 0o777).toBe(0o700);
+    for (const name of ["ostler.db", "ostler.db-wal", "ostler.lock", "ostler.pid"]) {
+      expect(statSync(join(dataDir, name)).mode & 0o077).toBe(0);
+    }
+    await store.close();
+    expect(await query(join(dataDir, "ostler.db"), "PRAGMA journal_mode")).toEqual([["wal"]]);
+    expect(statSync(join(dataDir, "ostler.db-wal"), { throwIfNoEntry: false })?.size ?? 0).toBe(0);
+    folder.remove();
+  });
+});

@@ -1,0 +1,56 @@
+/** The server as a process of its own, to be killed. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { grpcClient, restClient } from "./client.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+export class ServerProcess {
+  readonly #child: ChildProcess;
+  readonly #dataDir: string;
+  readonly http: string;
+  readonly grpc: string;
+
+  private constructor(child: ChildProcess, dataDir: string, http: string, grpc: string) {
+    this.#child = child;
+    this.#dataDir = dataDir;
+    this.http = http;
+    this.grpc = grpc;
+  }
+
+  /** Resolves when it listens; rejects with its output if it ends before. */
+  static async start(dataDir: string, environment: Record<string, string> = {}): Promise<ServerProcess> {
+    const child = spawn(process.execPath, [join(root, "api/main.ts")], {
+      env: { ...process.env, OSTLER_DATA: dataDir, OSTLER_HTTP_PORT: "0", OSTLER_GRPC_PORT: "0", ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    const ready = new Promise<ServerProcess>((resolve, reject) => {
+      const read = (chunk: Buffer) => {
+        output += chunk.toString();
+        const http = /REST\s+(http:\S+)/.exec(output)?.[1];
+        const grpc = /gRPC\s+(\S+)/.exec(output)?.[1];
+        if (http !== undefined && grpc !== undefined && output.includes("data ")) resolve(new ServerProcess(child, dataDir, http, grpc));
+      };
+      child.stdout!.on("data", read);
+      child.stderr!.on("data", read);
+      child.on("exit", (code) => reject(new Error(`the server ended with ${code}:\n${output}`)));
+    });
+    return ready;
+  }
+
+  get adminKey(): string {
+    return readFileSync(join(this.#dataDir, "admin.key"), "utf8").trim();
+  }
+
+  client(transport: "grpc" | "rest" = "grpc") {
+    return transport === "grpc" ? grpcClient(this.grpc, this.adminKey) : restClient(this.http, this.adminKey);
+  }
+
+  kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    const ended = new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
+    this.#child.kill(signal);
+    return ended;
+  }
+}
