@@ -121,20 +121,24 @@ export interface CallSetup {
 
 const longestTimerMs = 2 ** 31 - 1;
 
-/** The context that the function sees, plus the means to end the call that only the transport has. */
+/**
+ * The context that the function sees, plus the means to end the call that only the transport has.
+ * What most calls do not use (headers, the signal) is made when it is first asked for.
+ */
 export class Call implements Context {
   readonly transport: Transport;
   readonly method: DescMethod;
   readonly peer: string;
   readonly deadline: number | undefined;
-  readonly responseHeaders = new Map<string, string>();
-  readonly responseTrailers = new Map<string, string>();
   readonly startedMs = performance.now();
   caller: unknown = undefined;
-  private readonly controller = new AbortController();
   private readonly readHeaders: () => ReadonlyMap<string, string>;
   private headers: ReadonlyMap<string, string> | undefined;
+  private answerHeaders: Map<string, string> | undefined;
+  private answerTrailers: Map<string, string> | undefined;
+  private controller: AbortController | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private finished = false;
 
   constructor(setup: CallSetup) {
     this.transport = setup.transport;
@@ -146,6 +150,7 @@ export class Call implements Context {
   }
 
   get signal(): AbortSignal {
+    this.controller ??= new AbortController();
     return this.controller.signal;
   }
 
@@ -154,18 +159,45 @@ export class Call implements Context {
     return this.headers;
   }
 
-  abort(reason: OstlerError): void {
-    if (!this.controller.signal.aborted) this.controller.abort(reason);
+  get responseHeaders(): Map<string, string> {
+    this.answerHeaders ??= new Map();
+    return this.answerHeaders;
+  }
+
+  get responseTrailers(): Map<string, string> {
+    this.answerTrailers ??= new Map();
+    return this.answerTrailers;
+  }
+
+  /** Undefined if nobody set any. */
+  get setHeaders(): ReadonlyMap<string, string> | undefined {
+    return this.answerHeaders;
+  }
+
+  get setTrailers(): ReadonlyMap<string, string> | undefined {
+    return this.answerTrailers;
+  }
+
+  /** Transports report the end of every call, well or badly: after `close` there is nothing to abort. */
+  abort(reason: () => OstlerError): void {
+    if (this.finished || this.controller?.signal.aborted) return;
+    this.controller ??= new AbortController();
+    this.controller.abort(reason());
+  }
+
+  throwIfAborted(): void {
+    this.controller?.signal.throwIfAborted();
   }
 
   close(): void {
+    this.finished = true;
     clearTimeout(this.timer);
   }
 
   private armDeadline(deadline: number): void {
     const delayMs = deadline - Date.now();
     if (delayMs > longestTimerMs) return;
-    this.timer = setTimeout(() => this.abort(deadlineError()), Math.max(0, delayMs));
+    this.timer = setTimeout(() => this.abort(deadlineError), Math.max(0, delayMs));
   }
 }
 
@@ -176,7 +208,7 @@ export class ActiveCalls {
 
   add(call: Call): void {
     this.calls.add(call);
-    if (this.draining && isEndless(call.method)) call.abort(drainError());
+    if (this.draining && isEndless(call.method)) call.abort(drainError);
   }
 
   delete(call: Call): void {
@@ -190,11 +222,11 @@ export class ActiveCalls {
   /** Ends streams now, so that their clients go to another node; other calls may finish. */
   drainStreams(): void {
     this.draining = true;
-    for (const call of this.calls) if (isEndless(call.method)) call.abort(drainError());
+    for (const call of this.calls) if (isEndless(call.method)) call.abort(drainError);
   }
 
   abortAll(): void {
-    for (const call of this.calls) call.abort(drainError());
+    for (const call of this.calls) call.abort(drainError);
   }
 }
 
@@ -219,7 +251,7 @@ export async function perform<Result>(
   active.add(call);
   let failure: OstlerError | undefined;
   try {
-    call.signal.throwIfAborted();
+    call.throwIfAborted();
     await pipeline.authenticate(call);
     return await body();
   } catch (error) {

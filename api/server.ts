@@ -13,6 +13,7 @@ import { callRecord, createPipeline, implement, type Operation, type Pipeline } 
 import { createRestServer, type RestServer } from "./rest/index.ts";
 import type { Deps } from "./services/common.ts";
 import { consoleService } from "./services/console.ts";
+import { withKindErrors } from "./services/failures.ts";
 import { gradingService } from "./services/grading.ts";
 import { machineService } from "./services/machines.ts";
 import { memoryService } from "./services/memory.ts";
@@ -104,7 +105,7 @@ function operationsOf(deps: Deps, grading: Grading): Operation[] {
     ...implement(ProgramService, programService(deps)),
     ...implement(GradingService, gradingService(deps, grading)),
     ...implement(UserService, userService(deps)),
-  ];
+  ].map(withKindErrors);
 }
 
 function pipelineOf(store: Store, config: ServerConfig): Pipeline {

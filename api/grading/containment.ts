@@ -10,7 +10,21 @@
  * In all of them: limits of CPU time, address space, file size and open files, no inherited environment, no
  * core dumps. Needs nothing but util-linux and coreutils, which every Debian has.
  */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type ChildEnd, type ChildSetup, runChild } from "./process.ts";
@@ -65,22 +79,37 @@ export class Box {
   readonly path: string;
   readonly #containment: Containment;
   readonly #toolchain: Toolchain;
-  readonly #uid = String(FIRST_UID + (nextUid = (nextUid + 1) % UIDS));
+  readonly #uid = FIRST_UID + (nextUid = (nextUid + 1) % UIDS);
 
   constructor(containment: Containment, toolchain: Toolchain) {
     this.#containment = containment;
     this.#toolchain = toolchain;
-    this.path = mkdtempSync(join(tmpdir(), "ostler-compile-"));
-    for (const dir of ["root", "work", "work/src", "work/out", "work/tmp"]) {
-      mkdirSync(join(this.path, dir));
-      this.#give(join(this.path, dir));
-    }
-    this.#give(this.path);
+    this.path = mkdtempSync(join(realpathSync(tmpdir()), "ostler-compile-"));
+    this.#lend(this.path);
+    for (const dir of ["root", "work", "work/src"]) this.#lend(this.#make(dir));
+    for (const dir of ["work/out", "work/tmp"]) this.#give(this.#make(dir));
   }
 
-  /** Path on the host of a file that commands know relative to `src`. */
-  file(name: string): string {
-    return join(this.path, "work/src", name);
+  writeSource(name: string, content: Uint8Array): void {
+    const path = join(this.path, "work/src", name);
+    writeFileSync(path, content);
+    chmodSync(path, 0o444);
+  }
+
+  /**
+   * A file that a command wrote to `out`; null if there is none. A command that was taken over must not be able to
+   * make the server read something else for it: no links, nothing but a plain file.
+   */
+  readOutput(name: string, maxBytes: number): Buffer | null {
+    const path = join(this.path, "work/out", name);
+    const file = existsSync(path) && realpathSync(path) === path ? openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK) : null;
+    if (file === null) return null;
+    try {
+      const stat = fstatSync(file);
+      return stat.isFile() && stat.size <= maxBytes ? readFileSync(file) : null;
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** What commands see as their own directory. */
@@ -102,20 +131,33 @@ export class Box {
     return this.#containment === "mountNamespace" || this.#containment === "userNamespace";
   }
 
+  #make(dir: string): string {
+    const path = join(this.path, dir);
+    mkdirSync(path);
+    return path;
+  }
+
+  /** Commands may enter and read, but not change it. */
+  #lend(path: string): void {
+    if (isRoot()) chownSync(path, 0, this.#uid);
+    chmodSync(path, 0o750);
+  }
+
   #give(path: string): void {
-    if (isRoot()) chownSync(path, Number(this.#uid), Number(this.#uid));
+    if (isRoot()) chownSync(path, this.#uid, this.#uid);
     chmodSync(path, 0o700);
   }
 
   #contained(command: string[]): string[] {
-    const become = ["setpriv", "--reuid", this.#uid, "--regid", this.#uid, "--clear-groups"];
-    const enter = (user: string) => {
+    const user = String(this.#uid);
+    const become = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"];
+    const enter = (insideUser: string) => {
       const { hostDirs } = this.#toolchain;
-      return ["/bin/sh", "-c", ENTER, "sh", this.path, user, String(hostDirs.length), ...hostDirs, ...command];
+      return ["/bin/sh", "-c", ENTER, "sh", this.path, insideUser, String(hostDirs.length), ...hostDirs, ...command];
     };
     switch (this.#containment) {
       case "mountNamespace":
-        return ["unshare", ...NAMESPACES, ...enter(this.#uid)];
+        return ["unshare", ...NAMESPACES, ...enter(user)];
       case "userNamespace":
         return [...(isRoot() ? [...become, "--"] : []), "unshare", "--user", "--map-root-user", ...NAMESPACES, ...enter("")];
       case "unprivilegedUser":

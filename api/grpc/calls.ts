@@ -89,7 +89,7 @@ async function answerOnce(
     sendHeaders(call, context);
     reply(null, outcome, trailersOf(context));
   } catch (error) {
-    if (!call.cancelled) reply(toServiceError(error as OstlerError, context.responseTrailers));
+    if (!call.cancelled) reply(toServiceError(error as OstlerError, context.setTrailers));
   }
 }
 
@@ -107,7 +107,7 @@ async function answerMany(
     });
     call.end(trailersOf(context));
   } catch (error) {
-    if (!call.cancelled) call.emit("error", toServiceError(error as OstlerError, context.responseTrailers));
+    if (!call.cancelled) call.emit("error", toServiceError(error as OstlerError, context.setTrailers));
   }
 }
 
@@ -136,7 +136,7 @@ function openCall(call: AnyCall, method: DescMethod): Call {
   });
   (call as EventEmitter).on("cancelled", () => {
     const late = context.deadline !== undefined && context.deadline <= Date.now() + deadlineSlackMs;
-    context.abort(late ? deadline() : cancelled());
+    context.abort(() => (late ? deadline() : cancelled()));
   });
   return context;
 }
@@ -150,11 +150,11 @@ function textHeaders(metadata: Metadata): ReadonlyMap<string, string> {
 }
 
 function sendHeaders(call: AnyCall, context: Call): void {
-  if (context.responseHeaders.size > 0) call.sendMetadata(toMetadata(context.responseHeaders));
+  if (context.setHeaders !== undefined) call.sendMetadata(toMetadata(context.setHeaders));
 }
 
 function trailersOf(context: Call): Metadata | undefined {
-  return context.responseTrailers.size > 0 ? toMetadata(context.responseTrailers) : undefined;
+  return context.setTrailers === undefined ? undefined : toMetadata(context.setTrailers);
 }
 
 function readRequest(method: DescMethod, bytes: Buffer, context: Call): Message {

@@ -82,9 +82,11 @@ function parsePath(path: string): { segments: Segment[]; variables: PathVariable
     const [field = "", pattern = "*"] = variable.split("=", 2);
     const parts = pattern.split("/");
     const wildcards = parts.filter((part) => part.startsWith("*")).length;
-    const own = parts.map((part, index) =>
-      toSegment(part, segments.length + index, wildcards === 1 ? field : `${field}.${index}`),
-    );
+    let wildcard = 0;
+    const own = parts.map((part, index) => {
+      if (part.startsWith("*")) wildcard += 1;
+      return toSegment(part, segments.length + index, wildcards === 1 ? field : `${field}_${wildcard}`);
+    });
     segments.push(...own);
     variables.push({ field, segments: own });
   }

@@ -72,12 +72,12 @@ export function chooseProtocol(offered: Set<string>): string | false {
 /** Aborts the call when the connection closes before the answer was sent. */
 export function abortWhenClosed(reply: FastifyReply, call: Call): void {
   reply.raw.on("close", () => {
-    if (!reply.raw.writableFinished) call.abort(cancelled("The client closed the connection."));
+    if (!reply.raw.writableFinished) call.abort(() => cancelled("The client closed the connection."));
   });
 }
 
 export function setResponseHeaders(reply: FastifyReply, call: Call): void {
-  for (const [name, value] of call.responseHeaders) reply.header(name, value);
+  for (const [name, value] of call.setHeaders ?? []) reply.header(name, value);
 }
 
 /**

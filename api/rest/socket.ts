@@ -28,7 +28,7 @@ export function socketHandler(route: Route) {
   return async (socket: WebSocket, request: FastifyRequest): Promise<void> => {
     const call = openCall(request, operation);
     const frames = new FrameQueue(socket);
-    for (const event of ["close", "error"]) socket.on(event, () => call.abort(cancelled(closedByClient)));
+    for (const event of ["close", "error"]) socket.on(event, () => call.abort(() => cancelled(closedByClient)));
     const stopPinging = keepAlive(socket, host.heartbeatMs);
     try {
       await perform(host.pipeline, host.active, call, async () => {

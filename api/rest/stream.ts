@@ -90,7 +90,7 @@ class StreamSink {
     this.reply.hijack();
     const { raw } = this.reply;
     raw.writeHead(200, {
-      ...Object.fromEntries(this.call.responseHeaders),
+      ...Object.fromEntries(this.call.setHeaders ?? []),
       "content-type": this.events ? eventMediaType : "application/x-ndjson",
       "cache-control": "no-cache",
       // nginx would otherwise hold messages back to fill a buffer.

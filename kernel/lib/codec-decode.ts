@@ -5,11 +5,10 @@ import { readUtf8 } from "./utf8.ts";
 
 /** Throws CodecError for anything that `encodePlain` cannot have written. */
 export function decodePlain(bytes: Uint8Array): unknown {
-  if (bytes.length < header.length || bytes[0] !== header[0])
-    throw new CodecError("corrupt", 0, "not encoded plain state");
+  if (bytes.length < header.length || bytes[0] !== header[0]) throw new CodecError("not encoded plain state");
   if (bytes[1] !== header[1]) {
     const code = bytes[1]! > header[1] ? "version" : "corrupt";
-    throw new CodecError(code, 1, `version ${bytes[1]} of the codec; this one reads version ${header[1]}`);
+    throw new CodecError(`version ${bytes[1]} of the codec; this one reads version ${header[1]}`, code, 1);
   }
   const reader = new Reader(bytes, header.length);
   const value = read(reader, 0);
@@ -29,7 +28,7 @@ class Reader {
   }
 
   corrupt(message: string): CodecError {
-    return new CodecError("corrupt", this.at, message);
+    return new CodecError(`byte ${this.at}: ${message}`, "corrupt", this.at);
   }
 
   byte(): number {
@@ -64,7 +63,7 @@ class Reader {
     const value = this.#view.getFloat64(this.at, true);
     const low = this.#view.getUint32(this.at, true);
     const high = this.#view.getUint32(this.at + 4, true);
-    if (value !== value && (low !== 0 || high !== 0x7ff80000))
+    if (Number.isNaN(value) && (low !== 0 || high !== 0x7ff80000))
       throw this.corrupt("a NaN that is not the canonical one");
     if (Number.isSafeInteger(value) && !Object.is(value, -0)) throw this.corrupt("an integer written as a float");
     this.at += 8;
@@ -80,20 +79,23 @@ class Reader {
   }
 }
 
+const tooDeep = (reader: Reader): CodecError =>
+  new CodecError(`nests deeper than ${plainDepth} levels`, "limit", reader.at);
+
 function read(reader: Reader, depth: number): unknown {
   const tag = reader.byte();
   switch (tag) {
     case Tag.array:
     case Tag.record:
     case Tag.map:
-      if (depth >= plainDepth) throw new CodecError("limit", reader.at, `nests deeper than ${plainDepth} levels`);
+      if (depth >= plainDepth) throw tooDeep(reader);
       return tag === Tag.array
         ? readArray(reader, depth)
         : tag === Tag.record
           ? readRecord(reader, depth)
           : readMap(reader, depth);
     case Tag.view:
-      if (depth >= plainDepth) throw new CodecError("limit", reader.at, `nests deeper than ${plainDepth} levels`);
+      if (depth >= plainDepth) throw tooDeep(reader);
       return readView(reader);
     default:
       return readScalar(reader, tag);
@@ -129,7 +131,7 @@ function readScalar(reader: Reader, tag: number): null | boolean | number | bigi
 
 function readBigint(reader: Reader, negative: boolean): bigint {
   const length = reader.count(1);
-  if (length > bigintBytes) throw new CodecError("limit", reader.at, `a bigint has more than ${bigintBytes} bytes`);
+  if (length > bigintBytes) throw new CodecError(`a bigint has more than ${bigintBytes} bytes`, "limit", reader.at);
   if (length === 0) {
     if (negative) throw reader.corrupt("a negative zero");
     return 0n;

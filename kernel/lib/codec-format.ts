@@ -46,8 +46,8 @@ export class CodecError extends Error {
   /** Byte at which it was noticed. */
   readonly offset: number;
 
-  constructor(code: CodecError["code"], offset: number, message: string) {
-    super(`${message} (at byte ${offset})`);
+  constructor(message: string, code: CodecError["code"] = "corrupt", offset = 0) {
+    super(message);
     this.name = "CodecError";
     this.code = code;
     this.offset = offset;

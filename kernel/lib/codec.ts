@@ -71,9 +71,9 @@ class Writer {
 
   float(value: number): void {
     this.room(8);
-    this.#view.setFloat64(this.#length, value === value ? value : Number.NaN, true);
-    if (value !== value) this.#view.setUint32(this.#length + 4, 0x7ff80000, true);
-    if (value !== value) this.#view.setUint32(this.#length, 0, true);
+    // The language does not say which NaN setFloat64 writes.
+    if (Number.isNaN(value)) this.#view.setBigUint64(this.#length, 0x7ff8000000000000n, true);
+    else this.#view.setFloat64(this.#length, value, true);
     this.#length += 8;
   }
 
@@ -106,17 +106,22 @@ class Writer {
 function write(writer: Writer, value: unknown, depth: number): void {
   switch (typeof value) {
     case "number":
-      return writeNumber(writer, value);
+      writeNumber(writer, value);
+      break;
     case "string":
       writer.byte(Tag.text);
-      return writer.text(value);
+      writer.text(value);
+      break;
     case "boolean":
-      return writer.byte(value ? Tag.true : Tag.false);
+      writer.byte(value ? Tag.true : Tag.false);
+      break;
     case "bigint":
-      return writeBigint(writer, value);
+      writeBigint(writer, value);
+      break;
     case "object":
-      if (value === null) return writer.byte(Tag.null);
-      return writeObject(writer, value, depth);
+      if (value === null) writer.byte(Tag.null);
+      else writeObject(writer, value, depth);
+      break;
     default:
       throw new NotPlainError("", `is ${typeof value}`);
   }
@@ -125,17 +130,18 @@ function write(writer: Writer, value: unknown, depth: number): void {
 function writeNumber(writer: Writer, value: number): void {
   if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
     writer.byte(Tag.float);
-    return writer.float(value);
+    writer.float(value);
+  } else {
+    writer.byte(value < 0 ? Tag.negative : Tag.natural);
+    writer.varint(value < 0 ? -1 - value : value);
   }
-  writer.byte(value < 0 ? Tag.negative : Tag.natural);
-  writer.varint(value < 0 ? -1 - value : value);
 }
 
 function writeBigint(writer: Writer, value: bigint): void {
   writer.byte(value < 0n ? Tag.bigNegative : Tag.bigNatural);
   const digits = (value < 0n ? -value : value).toString(16);
   const length = value === 0n ? 0 : (digits.length + 1) >> 1;
-  if (length > bigintBytes) throw new CodecError("limit", 0, `a bigint has more than ${bigintBytes} bytes`);
+  if (length > bigintBytes) throw new CodecError(`a bigint has more than ${bigintBytes} bytes`, "limit");
   writer.varint(length);
   for (let i = 0, end = digits.length; i < length; i++, end -= 2) {
     writer.byte(Number.parseInt(digits.slice(Math.max(0, end - 2), end), 16));

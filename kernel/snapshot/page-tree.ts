@@ -1,141 +1,180 @@
 /**
- * RAM as a Merkle tree: 4 KiB pages by their SHA-256, 128 hashes to an inner node, inner nodes by theirs.
+ * RAM as a Merkle tree: 4 KiB pages by their SHA-256, up to 128 hashes to a node, nodes by theirs.
+ *
+ * A stored node is 0x4e, its level (1: children are pages), then always 128 hashes. Nodes are thus longer than pages
+ * and say where they belong, so none can pass for a page or for a node of another level.
  *
  * Must hold:
- * - the tree's root names every byte of RAM; equal RAM of equal size gives equal roots;
- * - pages and subtrees that are all zero have the zero hash and are not stored;
- * - a stored node begins with a header that no page of interest to it can be confused with, since a node is only
- *   ever read where a node is expected and its level and count are checked.
- *
- * A tree is a value: `update` makes a new one and shares nothing that is written to.
+ * - equal RAM of equal size has equal roots, by whatever way it came about;
+ * - what is all zero has the zero hash and is not stored;
+ * - a tree never changes: `update` makes new nodes above the changed pages and shares all the others.
  */
-export const PAGE_BYTES = 4096;
-export const HASH_BYTES = 32;
-export const FAN_OUT = 128;
-const NODE_MAGIC = 0x4e54534f; // "OSTN", little-endian
-const NODE_HEADER_BYTES = 8;
+import { assert } from "../lib/assert.ts";
+import { SnapshotFormatError } from "./errors.ts";
+import { hashBytes, isAllZero, type Sha256, sameHash, toHex, zeroHash } from "./hash.ts";
 
-export type Sha256 = (bytes: Uint8Array) => Uint8Array;
+export const pageBytes = 4096;
+export const fanOut = 128;
+const nodeTag = 0x4e;
+const nodeHeaderBytes = 2;
+export const nodeBytes = nodeHeaderBytes + fanOut * hashBytes;
+
 export interface SnapshotBlob {
   hash: string;
   data: Uint8Array<ArrayBuffer>;
 }
 
-export class SnapshotFormatError extends Error {}
+export type EmitBlob = (hash: Uint8Array, data: Uint8Array<ArrayBuffer>) => void;
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-export function toHex(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += HEX[byte];
-  return text;
+export interface PageNode {
+  /** As stored; never written to once the node exists. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly hash: Uint8Array;
+  /** By slot; null where the part is all zero. The lowest level has none. */
+  readonly children: readonly (PageNode | null)[] | null;
+  /** Pages below that are not all zero, and nodes with this one. */
+  readonly storedPages: number;
+  readonly storedNodes: number;
 }
 
-export function fromHex(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length: text.length / 2 }, (_, index) => Number.parseInt(text.slice(2 * index, 2 * index + 2), 16));
+/** Levels of nodes above so many pages; at least one. */
+export function levelsFor(pages: number): number {
+  let levels = 1;
+  for (let reach = fanOut; reach < pages; reach *= fanOut) levels += 1;
+  return levels;
 }
 
-export function isAllZero(bytes: Uint8Array): boolean {
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
-  for (let index = 0; index < words.length; index++) if (words[index] !== 0) return false;
-  return true;
-}
+/** Pages below one child of a node of this level. */
+export const childSpan = (level: number): number => fanOut ** (level - 1);
 
-/** Numbers of nodes on each level above the pages, up to the single root. */
-export function levelSizes(pages: number): number[] {
-  const sizes: number[] = [];
-  let size = pages;
-  do {
-    size = Math.ceil(size / FAN_OUT);
-    sizes.push(size);
-  } while (size > 1);
-  return sizes;
-}
+export const slotHash = (bytes: Uint8Array, slot: number): Uint8Array =>
+  bytes.subarray(nodeHeaderBytes + slot * hashBytes, nodeHeaderBytes + (slot + 1) * hashBytes);
 
 export class PageTree {
   readonly pages: number;
-  /** levels[0]: page hashes, one after the other; levels[n]: hashes of the nodes above; the last has one. */
-  readonly #levels: readonly Uint8Array<ArrayBuffer>[];
+  readonly top: PageNode | null;
+  readonly #levels: number;
 
-  private constructor(pages: number, levels: readonly Uint8Array<ArrayBuffer>[]) {
+  /** Trees come from `empty`, `update` and the loader. */
+  constructor(pages: number, top: PageNode | null) {
     this.pages = pages;
-    this.#levels = levels;
+    this.top = top;
+    this.#levels = levelsFor(pages);
   }
 
-  /** All zero. */
   static empty(pages: number): PageTree {
-    const sizes = [pages, ...levelSizes(pages)];
-    return new PageTree(pages, sizes.map((size) => new Uint8Array(size * HASH_BYTES)));
-  }
-
-  /** From the levels that a loader has gathered (see snapshot.ts). */
-  static fromLevels(pages: number, levels: readonly Uint8Array<ArrayBuffer>[]): PageTree {
-    return new PageTree(pages, levels);
+    return new PageTree(pages, null);
   }
 
   get root(): string {
-    return toHex(this.#levels.at(-1)!);
+    return toHex(this.rootHash);
+  }
+
+  get rootHash(): Uint8Array {
+    return this.top?.hash ?? zeroHash;
+  }
+
+  get storedPages(): number {
+    return this.top?.storedPages ?? 0;
+  }
+
+  /** Bytes that the tree stands on: pages and nodes, equal ones counted each time. */
+  get storedBytes(): number {
+    return this.storedPages * pageBytes + (this.top?.storedNodes ?? 0) * nodeBytes;
+  }
+
+  hashOf(page: number): Uint8Array {
+    assert(page >= 0 && page < this.pages, `page ${page} is outside the tree`);
+    let node = this.top;
+    for (let level = this.#levels; node !== null; level--) {
+      const slot = Math.floor(page / childSpan(level)) % fanOut;
+      if (node.children === null) return slotHash(node.bytes, slot);
+      node = node.children[slot]!;
+    }
+    return zeroHash;
   }
 
   pageHash(page: number): string {
-    return toHex(this.#hashAt(0, page));
+    return toHex(this.hashOf(page));
   }
 
   isZero(page: number): boolean {
-    return isAllZero(this.#hashAt(0, page));
+    return isAllZero(this.hashOf(page));
   }
 
-  countStored(): number {
-    let stored = 0;
-    for (let page = 0; page < this.pages; page++) if (!this.isZero(page)) stored++;
-    return stored;
-  }
-
-  /** Replaces hashes of some pages; `emit` gets the inner nodes that are new. Cost: the paths above these pages. */
-  update(changed: ReadonlyMap<number, Uint8Array>, sha256: Sha256, emit: (blob: SnapshotBlob) => void): PageTree {
+  /** A tree with other hashes for some pages. `emit` gets every node that the result has and this tree has not there. */
+  update(changed: ReadonlyMap<number, Uint8Array>, sha256: Sha256, emit: EmitBlob): PageTree {
     if (changed.size === 0) return this;
-    const levels = this.#levels.map((level) => level.slice());
-    for (const [page, hash] of changed) levels[0]!.set(hash, page * HASH_BYTES);
-    let touched = new Set(changed.keys());
-    for (let level = 1; level < levels.length; level++) {
-      touched = new Set([...touched].map((child) => Math.floor(child / FAN_OUT)));
-      for (const node of touched) levels[level]!.set(hashNode(levels[level - 1]!, level, node, sha256, emit), node * HASH_BYTES);
+    const pages = [...changed.keys()].sort((a, b) => a - b);
+    assert(pages[0]! >= 0 && pages.at(-1)! < this.pages, "a changed page is outside the tree");
+    const top = updateNode({ pages, changed, sha256, emit }, this.top, this.#levels, 0, pages.length);
+    return new PageTree(this.pages, top);
+  }
+}
+
+interface Update {
+  /** Changed pages, ascending. */
+  readonly pages: readonly number[];
+  readonly changed: ReadonlyMap<number, Uint8Array>;
+  readonly sha256: Sha256;
+  readonly emit: EmitBlob;
+}
+
+/** The node that stands for `node` (null: all zero) once pages[from, to), which are all below it, have changed. */
+function updateNode(update: Update, node: PageNode | null, level: number, from: number, to: number): PageNode | null {
+  const bytes = node === null ? emptyNode(level) : node.bytes.slice();
+  const children = level === 1 ? null : (node?.children?.slice() ?? new Array<PageNode | null>(fanOut).fill(null));
+  const span = childSpan(level);
+  for (let i = from; i < to; ) {
+    const child = Math.floor(update.pages[i]! / span);
+    const first = i;
+    do i += 1;
+    while (i < to && Math.floor(update.pages[i]! / span) === child);
+    const slot = child % fanOut;
+    let hash = update.changed.get(update.pages[first]!)!;
+    if (children !== null) {
+      const below = updateNode(update, children[slot]!, level - 1, first, i);
+      children[slot] = below;
+      hash = below?.hash ?? zeroHash;
     }
-    return new PageTree(this.pages, levels);
+    slotHash(bytes, slot).set(hash);
   }
-
-  #hashAt(level: number, index: number): Uint8Array {
-    return this.#levels[level]!.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
-  }
+  if (isAllZero(bytes.subarray(nodeHeaderBytes))) return null;
+  const made = makeNode(bytes, update.sha256(bytes), children);
+  if (node === null || !sameHash(node.hash, made.hash)) update.emit(made.hash, bytes);
+  return made;
 }
 
-function hashNode(
-  below: Uint8Array,
-  level: number,
-  node: number,
-  sha256: Sha256,
-  emit: (blob: SnapshotBlob) => void,
-): Uint8Array {
-  const children = below.subarray(node * FAN_OUT * HASH_BYTES, (node + 1) * FAN_OUT * HASH_BYTES);
-  if (isAllZero(children)) return new Uint8Array(HASH_BYTES);
-  const data = new Uint8Array(NODE_HEADER_BYTES + children.length);
-  const view = new DataView(data.buffer);
-  view.setUint32(0, NODE_MAGIC, true);
-  view.setUint16(4, level, true);
-  view.setUint16(6, children.length / HASH_BYTES, true);
-  data.set(children, NODE_HEADER_BYTES);
-  const hash = sha256(data);
-  emit({ hash: toHex(hash), data });
-  return hash;
+function emptyNode(level: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(nodeBytes);
+  bytes[0] = nodeTag;
+  bytes[1] = level;
+  return bytes;
 }
 
-/** Child hashes of a stored node, checked against where it was found. */
-export function readNode(data: Uint8Array, level: number, count: number): Uint8Array {
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const right =
-    data.length === NODE_HEADER_BYTES + count * HASH_BYTES &&
-    view.getUint32(0, true) === NODE_MAGIC &&
-    view.getUint16(4, true) === level &&
-    view.getUint16(6, true) === count;
-  if (!right) throw new SnapshotFormatError(`not a node of level ${level} with ${count} children`);
-  return data.subarray(NODE_HEADER_BYTES);
+export function makeNode(
+  bytes: Uint8Array<ArrayBuffer>,
+  hash: Uint8Array,
+  children: readonly (PageNode | null)[] | null,
+): PageNode {
+  let storedPages = 0;
+  let storedNodes = 1;
+  for (let slot = 0; slot < fanOut; slot++) {
+    const child = children?.[slot];
+    if (children === null) storedPages += isAllZero(slotHash(bytes, slot)) ? 0 : 1;
+    else if (child) {
+      storedPages += child.storedPages;
+      storedNodes += child.storedNodes;
+    }
+  }
+  return { bytes, hash, children, storedPages, storedNodes };
+}
+
+/** Checks that stored bytes are a node of this level with nothing but zero from slot `slots` on. */
+export function checkNode(hash: string, bytes: Uint8Array, level: number, slots: number): void {
+  const right = bytes.length === nodeBytes && bytes[0] === nodeTag && bytes[1] === level;
+  const beyond = nodeHeaderBytes + Math.min(slots, fanOut) * hashBytes;
+  if (!right || !isAllZero(bytes.subarray(beyond)) || isAllZero(bytes.subarray(nodeHeaderBytes))) {
+    throw new SnapshotFormatError("corrupt", hash, `blob ${hash} is not a node of level ${level} of a page tree`);
+  }
 }

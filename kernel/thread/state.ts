@@ -81,6 +81,8 @@ export interface Thread {
   /** Where to store 0 and wake a futex when the thread ends (set_tid_address); 0 for nowhere. */
   clearOnExit: bigint;
   signalMask: bigint;
+  /** Signals sent while masked; bit n - 1 is signal n. */
+  pendingSignals: bigint;
   /** The client's call that this thread of a remote task is in. */
   call: RemoteCall | null;
 }

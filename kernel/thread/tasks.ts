@@ -59,6 +59,7 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext)
     instructions: 0,
     clearOnExit: 0n,
     signalMask: 0n,
+    pendingSignals: 0n,
     call: null,
   };
   k.threads.threads.set(thread.id, thread);

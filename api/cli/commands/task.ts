@@ -18,8 +18,8 @@ import { type Column, list, table } from "../output.ts";
 import { action, type Session } from "../session.ts";
 import { checkExecutable, enumName, group, leaf, type LimitOptions, limitOptions, limitsOf, type PageOptions, pageOptions, pages, upload } from "../shared.ts";
 import { collect, formatCount, formatHex, formatSize, parseTask } from "../units.ts";
-import { signals } from "../../../kernel/catalogue.ts";
 
+const LAST_SIGNAL = 64;
 const HASH = /^[0-9a-f]{64}$/;
 
 export interface ProgramChoice {
@@ -151,11 +151,12 @@ function taskText(task: Task): string {
 }
 
 /** 9, KILL or SIGKILL. */
-export function parseSignal(text: string): number {
-  const name = text.toUpperCase();
-  const known = signals as Record<string, number>;
-  const number = /^\d+$/.test(text) ? Number(text) : (known[name] ?? known[`SIG${name}`]);
-  if (number === undefined || number > 64) throw new CommandError(`${text}: no such signal`, "give a number or a name, for example 9, TERM or SIGSEGV");
+export async function parseSignal(text: string): Promise<number> {
+  const { signalName } = await import("../../../kernel/catalogue.ts");
+  const name = text.toUpperCase().replace(/^(SIG)?/, "SIG");
+  const numbers = Array.from({ length: LAST_SIGNAL }, (_, index) => index + 1);
+  const number = numbers.find((candidate) => String(candidate) === text || signalName(candidate) === name);
+  if (number === undefined) throw new CommandError(`${text}: no such signal`, "give a number or a name, for example 9, TERM or SIGSEGV");
   return number;
 }
 
@@ -164,7 +165,7 @@ export const killCommand = leaf("kill <machine> <task>", "send a signal to a tas
   .action(
     action<{ signal: string }>(async (session, [machineId, task], options) => {
       const tasks = await session.service(TaskService);
-      const answer = await tasks.killTask({ machineId: machineId!, task: parseTask(task!), signal: parseSignal(options.signal) });
+      const answer = await tasks.killTask({ machineId: machineId!, task: parseTask(task!), signal: await parseSignal(options.signal) });
       session.out.message(KillTaskResponseSchema, answer, () => `task ${task}: ${howEnded(answer.task!) || "signalled"}`);
     }),
   );

@@ -2,6 +2,7 @@
 import type { EventType, FieldValues } from "../define.ts";
 import { deviceEvents } from "./device.ts";
 import { faultEvents } from "./fault.ts";
+import { traceGap } from "./gap.ts";
 import { machineEvents } from "./machine.ts";
 import { memoryEvents } from "./memory.ts";
 import { schedEvents } from "./sched.ts";
@@ -9,6 +10,7 @@ import { syscallEvents } from "./syscall.ts";
 import { taskEvents } from "./task.ts";
 
 const rows = [
+  traceGap,
   ...machineEvents,
   ...taskEvents,
   ...schedEvents,

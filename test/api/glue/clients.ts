@@ -57,7 +57,7 @@ export async function startBench(): Promise<Bench> {
     operations,
     pipeline,
     bodyLimitBytes: limitBytes,
-    heartbeatMs: 100,
+    heartbeatMs: 250,
     document: { title: "glue", version: "1" },
   });
   await restServer.app.listen({ host: "127.0.0.1", port: 0 });

@@ -41,18 +41,22 @@ describe("disassembly", () => {
     rmSync(directory, { recursive: true });
     const theirs = [...listing.matchAll(/^\s*([0-9a-f]+):\t([0-9a-f]+)\s+\t(.*)$/gm)];
     expect(theirs.length).toBe(words.length);
+    // Numbers as decimals, no "dyn" for the usual rounding mode; objdump of this age knows no Zba, Zbb, Zbs.
     const plain = (text: string) =>
       text
         .replace(/\s*#.*$/, "")
+        .replaceAll(/0x[0-9a-f]+/g, (hex) => BigInt(hex).toString())
         .replaceAll(/[\s,]+/g, " ")
         .replace(/ dyn$/, "")
+        .replace("c.addi zero 0", "c.nop")
+        .replace(/^c.slli64 (\w+)$/, "c.slli $1 0")
         .trim();
     const wrong = theirs
       .map(([, address, bits, text]) => [
         plain(text as string),
         plain(disassemble(Number.parseInt(bits as string, 16), BigInt(`0x${address}`))),
       ])
-      .filter(([a, b]) => a !== b);
+      .filter(([a, b]) => a !== b && !a?.startsWith(".4byte"));
     expect(wrong).toEqual([]);
   });
 });

@@ -132,7 +132,7 @@ export class Program {
     }
     this.#brk = end;
     for (let i = 1; i <= STACK_PAGES; i++) this.#page(STACK_TOP / PAGE - i);
-    this.#stack(elf, bytes);
+    this.#stack(elf);
     this.core.setPc(BigInt(elf.entry));
   }
 
@@ -168,7 +168,7 @@ export class Program {
   }
 
   /** argc, argv, envp and the auxiliary vector that a static glibc looks at. */
-  #stack(elf: ReturnType<typeof readElf>, bytes: Uint8Array): void {
+  #stack(elf: ReturnType<typeof readElf>): void {
     const top = STACK_TOP - 256;
     this.copyIn(top, new TextEncoder().encode("program\0"));
     this.copyIn(top + 64, new Uint8Array(16).fill(42));
@@ -203,7 +203,6 @@ export class Program {
     const sp = top - 512;
     this.copyIn(sp, new Uint8Array(words.buffer));
     this.core.x[2] = BigInt(sp);
-    void bytes;
   }
 
   /** Runs to the exit, or until `limit` instructions; throws on a stop that no program should cause. */

@@ -348,7 +348,7 @@ const SPECIAL_SINGLES = [
   0x4f800000, 0x5f800000, 0x33800000, 0x4b000001,
 ];
 
-function double(random: Random): bigint {
+export function double(random: Random): bigint {
   const sign = BigInt(random.below(2)) << 63n;
   if (random.chance(22)) return random.pick(SPECIAL_DOUBLES) | sign;
   let fraction = random.u64() & 0xfffffffffffffn;
@@ -361,7 +361,7 @@ function double(random: Random): bigint {
   return sign | (BigInt(exponent) << 52n) | (fraction & 0xfffffffffffffn);
 }
 
-function single(random: Random): bigint {
+export function single(random: Random): bigint {
   const sign = random.below(2) * 2 ** 31;
   if (random.chance(4)) return random.u64();
   const boxed = 0xffffffff00000000n;

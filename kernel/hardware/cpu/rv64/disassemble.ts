@@ -210,6 +210,8 @@ function float(w: number, d: number, f3: number, a: number, b: number): string |
     default:
   }
   if (mode === undefined) return undefined;
+  // Conversions that are always exact show a mode only if it is not the one that assemblers write.
+  const exact = f3 === 0 ? "" : mode;
   switch (w >>> 27) {
     case 0x00:
     case 0x01:
@@ -219,11 +221,11 @@ function float(w: number, d: number, f3: number, a: number, b: number): string |
     case 0x0b:
       return b ? undefined : `fsqrt.${s} ${f(d)}, ${f(a)}${mode}`;
     case 0x08:
-      return b === (s === "d" ? 0 : 1) ? `fcvt.${s}.${other} ${f(d)}, ${f(a)}${mode}` : undefined;
+      return b === (s === "d" ? 0 : 1) ? `fcvt.${s}.${other} ${f(d)}, ${f(a)}${s === "d" ? exact : mode}` : undefined;
     case 0x18:
       return b < 4 ? `fcvt.${INTEGERS[b]}.${s} ${x(d)}, ${f(a)}${mode}` : undefined;
     case 0x1a:
-      return b < 4 ? `fcvt.${s}.${INTEGERS[b]} ${f(d)}, ${x(a)}${mode}` : undefined;
+      return b < 4 ? `fcvt.${s}.${INTEGERS[b]} ${f(d)}, ${x(a)}${s === "d" && b < 2 ? exact : mode}` : undefined;
     default:
       return undefined;
   }

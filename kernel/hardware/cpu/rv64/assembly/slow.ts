@@ -5,11 +5,12 @@ import { access } from "./memory";
 import { atomic } from "./atomic";
 import { csr } from "./csr";
 import { executeFloat } from "./float/execute";
+import { byHardware } from "./float/hardware";
 
 export function slow(p: i32): Stop {
   const op = opOf(p);
   if (op >= Op.Lb && op <= Op.Sd) return access(p);
   if (op == Op.Atomic) return atomic(p);
   if (op == Op.Csr) return csr(p);
-  return executeFloat(p);
+  return byHardware(p) ? Stop.None : executeFloat(p);
 }

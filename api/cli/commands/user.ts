@@ -1,0 +1,132 @@
+/** `ostler user …` and `ostler key …`: who may do what. */
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Option } from "commander";
+import {
+  CreateKeyResponseSchema,
+  CreateUserResponseSchema,
+  GetSelfResponseSchema,
+  type Key,
+  ListKeysResponseSchema,
+  ListUsersResponseSchema,
+  RevokeKeyResponseSchema,
+  type User,
+  UserRole,
+  UserService,
+} from "../../../proto/gen/ostler/v1/users_pb.js";
+import { UsageError } from "../failure.ts";
+import { type Column, list, table } from "../output.ts";
+import { action, type Session } from "../session.ts";
+import { enumName, group, leaf, type PageOptions, pageOptions, pages } from "../shared.ts";
+import { formatTime } from "../units.ts";
+
+const ROLES = Object.values(UserRole).filter((value): value is UserRole => typeof value === "number" && value !== 0);
+
+const userColumns: readonly Column<User>[] = [
+  { title: "ID", value: (user) => user.userId },
+  { title: "NAME", value: (user) => user.name || "-" },
+  { title: "ROLE", value: (user) => enumName(UserRole, user.role) },
+  { title: "MADE AT (UTC)", value: (user) => formatTime(user.createdAt) },
+];
+
+function userText(user: User): string {
+  return list([
+    ["user", user.userId],
+    ["name", user.name],
+    ["role", enumName(UserRole, user.role)],
+    ["made at", `${formatTime(user.createdAt)} UTC`],
+  ]);
+}
+
+const createUser = leaf("create <user>", "make a user with a first key, shown only once (admins)", [
+  "ostler user create alice --name 'Alice Example'",
+  "ostler user create grader1 --role grader --quiet > grader1.key",
+])
+  .option("--name <text>", "name for people")
+  .addOption(new Option("--role <role>", "what the user may do").choices(ROLES.map((role) => enumName(UserRole, role))).default("student"))
+  .option("-q, --quiet", "print the key only")
+  .action(
+    action<{ name?: string; role: string; quiet?: boolean }>(async (session, [userId], options) => {
+      const role = ROLES.find((value) => enumName(UserRole, value) === options.role)!;
+      const answer = await (await session.service(UserService)).createUser({ userId: userId!, name: options.name ?? "", role });
+      if (options.quiet) session.out.line(answer.secret);
+      else session.out.message(CreateUserResponseSchema, answer, () => `${userText(answer.user!)}\nkey      ${answer.secret}  (shown only now)`);
+    }),
+  );
+
+const listUsers = pageOptions(leaf("list", "list users (admins)", ["ostler user list --all"])).action(
+  action<PageOptions>(async (session, _, options) => {
+    const users = await session.service(UserService);
+    const { items, nextPageToken } = await pages(session, options, async (page) => {
+      const answer = await users.listUsers(page);
+      return { items: answer.users, nextPageToken: answer.nextPageToken };
+    });
+    const answer = create(ListUsersResponseSchema, { users: items, nextPageToken });
+    session.out.message(ListUsersResponseSchema, answer, () => table(userColumns, items));
+  }),
+);
+
+const self = leaf("self", "show who you are to the server", ["ostler user self"]).action(
+  action(async (session) => {
+    const answer = await (await session.service(UserService)).getSelf({});
+    const from = session.access.keySource === "" ? "" : `\nkey      from ${session.access.keySource}`;
+    session.out.message(GetSelfResponseSchema, answer, () => userText(answer.user!) + from);
+  }),
+);
+
+export const userCommand = group("user", "users", [self, createUser, listUsers]);
+
+const keyColumns: readonly Column<Key>[] = [
+  { title: "ID", value: (key) => key.keyId },
+  { title: "LABEL", value: (key) => key.label || "-" },
+  { title: "MADE AT (UTC)", value: (key) => formatTime(key.createdAt) },
+  { title: "EXPIRES", value: (key) => (key.expiresAt === undefined ? "never" : formatTime(key.expiresAt)) },
+  { title: "REVOKED", value: (key) => (key.revokedAt === undefined ? "no" : formatTime(key.revokedAt)) },
+];
+
+async function userOf(session: Session, given: string | undefined): Promise<string> {
+  if (given !== undefined) return given;
+  const { user } = await (await session.service(UserService)).getSelf({});
+  return user!.userId;
+}
+
+const USER_OPTION = ["--user <user>", "whose (default: your own; others: admins)"] as const;
+
+const createKey = leaf("create", "make another key, shown only once", ["ostler key create --label laptop", "ostler key create --user alice --expires 2027-01-01"])
+  .option(...USER_OPTION)
+  .option("--label <text>", "what it is for")
+  .option("--expires <date>", "until when it is valid")
+  .option("-q, --quiet", "print the key only")
+  .action(
+    action<{ user?: string; label?: string; expires?: string; quiet?: boolean }>(async (session, _, options) => {
+      const expires = options.expires === undefined ? undefined : new Date(options.expires);
+      if (expires !== undefined && Number.isNaN(expires.getTime())) throw new UsageError(`--expires ${options.expires}: not a date`, "give for example 2027-01-01");
+      const answer = await (await session.service(UserService)).createKey({
+        userId: await userOf(session, options.user),
+        label: options.label ?? "",
+        ...(expires !== undefined && { expiresAt: timestampFromDate(expires) }),
+      });
+      if (options.quiet) session.out.line(answer.secret);
+      else session.out.message(CreateKeyResponseSchema, answer, () => `${answer.key!.keyId}  ${answer.secret}  (shown only now)`);
+    }),
+  );
+
+const listKeys = leaf("list", "list keys", ["ostler key list", "ostler key list --user alice"])
+  .option(...USER_OPTION)
+  .action(
+    action<{ user?: string }>(async (session, _, options) => {
+      const answer = await (await session.service(UserService)).listKeys({ userId: await userOf(session, options.user) });
+      session.out.message(ListKeysResponseSchema, answer, () => table(keyColumns, answer.keys));
+    }),
+  );
+
+const revokeKey = leaf("revoke <key>", "make a key useless from now on", ["ostler key revoke k-1234"])
+  .option(...USER_OPTION)
+  .action(
+    action<{ user?: string }>(async (session, [keyId], options) => {
+      await (await session.service(UserService)).revokeKey({ userId: await userOf(session, options.user), keyId: keyId! });
+      session.out.message(RevokeKeyResponseSchema, create(RevokeKeyResponseSchema), () => `${keyId} revoked`);
+    }),
+  );
+
+export const keyCommand = group("key", "API keys", [createKey, listKeys, revokeKey]);

@@ -1,0 +1,40 @@
+/** What the store and the kernel's codec may throw, as clients should hear it. Everything unknown stays a fault of ours. */
+import { alreadyExists, dataLoss, invalid, unavailable } from "../errors.ts";
+import { isResponseStream, type Operation } from "../operation.ts";
+import { AlreadyExistsError, CorruptBlobError, InvalidPageTokenError, StaleEpochError } from "../store/types.ts";
+
+/** The same operation, its errors translated. */
+export function withKindErrors(operation: Operation): Operation {
+  const { handler, method } = operation;
+  if (isResponseStream(method)) {
+    return {
+      ...operation,
+      handler: async function* (request, context) {
+        try {
+          yield* handler(request, context) as AsyncIterable<unknown>;
+        } catch (error) {
+          throw kind(error);
+        }
+      },
+    };
+  }
+  return {
+    ...operation,
+    handler: async (request, context) => {
+      try {
+        return await handler(request, context);
+      } catch (error) {
+        throw kind(error);
+      }
+    },
+  };
+}
+
+function kind(error: unknown): unknown {
+  if (error instanceof InvalidPageTokenError) return invalid("page_token", "must be a next_page_token of the page before, unchanged");
+  if (error instanceof AlreadyExistsError) return alreadyExists("resource", error.message, { cause: error });
+  if (error instanceof CorruptBlobError) return dataLoss("CONTENT_DAMAGED", `stored content ${error.hash} is damaged`, { cause: error });
+  if (error instanceof StaleEpochError) return unavailable("MACHINE_MOVED", "the machine was taken elsewhere; try again", 200, { cause: error });
+  return error;
+}
+

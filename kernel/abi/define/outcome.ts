@@ -1,0 +1,29 @@
+/** The ways out of a system call. */
+import type { Errno } from "../../lib/errno.ts";
+import type { Task, Thread } from "../../thread/state.ts";
+import type { Wait } from "../../thread/wait.ts";
+
+/** `out` holds what goes to the memory that the call's out arguments point to. */
+export interface Done<Out = unknown> {
+  kind: "done";
+  value: number | bigint;
+  out?: Out;
+}
+
+export type Outcome<Out = unknown> =
+  | Done<Out>
+  | { kind: "fail"; errno: Errno }
+  | { kind: "blocked"; wait: Wait }
+  /** The calling thread does not exist any more. */
+  | { kind: "gone" };
+
+/** What a handler may want to know besides its arguments. */
+export interface Call {
+  readonly task: Task;
+  readonly thread: Thread;
+  /** What the wait had saved, when the call is dispatched again after it. */
+  readonly progress: Wait | null;
+}
+
+export const done = (value: number | bigint): { kind: "done"; value: number | bigint } => ({ kind: "done", value });
+export const fail = (errno: Errno): { kind: "fail"; errno: Errno } => ({ kind: "fail", errno });

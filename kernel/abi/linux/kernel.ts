@@ -1,0 +1,14 @@
+import type { RandomState } from "../../lib/random.ts";
+import type { SchedKernel } from "../../sched/sched.ts";
+import type { TimeKernel } from "../../time/clock.ts";
+import type { FileKernel } from "../../vfs/kernel.ts";
+
+/** The slice of the kernel that Linux's system calls need. */
+export interface LinuxKernel extends FileKernel, SchedKernel, TimeKernel {
+  readonly random: RandomState;
+  readonly config: FileKernel["config"] & SchedKernel["config"] & TimeKernel["config"] & { readonly hostname: string };
+}
+
+/** Everybody's user and group. */
+export const userId = 1000;
+export const release = "6.1.0-ostler";

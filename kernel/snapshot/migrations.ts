@@ -1,0 +1,35 @@
+/**
+ * States of older releases, brought up to date when a snapshot is loaded.
+ *
+ * When a change to the state cannot be read as it stands (a field that old states lack is such a change), add a row
+ * that turns a state of version n into one of version n + 1. Rows stay for as long as snapshots of their
+ * version may exist; a snapshot of every released version is kept in test/golden.
+ */
+import { encodePlain } from "../lib/codec.ts";
+import { SnapshotFormatError } from "./errors.ts";
+import { decoded } from "./root.ts";
+
+/** A state as decoded: a record with a version. */
+export type AnyState = Record<string, unknown> & { version: number };
+/** Returns the next version's state; may change its argument. */
+export type Migration = (state: AnyState) => AnyState;
+
+/** Row i leads from version i + 1 to version i + 2. */
+export const migrations: readonly Migration[] = [];
+
+/** The state blob, made current. Bytes that are current already come back as they are. */
+export function migrateState(hash: string, bytes: Uint8Array, rows: readonly Migration[] = migrations): Uint8Array {
+  const current = rows.length + 1;
+  let state = decoded(hash, bytes) as AnyState;
+  const version: unknown = typeof state === "object" && state !== null ? state.version : undefined;
+  if (typeof version !== "number" || !Number.isInteger(version) || version < 1) {
+    throw new SnapshotFormatError("corrupt", hash, `state ${hash} has no version`);
+  }
+  if (version > current) {
+    const message = `the state has version ${version}; this release reads versions up to ${current}`;
+    throw new SnapshotFormatError("incompatible", hash, message);
+  }
+  if (version === current) return bytes;
+  for (const migrate of rows.slice(version - 1)) state = { ...migrate(state), version: state.version + 1 };
+  return encodePlain(state);
+}

@@ -1,0 +1,39 @@
+/** Names, open files: what descriptors stand for. */
+import type { ImageId } from "../lib/ids.ts";
+
+/** A file that the machine was given; read-only, its content an image. */
+export interface FileEntry {
+  path: string;
+  image: ImageId;
+  size: number;
+  mode: number;
+  inode: number;
+}
+
+/** An open file, shared by the descriptors that were duplicated from one another (and so their position). */
+export interface OpenFile {
+  id: number;
+  /** Descriptors that stand for it. */
+  references: number;
+  /** O_* flags that F_GETFL shows. */
+  flags: number;
+  position: number;
+  target: OpenTarget;
+}
+
+export type OpenTarget =
+  /** The machine's serial line. */
+  | { kind: "console" }
+  /** Standard input that was known beforehand. */
+  | { kind: "bytes"; bytes: Uint8Array }
+  | { kind: "image"; path: string; image: ImageId; size: number; mode: number; inode: number };
+
+export interface FilesState {
+  /** By path. */
+  entries: Map<string, FileEntry>;
+  nextInode: number;
+  open: Map<number, OpenFile>;
+  nextOpen: number;
+}
+
+export const initFiles = (): FilesState => ({ entries: new Map(), nextInode: 2, open: new Map(), nextOpen: 1 });
