@@ -3,6 +3,7 @@ import process from "node:process";
 import { CommanderError } from "commander";
 import { describe, errorJson, ExitCode, exitCodeOf } from "./failure.ts";
 import { manyLines } from "./output.ts";
+import { completeTraceOption } from "./commands/run.ts";
 import { buildProgram } from "./program.ts";
 
 /** `ostler trace … | head`: the reader has gone, which is not an error. */
@@ -13,7 +14,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 const program = buildProgram();
 try {
-  await program.parseAsync(process.argv);
+  await program.parseAsync(completeTraceOption(process.argv));
 } catch (error) {
   if (error instanceof CommanderError) {
     // Commander has written what was wrong, or the help that was asked for.

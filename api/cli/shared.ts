@@ -26,7 +26,7 @@ export function withExamples(command: Command, examples: readonly string[]): Com
 }
 
 export function group(name: string, summary: string, leaves: readonly Command[], examples: readonly string[] = []): Command {
-  const command = new Command(name).summary(summary).description(summary);
+  const command = new Command(name).summary(summary).description(summary).enablePositionalOptions();
   for (const sub of leaves) command.addCommand(sub);
   return withExamples(command, examples);
 }

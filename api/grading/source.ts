@@ -35,7 +35,8 @@ export function assertInside(path: string, includeDirs: readonly string[]): void
   const real = existsSync(plain) ? realpathSync(plain) : plain;
   const isInside = (file: string) => includeDirs.some((dir) => file.startsWith(`${dir}/`));
   if (posix.isAbsolute(plain) && isInside(plain) && isInside(real)) return;
-  throw new SourceRefused(`${SOURCE_NAME} may not reach ${JSON.stringify(path)}: only the headers of the C library and of the compiler can be included.`);
+  // Without the path: it would tell how the compiler searched, and so what is there.
+  throw new SourceRefused(`${SOURCE_NAME} names a file outside its own directory (#include or #line); only headers of the C library and of the compiler can be included.`);
 }
 
 /** A header that could not be opened: its absence must not tell more than its presence would. */

@@ -35,6 +35,7 @@ import {
   runForOne,
   untilDrained,
 } from "../operation.ts";
+import { encode } from "./definition.ts";
 import { toMetadata, toServiceError } from "./status.ts";
 
 type UnaryCall = ServerUnaryCall<Buffer, Outcome>;
@@ -73,7 +74,10 @@ export function grpcHandler(operation: Operation, host: CallHost): UntypedHandle
   }
 }
 
-/** Unary and client streaming: one answer. */
+/**
+ * Unary and client streaming: one answer. It is encoded inside the pipeline, so that an answer that cannot be is
+ * logged as the fault that it is.
+ */
 async function answerOnce(
   operation: Operation,
   host: CallHost,
@@ -83,13 +87,15 @@ async function answerOnce(
 ): Promise<void> {
   const context = openCall(call, operation.method);
   try {
-    const outcome = await perform(host.pipeline, host.active, context, () =>
-      runForOne(operation, read(context), context),
-    );
-    sendHeaders(call, context);
-    reply(null, outcome, trailersOf(context));
+    const [bytes, trailers] = await perform(host.pipeline, host.active, context, async () => {
+      const outcome = await runForOne(operation, read(context), context);
+      const encoded = encode(operation.method.output, outcome);
+      sendHeaders(call, context);
+      return [encoded, trailersOf(context)] as const;
+    });
+    reply(null, bytes, trailers);
   } catch (error) {
-    if (!call.cancelled) reply(toServiceError(error as OstlerError, context.setTrailers));
+    if (!call.cancelled) reply(toServiceError(error as OstlerError));
   }
 }
 
@@ -102,12 +108,13 @@ async function answerMany(
 ): Promise<void> {
   const context = openCall(call, operation.method);
   try {
-    await perform(host.pipeline, host.active, context, async () => {
+    const trailers = await perform(host.pipeline, host.active, context, async () => {
       await writeAll(call, runForMany(operation, read(context), context), context);
+      return trailersOf(context);
     });
-    call.end(trailersOf(context));
+    call.end(trailers);
   } catch (error) {
-    if (!call.cancelled) call.emit("error", toServiceError(error as OstlerError, context.setTrailers));
+    if (!call.cancelled) call.emit("error", toServiceError(error as OstlerError));
   }
 }
 
@@ -118,9 +125,10 @@ async function writeAll(
 ): Promise<void> {
   let first = true;
   for await (const outcome of outcomes) {
+    const bytes = encode(context.method.output, outcome);
     if (first) sendHeaders(call, context);
     first = false;
-    if (!call.write(outcome)) await untilDrained(call, context.signal);
+    if (!call.write(bytes)) await untilDrained(call, context.signal);
   }
   if (first) sendHeaders(call, context);
 }

@@ -4,11 +4,13 @@ import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import { isRequestStream, isResponseStream } from "../operation.ts";
 
 /** Encodes an init object or a message; bytes pass as they are: they are taken for an encoded message. */
+export function encode(desc: DescMessage, value: unknown): Buffer {
+  if (value instanceof Uint8Array) return asBuffer(value);
+  return asBuffer(toBinary(desc, create(desc, value as Record<string, unknown>)));
+}
+
 function serializer(desc: DescMessage): (value: unknown) => Buffer {
-  return (value) => {
-    if (value instanceof Uint8Array) return asBuffer(value);
-    return asBuffer(toBinary(desc, create(desc, value as Record<string, unknown>)));
-  };
+  return (value) => encode(desc, value);
 }
 
 /** grpc-js needs a Buffer; this is a view, not a copy. */

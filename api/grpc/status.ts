@@ -42,8 +42,8 @@ function shorten(message: string): string {
 }
 
 /** The form that grpc-js wants to be thrown or emitted. */
-export function toServiceError(error: OstlerError, trailers: ReadonlyMap<string, string> | undefined): ServiceError {
-  const metadata = toMetadata(trailers ?? new Map());
+export function toServiceError(error: OstlerError): ServiceError {
+  const metadata = new Metadata();
   metadata.set(detailsKey, Buffer.from(toBinary(StatusSchema, toStatus(error))));
   const message = shorten(error.message);
   return Object.assign(new Error(message), { code: error.code as number, details: message, metadata });

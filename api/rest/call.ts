@@ -1,4 +1,5 @@
 // The start of a call over HTTP: its context, and when it counts as abandoned.
+import { validateHeaderName, validateHeaderValue } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { cancelled, invalid } from "../errors.ts";
@@ -76,8 +77,13 @@ export function abortWhenClosed(reply: FastifyReply, call: Call): void {
   });
 }
 
+/** Throws on what HTTP does not allow in a header; to be called inside the pipeline. */
 export function setResponseHeaders(reply: FastifyReply, call: Call): void {
-  for (const [name, value] of call.setHeaders ?? []) reply.header(name, value);
+  for (const [name, value] of call.setHeaders ?? []) {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    reply.header(name, value);
+  }
 }
 
 /**

@@ -128,8 +128,9 @@ export function unsupportedMediaType(given: string, wanted: string): OstlerError
   return new OstlerError(Code.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA_TYPE", message, { httpStatus: 415 });
 }
 
-function setBytes(field: DescField, message: Message, bytes: Buffer): void {
+function setBytes(field: DescField, message: Message, buffer: Buffer): void {
   const values = message as unknown as Record<string, unknown>;
-  if (field.oneof === undefined) values[field.localName] = new Uint8Array(bytes);
-  else values[field.oneof.localName] = { case: field.localName, value: new Uint8Array(bytes) };
+  const value = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  if (field.oneof === undefined) values[field.localName] = value;
+  else values[field.oneof.localName] = { case: field.localName, value };
 }

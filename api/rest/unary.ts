@@ -41,9 +41,10 @@ function answerWith(route: Route, read: (request: FastifyRequest, call: Call) =>
     try {
       const text = await perform(host.pipeline, host.active, call, async () => {
         checkTimeoutHeader(request);
-        return JSON.stringify(answerJson(binding, await runForOne(operation, read(request, call), call)));
+        const json = answerJson(binding, await runForOne(operation, read(request, call), call));
+        setResponseHeaders(reply, call);
+        return JSON.stringify(json);
       });
-      setResponseHeaders(reply, call);
       closeIfUnread(request, reply);
       return reply.type(jsonMediaType).send(text);
     } catch (error) {

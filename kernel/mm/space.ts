@@ -100,13 +100,7 @@ export function addRegion(k: MmKernel, space: Space, region: Region): void {
 
 export function unmapRange(k: MmKernel, space: Space, start: number, end: number): void {
   if (removeRange(space.regions, start, end).length === 0) return;
-  const pages: number[] = [];
-  k.hal.mmu.forEach(space.root, start, end, (address) => pages.push(address));
-  for (const page of pages) {
-    dropFrame(k.mm.frames, k.hal.mmu.unmap(space.root, page)!.frame);
-    space.residentFrames -= 1;
-  }
-  if (pages.length > 0) k.hal.mmu.flush();
+  discardPages(k, space, start, end);
   if (k.trace.on(memoryUnmap)) k.trace.write(memoryUnmap, { space: space.id, start: BigInt(start), end: BigInt(end) });
 }
 
@@ -131,21 +125,36 @@ export function protectPages(k: MmKernel, space: Space, start: number, end: numb
   k.trace.write(memoryProtect, { space: space.id, start: BigInt(start), end: BigInt(end), permissions: permissionText(permissions) });
 }
 
-/** Moves pages that are mapped to other addresses (mremap); the frames and what they hold stay. */
+/** Page tables that mapping a range could need. */
+const tablesFor = (length: number): number => Math.ceil(length / 2 ** 21) + 4;
+
+/**
+ * Moves pages that are mapped to other addresses (mremap); the frames and what they hold stay. False, and
+ * nothing moved, when tables for them might be lacking.
+ */
 export function movePages(k: MmKernel, space: Space, from: number, to: number, length: number): boolean {
+  const tables = tablesFor(length);
+  if (k.mm.frames.free < tables || (space.frameLimit !== 0 && space.residentFrames + tables > space.frameLimit)) return false;
   const pages: { address: number; frame: FrameNumber; permissions: Permissions }[] = [];
   k.hal.mmu.forEach(space.root, from, from + length, (address, mapping) => pages.push({ address, ...mapping }));
   for (const { address, frame, permissions } of pages) {
     k.hal.mmu.unmap(space.root, address);
     space.residentFrames -= 1;
-    if (!mapPage(k, space, address - from + to, frame, permissions)) {
-      dropFrame(k.mm.frames, frame);
-      k.hal.mmu.flush();
-      return false;
-    }
+    assert(mapPage(k, space, address - from + to, frame, permissions), "there was room for the tables");
   }
   k.hal.mmu.flush();
   return true;
+}
+
+/** Gives the frames of a range back, but not its addresses: what is touched again begins anew. */
+export function discardPages(k: MmKernel, space: Space, start: number, end: number): void {
+  const pages: number[] = [];
+  k.hal.mmu.forEach(space.root, start, end, (address) => pages.push(address));
+  for (const page of pages) {
+    dropFrame(k.mm.frames, k.hal.mmu.unmap(space.root, page)!.frame);
+    space.residentFrames -= 1;
+  }
+  if (pages.length > 0) k.hal.mmu.flush();
 }
 
 /** Bytes that programs could come to hold in frames of their own: what a limit is compared with before mapping more. */

@@ -65,7 +65,8 @@ const attacks: Record<string, string> = {
 };
 
 describe.skipIf(!withCompiler)("a source cannot reach outside its directory", () => {
-  describe.for(usable)("%s", (containment) => {
+  // Where the host is hidden, and where only our own reading of the source protects it.
+  describe.for([...new Set([usable[0]!, usable.at(-1)!])])("%s", (containment) => {
     test.for(Object.entries(attacks))("%s", async ([, source]) => {
       const { messages, program } = await compile(source, containment);
       expect(messages).not.toContain(SECRET);
@@ -85,8 +86,7 @@ describe.skipIf(!withCompiler)("a source cannot reach outside its directory", ()
   test("a missing file outside says the same as one that is there", async () => {
     const there = await compile(`#include ${path}\n`, usable[0]!);
     const missing = await compile(`#include ${JSON.stringify(`${dir}/other.h`)}\n`, usable[0]!);
-    const same = (text: string) => text.replaceAll(/secret\.h|other\.h/g, "x");
-    expect(same(missing.messages)).toBe(same(there.messages));
+    expect(missing).toEqual(there);
   });
 });
 
@@ -178,12 +178,12 @@ describe("the reading of assembly and of preprocessed text", () => {
   test.for(bad)("refused: %s", (line) => {
     expect(() => assertAssembly(`\t.text\n${line}\n`)).toThrow("submissions may not do");
   });
-  test.for([".x = 5", "a: 1: nop # don't \"", ".string \"\\\\\"", ".string \"\\\"; .incbin \\\"x\"", "li a0, ';'", "\t.section\t.rodata.str1.8,\"aMS\",@progbits,1"])("accepted: %s", (line) => {
+  test.for([".x = 5", "a: 1: nop # don't \"", ".string \"\\\\\"", ".string \"\\\"; .incbin \\\"x\"", "li a0, 'x'", "\t.section\t.rodata.str1.8,\"aMS\",@progbits,1"])("accepted: %s", (line) => {
     assertAssembly(`${line}\n`);
   });
   test("a marker with escapes is read as the compiler reads it", () => {
-    expect(() => assertPreprocessed('# 1 "\\057etc/passwd"\n', ["/usr/include"])).toThrow("/etc/passwd");
-    expect(() => assertPreprocessed('# 1 "/usr/include/../../etc/passwd"\n', ["/usr/include"])).toThrow("may not reach");
+    expect(() => assertPreprocessed('# 1 "\\057etc/passwd"\n', ["/usr/include"])).toThrow("outside its own directory");
+    expect(() => assertPreprocessed('# 1 "/usr/include/../../etc/passwd"\n', ["/usr/include"])).toThrow("outside its own directory");
     assertPreprocessed('# 1 "/usr/include/stdio.h" 1 3 4\n#pragma once\nint x;\n', ["/usr/include"]);
   });
 });

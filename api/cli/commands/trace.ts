@@ -190,7 +190,7 @@ const exportCommand = rangeOptions(
       for await (const { data, progressInstructions } of traces.exportTrace(request, { signal: session.interruptible() })) {
         bytes += data.length;
         if (file === undefined) await session.out.bytes(data);
-        else if (!file.write(data)) await new Promise((resolve) => file.once("drain", resolve));
+        else if (!file.write(data)) await new Promise<void>((resolve) => file.once("drain", () => resolve()));
         if (file !== undefined) session.out.progress(`${formatCount(progressInstructions)} instructions, ${formatSize(bytes)}`);
       }
       if (file === undefined) return;

@@ -3,14 +3,18 @@ import type { Errno } from "../../lib/errno.ts";
 import type { Task, Thread } from "../../thread/state.ts";
 import type { Wait } from "../../thread/wait.ts";
 
+/** What comes back for out arguments, by their names. */
+export type Outs = Readonly<Record<string, unknown>>;
+export type NoOuts = Record<never, never>;
+
 /** `out` holds what goes to the memory that the call's out arguments point to. */
-export interface Done<Out = unknown> {
+export interface Done<Out = NoOuts> {
   kind: "done";
   value: number | bigint;
   out?: Out;
 }
 
-export type Outcome<Out = unknown> =
+export type Outcome<Out = NoOuts> =
   | Done<Out>
   | { kind: "fail"; errno: Errno }
   | { kind: "blocked"; wait: Wait }

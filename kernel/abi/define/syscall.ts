@@ -7,7 +7,7 @@ import { toSigned64 } from "../../lib/bits.ts";
 import type { MmKernel } from "../../mm/kernel.ts";
 import { getSpace } from "../../mm/space.ts";
 import type { ArgumentKind, Direction, Memory, Peers } from "./arguments.ts";
-import type { Call, Outcome } from "./outcome.ts";
+import type { Call, Outcome, Outs } from "./outcome.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: kinds of any value; each row's own types stay exact
 type AnyKind = ArgumentKind<any, any>;
@@ -46,11 +46,11 @@ export interface SystemCall<K> {
   readonly args: Arguments;
   readonly errors: readonly Errno[];
   decode(k: MmKernel, call: Call, raw: readonly bigint[]): Decoding;
-  run(k: K, decoding: Decoding, call: Call): Outcome;
+  run(k: K, decoding: Decoding, call: Call): Outcome<Outs>;
   /** Copies what the handler returned for out arguments. */
-  store(k: MmKernel, call: Call, raw: readonly bigint[], out: Readonly<Record<string, unknown>>): Errno | null;
+  store(k: MmKernel, call: Call, raw: readonly bigint[], out: Outs): Errno | null;
   /** `write(1, "hello\n", 6)`; with `out`, what came back stands in its place. */
-  show(decoding: Decoding, raw: readonly bigint[], out?: Readonly<Record<string, unknown>>): string;
+  show(decoding: Decoding, raw: readonly bigint[], out?: Outs): string;
 }
 
 export function syscall<K extends MmKernel, const A extends Arguments>(row: Declaration<K, A>): SystemCall<K> {
@@ -77,7 +77,7 @@ export function syscall<K extends MmKernel, const A extends Arguments>(row: Decl
       }
       return { values, errno };
     },
-    run: (k, { values }, call) => row.run(k, values as ValuesOf<A>, call),
+    run: (k, { values }, call) => row.run(k, values as ValuesOf<A>, call) as Outcome<Outs>,
     store(k, call, raw, out) {
       const memory = memoryOf(k, call);
       for (const [i, [name, kind]] of kinds.entries()) {
@@ -106,7 +106,7 @@ export function showResult(value: bigint): string {
 }
 
 /** The result register of an outcome that is final. */
-export const resultOf = (outcome: Outcome & { kind: "done" | "fail" }): bigint =>
+export const resultOf = (outcome: Outcome<Outs> & { kind: "done" | "fail" }): bigint =>
   outcome.kind === "fail" ? errnoResult(outcome.errno) : toSigned64(BigInt(outcome.value));
 
 export interface SystemCallParameter {

@@ -40,7 +40,7 @@ export type CoreStop = (typeof CoreStop)[keyof typeof CoreStop];
 export const PageFlag = {
   /** The page's bytes are in RAM (not waiting to be fetched by content hash). */
   present: 1,
-  /** Written since the flag was last cleared. Set by the core when it grants write access, and by `wrote`. */
+  /** Written since `clearDirty`, which alone clears it. Set by the core when it grants write access, and by `wrote`. */
   dirty: 2,
   /** The core holds decoded or translated instructions of this page. Owned by the core. */
   code: 4,
@@ -79,14 +79,20 @@ export interface Core {
 
   /** Selects the Sv39 root table (physical page number as in satp) and address-space id; does not flush. */
   setAddressSpace(rootPpn: number, asid: number): void;
-  /** Forgets cached translations: all, or of one virtual page of the current space. */
+  /**
+   * Forgets cached translations: all (of every space), or of one virtual page of the current space. Needed after a
+   * table entry changed or a page's PRESENT flag was cleared; not after a switch, nor after PRESENT was set.
+   */
   flushTlb(virtualAddress?: number): void;
   /** Clears every DIRTY flag, and sees to it that the next write to a page sets it again. */
   clearDirty(): void;
   /** The kernel wrote this RAM page behind the core's back: marks it dirty and drops decoded code. */
   wrote(page: number): void;
 
-  /** Sets the base of the user-visible counters for the next run: instructions retired and virtual time. */
+  /**
+   * Sets the base of the user-visible counters for the next run: instructions retired and virtual time. Each run moves
+   * both on by what it executed (one instruction is one nanosecond), so a host sets them only when time jumps.
+   */
   setCounters(instret: number, timeNs: number): void;
 
   /** Executes up to `budget` instructions (an integer, 0 <= budget <= 2^31-1). */

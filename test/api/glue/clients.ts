@@ -117,13 +117,15 @@ function grpcGlueClient(client: Client): GlueClient {
       return new Promise((resolve, reject) => {
         const done = (error: ServiceError | null, value?: unknown) =>
           error ? reject(fromServiceError(error)) : resolve(toJson(method.output, value as never) as JsonObject);
-        client.makeUnaryRequest(
+        const message = fromJson(method.input, request);
+        const call = client.makeUnaryRequest(
           ...codecs(method),
-          fromJson(method.input, request),
+          message,
           metadataOf(options),
           callOptions(options),
           done,
         );
+        options.signal?.addEventListener("abort", () => call.cancel());
       });
     },
     count(request, options = {}) {
@@ -186,6 +188,7 @@ const routes: Record<string, (request: JsonObject) => [verb: string, url: string
   echo: (request) => ["POST", "/v1/echo", request],
   fail: ({ kind }) => ["GET", `/v1/fail/${encodeURIComponent(String(kind))}`],
   slow: (request) => ["GET", `/v1/slow?${query(request)}`],
+  getBook: ({ name }) => ["GET", `/v1/${name}`],
   missing: () => ["GET", "/v1/missing"],
   renameThing: ({ thingId, ...request }) => ["POST", `/v1/things/${thingId}:rename`, request],
 };
@@ -225,7 +228,8 @@ function restGlueClient(port: number): GlueClient {
       const [method, url, body] = routes[name]!(request);
       const headers = { ...headersOf(options), ...(body !== undefined && { "content-type": "application/json" }) };
       const text = body === undefined ? null : JSON.stringify(body);
-      return readAnswer(await fetch(base + url, { method, headers, body: text }));
+      const signal = options.signal ?? null;
+      return readAnswer(await fetch(base + url, { method, headers, body: text, signal }));
     },
     count(request, options = {}) {
       const controller = new AbortController();

@@ -96,7 +96,15 @@ export function glueOperations(current: CurrentProbe): Operation[] {
       context.responseTrailers.set("x-echo-trailer", "yes");
       return { request, caller: String(context.caller ?? "") };
     },
-    getBook: (request: { name: string }) => ({ name: request.name }),
+    getBook(request: { name: string }, context: Context) {
+      if (request.name === "shelves/bad/books/header") context.responseHeaders.set("x-bad", "line\nbreak");
+      return {
+        get name() {
+          if (request.name === "shelves/bad/books/answer") throw new Error("secret: cannot be encoded");
+          return request.name;
+        },
+      };
+    },
     renameThing: (request: { title: string }) => ({ title: request.title }),
     deleteThing: () => ({}),
     fail: (request: { kind: string }) => fail(request.kind),

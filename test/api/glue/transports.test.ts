@@ -91,6 +91,21 @@ const unaryCases: Record<string, Case> = {
     await eventually(() => bench.probe.released === 1, "finally");
     expect(bench.probe.signalReason?.code).toBe(Code.DEADLINE_EXCEEDED);
   },
+  "a client that vanishes aborts the signal of the function": async (client) => {
+    const controller = new AbortController();
+    const call = client.unary("slow", { delayMs: 30_000, obedient: true }, { signal: controller.signal });
+    await sleep(50);
+    controller.abort();
+    await call.catch(() => undefined);
+    await eventually(() => bench.probe.released === 1, "finally");
+    expect(bench.probe.signalReason?.code).toBe(Code.CANCELLED);
+  },
+  "an answer or header that cannot be sent is a fault of ours": async (client) => {
+    for (const name of ["shelves/bad/books/answer", "shelves/bad/books/header"]) {
+      expect(await failureOf(client.unary("getBook", { name }))).toMatchObject({ code: Code.INTERNAL });
+    }
+    expect(bench.probe.finished.map(({ code }) => code)).toEqual(["INTERNAL", "INTERNAL"]);
+  },
   "a request that is too large is refused": async (client) => {
     const data = Buffer.alloc(limitBytes + 1).toString("base64");
     expect(await failureOf(client.unary("echo", { data }))).toMatchObject({ code: Code.RESOURCE_EXHAUSTED });

@@ -37,7 +37,7 @@ describe.skipIf(!existsSync(QEMU))("random programs give the same bits as under 
   const base = Number(process.env["CPU_SEED"] ?? 1);
   for (const [mix, seeds, cases] of [
     ["integer", 4, 1000],
-    ["float", 12, 1500],
+    ["float", 8, 1200],
     ["all", 6, 1000],
   ] as const) {
     test(`${mix} instructions, seeds ${base} to ${base + seeds - 1}`, () => {

@@ -1,7 +1,7 @@
 /** A machine with two pages of code and three of data, and short ways to run something on it. */
 import { type Core, CoreStop, type HartState } from "../../../kernel/hardware/cpu/core.ts";
+import { iType } from "./encode.ts";
 import { Machine, PAGE, RW, RX } from "./machine.ts";
-import { iType } from "./random_program.ts";
 
 export const CODE = 0x10000n;
 export const DATA = 0x20000n;

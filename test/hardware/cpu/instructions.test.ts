@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { iType, rType, sType } from "./encode.ts";
 import { addi, CODE, CoreStop, csrr, DATA, EBREAK, ECALL, Fixture, load, NOP } from "./fixture.ts";
 import { PAGE, Program } from "./machine.ts";
-import { iType, rType, sType } from "./random_program.ts";
 
 const hasCompiler = !spawnSync("riscv64-linux-gnu-gcc", ["--version"]).error;
 

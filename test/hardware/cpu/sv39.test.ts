@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { PageFlag } from "../../../kernel/hardware/cpu/core.ts";
+import { iType, sType } from "./encode.ts";
 import { addi, CODE, CoreStop, DATA, ECALL, Fixture, load, NOP } from "./fixture.ts";
 import { Machine, PAGE, Pte, RAM_BASE, RO, RW, RWX, RX } from "./machine.ts";
-import { iType, sType } from "./random_program.ts";
 
 const LOAD = load(3, 7, 5);
 const STORE = sType(0x23, 3, 5, 6, 0);

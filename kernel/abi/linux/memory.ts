@@ -1,0 +1,220 @@
+/** Address spaces: brk(2), mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2). */
+import { Permission, pageBytes } from "../../hal/types.ts";
+import { alignUp, saturate } from "../../lib/bits.ts";
+import type { Errno } from "../../lib/errno.ts";
+import { limits } from "../../lib/limits.ts";
+import { covers, findGap, findRegion, isFree } from "../../mm/regions.ts";
+import { addRegion, discardPages, getSpace, lowestAddress, mayCommit, movePages, protectPages, unmapRange } from "../../mm/space.ts";
+import type { Backing, Region, Space } from "../../mm/state.ts";
+import type { Task } from "../../thread/state.ts";
+import { fileOf } from "../../vfs/descriptors.ts";
+import { address, choice, fd, flags, long, size } from "../define/arguments.ts";
+import { done, fail, type Outcome } from "../define/outcome.ts";
+import { syscall } from "../define/syscall.ts";
+import type { LinuxKernel } from "./kernel.ts";
+
+const Protection = { PROT_NONE: 0, PROT_READ: 1, PROT_WRITE: 2, PROT_EXEC: 4 } as const;
+const allProtections = Protection.PROT_READ | Protection.PROT_WRITE | Protection.PROT_EXEC;
+const Map = {
+  MAP_SHARED: 1, MAP_PRIVATE: 2, MAP_FIXED: 0x10, MAP_ANONYMOUS: 0x20, MAP_NORESERVE: 0x4000, MAP_POPULATE: 0x8000,
+  MAP_STACK: 0x20000, MAP_FIXED_NOREPLACE: 0x100000,
+} as const;
+
+/** A page-aligned range of user addresses, or null. An empty length is null, too. */
+function rangeOf(k: LinuxKernel, start: bigint, length: number): { start: number; end: number } | null {
+  const from = saturate(start);
+  const bytes = alignUp(Math.min(length, 2 ** 48), pageBytes);
+  if (from % pageBytes !== 0 || bytes === 0 || from + bytes > k.hal.mmu.userEnd) return null;
+  return { start: from, end: from + bytes };
+}
+
+function brk(k: LinuxKernel, space: Space, wanted: bigint): number {
+  const target = saturate(wanted);
+  if (target < space.heapStart || target > space.mapTop) return space.heapEnd;
+  const oldEnd = alignUp(space.heapEnd, pageBytes);
+  const newEnd = alignUp(target, pageBytes);
+  if (newEnd > oldEnd) {
+    if (!isFree(space.regions, oldEnd, newEnd) || !mayCommit(k, space, newEnd - oldEnd)) return space.heapEnd;
+    if (space.regions.length >= limits.regions) return space.heapEnd;
+    const permissions = Permission.read | Permission.write;
+    addRegion(k, space, { start: oldEnd, end: newEnd, permissions, backing: { kind: "anonymous" }, name: "[heap]" });
+  } else if (newEnd < oldEnd) unmapRange(k, space, newEnd, oldEnd);
+  space.heapEnd = target;
+  return target;
+}
+
+interface MapArguments {
+  start: bigint;
+  length: number;
+  protection: number;
+  flags: number;
+  fd: number;
+  offset: bigint;
+}
+
+/** What backs a mapping: nothing but zeros, or a file. */
+function backingFor(k: LinuxKernel, task: Task, { flags, fd, offset, length, protection }: MapArguments): { backing: Backing; name: string } | Errno {
+  if (flags & Map.MAP_ANONYMOUS) return { backing: { kind: "anonymous" }, name: "" };
+  if (offset < 0n || offset % BigInt(pageBytes) !== 0n) return "EINVAL";
+  const file = fileOf(k, task, fd);
+  if (file === null) return "EBADF";
+  if (file.target.kind !== "image") return "ENODEV";
+  if (flags & Map.MAP_SHARED && protection & Protection.PROT_WRITE) return "EACCES";
+  const { image, size, path } = file.target;
+  const from = saturate(offset);
+  const fileBytes = Math.max(0, Math.min(size - from, length));
+  return { backing: { kind: "image", image, offset: from, fileBytes, beyond: "fault" }, name: path };
+}
+
+/** Where a mapping goes: where it must, where it was hinted if that is free, or where there is room. */
+function placeFor(k: LinuxKernel, space: Space, start: bigint, bytes: number, wanted: number): number | Errno {
+  const hint = rangeOf(k, start, bytes);
+  const fixed = wanted & (Map.MAP_FIXED | Map.MAP_FIXED_NOREPLACE);
+  if (fixed) {
+    if (hint === null) return saturate(start) % pageBytes === 0 ? "ENOMEM" : "EINVAL";
+    if (hint.start < lowestAddress) return "EPERM";
+    if (wanted & Map.MAP_FIXED_NOREPLACE && !isFree(space.regions, hint.start, hint.end)) return "EEXIST";
+    return hint.start;
+  }
+  if (hint !== null && hint.start >= lowestAddress && isFree(space.regions, hint.start, hint.end)) return hint.start;
+  return findGap(space.regions, bytes, lowestAddress, space.mapTop) ?? "ENOMEM";
+}
+
+function map(k: LinuxKernel, task: Task, args: MapArguments): Outcome {
+  const space = getSpace(k, task.space);
+  if (args.length === 0 || (args.flags & 3) === 0 || args.protection & ~allProtections) return fail("EINVAL");
+  if (args.length > k.hal.mmu.userEnd) return fail("ENOMEM");
+  const backed = backingFor(k, task, args);
+  if (typeof backed === "string") return fail(backed);
+  const bytes = alignUp(args.length, pageBytes);
+  if (space.regions.length + 2 > limits.regions) return fail("ENOMEM");
+  const own = args.protection & Protection.PROT_WRITE || (args.flags & Map.MAP_ANONYMOUS && args.protection !== 0);
+  if (own && !mayCommit(k, space, bytes)) return fail("ENOMEM");
+  const start = placeFor(k, space, args.start, bytes, args.flags);
+  if (typeof start === "string") return fail(start);
+  if (args.flags & Map.MAP_FIXED) unmapRange(k, space, start, start + bytes);
+  addRegion(k, space, { start, end: start + bytes, permissions: args.protection, ...backed });
+  return done(start);
+}
+
+function protect(k: LinuxKernel, space: Space, start: bigint, length: number, protection: number): Outcome {
+  if (start % BigInt(pageBytes) !== 0n || protection & ~allProtections) return fail("EINVAL");
+  if (length === 0) return done(0);
+  const range = rangeOf(k, start, length);
+  if (range === null || !covers(space.regions, range.start, range.end)) return fail("ENOMEM");
+  if (space.regions.length + 2 > limits.regions) return fail("ENOMEM");
+  const region = findRegion(space.regions, range.start)!;
+  const grows = protection & Protection.PROT_WRITE && (region.permissions & Permission.write) === 0;
+  if (grows && !mayCommit(k, space, range.end - range.start)) return fail("ENOMEM");
+  protectPages(k, space, range.start, range.end, protection);
+  return done(0);
+}
+
+const Remap = { MREMAP_MAYMOVE: 1, MREMAP_FIXED: 2, MREMAP_DONTUNMAP: 4 } as const;
+
+/** Backing of a region's part that starts at `start`, for a mapping that may be longer than the region. */
+function backingAt(k: LinuxKernel, region: Region, start: number, length: number): Backing {
+  if (region.backing.kind === "anonymous") return { kind: "anonymous" };
+  const delta = start - region.start;
+  const { image, offset, fileBytes, beyond } = region.backing;
+  const inFile = k.mm.images.get(image)!.size - offset - delta;
+  const most = beyond === "fault" ? inFile : fileBytes - delta;
+  return { kind: "image", image, offset: offset + delta, fileBytes: Math.max(0, Math.min(most, length)), beyond };
+}
+
+function remap(k: LinuxKernel, space: Space, start: bigint, oldLength: number, newLength: number, how: number, target: bigint): Outcome {
+  const old = rangeOf(k, start, oldLength);
+  if (old === null || newLength === 0 || how & ~(Remap.MREMAP_MAYMOVE | Remap.MREMAP_FIXED)) return fail("EINVAL");
+  if (how & Remap.MREMAP_FIXED && !(how & Remap.MREMAP_MAYMOVE)) return fail("EINVAL");
+  if (newLength > k.hal.mmu.userEnd) return fail("ENOMEM");
+  const bytes = alignUp(newLength, pageBytes);
+  const region = findRegion(space.regions, old.start);
+  if (region === null || region.end < old.end) return fail("EFAULT");
+  const oldBytes = old.end - old.start;
+  if (!(how & Remap.MREMAP_FIXED) && bytes <= oldBytes) {
+    if (bytes < oldBytes) unmapRange(k, space, old.start + bytes, old.end);
+    return done(old.start);
+  }
+  if (space.regions.length + 3 > limits.regions || !mayCommit(k, space, Math.max(0, bytes - oldBytes))) return fail("ENOMEM");
+  const { permissions, name } = region;
+  const backing = backingAt(k, region, old.start, bytes);
+  if (!(how & Remap.MREMAP_FIXED) && region.end === old.end && isFree(space.regions, old.end, old.start + bytes) && old.start + bytes <= space.mapTop) {
+    const more = backingAt(k, region, old.end, bytes - oldBytes);
+    addRegion(k, space, { start: old.end, end: old.start + bytes, permissions, backing: more, name });
+    return done(old.start);
+  }
+  if (!(how & Remap.MREMAP_MAYMOVE)) return fail("ENOMEM");
+  const place = how & Remap.MREMAP_FIXED ? placeFor(k, space, target, bytes, Map.MAP_FIXED) : (findGap(space.regions, bytes, lowestAddress, space.mapTop) ?? "ENOMEM");
+  if (typeof place === "string") return fail(place);
+  if (place < old.end && old.start < place + bytes) return fail("EINVAL");
+  return move(k, space, old, { start: place, end: place + bytes, permissions, backing, name });
+}
+
+function move(k: LinuxKernel, space: Space, old: { start: number; end: number }, region: Region): Outcome {
+  const kept = Math.min(old.end - old.start, region.end - region.start);
+  unmapRange(k, space, region.start, region.end);
+  if (!movePages(k, space, old.start, region.start, kept)) return fail("ENOMEM");
+  addRegion(k, space, region);
+  unmapRange(k, space, old.start, old.end);
+  return done(region.start);
+}
+
+const Advice = { MADV_NORMAL: 0, MADV_RANDOM: 1, MADV_SEQUENTIAL: 2, MADV_WILLNEED: 3, MADV_DONTNEED: 4, MADV_FREE: 8, MADV_HUGEPAGE: 14, MADV_NOHUGEPAGE: 15, MADV_DONTDUMP: 16, MADV_DODUMP: 17 } as const;
+
+function advise(k: LinuxKernel, space: Space, start: bigint, length: number, advice: number): Outcome {
+  if (!(Object.values(Advice) as number[]).includes(advice) || start % BigInt(pageBytes) !== 0n) return fail("EINVAL");
+  if (length === 0) return done(0);
+  const range = rangeOf(k, start, length);
+  if (range === null || !covers(space.regions, range.start, range.end)) return fail("ENOMEM");
+  if (advice === Advice.MADV_DONTNEED || advice === Advice.MADV_FREE) discardPages(k, space, range.start, range.end);
+  return done(0);
+}
+
+export const memoryCalls = [
+  syscall({
+    name: "brk", nr: { rv64: 214 }, support: "full",
+    args: { end: address },
+    run: (k: LinuxKernel, { end }, { task }) => done(brk(k, getSpace(k, task.space), end)),
+  }),
+  syscall({
+    name: "mmap", nr: { rv64: 222 }, support: "partial",
+    note: "Anonymous and private file mappings; shared ones are private to the task, and files cannot be written.",
+    args: { start: address, length: size, protection: flags(Protection), flags: flags(Map), fd, offset: long },
+    errors: ["EACCES", "EBADF", "EEXIST", "EINVAL", "ENODEV", "ENOMEM", "EPERM"],
+    run: (k: LinuxKernel, args, { task }) => map(k, task, args),
+  }),
+  syscall({
+    name: "munmap", nr: { rv64: 215 }, support: "full",
+    args: { start: address, length: size },
+    errors: ["EINVAL", "ENOMEM"],
+    run(k: LinuxKernel, { start, length }, { task }) {
+      const space = getSpace(k, task.space);
+      const range = rangeOf(k, start, length);
+      if (range === null) return fail("EINVAL");
+      if (space.regions.length >= limits.regions) return fail("ENOMEM");
+      unmapRange(k, space, range.start, range.end);
+      return done(0);
+    },
+  }),
+  syscall({
+    name: "mprotect", nr: { rv64: 226 }, support: "full",
+    args: { start: address, length: size, protection: flags(Protection) },
+    errors: ["EINVAL", "ENOMEM"],
+    run: (k: LinuxKernel, { start, length, protection }, { task }) => protect(k, getSpace(k, task.space), start, length, protection),
+  }),
+  syscall({
+    name: "mremap", nr: { rv64: 216 }, support: "partial",
+    note: "The old range must lie in one mapping; MREMAP_DONTUNMAP is not there.",
+    args: { start: address, oldLength: size, newLength: size, flags: flags(Remap), target: address },
+    errors: ["EFAULT", "EINVAL", "ENOMEM", "EPERM"],
+    run: (k: LinuxKernel, { start, oldLength, newLength, flags, target }, { task }) =>
+      remap(k, getSpace(k, task.space), start, oldLength, newLength, flags, target),
+  }),
+  syscall({
+    name: "madvise", nr: { rv64: 233 }, support: "partial",
+    note: "MADV_DONTNEED and MADV_FREE discard at once; other advice changes nothing.",
+    args: { start: address, length: size, advice: choice(Advice) },
+    errors: ["EINVAL", "ENOMEM"],
+    run: (k: LinuxKernel, { start, length, advice }, { task }) => advise(k, getSpace(k, task.space), start, length, advice),
+  }),
+] as const;

@@ -1,0 +1,149 @@
+/** The system and who one is: uname(2), sysinfo(2), getrandom(2), ids, limits, and RISC-V's own calls. */
+import { pageBytes } from "../../hal/types.ts";
+import type { Errno } from "../../lib/errno.ts";
+import { limits } from "../../lib/limits.ts";
+import { randomBytes } from "../../lib/random.ts";
+import { getSpace } from "../../mm/space.ts";
+import type { Space } from "../../mm/state.ts";
+import { copyIn, copyOut } from "../../mm/user.ts";
+import type { Task } from "../../thread/state.ts";
+import { address, bufferOut, choice, flags, inout, int, size, structIn, structOut, uint } from "../define/arguments.ts";
+import { done, fail, type Outcome } from "../define/outcome.ts";
+import { type SystemCall, syscall } from "../define/syscall.ts";
+import { type LinuxKernel, release, userId } from "./kernel.ts";
+import { rlimit, sysinfo, utsname } from "./layouts.ts";
+
+const Resource = {
+  RLIMIT_CPU: 0, RLIMIT_FSIZE: 1, RLIMIT_DATA: 2, RLIMIT_STACK: 3, RLIMIT_CORE: 4, RLIMIT_RSS: 5, RLIMIT_NPROC: 6, RLIMIT_NOFILE: 7,
+  RLIMIT_MEMLOCK: 8, RLIMIT_AS: 9, RLIMIT_LOCKS: 10, RLIMIT_SIGPENDING: 11, RLIMIT_MSGQUEUE: 12, RLIMIT_NICE: 13, RLIMIT_RTPRIO: 14, RLIMIT_RTTIME: 15,
+} as const;
+const unlimited = 0xffff_ffff_ffff_ffffn;
+
+function limitOf(k: LinuxKernel, task: Task, resource: number): bigint {
+  switch (resource) {
+    case Resource.RLIMIT_STACK:
+      return BigInt(limits.stackBytes);
+    case Resource.RLIMIT_NOFILE:
+      return BigInt(limits.descriptors);
+    case Resource.RLIMIT_NPROC:
+      return BigInt(k.config.limits.threads);
+    case Resource.RLIMIT_RSS:
+      return task.limits.memoryBytes === 0 ? unlimited : BigInt(task.limits.memoryBytes);
+    case Resource.RLIMIT_CORE:
+      return 0n;
+    default:
+      return unlimited;
+  }
+}
+
+/** Keys of riscv_hwprobe(2): what this processor has. A key that is not here becomes -1. */
+const hardwareProbe = new Map<bigint, bigint>([
+  [0n, 0n], // mvendorid
+  [1n, 0n], // marchid
+  [2n, 0n], // mimpid
+  [3n, 1n], // base behaviour: IMA
+  [4n, 3n], // extensions: FD, C
+  [5n, 3n], // misaligned accesses are fast
+]);
+
+function probe(k: LinuxKernel, space: Space, pairs: bigint, count: number): Errno | null {
+  const bytes = copyIn(k, space, pairs, count * 16);
+  if (!bytes.ok) return bytes.errno;
+  const view = new DataView(bytes.value.buffer, bytes.value.byteOffset, bytes.value.length);
+  for (let at = 0; at < bytes.value.length; at += 16) {
+    const value = hardwareProbe.get(view.getBigInt64(at, true));
+    if (value === undefined) view.setBigInt64(at, -1n, true);
+    view.setBigUint64(at + 8, value ?? 0n, true);
+  }
+  return copyOut(k, space, pairs, bytes.value);
+}
+
+function prlimit(k: LinuxKernel, task: Task, id: number, resource: number, sets: boolean): Outcome<{ before?: { rlim_cur: bigint; rlim_max: bigint } }> {
+  if (id !== 0 && id !== task.id) return fail("ESRCH");
+  if (resource > Resource.RLIMIT_RTTIME) return fail("EINVAL");
+  if (sets) return fail("EPERM");
+  const limit = limitOf(k, task, resource);
+  return { kind: "done", value: 0, out: { before: { rlim_cur: limit, rlim_max: limit } } };
+}
+
+/** A call without arguments that returns an id. */
+const idCall = (name: string, rv64: number, id: (task: Task) => number): SystemCall<LinuxKernel> =>
+  syscall({ name, nr: { rv64 }, support: "full", args: {}, run: (_k: LinuxKernel, _args, { task }) => done(id(task)) });
+
+export const systemCalls = [
+  idCall("getpid", 172, (task) => task.id),
+  idCall("getppid", 173, () => 0),
+  idCall("getuid", 174, () => userId),
+  idCall("geteuid", 175, () => userId),
+  idCall("getgid", 176, () => userId),
+  idCall("getegid", 177, () => userId),
+  syscall({
+    name: "uname", nr: { rv64: 160 }, support: "full",
+    args: { name: structOut(utsname) },
+    errors: ["EFAULT"],
+    run: (k: LinuxKernel) => ({
+      kind: "done",
+      value: 0,
+      out: { name: { sysname: "Linux", nodename: k.config.hostname, release, version: "#1 Ostler", machine: k.hal.isa.machineName, domainname: "(none)" } },
+    }),
+  }),
+  syscall({
+    name: "sysinfo", nr: { rv64: 179 }, support: "partial",
+    note: "No load averages.",
+    args: { info: structOut(sysinfo) },
+    errors: ["EFAULT"],
+    run(k: LinuxKernel) {
+      const info = {
+        uptime: BigInt(Math.floor(k.hal.timer.nowNs() / 1e9)),
+        totalram: BigInt(k.hal.memory.frames * pageBytes),
+        freeram: BigInt(k.mm.frames.free * pageBytes),
+        bufferram: 0n,
+        procs: Math.min(k.threads.tasks.size, 65535),
+        mem_unit: 1,
+      };
+      return { kind: "done", value: 0, out: { info } };
+    },
+  }),
+  syscall({
+    name: "getrandom", nr: { rv64: 278 }, support: "full",
+    note: "From the machine's seed: the same in every run of the same journal.",
+    args: { buffer: bufferOut("count"), count: size, flags: flags({ GRND_NONBLOCK: 1, GRND_RANDOM: 2, GRND_INSECURE: 4 }) },
+    errors: ["EFAULT", "EINVAL"],
+    run(k: LinuxKernel, { buffer: room, flags }) {
+      if (flags & ~7) return fail("EINVAL");
+      const buffer = randomBytes(k.random, room);
+      return { kind: "done", value: buffer.length, out: { buffer } };
+    },
+  }),
+  syscall({
+    name: "prlimit64", nr: { rv64: 261 }, support: "partial",
+    note: "Limits can be read; setting one is EPERM.",
+    args: { id: int, resource: choice(Resource), limit: structIn(rlimit), before: structOut(rlimit, "optional") },
+    errors: ["EFAULT", "EINVAL", "EPERM", "ESRCH"],
+    run: (k: LinuxKernel, { id, resource, limit }, { task }) => prlimit(k, task, id, resource, limit !== null),
+  }),
+  syscall({
+    name: "riscv_hwprobe", nr: { rv64: 258 }, support: "partial",
+    note: "Keys 0 to 5, for all processors (there is one).",
+    args: { pairs: inout("riscv_hwprobe"), count: size, cpuBytes: size, cpus: address, flags: uint },
+    errors: ["EFAULT", "EINVAL"],
+    run(k: LinuxKernel, { pairs, count, flags }, { task }) {
+      if (flags !== 0 || count > 256) return fail("EINVAL");
+      const errno = probe(k, getSpace(k, task.space), pairs, count);
+      return errno === null ? done(0) : fail(errno);
+    },
+  }),
+  syscall({
+    name: "riscv_flush_icache", nr: { rv64: 259 }, support: "full",
+    note: "Nothing to do: instructions are always fetched as memory is.",
+    args: { start: address, end: address, flags: size },
+    errors: ["EINVAL"],
+    run: (_k: LinuxKernel, { flags }) => (flags > 1 ? fail("EINVAL") : done(0)),
+  }),
+  syscall({
+    name: "membarrier", nr: { rv64: 283 }, support: "none",
+    args: { command: int, flags: uint, cpu: int },
+    errors: ["ENOSYS"],
+    run: (_k: LinuxKernel) => fail("ENOSYS"),
+  }),
+] as const;

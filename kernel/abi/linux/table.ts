@@ -1,0 +1,20 @@
+/** All of Linux's system calls that there are. */
+import type { SystemCall } from "../define/syscall.ts";
+import { fileCalls } from "./files.ts";
+import { ioCalls } from "./io.ts";
+import type { LinuxKernel } from "./kernel.ts";
+import { memoryCalls } from "./memory.ts";
+import { signalCalls } from "./signals.ts";
+import { systemCalls } from "./system.ts";
+import { threadCalls } from "./threads.ts";
+import { timeCalls } from "./time.ts";
+
+export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
+  ...ioCalls,
+  ...fileCalls,
+  ...memoryCalls,
+  ...timeCalls,
+  ...threadCalls,
+  ...systemCalls,
+  ...signalCalls,
+];

@@ -1,0 +1,206 @@
+/** Threads of a program: clone(2) with CLONE_THREAD, exit(2), futex(2), and the ids around them. */
+import type { Errno } from "../../lib/errno.ts";
+import { getSpace } from "../../mm/space.ts";
+import { copyIn, copyOut } from "../../mm/user.ts";
+import { futexRequeue, futexWait, futexWake, readWord } from "../../sync/futex.ts";
+import type { Thread } from "../../thread/state.ts";
+import { createThread, exitTask, exitThread } from "../../thread/tasks.ts";
+import { deadlineAfter, deadlineAt } from "../../time/clock.ts";
+import { address, flags, int, inout, size, uint } from "../define/arguments.ts";
+import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { syscall } from "../define/syscall.ts";
+import type { LinuxKernel } from "./kernel.ts";
+import { fromTimespec, timespec } from "./layouts.ts";
+
+const Clone = {
+  CLONE_VM: 0x100, CLONE_FS: 0x200, CLONE_FILES: 0x400, CLONE_SIGHAND: 0x800, CLONE_THREAD: 0x10000, CLONE_SYSVSEM: 0x40000,
+  CLONE_SETTLS: 0x80000, CLONE_PARENT_SETTID: 0x100000, CLONE_CHILD_CLEARTID: 0x200000, CLONE_DETACHED: 0x400000,
+  CLONE_CHILD_SETTID: 0x1000000,
+} as const;
+const threadFlags = Clone.CLONE_VM | Clone.CLONE_FS | Clone.CLONE_FILES | Clone.CLONE_SIGHAND | Clone.CLONE_THREAD;
+
+const wordBytes = (value: number): Uint8Array => Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
+
+interface CloneArguments {
+  flags: number;
+  stack: bigint;
+  parentId: bigint;
+  threadPointer: bigint;
+  childId: bigint;
+}
+
+function clone(k: LinuxKernel, { task, thread }: Call, args: CloneArguments): Outcome {
+  if (task.kind === "remote" || (args.flags & threadFlags) !== threadFlags) return fail("ENOSYS");
+  if (k.threads.threads.size >= k.config.limits.threads) return fail("EAGAIN");
+  const space = getSpace(k, task.space);
+  const number = k.threads.nextId;
+  for (const [flag, where] of [[Clone.CLONE_PARENT_SETTID, args.parentId], [Clone.CLONE_CHILD_SETTID, args.childId]] as const) {
+    const errno = args.flags & flag ? copyOut(k, space, where, wordBytes(number)) : null;
+    if (errno !== null) return fail(errno);
+  }
+  const pointer = args.flags & Clone.CLONE_SETTLS ? args.threadPointer : null;
+  const child = createThread(k, task, k.hal.contexts.fork(thread.context, args.stack === 0n ? null : args.stack, pointer));
+  child.signalMask = thread.signalMask;
+  if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.clearOnExit = args.childId;
+  k.readyQueue.ready(child);
+  return done(child.id);
+}
+
+/** The calling thread ends; with the last one, the task. */
+function exit(k: LinuxKernel, { task, thread }: Call, code: number): Outcome {
+  if (task.threads.length === 1) exitTask(k, task, { kind: "exited", code: code & 0xff });
+  else {
+    tellExit(k, thread);
+    exitThread(k, thread);
+  }
+  return { kind: "gone" };
+}
+
+/** Who waits for the thread to end (pthread_join) sees its word become 0. */
+function tellExit(k: LinuxKernel, thread: Thread): void {
+  if (thread.clearOnExit === 0n) return;
+  const space = getSpace(k, k.threads.tasks.get(thread.task)!.space);
+  if (copyOut(k, space, thread.clearOnExit, wordBytes(0)) === null) futexWake(k, space, thread.clearOnExit, 1, -1);
+}
+
+const Futex = { wait: 0, wake: 1, requeue: 3, compareRequeue: 4, waitBitset: 9, wakeBitset: 10, private: 128, realtime: 256 } as const;
+
+interface FutexArguments {
+  word: bigint;
+  operation: number;
+  value: number;
+  timeout: bigint;
+  second: bigint;
+  third: number;
+}
+
+/** The deadline of a wait: relative for FUTEX_WAIT, absolute for FUTEX_WAIT_BITSET. undefined: none was given. */
+function futexDeadline(k: LinuxKernel, call: Call, args: FutexArguments): { deadlineNs: number | null } | { errno: Errno } {
+  if (args.timeout === 0n) return { deadlineNs: null };
+  const bytes = copyIn(k, getSpace(k, call.task.space), args.timeout, timespec.bytes);
+  if (!bytes.ok) return { errno: bytes.errno };
+  const ns = fromTimespec(timespec.read(new DataView(bytes.value.buffer, bytes.value.byteOffset, bytes.value.length)));
+  if (ns === null) return { errno: "EINVAL" };
+  if ((args.operation & 127) === Futex.wait) return { deadlineNs: deadlineAfter(k, ns) };
+  return { deadlineNs: deadlineAt(args.operation & Futex.realtime ? ns - k.config.realtimeEpochNs : ns) };
+}
+
+function wait(k: LinuxKernel, call: Call, args: FutexArguments, bitset: number): Outcome {
+  const deadline = futexDeadline(k, call, args);
+  if ("errno" in deadline) return fail(deadline.errno);
+  const result = futexWait(k, getSpace(k, call.task.space), args.word, args.value, bitset, deadline.deadlineNs);
+  if ("errno" in result) return fail(result.errno);
+  if (deadline.deadlineNs !== null && deadline.deadlineNs <= k.hal.timer.nowNs()) return fail("ETIMEDOUT");
+  return { kind: "blocked", wait: result.wait };
+}
+
+function futex(k: LinuxKernel, call: Call, args: FutexArguments): Outcome {
+  const space = getSpace(k, call.task.space);
+  const { word, value, third } = args;
+  const most = value & 0x7fff_ffff;
+  if (word % 4n !== 0n) return fail("EINVAL");
+  switch (args.operation & 127) {
+    case Futex.wait:
+      return wait(k, call, args, -1);
+    case Futex.waitBitset:
+      return wait(k, call, args, third | 0);
+    case Futex.wake:
+      return done(futexWake(k, space, word, most, -1));
+    case Futex.wakeBitset:
+      return third === 0 ? fail("EINVAL") : done(futexWake(k, space, word, most, third | 0));
+    case Futex.compareRequeue: {
+      const now = readWord(k, space, word);
+      if ("errno" in now) return fail(now.errno);
+      if (now.value !== third) return fail("EAGAIN");
+      return done(futexRequeue(k, space, word, args.second, most, Number(BigInt.asUintN(31, args.timeout))));
+    }
+    case Futex.requeue:
+      return done(futexRequeue(k, space, word, args.second, most, Number(BigInt.asUintN(31, args.timeout))));
+    default:
+      return fail("ENOSYS");
+  }
+}
+
+export const threadCalls = [
+  syscall({
+    name: "exit", nr: { rv64: 93 }, support: "full",
+    args: { code: int },
+    run: (k: LinuxKernel, { code }, call) => exit(k, call, code),
+  }),
+  syscall({
+    name: "exit_group", nr: { rv64: 94 }, support: "full",
+    args: { code: int },
+    run(k: LinuxKernel, { code }, { task }) {
+      exitTask(k, task, { kind: "exited", code: code & 0xff });
+      return { kind: "gone" };
+    },
+  }),
+  syscall({
+    name: "set_tid_address", nr: { rv64: 96 }, support: "full",
+    args: { word: address },
+    run(_k: LinuxKernel, { word }, { thread }) {
+      thread.clearOnExit = word;
+      return done(thread.id);
+    },
+  }),
+  syscall({
+    name: "futex", nr: { rv64: 98 }, support: "partial",
+    note: "WAIT, WAKE, REQUEUE, CMP_REQUEUE and the BITSET forms, within one task; no priority inheritance.",
+    args: { word: inout("futex"), operation: uint, value: uint, timeout: address, second: address, third: uint },
+    errors: ["EAGAIN", "EFAULT", "EINTR", "EINVAL", "ENOSYS", "ETIMEDOUT"],
+    run: (k: LinuxKernel, args, call) => futex(k, call, args),
+  }),
+  syscall({
+    name: "set_robust_list", nr: { rv64: 99 }, support: "partial",
+    note: "Accepted; mutexes of a thread that dies are not marked.",
+    args: { head: address, bytes: size },
+    errors: ["EINVAL"],
+    run: (_k: LinuxKernel, { bytes }) => (bytes === 24 ? done(0) : fail("EINVAL")),
+  }),
+  syscall({
+    name: "clone", nr: { rv64: 220 }, support: "partial",
+    note: "Threads only (CLONE_VM, FS, FILES, SIGHAND and THREAD together); other flags return ENOSYS.",
+    args: { flags: flags(Clone), stack: address, parentId: address, threadPointer: address, childId: address },
+    errors: ["EAGAIN", "EFAULT", "ENOSYS"],
+    run: (k: LinuxKernel, args, call) => clone(k, call, args),
+  }),
+  syscall({
+    name: "clone3", nr: { rv64: 435 }, support: "none",
+    args: { arguments: address, bytes: size },
+    errors: ["ENOSYS"],
+    run: (_k: LinuxKernel) => fail("ENOSYS"),
+  }),
+  syscall({
+    name: "rseq", nr: { rv64: 293 }, support: "none",
+    args: { area: address, bytes: uint, flags: int, signature: uint },
+    errors: ["ENOSYS"],
+    run: (_k: LinuxKernel) => fail("ENOSYS"),
+  }),
+  syscall({
+    name: "gettid", nr: { rv64: 178 }, support: "full",
+    args: {},
+    run: (_k: LinuxKernel, _args, { thread }) => done(thread.id),
+  }),
+  syscall({
+    name: "sched_yield", nr: { rv64: 124 }, support: "full",
+    args: {},
+    run(k: LinuxKernel) {
+      k.sched.quantumLeft = 0;
+      return done(0);
+    },
+  }),
+  syscall({
+    name: "sched_getaffinity", nr: { rv64: 123 }, support: "full",
+    note: "One processor.",
+    args: { id: int, bytes: size, mask: inout("cpu_set") },
+    errors: ["EFAULT", "EINVAL", "ESRCH"],
+    run(k: LinuxKernel, { id, bytes, mask }, { task }) {
+      if (bytes < 8 || bytes % 8 !== 0) return fail("EINVAL");
+      if (id !== 0 && ![...k.threads.threads.keys()].includes(id as never)) return fail("ESRCH");
+      const set = new Uint8Array(8);
+      set[0] = 1;
+      const errno = copyOut(k, getSpace(k, task.space), mask, set);
+      return errno === null ? done(8) : fail(errno);
+    },
+  }),
+] as const;
