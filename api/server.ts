@@ -3,6 +3,7 @@
  * Tests build one and listen on free ports; main.ts adds the process around it.
  */
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { authenticator } from "./auth/identity.ts";
 import type { ServerConfig } from "./config.ts";
 import { Code } from "./errors.ts";
@@ -10,7 +11,7 @@ import { Grading } from "./grading/grader.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/index.ts";
 import { Hosting } from "./hosting/hosting.ts";
 import { callRecord, createPipeline, implement, type Operation, type Pipeline } from "./operation.ts";
-import { createRestServer, type RestServer } from "./rest/index.ts";
+import { createRestServer, readComments, type RestServer } from "./rest/index.ts";
 import type { Deps } from "./services/common.ts";
 import { consoleService } from "./services/console.ts";
 import { withKindErrors } from "./services/failures.ts";
@@ -36,6 +37,7 @@ import { UserService } from "../proto/gen/ostler/v1/users_pb.js";
 
 /** Programs and submissions up to 16 MiB, and some room around them. */
 const MESSAGE_LIMIT_BYTES = 20 * 1024 * 1024;
+const descriptors = fileURLToPath(new URL("../proto/gen/descriptors.binpb", import.meta.url));
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
 
 export interface OstlerServer {
@@ -69,7 +71,7 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
     pipeline,
     bodyLimitBytes: MESSAGE_LIMIT_BYTES * 2,
     uploadLimitBytes: MESSAGE_LIMIT_BYTES,
-    document: { title: "Ostler", version },
+    document: { title: "Ostler", version, comments: readComments(descriptors) },
   });
   rest.app.get("/healthz", async (_request, reply) => {
     await store.check();

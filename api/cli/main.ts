@@ -12,8 +12,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(process.exitCode ?? 0);
 });
 
-const program = buildProgram();
 try {
+  const program = await buildProgram(process.argv);
   await program.parseAsync(completeTraceOption(process.argv));
 } catch (error) {
   if (error instanceof CommanderError) {

@@ -3,6 +3,7 @@
 // TypeScript by itself. A fresh checkout is prepared first, so `npx ostler --help` works before anything else has.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import module from "node:module";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -17,8 +18,14 @@ const canRunSources = major === 24 && minor >= 3;
 const isPrepared = (canRunSources || existsSync(pinned)) && existsSync(join(root, "proto/gen/.stamp"));
 
 if (!isPrepared) prepare();
-if (canRunSources) await import(pathToFileURL(main).href);
-else handOver([main, ...process.argv.slice(2)]);
+if (canRunSources) await runHere();
+else handOver([fileURLToPath(import.meta.url), ...process.argv.slice(2)]);
+
+/** Stripped and compiled code is kept between runs: a command starts in a third of the time. */
+async function runHere() {
+  module.enableCompileCache(join(root, ".cache/compile"));
+  await import(pathToFileURL(main).href);
+}
 
 /** What it says goes to standard error: standard output belongs to the command. */
 function prepare() {

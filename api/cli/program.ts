@@ -1,18 +1,7 @@
-/** The whole command line as one tree of commands. */
+/** The whole command line as one tree of commands. Only the branch that is asked for is loaded. */
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { callCommand, syscallsCommand } from "./commands/call.ts";
-import { consoleCommand } from "./commands/console.ts";
-import { gradeCommand } from "./commands/grade.ts";
-import { machineCommand } from "./commands/machine.ts";
-import { memoryCommand } from "./commands/memory.ts";
-import { programCommand } from "./commands/program.ts";
-import { runCommand } from "./commands/run.ts";
-import { healthCommand, serveCommand } from "./commands/serve.ts";
-import { snapshotCommand } from "./commands/snapshot.ts";
-import { taskGroup } from "./commands/task.ts";
-import { traceCommand } from "./commands/trace.ts";
-import { keyCommand, userCommand } from "./commands/user.ts";
+import { commonOptions } from "./session.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
 
@@ -29,26 +18,58 @@ Every command has --help with examples, and --json for scripts.
 Status: 0 done, 1 refused or failed, 2 wrong usage; \`run\` ends as its program did (128 + signal when killed).
 Environment: OSTLER_SERVER, OSTLER_KEY, OSTLER_KEY_FILE, OSTLER_DATA, NO_COLOR.`;
 
-export function buildProgram(): Command {
+interface Branch {
+  heading: string;
+  summary: string;
+  load(): Promise<Command>;
+}
+
+const RUN = "Run:";
+const MACHINES = "Machines:";
+const COURSES = "Courses:";
+
+/** In the order of `ostler --help`. */
+export const branches: Record<string, Branch> = {
+  run: { heading: RUN, summary: "run a program: its output, its input, its exit status", load: async () => (await import("./commands/run.ts")).runCommand },
+  serve: { heading: RUN, summary: "start a server here", load: async () => (await import("./commands/serve.ts")).serveCommand },
+  health: { heading: RUN, summary: "ask whether the server works", load: async () => (await import("./commands/health.ts")).healthCommand },
+  machine: { heading: MACHINES, summary: "create, look at, run and end machines", load: async () => (await import("./commands/machine.ts")).machineCommand },
+  console: { heading: MACHINES, summary: "type into a machine's console, read it, sit at it", load: async () => (await import("./commands/console.ts")).consoleCommand },
+  trace: { heading: MACHINES, summary: "what a machine does, and what it did", load: async () => (await import("./commands/trace.ts")).traceCommand },
+  snapshot: { heading: MACHINES, summary: "keep states, go back to them, fork from them", load: async () => (await import("./commands/snapshot.ts")).snapshotCommand },
+  memory: { heading: MACHINES, summary: "bytes of a machine or of a task", load: async () => (await import("./commands/memory.ts")).memoryCommand },
+  task: { heading: MACHINES, summary: "remote-driven tasks, whose system calls come from here", load: async () => (await import("./commands/task.ts")).taskGroup },
+  call: { heading: MACHINES, summary: "make one system call in a remote-driven task", load: async () => (await import("./commands/call.ts")).callCommand },
+  syscalls: { heading: MACHINES, summary: "list the system calls that the kernel knows", load: async () => (await import("./commands/call.ts")).syscallsCommand },
+  program: { heading: MACHINES, summary: "programs and files, kept once by content", load: async () => (await import("./commands/program.ts")).programCommand },
+  grade: { heading: COURSES, summary: "assignments, submissions, reports", load: async () => (await import("./commands/grade.ts")).gradeCommand },
+  user: { heading: COURSES, summary: "who may do what", load: async () => (await import("./commands/user.ts")).userCommand },
+  key: { heading: COURSES, summary: "API keys", load: async () => (await import("./commands/user.ts")).keyCommand },
+};
+
+/** `argv` as process.argv: says which branch is wanted. */
+export async function buildProgram(argv: readonly string[]): Promise<Command> {
   const program = new Command("ostler")
     .version(version, "-V, --version", "print the version")
     .description("Ostler keeps simulated computers.")
     .addHelpText("after", `\n${INTRODUCTION}`)
+    .helpCommand("help [command]", "the same as --help")
     .enablePositionalOptions();
-  const groups: [string, Command[]][] = [
-    ["Run:", [runCommand, serveCommand, healthCommand]],
-    ["Machines:", [machineCommand, consoleCommand, traceCommand, snapshotCommand, memoryCommand, taskGroup, callCommand, syscallsCommand, programCommand]],
-    ["Courses:", [gradeCommand, userCommand, keyCommand]],
-  ];
-  for (const [heading, commands] of groups) for (const command of commands) program.addCommand(command.helpGroup(heading));
-  prepare(program);
+  const words = argv.slice(2).filter((word) => !word.startsWith("-"));
+  const wanted = words[0] === "help" ? words[1] : words[0];
+  for (const [name, { heading, summary, load }] of Object.entries(branches)) {
+    const command = name === wanted ? await load() : new Command(name).summary(summary);
+    program.addCommand(command.helpGroup(heading));
+  }
+  prepare(program, wanted !== "serve");
   return program;
 }
 
-/** Settings that commander does not hand down to commands that were built on their own. */
-function prepare(command: Command): void {
-  command.exitOverride().enablePositionalOptions().showHelpAfterError("(add --help for what is possible, and examples)").showSuggestionAfterError();
+/** What commander does not hand down to commands that were built on their own. */
+function prepare(command: Command, withCommonOptions: boolean): void {
+  command.exitOverride().showHelpAfterError("(add --help for what is possible, and examples)").showSuggestionAfterError();
   command.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "ostler: ")) });
-  command.configureHelp({ sortOptions: false, helpWidth: Math.min(process.stdout.columns ?? 100, 120) });
-  for (const sub of command.commands) prepare(sub);
+  command.configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 120) });
+  if (withCommonOptions && command.parent !== null && command.commands.length === 0) commonOptions(command);
+  for (const sub of command.commands) prepare(sub, withCommonOptions);
 }

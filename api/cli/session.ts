@@ -27,11 +27,10 @@ const DEFAULT_RETRY_MS = 2_000;
 const FOLLOW_PATIENCE_MS = 120_000;
 
 /** Options that every command has, in a group of their own in `--help`. */
-export function commonOptions(command: Command, withServer = true): Command {
+export function commonOptions(command: Command): Command {
   const group = (option: Option) => command.addOption(option.helpGroup("Common options:"));
   group(new Option("--json", "print JSON (one document; streams: one line each)"));
   group(new Option("--no-color", "no colours (also: NO_COLOR)"));
-  if (!withServer) return command;
   group(new Option("--server <host:port>", `the server's gRPC address (OSTLER_SERVER; default ${DEFAULT_SERVER})`));
   group(new Option("--key <key>", "API key (OSTLER_KEY)"));
   group(new Option("--key-file <file>", "file with the API key (OSTLER_KEY_FILE; default on this machine: <data>/admin.key)"));

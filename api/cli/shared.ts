@@ -7,14 +7,14 @@ import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { Code } from "../errors.ts";
 import { CommandError, isServerError, readInput } from "./failure.ts";
 import { type Column, list } from "./output.ts";
-import { commonOptions, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import { formatCount, formatNs, formatSize, formatTime, parseCount, parseSize } from "./units.ts";
 
 // ---- Commands -------------------------------------------------------------------------------------------------
 
 /** A leaf command with its examples; groups are made with `group`. */
 export function leaf(signature: string, summary: string, examples: readonly string[] = []): Command {
-  const command = commonOptions(new Command(signature.split(" ")[0]).summary(summary).description(summary));
+  const command = new Command(signature.split(" ")[0]).summary(summary).description(summary);
   const rest = signature.split(" ").slice(1).join(" ");
   if (rest !== "") command.arguments(rest);
   return withExamples(command, examples);

@@ -44,6 +44,8 @@ export const matcherOf = (expression: string): ((event: DecodedEvent) => boolean
  * against it. (In CEL, false && error is false, so a plain false holds whatever the other variables are.)
  */
 export function traceMaskOf(expression: string): number {
+  // Macros ask for a field without an error when there is none, so "decided" would mean nothing.
+  if (/\b(has|exists|exists_one|all|map|filter)\s*\(/.test(expression)) return maskOf(...categories);
   const holds = compile(expression);
   let mask = 0;
   for (const { name, category, bit } of catalogue) if (holds({ event: name, category }) !== false) mask |= bit;

@@ -38,7 +38,11 @@ step({
   name: "protobuf code",
   inputs: ["proto"],
   stamp: "proto/gen/.stamp",
-  commands: [[bin("buf"), "generate", "--template", "proto/buf.gen.yaml"]],
+  commands: [
+    [bin("buf"), "generate", "--template", "proto/buf.gen.yaml"],
+    // With the comments, for the OpenAPI document.
+    [bin("buf"), "build", "proto", "-o", "proto/gen/descriptors.binpb"],
+  ],
 });
 step({
   name: "the Prisma client",

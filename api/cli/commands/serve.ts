@@ -1,11 +1,9 @@
-/** `ostler serve` starts the server here; `ostler health` asks one whether it works. */
-import { Option } from "commander";
-import { Health, HealthCheckResponse_ServingStatus, HealthCheckResponseSchema } from "../../../proto/gen/grpc/health/v1/health_pb.js";
+/** `ostler serve`: the server in this process. */
+import process from "node:process";
+import { Command, Option } from "commander";
 import { type ServerConfig, settings } from "../../config.ts";
-import { ExitCode, UsageError } from "../failure.ts";
-import { action } from "../session.ts";
-import { leaf, withExamples } from "../shared.ts";
-import { Command } from "commander";
+import { UsageError } from "../failure.ts";
+import { withExamples } from "../shared.ts";
 
 /** `--http-port` for httpPort, `--max-resident-machines` for maxResidentMachines. */
 const optionName = (name: string): string => (name === "dataDir" ? "data" : name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
@@ -41,12 +39,3 @@ export const serveCommand = withExamples(
   const { main } = await import("../../main.ts");
   process.exitCode = await main(overrides);
 });
-
-export const healthCommand = leaf("health", "ask whether the server works; status 0 when it does", ["ostler health && echo up"]).action(
-  action(async (session) => {
-    const answer = await (await session.service(Health)).check({}, { deadlineMs: session.options.deadline ?? 5_000 });
-    const serving = answer.status === HealthCheckResponse_ServingStatus.SERVING;
-    session.out.message(HealthCheckResponseSchema, answer, () => `${session.access.address}: ${serving ? "works" : "does not serve"}`);
-    return serving ? ExitCode.ok : ExitCode.failed;
-  }),
-);
