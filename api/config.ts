@@ -23,18 +23,32 @@ interface Setting<T> {
 }
 
 const MAX_PORT = 65_535;
-const whole = (min: number, max: number) => (text: string): number | string => {
-  const value = Number(text);
-  return Number.isInteger(value) && value >= min && value <= max ? value : `must be a whole number from ${min} to ${max}`;
-};
+const whole =
+  (min: number, max: number) =>
+  (text: string): number | string => {
+    const value = Number(text);
+    return Number.isInteger(value) && value >= min && value <= max
+      ? value
+      : `must be a whole number from ${min} to ${max}`;
+  };
 const text = (value: string): string => value;
 
 /** One row an option; `ostler serve --help` and the documentation show them. */
 export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name]> } = {
   dataDir: { variable: "OSTLER_DATA", fallback: "data", read: text, help: "directory of the database" },
   host: { variable: "OSTLER_HOST", fallback: "127.0.0.1", read: text, help: "address to listen on; 0.0.0.0 for all" },
-  httpPort: { variable: "OSTLER_HTTP_PORT", fallback: 8080, read: whole(0, MAX_PORT), help: "port of REST; 0 picks a free one" },
-  grpcPort: { variable: "OSTLER_GRPC_PORT", fallback: 50_051, read: whole(0, MAX_PORT), help: "port of gRPC; 0 picks a free one" },
+  httpPort: {
+    variable: "OSTLER_HTTP_PORT",
+    fallback: 8080,
+    read: whole(0, MAX_PORT),
+    help: "port of REST; 0 picks a free one",
+  },
+  grpcPort: {
+    variable: "OSTLER_GRPC_PORT",
+    fallback: 50_051,
+    read: whole(0, MAX_PORT),
+    help: "port of gRPC; 0 picks a free one",
+  },
   workers: {
     variable: "OSTLER_WORKERS",
     fallback: Math.max(1, Math.min(16, availableParallelism())),
@@ -53,11 +67,17 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
     read: whole(100, 86_400_000),
     help: "an idle machine leaves memory after this time",
   },
-  machinesPerUser: { variable: "OSTLER_MACHINES_PER_USER", fallback: 1_000, read: whole(1, 1_000_000), help: "machines that one user may own" },
+  machinesPerUser: {
+    variable: "OSTLER_MACHINES_PER_USER",
+    fallback: 1_000,
+    read: whole(1, 1_000_000),
+    help: "machines that one user may own",
+  },
   log: {
     variable: "OSTLER_LOG",
     fallback: "errors",
-    read: (value) => (value === "all" || value === "errors" || value === "none" ? value : ("must be all, errors or none" as never)),
+    read: (value) =>
+      value === "all" || value === "errors" || value === "none" ? value : ("must be all, errors or none" as never),
     help: "calls to log: all, errors or none",
   },
 };

@@ -77,12 +77,15 @@ function announce(running: RunningServer, config: ServerConfig): void {
   console.log(`ostler: gRPC   ${running.grpc}`);
   console.log(`ostler: data   ${config.dataDir}`);
   if (running.adminKey === null) return;
-  console.log(`ostler: first admin key (shown only now; also in ${join(config.dataDir, KEY_FILE)}): ${running.adminKey}`);
+  console.log(
+    `ostler: first admin key (shown only now; also in ${join(config.dataDir, KEY_FILE)}): ${running.adminKey}`,
+  );
 }
 
 /** What an operator can do about it; a stack only for what nobody foresaw. */
 function startError(error: unknown): string {
-  const known = error instanceof ConfigError || error instanceof DataDirectoryBusyError || error instanceof SchemaTooNewError;
+  const known =
+    error instanceof ConfigError || error instanceof DataDirectoryBusyError || error instanceof SchemaTooNewError;
   if (known) return error.message;
   const { code, port } = error as NodeJS.ErrnoException & { port?: number };
   if (code === "EADDRINUSE") return `port ${port ?? ""} is taken; set OSTLER_HTTP_PORT or OSTLER_GRPC_PORT to another`;

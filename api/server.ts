@@ -4,6 +4,15 @@
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { ConsoleService } from "../proto/gen/ostler/v1/console_pb.js";
+import { GradingService } from "../proto/gen/ostler/v1/grading_pb.js";
+import { MachineService } from "../proto/gen/ostler/v1/machines_pb.js";
+import { MemoryService } from "../proto/gen/ostler/v1/memory_pb.js";
+import { ProgramService } from "../proto/gen/ostler/v1/programs_pb.js";
+import { SnapshotService } from "../proto/gen/ostler/v1/snapshots_pb.js";
+import { TaskService } from "../proto/gen/ostler/v1/tasks_pb.js";
+import { TraceService } from "../proto/gen/ostler/v1/traces_pb.js";
+import { UserService } from "../proto/gen/ostler/v1/users_pb.js";
 import { authenticator } from "./auth/identity.ts";
 import type { ServerConfig } from "./config.ts";
 import { Code } from "./errors.ts";
@@ -11,7 +20,7 @@ import { Grading } from "./grading/grader.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/index.ts";
 import { Hosting } from "./hosting/hosting.ts";
 import { callRecord, createPipeline, implement, type Operation, type Pipeline } from "./operation.ts";
-import { createRestServer, readComments, type RestServer } from "./rest/index.ts";
+import { createRestServer, type RestServer, readComments } from "./rest/index.ts";
 import type { Deps } from "./services/common.ts";
 import { consoleService } from "./services/console.ts";
 import { withKindErrors } from "./services/failures.ts";
@@ -25,20 +34,13 @@ import { taskService } from "./services/tasks.ts";
 import { traceService } from "./services/traces.ts";
 import { userService } from "./services/users.ts";
 import type { Store } from "./store/types.ts";
-import { ConsoleService } from "../proto/gen/ostler/v1/console_pb.js";
-import { GradingService } from "../proto/gen/ostler/v1/grading_pb.js";
-import { MachineService } from "../proto/gen/ostler/v1/machines_pb.js";
-import { MemoryService } from "../proto/gen/ostler/v1/memory_pb.js";
-import { ProgramService } from "../proto/gen/ostler/v1/programs_pb.js";
-import { SnapshotService } from "../proto/gen/ostler/v1/snapshots_pb.js";
-import { TaskService } from "../proto/gen/ostler/v1/tasks_pb.js";
-import { TraceService } from "../proto/gen/ostler/v1/traces_pb.js";
-import { UserService } from "../proto/gen/ostler/v1/users_pb.js";
 
 /** Programs and submissions up to 16 MiB, and some room around them. */
 const MESSAGE_LIMIT_BYTES = 20 * 1024 * 1024;
 const descriptors = fileURLToPath(new URL("../proto/gen/descriptors.binpb", import.meta.url));
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 
 export interface OstlerServer {
   readonly grpc: GrpcServer;
@@ -125,5 +127,7 @@ function pipelineOf(store: Store, config: ServerConfig): Pipeline {
 function logBackground(config: ServerConfig, error: unknown, machine: string): void {
   if (config.log === "none") return;
   const stack = error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level: "error", event: "machine", machine, stack })}\n`);
+  process.stderr.write(
+    `${JSON.stringify({ time: new Date().toISOString(), level: "error", event: "machine", machine, stack })}\n`,
+  );
 }

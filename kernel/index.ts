@@ -6,13 +6,14 @@
  *     while (machine.run({ instructions: 2_000_000 }).kind === "limit");
  *     machine.drainOutputs();
  */
-export type { Core, CoreFactory } from "./hardware/cpu/core.ts";
-export type * from "./lib/ids.ts";
-export { createMachine, restoreMachine } from "./machine/machine.ts";
-export type { Machine, MachinePorts, RunLimit } from "./machine/face.ts";
-export type * from "./machine/types.ts";
+
 export { systemCallCatalogue } from "./abi/catalogue.ts";
-export type * from "./snapshot/snapshot.ts";
+export type { Core, CoreFactory } from "./hardware/cpu/core.ts";
 export { createRv64Core } from "./hardware/cpu/rv64/core.ts";
+export type * from "./lib/ids.ts";
+export type { Machine, MachinePorts, RunLimit } from "./machine/face.ts";
 export { decodeInput, encodeInput } from "./machine/inputs.ts";
+export { createMachine, restoreMachine } from "./machine/machine.ts";
+export type * from "./machine/types.ts";
+export type * from "./snapshot/snapshot.ts";
 export { captureSnapshot, loadSnapshot, PageTree, SnapshotFormatError, stateHash } from "./snapshot/snapshot.ts";

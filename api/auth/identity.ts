@@ -9,7 +9,11 @@ import type { ApiKeyRow, Role, Store, UserRow } from "../store/types.ts";
 const KEY_PREFIX = "ostler_";
 const ROLE_RANK: Record<Role, number> = { student: 0, grader: 1, staff: 2, admin: 3 };
 /** Services that anyone may call: what monitors and tools need before they have a key. */
-const PUBLIC_SERVICES = new Set(["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]);
+const PUBLIC_SERVICES = new Set([
+  "grpc.health.v1.Health",
+  "grpc.reflection.v1.ServerReflection",
+  "grpc.reflection.v1alpha.ServerReflection",
+]);
 
 export const hashSecret = (secret: string): string => createHash("sha256").update(secret).digest("hex");
 export const newSecret = (): string => KEY_PREFIX + randomBytes(24).toString("base64url");
@@ -37,7 +41,8 @@ export const hasRole = (user: UserRow, role: Role): boolean => ROLE_RANK[user.ro
 
 export function requireRole(context: Context, role: Role): UserRow {
   const user = callerOf(context);
-  if (!hasRole(user, role)) throw permissionDenied(`This needs the role ${role} or higher; ${user.id} is ${user.role}.`);
+  if (!hasRole(user, role))
+    throw permissionDenied(`This needs the role ${role} or higher; ${user.id} is ${user.role}.`);
   return user;
 }
 

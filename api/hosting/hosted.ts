@@ -49,11 +49,16 @@ export class HostedMachine {
   lastUsedAt = Date.now();
   /** Sequence and instructions at the last snapshot, to know when the next is due. */
   snapshotAt: { sequence: number; instructions: number };
-  /** Snapshots being written. */
-  readonly captures = new Set<Promise<unknown>>();
+  /** Settles when no snapshot of it is being written. */
+  capturing: Promise<void> = Promise.resolve();
   broken: Error | null = null;
 
-  constructor(store: Store, row: MachineRow, worker: PooledWorker, snapshotAt: { sequence: number; instructions: number }) {
+  constructor(
+    store: Store,
+    row: MachineRow,
+    worker: PooledWorker,
+    snapshotAt: { sequence: number; instructions: number },
+  ) {
     this.id = row.id;
     this.row = row;
     this.worker = worker;
@@ -270,10 +275,18 @@ function toClientError(error: Error, machineId: string): Error {
   switch (error.code) {
     case "workerLost":
     case "notResident":
-      return unavailable("MACHINE_MOVED", "the machine is being brought back; try again", 200, { metadata, cause: error });
+      return unavailable("MACHINE_MOVED", "the machine is being brought back; try again", 200, {
+        metadata,
+        cause: error,
+      });
     case "corrupt":
     case "diverged":
-      return new OstlerError(Code.DATA_LOSS, "MACHINE_DAMAGED", `machine ${machineId} cannot be brought back: ${error.message}`, { metadata });
+      return new OstlerError(
+        Code.DATA_LOSS,
+        "MACHINE_DAMAGED",
+        `machine ${machineId} cannot be brought back: ${error.message}`,
+        { metadata },
+      );
     case "incompatible":
       return failedPrecondition("MACHINE_INCOMPATIBLE", error.message, { metadata });
     default:

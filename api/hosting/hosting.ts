@@ -11,7 +11,7 @@ import type { MachineRow, SnapshotRow, Store } from "../store/types.ts";
 import { BatchQueue, type ReplayBatch } from "./feeds.ts";
 import { HostedMachine } from "./hosted.ts";
 import { Pool, type PooledWorker, type PoolListener, WorkerCommandError } from "./pool.ts";
-import type { Command, Execution, ExecutionResult, Route, StoredEntry, WorkerMessage } from "./protocol.ts";
+import type { Captured, Command, Execution, ExecutionResult, Route, StoredEntry, WorkerMessage } from "./protocol.ts";
 
 export interface HostingOptions {
   workers: number;
@@ -71,7 +71,8 @@ export class Hosting {
 
   /** The machine, awake. Throws NOT_FOUND when there is none. */
   async use(machineId: string): Promise<HostedMachine> {
-    if (this.#stopped.signal.aborted) throw unavailable("SHUTTING_DOWN", "the server is shutting down; try again soon", 2_000);
+    if (this.#stopped.signal.aborted)
+      throw unavailable("SHUTTING_DOWN", "the server is shutting down; try again soon", 2_000);
     await this.#leaving.get(machineId);
     const known = this.#awake.get(machineId);
     if (known !== undefined) {
@@ -140,8 +141,16 @@ export class Hosting {
     const ended = new AbortController();
     this.#replays.set(job, batches);
     const { mask, fromInstructions } = stretch;
-    const done = this.#job(worker, job, { kind: "replay", job, route, mask, fromInstructions }, AbortSignal.any([signal, ended.signal]));
-    done.then(() => batches.end(null), (error) => batches.end(error));
+    const done = this.#job(
+      worker,
+      job,
+      { kind: "replay", job, route, mask, fromInstructions },
+      AbortSignal.any([signal, ended.signal]),
+    );
+    done.then(
+      () => batches.end(null),
+      (error) => batches.end(error),
+    );
     try {
       yield* batches.drain();
     } finally {
@@ -219,7 +228,11 @@ export class Hosting {
     return { origin, sequence, entries, end: stop.end, start: snapshot?.at.instructions ?? 0 };
   }
 
-  async #entriesOf(machineId: string, sequence: number, stop: Pick<Stretch, "throughEntry" | "end">): Promise<StoredEntry[]> {
+  async #entriesOf(
+    machineId: string,
+    sequence: number,
+    stop: Pick<Stretch, "throughEntry" | "end">,
+  ): Promise<StoredEntry[]> {
     const last = stop.end.kind === "instructions" ? stop.end.instructions : Number.MAX_SAFE_INTEGER;
     const entries: StoredEntry[] = [];
     for (let after = sequence; ; after = entries.at(-1)!.sequence) {
@@ -243,20 +256,27 @@ export class Hosting {
       const candidates = [...this.#hosted.values()].filter((machine) => this.#isAtRest(machine));
       const oldest = candidates.sort((a, b) => a.lastUsedAt - b.lastUsedAt)[0];
       if (oldest === undefined) {
-        throw resourceExhausted("TOO_MANY_ACTIVE_MACHINES", `${this.#options.maxResident} machines are active already`, 2_000);
+        throw resourceExhausted(
+          "TOO_MANY_ACTIVE_MACHINES",
+          `${this.#options.maxResident} machines are active already`,
+          2_000,
+        );
       }
       await this.#hibernate(oldest);
     }
   }
 
   #isAtRest(machine: HostedMachine): boolean {
-    return machine.users === 0 && machine.broken === null && machine.loaded && machine.visible.summary.run !== "running";
+    return (
+      machine.users === 0 && machine.broken === null && machine.loaded && machine.visible.summary.run !== "running"
+    );
   }
 
   async #hibernate(machine: HostedMachine): Promise<void> {
     await this.#takeDown(machine, async () => {
       const { sequence, summary } = machine.visible;
-      const moved = sequence > machine.snapshotAt.sequence || summary.position.instructions > machine.snapshotAt.instructions;
+      const moved =
+        sequence > machine.snapshotAt.sequence || summary.position.instructions > machine.snapshotAt.instructions;
       if (moved || machine.row.lastSequence === 0) await this.#captureAutomatic(machine);
     });
   }
@@ -267,7 +287,7 @@ export class Hosting {
     this.#leaving.set(machine.id, left);
     try {
       // A snapshot under way must not be recorded after the machine's history was changed under it.
-      await Promise.allSettled(machine.captures);
+      await machine.capturing;
       return await work();
     } finally {
       this.#forget(machine);
@@ -282,14 +302,16 @@ export class Hosting {
     return this.#capture(machine, { id: newId("s"), displayName: "", labels: {}, kind: "automatic" });
   }
 
+  /** One after the other: a snapshot is told by what changed since the one before, which must be stored first. */
   #capture(
     machine: HostedMachine,
     fields: Pick<SnapshotRow, "id" | "displayName" | "labels" | "kind">,
   ): Promise<SnapshotRow> {
-    const capture = this.#captureNow(machine, fields);
-    machine.captures.add(capture);
-    const done = () => void machine.captures.delete(capture);
-    capture.then(done, done);
+    const capture = machine.capturing.then(() => this.#captureNow(machine, fields));
+    machine.capturing = capture.then(
+      () => {},
+      () => {},
+    );
     return capture;
   }
 
@@ -298,10 +320,7 @@ export class Hosting {
     fields: Pick<SnapshotRow, "id" | "displayName" | "labels" | "kind">,
   ): Promise<SnapshotRow> {
     const captured = await machine.capture();
-    let newBytes = 0;
-    for (let at = 0; at < captured.blobs.length; at += BLOBS_PER_PUT) {
-      newBytes += (await this.#store.blobs.put(captured.blobs.slice(at, at + BLOBS_PER_PUT))).newBytes;
-    }
+    const newBytes = await this.#putBlobs(machine, captured.blobs);
     const { summary, sequence } = captured;
     const snapshot = await this.#store.snapshots.create({
       ...fields,
@@ -317,6 +336,20 @@ export class Hosting {
     });
     machine.snapshotAt = { sequence, instructions: summary.position.instructions };
     return snapshot;
+  }
+
+  async #putBlobs(machine: HostedMachine, blobs: Captured["blobs"]): Promise<number> {
+    let newBytes = 0;
+    try {
+      for (let at = 0; at < blobs.length; at += BLOBS_PER_PUT) {
+        newBytes += (await this.#store.blobs.put(blobs.slice(at, at + BLOBS_PER_PUT))).newBytes;
+      }
+    } catch (error) {
+      // The worker takes these pages for stored; only a machine that is loaded anew knows better.
+      machine.fail(new WorkerCommandError("workerLost", "a snapshot could not be stored"));
+      throw error;
+    }
+    return newBytes;
   }
 
   #route(message: Parameters<PoolListener["message"]>[0]): void {

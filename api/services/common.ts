@@ -1,9 +1,16 @@
 /** What several services share: owners, paging, idempotency, and the wire forms of common values. */
 import { createHash } from "node:crypto";
-import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { signalName } from "../../kernel/catalogue.ts";
-import type { ExitStatus as KernelExit, FaultInfo } from "../../kernel/index.ts";
+import type { FaultInfo, ExitStatus as KernelExit } from "../../kernel/index.ts";
 import type { ExitStatusSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { callerOf, hasRole } from "../auth/identity.ts";
 import { Code, invalid, notFound, OstlerError, outOfRange } from "../errors.ts";
@@ -99,9 +106,14 @@ export async function findAnswer<In extends DescMessage, Out extends DescMessage
   const row = await deps.store.idempotency.find(callerOf(context).id, context.method.name, request.idempotencyKey);
   if (row === null) return null;
   if (row.requestHash !== requestHash(schemas.request, request)) {
-    throw new OstlerError(Code.ALREADY_EXISTS, "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for a different request.", {
-      violations: [{ field: "idempotency_key", description: "use a new key for a new request" }],
-    });
+    throw new OstlerError(
+      Code.ALREADY_EXISTS,
+      "IDEMPOTENCY_KEY_REUSED",
+      "This idempotency key was used for a different request.",
+      {
+        violations: [{ field: "idempotency_key", description: "use a new key for a new request" }],
+      },
+    );
   }
   return fromBinary(schemas.response, row.response);
 }
@@ -150,9 +162,13 @@ export async function once<In extends DescMessage, Out extends DescMessage>(
 }
 
 export function exitStatus(status: KernelExit, fault: FaultInfo | null): MessageInitShape<typeof ExitStatusSchema> {
-  if (status.kind === "exited") return { status: { case: "code", value: status.code }, description: `exited with ${status.code}` };
+  if (status.kind === "exited")
+    return { status: { case: "code", value: status.code }, description: `exited with ${status.code}` };
   const why = fault === null ? "" : `: ${fault.description}`;
-  return { status: { case: "signal", value: status.signal }, description: `killed by ${signalName(status.signal)}${why}` };
+  return {
+    status: { case: "signal", value: status.signal },
+    description: `killed by ${signalName(status.signal)}${why}`,
+  };
 }
 
 export function requireLength(value: string, field: string): void {

@@ -85,7 +85,10 @@ async function* follow(
       yield { offset: BigInt(read.offset), data: read.bytes, text, resumeToken: String(offset) };
     } else if (ended !== undefined && offset >= ended.consoleLength) {
       return;
-    } else if (offset >= machine.visible.summary.consoleLength && (ended === undefined || offset < ended.consoleLength)) {
+    } else if (
+      offset >= machine.visible.summary.consoleLength &&
+      (ended === undefined || offset < ended.consoleLength)
+    ) {
       machine.assertUsable();
       if (task === 0 || machine.exit(task) === undefined) await machine.bell.next(signal);
     }
@@ -110,7 +113,12 @@ async function* attach(
     }
   })();
   writing.catch((error) => failed.abort(error));
-  for await (const { offset, data } of follow(machine, toNumber(open.offset, "open.offset"), open.untilTaskExited as TaskId, signal)) {
+  for await (const { offset, data } of follow(
+    machine,
+    toNumber(open.offset, "open.offset"),
+    open.untilTaskExited as TaskId,
+    signal,
+  )) {
     yield { offset: offset!, data };
   }
 }

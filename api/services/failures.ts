@@ -31,10 +31,12 @@ export function withKindErrors(operation: Operation): Operation {
 }
 
 function kind(error: unknown): unknown {
-  if (error instanceof InvalidPageTokenError) return invalid("page_token", "must be a next_page_token of the page before, unchanged");
+  if (error instanceof InvalidPageTokenError)
+    return invalid("page_token", "must be a next_page_token of the page before, unchanged");
   if (error instanceof AlreadyExistsError) return alreadyExists("resource", error.message, { cause: error });
-  if (error instanceof CorruptBlobError) return dataLoss("CONTENT_DAMAGED", `stored content ${error.hash} is damaged`, { cause: error });
-  if (error instanceof StaleEpochError) return unavailable("MACHINE_MOVED", "the machine was taken elsewhere; try again", 200, { cause: error });
+  if (error instanceof CorruptBlobError)
+    return dataLoss("CONTENT_DAMAGED", `stored content ${error.hash} is damaged`, { cause: error });
+  if (error instanceof StaleEpochError)
+    return unavailable("MACHINE_MOVED", "the machine was taken elsewhere; try again", 200, { cause: error });
   return error;
 }
-

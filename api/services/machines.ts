@@ -72,7 +72,10 @@ export function toMachine(deps: Deps, row: MachineRow): MessageInitShape<typeof 
 
 export async function assertRoomForMachine(deps: Deps, ownerId: string): Promise<void> {
   if ((await deps.store.machines.count(ownerId)) < deps.limits.machinesPerUser) return;
-  throw resourceExhausted("TOO_MANY_MACHINES", `You have ${deps.limits.machinesPerUser} machines, the most allowed; delete some first.`);
+  throw resourceExhausted(
+    "TOO_MANY_MACHINES",
+    `You have ${deps.limits.machinesPerUser} machines, the most allowed; delete some first.`,
+  );
 }
 
 export function toTaskLimits(limits: TaskLimits | undefined) {
@@ -98,14 +101,17 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
         await assertRoomForMachine(deps, owner.id);
         const spec = await completeSpec(deps.store, owner.id, request.spec, "spec");
         const id = idFor("m", owner.id, request.idempotencyKey);
-        const row = (await deps.store.machines.get(id)) ?? (await deps.store.machines.create(newMachineRow(id, owner.id, request, toBinary(MachineSpecSchema, spec))));
+        const row =
+          (await deps.store.machines.get(id)) ??
+          (await deps.store.machines.create(newMachineRow(id, owner.id, request, toBinary(MachineSpecSchema, spec))));
         return { machine: toMachine(deps, row) };
       });
     },
 
     async getMachine({ machineId }, context) {
       const awake = deps.hosting.peek(machineId);
-      if (awake?.loaded && awake.visible.summary.run === "running") await awake.query({ kind: "summary" }).catch(() => {});
+      if (awake?.loaded && awake.visible.summary.run === "running")
+        await awake.query({ kind: "summary" }).catch(() => {});
       return { machine: toMachine(deps, await machineRow(deps, context, machineId)) };
     },
 
@@ -116,8 +122,16 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
         const cut = label.indexOf("=");
         labels[label.slice(0, cut)] = label.slice(cut + 1);
       }
-      const run = Object.entries(RUN_STATES).find(([, state]) => state === request.runState)?.[0] as MachineStatus["run"] | undefined;
-      const query = { ...pageQuery(request), ownerId: request.allOwners ? null : caller.id, labels, nameContains: request.nameContains, run: run ?? null };
+      const run = Object.entries(RUN_STATES).find(([, state]) => state === request.runState)?.[0] as
+        | MachineStatus["run"]
+        | undefined;
+      const query = {
+        ...pageQuery(request),
+        ownerId: request.allOwners ? null : caller.id,
+        labels,
+        nameContains: request.nameContains,
+        run: run ?? null,
+      };
       const { items, nextPageToken } = await deps.store.machines.list(query);
       return { machines: items.map((row) => toMachine(deps, row)), nextPageToken };
     },
@@ -195,10 +209,17 @@ export function newMachineRow(
 }
 
 /** The path of the program in the machine; an uploaded program becomes a file of the machine first. */
-async function programPath(deps: Deps, context: Context, machine: HostedMachine, request: StartProgramRequest): Promise<string> {
+async function programPath(
+  deps: Deps,
+  context: Context,
+  machine: HostedMachine,
+  request: StartProgramRequest,
+): Promise<string> {
   if (request.program.case !== "programHash") return request.program.value ?? "";
   const hash = request.program.value;
-  const program = (await deps.store.programs.get(callerOf(context).id, hash)) ?? (await deps.store.programs.get(machine.row.ownerId, hash));
+  const program =
+    (await deps.store.programs.get(callerOf(context).id, hash)) ??
+    (await deps.store.programs.get(machine.row.ownerId, hash));
   if (program === null) throw notFound("program", hash);
   const path = request.asPath || `/bin/${program.name || hash.slice(0, 12)}`;
   if (!/^(\/[^/\0]+)+$/.test(path)) throw invalid("as_path", "must be an absolute path, for example /bin/prog");
@@ -228,13 +249,21 @@ export async function until(machine: HostedMachine, signal: AbortSignal, conditi
 
 type WaitAnswer = MessageInitShape<typeof WaitMachineResponseSchema>;
 
-async function* wait(deps: Deps, machine: HostedMachine, request: WaitMachineRequest, signal: AbortSignal): AsyncGenerator<WaitAnswer> {
+async function* wait(
+  deps: Deps,
+  machine: HostedMachine,
+  request: WaitMachineRequest,
+  signal: AbortSignal,
+): AsyncGenerator<WaitAnswer> {
   const task = request.taskExited as TaskId;
   if (task !== 0 && !(await machine.learnExit(task))) throw notFound("task", String(task));
   const search = new ConsoleSearch(machine, request.consoleContains, Number(request.consoleOffset));
   const conditions = conditionsOf(machine, request, search);
   if (conditions.length === 0) {
-    throw invalid("idle_or_paused", "name a condition to wait for: idle_or_paused, task_exited, console_contains or instructions");
+    throw invalid(
+      "idle_or_paused",
+      "name a condition to wait for: idle_or_paused, task_exited, console_contains or instructions",
+    );
   }
   const deadline = Date.now() + (request.timeoutMs || MAX_WAIT_MS);
   let reportAt = Date.now() + PROGRESS_EVERY_MS;
@@ -252,7 +281,11 @@ async function* wait(deps: Deps, machine: HostedMachine, request: WaitMachineReq
   }
 }
 
-function conditionsOf(machine: HostedMachine, request: WaitMachineRequest, search: ConsoleSearch): { name: string; holds(): boolean }[] {
+function conditionsOf(
+  machine: HostedMachine,
+  request: WaitMachineRequest,
+  search: ConsoleSearch,
+): { name: string; holds(): boolean }[] {
   const conditions: { name: string; holds(): boolean }[] = [];
   const { summary } = machine.visible;
   if (request.taskExited !== 0) {

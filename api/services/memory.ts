@@ -29,7 +29,12 @@ export function memoryService(deps: Deps): ServiceImplementation<typeof MemorySe
     async readVirtualMemory({ machineId, task, address, length }, context) {
       const machine = await useMachine(deps, context, machineId);
       if (!(await machine.learnExit(task as TaskId))) throw notFound("task", String(task));
-      const { bytes } = await machine.query({ kind: "readVirtual", task: task as TaskId, address: addressOf(address), length });
+      const { bytes } = await machine.query({
+        kind: "readVirtual",
+        task: task as TaskId,
+        address: addressOf(address),
+        length,
+      });
       if (!bytes) throw outOfRange("address", `task ${task} cannot read all of this range; GetTask shows its regions`);
       return { data: bytes, position: positionOf(machine) };
     },

@@ -18,7 +18,8 @@ export function programService(deps: Deps): ServiceImplementation<typeof Program
   return {
     async uploadProgram({ name, data, expectedHash }, context) {
       const hash = sha256Hex(data);
-      if (expectedHash !== "" && expectedHash !== hash) throw invalid("expected_hash", `the content that arrived has the hash ${hash}`);
+      if (expectedHash !== "" && expectedHash !== hash)
+        throw invalid("expected_hash", `the content that arrived has the hash ${hash}`);
       await deps.store.blobs.put([{ hash, data: data as Bytes }]);
       const row = await deps.store.programs.put({ ownerId: callerOf(context).id, hash, name, size: data.length });
       return { program: toProgram(row) };
@@ -31,12 +32,16 @@ export function programService(deps: Deps): ServiceImplementation<typeof Program
     },
 
     async listPrograms(request, context) {
-      const { items, nextPageToken } = await deps.store.programs.list({ ...pageQuery(request), ownerId: callerOf(context).id });
+      const { items, nextPageToken } = await deps.store.programs.list({
+        ...pageQuery(request),
+        ownerId: callerOf(context).id,
+      });
       return { programs: items.map(toProgram), nextPageToken };
     },
 
     async deleteProgram({ programHash }, context) {
-      if (!(await deps.store.programs.delete(callerOf(context).id, programHash))) throw notFound("program", programHash);
+      if (!(await deps.store.programs.delete(callerOf(context).id, programHash)))
+        throw notFound("program", programHash);
       return {};
     },
   };

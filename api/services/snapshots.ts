@@ -72,7 +72,10 @@ export function snapshotService(deps: Deps): ServiceImplementation<typeof Snapsh
       const outcome = await deps.store.snapshots.delete(snapshotId);
       if (outcome === "missing") throw notFound("snapshot", snapshotId);
       if (outcome === "inUse") {
-        throw failedPrecondition("SNAPSHOT_IN_USE", `Machines stand on snapshot ${snapshotId} (forks, or its own after a restore); delete them first.`);
+        throw failedPrecondition(
+          "SNAPSHOT_IN_USE",
+          `Machines stand on snapshot ${snapshotId} (forks, or its own after a restore); delete them first.`,
+        );
       }
       return {};
     },
@@ -81,7 +84,10 @@ export function snapshotService(deps: Deps): ServiceImplementation<typeof Snapsh
       await machineRow(deps, context, machineId);
       const snapshot = await snapshotRow(deps, context, snapshotId);
       if (snapshot.machineId !== machineId) {
-        throw failedPrecondition("FOREIGN_SNAPSHOT", `Snapshot ${snapshotId} is of machine ${snapshot.machineId}; fork it to use it elsewhere.`);
+        throw failedPrecondition(
+          "FOREIGN_SNAPSHOT",
+          `Snapshot ${snapshotId} is of machine ${snapshot.machineId}; fork it to use it elsewhere.`,
+        );
       }
       return { machine: toMachine(deps, await deps.hosting.restore(machineId, snapshot)) };
     },
@@ -93,7 +99,9 @@ export function snapshotService(deps: Deps): ServiceImplementation<typeof Snapsh
         await assertRoomForMachine(deps, owner.id);
         const snapshot = await snapshotRow(deps, context, request.snapshotId);
         const id = idFor("m", owner.id, request.idempotencyKey);
-        const row = (await deps.store.machines.get(id)) ?? (await forkFrom(deps, snapshot, { id, ownerId: owner.id, ...request }));
+        const row =
+          (await deps.store.machines.get(id)) ??
+          (await forkFrom(deps, snapshot, { id, ownerId: owner.id, ...request }));
         return { machine: toMachine(deps, row) };
       });
     },
@@ -107,16 +115,24 @@ export async function forkFrom(
   fields: { id: string; ownerId: string; displayName: string; labels: Record<string, string> },
 ): Promise<MachineRow> {
   const parent = await deps.store.machines.get(snapshot.machineId);
-  if (parent === null) throw failedPrecondition("PARENT_DELETED", `Machine ${snapshot.machineId} of snapshot ${snapshot.id} was deleted, and its spec with it.`);
+  if (parent === null)
+    throw failedPrecondition(
+      "PARENT_DELETED",
+      `Machine ${snapshot.machineId} of snapshot ${snapshot.id} was deleted, and its spec with it.`,
+    );
   const bare = newMachineRow(fields.id, fields.ownerId, fields, parent.spec);
   const row = await deps.store.machines.create({
     ...bare,
     originSnapshotId: snapshot.id,
     lastSequence: snapshot.sequence,
     reached: snapshot.at,
-    status: { run: "paused", reason: `forked from ${snapshot.id}`, consoleLength: snapshot.consoleLength, taskCount: parent.status.taskCount },
+    status: {
+      run: "paused",
+      reason: `forked from ${snapshot.id}`,
+      consoleLength: snapshot.consoleLength,
+      taskCount: parent.status.taskCount,
+    },
   });
   await deps.store.machines.copyConsole(parent.id, row.id, snapshot.consoleLength, FORKED_CONSOLE_BYTES);
   return row;
 }
-

@@ -13,7 +13,12 @@ const DEFAULT_FILE_MODE = 0o755;
 const DEFAULT_ENVIRONMENT = ["PATH=/bin", "HOME=/", "LANG=C"];
 
 /** Fills in what the server knows (sizes of files) and checks what only it can check. */
-export async function completeSpec(store: Store, ownerId: string, given: MachineSpec | undefined, field: string): Promise<MachineSpec> {
+export async function completeSpec(
+  store: Store,
+  ownerId: string,
+  given: MachineSpec | undefined,
+  field: string,
+): Promise<MachineSpec> {
   const spec = given ?? create(MachineSpecSchema);
   const seen = new Set<string>();
   for (const [index, file] of spec.files.entries()) {
@@ -22,7 +27,11 @@ export async function completeSpec(store: Store, ownerId: string, given: Machine
     if (seen.has(file.path)) throw invalid(`${at}.path`, `${file.path} is named twice`);
     seen.add(file.path);
     const program = await store.programs.get(ownerId, file.contentHash);
-    if (program === null) throw invalid(`${at}.content_hash`, "no program or file with this hash was uploaded by you; upload it first (POST /v1/programs)");
+    if (program === null)
+      throw invalid(
+        `${at}.content_hash`,
+        "no program or file with this hash was uploaded by you; upload it first (POST /v1/programs)",
+      );
     file.size = BigInt(program.size);
   }
   return spec;
@@ -34,7 +43,9 @@ export function configOf(spec: MachineSpec): MachineConfig {
     memoryBytes: Number(spec.memoryBytes) || DEFAULT_MEMORY_BYTES,
     seed: spec.seed,
     quantumInstructions: spec.quantumInstructions || DEFAULT_QUANTUM,
-    realtimeEpochNs: BigInt(spec.realtimeEpoch === undefined ? DEFAULT_EPOCH : timestampDate(spec.realtimeEpoch).getTime()) * 1_000_000n,
+    realtimeEpochNs:
+      BigInt(spec.realtimeEpoch === undefined ? DEFAULT_EPOCH : timestampDate(spec.realtimeEpoch).getTime()) *
+      1_000_000n,
     hostname: spec.hostname || "ostler",
     environment: spec.environment.length > 0 ? spec.environment : DEFAULT_ENVIRONMENT,
     files: spec.files.map((file) => ({

@@ -106,7 +106,10 @@ export function taskService(deps: Deps): ServiceImplementation<typeof TaskServic
     listSystemCalls(request) {
       const rows = systemCallCatalogue();
       const { items, nextPageToken } = pageOf(rows, request, (row) => row.number);
-      return { systemCalls: items.map((row) => ({ ...row, parameters: [...row.parameters], errors: [...row.errors] })), nextPageToken };
+      return {
+        systemCalls: items.map((row) => ({ ...row, parameters: [...row.parameters], errors: [...row.errors] })),
+        nextPageToken,
+      };
     },
   };
 }
@@ -119,7 +122,8 @@ async function taskOf(machine: HostedMachine, task: number): Promise<TaskInfo> {
 
 /** Pages of a list in memory that is ordered by a number; the token is the last number given. */
 function pageOf<T>(all: readonly T[], request: { pageSize: number; pageToken: string }, keyOf: (item: T) => number) {
-  if (!/^[0-9]{0,15}$/.test(request.pageToken)) throw invalid("page_token", "must be a next_page_token of the page before");
+  if (!/^[0-9]{0,15}$/.test(request.pageToken))
+    throw invalid("page_token", "must be a next_page_token of the page before");
   const after = request.pageToken === "" ? -1 : Number(request.pageToken);
   const rest = [...all].sort((a, b) => keyOf(a) - keyOf(b)).filter((item) => keyOf(item) > after);
   const items = rest.slice(0, request.pageSize || DEFAULT_PAGE);
@@ -129,7 +133,12 @@ function pageOf<T>(all: readonly T[], request: { pageSize: number; pageToken: st
 async function makeCall(deps: Deps, machine: HostedMachine, request: CallRequest, context: Context) {
   const schemas = { request: CallRequestSchema, response: CallResponseSchema };
   const task = request.task as TaskId;
-  const input = { kind: "call", task, number: numberOf(request), arguments: request.arguments.map(toArgument) } as const;
+  const input = {
+    kind: "call",
+    task,
+    number: numberOf(request),
+    arguments: request.arguments.map(toArgument),
+  } as const;
   const answer = (done: CallDone) => ({ ...callResponse(done), taskAlive: machine.exit(task) === undefined });
   const keyed = request.idempotencyKey !== "";
   // A call that ends at once is remembered in the transaction of its own journal entry: a retry after a crash
@@ -149,7 +158,11 @@ function numberOf(request: CallRequest): number {
   if (request.call.case !== "name") return request.call.value ?? 0;
   const name = request.call.value;
   const row = systemCallCatalogue().find((candidate) => candidate.name === name);
-  if (row === undefined) throw invalid("name", `the kernel knows no system call ${JSON.stringify(name)}; ListSystemCalls shows those it knows`);
+  if (row === undefined)
+    throw invalid(
+      "name",
+      `the kernel knows no system call ${JSON.stringify(name)}; ListSystemCalls shows those it knows`,
+    );
   return row.number;
 }
 

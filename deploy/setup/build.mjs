@@ -12,7 +12,12 @@ const bin = (name) => join(root, "node_modules/.bin", name);
 function newest(path) {
   const info = statSync(path);
   if (!info.isDirectory()) return info.mtimeMs;
-  return Math.max(0, ...readdirSync(path).filter((name) => name !== "gen" && name !== "build").map((name) => newest(join(path, name))));
+  return Math.max(
+    0,
+    ...readdirSync(path)
+      .filter((name) => name !== "gen" && name !== "build")
+      .map((name) => newest(join(path, name))),
+  );
 }
 
 function step({ name, inputs, stamp, commands, env = {} }) {
@@ -30,9 +35,6 @@ function step({ name, inputs, stamp, commands, env = {} }) {
   writeFileSync(stampFile, "");
   utimesSync(stampFile, new Date(), new Date(wanted));
 }
-
-
-
 
 step({
   name: "protobuf code",
@@ -57,6 +59,13 @@ step({
   inputs: ["kernel/hardware/cpu/rv64/assembly"],
   stamp: "kernel/hardware/cpu/rv64/build/.stamp",
   commands: [
-    [bin("asc"), "kernel/hardware/cpu/rv64/assembly/index.ts", "--config", "kernel/hardware/cpu/rv64/assembly/asconfig.json", "--target", "release"],
+    [
+      bin("asc"),
+      "kernel/hardware/cpu/rv64/assembly/index.ts",
+      "--config",
+      "kernel/hardware/cpu/rv64/assembly/asconfig.json",
+      "--target",
+      "release",
+    ],
   ],
 });

@@ -4,9 +4,17 @@ import { spawnSync } from "node:child_process";
 import process from "node:process";
 
 const TOOLS = [
-  { command: "riscv64-linux-gnu-gcc", packages: ["gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"], why: "compiles C programs for the guest" },
+  {
+    command: "riscv64-linux-gnu-gcc",
+    packages: ["gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"],
+    why: "compiles C programs for the guest",
+  },
   { command: "qemu-riscv64", packages: ["qemu-user"], why: "the oracle of the CPU's differential tests" },
-  { command: "grpc_python_plugin", packages: ["python3-grpcio", "python3-protobuf", "protobuf-compiler", "protobuf-compiler-grpc"], why: "the foreign gRPC client in the tests" },
+  {
+    command: "grpc_python_plugin",
+    packages: ["python3-grpcio", "python3-protobuf", "protobuf-compiler", "protobuf-compiler-grpc"],
+    why: "the foreign gRPC client in the tests",
+  },
 ];
 
 const found = (command) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;
@@ -23,6 +31,8 @@ export function installTools() {
     }
   }
   const still = TOOLS.filter((tool) => !found(tool.command));
-  for (const tool of still) console.error(`ostler: ${tool.command} is missing (${tool.why}); tests that need it are skipped by name`);
-  if (still.length > 0) console.error(`ostler: to have them: sudo apt-get install ${still.flatMap((tool) => tool.packages).join(" ")}`);
+  for (const tool of still)
+    console.error(`ostler: ${tool.command} is missing (${tool.why}); tests that need it are skipped by name`);
+  if (still.length > 0)
+    console.error(`ostler: to have them: sudo apt-get install ${still.flatMap((tool) => tool.packages).join(" ")}`);
 }

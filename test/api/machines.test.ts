@@ -33,13 +33,19 @@ async function makeMachine(client: Client, displayName = ""): Promise<string> {
 
 async function start(client: Client, machineId: string, source: string, fields: object = {}): Promise<number> {
   const { program } = await client.call(ProgramService, "uploadProgram", { name: "prog", data: compileC(source) });
-  const request = { machineId, program: { case: "programHash", value: program!.programHash }, run: true, ...fields } as const;
+  const request = {
+    machineId,
+    program: { case: "programHash", value: program!.programHash },
+    run: true,
+    ...fields,
+  } as const;
   return (await client.call(MachineService, "startProgram", request)).task;
 }
 
 async function waitFor(client: Client, request: { machineId: string } & Record<string, unknown>) {
   let last: Awaited<ReturnType<typeof client.call<typeof MachineService, "waitMachine">>> | undefined;
-  for await (const message of client.stream(MachineService, "waitMachine", { timeoutMs: 30_000, ...request })) last = message;
+  for await (const message of client.stream(MachineService, "waitMachine", { timeoutMs: 30_000, ...request }))
+    last = message;
   return last!;
 }
 
@@ -55,7 +61,10 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
   });
 
   test("a machine is created with the defaults that the contract names, and found again", async () => {
-    const { machine } = await client.call(MachineService, "createMachine", { displayName: "first", labels: { course: "os" } });
+    const { machine } = await client.call(MachineService, "createMachine", {
+      displayName: "first",
+      labels: { course: "os" },
+    });
     expect(machine?.runState).toBe(RunState.PAUSED);
     const { machine: found } = await client.call(MachineService, "getMachine", { machineId: machine!.machineId });
     expect(found?.displayName).toBe("first");
@@ -72,7 +81,11 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     const seen: string[] = [];
     let pageToken = "";
     do {
-      const page = await client.call(MachineService, "listMachines", { pageSize: 2, pageToken, label: [`batch=${transport}`] });
+      const page = await client.call(MachineService, "listMachines", {
+        pageSize: 2,
+        pageToken,
+        label: [`batch=${transport}`],
+      });
       seen.push(...page.machines.map((machine) => machine.machineId));
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
@@ -97,19 +110,28 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
   });
 
   test("ids that do not exist, and others' ids, are not found", async () => {
-    expect(await refused(client.call(MachineService, "getMachine", { machineId: "m-none" }))).toMatchObject({ code: "NOT_FOUND" });
+    expect(await refused(client.call(MachineService, "getMachine", { machineId: "m-none" }))).toMatchObject({
+      code: "NOT_FOUND",
+    });
     const machineId = await makeMachine(client);
     const { secret } = await client.call(UserService, "createUser", { userId: `student-${transport}` });
     const student = server.client(transport, secret);
-    expect(await refused(student.call(MachineService, "getMachine", { machineId }))).toMatchObject({ code: "NOT_FOUND", reason: "MACHINE_NOT_FOUND" });
-    expect(await refused(student.call(MachineService, "runMachine", { machineId }))).toMatchObject({ code: "NOT_FOUND" });
+    expect(await refused(student.call(MachineService, "getMachine", { machineId }))).toMatchObject({
+      code: "NOT_FOUND",
+      reason: "MACHINE_NOT_FOUND",
+    });
+    expect(await refused(student.call(MachineService, "runMachine", { machineId }))).toMatchObject({
+      code: "NOT_FOUND",
+    });
     expect(await refused(student.call(UserService, "listUsers", {}))).toMatchObject({ code: "PERMISSION_DENIED" });
   });
 
   test("without a key, or with a wrong one, nothing is answered", async () => {
     for (const key of ["", "ostler_wrong"]) {
       const stranger = server.client(transport, key);
-      expect(await refused(stranger.call(MachineService, "listMachines", {}))).toMatchObject({ code: "UNAUTHENTICATED" });
+      expect(await refused(stranger.call(MachineService, "listMachines", {}))).toMatchObject({
+        code: "UNAUTHENTICATED",
+      });
     }
   });
 
@@ -117,16 +139,35 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     const machineId = await makeMachine(client);
     const { task } = await client.call(TaskService, "createRemoteTask", { machineId, name: "robot" });
     const call = (name: string, ...args: object[]) =>
-      client.call(TaskService, "call", { machineId, task: task!.task, call: { case: "name", value: name }, arguments: args as never });
-    const written = await call("write", { argument: { case: "integer", value: 1n } }, { argument: { case: "text", value: "hi\n" } }, { argument: { case: "integer", value: 3n } });
+      client.call(TaskService, "call", {
+        machineId,
+        task: task!.task,
+        call: { case: "name", value: name },
+        arguments: args as never,
+      });
+    const written = await call(
+      "write",
+      { argument: { case: "integer", value: 1n } },
+      { argument: { case: "text", value: "hi\n" } },
+      { argument: { case: "integer", value: 3n } },
+    );
     expect(written.value).toBe(3n);
     expect(await consoleText(client, machineId)).toBe("hi\n");
     const name = await call("uname", { argument: { case: "buffer", value: 390 } });
     expect(name.value).toBe(0n);
     expect(Buffer.from(name.buffers[0]!).toString()).toContain("riscv64");
-    const wild = await call("write", { argument: { case: "integer", value: 1n } }, { argument: { case: "integer", value: -1n } }, { argument: { case: "integer", value: 3n } });
+    const wild = await call(
+      "write",
+      { argument: { case: "integer", value: 1n } },
+      { argument: { case: "integer", value: -1n } },
+      { argument: { case: "integer", value: 3n } },
+    );
     expect(wild).toMatchObject({ value: -14n, errorName: "EFAULT" });
-    const unknown = await client.call(TaskService, "call", { machineId, task: task!.task, call: { case: "number", value: 9999 } });
+    const unknown = await client.call(TaskService, "call", {
+      machineId,
+      task: task!.task,
+      call: { case: "number", value: 9999 },
+    });
     expect(unknown).toMatchObject({ value: -38n, errorName: "ENOSYS" });
   });
 
@@ -137,7 +178,11 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       machineId,
       task: task!.task,
       call: { case: "name", value: "write" },
-      arguments: [{ argument: { case: "integer", value: 1n } }, { argument: { case: "text", value: "x" } }, { argument: { case: "integer", value: 1n } }],
+      arguments: [
+        { argument: { case: "integer", value: 1n } },
+        { argument: { case: "text", value: "x" } },
+        { argument: { case: "integer", value: 1n } },
+      ],
       idempotencyKey: `write-${transport}`,
     } as const;
     for (let i = 0; i < 3; i++) expect((await client.call(TaskService, "call", request as never)).value).toBe(1n);
@@ -149,14 +194,21 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     const data = new TextEncoder().encode("persistent");
     const address = 0x8000_0000n + 0x200_0000n;
     await client.call(MemoryService, "writePhysicalMemory", { machineId, address, data });
-    expect((await client.call(MemoryService, "readPhysicalMemory", { machineId, address, length: 10 })).data).toEqual(data);
-    const outside = await refused(client.call(MemoryService, "readPhysicalMemory", { machineId, address: 16n, length: 4 }));
+    expect((await client.call(MemoryService, "readPhysicalMemory", { machineId, address, length: 10 })).data).toEqual(
+      data,
+    );
+    const outside = await refused(
+      client.call(MemoryService, "readPhysicalMemory", { machineId, address: 16n, length: 4 }),
+    );
     expect(outside).toMatchObject({ code: "OUT_OF_RANGE", fields: ["address"] });
   });
 
   test("a truncated ELF is refused with what is wrong with it", async () => {
     const machineId = await makeMachine(client);
-    const { program } = await client.call(ProgramService, "uploadProgram", { name: "bad", data: new Uint8Array([0x7f, 0x45, 0x4c, 0x46]) });
+    const { program } = await client.call(ProgramService, "uploadProgram", {
+      name: "bad",
+      data: new Uint8Array([0x7f, 0x45, 0x4c, 0x46]),
+    });
     const request = { machineId, program: { case: "programHash", value: program!.programHash } } as const;
     const error = await refused(client.call(MachineService, "startProgram", request));
     expect(error).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INPUT_BAD_EXECUTABLE" });
@@ -178,7 +230,10 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       expect(ended.exitStatus?.status).toEqual({ case: "signal", value: 11 });
       expect(ended.exitStatus?.description).toContain("SIGSEGV");
       const again = await start(client, machineId, sources.hello);
-      expect((await waitFor(client, { machineId, taskExited: again })).exitStatus?.status).toEqual({ case: "code", value: 0 });
+      expect((await waitFor(client, { machineId, taskExited: again })).exitStatus?.status).toEqual({
+        case: "code",
+        value: 0,
+      });
     });
 
     test("typed input reaches the program, and a follower sees output until the task ends", async () => {
@@ -187,7 +242,11 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       await waitFor(client, { machineId, consoleContains: "ready" });
       const followed: string[] = [];
       const following = (async () => {
-        for await (const message of client.stream(ConsoleService, "followConsole", { machineId, untilTaskExited: task })) followed.push(Buffer.from(message.data).toString());
+        for await (const message of client.stream(ConsoleService, "followConsole", {
+          machineId,
+          untilTaskExited: task,
+        }))
+          followed.push(Buffer.from(message.data).toString());
       })();
       await client.call(ConsoleService, "writeConsole", { machineId, data: Buffer.from("one\n") });
       await client.call(ConsoleService, "writeConsole", { machineId, data: Buffer.from("two\n"), end: true });
@@ -217,7 +276,10 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       await client.call(MachineService, "runMachine", { machineId: fork!.machineId });
       await client.call(ConsoleService, "writeConsole", { machineId: fork!.machineId, data: Buffer.from("fork\n") });
       await waitFor(client, { machineId: fork!.machineId, consoleContains: "got fork" });
-      const { machine } = await client.call(SnapshotService, "restoreMachine", { machineId, snapshotId: snapshot!.snapshotId });
+      const { machine } = await client.call(SnapshotService, "restoreMachine", {
+        machineId,
+        snapshotId: snapshot!.snapshotId,
+      });
       expect(machine?.position).toEqual(snapshot?.position);
       await client.call(MachineService, "runMachine", { machineId });
       await client.call(ConsoleService, "writeConsole", { machineId, data: Buffer.from("second\n") });
@@ -251,7 +313,9 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       const { machine } = await client.call(MachineService, "pauseMachine", { machineId });
       expect(machine?.runState).toBe(RunState.PAUSED);
       await client.call(MachineService, "deleteMachine", { machineId });
-      expect(await refused(client.call(MachineService, "getMachine", { machineId }))).toMatchObject({ code: "NOT_FOUND" });
+      expect(await refused(client.call(MachineService, "getMachine", { machineId }))).toMatchObject({
+        code: "NOT_FOUND",
+      });
     });
   });
 });

@@ -29,7 +29,14 @@ beforeAll(async () => {
   const third = files("third_party").map((name) => name.replace("third_party/", ""));
   const include = ["-I", join(root, "proto"), "-I", join(root, "proto/third_party")];
   const plugin = `--plugin=protoc-gen-grpc_python=${execFileSync("sh", ["-c", "command -v grpc_python_plugin"], { encoding: "utf8" }).trim()}`;
-  execFileSync("protoc", [...include, plugin, `--python_out=${directory}`, `--grpc_python_out=${directory}`, ...files("ostler"), ...third.filter((name) => !name.startsWith("grpc/"))]);
+  execFileSync("protoc", [
+    ...include,
+    plugin,
+    `--python_out=${directory}`,
+    `--grpc_python_out=${directory}`,
+    ...files("ostler"),
+    ...third.filter((name) => !name.startsWith("grpc/")),
+  ]);
   server = await startServer();
 });
 afterAll(async () => {
@@ -73,16 +80,19 @@ except grpc.RpcError as e:
     print("error", e.code().name, "spec.memory_bytes" in e.details())
 `;
 
-test.skipIf(missing.length > 0)(`a Python client drives a machine${missing.length > 0 ? ` (missing: ${missing.map(([name]) => name).join(", ")})` : ""}`, async () => {
-  writeFileSync(join(directory, "echo.elf"), compileC(sources.echo));
-  writeFileSync(join(directory, "client.py"), script);
-  const args = [join(directory, "client.py"), server.grpc, server.adminKey, join(directory, "echo.elf")];
-  const { stdout } = await promisify(execFile)(python, args, { cwd: directory });
-  expect(stdout.trim().split("\n")).toEqual([
-    "console b'ready\\ngot snake\\nend\\n'",
-    "status exited with 0",
-    "getpid True",
-    "traced True True",
-    "error INVALID_ARGUMENT True",
-  ]);
-});
+test.skipIf(missing.length > 0)(
+  `a Python client drives a machine${missing.length > 0 ? ` (missing: ${missing.map(([name]) => name).join(", ")})` : ""}`,
+  async () => {
+    writeFileSync(join(directory, "echo.elf"), compileC(sources.echo));
+    writeFileSync(join(directory, "client.py"), script);
+    const args = [join(directory, "client.py"), server.grpc, server.adminKey, join(directory, "echo.elf")];
+    const { stdout } = await promisify(execFile)(python, args, { cwd: directory });
+    expect(stdout.trim().split("\n")).toEqual([
+      "console b'ready\\ngot snake\\nend\\n'",
+      "status exited with 0",
+      "getpid True",
+      "traced True True",
+      "error INVALID_ARGUMENT True",
+    ]);
+  },
+);

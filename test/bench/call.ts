@@ -40,7 +40,8 @@ export async function bench(): Promise<void> {
   const server = await startServer({ maxResidentMachines: 64 });
   const client = server.client("grpc");
   const tasks = await remoteTasks(client, 32);
-  const call = (caller: number) => client.call(TaskService, "call", { ...tasks[caller]!, call: { case: "name", value: "getpid" } });
+  const call = (caller: number) =>
+    client.call(TaskService, "call", { ...tasks[caller]!, call: { case: "name", value: "getpid" } });
   const echo = () => client.call(UserService, "getSelf", {});
   const rows = [];
   for (const callers of [1, 8, 32]) {
@@ -51,7 +52,12 @@ export async function bench(): Promise<void> {
       echoes.push(await rate(callers, echo));
     }
     const [durable, bare] = [median(calls), median(echoes)];
-    rows.push({ callers, "Call/s (durable)": Math.round(durable), "echo/s (same stack)": Math.round(bare), ratio: (durable / bare).toFixed(2) });
+    rows.push({
+      callers,
+      "Call/s (durable)": Math.round(durable),
+      "echo/s (same stack)": Math.round(bare),
+      ratio: (durable / bare).toFixed(2),
+    });
   }
   printTable(rows);
   await server.stop();

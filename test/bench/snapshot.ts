@@ -25,15 +25,28 @@ export async function bench(): Promise<void> {
   const { machine } = await client.call(MachineService, "createMachine", {});
   const { machineId } = machine!;
   const until = async (id: string, consoleContains: string, consoleOffset = 0n) => {
-    for await (const _ of client.stream(MachineService, "waitMachine", { machineId: id, consoleContains, consoleOffset, timeoutMs: 60_000 }));
+    for await (const _ of client.stream(MachineService, "waitMachine", {
+      machineId: id,
+      consoleContains,
+      consoleOffset,
+      timeoutMs: 60_000,
+    }));
   };
-  await client.call(MachineService, "startProgram", { machineId, program: { case: "programHash", value: program!.programHash }, arguments: ["filler", String(FILLED_MIB)], run: true });
+  await client.call(MachineService, "startProgram", {
+    machineId,
+    program: { case: "programHash", value: program!.programHash },
+    arguments: ["filler", String(FILLED_MIB)],
+    run: true,
+  });
   await until(machineId, "full");
   const snapshot = async () => (await client.call(SnapshotService, "createSnapshot", { machineId })).snapshot!;
   const first = await timed(1, snapshot);
   const changed: number[] = [];
   for (let run = 0; run < RUNS; run++) {
-    const { consoleLength } = await client.call(ConsoleService, "writeConsole", { machineId, data: Buffer.from("go\n") });
+    const { consoleLength } = await client.call(ConsoleService, "writeConsole", {
+      machineId,
+      data: Buffer.from("go\n"),
+    });
     await until(machineId, "dirtied", consoleLength);
     changed.push(...(await timed(1, snapshot)));
   }
@@ -45,12 +58,19 @@ export async function bench(): Promise<void> {
   });
   const wake = await timed(RUNS, (run) => client.call(MachineService, "runMachine", { machineId: forks[run]! }));
   const use = await timed(RUNS, async (run) => {
-    const { consoleLength } = await client.call(ConsoleService, "writeConsole", { machineId: forks[run]!, data: Buffer.from("go\n") });
+    const { consoleLength } = await client.call(ConsoleService, "writeConsole", {
+      machineId: forks[run]!,
+      data: Buffer.from("go\n"),
+    });
     await until(forks[run]!, "dirtied", consoleLength);
   });
   const ram = new Uint8Array(64 * 1024 * 1024).fill(7);
   const copy = median(await timed(RUNS, async () => createHash("sha256").update(ram.slice()).digest()));
-  const row = (what: string, ms: number) => ({ what, "ms (median)": ms.toFixed(1), "of copy+hash of 64 MiB": (ms / copy).toFixed(2) });
+  const row = (what: string, ms: number) => ({
+    what,
+    "ms (median)": ms.toFixed(1),
+    "of copy+hash of 64 MiB": (ms / copy).toFixed(2),
+  });
   printTable([
     row(`first snapshot, ${FILLED_MIB} MiB of data`, median(first)),
     row("snapshot after 16 dirty pages and some more", median(changed)),

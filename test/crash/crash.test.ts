@@ -53,8 +53,17 @@ async function remoteWriter(client: Client): Promise<Writer> {
   const write = (each: Client, n: number) => {
     const text = `${n}\n`;
     const call = { case: "name", value: "write" } as const;
-    const values = [{ case: "integer", value: 1n }, { case: "text", value: text }, { case: "integer", value: BigInt(text.length) }] as const;
-    return each.call(TaskService, "call", { machineId, task: task!.task, call, arguments: values.map((argument) => ({ argument })) });
+    const values = [
+      { case: "integer", value: 1n },
+      { case: "text", value: text },
+      { case: "integer", value: BigInt(text.length) },
+    ] as const;
+    return each.call(TaskService, "call", {
+      machineId,
+      task: task!.task,
+      call,
+      arguments: values.map((argument) => ({ argument })),
+    });
   };
   return { machineId, write, acknowledged: [], sent: 0 };
 }
@@ -63,13 +72,18 @@ async function startProgram(client: Client, source: string): Promise<string> {
   const { program } = await client.call(ProgramService, "uploadProgram", { name: "prog", data: compileC(source) });
   const { machine } = await client.call(MachineService, "createMachine", {});
   const { machineId } = machine!;
-  await client.call(MachineService, "startProgram", { machineId, program: { case: "programHash", value: program!.programHash }, run: true });
+  await client.call(MachineService, "startProgram", {
+    machineId,
+    program: { case: "programHash", value: program!.programHash },
+    run: true,
+  });
   return machineId;
 }
 
 async function consoleWriter(client: Client): Promise<Writer> {
   const machineId = await startProgram(client, sources.echo);
-  const write = (each: Client, n: number) => each.call(ConsoleService, "writeConsole", { machineId, data: Buffer.from(`${n}\n`) });
+  const write = (each: Client, n: number) =>
+    each.call(ConsoleService, "writeConsole", { machineId, data: Buffer.from(`${n}\n`) });
   return { machineId, write, acknowledged: [], sent: 0 };
 }
 
@@ -96,7 +110,8 @@ async function consoleOf(client: Client, machineId: string): Promise<string> {
   }
 }
 
-const numbersIn = (text: string): number[] => (text.match(/^(?:got )?(\d+)$/gm) ?? []).map((line) => Number(line.replace("got ", "")));
+const numbersIn = (text: string): number[] =>
+  (text.match(/^(?:got )?(\d+)$/gm) ?? []).map((line) => Number(line.replace("got ", "")));
 
 /** Everything acknowledged is there, in order; what is there besides was sent, and nothing twice. */
 function checkWriter(writer: Writer, seen: number[]): void {
@@ -106,7 +121,9 @@ function checkWriter(writer: Writer, seen: number[]): void {
   expect(seen.every((n) => n <= writer.sent)).toBe(true);
 }
 
-test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${seed})`, { timeout: 600_000 }, async () => {
+test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${seed})`, {
+  timeout: 600_000,
+}, async () => {
   const random = randomizer(seed);
   let server = await ServerProcess.start(dataDir);
   let client = server.client();
@@ -129,8 +146,16 @@ test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${s
   const machines = [...writers.map(({ machineId }) => machineId), ...(counter === null ? [] : [counter])];
   const roots = new Map<string, string>();
   for (const writer of writers.slice(2)) {
-    await client.call(ConsoleService, "writeConsole", { machineId: writer.machineId, data: new Uint8Array(0), end: true });
-    for await (const _ of client.stream(MachineService, "waitMachine", { machineId: writer.machineId, consoleContains: "end\n", timeoutMs: 60_000 }));
+    await client.call(ConsoleService, "writeConsole", {
+      machineId: writer.machineId,
+      data: new Uint8Array(0),
+      end: true,
+    });
+    for await (const _ of client.stream(MachineService, "waitMachine", {
+      machineId: writer.machineId,
+      consoleContains: "end\n",
+      timeoutMs: 60_000,
+    }));
     checkWriter(writer, numbersIn(await consoleOf(client, writer.machineId)));
   }
   for (const machineId of machines) {

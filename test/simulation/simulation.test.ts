@@ -48,8 +48,12 @@ class Random {
 
 /** Runs until the limit, bringing pages when they are missing. */
 async function run(resident: Resident, instructions: number): Promise<void> {
-  const limit = { instructions: resident.machine.position().instructions + instructions, timeNs: Number.MAX_SAFE_INTEGER };
-  for (let stop = resident.run(limit); stop.kind === "needPages"; stop = resident.run(limit)) await resident.fetchPages(stop.pages);
+  const limit = {
+    instructions: resident.machine.position().instructions + instructions,
+    timeNs: Number.MAX_SAFE_INTEGER,
+  };
+  for (let stop = resident.run(limit); stop.kind === "needPages"; stop = resident.run(limit))
+    await resident.fetchPages(stop.pages);
 }
 
 function randomInput(random: Random, tasks: { programs: TaskId[]; remotes: TaskId[] }, n: number): Input {
@@ -57,18 +61,66 @@ function randomInput(random: Random, tasks: { programs: TaskId[]; remotes: TaskI
   const text = (length: number) => Buffer.from(Array.from({ length }, () => random.pick([..."abc\n"])).join(""));
   const makers: (() => Input)[] = [
     () => ({ kind: "console", bytes: new Uint8Array(text(1 + random.below(40))) }),
-    () => ({ kind: "startProgram", path: random.pick(["/bin/echo", "/bin/count", "/bin/hello", "/bin/sleepy", "/bin/crash"]), arguments: ["x", "y"], environment: null, input: random.below(2) === 0 ? { kind: "console" } : { kind: "bytes", bytes: new Uint8Array(text(20)) }, limits: { ...limits, instructions: random.below(3) * 5_000_000 } }),
+    () => ({
+      kind: "startProgram",
+      path: random.pick(["/bin/echo", "/bin/count", "/bin/hello", "/bin/sleepy", "/bin/crash"]),
+      arguments: ["x", "y"],
+      environment: null,
+      input: random.below(2) === 0 ? { kind: "console" } : { kind: "bytes", bytes: new Uint8Array(text(20)) },
+      limits: { ...limits, instructions: random.below(3) * 5_000_000 },
+    }),
     () => ({ kind: "createRemoteTask", name: "remote", limits }),
     () => ({ kind: "resume", untilInstructions: null, untilTimeNs: null }),
     () => ({ kind: "pause" }),
     () => ({ kind: "killTask", task: random.pick([...tasks.programs, 1 as TaskId]), signal: 9 }),
-    () => ({ kind: "writePhysical", address: 0x8000_0000 + 0x3f0_0000 + random.below(4096), bytes: new Uint8Array(text(8)) }),
+    () => ({
+      kind: "writePhysical",
+      address: 0x8000_0000 + 0x3f0_0000 + random.below(4096),
+      bytes: new Uint8Array(text(8)),
+    }),
   ];
   const calls: (() => Input)[] = [
-    () => ({ kind: "call", call: n as CallId, task: random.pick(tasks.remotes), number: 64, arguments: [{ kind: "integer", value: 1n }, { kind: "string", value: "remote\n" }, { kind: "integer", value: 7n }] }),
-    () => ({ kind: "call", call: n as CallId, task: random.pick(tasks.remotes), number: 113, arguments: [{ kind: "integer", value: 1n }, { kind: "buffer", size: 16 }] }),
-    () => ({ kind: "call", call: n as CallId, task: random.pick(tasks.remotes), number: 101, arguments: [{ kind: "bytes", value: new Uint8Array(new BigUint64Array([1n, 0n]).buffer) }, { kind: "integer", value: 0n }] }),
-    () => ({ kind: "call", call: n as CallId, task: random.pick(tasks.remotes), number: random.below(400), arguments: [{ kind: "integer", value: BigInt(random.below(5)) }, { kind: "buffer", size: 64 }] }),
+    () => ({
+      kind: "call",
+      call: n as CallId,
+      task: random.pick(tasks.remotes),
+      number: 64,
+      arguments: [
+        { kind: "integer", value: 1n },
+        { kind: "string", value: "remote\n" },
+        { kind: "integer", value: 7n },
+      ],
+    }),
+    () => ({
+      kind: "call",
+      call: n as CallId,
+      task: random.pick(tasks.remotes),
+      number: 113,
+      arguments: [
+        { kind: "integer", value: 1n },
+        { kind: "buffer", size: 16 },
+      ],
+    }),
+    () => ({
+      kind: "call",
+      call: n as CallId,
+      task: random.pick(tasks.remotes),
+      number: 101,
+      arguments: [
+        { kind: "bytes", value: new Uint8Array(new BigUint64Array([1n, 0n]).buffer) },
+        { kind: "integer", value: 0n },
+      ],
+    }),
+    () => ({
+      kind: "call",
+      call: n as CallId,
+      task: random.pick(tasks.remotes),
+      number: random.below(400),
+      arguments: [
+        { kind: "integer", value: BigInt(random.below(5)) },
+        { kind: "buffer", size: 64 },
+      ],
+    }),
   ];
   return random.pick(tasks.remotes.length > 0 ? [...makers, ...calls] : makers)();
 }
@@ -83,10 +135,20 @@ interface Life {
 
 async function live(seed: number, contents: Contents): Promise<Life> {
   const random = new Random(seed);
-  const files = (["echo", "count", "hello", "sleepy", "crash"] as const).map((name) => ({ path: `/bin/${name}`, mode: 0o755, ...contents.add(compileC(sources[name])) }));
+  const files = (["echo", "count", "hello", "sleepy", "crash"] as const).map((name) => ({
+    path: `/bin/${name}`,
+    mode: 0o755,
+    ...contents.add(compileC(sources[name])),
+  }));
   const config: MachineConfig = {
-    memoryBytes: 64 << 20, seed: BigInt(seed), quantumInstructions: 1_000 + random.below(50_000), realtimeEpochNs: 0n,
-    hostname: "sim", environment: ["A=b"], files, limits: { tasks: 16, threads: 32, openFiles: 16 },
+    memoryBytes: 64 << 20,
+    seed: BigInt(seed),
+    quantumInstructions: 1_000 + random.below(50_000),
+    realtimeEpochNs: 0n,
+    hostname: "sim",
+    environment: ["A=b"],
+    files,
+    limits: { tasks: 16, threads: 32, openFiles: 16 },
   };
   const resident = await contents.factory().create({ kind: "config", config }, 0);
   resident.machine.setTraceMask(ALL_CATEGORIES);
@@ -94,9 +156,13 @@ async function live(seed: number, contents: Contents): Promise<Life> {
   const entries: StoredEntry[] = [];
   const trace = createHash("sha256");
   for (let n = 1; n <= 40; n++) {
-    const input = n === 1 ? ({ kind: "resume", untilInstructions: null, untilTimeNs: null } as const) : randomInput(random, tasks, n);
+    const input =
+      n === 1
+        ? ({ kind: "resume", untilInstructions: null, untilTimeNs: null } as const)
+        : randomInput(random, tasks, n);
     const result = resident.apply(input);
-    if (result.ok && result.task !== undefined) (input.kind === "createRemoteTask" ? tasks.remotes : tasks.programs).push(result.task);
+    if (result.ok && result.task !== undefined)
+      (input.kind === "createRemoteTask" ? tasks.remotes : tasks.programs).push(result.task);
     if (random.below(4) > 0) await run(resident, random.below(400_000));
     const mark = resident.mark();
     entries.push(...mark.entries);
@@ -106,7 +172,11 @@ async function live(seed: number, contents: Contents): Promise<Life> {
   return { config, entries, reached, root: resident.capture().root, trace: trace.digest("hex") };
 }
 
-async function replayed(life: Life, contents: Contents, random: Random | null): Promise<{ root: string; trace: string }> {
+async function replayed(
+  life: Life,
+  contents: Contents,
+  random: Random | null,
+): Promise<{ root: string; trace: string }> {
   const trace = createHash("sha256");
   const end = { kind: "position", position: life.reached } as const;
   let origin: Origin = { kind: "config", config: life.config };
@@ -133,18 +203,29 @@ async function replayed(life: Life, contents: Contents, random: Random | null): 
   }
 }
 
-const budget = (random: Random | null) => (random === null ? 10_000_000 : 1 + random.below(random.pick([10, 5_000, 300_000])));
+const budget = (random: Random | null) =>
+  random === null ? 10_000_000 : 1 + random.below(random.pick([10, 5_000, 300_000]));
 
-const seeds = process.env["OSTLER_SEED"] === undefined ? [1, 2, 3, 4, 5, Date.now() % 1_000_000] : [Number(process.env["OSTLER_SEED"])];
+const seeds =
+  process.env["OSTLER_SEED"] === undefined
+    ? [1, 2, 3, 4, 5, Date.now() % 1_000_000]
+    : [Number(process.env["OSTLER_SEED"])];
 
 describe.skipIf(!hasCompiler)("a machine is a function of its journal", () => {
-  test.each(seeds)("seed %i: replay, and replay across snapshots, end in the same state with the same trace", { timeout: 120_000 }, async (seed) => {
-    const contents = new Contents();
-    const life = await live(seed, contents);
-    const whole = await replayed(life, contents, null);
-    expect(whole).toEqual({ root: life.root, trace: life.trace });
-    for (let round = 1; round <= 2; round++) {
-      expect(await replayed(life, contents, new Random(seed * 7 + round))).toEqual({ root: life.root, trace: life.trace });
-    }
-  });
+  test.each(seeds)(
+    "seed %i: replay, and replay across snapshots, end in the same state with the same trace",
+    { timeout: 120_000 },
+    async (seed) => {
+      const contents = new Contents();
+      const life = await live(seed, contents);
+      const whole = await replayed(life, contents, null);
+      expect(whole).toEqual({ root: life.root, trace: life.trace });
+      for (let round = 1; round <= 2; round++) {
+        expect(await replayed(life, contents, new Random(seed * 7 + round))).toEqual({
+          root: life.root,
+          trace: life.trace,
+        });
+      }
+    },
+  );
 });

@@ -36,12 +36,20 @@ export class ApiError extends Error {
 }
 
 type Methods<S> = S extends GenService<infer M extends GenServiceMethods> ? M : never;
-type In<S, N extends keyof Methods<S>> = Methods<S>[N]["input"] extends infer D extends DescMessage ? MessageInitShape<D> : never;
-type Out<S, N extends keyof Methods<S>> = Methods<S>[N]["output"] extends infer D extends DescMessage ? MessageShape<D> : never;
+type In<S, N extends keyof Methods<S>> = Methods<S>[N]["input"] extends infer D extends DescMessage
+  ? MessageInitShape<D>
+  : never;
+type Out<S, N extends keyof Methods<S>> = Methods<S>[N]["output"] extends infer D extends DescMessage
+  ? MessageShape<D>
+  : never;
 
 export interface Client {
   readonly transport: "grpc" | "rest";
-  call<S extends DescService, N extends keyof Methods<S> & string>(service: S, method: N, request: In<S, N>): Promise<Out<S, N>>;
+  call<S extends DescService, N extends keyof Methods<S> & string>(
+    service: S,
+    method: N,
+    request: In<S, N>,
+  ): Promise<Out<S, N>>;
   stream<S extends DescService, N extends keyof Methods<S> & string>(
     service: S,
     method: N,
@@ -52,8 +60,22 @@ export interface Client {
 }
 
 const CODES = [
-  "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
-  "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
+  "OK",
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
   "UNAUTHENTICATED",
 ];
 
@@ -62,7 +84,9 @@ function descOf(service: DescService, name: string): DescMethod {
 }
 
 export function grpcClient(address: string, key: string): Client {
-  const client = new GrpcJsClient(address, ChannelCredentials.createInsecure(), { "grpc.max_receive_message_length": -1 });
+  const client = new GrpcJsClient(address, ChannelCredentials.createInsecure(), {
+    "grpc.max_receive_message_length": -1,
+  });
   const metadata = () => {
     const headers = new Metadata();
     if (key !== "") headers.set("authorization", `Bearer ${key}`);
@@ -101,19 +125,32 @@ export function grpcClient(address: string, key: string): Client {
 
 function toApiError(error: ServiceError): ApiError {
   const known = fromServiceError(error);
-  return new ApiError(CODES[error.code] ?? String(error.code), known.reason, error.details, known.violations.map(({ field }) => field));
+  return new ApiError(
+    CODES[error.code] ?? String(error.code),
+    known.reason,
+    error.details,
+    known.violations.map(({ field }) => field),
+  );
 }
 
 const registry = createRegistry();
 
 export function restClient(base: string, key: string): Client {
-  const send = async (service: DescService, name: string, request: unknown, signal?: AbortSignal): Promise<Response> => {
+  const send = async (
+    service: DescService,
+    name: string,
+    request: unknown,
+    signal?: AbortSignal,
+  ): Promise<Response> => {
     const method = descOf(service, name);
     const json = toJson(method.input, create(method.input, request as never), { registry }) as JsonObject;
     const { verb, url, body } = requestLine(method, json);
     const response = await fetch(base + url, {
       method: verb,
-      headers: { ...(key !== "" && { authorization: `Bearer ${key}` }), ...(body !== null && { "content-type": "application/json" }) },
+      headers: {
+        ...(key !== "" && { authorization: `Bearer ${key}` }),
+        ...(body !== null && { "content-type": "application/json" }),
+      },
       ...(body !== null && { body: JSON.stringify(body) }),
       ...(signal !== undefined && { signal }),
     });
@@ -132,7 +169,8 @@ export function restClient(base: string, key: string): Client {
         const response = await send(service, name, request, signal);
         for await (const line of linesOf(response.body!)) {
           const json = JSON.parse(line) as JsonObject & { error?: Problem };
-          if (json.error !== undefined && typeof json.error === "object" && "status" in json.error) throw fromProblem(json.error);
+          if (json.error !== undefined && typeof json.error === "object" && "status" in json.error)
+            throw fromProblem(json.error);
           yield fromJson(descOf(service, name).output, json) as never;
         }
       } catch (error) {
@@ -152,7 +190,12 @@ interface Problem {
 }
 
 const fromProblem = (problem: Problem): ApiError =>
-  new ApiError(problem.code, problem.reason, problem.detail, (problem.violations ?? []).map(({ field }) => field));
+  new ApiError(
+    problem.code,
+    problem.reason,
+    problem.detail,
+    (problem.violations ?? []).map(({ field }) => field),
+  );
 
 /** Verb, path with query, and body of a request as the method's annotation says. */
 function requestLine(method: DescMethod, json: JsonObject): { verb: string; url: string; body: JsonValue | null } {

@@ -31,7 +31,8 @@ export class ServerProcess {
         output += chunk.toString();
         const http = /REST\s+(http:\S+)/.exec(output)?.[1];
         const grpc = /gRPC\s+(\S+)/.exec(output)?.[1];
-        if (http !== undefined && grpc !== undefined && output.includes("data ")) resolve(new ServerProcess(child, dataDir, http, grpc));
+        if (http !== undefined && grpc !== undefined && output.includes("data "))
+          resolve(new ServerProcess(child, dataDir, http, grpc));
       };
       child.stdout!.on("data", read);
       child.stderr!.on("data", read);

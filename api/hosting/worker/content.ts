@@ -47,7 +47,8 @@ export function portFetcher(port: MessagePort, signal: SharedArrayBuffer): Conte
         const seen = Atomics.load(answered, 0);
         const received = receiveMessageOnPort(port) as { message: FetchAnswer } | undefined;
         if (received === undefined) {
-          if (Atomics.wait(answered, 0, seen, FETCH_PATIENCE_MS) === "timed-out") throw new Error("the store does not answer");
+          if (Atomics.wait(answered, 0, seen, FETCH_PATIENCE_MS) === "timed-out")
+            throw new Error("the store does not answer");
           continue;
         }
         if (received.message.ticket === ticket) return received.message.blobs;

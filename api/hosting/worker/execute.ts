@@ -109,7 +109,10 @@ async function slice(resident: Resident, execution: Execution): Promise<string> 
   const { instructions } = resident.machine.position();
   if (instructions >= execution.maxInstructions) return "instruction limit";
   const size = execution.traceMask === 0 ? SLICE_INSTRUCTIONS : TRACED_SLICE_INSTRUCTIONS;
-  const limit = { instructions: Math.min(execution.maxInstructions, instructions + size), timeNs: Number.MAX_SAFE_INTEGER };
+  const limit = {
+    instructions: Math.min(execution.maxInstructions, instructions + size),
+    timeNs: Number.MAX_SAFE_INTEGER,
+  };
   const stop = resident.run(limit);
   if (stop.kind === "needPages") await resident.fetchPages(stop.pages);
   if (stop.kind === "limit" || stop.kind === "needPages") return "";

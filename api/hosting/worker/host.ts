@@ -176,7 +176,9 @@ export class WorkerHost {
           tracing = true;
           resident.machine.setTraceMask(command.mask);
         }
-        return tracing ? TRACED_SLICE_INSTRUCTIONS : Math.min(SLICE_INSTRUCTIONS, command.fromInstructions - instructions);
+        return tracing
+          ? TRACED_SLICE_INSTRUCTIONS
+          : Math.min(SLICE_INSTRUCTIONS, command.fromInstructions - instructions);
       });
       return null;
     });
@@ -298,4 +300,3 @@ function failureOf(error: unknown): WorkerFailure {
   if (error instanceof ContentMissingError) return { code: "corrupt", message: error.message };
   return { code: "internal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
-

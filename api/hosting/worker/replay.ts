@@ -30,11 +30,15 @@ export class Replay {
     const target = entry?.at ?? this.#end();
     const position = machine.position();
     if (isBefore(position, target)) {
-      const limit = { instructions: Math.min(target.instructions, position.instructions + budget), timeNs: target.timeNs };
+      const limit = {
+        instructions: Math.min(target.instructions, position.instructions + budget),
+        timeNs: target.timeNs,
+      };
       return this.#ran(this.resident.run(limit), position, target);
     }
     if (entry === undefined) return { kind: "done" };
-    if (!samePosition(position, entry.at)) throw this.#diverged(`entry ${entry.sequence} was applied at ${show(entry.at)}`);
+    if (!samePosition(position, entry.at))
+      throw this.#diverged(`entry ${entry.sequence} was applied at ${show(entry.at)}`);
     const result = this.resident.reapply(entry.sequence, decodeInput(entry.payload));
     if (!result.ok) throw this.#diverged(`entry ${entry.sequence} is refused now: ${result.error.message}`);
     this.#next += 1;
@@ -45,7 +49,9 @@ export class Replay {
     const { end } = this.#route;
     if (end.kind === "position") return end.position;
     const { instructions, timeNs } = this.resident.machine.position();
-    return instructions < end.instructions ? { instructions: end.instructions, timeNs: Number.MAX_SAFE_INTEGER } : { instructions, timeNs };
+    return instructions < end.instructions
+      ? { instructions: end.instructions, timeNs: Number.MAX_SAFE_INTEGER }
+      : { instructions, timeNs };
   }
 
   #ran(stop: RunStop, before: Position, target: Position): ReplayStep {
@@ -53,7 +59,8 @@ export class Replay {
     if (stop.kind === "frozen") return { kind: "done" };
     const position = this.resident.machine.position();
     const stuck = stop.kind !== "limit" || samePosition(position, before);
-    if (stuck && isBefore(position, target)) throw this.#diverged(`${show(target)} was reached before, now it is ${stop.kind}`);
+    if (stuck && isBefore(position, target))
+      throw this.#diverged(`${show(target)} was reached before, now it is ${stop.kind}`);
     return { kind: "more" };
   }
 

@@ -72,7 +72,7 @@ export class Resident {
     const tree = this.#tree;
     if (tree === null) throw new Error("a machine without a snapshot has no absent pages");
     const blobs = await this.#content.later(pages.map((page) => tree.pageHash(page)));
-    pages.forEach((page, index) => this.machine.providePage(page, blobs[index]!));
+    for (const [index, page] of pages.entries()) this.machine.providePage(page, blobs[index]!);
   }
 
   /** Takes what has gathered since the last mark. */
@@ -106,8 +106,9 @@ export class ResidentFactory {
   }
 
   async create(origin: Origin, sequence: number): Promise<Resident> {
-    if (origin.kind === "config") return new Resident(createMachine(origin.config, this.#ports(null)), null, this.#content, sequence);
-    const loading = loadSnapshot(origin.root);
+    if (origin.kind === "config")
+      return new Resident(createMachine(origin.config, this.#ports(null)), null, this.#content, sequence);
+    const loading = loadSnapshot(origin.root, sha256);
     while (loading.need.length > 0) {
       const hashes = loading.need.slice(0, 500);
       const blobs = await this.#content.later(hashes);

@@ -1,6 +1,7 @@
 /** Entry of a worker thread. */
-import { parentPort, workerData } from "node:worker_threads";
+
 import type { MessagePort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import type { CommandMessage, WorkerStart } from "../protocol.ts";
 import { ContentCache, portFetcher } from "./content.ts";
 import { WorkerHost } from "./host.ts";

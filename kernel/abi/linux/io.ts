@@ -4,8 +4,8 @@ import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
-import { sendSignal } from "../../thread/signals.ts";
 import type { Task } from "../../thread/state.ts";
+import { killTask } from "../../thread/tasks.ts";
 import { deadlineAfter } from "../../time/clock.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { consoleQueue, opsOf } from "../../vfs/files.ts";
@@ -44,7 +44,7 @@ function readFrom<Name extends string>(
   return { kind: "done", value: result.bytes.length, out: { [name]: result.bytes } as { [Key in Name]: Uint8Array } };
 }
 
-function writeTo(k: LinuxKernel, { task, thread }: Call, number: number, bytes: Uint8Array): Outcome {
+function writeTo(k: LinuxKernel, { task }: Call, number: number, bytes: Uint8Array): Outcome {
   const file = fileOf(k, task, number);
   if (file === null || accessMode(file) === openFlags.O_RDONLY) return fail("EBADF");
   const ops = opsOf(file);
@@ -54,9 +54,7 @@ function writeTo(k: LinuxKernel, { task, thread }: Call, number: number, bytes: 
   if (errno !== null) return fail(errno);
   if (ops.terminal) task.outputBytes += part.length;
   if (part.length === bytes.length) return done(bytes.length);
-  thread.signalMask = 0n; // a limit is not to be masked away
-  task.signalActions.delete(signals.SIGXFSZ);
-  sendSignal(k, task, thread, signals.SIGXFSZ);
+  killTask(k, task, signals.SIGXFSZ);
   return { kind: "gone" };
 }
 

@@ -1,0 +1,76 @@
+/** Faults of programs: resolved by memory management, or the end of the task with a signal and a reason. */
+import { type Access, pageBytes, type Trap } from "../hal/types.ts";
+import { alignDown, hex } from "../lib/bits.ts";
+import { signals } from "../lib/signals.ts";
+import { type FaultResult, resolveFault } from "../mm/fault.ts";
+import { findRegion } from "../mm/regions.ts";
+import { getSpace, stackTop } from "../mm/space.ts";
+import type { Space } from "../mm/state.ts";
+import { userRange } from "../mm/user.ts";
+import { limits } from "../lib/limits.ts";
+import type { Task, Thread } from "../thread/state.ts";
+import { killTask, taskOf } from "../thread/tasks.ts";
+import { faultFatal, faultPage } from "../trace/events/fault.ts";
+import type { EntryKernel } from "./kernel.ts";
+
+/** Ends the task with a signal; the description is what people read about it. */
+export function dieOf(k: EntryKernel, thread: Thread, signal: number, address: bigint, what: string): void {
+  const task = taskOf(k, thread);
+  const pc = k.hal.contexts.getPc(thread.context);
+  const description = `${what} at pc ${hex(pc)}`;
+  task.fault = { signal, pc, address, description };
+  if (k.trace.on(faultFatal)) k.trace.write(faultFatal, { signal, address, pc, description });
+  killTask(k, task, signal);
+}
+
+/** Faults this far below the stack region are called what they most likely are. */
+const overflowBytes = 1024 * 1024;
+
+function reason(k: EntryKernel, space: Space, address: bigint, result: FaultResult): string {
+  const number = userRange(k, address, 1);
+  if (result === "beyondFile") return "beyond the end of the mapped file";
+  if (result === "forbidden") return `not permitted: ${findRegion(space.regions, number ?? 0)?.name || "the mapping"} does not allow it`;
+  const stackBottom = stackTop(k) - limits.stackBytes;
+  if (number !== null && number < stackBottom && number >= stackBottom - overflowBytes) return "stack overflow";
+  return "not mapped";
+}
+
+const verbs: Record<Access, string> = { read: "read of", write: "write to", execute: "jump to" };
+
+function pageFault(k: EntryKernel, thread: Thread, task: Task, address: bigint, access: Access): void {
+  const space = getSpace(k, task.space);
+  const number = userRange(k, address, 1);
+  const result = number === null ? "unmapped" : resolveFault(k, space, alignDown(number, pageBytes), access);
+  if (result === "resolved") {
+    task.pageFaults += 1;
+    if (k.trace.on(faultPage)) k.trace.write(faultPage, { address, access, pc: k.hal.contexts.getPc(thread.context) });
+    return;
+  }
+  if (result === "outOfMemory") {
+    dieOf(k, thread, signals.SIGKILL, address, `out of memory: no frame for ${hex(address)}`);
+    return;
+  }
+  const signal = result === "beyondFile" ? signals.SIGBUS : signals.SIGSEGV;
+  dieOf(k, thread, signal, address, `${verbs[access]} ${hex(address)} (${reason(k, space, address, result)})`);
+}
+
+type Fault = Extract<Trap, { kind: "pageFault" | "illegalInstruction" | "breakpoint" | "busError" }>;
+
+export function handleFault(k: EntryKernel, thread: Thread, fault: Fault): void {
+  switch (fault.kind) {
+    case "pageFault":
+      pageFault(k, thread, taskOf(k, thread), fault.address, fault.access);
+      return;
+    case "illegalInstruction": {
+      const pc = k.hal.contexts.getPc(thread.context);
+      dieOf(k, thread, signals.SIGILL, pc, `illegal instruction ${hex(fault.bits)}`);
+      return;
+    }
+    case "breakpoint":
+      dieOf(k, thread, signals.SIGTRAP, k.hal.contexts.getPc(thread.context), "breakpoint");
+      return;
+    case "busError":
+      dieOf(k, thread, signals.SIGBUS, fault.address, `${fault.description}: ${hex(fault.address)}`);
+      return;
+  }
+}

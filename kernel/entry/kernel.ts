@@ -1,0 +1,8 @@
+import type { LinuxKernel } from "../abi/linux/kernel.ts";
+import type { SystemCall } from "../abi/define/syscall.ts";
+
+/** What kernel entry needs: the kernel as system calls see it, and the table of calls. */
+export interface EntryKernel extends LinuxKernel {
+  /** By number. */
+  readonly systemCalls: ReadonlyMap<number, SystemCall<LinuxKernel>>;
+}

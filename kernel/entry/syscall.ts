@@ -1,0 +1,103 @@
+/**
+ * System calls: from the registers of a thread to a result in them.
+ *
+ *     dispatch ─▶ row ─▶ decode ─▶ handler ─▶ done | failed ─▶ copies out, result, past the call
+ *                                         └─▶ blocked: a wait record; the thread stays on the call
+ *
+ * A wait ends in `resumeThread`: the call completes with a value, or is dispatched again from the same
+ * registers with the wait as its progress. For a remote task the same happens, but the result goes to the client.
+ */
+import type { Call, Outcome, Outs } from "../abi/define/outcome.ts";
+import { type Decoding, resultOf, showResult, type SystemCall } from "../abi/define/syscall.ts";
+import type { LinuxKernel } from "../abi/linux/kernel.ts";
+import { toSigned64 } from "../lib/bits.ts";
+import { errnoOf, errnoResult } from "../lib/errno.ts";
+import { must } from "../lib/assert.ts";
+import { getSpace } from "../mm/space.ts";
+import { peek } from "../mm/user.ts";
+import { block } from "../thread/blocking.ts";
+import type { Thread } from "../thread/state.ts";
+import { taskOf } from "../thread/tasks.ts";
+import { syscallEnter, syscallExit, syscallUnknown } from "../trace/events/syscall.ts";
+import type { EntryKernel } from "./kernel.ts";
+
+type Row = SystemCall<LinuxKernel>;
+
+function rowOf(k: EntryKernel, number: bigint): Row | null {
+  return number < 0x1_0000n ? (k.systemCalls.get(Number(number)) ?? null) : null;
+}
+
+/** The call that a thread stands on, made or (after a wait) made again. */
+export function dispatch(k: EntryKernel, thread: Thread): void {
+  const { number, arguments: raw } = k.hal.contexts.getCall(thread.context);
+  const task = taskOf(k, thread);
+  const progress = thread.wait;
+  thread.wait = null;
+  if (progress === null) task.systemCalls += 1;
+  const row = rowOf(k, number);
+  if (row === null) {
+    if (k.trace.on(syscallUnknown)) k.trace.write(syscallUnknown, { number });
+    finish(k, thread, errnoResult("ENOSYS"), `syscall_${number}() = -1 ENOSYS`);
+    return;
+  }
+  const call: Call = { task, thread, progress };
+  const decoding = row.decode(k, call, raw);
+  if (k.trace.on(syscallEnter)) {
+    k.trace.write(syscallEnter, { number: row.nr.rv64, name: row.name, text: row.show(decoding, raw), restarted: progress !== null });
+  }
+  const outcome: Outcome<Outs> = decoding.errno === null ? row.run(k, decoding, call) : { kind: "fail", errno: decoding.errno };
+  settle(k, row, call, raw, decoding, outcome);
+}
+
+function settle(k: EntryKernel, row: Row, call: Call, raw: readonly bigint[], decoding: Decoding, outcome: Outcome<Outs>): void {
+  if (outcome.kind === "gone") return;
+  if (outcome.kind === "blocked") {
+    block(k, call.thread, outcome.wait);
+    return;
+  }
+  let value = resultOf(outcome);
+  let out = outcome.kind === "done" ? outcome.out : undefined;
+  const errno = out === undefined ? null : row.store(k, call, raw, out);
+  if (errno !== null) {
+    value = errnoResult(errno);
+    out = undefined;
+  }
+  const watched = k.trace.on(syscallExit);
+  const text = watched || call.thread.call !== null ? row.show(decoding, raw, out) + showResult(value) : "";
+  if (watched) k.trace.write(syscallExit, { number: row.nr.rv64, name: row.name, value, error: errnoOf(value) ?? "", text });
+  finish(k, call.thread, value, text);
+}
+
+/** The result reaches who made the call: the program's registers, or the client. */
+function finish(k: EntryKernel, thread: Thread, value: bigint, text: string): void {
+  const { call } = thread;
+  if (call === null) {
+    k.hal.contexts.finishCall(thread.context, value);
+    return;
+  }
+  const space = getSpace(k, taskOf(k, thread).space);
+  const buffers = call.buffers.map(({ address, size }) => must(peek(k, space, address, size), "scratch memory can be read"));
+  thread.call = null;
+  block(k, thread, { kind: "remote", queue: null, deadlineNs: null });
+  k.outlet.callDone(call.id, value, buffers, text);
+}
+
+/** A thread whose wait is over goes on. */
+export function resumeThread(k: EntryKernel, thread: Thread): void {
+  const { resume } = thread;
+  thread.resume = null;
+  if (resume === null) return;
+  if (resume.kind === "restart") {
+    dispatch(k, thread);
+    return;
+  }
+  thread.wait = null;
+  const { number, arguments: raw } = k.hal.contexts.getCall(thread.context);
+  const row = rowOf(k, number);
+  const value = toSigned64(resume.value);
+  const text = `${row?.show({ values: {}, errno: null }, raw) ?? `syscall_${number}()`}${showResult(value)}`;
+  if (row !== null && k.trace.on(syscallExit)) {
+    k.trace.write(syscallExit, { number: row.nr.rv64, name: row.name, value, error: errnoOf(value) ?? "", text });
+  }
+  finish(k, thread, value, text);
+}

@@ -1,0 +1,187 @@
+/**
+ * Reading an ELF64 executable (System V ABI, chapter 5; the RISC-V psABI for the machine).
+ *
+ * The bytes come from anybody, so every number in them is checked before it is used, and the message says which
+ * one is wrong and where. What comes out is a plan that mapping cannot fail on, memory aside.
+ */
+import { type InstructionSet, Permission, type Permissions, pageBytes } from "../hal/types.ts";
+import { alignDown, alignUp, hex, saturate } from "../lib/bits.ts";
+import { limits } from "../lib/limits.ts";
+
+export interface Segment {
+  /** Page-aligned range of addresses, relative to the load base. */
+  start: number;
+  end: number;
+  permissions: Permissions;
+  /** Page-aligned offset of `start` in the file, and bytes from `start` that the file has. */
+  offset: number;
+  fileBytes: number;
+}
+
+export interface Executable {
+  /** Added to every address: 0, or where a position-independent executable is put. */
+  base: number;
+  entry: number;
+  segments: Segment[];
+  /** Where programs find their own program headers, and how many. */
+  headersAddress: number;
+  headersCount: number;
+  /** First page behind the last segment. */
+  end: number;
+}
+
+export type Parsed = { ok: true; executable: Executable } | { ok: false; message: string };
+
+/** Thrown and caught in this file only. */
+class Refusal extends Error {}
+const refuse = (message: string): never => {
+  throw new Refusal(message);
+};
+
+const headerBytes = 64;
+const entryBytes = 56;
+const Type = { none: 0, relocatable: 1, executable: 2, shared: 3, core: 4 } as const;
+const SegmentType = { load: 1, dynamic: 2, interpreter: 3 } as const;
+
+interface ProgramHeader {
+  type: number;
+  flags: number;
+  offset: number;
+  address: number;
+  fileBytes: number;
+  memoryBytes: number;
+}
+
+interface Header {
+  position: "fixed" | "independent";
+  entry: number;
+  tableOffset: number;
+  count: number;
+}
+
+const typeNames: Readonly<Record<number, string>> = {
+  0: "no type (ET_NONE)",
+  1: "an object file (ET_REL); link it into an executable",
+  4: "a core dump (ET_CORE)",
+};
+
+function readHeader(view: DataView, isa: InstructionSet): Header {
+  if (view.byteLength < 4 || view.getUint32(0, false) !== 0x7f454c46) refuse("the file does not begin with the ELF magic 7f 45 4c 46");
+  if (view.byteLength < headerBytes) refuse(`the file is cut off: ${view.byteLength} bytes, but an ELF header has ${headerBytes}`);
+  if (view.getUint8(4) !== 2) refuse(`ELF class ${view.getUint8(4)} at offset 4: only 64-bit files (class 2) run here`);
+  if (view.getUint8(5) !== 1) refuse(`ELF data encoding ${view.getUint8(5)} at offset 5: only little-endian files (1) run here`);
+  if (view.getUint8(6) !== 1) refuse(`ELF version ${view.getUint8(6)} at offset 6: only version 1 is known`);
+  const machine = view.getUint16(18, true);
+  if (machine !== isa.elfMachine) refuse(`ELF machine ${machine} at offset 18: this is not a ${isa.elfMachineName} program (${isa.elfMachine})`);
+  const type = view.getUint16(16, true);
+  if (type !== Type.executable && type !== Type.shared) refuse(`ELF type ${type} at offset 16: the file is ${typeNames[type] ?? "of an unknown type"}`);
+  const size = view.getUint16(54, true);
+  if (size !== entryBytes) refuse(`program header size ${size} at offset 54: it must be ${entryBytes}`);
+  const count = view.getUint16(56, true);
+  if (count === 0) refuse("the file has no program headers: nothing says what to load");
+  if (count > limits.programHeaders) refuse(`${count} program headers at offset 56: at most ${limits.programHeaders} are read`);
+  const tableOffset = saturate(view.getBigUint64(32, true));
+  if (tableOffset + count * entryBytes > view.byteLength) {
+    refuse(`the program header table (offset ${tableOffset}, ${count} entries) lies outside the file of ${view.byteLength} bytes`);
+  }
+  return { position: type === Type.shared ? "independent" : "fixed", entry: saturate(view.getBigUint64(24, true)), tableOffset, count };
+}
+
+function readProgramHeaders(view: DataView, { tableOffset, count }: Header): ProgramHeader[] {
+  const headers: ProgramHeader[] = [];
+  for (let at = tableOffset; headers.length < count; at += entryBytes) {
+    headers.push({
+      type: view.getUint32(at, true),
+      flags: view.getUint32(at + 4, true),
+      offset: saturate(view.getBigUint64(at + 8, true)),
+      address: saturate(view.getBigUint64(at + 16, true)),
+      fileBytes: saturate(view.getBigUint64(at + 32, true)),
+      memoryBytes: saturate(view.getBigUint64(at + 40, true)),
+    });
+  }
+  return headers;
+}
+
+const permissionsOf = (flags: number): Permissions =>
+  (flags & 4 ? Permission.read : 0) | (flags & 2 ? Permission.write : 0) | (flags & 1 ? Permission.execute : 0);
+
+function toSegment(header: ProgramHeader, index: number, fileSize: number, lowest: number, highest: number): Segment {
+  const { offset, address, fileBytes, memoryBytes } = header;
+  const name = `segment ${index} (at ${hex(address)})`;
+  if (fileBytes > memoryBytes) refuse(`${name} has more bytes in the file (${fileBytes}) than in memory (${memoryBytes})`);
+  if (offset + fileBytes > fileSize) refuse(`${name} reaches beyond the file: offset ${offset} + ${fileBytes} > ${fileSize}`);
+  if (address % pageBytes !== offset % pageBytes) refuse(`${name} is misaligned: address and file offset ${hex(offset)} differ modulo ${pageBytes}`);
+  if (address + memoryBytes > highest) refuse(`${name} of ${memoryBytes} bytes ends beyond user memory (${hex(highest)})`);
+  const start = alignDown(address, pageBytes);
+  if (start < lowest) refuse(`${name} lies below ${hex(lowest)}, where nothing may be mapped`);
+  const lead = address - start;
+  return {
+    start,
+    end: alignUp(address + memoryBytes, pageBytes),
+    permissions: permissionsOf(header.flags),
+    offset: offset - lead,
+    fileBytes: fileBytes === 0 ? 0 : lead + fileBytes,
+  };
+}
+
+function checkDisjoint(segments: readonly Segment[]): void {
+  for (let i = 1; i < segments.length; i++) {
+    if (segments[i]!.start < segments[i - 1]!.end) refuse(`segments overlap in the page at ${hex(segments[i]!.start)}`);
+  }
+}
+
+/** Address of the program headers in memory, if a segment holds them. */
+function headersIn(segments: readonly Segment[], { tableOffset, count }: Header, base: number): number {
+  const end = tableOffset + count * entryBytes;
+  const holder = segments.find(({ offset, fileBytes }) => offset <= tableOffset && end <= offset + fileBytes);
+  return holder === undefined ? 0 : base + holder.start + tableOffset - holder.offset;
+}
+
+export interface Bounds {
+  /** Addresses that segments may have: [lowest, highest). */
+  lowest: number;
+  highest: number;
+  /** Where position-independent executables go. */
+  independentBase: number;
+}
+
+function plan(content: Uint8Array, isa: InstructionSet, bounds: Bounds): Executable {
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  const header = readHeader(view, isa);
+  const headers = readProgramHeaders(view, header);
+  if (headers.some(({ type }) => type === SegmentType.interpreter)) {
+    refuse("the program is dynamically linked (it names an interpreter); link it with -static");
+  }
+  const base = header.position === "independent" ? bounds.independentBase : 0;
+  const lowest = base === 0 ? bounds.lowest : 0;
+  const segments: Segment[] = [];
+  for (const [index, entry] of headers.entries()) {
+    if (entry.type !== SegmentType.load || entry.memoryBytes === 0) continue;
+    segments.push(toSegment(entry, index, content.length, lowest, bounds.highest - base));
+  }
+  if (segments.length === 0) refuse("the file has no loadable segment");
+  segments.sort((a, b) => a.start - b.start);
+  checkDisjoint(segments);
+  const entrySegment = segments.find(({ start, end }) => header.entry >= start && header.entry < end);
+  if (entrySegment === undefined || (entrySegment.permissions & Permission.execute) === 0) {
+    refuse(`the entry point ${hex(header.entry)} is not in an executable segment`);
+  }
+  if (header.entry % 2 !== 0) refuse(`the entry point ${hex(header.entry)} is odd`);
+  return {
+    base,
+    entry: base + header.entry,
+    segments: segments.map((segment) => ({ ...segment, start: segment.start + base, end: segment.end + base })),
+    headersAddress: headersIn(segments, header, base),
+    headersCount: header.count,
+    end: base + segments.at(-1)!.end,
+  };
+}
+
+export function parseExecutable(content: Uint8Array, isa: InstructionSet, bounds: Bounds): Parsed {
+  try {
+    return { ok: true, executable: plan(content, isa, bounds) };
+  } catch (error) {
+    if (error instanceof Refusal) return { ok: false, message: error.message };
+    throw error;
+  }
+}

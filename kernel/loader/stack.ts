@@ -1,0 +1,82 @@
+/**
+ * What a program finds on its stack (Linux's riscv64 process start, fs/binfmt_elf.c):
+ *
+ *     high  executable's path, environment and argument strings, platform name, 16 random bytes
+ *           auxiliary vector (pairs, ended by AT_NULL)
+ *           environment pointers, 0
+ *           argument pointers, 0
+ *     sp ─▶ argc                          (16-byte aligned)
+ */
+import { encodeText } from "../lib/text.ts";
+import { alignDown } from "../lib/bits.ts";
+
+/** Numbers of the auxiliary vector's entries (include/uapi/linux/auxvec.h). */
+const Aux = {
+  phdr: 3, phent: 4, phnum: 5, pagesz: 6, base: 7, flags: 8, entry: 9, uid: 11, euid: 12, gid: 13, egid: 14, hwcap: 16,
+  clktck: 17, secure: 23, random: 25, execfn: 31,
+} as const;
+
+export interface StackPlan {
+  top: number;
+  path: string;
+  arguments: readonly string[];
+  environment: readonly string[];
+  random: Uint8Array;
+  headersAddress: number;
+  headersCount: number;
+  entry: number;
+  pageBytes: number;
+  hardwareCapabilities: number;
+  userId: number;
+}
+
+export interface InitialStack {
+  pointer: number;
+  /** The bytes from `pointer` to `top`. */
+  bytes: Uint8Array;
+}
+
+const programHeaderBytes = 56;
+const clockTicks = 100;
+
+/** Writes strings downwards from the top of a stack. */
+class Strings {
+  readonly parts: { at: number; bytes: Uint8Array }[] = [];
+  at: number;
+
+  constructor(top: number) {
+    this.at = top;
+  }
+
+  push(bytes: Uint8Array): number {
+    this.at -= bytes.length;
+    this.parts.push({ at: this.at, bytes });
+    return this.at;
+  }
+
+  text(text: string): number {
+    return this.push(encodeText(`${text}\0`));
+  }
+}
+
+export function buildStack(plan: StackPlan): InitialStack {
+  const strings = new Strings(plan.top - 8);
+  const execfn = strings.text(plan.path);
+  const environment = plan.environment.map((text) => strings.text(text));
+  const args = plan.arguments.map((text) => strings.text(text));
+  const random = strings.push(plan.random);
+  const vector: [number, number][] = [
+    [Aux.hwcap, plan.hardwareCapabilities], [Aux.pagesz, plan.pageBytes], [Aux.clktck, clockTicks],
+    [Aux.phdr, plan.headersAddress], [Aux.phent, programHeaderBytes], [Aux.phnum, plan.headersCount],
+    [Aux.base, 0], [Aux.flags, 0], [Aux.entry, plan.entry],
+    [Aux.uid, plan.userId], [Aux.euid, plan.userId], [Aux.gid, plan.userId], [Aux.egid, plan.userId],
+    [Aux.secure, 0], [Aux.random, random], [Aux.execfn, execfn], [0, 0],
+  ];
+  const words = [args.length, ...args, 0, ...environment, 0, ...vector.flat()];
+  const pointer = alignDown(strings.at - words.length * 8, 16);
+  const bytes = new Uint8Array(plan.top - pointer);
+  const view = new DataView(bytes.buffer);
+  words.forEach((word, i) => view.setBigUint64(i * 8, BigInt(word), true));
+  for (const part of strings.parts) bytes.set(part.bytes, part.at - pointer);
+  return { pointer, bytes };
+}
