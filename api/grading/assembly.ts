@@ -19,7 +19,9 @@ const DIRECTIVES = new Set(
   cfi_sections cfi_signal_frame cfi_startproc cfi_undefined cfi_val_offset cfi_window_save`.split(/\s+/),
 );
 /** Directives whose operands are strings. Nowhere else does a string stand in assembly for this machine. */
-const WITH_STRINGS = new Set("ascii asciz string string8 ident file section pushsection base64 attribute type".split(" "));
+const WITH_STRINGS = new Set(
+  "ascii asciz string string8 ident file section pushsection base64 attribute type".split(" "),
+);
 /** Sections whose content the linker or its plugin takes for instructions to itself. */
 const READ_BY_LINKER = /\.gnu\.(lto_|warning)|\.llvm|\.deplibs|\.drectve/i;
 const NAME = /^[A-Za-z_.$0-9\u0080-\uffff]+/;
@@ -32,7 +34,8 @@ export function assertAssembly(text: string): void {
   }
 }
 
-const refused = (what: string): SourceRefused => new SourceRefused(`${SOURCE_NAME}: its assembly ${what}, which submissions may not do.`);
+const refused = (what: string): SourceRefused =>
+  new SourceRefused(`${SOURCE_NAME}: its assembly ${what}, which submissions may not do.`);
 
 /** Statements of one line with strings and character constants replaced by `"` and `0`, comments cut off. */
 function statementsOf(line: string): string[] {
@@ -41,7 +44,8 @@ function statementsOf(line: string): string[] {
     const rest = line.slice(at);
     const char = line[at]!;
     if (char === "#") break;
-    const quoted = char === '"' ? /^"(?:[^"\\]|\\.)*"/.exec(rest) : char === "'" ? /^'[A-Za-z0-9 +*_.,:!?-]'/.exec(rest) : null;
+    const quoted =
+      char === '"' ? /^"(?:[^"\\]|\\.)*"/.exec(rest) : char === "'" ? /^'[A-Za-z0-9 +*_.,:!?-]'/.exec(rest) : null;
     if (quoted !== null) {
       plain += char === '"' ? '"' : "0";
       at += quoted[0].length;
@@ -58,7 +62,11 @@ function statementsOf(line: string): string[] {
 
 function assertStatement(statement: string): void {
   let rest = statement;
-  for (let label = /^[A-Za-z_.$0-9\u0080-\uffff]+\s*:\s*/.exec(rest); label !== null; label = /^[A-Za-z_.$0-9\u0080-\uffff]+\s*:\s*/.exec(rest)) {
+  for (
+    let label = /^[A-Za-z_.$0-9\u0080-\uffff]+\s*:\s*/.exec(rest);
+    label !== null;
+    label = /^[A-Za-z_.$0-9\u0080-\uffff]+\s*:\s*/.exec(rest)
+  ) {
     rest = rest.slice(label[0].length);
   }
   if (rest === "") return;
@@ -67,5 +75,6 @@ function assertStatement(statement: string): void {
   const directive = mnemonic.startsWith(".") ? mnemonic.slice(1) : null;
   if (/^\s*=/.test(rest.slice(mnemonic.length))) return;
   if (directive !== null && !DIRECTIVES.has(directive)) throw refused(`uses the directive ${mnemonic}`);
-  if (rest.includes('"') && !(directive !== null && WITH_STRINGS.has(directive))) throw refused(`gives a string to ${mnemonic}`);
+  if (rest.includes('"') && !(directive !== null && WITH_STRINGS.has(directive)))
+    throw refused(`gives a string to ${mnemonic}`);
 }

@@ -15,16 +15,30 @@
 import { createHash } from "node:crypto";
 import { failedPrecondition, invalid, unavailable } from "../errors.ts";
 import { assertAssembly } from "./assembly.ts";
-import { Box, type Containment, CONTAINMENTS, type ProcessLimits, strongestContainment } from "./containment.ts";
+import { Box, CONTAINMENTS, type Containment, type ProcessLimits, strongestContainment } from "./containment.ts";
 import type { ChildEnd } from "./process.ts";
-import { assertAsksNothing, assertInside, assertMissingInside, assertPreprocessed, END_OF_MESSAGES, openedFile, SOURCE_NAME, SourceRefused } from "./source.ts";
+import {
+  assertAsksNothing,
+  assertInside,
+  assertMissingInside,
+  assertPreprocessed,
+  END_OF_MESSAGES,
+  openedFile,
+  SOURCE_NAME,
+  SourceRefused,
+} from "./source.ts";
 import { DEFAULT_COMPILER, findToolchain, type Toolchain } from "./toolchain.ts";
 
 export const MAX_SOURCE_BYTES = 1024 * 1024;
 export const MAX_PROGRAM_BYTES = 16 * 1024 * 1024;
 export const MAX_MESSAGE_BYTES = 64 * 1024;
 export const DEFAULT_OPTIONS = ["-O2", "-Wall"];
-const LIMITS: ProcessLimits = { cpuSeconds: 10, memoryBytes: 1024 * 1024 * 1024, fileBytes: 64 * 1024 * 1024, wallMs: 60_000 };
+const LIMITS: ProcessLimits = {
+  cpuSeconds: 10,
+  memoryBytes: 1024 * 1024 * 1024,
+  fileBytes: 64 * 1024 * 1024,
+  wallMs: 60_000,
+};
 const CACHED_BYTES = 64 * 1024 * 1024;
 
 export interface Compiled {
@@ -41,7 +55,8 @@ export interface CompilerOptions {
   limits?: Partial<ProcessLimits>;
 }
 
-const ALLOWED_OPTION = /^(-O[0-3sg]?|-W[A-Za-z0-9=-]*|-std=[a-z0-9]+|-f[a-z0-9=-]+|-g|-D[A-Za-z_][A-Za-z0-9_]*(=[A-Za-z0-9_]*)?|-m[a-z0-9=-]+|-pthread|-lm)$/;
+const ALLOWED_OPTION =
+  /^(-O[0-3sg]?|-W[A-Za-z0-9=-]*|-std=[a-z0-9]+|-f[a-z0-9=-]+|-g|-D[A-Za-z_][A-Za-z0-9_]*(=[A-Za-z0-9_]*)?|-m[a-z0-9=-]+|-pthread|-lm)$/;
 /** Of the -f options: those that load code, read or write files, skip a stage or change what messages look like. */
 const REFUSED_OPTION =
   /^-f(no-)?(plugin|dump|lto|use-ld|use-linker-plugin|preprocessed|directives-only|profile|branch-prob|auto-profile|test-coverage|coverage|stack-usage|callgraph|save|pch|working-directory|diagnostics|message-length|show-column|file-prefix|debug-prefix|macro-prefix|random-seed|compare|record|input-charset|exec-charset|wide-exec|syntax-only|opt-info|verbose-asm|self-test|checking|canonical|integrated|extended-ident)/;
@@ -50,7 +65,10 @@ const REFUSED_OPTION =
 export function checkCompileOptions(options: readonly string[], field: string): void {
   for (const [index, option] of options.entries()) {
     if (!ALLOWED_OPTION.test(option) || REFUSED_OPTION.test(option)) {
-      throw invalid(`${field}[${index}]`, `${JSON.stringify(option)} is not allowed; options that optimise (-O), warn (-W), choose the language (-std=), generate code (-f, -m, -g) or define (-D) are, and -pthread and -lm`);
+      throw invalid(
+        `${field}[${index}]`,
+        `${JSON.stringify(option)} is not allowed; options that optimise (-O), warn (-W), choose the language (-std=), generate code (-f, -m, -g) or define (-D) are, and -pthread and -lm`,
+      );
     }
   }
 }
@@ -90,7 +108,10 @@ export class Compiler {
     checkCompileOptions(options, "options");
     const ready = await this.#readyOrThrow();
     const chosen = options.length > 0 ? options : DEFAULT_OPTIONS;
-    const key = createHash("sha256").update(JSON.stringify([ready.toolchain.version, chosen])).update(source).digest("hex");
+    const key = createHash("sha256")
+      .update(JSON.stringify([ready.toolchain.version, chosen]))
+      .update(source)
+      .digest("hex");
     const known = this.#cache.get(key);
     if (known !== undefined) {
       this.#cache.delete(key);
@@ -145,7 +166,12 @@ class Compilation {
   readonly #box: Box;
   #messages = "";
 
-  constructor({ toolchain, containment }: Ready, limits: ProcessLimits, options: readonly string[], signal: AbortSignal) {
+  constructor(
+    { toolchain, containment }: Ready,
+    limits: ProcessLimits,
+    options: readonly string[],
+    signal: AbortSignal,
+  ) {
     this.#toolchain = toolchain;
     this.#limits = limits;
     this.#options = options;
@@ -159,7 +185,8 @@ class Compilation {
       return { succeeded: true, messages: cut(this.#messages), program };
     } catch (error) {
       if (error instanceof SourceRefused) return { succeeded: false, messages: `${error.message}\n`, program: null };
-      if (error instanceof StageFailed) return { succeeded: false, messages: cut(this.#messages + error.message), program: null };
+      if (error instanceof StageFailed)
+        return { succeeded: false, messages: cut(this.#messages + error.message), program: null };
       throw error;
     } finally {
       this.#box.remove();
@@ -167,19 +194,42 @@ class Compilation {
   }
 
   async #stages(source: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
-    if (source.length > MAX_SOURCE_BYTES) throw new SourceRefused(`The source has ${source.length} bytes; at most ${MAX_SOURCE_BYTES} are compiled.`);
+    if (source.length > MAX_SOURCE_BYTES)
+      throw new SourceRefused(`The source has ${source.length} bytes; at most ${MAX_SOURCE_BYTES} are compiled.`);
     assertAsksNothing(Buffer.from(source).toString("latin1"));
     this.#box.writeSource(SOURCE_NAME, source);
     await this.#preprocess();
     assertPreprocessed(this.#read("main.i").toString("latin1"), this.#toolchain.includeDirs);
     const machine = this.#options.filter((option) => option.startsWith("-m"));
     const generate = this.#options.filter((option) => !/^-(D|lm$)/.test(option));
-    await this.#stage([...generate, "-S", "-x", "cpp-output", "-fno-lto", "-frandom-seed=ostler", `-fdebug-prefix-map=${this.#box.cwd}=.`, "-o", "../out/main.s", "../out/main.i"]);
+    await this.#stage([
+      ...generate,
+      "-S",
+      "-x",
+      "cpp-output",
+      "-fno-lto",
+      "-frandom-seed=ostler",
+      `-fdebug-prefix-map=${this.#box.cwd}=.`,
+      "-o",
+      "../out/main.s",
+      "../out/main.i",
+    ]);
     assertAssembly(this.#read("main.s").toString("latin1"));
     await this.#stage([...machine, "-c", "-x", "assembler", "-o", "../out/main.o", "../out/main.s"]);
     const libraries = this.#options.filter((option) => option === "-lm");
     const link = this.#options.filter((option) => /^-(pthread|fsanitize)/.test(option));
-    await this.#stage([...machine, ...link, "-static", "-fno-lto", "-fno-use-linker-plugin", "-Wl,--build-id=none", "-o", "../out/program", "../out/main.o", ...libraries]);
+    await this.#stage([
+      ...machine,
+      ...link,
+      "-static",
+      "-fno-lto",
+      "-fno-use-linker-plugin",
+      "-Wl,--build-id=none",
+      "-o",
+      "../out/program",
+      "../out/main.o",
+      ...libraries,
+    ]);
     return new Uint8Array(this.#read("program", MAX_PROGRAM_BYTES));
   }
 
@@ -202,21 +252,45 @@ class Compilation {
       return opened === null;
     };
     const options = this.#options.filter((option) => option !== "-lm");
-    const fixed = ["-Wno-builtin-macro-redefined", '-D__DATE__="Jan  1 2026"', '-D__TIME__="00:00:00"', '-D__TIMESTAMP__="Thu Jan  1 00:00:00 2026"'];
-    const command = [...options, ...fixed, "-E", "-H", "-x", "c", "-nostdinc", ...includeDirs.flatMap((dir) => ["-isystem", dir]), "-fno-working-directory", "-fno-diagnostics-show-caret", "-o", "../out/main.i", SOURCE_NAME];
-    try {
-      await this.#stage(command, keepLine);
-    } finally {
-      // Before anything that was said is shown: it may quote what may not be seen.
-      if (refusal !== null) throw refusal;
-    }
+    const fixed = [
+      "-Wno-builtin-macro-redefined",
+      '-D__DATE__="Jan  1 2026"',
+      '-D__TIME__="00:00:00"',
+      '-D__TIMESTAMP__="Thu Jan  1 00:00:00 2026"',
+    ];
+    const command = [
+      ...options,
+      ...fixed,
+      "-E",
+      "-H",
+      "-x",
+      "c",
+      "-nostdinc",
+      ...includeDirs.flatMap((dir) => ["-isystem", dir]),
+      "-fno-working-directory",
+      "-fno-diagnostics-show-caret",
+      "-o",
+      "../out/main.i",
+      SOURCE_NAME,
+    ];
+    // A refusal comes before whatever the stage said: that may quote what may not be seen.
+    const failure: unknown = await this.#stage(command, keepLine).then(
+      () => null,
+      (error: unknown) => error,
+    );
+    if (refusal !== null) throw refusal;
+    if (failure !== null) throw failure;
   }
 
   async #stage(options: readonly string[], keepLine: (line: string) => boolean = () => true): Promise<void> {
     const command = [this.#toolchain.gcc, "-fdiagnostics-color=never", ...options];
     const end = await this.#box.run(command, this.#limits, { keptBytes: MAX_MESSAGE_BYTES, keepLine }, this.#signal);
     if (end.timedOut) {
-      throw unavailable("COMPILER_TOO_SLOW", `The compiler did not end within ${this.#limits.wallMs / 1000} s.`, 10_000);
+      throw unavailable(
+        "COMPILER_TOO_SLOW",
+        `The compiler did not end within ${this.#limits.wallMs / 1000} s.`,
+        10_000,
+      );
     }
     if (end.code === 0) {
       this.#messages += end.text;
@@ -239,21 +313,35 @@ function explained(end: ChildEnd, limits: ProcessLimits): string {
   if (/out of memory|virtual memory exhausted|Cannot allocate memory|std::bad_alloc/.test(text)) {
     return `The compiler needed more than ${limits.memoryBytes} bytes of memory.\n`;
   }
-  if (/File size limit exceeded|final link failed: File too large|error (?:writing|closing)[^\n]*File too large/i.test(text)) {
+  if (
+    /File size limit exceeded|final link failed: File too large|error (?:writing|closing)[^\n]*File too large/i.test(
+      text,
+    )
+  ) {
     return `The compiler wrote more than ${limits.fileBytes} bytes.\n`;
   }
-  if (/Killed|CPU time limit exceeded/i.test(text) || end.signal === "SIGKILL" || end.signal === "SIGXCPU" || end.code === 137 || end.code === 152) {
+  if (
+    /Killed|CPU time limit exceeded/i.test(text) ||
+    end.signal === "SIGKILL" ||
+    end.signal === "SIGXCPU" ||
+    end.code === 137 ||
+    end.code === 152
+  ) {
     return `The compiler needed more than ${limits.cpuSeconds} s of CPU time, or more memory than there is.\n`;
   }
   const broken = text.search(/internal compiler error|Segmentation fault|Aborted|stack smashing/);
-  return broken < 0 ? text : `${text.slice(0, text.lastIndexOf("\n", broken) + 1)}The compiler broke down over this source.\n`;
+  return broken < 0
+    ? text
+    : `${text.slice(0, text.lastIndexOf("\n", broken) + 1)}The compiler broke down over this source.\n`;
 }
 
 /** To 64 KiB, at the end of a line if there is one. */
 function cut(messages: string): string {
   if (Buffer.byteLength(messages) <= MAX_MESSAGE_BYTES) return messages;
   const note = "(more messages were left out)\n";
-  const head = Buffer.from(messages).subarray(0, MAX_MESSAGE_BYTES - note.length).toString();
+  const head = Buffer.from(messages)
+    .subarray(0, MAX_MESSAGE_BYTES - note.length)
+    .toString();
   const lineEnd = head.lastIndexOf("\n");
   return (lineEnd > 0 ? head.slice(0, lineEnd + 1) : head.replace(/\ufffd$/, "\n")) + note;
 }

@@ -102,7 +102,10 @@ export class Box {
    */
   readOutput(name: string, maxBytes: number): Buffer | null {
     const path = join(this.path, "work/out", name);
-    const file = existsSync(path) && realpathSync(path) === path ? openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK) : null;
+    const file =
+      existsSync(path) && realpathSync(path) === path
+        ? openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+        : null;
     if (file === null) return null;
     try {
       const stat = fstatSync(file);
@@ -117,8 +120,18 @@ export class Box {
     return this.#isSeparate ? "/work/src" : join(this.path, "work/src");
   }
 
-  async run(command: readonly string[], limits: ProcessLimits, kept: Pick<ChildSetup, "keptBytes" | "keepLine">, signal: AbortSignal): Promise<ChildEnd> {
-    const env = { PATH: `${dirname(this.#toolchain.gcc)}:/usr/bin:/bin:/usr/sbin:/sbin`, LC_ALL: "C", TMPDIR: "../tmp", SOURCE_DATE_EPOCH: "0" };
+  async run(
+    command: readonly string[],
+    limits: ProcessLimits,
+    kept: Pick<ChildSetup, "keptBytes" | "keepLine">,
+    signal: AbortSignal,
+  ): Promise<ChildEnd> {
+    const env = {
+      PATH: `${dirname(this.#toolchain.gcc)}:/usr/bin:/bin:/usr/sbin:/sbin`,
+      LC_ALL: "C",
+      TMPDIR: "../tmp",
+      SOURCE_DATE_EPOCH: "0",
+    };
     const limited = ["/bin/sh", "-c", limitScript(limits), "sh", this.cwd, ...command];
     return runChild({ ...kept, command: this.#contained(limited), cwd: this.path, env, wallMs: limits.wallMs }, signal);
   }
@@ -159,7 +172,14 @@ export class Box {
       case "mountNamespace":
         return ["unshare", ...NAMESPACES, ...enter(user)];
       case "userNamespace":
-        return [...(isRoot() ? [...become, "--"] : []), "unshare", "--user", "--map-root-user", ...NAMESPACES, ...enter("")];
+        return [
+          ...(isRoot() ? [...become, "--"] : []),
+          "unshare",
+          "--user",
+          "--map-root-user",
+          ...NAMESPACES,
+          ...enter(""),
+        ];
       case "unprivilegedUser":
         return [...become, "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--", ...command];
       case "none":
@@ -171,7 +191,10 @@ export class Box {
 const PROBE_LIMITS: ProcessLimits = { cpuSeconds: 5, memoryBytes: 1 << 30, fileBytes: 1 << 20, wallMs: 20_000 };
 
 /** The first of `wanted` in which the compiler starts and, where it should not, sees nothing of the host. */
-export async function strongestContainment(wanted: readonly Containment[], toolchain: Toolchain): Promise<Containment | null> {
+export async function strongestContainment(
+  wanted: readonly Containment[],
+  toolchain: Toolchain,
+): Promise<Containment | null> {
   for (const containment of wanted) {
     if ((containment === "mountNamespace" || containment === "unprivilegedUser") && !isRoot()) continue;
     if (await works(containment, toolchain)) return containment;
@@ -185,7 +208,12 @@ async function works(containment: Containment, toolchain: Toolchain): Promise<bo
   const blind = "test ! -e /etc/passwd && test ! -e /proc/self && test ! -e /tmp && ! touch /work/../x 2>/dev/null";
   const script = `${separate ? `${blind} && ` : ""}touch ../out/x && exec "$1" --version`;
   try {
-    const end = await box.run(["/bin/sh", "-c", script, "sh", toolchain.gcc], PROBE_LIMITS, { keptBytes: 4096 }, AbortSignal.timeout(30_000));
+    const end = await box.run(
+      ["/bin/sh", "-c", script, "sh", toolchain.gcc],
+      PROBE_LIMITS,
+      { keptBytes: 4096 },
+      AbortSignal.timeout(30_000),
+    );
     return end.code === 0;
   } catch {
     return false;

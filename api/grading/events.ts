@@ -1,43 +1,24 @@
-/**
- * Trace events as assignments speak of them: CEL expressions over decoded records, and strace-like lines.
- *
- * Variables of an expression: event, category, task, thread, time_ns, instructions, sequence, fields. An event for
- * which it cannot be evaluated (it has no such field) does not match.
- */
-import { type CelInput, celEnv, celUint, parse, plan } from "@bufbuild/cel";
-import { type Category, categories } from "../../kernel/trace/define.ts";
-import { catalogue } from "../../kernel/trace/events/index.ts";
-import type { DecodedEvent, FieldValue } from "../../kernel/trace/record/decode.ts";
+/** Trace events as assignments speak of them: what a predicate counts, and the excerpt that a report shows. */
+import { type CelInput, celEnv, parse, plan } from "@bufbuild/cel";
+import { catalogue, type DecodedEvent, decodeRecords, maskOf } from "../../kernel/trace/index.ts";
 import { invalid } from "../errors.ts";
-
-type Bindings = Record<string, CelInput>;
-
-const MAX_INT = 2n ** 63n - 1n;
-
-function compile(expression: string): (bindings: Bindings) => boolean | "unknown" {
-  const evaluate = plan(celEnv(), parse(expression)) as (bindings: Bindings) => unknown;
-  return (bindings) => {
-    const result = evaluate(bindings);
-    return typeof result === "boolean" ? result : "unknown";
-  };
-}
+import { type CompiledFilter, compileFilter } from "../tracing/filter.ts";
+import { createTextFormatter } from "../tracing/text.ts";
 
 /** Throws INVALID_ARGUMENT with what is wrong. */
 export function checkExpression(expression: string, field: string): void {
-  try {
-    parse(expression);
-  } catch (error) {
-    throw invalid(field, `is not a CEL expression: ${(error as Error).message}; for example event == "syscall.exit" && fields.name == "write"`);
-  }
-  if (traceMaskOf(expression) === 0) {
-    throw invalid(field, `matches no kind of trace event; events are ${catalogue.map((row) => row.name).join(", ")}`);
-  }
+  predicateOf(expression, field);
+  if (traceMaskOf(expression) !== 0) return;
+  const names = catalogue.map(({ name }) => name).join(", ");
+  throw invalid(field, `matches no kind of trace event; the events are ${names}`);
 }
 
-export const matcherOf = (expression: string): ((event: DecodedEvent) => boolean) => {
-  const holds = compile(expression);
-  return (event) => holds(bindingsOf(event)) === true;
-};
+function predicateOf(expression: string, field: string): CompiledFilter {
+  const compiled = compileFilter({ categories: [], tasks: [], expression });
+  if (compiled.ok) return compiled.filter;
+  const { message, position } = compiled.problem;
+  throw invalid(field, position === null ? message : `${message} (at character ${position + 1})`);
+}
 
 /**
  * The categories in which an event can match at all: those where the kind of event alone does not already decide
@@ -45,69 +26,55 @@ export const matcherOf = (expression: string): ((event: DecodedEvent) => boolean
  */
 export function traceMaskOf(expression: string): number {
   // Macros ask for a field without an error when there is none, so "decided" would mean nothing.
-  if (/\b(has|exists|exists_one|all|map|filter)\s*\(/.test(expression)) return maskOf(...categories);
-  const holds = compile(expression);
+  if (/\b(has|exists|exists_one|all|map|filter)\s*\(/.test(expression)) return maskOf([]);
+  const evaluate = plan(celEnv(), parse(expression)) as (bindings: Record<string, CelInput>) => unknown;
   let mask = 0;
-  for (const { name, category, bit } of catalogue) if (holds({ event: name, category }) !== false) mask |= bit;
+  for (const { name, category, bit } of catalogue) if (evaluate({ event: name, category }) !== false) mask |= bit;
   return mask;
 }
 
-export const maskOf = (...names: Category[]): number => names.reduce((mask, name) => mask | (1 << categories.indexOf(name)), 0);
-
-function bindingsOf(event: DecodedEvent): Bindings {
-  const fields = new Map<string, CelInput>();
-  for (const [name, value] of Object.entries(event.values)) fields.set(name, celValue(value));
-  return {
-    event: event.type.name,
-    category: event.type.category,
-    task: BigInt(event.task),
-    thread: BigInt(event.thread),
-    time_ns: BigInt(event.timeNs),
-    instructions: BigInt(event.instructions),
-    sequence: BigInt(event.sequence),
-    fields: fields as CelInput,
-  };
-}
-
-/** Integers are CEL ints, so that literals compare with them; what does not fit is a uint. */
-function celValue(value: FieldValue): CelInput {
-  if (typeof value === "number") return BigInt(value);
-  if (typeof value === "bigint" && value > MAX_INT) return celUint(value);
-  return value as CelInput;
+export interface TraceFindings {
+  /** Events that each expression matches. */
+  counts: number[];
+  excerpt: string;
+  /** The machine itself lost events: what was counted is not all. */
+  hasGap: boolean;
 }
 
 /** Categories of which an excerpt is made. */
-export const EXCERPT_MASK = maskOf("syscall", "task", "fault", "signal");
+export const EXCERPT_MASK = maskOf(["syscall", "task", "fault", "signal"]);
 const EXCERPT_LINES = 40;
 const LINE_CHARACTERS = 400;
 
+/** What packed records say. */
+export function readTrace(trace: Uint8Array, expressions: readonly string[]): TraceFindings {
+  const events = decodeRecords(trace, catalogue);
+  const hasGap = events.some(({ name }) => name === "trace.gap");
+  const counts = expressions.map((expression) => {
+    const predicate = predicateOf(expression, "expression");
+    return events.reduce(
+      (count, event) => (event.name !== "trace.gap" && predicate.matches(event) ? count + 1 : count),
+      0,
+    );
+  });
+  return { counts, hasGap, excerpt: excerptOf(events) };
+}
+
+/** What an excerpt leaves out: events of its categories that are no news to the author of a program. */
+const isTold = ({ name, category }: DecodedEvent): boolean =>
+  category === "syscall" ||
+  category === "signal" ||
+  name === "task.exit" ||
+  name === "fault.fatal" ||
+  name === "trace.gap";
+
 /** The last lines of the events' strace-like text. */
-export function excerptOf(events: readonly DecodedEvent[]): string {
-  const lines: string[] = [];
-  const open = new Map<number, string>();
-  for (const event of events) {
-    const { name } = event.type;
-    if (name === "syscall.enter") open.set(event.thread, String(event.values.text));
-    if (name === "syscall.exit") open.delete(event.thread);
-    const line = lineOf(event);
-    if (line !== null) lines.push(`[${event.task}] ${line}`.slice(0, LINE_CHARACTERS));
-  }
-  for (const text of open.values()) lines.push(`${text} <unfinished ...>`.slice(0, LINE_CHARACTERS));
-  return lines.slice(-EXCERPT_LINES).map((line) => `${line}\n`).join("");
+function excerptOf(events: readonly DecodedEvent[]): string {
+  const formatter = createTextFormatter({ columns: ["task"] });
+  const text = formatter.push(events.filter(isTold)) + formatter.flush();
+  const lines = text.split("\n").slice(0, -1).slice(-EXCERPT_LINES);
+  return lines.map((line) => `${cut(line)}\n`).join("");
 }
 
-function lineOf({ type, values }: DecodedEvent): string | null {
-  switch (type.name) {
-    case "syscall.exit":
-      return String(values.text);
-    case "syscall.unknown":
-      return `syscall_${values.number}() = -1 ENOSYS`;
-    case "fault.fatal":
-      return `--- ${values.description} ---`;
-    case "task.exit":
-      return `+++ task ${values.task} ${values.status} ${values.code} +++`;
-    default:
-      return null;
-  }
-}
-
+const cut = (line: string): string =>
+  line.length <= LINE_CHARACTERS ? line : `${line.slice(0, LINE_CHARACTERS).replace(/\p{Surrogate}$/u, "")}...`;

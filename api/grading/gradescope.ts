@@ -45,7 +45,8 @@ function testResult(test: TestReport, index: number) {
 
 function describeTest(test: TestReport): string {
   const parts = test.checks.map(describeCheck);
-  if (test.exitStatus !== undefined) parts.push(`The program ${test.exitStatus.description} after ${test.instructions} instructions.`);
+  if (test.exitStatus !== undefined)
+    parts.push(`The program ${test.exitStatus.description} after ${test.instructions} instructions.`);
   if (test.output.length > 0) parts.push(`Output:\n${cut(new TextDecoder().decode(test.output))}`);
   if (test.traceExcerpt !== "") parts.push(`Last system calls:\n${cut(test.traceExcerpt)}`);
   return parts.join("\n\n");
@@ -57,4 +58,6 @@ function describeCheck({ what, passed, expected, found }: CheckReport): string {
 }
 
 const cut = (text: string): string =>
-  text.length <= OUTPUT_CHARACTERS ? text : `${text.slice(0, OUTPUT_CHARACTERS).replace(/\p{Surrogate}$/u, "")}\n(${text.length - OUTPUT_CHARACTERS} more characters)`;
+  text.length <= OUTPUT_CHARACTERS
+    ? text
+    : `${text.slice(0, OUTPUT_CHARACTERS).replace(/\p{Surrogate}$/u, "")}\n(${text.length - OUTPUT_CHARACTERS} more characters)`;

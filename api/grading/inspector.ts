@@ -39,7 +39,9 @@ export class Inspector {
   }
 
   #start(): Worker {
-    const thread = new Worker(new URL("./inspect_thread.ts", import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB } });
+    const thread = new Worker(new URL("./inspect_thread.ts", import.meta.url), {
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
+    });
     thread.on("message", ({ id, findings, error }: { id: number; findings?: Findings; error?: string }) => {
       const waiting = this.#waiting.get(id);
       if (findings !== undefined) waiting?.resolve(findings);
@@ -55,7 +57,8 @@ export class Inspector {
     this.#thread = null;
     const waiting = [...this.#waiting.values()];
     this.#waiting = new Map();
-    for (const { reject } of waiting) reject(unavailable("INSPECTION_LOST", `The inspection of a test's trace did not end: ${why}.`, 1_000));
+    for (const { reject } of waiting)
+      reject(unavailable("INSPECTION_LOST", `The inspection of a test's trace did not end: ${why}.`, 1_000));
     void thread.terminate();
   }
 }

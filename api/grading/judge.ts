@@ -4,10 +4,15 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { signalName } from "../../kernel/catalogue.ts";
+import type {
+  AssignmentTest,
+  Check,
+  CheckReportSchema,
+  TestReportSchema,
+} from "../../proto/gen/ostler/v1/grading_pb.js";
 import type { ExitStatusSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
-import type { AssignmentTest, Check, CheckReportSchema, TestReportSchema } from "../../proto/gen/ostler/v1/grading_pb.js";
 import type { ExecutionResult } from "../hosting/protocol.ts";
-import { compareExact, compareTrimmed, type Comparison, quoted } from "./compare.ts";
+import { type Comparison, compareExact, compareTrimmed, quoted } from "./compare.ts";
 import type { Findings } from "./inspect.ts";
 import { limitsOf, type TestLimitsInForce } from "./plan.ts";
 
@@ -53,7 +58,12 @@ export function judge(test: AssignmentTest, evidence: Evidence, outputBytes: num
 
 /** The report of a test that could not be run for a reason that lies in the submission. */
 export function notRun(test: AssignmentTest, reason: string): TestReportInit {
-  const checks = test.checks.map((check) => ({ what: whatOf(check), passed: false, expected: expectationOf(check), found: reason }));
+  const checks = test.checks.map((check) => ({
+    what: whatOf(check),
+    passed: false,
+    expected: expectationOf(check),
+    found: reason,
+  }));
   return { name: test.name, points: 0, maxPoints: test.points, passed: false, checks, hidden: test.hidden };
 }
 
@@ -69,27 +79,52 @@ function judgeCheck(check: Check, sight: Sight): CheckReportInit {
   const { evidence, ended } = sight;
   const { console: output, consoleTruncated } = evidence.result;
   const ending = ended.description ?? "";
-  const compared = ({ equal, expected, found }: Comparison): CheckReportInit => ({ what, passed: equal && !consoleTruncated, expected, found: consoleTruncated ? `more output than can be compared; ${found}` : found });
+  const compared = ({ equal, expected, found }: Comparison): CheckReportInit => ({
+    what,
+    passed: equal && !consoleTruncated,
+    expected,
+    found: consoleTruncated ? `more output than can be compared; ${found}` : found,
+  });
   switch (check.check.case) {
     case "exitCode":
-      return { what, expected, found: ending, passed: ended.status?.case === "code" && ended.status.value === check.check.value };
+      return {
+        what,
+        expected,
+        found: ending,
+        passed: ended.status?.case === "code" && ended.status.value === check.check.value,
+      };
     case "exitSignal":
-      return { what, expected, found: ending, passed: ended.status?.case === "signal" && ended.status.value === check.check.value };
+      return {
+        what,
+        expected,
+        found: ending,
+        passed: ended.status?.case === "signal" && ended.status.value === check.check.value,
+      };
     case "outputExact":
       return compared(compareExact(check.check.value, output));
     case "outputTrimmed":
       return compared(compareTrimmed(check.check.value, output));
     case "outputRegex": {
       const passed = sight.matches.next().value === true;
-      const found = passed ? "a match" : output.length === 0 ? "no output" : `no match in ${output.length} bytes of output, which begin ${quoted(Buffer.from(output.subarray(0, 120)).toString())}`;
+      const found = passed
+        ? "a match"
+        : output.length === 0
+          ? "no output"
+          : `no match in ${output.length} bytes of output, which begin ${quoted(Buffer.from(output.subarray(0, 120)).toString())}`;
       return { what, expected, passed, found };
     }
     case "trace": {
       const count: unknown = sight.counts.next().value;
-      if (evidence.result.traceTruncated) return { what, expected, passed: false, found: "more trace events than can be counted" };
+      if (evidence.result.traceTruncated || evidence.findings.hasGap)
+        return { what, expected, passed: false, found: "more trace events than can be counted" };
       const { atLeast, atMost } = check.check.value;
       const seen = BigInt(typeof count === "number" ? count : 0);
-      return { what, expected, found: events(seen), passed: seen >= atLeast && (atMost === undefined || seen <= atMost) };
+      return {
+        what,
+        expected,
+        found: events(seen),
+        passed: seen >= atLeast && (atMost === undefined || seen <= atMost),
+      };
     }
     default:
       return { what, expected, passed: false, found: "this server does not know the check" };
@@ -143,11 +178,15 @@ function expectedCount(atLeast: bigint, atMost: bigint | undefined): string {
 
 function describeEnd({ exit, stop }: Evidence["result"], limits: TestLimitsInForce): ExitInit {
   if (exit === null) {
-    const description = stop === "idle" ? "did not end: every thread waits for something that never comes" : `did not end within ${limits.instructions} instructions`;
+    const description =
+      stop === "idle"
+        ? "did not end: every thread waits for something that never comes"
+        : `did not end within ${limits.instructions} instructions`;
     return { description };
   }
   const { status, fault } = exit;
-  if (status.kind === "exited") return { status: { case: "code", value: status.code }, description: `exited with ${status.code}` };
+  if (status.kind === "exited")
+    return { status: { case: "code", value: status.code }, description: `exited with ${status.code}` };
   const why =
     fault !== null
       ? `: ${fault.description}`
@@ -156,5 +195,8 @@ function describeEnd({ exit, stop }: Evidence["result"], limits: TestLimitsInFor
         : status.signal === SIGXFSZ
           ? `: more than ${limits.outputBytes} bytes of output`
           : "";
-  return { status: { case: "signal", value: status.signal }, description: `killed by ${signalName(status.signal)}${why}` };
+  return {
+    status: { case: "signal", value: status.signal },
+    description: `killed by ${signalName(status.signal)}${why}`,
+  };
 }

@@ -1,7 +1,12 @@
 /** From an assignment's test and a program to the run that tests it. Pure. */
-import type { FileSpec } from "../../kernel/index.ts";
-import { type AssignmentSpec, type AssignmentTest, AssignmentSpecSchema } from "../../proto/gen/ostler/v1/grading_pb.js";
+
 import { fromBinary } from "@bufbuild/protobuf";
+import type { FileSpec } from "../../kernel/index.ts";
+import {
+  type AssignmentSpec,
+  AssignmentSpecSchema,
+  type AssignmentTest,
+} from "../../proto/gen/ostler/v1/grading_pb.js";
 import { invalid, outOfRange } from "../errors.ts";
 import type { Execution } from "../hosting/protocol.ts";
 import type { SnapshotRow } from "../store/types.ts";
@@ -77,7 +82,8 @@ export function executionOf(
 
 /** Throws INVALID_ARGUMENT for what only the grader can judge about a spec. */
 export function checkSpec(spec: AssignmentSpec): void {
-  if (/^\.{1,2}$/.test(spec.programName)) throw invalid("spec.program_name", 'must be a file name, for example "submission"');
+  if (/^\.{1,2}$/.test(spec.programName))
+    throw invalid("spec.program_name", 'must be a file name, for example "submission"');
   checkCompileOptions(spec.compile?.options ?? [], "spec.compile.options");
   for (const [index, test] of spec.tests.entries()) checkTest(test, `spec.tests[${index}]`);
 }
@@ -88,10 +94,12 @@ function checkTest(test: AssignmentTest, field: string): void {
   for (const [index, { check }] of test.checks.entries()) {
     const at = `${field}.checks[${index}]`;
     if (check.case === "outputRegex") checkPattern(check.value, `${at}.output_regex`);
-    if (check.case === "exitSignal" && (check.value < 1 || check.value > 64)) throw outOfRange(`${at}.exit_signal`, "must be from 1 to 64, for example 11 (SIGSEGV)");
+    if (check.case === "exitSignal" && (check.value < 1 || check.value > 64))
+      throw outOfRange(`${at}.exit_signal`, "must be from 1 to 64, for example 11 (SIGSEGV)");
     if (check.case !== "trace") continue;
     checkExpression(check.value.expression, `${at}.trace.expression`);
     const { atLeast, atMost } = check.value;
-    if (atMost !== undefined && atMost < atLeast) throw invalid(`${at}.trace.at_most`, `must be at least at_least (${atLeast})`);
+    if (atMost !== undefined && atMost < atLeast)
+      throw invalid(`${at}.trace.at_most`, `must be at least at_least (${atLeast})`);
   }
 }

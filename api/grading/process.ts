@@ -73,7 +73,12 @@ class KeptLines {
 export async function runChild(setup: ChildSetup, signal: AbortSignal): Promise<ChildEnd> {
   signal.throwIfAborted();
   const [program, ...args] = setup.command;
-  const child = spawn(program!, args, { cwd: setup.cwd, env: setup.env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program!, args, {
+    cwd: setup.cwd,
+    env: setup.env,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const errors = new KeptLines(setup.keptBytes, setup.keepLine ?? (() => true));
   const output = new KeptLines(setup.keptBytes, () => true);
   child.stderr.setEncoding("utf8").on("data", (text: string) => errors.add(text));

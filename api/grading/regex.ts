@@ -7,7 +7,10 @@ export function checkPattern(pattern: string, field: string): void {
   try {
     RE2JS.compile(pattern);
   } catch (error) {
-    throw invalid(field, `is not a regular expression in RE2's syntax: ${(error as Error).message.replace(/^error parsing regexp: /, "")}`);
+    throw invalid(
+      field,
+      `is not a regular expression in RE2's syntax: ${(error as Error).message.replace(/^error parsing regexp: /, "")}`,
+    );
   }
 }
 

@@ -36,28 +36,40 @@ export function assertInside(path: string, includeDirs: readonly string[]): void
   const isInside = (file: string) => includeDirs.some((dir) => file.startsWith(`${dir}/`));
   if (posix.isAbsolute(plain) && isInside(plain) && isInside(real)) return;
   // Without the path: it would tell how the compiler searched, and so what is there.
-  throw new SourceRefused(`${SOURCE_NAME} names a file outside its own directory (#include or #line); only headers of the C library and of the compiler can be included.`);
+  throw new SourceRefused(
+    `${SOURCE_NAME} names a file outside its own directory (#include or #line); only headers of the C library and of the compiler can be included.`,
+  );
 }
 
 /** A header that could not be opened: its absence must not tell more than its presence would. */
 export function assertMissingInside(message: string, includeDirs: readonly string[]): void {
-  const missing = /: fatal error: (.+): (?:No such file or directory|Permission denied|Not a directory|Is a directory)$/.exec(message)?.[1];
-  if (missing !== undefined && (missing.startsWith("/") || missing.split("/").includes(".."))) assertInside(missing, includeDirs);
+  const missing =
+    /: fatal error: (.+): (?:No such file or directory|Permission denied|Not a directory|Is a directory)$/.exec(
+      message,
+    )?.[1];
+  if (missing !== undefined && (missing.startsWith("/") || missing.split("/").includes("..")))
+    assertInside(missing, includeDirs);
 }
 
 /** Words that ask about files of the host without opening them. Later phases cannot see them any more. */
-const QUESTIONS = /\b(__has_include|__has_include_next|__has_embed)\b|#\s*(?:pragma\s+GCC\s+dependency|embed|import|include_next)\b/;
+const QUESTIONS =
+  /\b(__has_include|__has_include_next|__has_embed)\b|#\s*(?:pragma\s+GCC\s+dependency|embed|import|include_next)\b/;
 
 /** Looks at the source as the preprocessor does after joining lines. Spellings can be hidden with ##; see docs/LIMITS.md. */
 export function assertAsksNothing(source: string): void {
-  const joined = source.replace(/\?\?\//g, "\\").replace(/\\[ \t]*\r?\n/g, "").replace(/\?\?=|%:/g, "#");
+  const joined = source
+    .replace(/\?\?\//g, "\\")
+    .replace(/\\[ \t]*\r?\n/g, "")
+    .replace(/\?\?=|%:/g, "#");
   const found = QUESTIONS.exec(joined);
-  if (found !== null) throw new SourceRefused(`${SOURCE_NAME} uses ${found[0].replace(/\s+/g, " ")}, which submissions may not use.`);
+  if (found !== null)
+    throw new SourceRefused(`${SOURCE_NAME} uses ${found[0].replace(/\s+/g, " ")}, which submissions may not use.`);
 }
 
 /** The output of the preprocessor, as latin1 text. */
 export function assertPreprocessed(text: string, includeDirs: readonly string[]): void {
-  if (text.includes("pch_preprocess")) throw new SourceRefused(`${SOURCE_NAME} uses pch_preprocess, which submissions may not use.`);
+  if (text.includes("pch_preprocess"))
+    throw new SourceRefused(`${SOURCE_NAME} uses pch_preprocess, which submissions may not use.`);
   const checked = new Set<string>();
   for (const [line] of text.matchAll(/^[ \t\v\f\r]*(?:#|%:|\?\?=)[^\n]*/gm)) {
     const marker = /^#(?: |line )\d+ "((?:[^"\\]|\\.)*)"[ 0-9]*$/.exec(line);
@@ -65,10 +77,14 @@ export function assertPreprocessed(text: string, includeDirs: readonly string[])
       if (!checked.has(marker[1]!)) assertInside(unescaped(marker[1]!), includeDirs);
       checked.add(marker[1]!);
     } else if (!/^#(?:pragma\b|ident ")/.test(line)) {
-      throw new SourceRefused(`${SOURCE_NAME}: a line begins with # after macro expansion, which submissions may not do: ${JSON.stringify(line.slice(0, 80))}`);
+      throw new SourceRefused(
+        `${SOURCE_NAME}: a line begins with # after macro expansion, which submissions may not do: ${JSON.stringify(line.slice(0, 80))}`,
+      );
     }
   }
 }
 
 const unescaped = (text: string): string =>
-  text.replace(/\\([0-7]{1,3}|.)/g, (_, code: string) => (/^[0-7]/.test(code) ? String.fromCharCode(Number.parseInt(code, 8)) : code));
+  text.replace(/\\([0-7]{1,3}|.)/g, (_, code: string) =>
+    /^[0-7]/.test(code) ? String.fromCharCode(Number.parseInt(code, 8)) : code,
+  );

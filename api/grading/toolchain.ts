@@ -34,7 +34,10 @@ export async function findToolchain(name: string): Promise<Toolchain | null> {
   const version = (await ask("--version")).split("\n")[0]!;
   const triple = (await ask("-dumpmachine")).trim();
   const found = includeDirsIn(await ask("-E", "-v", "-x", "c", "/dev/null", "-o", "/dev/null"));
-  const includeDirs = found.filter(existsSync).map((dir) => realpathSync(dir)).filter((dir) => !FOREIGN_INCLUDE_DIRS.has(dir));
+  const includeDirs = found
+    .filter(existsSync)
+    .map((dir) => realpathSync(dir))
+    .filter((dir) => !FOREIGN_INCLUDE_DIRS.has(dir));
   const prefix = dirname(dirname(realpathSync(gcc)));
   const own = prefix === "/usr" || prefix === "/" ? [] : [prefix];
   const hostDirs = [...new Set([...HOST_DIRS, `/usr/${triple}`, ...own])].filter(existsSync);
@@ -49,5 +52,8 @@ function pathOf(name: string): string | null {
 
 function includeDirsIn(verbose: string): string[] {
   const list = /#include <\.\.\.> search starts here:\n([\s\S]*?)End of search list/.exec(verbose)?.[1] ?? "";
-  return list.split("\n").map((line) => line.trim()).filter(isAbsolute);
+  return list
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(isAbsolute);
 }

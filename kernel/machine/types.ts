@@ -12,6 +12,9 @@
  * - `apply` that returns an error has changed nothing and need not be journalled.
  */
 import type { CallId, TaskId, ThreadId } from "../lib/ids.ts";
+import type { ExitStatus, FaultInfo, TaskLimits } from "../thread/state.ts";
+
+export type { ExitStatus, FaultInfo, TaskLimits } from "../thread/state.ts";
 
 export interface Position {
   /** Instructions executed by all harts. */
@@ -49,16 +52,6 @@ export interface MachineConfig {
   files: FileSpec[];
   /** Upper bounds that guests run into as errors. */
   limits: { tasks: number; threads: number; openFiles: number };
-}
-
-/** Limits of one task; 0 means no limit of its own. */
-export interface TaskLimits {
-  /** Instructions executed by its threads; beyond it the task is killed with SIGXCPU. */
-  instructions: number;
-  /** Bytes of frames that its address space may hold; beyond it allocation fails with ENOMEM (a fault kills with SIGKILL). */
-  memoryBytes: number;
-  /** Bytes written to standard output and standard error; beyond it the task is killed with SIGXFSZ. */
-  outputBytes: number;
 }
 
 /** Standard input of a program: the machine's console, or bytes known beforehand (then end of file). */
@@ -118,9 +111,6 @@ export interface InputError {
 
 export type ApplyResult = { ok: true; task?: TaskId } | { ok: false; error: InputError };
 
-/** How a task ended, in POSIX terms. */
-export type ExitStatus = { kind: "exited"; code: number } | { kind: "signaled"; signal: number };
-
 export type Output =
   /** Console output; `offset` counts all bytes since the machine was created. */
   | { kind: "console"; offset: number; bytes: Uint8Array; task: TaskId }
@@ -139,17 +129,11 @@ export type Output =
   /** The machine went from running to paused. */
   | { kind: "paused"; reason: "requested" | "limit" };
 
-export interface FaultInfo {
-  signal: number;
-  /** Program counter and faulting address, as unsigned 64-bit. */
-  pc: bigint;
-  address: bigint;
-  /** One line: what happened, for people. */
-  description: string;
-}
-
 export type RunStop =
-  /** Reached the given limit. */
+  /**
+   * Reached the given limit; or came back before it for the host's sake, because much kernel work was done or
+   * many outputs wait to be drained (lib/limits.ts). `position` tells; run again.
+   */
   | { kind: "limit" }
   /** All threads wait and no event is pending: only an input can change anything. */
   | { kind: "idle" }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { assertAssembly } from "../../api/grading/assembly.ts";
-import { checkCompileOptions, type Compiled, Compiler } from "../../api/grading/compile.ts";
+import { type Compiled, Compiler, checkCompileOptions } from "../../api/grading/compile.ts";
 import { CONTAINMENTS, type Containment } from "../../api/grading/containment.ts";
 import { assertPreprocessed } from "../../api/grading/source.ts";
 
@@ -34,9 +34,9 @@ const attacks: Record<string, string> = {
   "include in digraphs": `%:include ${path}\n${main}`,
   "include in joined lines": `#inc\\\nlude ${path}\n${main}`,
   "include, then an error": `#include ${path}\n#error stop\n`,
-  "include_next": `#include_next ${path}\n${main}`,
-  "import": `#import ${path}\n${main}`,
-  "embed": `const char x[] = {\n#embed ${path}\n};\n${main}`,
+  include_next: `#include_next ${path}\n${main}`,
+  import: `#import ${path}\n${main}`,
+  embed: `const char x[] = {\n#embed ${path}\n};\n${main}`,
   "question for a file": `#if __has_include(${path})\n#error yes\n#endif\n${main}`,
   "line directive, then an error there": `#line 1 ${path}\n#error boo\n`,
   "line directive, then a warning of the compiler": `#line 1 ${path}\nint main(void){int unused; return "x";}\n`,
@@ -44,7 +44,7 @@ const attacks: Record<string, string> = {
   "line marker behind an empty macro": `#define E\nE # 1 ${path}\nint main(void){return "x";}\n`,
   "precompiled header pragma": `#pragma GCC pch_preprocess ${path}\n${main}`,
   "dependency pragma": `#pragma GCC dependency ${path}\n${main}`,
-  "incbin": `__asm__(".incbin \\"${secretFile}\\"");\n${main}`,
+  incbin: `__asm__(".incbin \\"${secretFile}\\"");\n${main}`,
   "incbin in upper case": `__asm__(".INCBIN \\"${secretFile}\\"");\n${main}`,
   "incbin behind a label": `__asm__("a: b: .incbin \\"${secretFile}\\"");\n${main}`,
   "incbin behind a semicolon": `__asm__("nop; nop;.incbin \\"${secretFile}\\"");\n${main}`,
@@ -55,7 +55,7 @@ const attacks: Record<string, string> = {
   "assembler include": `__asm__(".include \\"${secretFile}\\"");\n${main}`,
   "macro that spells incbin": `__asm__(".macro m x y\\n.\\\\x\\\\y \\"${secretFile}\\"\\n.endm\\nm inc bin");\n${main}`,
   "irp that spells incbin": `__asm__(".irp x,incbin\\n.\\\\x \\"${secretFile}\\"\\n.endr");\n${main}`,
-  "altmacro": `__asm__(".altmacro\\n.macro m x\\n.inc&x \\"${secretFile}\\"\\n.endm\\nm bin");\n${main}`,
+  altmacro: `__asm__(".altmacro\\n.macro m x\\n.inc&x \\"${secretFile}\\"\\n.endm\\nm bin");\n${main}`,
   "mri mode": `__asm__(".mri 1\\n incbin \\"${secretFile}\\"");\n${main}`,
   "incbin in a symbol's assembly name": `int x __asm__("zz\\n.incbin \\"${secretFile}\\"\\n") = 1;\n${main}`,
   "incbin in a section's name": `int x __attribute__((section(".foo,\\"aw\\"\\n.incbin \\"${secretFile}\\"\\n#"))) = 1;\n${main}`,
@@ -107,7 +107,9 @@ describe.skipIf(!withCompiler)("bombs", () => {
     expect(succeeded).toBe(false);
     expect(Buffer.byteLength(messages)).toBeLessThanOrEqual(64 * 1024);
     expect(messages).not.toBe("");
-    const again = await new Compiler({ limits: { cpuSeconds: 2, memoryBytes: 256 * 1024 * 1024, fileBytes: 8 * 1024 * 1024 } }).compile(Buffer.from(source), [], signal);
+    const again = await new Compiler({
+      limits: { cpuSeconds: 2, memoryBytes: 256 * 1024 * 1024, fileBytes: 8 * 1024 * 1024 },
+    }).compile(Buffer.from(source), [], signal);
     expect(again.messages).toBe(messages);
   });
 
@@ -129,12 +131,16 @@ describe.skipIf(!withCompiler)("what is asked of students compiles", () => {
     threads: `#include <pthread.h>\n__thread int t;_Atomic int n;static void*f(void*a){t=1;n++;return a;}int main(void){pthread_t p;pthread_create(&p,0,f,0);pthread_join(p,0);return n;}\n`,
     "names and strings in other scripts": `#include <stdio.h>\nint größe=1;int main(void){printf("žluťoučký kůň %d 漢字\\n",größe);return 0;}\n`,
     "line directive of a generator": `#line 10 "parser.y"\nint main(void){int unused;return 0;}\n`,
-    "pragmas": `#pragma GCC optimize("O3")\n#pragma GCC diagnostic push\n_Pragma("GCC diagnostic ignored \\"-Wunused-variable\\"")\nint main(void){int unused;return 0;}\n`,
-    "attributes": `__attribute__((section(".mydata"),aligned(64))) int a=1;__attribute__((constructor)) static void c(void){a=2;}__attribute__((weak)) int w(void){return 1;}int v(void) __attribute__((alias("w")));int main(void){return a+v();}\n`,
+    pragmas: `#pragma GCC optimize("O3")\n#pragma GCC diagnostic push\n_Pragma("GCC diagnostic ignored \\"-Wunused-variable\\"")\nint main(void){int unused;return 0;}\n`,
+    attributes: `__attribute__((section(".mydata"),aligned(64))) int a=1;__attribute__((constructor)) static void c(void){a=2;}__attribute__((weak)) int w(void){return 1;}int v(void) __attribute__((alias("w")));int main(void){return a+v();}\n`,
     "switch tables and doubles": `double d[]={1.5,2.5};int f(int x){switch(x){case 0:return 3;case 1:return 9;case 2:return 27;case 3:return 2;case 4:return 11;case 5:return 77;}return (int)d[x&1];}int main(int c,char**v){(void)v;return f(c);}\n`,
   };
   test.for(Object.entries(sources))("%s", async ([, source]) => {
-    for (const options of [[], ["-O0", "-g", "-Wall", "-Wextra", "-pthread", "-lm", "-std=gnu17"], ["-O3", "-march=rv64gc", "-DN=3", "-fno-inline"]]) {
+    for (const options of [
+      [],
+      ["-O0", "-g", "-Wall", "-Wextra", "-pthread", "-lm", "-std=gnu17"],
+      ["-O3", "-march=rv64gc", "-DN=3", "-fno-inline"],
+    ]) {
       const { succeeded, messages, program } = await compile(source, usable[0]!, options);
       expect(messages.replaceAll(/^.*warning.*$/gm, "")).not.toContain("error");
       expect(succeeded).toBe(true);
@@ -163,27 +169,82 @@ describe.skipIf(!withCompiler)("what is asked of students compiles", () => {
 test("without a compiler the error says what to install", async () => {
   const compiler = new Compiler({ compiler: "riscv64-nowhere-gcc" });
   expect(await compiler.describe()).toBeNull();
-  await expect(compiler.compile(Buffer.from(main), [], signal)).rejects.toMatchObject({ reason: "NO_C_COMPILER", message: expect.stringContaining("apt-get install") });
+  await expect(compiler.compile(Buffer.from(main), [], signal)).rejects.toMatchObject({
+    reason: "NO_C_COMPILER",
+    message: expect.stringContaining("apt-get install"),
+  });
 });
 
 describe("options", () => {
-  beforeAll(() => checkCompileOptions(["-O2", "-Wall", "-std=c11", "-g", "-DX=1", "-fno-inline", "-march=rv64gc", "-pthread", "-lm", "-Werror"], "options"));
-  test.for(["-fplugin=x", "-flto", "@file", "-B/tmp", "-specs=x", "-Wl,-T,x", "-Wa,-a", "-Wp,-MD", "-include", "-I/etc", "-o", "x", "-fdump-tree-all", "-fuse-ld=gold", "-wrapper", "-fpreprocessed", "-save-temps", "-DX=a b", "-O2\n-flto", "-fprofile-use", "-fno-plugin"])("%s is refused", (option) => {
+  beforeAll(() =>
+    checkCompileOptions(
+      ["-O2", "-Wall", "-std=c11", "-g", "-DX=1", "-fno-inline", "-march=rv64gc", "-pthread", "-lm", "-Werror"],
+      "options",
+    ),
+  );
+  test.for([
+    "-fplugin=x",
+    "-flto",
+    "@file",
+    "-B/tmp",
+    "-specs=x",
+    "-Wl,-T,x",
+    "-Wa,-a",
+    "-Wp,-MD",
+    "-include",
+    "-I/etc",
+    "-o",
+    "x",
+    "-fdump-tree-all",
+    "-fuse-ld=gold",
+    "-wrapper",
+    "-fpreprocessed",
+    "-save-temps",
+    "-DX=a b",
+    "-O2\n-flto",
+    "-fprofile-use",
+    "-fno-plugin",
+  ])("%s is refused", (option) => {
     expect(() => checkCompileOptions(["-O2", option], "spec.compile.options")).toThrow("spec.compile.options[1]");
   });
 });
 
 describe("the reading of assembly and of preprocessed text", () => {
-  const bad = [".inc\\bin \"x\"", "a = 5; .incbin \"x\"", ".rept 3", ".if 1", "`x`", ".string \"a", ".byte '\"", "\"x\": .incbin", ".set x, \"y\"", "\f.incbin \"x\"", "nop \"x\"", ".string \"a\" ; .include \"b\"", "/* x", "1:.incbin \"x\"", "$:.INCLUDE \"x\""];
+  const bad = [
+    '.inc\\bin "x"',
+    'a = 5; .incbin "x"',
+    ".rept 3",
+    ".if 1",
+    "`x`",
+    '.string "a',
+    ".byte '\"",
+    '"x": .incbin',
+    '.set x, "y"',
+    '\f.incbin "x"',
+    'nop "x"',
+    '.string "a" ; .include "b"',
+    "/* x",
+    '1:.incbin "x"',
+    '$:.INCLUDE "x"',
+  ];
   test.for(bad)("refused: %s", (line) => {
     expect(() => assertAssembly(`\t.text\n${line}\n`)).toThrow("submissions may not do");
   });
-  test.for([".x = 5", "a: 1: nop # don't \"", ".string \"\\\\\"", ".string \"\\\"; .incbin \\\"x\"", "li a0, 'x'", "\t.section\t.rodata.str1.8,\"aMS\",@progbits,1"])("accepted: %s", (line) => {
+  test.for([
+    ".x = 5",
+    "a: 1: nop # don't \"",
+    '.string "\\\\"',
+    '.string "\\"; .incbin \\"x"',
+    "li a0, 'x'",
+    '\t.section\t.rodata.str1.8,"aMS",@progbits,1',
+  ])("accepted: %s", (line) => {
     assertAssembly(`${line}\n`);
   });
   test("a marker with escapes is read as the compiler reads it", () => {
     expect(() => assertPreprocessed('# 1 "\\057etc/passwd"\n', ["/usr/include"])).toThrow("outside its own directory");
-    expect(() => assertPreprocessed('# 1 "/usr/include/../../etc/passwd"\n', ["/usr/include"])).toThrow("outside its own directory");
+    expect(() => assertPreprocessed('# 1 "/usr/include/../../etc/passwd"\n', ["/usr/include"])).toThrow(
+      "outside its own directory",
+    );
     assertPreprocessed('# 1 "/usr/include/stdio.h" 1 3 4\n#pragma once\nint x;\n', ["/usr/include"]);
   });
 });

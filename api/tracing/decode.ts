@@ -1,0 +1,74 @@
+/** Packed batches as workers send them, narrowed by a filter: decoded, still packed, or in the wire's generic shape. */
+import {
+  catalogue,
+  type DecodedEvent,
+  decodeRecords,
+  type FieldValue,
+  forEachRecord,
+} from "../../kernel/trace/index.ts";
+import type { CompiledFilter } from "./filter.ts";
+
+/** Events of a batch that match. Throws TraceRecordError when the batch is damaged. */
+export function selectEvents(batch: Uint8Array, filter: CompiledFilter): DecodedEvent[] {
+  const events = decodeRecords(batch, catalogue);
+  return filter.all ? events : events.filter((event) => filter.matches(event));
+}
+
+/** The records of a batch that match, as they were packed. */
+export function selectPacked(batch: Uint8Array<ArrayBuffer>, filter: CompiledFilter): Uint8Array<ArrayBuffer> {
+  if (filter.all) return batch;
+  const kept = new Uint8Array(batch.length);
+  let length = 0;
+  forEachRecord(batch, catalogue, (event, start, end) => {
+    if (!filter.matches(event)) return;
+    kept.set(batch.subarray(start, end), length);
+    length += end - start;
+  });
+  return kept.slice(0, length);
+}
+
+/** What is needed to make `ostler.v1.TraceValue`, without the generated code. */
+export type WireValue =
+  | { case: "unsigned"; value: bigint }
+  | { case: "signed"; value: bigint }
+  | { case: "flag"; value: boolean }
+  | { case: "text"; value: string }
+  | { case: "data"; value: Uint8Array };
+
+/** The shape of `ostler.v1.TraceRecord`. */
+export interface WireRecord {
+  sequence: bigint;
+  timeNs: bigint;
+  instructions: bigint;
+  hart: number;
+  task: number;
+  thread: number;
+  eventId: number;
+  event: string;
+  fields: Record<string, { value: WireValue }>;
+}
+
+export function wireRecord(event: DecodedEvent): WireRecord {
+  const { sequence, timeNs, instructions, hart, task, thread, type, values } = event;
+  const fields: WireRecord["fields"] = {};
+  for (const [name, kind] of Object.entries(type.fields)) {
+    const value = values[name] as FieldValue;
+    if (kind === "u32") fields[name] = { value: { case: "unsigned", value: BigInt(value as number) } };
+    else if (kind === "u64") fields[name] = { value: { case: "unsigned", value: value as bigint } };
+    else if (kind === "i64") fields[name] = { value: { case: "signed", value: value as bigint } };
+    else if (kind === "flag") fields[name] = { value: { case: "flag", value: value as boolean } };
+    else if (kind === "text") fields[name] = { value: { case: "text", value: value as string } };
+    else fields[name] = { value: { case: "data", value: value as Uint8Array } };
+  }
+  return {
+    sequence: BigInt(sequence),
+    timeNs: BigInt(timeNs),
+    instructions: BigInt(instructions),
+    hart,
+    task,
+    thread,
+    eventId: type.id,
+    event: type.name,
+    fields,
+  };
+}

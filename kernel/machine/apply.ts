@@ -1,0 +1,139 @@
+/**
+ * Inputs: what comes from outside, checked and then done.
+ *
+ * Every kind has one function that checks everything (and changes nothing) and returns either the error or what
+ * to do. Doing cannot fail: so an input that is refused has left no trace, and needs no journal entry.
+ */
+import * as uarts from "../hardware/uart/uart.ts";
+import { lastSignal } from "../lib/signals.ts";
+import { interrupt } from "../thread/blocking.ts";
+import { killTask } from "../thread/tasks.ts";
+import { machineInput, machineResumed } from "../trace/events/machine.ts";
+import { consoleChanged } from "../vfs/files.ts";
+import { planFile } from "./files.ts";
+import type { Kernel } from "./kernel.ts";
+import { planWritePhysical, planWriteVirtual } from "./memory.ts";
+import { liveTask, type Plan, refuse } from "./plan.ts";
+import { planProgramStart } from "./programs.ts";
+import { planCall, planRemoteTask, threadOfCall } from "./remote.ts";
+import { pauseMachine, settle } from "./run.ts";
+import type { ApplyResult, Input } from "./types.ts";
+
+const perform = (action: () => void): Plan => ({
+  perform() {
+    action();
+    return undefined;
+  },
+});
+
+type Of<Kind extends Input["kind"]> = Extract<Input, { kind: Kind }>;
+
+function planConsole(k: Kernel, { bytes }: Of<"console">): Plan {
+  const { uart } = k.state.hardware;
+  if (uart.ended) return refuse("failedPrecondition", "bytes", "the console's input was ended before");
+  const room = uarts.roomInUart(uart);
+  if (bytes.length > room) return refuse("exhausted", "bytes", `${bytes.length} bytes do not fit: ${room} can wait unread now`);
+  return perform(() => {
+    uarts.receive(uart, k.trace, bytes);
+    consoleChanged(k);
+  });
+}
+
+function planConsoleEnd(k: Kernel): Plan {
+  const { uart } = k.state.hardware;
+  if (uart.ended) return refuse("failedPrecondition", "kind", "the console's input was ended before");
+  return perform(() => {
+    uarts.hangUp(uart, k.trace);
+    consoleChanged(k);
+  });
+}
+
+const isCount = (value: number | null): boolean => value === null || (Number.isSafeInteger(value) && value >= 0);
+
+function planResume(k: Kernel, { untilInstructions, untilTimeNs }: Of<"resume">): Plan {
+  if (!isCount(untilInstructions)) return refuse("invalid", "untilInstructions", "must be a count of instructions or null");
+  if (!isCount(untilTimeNs)) return refuse("invalid", "untilTimeNs", "must be a time in nanoseconds or null");
+  return perform(() => {
+    const { control } = k.state;
+    control.paused = false;
+    control.reason = "";
+    control.untilInstructions = untilInstructions;
+    control.untilTimeNs = untilTimeNs;
+    if (k.trace.on(machineResumed)) k.trace.write(machineResumed, {});
+  });
+}
+
+function planPause(k: Kernel): Plan {
+  return perform(() => {
+    if (!k.state.control.paused) pauseMachine(k, "requested");
+  });
+}
+
+function planCancel(k: Kernel, { call }: Of<"cancelCall">): Plan {
+  const thread = threadOfCall(k, call);
+  if (thread === null) return refuse("notFound", "call", `no call ${call} is being made`);
+  return perform(() => interrupt(k, thread));
+}
+
+function planKill(k: Kernel, { task: id, signal }: Of<"killTask">): Plan {
+  const task = liveTask(k, id);
+  if ("error" in task) return task;
+  if (!Number.isInteger(signal) || signal < 1 || signal > lastSignal) return refuse("invalid", "signal", `must be 1 to ${lastSignal}`);
+  return perform(() => killTask(k, task, signal));
+}
+
+function planOf(k: Kernel, input: Input): Plan {
+  switch (input.kind) {
+    case "console":
+      return planConsole(k, input);
+    case "consoleEnd":
+      return planConsoleEnd(k);
+    case "resume":
+      return planResume(k, input);
+    case "pause":
+      return planPause(k);
+    case "addFile":
+      return planFile(k, input.file);
+    case "startProgram":
+      return planProgramStart(k, input);
+    case "createRemoteTask":
+      return planRemoteTask(k, input);
+    case "call":
+      return planCall(k, input);
+    case "cancelCall":
+      return planCancel(k, input);
+    case "killTask":
+      return planKill(k, input);
+    case "writePhysical":
+      return planWritePhysical(k, input);
+    case "writeVirtual":
+      return planWriteVirtual(k, input);
+    default:
+      return refuse("invalid", "kind", `unknown input ${String((input as { kind: unknown }).kind)}`);
+  }
+}
+
+/** One word about an input, for the trace. */
+function detailOf(input: Input): string {
+  switch (input.kind) {
+    case "startProgram":
+      return input.path;
+    case "addFile":
+      return input.file.path;
+    case "createRemoteTask":
+      return input.name;
+    case "call":
+      return `call ${input.call} of task ${input.task}`;
+    default:
+      return "";
+  }
+}
+
+export function applyInput(k: Kernel, input: Input): ApplyResult {
+  const plan = planOf(k, input);
+  if ("error" in plan) return { ok: false, error: plan.error };
+  if (k.trace.on(machineInput)) k.trace.write(machineInput, { kind: input.kind, detail: detailOf(input) });
+  const task = plan.perform();
+  settle(k);
+  return task === undefined ? { ok: true } : { ok: true, task };
+}

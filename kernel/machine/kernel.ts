@@ -1,0 +1,73 @@
+/** The whole kernel: state, hardware and tables put together. Every area's slice is a part of it by structure. */
+import type { EntryKernel } from "../entry/kernel.ts";
+import type { Core } from "../hardware/cpu/core.ts";
+import { createRam, type Ram } from "../hardware/memory/ram.ts";
+import { createReadyQueue } from "../sched/sched.ts";
+import type { Outlet } from "../thread/kernel.ts";
+import type { Thread } from "../thread/state.ts";
+import { createTraceRing, type TraceRing } from "../trace/record/ring.ts";
+import * as clocks from "../hardware/clock/clock.ts";
+import { createHal, systemCalls, taskResources } from "./catalogue.ts";
+import type { MachinePorts } from "./face.ts";
+import { Outbox } from "./outbox.ts";
+import type { MachineState } from "./state.ts";
+
+export interface Kernel extends EntryKernel {
+  readonly config: MachineState["config"];
+  readonly state: MachineState;
+  readonly core: Core;
+  readonly ram: Ram;
+  readonly outbox: Outbox;
+  readonly ring: TraceRing;
+  /** On whose behalf the kernel works right now; for the trace. */
+  subject: Thread | null;
+}
+
+function outletTo(outbox: Outbox): Outlet {
+  return {
+    console: (task, offset, bytes) => outbox.put({ kind: "console", offset, bytes, task }),
+    taskStarted: (task, name) => outbox.put({ kind: "taskStarted", task, name }),
+    taskExited: (task, status, instructions, peakMemoryBytes, fault) =>
+      outbox.put({ kind: "taskExited", task, status: { ...status }, instructions, peakMemoryBytes, fault }),
+    callDone: (call, value, buffers, text) => outbox.put({ kind: "callDone", call, value, buffers, text }),
+  };
+}
+
+/** `core` has the machine's RAM; the state decides everything else. */
+export function assembleKernel(state: MachineState, core: Core, ports: MachinePorts): Kernel {
+  const { clock, hardware, random } = state;
+  const { mm, threads, sched, files } = state.kernel;
+  const context = { timeNs: 0, instructions: 0, task: 0, thread: 0, hart: 0 };
+  const ring = createTraceRing(state.trace, () => {
+    context.timeNs = clocks.timeNs(clock);
+    context.instructions = clock.instructions;
+    context.task = kernel.subject?.task ?? 0;
+    context.thread = kernel.subject?.id ?? 0;
+    return context;
+  });
+  const ram = createRam(core, ports.fetchPages);
+  const outbox = new Outbox();
+  const self = (): Kernel => kernel;
+  const kernel: Kernel = {
+    state,
+    config: state.config,
+    core,
+    ram,
+    outbox,
+    ring,
+    trace: ring,
+    subject: null,
+    hal: createHal({ core, ram, clock, uart: hardware.uart, trace: ring }),
+    content: ports.content,
+    mm,
+    threads,
+    sched,
+    files,
+    random,
+    systemCalls,
+    readyQueue: createReadyQueue(self),
+    taskResources: taskResources(self),
+    outlet: outletTo(outbox),
+  };
+  return kernel;
+}

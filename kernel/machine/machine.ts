@@ -1,0 +1,135 @@
+/**
+ * A machine: the kernel, behind the methods that hosts use (face.ts).
+ *
+ * The border: no exception of the kernel leaves it. A broken invariant freezes the machine, which is itself a
+ * state that replays to itself. Only what a port threw (the host could not deliver) goes back to the host; the
+ * machine in memory is then half-way through something and must be thrown away and restored.
+ */
+import type { Core } from "../hardware/cpu/core.ts";
+import { PageFlag } from "../hardware/cpu/core.ts";
+import { pageBytes } from "../hal/types.ts";
+import { assert } from "../lib/assert.ts";
+import { decodePlain, encodePlain } from "../lib/codec.ts";
+import { addImage } from "../mm/images.ts";
+import { activateSpace } from "../sched/sched.ts";
+import { getThread } from "../thread/blocking.ts";
+import { machineFrozen } from "../trace/events/machine.ts";
+import { setFile } from "../vfs/paths.ts";
+import { applyInput } from "./apply.ts";
+import { addressMap } from "./catalogue.ts";
+import type { Machine, MachineMemory, MachinePorts } from "./face.ts";
+import { listTasks, positionOf, summarize } from "./inspect.ts";
+import { assembleKernel, type Kernel } from "./kernel.ts";
+import { listRegions, readPhysical, readVirtual } from "./memory.ts";
+import { runKernel } from "./run.ts";
+import { initState, type MachineState } from "./state.ts";
+import type { ApplyResult, MachineConfig, RunStop } from "./types.ts";
+
+/** Remembers what a port threw, to tell it from the kernel's own bugs. */
+function watchPorts(ports: MachinePorts): { ports: MachinePorts; isHostError(error: unknown): boolean } {
+  let thrown: unknown;
+  const watched =
+    <Args extends unknown[], Result>(port: (...args: Args) => Result) =>
+    (...args: Args): Result => {
+      try {
+        return port(...args);
+      } catch (error) {
+        thrown = error;
+        throw error;
+      }
+    };
+  return {
+    ports: { ...ports, content: watched(ports.content), fetchPages: watched(ports.fetchPages) },
+    isHostError: (error) => error !== undefined && error === thrown,
+  };
+}
+
+function freeze(k: Kernel, error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  k.state.control.frozen = message;
+  if (k.trace.on(machineFrozen)) k.trace.write(machineFrozen, { message });
+  return message;
+}
+
+const memoryOf = (core: Core): MachineMemory => ({
+  pages: core.pageFlags.length,
+  pageBytes,
+  isPresent: (page) => (core.pageFlags[page]! & PageFlag.present) !== 0,
+  isDirty: (page) => (core.pageFlags[page]! & PageFlag.dirty) !== 0,
+  page: (page) => core.ram.subarray(page * pageBytes, (page + 1) * pageBytes),
+  clearDirty: () => core.clearDirty(),
+});
+
+function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machine {
+  const { control } = k.state;
+  const refused = (message: string): ApplyResult => ({ ok: false, error: { code: "failedPrecondition", field: "", message } });
+
+  return {
+    config: k.config,
+    memory: memoryOf(k.core),
+    position: () => positionOf(k),
+    summary: () => summarize(k),
+    apply(input) {
+      if (control.frozen !== null) return refused(`the machine is frozen: ${control.frozen}`);
+      try {
+        return applyInput(k, input);
+      } catch (error) {
+        if (isHostError(error)) throw error;
+        freeze(k, error);
+        return { ok: true }; // it had its effect, and will have it again in a replay
+      }
+    },
+    run(limit): RunStop {
+      if (control.frozen !== null) return { kind: "frozen", message: control.frozen };
+      try {
+        return runKernel(k, limit);
+      } catch (error) {
+        if (isHostError(error)) throw error;
+        return { kind: "frozen", message: freeze(k, error) };
+      }
+    },
+    providePage: (page, bytes) => k.ram.provide(page, bytes),
+    drainOutputs: () => k.outbox.drain(),
+    setTraceMask: (mask) => k.ring.setMask(mask),
+    drainTrace: () => k.ring.drain(),
+    tasks: () => listTasks(k),
+    regions: (task) => listRegions(k, task),
+    readPhysical: (address, length) => readPhysical(k, address, length),
+    readVirtual: (task, address, length) => readVirtual(k, task, address, length),
+    encodeState() {
+      k.state.hardware.harts = [k.core.saveHart()];
+      return encodePlain(k.state);
+    },
+  };
+}
+
+function createCore(config: MachineConfig, ports: MachinePorts): Core {
+  assert(config.memoryBytes > 0 && config.memoryBytes % 2 ** 20 === 0, "memoryBytes is a positive multiple of 1 MiB");
+  return ports.createCore({ ramPages: config.memoryBytes / pageBytes, ramBase: addressMap.ram.base });
+}
+
+/** A new machine: RAM is zero, nothing runs, and it is not paused. */
+export function createMachine(config: MachineConfig, hostPorts: MachinePorts): Machine {
+  const { ports, isHostError } = watchPorts(hostPorts);
+  const core = createCore(config, ports);
+  for (let page = 0; page < core.pageFlags.length; page++) core.pageFlags[page]! |= PageFlag.present;
+  const kernel = assembleKernel(initState(config), core, ports);
+  for (const { path, content, size, mode } of config.files) setFile(kernel, { path, image: addImage(kernel, content, size), size, mode });
+  return machineOver(kernel, isHostError);
+}
+
+/** A machine as `encodeState` left it. Pages for which `isZero` is false are fetched when they are touched. */
+export function restoreMachine(encoded: Uint8Array, hostPorts: MachinePorts, isZero: (page: number) => boolean): Machine {
+  const { ports, isHostError } = watchPorts(hostPorts);
+  const state = decodePlain(encoded) as MachineState;
+  assert(state.version === 1, `a machine's state of version 1, not ${state.version}`);
+  const core = createCore(state.config, ports);
+  for (let page = 0; page < core.pageFlags.length; page++) {
+    if (isZero(page)) core.pageFlags[page]! |= PageFlag.present;
+    else core.pageFlags[page]! &= ~PageFlag.present;
+  }
+  core.loadHart(state.hardware.harts[0]!);
+  const kernel = assembleKernel(state, core, ports);
+  if (kernel.sched.current !== null) activateSpace(kernel, getThread(kernel, kernel.sched.current));
+  return machineOver(kernel, isHostError);
+}

@@ -1,0 +1,50 @@
+/** Outputs until the host takes them. Not part of the state: they follow from it and the journal. */
+import type { Output } from "./types.ts";
+
+type Console = Extract<Output, { kind: "console" }>;
+
+function join(parts: readonly Console[]): Console {
+  if (parts.length === 1) return parts[0]!;
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.bytes.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part.bytes, at);
+    at += part.bytes.length;
+  }
+  return { ...parts[0]!, bytes };
+}
+
+/** Console outputs of one task that follow one another become one. */
+function coalesce(outputs: readonly Output[]): Output[] {
+  const joined: Output[] = [];
+  let run: Console[] = [];
+  for (const output of outputs) {
+    if (output.kind === "console" && (run.length === 0 || run[0]!.task === output.task)) {
+      run.push(output);
+      continue;
+    }
+    if (run.length > 0) joined.push(join(run));
+    run = output.kind === "console" ? [output] : [];
+    if (output.kind !== "console") joined.push(output);
+  }
+  if (run.length > 0) joined.push(join(run));
+  return joined;
+}
+
+export class Outbox {
+  #outputs: Output[] = [];
+  /** Bytes that wait, about. */
+  bytes = 0;
+
+  put(output: Output): void {
+    this.#outputs.push(output);
+    if (output.kind === "console") this.bytes += output.bytes.length;
+  }
+
+  drain(): Output[] {
+    const outputs = coalesce(this.#outputs);
+    this.#outputs = [];
+    this.bytes = 0;
+    return outputs;
+  }
+}

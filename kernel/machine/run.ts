@@ -1,0 +1,161 @@
+/**
+ * The run loop.
+ *
+ * Must hold: where a host cuts a run changes nothing. So everything that costs no instruction and no time is done
+ * at once, by `settle`, after every input and before every stop; the only two things that `run` adds are executing
+ * instructions and skipping idle time, and both stop exactly at a limit. Instructions are bounded by both limits,
+ * skipping only by time, so that (instructions, time) of any stop, given as limit, leads to the very same state.
+ */
+import { resumeThread } from "../entry/syscall.ts";
+import { dieOf } from "../entry/fault.ts";
+import { handleTrap } from "../entry/trap.ts";
+import * as clocks from "../hardware/clock/clock.ts";
+import type { ThreadId } from "../lib/ids.ts";
+import { assert } from "../lib/assert.ts";
+import { limits } from "../lib/limits.ts";
+import { signals } from "../lib/signals.ts";
+import { schedule } from "../sched/sched.ts";
+import { getThread, timeOut } from "../thread/blocking.ts";
+import type { Thread } from "../thread/state.ts";
+import { taskOf } from "../thread/tasks.ts";
+import { machineIdle, machinePaused, timerFired } from "../trace/events/machine.ts";
+import type { RunLimit } from "./face.ts";
+import type { Kernel } from "./kernel.ts";
+import type { RunStop } from "./types.ts";
+
+/** The most that one entry into user mode executes (the core takes a 31-bit budget). */
+const coreBudget = 2 ** 31 - 1;
+/** Page faults that one instruction can take on its way: fetch and data, each over two pages; and room. */
+const faultsPerInstruction = 16;
+
+export function pauseMachine(k: Kernel, reason: "requested" | "limit"): void {
+  const { control } = k.state;
+  control.paused = true;
+  control.reason = reason;
+  control.untilInstructions = null;
+  control.untilTimeNs = null;
+  if (k.trace.on(machinePaused)) k.trace.write(machinePaused, { reason });
+  k.outbox.put({ kind: "paused", reason });
+}
+
+function fireDueEvents(k: Kernel): void {
+  for (let event = clocks.takeDue(k.state.clock); event !== null; event = clocks.takeDue(k.state.clock)) {
+    if (k.trace.on(timerFired)) k.trace.write(timerFired, { kind: event.kind, subject: event.subject });
+    timeOut(k, event.subject as ThreadId);
+  }
+}
+
+function resumeRemote(k: Kernel): boolean {
+  const id = k.threads.remoteReady.shift();
+  if (id === undefined) return false;
+  k.subject = getThread(k, id);
+  resumeThread(k, k.subject);
+  k.subject = null;
+  return true;
+}
+
+const timeLimit = (k: Kernel): number => k.state.control.untilTimeNs ?? limits.timeNs;
+
+function reachedControlLimit(k: Kernel): boolean {
+  const { clock, control } = k.state;
+  return clock.instructions >= (control.untilInstructions ?? Number.POSITIVE_INFINITY) || clocks.timeNs(clock) >= timeLimit(k);
+}
+
+/** One thread goes on after a wait, or ends by its task's limit: false when the current one has just to execute. */
+function prepare(k: Kernel, thread: Thread): boolean {
+  const task = taskOf(k, thread);
+  k.subject = thread;
+  const spent = task.limits.instructions !== 0 && task.instructions >= task.limits.instructions;
+  const resumes = thread.resume !== null;
+  if (spent) dieOf(k, thread, signals.SIGXCPU, 0n, `the limit of ${task.limits.instructions} instructions is used up`);
+  else if (resumes) resumeThread(k, thread);
+  k.subject = null;
+  return spent || resumes;
+}
+
+/** Does all that happens at the current position. Afterwards `sched.current` has to execute, or nobody can. */
+export function settle(k: Kernel): void {
+  for (;;) {
+    fireDueEvents(k);
+    if (resumeRemote(k)) continue;
+    if (!k.state.control.paused && reachedControlLimit(k)) pauseMachine(k, "limit");
+    if (k.state.control.paused) return;
+    const thread = schedule(k);
+    if (thread === null || !prepare(k, thread)) return;
+  }
+}
+
+/** Nobody can run: skips to what comes next. False when nothing will. */
+function skipIdleTime(k: Kernel, limit: RunLimit): boolean {
+  const { clock, control } = k.state;
+  const from = clocks.timeNs(clock);
+  const next = Math.min(clocks.nextDueNs(clock), control.untilTimeNs ?? Number.POSITIVE_INFINITY);
+  if (next === Number.POSITIVE_INFINITY) return false;
+  const to = Math.min(next, limit.timeNs, limits.timeNs);
+  clocks.skipTo(clock, to);
+  // Told when the idleness ends, not where a host cut it.
+  if (to === next && k.trace.on(machineIdle)) k.trace.write(machineIdle, { fromNs: BigInt(from), toNs: BigInt(to) });
+  return true;
+}
+
+function budgetOf(k: Kernel, thread: Thread, limit: RunLimit): number {
+  const { clock, control } = k.state;
+  const task = taskOf(k, thread);
+  const now = clocks.timeNs(clock);
+  const nextNs = Math.min(clocks.nextDueNs(clock), limit.timeNs, timeLimit(k));
+  const lastInstruction = Math.min(limit.instructions, control.untilInstructions ?? Number.POSITIVE_INFINITY);
+  const left = task.limits.instructions === 0 ? coreBudget : task.limits.instructions - task.instructions;
+  return Math.min(k.sched.quantumLeft, left, coreBudget, lastInstruction - clock.instructions, (nextNs - now) / clocks.nsPerInstruction);
+}
+
+/** Absent pages that the next instructions are likely to touch, too. */
+function pagesFrom(k: Kernel, page: number): number[] {
+  const pages: number[] = [];
+  for (let next = page; next < k.ram.pages && pages.length < limits.readAheadPages && !k.ram.isPresent(next); next++) pages.push(next);
+  assert(pages.length > 0, "a page that is needed is not present");
+  return pages;
+}
+
+/** Executes the current thread until something comes up; the pages that are missing, if that was it. */
+function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress): number[] | null {
+  const { clock } = k.state;
+  const { trap, executed } = k.hal.hart.run(budgetOf(k, thread, limit), { instructions: clock.instructions, timeNs: clocks.timeNs(clock) });
+  clock.instructions += executed;
+  k.sched.quantumLeft -= executed;
+  thread.instructions += executed;
+  taskOf(k, thread).instructions += executed;
+  progress.faults = executed === 0 && trap.kind === "pageFault" ? progress.faults + 1 : 0;
+  assert(progress.faults < faultsPerInstruction, "a page fault that was resolved does not come again");
+  if (trap.kind === "needPage") return pagesFrom(k, trap.page);
+  if (trap.kind === "budget") return null;
+  progress.entries += 1;
+  k.subject = thread;
+  handleTrap(k, thread, trap);
+  k.subject = null;
+  return null;
+}
+
+interface Progress {
+  entries: number;
+  /** Page faults since an instruction was last executed. */
+  faults: number;
+}
+
+export function runKernel(k: Kernel, limit: RunLimit): RunStop {
+  const { clock, control } = k.state;
+  const progress: Progress = { entries: 0, faults: 0 };
+  for (;;) {
+    settle(k);
+    if (control.paused) return { kind: "paused" };
+    if (clocks.timeNs(clock) >= limit.timeNs) return { kind: "limit" };
+    const { current } = k.sched;
+    if (current === null) {
+      if (!skipIdleTime(k, limit)) return { kind: "idle" };
+      continue;
+    }
+    if (clock.instructions >= limit.instructions) return { kind: "limit" };
+    if (progress.entries >= limits.entriesPerRun || k.outbox.bytes >= limits.pendingOutputBytes) return { kind: "limit" };
+    const missing = execute(k, getThread(k, current), limit, progress);
+    if (missing !== null) return { kind: "needPages", pages: missing };
+  }
+}

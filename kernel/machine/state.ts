@@ -1,0 +1,56 @@
+/**
+ * Everything that a machine is, but for the bytes of its RAM: one tree of plain data.
+ *
+ * Only null, boolean, number, bigint, string, array, plain record, Map with scalar keys, typed array. No object is
+ * reachable twice; references are ids. Version 1 is read for ever.
+ */
+import { type ClockState, initClock } from "../hardware/clock/state.ts";
+import type { HartState } from "../hardware/cpu/core.ts";
+import { initUart, type UartState } from "../hardware/uart/state.ts";
+import { pageBytes } from "../hal/types.ts";
+import { initRandom, type RandomState } from "../lib/random.ts";
+import { initMm, type MmState } from "../mm/state.ts";
+import { initSched, type SchedState } from "../sched/state.ts";
+import { initThreads, type ThreadsState } from "../thread/state.ts";
+import { type FilesState, initFiles } from "../vfs/state.ts";
+import type { MachineConfig } from "./types.ts";
+
+/** What the host's control inputs decided. */
+export interface ControlState {
+  paused: boolean;
+  /** Why, in the words of the `paused` output. */
+  reason: "" | "requested" | "limit";
+  untilInstructions: number | null;
+  untilTimeNs: number | null;
+  /** What broke, when an invariant of the kernel did. */
+  frozen: string | null;
+}
+
+export interface MachineState {
+  version: 1;
+  config: MachineConfig;
+  clock: ClockState;
+  control: ControlState;
+  hardware: { harts: HartState[]; uart: UartState };
+  kernel: { mm: MmState; threads: ThreadsState; sched: SchedState; files: FilesState };
+  random: RandomState;
+  trace: { sequence: number };
+}
+
+const copyConfig = (config: MachineConfig): MachineConfig => ({
+  ...config,
+  environment: [...config.environment],
+  files: config.files.map((file) => ({ ...file })),
+  limits: { ...config.limits },
+});
+
+export const initState = (config: MachineConfig): MachineState => ({
+  version: 1,
+  config: copyConfig(config),
+  clock: initClock(),
+  control: { paused: false, reason: "", untilInstructions: null, untilTimeNs: null, frozen: null },
+  hardware: { harts: [], uart: initUart() },
+  kernel: { mm: initMm(config.memoryBytes / pageBytes), threads: initThreads(), sched: initSched(), files: initFiles() },
+  random: initRandom(config.seed),
+  trace: { sequence: 0 },
+});

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import { hexDump } from "../../api/cli/hex.ts";
+import { list, oneLine, table } from "../../api/cli/output.ts";
+
+interface Row {
+  id: string;
+  size: number;
+}
+
+describe("what is printed for people", () => {
+  it("aligns columns, numbers to the right", () => {
+    const columns = [
+      { title: "ID", value: (row: Row) => row.id },
+      { title: "SIZE", value: (row: Row) => String(row.size), align: "right" as const },
+    ];
+    const text = table(columns, [
+      { id: "m-1", size: 5 },
+      { id: "m-1000", size: 12345 },
+    ]);
+    expect(text.split("\n")).toEqual(["ID       SIZE", "m-1         5", "m-1000  12345"]);
+  });
+
+  it("leaves out what is empty", () => {
+    expect(
+      list([
+        ["name", ""],
+        ["machine", "m-1"],
+      ]),
+    ).toBe("machine  m-1");
+  });
+
+  it("lets no escape sequence of somebody else reach the terminal", () => {
+    expect(oneLine("\u001b[31mred\u009b0m\n")).toBe("\\x1b[31mred\\x9b0m\\x0a");
+    expect(table([{ title: "NAME", value: (name: string) => name }], ["\u001b]0;title\u0007"])).not.toContain("\u001b");
+  });
+
+  it("shows bytes with their addresses and their text", () => {
+    expect(hexDump(new TextEncoder().encode("Hello, machine!\n!"), 0x8000_0000n).split("\n")).toEqual([
+      "80000000  48 65 6c 6c 6f 2c 20 6d 61 63 68 69 6e 65 21 0a  Hello, machine!.",
+      "80000010  21                                               !",
+    ]);
+  });
+});

@@ -1,0 +1,25 @@
+/** Compiles guest programs for tests: static riscv64 Linux executables, kept in .cache/guest by the content of their source. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const compiler = "riscv64-linux-gnu-gcc";
+const cache = fileURLToPath(new URL("../../.cache/guest/", import.meta.url));
+
+export const hasCompiler: boolean = spawnSync(compiler, ["--version"]).status === 0;
+
+/** The executable of test/guest/<name>.c, or of assembler with ".S". */
+export function guest(name: string, ...options: string[]): Uint8Array {
+  const source = fileURLToPath(new URL(name.includes(".") ? name : `${name}.c`, import.meta.url));
+  const flags = ["-static", "-O2", "-pthread", ...options];
+  const key = createHash("sha256").update(readFileSync(source)).update(flags.join(" ")).digest("hex").slice(0, 20);
+  const file = `${cache}${name.replace(/\W/g, "-")}-${key}`;
+  if (!existsSync(file)) {
+    mkdirSync(cache, { recursive: true });
+    const temporary = `${file}.${process.pid}`;
+    execFileSync(compiler, [...flags, "-o", temporary, source, "-lm"], { stdio: ["ignore", "ignore", "pipe"] });
+    renameSync(temporary, file);
+  }
+  return new Uint8Array(readFileSync(file));
+}
