@@ -102,6 +102,11 @@ export class TraceSubscription {
   /** What has gathered; waits for something if there is nothing. Empty: the signal aborted, or it ended. */
   async take(signal: AbortSignal): Promise<TraceItem[]> {
     while (this.#items.length === 0 && this.ended === null && !signal.aborted) await this.#bell.next(signal);
+    return this.poll();
+  }
+
+  /** The same without waiting. */
+  poll(): TraceItem[] {
     const items = this.#items;
     this.#items = [];
     this.#bytes = 0;

@@ -2,7 +2,7 @@
  * What can be said about a filter's expression before any event is seen: names that do not exist, and loops inside
  * loops, which a short expression could make run for hours.
  */
-import type { parse } from "@bufbuild/cel";
+import { celEnv, type parse } from "@bufbuild/cel";
 import { catalogue } from "../../kernel/trace/index.ts";
 
 export type ParsedFilter = ReturnType<typeof parse>;
@@ -42,6 +42,13 @@ const typeNames = [
   "google",
 ];
 
+/** What CEL's standard library has, and its own operators. */
+export const environment = celEnv();
+
+const isFunction = (name: string): boolean =>
+  name.startsWith("@") || operators.includes(name) || environment.funcs.find(name) !== undefined;
+const operators: readonly string[] = ["_?_:_", "_&&_", "_||_", "_==_", "_!=_", "_[_]", "@in", "!_", "-_"];
+
 const fieldNames = new Set(catalogue.flatMap((type) => Object.keys(type.fields)));
 
 interface Scope {
@@ -78,6 +85,7 @@ function check(expr: Expr, scope: Scope): Found | null {
     case "selectExpr":
       return checkSelect(kind.value.operand, kind.value.field, id, scope);
     case "callExpr":
+      if (!isFunction(kind.value.function)) return { message: `there is no function "${kind.value.function}"`, id };
       return checkAll([kind.value.target, ...kind.value.args], scope);
     case "listExpr":
       return checkAll(kind.value.elements, scope);

@@ -9,7 +9,7 @@
  * that fails on an event (a field that this event has not) does not match it. `trace.gap` always matches: whoever
  * follows must learn that events are missing.
  */
-import { type CelEnv, type CelInput, celEnv, celUint, isCelError, parse, plan } from "@bufbuild/cel";
+import { type CelInput, celUint, isCelError, parse, plan } from "@bufbuild/cel";
 import {
   type Category,
   catalogue,
@@ -19,7 +19,7 @@ import {
   type FieldValue,
   maskOf,
 } from "../../kernel/trace/index.ts";
-import { checkExpression, type ParsedFilter } from "./filter-check.ts";
+import { checkExpression, environment, type ParsedFilter } from "./filter-check.ts";
 
 export interface TraceFilterSpec {
   /** Empty: all. */
@@ -86,7 +86,7 @@ function filterOf(spec: TraceFilterSpec, expression: Expression | null): Compile
   };
 }
 
-/** The value on an event; null when evaluating failed. */
+/** The value on an event, or CEL's error. */
 type Expression = (event: DecodedEvent) => unknown;
 
 function compileExpression(source: string): { evaluate: Expression } | Extract<FilterResult, { ok: false }> {
@@ -98,23 +98,26 @@ function compileExpression(source: string): { evaluate: Expression } | Extract<F
   if ("message" in parsed) return problem(parsed.message, parsed.position);
   const objection = checkExpression(parsed.filter);
   if (objection !== null) return problem(objection.message, objection.position);
-  let evaluate: Expression;
   try {
     const run = plan(environment, parsed.filter.expr);
-    evaluate = (event) => {
-      const value = run(bindingsOf(event));
-      return isCelError(value) ? null : value;
-    };
+    const tried = tryOut((event) => run(bindingsOf(event)));
+    if (tried !== null) return problem(tried, 0);
+    return { evaluate: (event) => run(bindingsOf(event)) };
   } catch (error) {
     return problem(firstLine(error));
   }
-  const other = probes.map(evaluate).find((value) => value !== null && typeof value !== "boolean");
-  if (other !== undefined)
-    return problem("the expression has to give true or false; compare the value with something", 0);
-  return { evaluate };
 }
 
-const environment: CelEnv = celEnv();
+/** What an event of each kind shows about an expression: that it gives no truth value, or can give nothing at all. */
+function tryOut(evaluate: Expression): string | null {
+  const results = probes.map(evaluate);
+  const values = results.filter((result) => !isCelError(result));
+  if (values.some((value) => typeof value !== "boolean")) {
+    return "the expression has to give true or false; compare the value with something";
+  }
+  const mismatch = results.find((result) => isCelError(result) && result.message.includes("no matching overload"));
+  return values.length === 0 && isCelError(mismatch) ? firstLine(mismatch) : null;
+}
 
 function parseExpression(source: string): { filter: ParsedFilter } | { message: string; position: number | null } {
   let depth = 0;

@@ -5,4 +5,5 @@ import { linuxTable } from "./linux/table.ts";
 export type { SystemCallInfo, SystemCallParameter } from "./define/syscall.ts";
 
 /** By number. */
-export const systemCallCatalogue = (): SystemCallInfo[] => linuxTable.map(describeRow).sort((a, b) => a.number - b.number);
+export const systemCallCatalogue = (): SystemCallInfo[] =>
+  linuxTable.map(describeRow).sort((a, b) => a.number - b.number);

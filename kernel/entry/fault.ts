@@ -1,13 +1,13 @@
 /** Faults of programs: resolved by memory management, or the end of the task with a signal and a reason. */
 import { type Access, pageBytes, type Trap } from "../hal/types.ts";
 import { alignDown, hex } from "../lib/bits.ts";
+import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
 import { type FaultResult, resolveFault } from "../mm/fault.ts";
 import { findRegion } from "../mm/regions.ts";
 import { getSpace, stackTop } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { userRange } from "../mm/user.ts";
-import { limits } from "../lib/limits.ts";
 import type { Task, Thread } from "../thread/state.ts";
 import { killTask, taskOf } from "../thread/tasks.ts";
 import { faultFatal, faultPage } from "../trace/events/fault.ts";
@@ -29,7 +29,8 @@ const overflowBytes = 1024 * 1024;
 function reason(k: EntryKernel, space: Space, address: bigint, result: FaultResult): string {
   const number = userRange(k, address, 1);
   if (result === "beyondFile") return "beyond the end of the mapped file";
-  if (result === "forbidden") return `not permitted: ${findRegion(space.regions, number ?? 0)?.name || "the mapping"} does not allow it`;
+  if (result === "forbidden")
+    return `not permitted: ${findRegion(space.regions, number ?? 0)?.name || "the mapping"} does not allow it`;
   const stackBottom = stackTop(k) - limits.stackBytes;
   if (number !== null && number < stackBottom && number >= stackBottom - overflowBytes) return "stack overflow";
   return "not mapped";

@@ -8,7 +8,7 @@
  * registers with the wait as its progress. For a remote task the same happens, but the result goes to the client.
  */
 import type { Call, Outcome, Outs } from "../abi/define/outcome.ts";
-import { type Decoding, resultOf, showResult, type SystemCall } from "../abi/define/syscall.ts";
+import { type Decoding, resultOf, type SystemCall, showResult } from "../abi/define/syscall.ts";
 import type { LinuxKernel } from "../abi/linux/kernel.ts";
 import { toSigned64 } from "../lib/bits.ts";
 import { errnoOf, errnoResult } from "../lib/errno.ts";
@@ -42,13 +42,26 @@ export function dispatch(k: EntryKernel, thread: Thread): void {
   const call: Call = { task, thread, progress };
   const decoding = row.decode(k, call, raw);
   if (k.trace.on(syscallEnter)) {
-    k.trace.write(syscallEnter, { number: row.nr.rv64, name: row.name, text: row.show(decoding, raw), restarted: progress !== null });
+    k.trace.write(syscallEnter, {
+      number: row.nr.rv64,
+      name: row.name,
+      text: row.show(decoding, raw),
+      restarted: progress !== null,
+    });
   }
-  const outcome: Outcome<Outs> = decoding.errno === null ? row.run(k, decoding, call) : { kind: "fail", errno: decoding.errno };
+  const outcome: Outcome<Outs> =
+    decoding.errno === null ? row.run(k, decoding, call) : { kind: "fail", errno: decoding.errno };
   settle(k, row, call, raw, decoding, outcome);
 }
 
-function settle(k: EntryKernel, row: Row, call: Call, raw: readonly bigint[], decoding: Decoding, outcome: Outcome<Outs>): void {
+function settle(
+  k: EntryKernel,
+  row: Row,
+  call: Call,
+  raw: readonly bigint[],
+  decoding: Decoding,
+  outcome: Outcome<Outs>,
+): void {
   if (outcome.kind === "gone") return;
   if (outcome.kind === "blocked") {
     block(k, call.thread, outcome.wait);
@@ -63,7 +76,8 @@ function settle(k: EntryKernel, row: Row, call: Call, raw: readonly bigint[], de
   }
   const watched = k.trace.on(syscallExit);
   const text = watched || call.thread.call !== null ? row.show(decoding, raw, out) + showResult(value) : "";
-  if (watched) k.trace.write(syscallExit, { number: row.nr.rv64, name: row.name, value, error: errnoOf(value) ?? "", text });
+  if (watched)
+    k.trace.write(syscallExit, { number: row.nr.rv64, name: row.name, value, error: errnoOf(value) ?? "", text });
   finish(k, call.thread, value, text);
 }
 

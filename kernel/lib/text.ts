@@ -10,7 +10,15 @@ const smallest = [0, 0, 0x80, 0x800, 0x10000];
 
 /** Length of the sequence that starts with this byte, or 0. */
 const sequenceLength = (lead: number): number =>
-  lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+  lead < 0x80
+    ? 1
+    : lead >= 0xc2 && lead < 0xe0
+      ? 2
+      : lead >= 0xe0 && lead < 0xf0
+        ? 3
+        : lead >= 0xf0 && lead < 0xf5
+          ? 4
+          : 0;
 
 export function decodeText(bytes: Uint8Array): string {
   let text = "";
@@ -25,14 +33,27 @@ export function decodeText(bytes: Uint8Array): string {
     let code = length === 0 ? -1 : lead & (0xff >> (length + 1));
     let used = 1;
     while (used < length && (bytes[at + used] ?? 0) >> 6 === 2) code = (code << 6) | (bytes[at + used++]! & 63);
-    const valid = length > 0 && used === length && code >= smallest[length]! && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff);
+    const valid =
+      length > 0 &&
+      used === length &&
+      code >= smallest[length]! &&
+      code <= 0x10ffff &&
+      !(code >= 0xd800 && code <= 0xdfff);
     text += valid ? String.fromCodePoint(code) : "\ufffd";
     at += valid ? length : Math.max(1, Math.min(used, 1));
   }
   return text;
 }
 
-const escapes: Readonly<Record<number, string>> = { 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\" };
+const escapes: Readonly<Record<number, string>> = {
+  9: "\\t",
+  10: "\\n",
+  11: "\\v",
+  12: "\\f",
+  13: "\\r",
+  34: '\\"',
+  92: "\\\\",
+};
 
 /** Bytes as a quoted C string, cut like strace cuts them. */
 export function quoteBytes(bytes: Uint8Array, most = 32): string {
@@ -43,7 +64,8 @@ export function quoteBytes(bytes: Uint8Array, most = 32): string {
     const next = bytes[i + 1];
     if (escapes[byte] !== undefined) text += escapes[byte];
     else if (byte >= 32 && byte < 127) text += String.fromCharCode(byte);
-    else if (i + 1 < shown && next !== undefined && next >= 48 && next <= 57) text += `\\${byte.toString(8).padStart(3, "0")}`;
+    else if (i + 1 < shown && next !== undefined && next >= 48 && next <= 57)
+      text += `\\${byte.toString(8).padStart(3, "0")}`;
     else text += `\\${byte.toString(8)}`;
   }
   return bytes.length > most ? `${text}"...` : `${text}"`;

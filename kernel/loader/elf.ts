@@ -66,25 +66,38 @@ const typeNames: Readonly<Record<number, string>> = {
 };
 
 function readHeader(view: DataView, isa: InstructionSet): Header {
-  if (view.byteLength < 4 || view.getUint32(0, false) !== 0x7f454c46) refuse("the file does not begin with the ELF magic 7f 45 4c 46");
-  if (view.byteLength < headerBytes) refuse(`the file is cut off: ${view.byteLength} bytes, but an ELF header has ${headerBytes}`);
+  if (view.byteLength < 4 || view.getUint32(0, false) !== 0x7f454c46)
+    refuse("the file does not begin with the ELF magic 7f 45 4c 46");
+  if (view.byteLength < headerBytes)
+    refuse(`the file is cut off: ${view.byteLength} bytes, but an ELF header has ${headerBytes}`);
   if (view.getUint8(4) !== 2) refuse(`ELF class ${view.getUint8(4)} at offset 4: only 64-bit files (class 2) run here`);
-  if (view.getUint8(5) !== 1) refuse(`ELF data encoding ${view.getUint8(5)} at offset 5: only little-endian files (1) run here`);
+  if (view.getUint8(5) !== 1)
+    refuse(`ELF data encoding ${view.getUint8(5)} at offset 5: only little-endian files (1) run here`);
   if (view.getUint8(6) !== 1) refuse(`ELF version ${view.getUint8(6)} at offset 6: only version 1 is known`);
   const machine = view.getUint16(18, true);
-  if (machine !== isa.elfMachine) refuse(`ELF machine ${machine} at offset 18: this is not a ${isa.elfMachineName} program (${isa.elfMachine})`);
+  if (machine !== isa.elfMachine)
+    refuse(`ELF machine ${machine} at offset 18: this is not a ${isa.elfMachineName} program (${isa.elfMachine})`);
   const type = view.getUint16(16, true);
-  if (type !== Type.executable && type !== Type.shared) refuse(`ELF type ${type} at offset 16: the file is ${typeNames[type] ?? "of an unknown type"}`);
+  if (type !== Type.executable && type !== Type.shared)
+    refuse(`ELF type ${type} at offset 16: the file is ${typeNames[type] ?? "of an unknown type"}`);
   const size = view.getUint16(54, true);
   if (size !== entryBytes) refuse(`program header size ${size} at offset 54: it must be ${entryBytes}`);
   const count = view.getUint16(56, true);
   if (count === 0) refuse("the file has no program headers: nothing says what to load");
-  if (count > limits.programHeaders) refuse(`${count} program headers at offset 56: at most ${limits.programHeaders} are read`);
+  if (count > limits.programHeaders)
+    refuse(`${count} program headers at offset 56: at most ${limits.programHeaders} are read`);
   const tableOffset = saturate(view.getBigUint64(32, true));
   if (tableOffset + count * entryBytes > view.byteLength) {
-    refuse(`the program header table (offset ${tableOffset}, ${count} entries) lies outside the file of ${view.byteLength} bytes`);
+    refuse(
+      `the program header table (offset ${tableOffset}, ${count} entries) lies outside the file of ${view.byteLength} bytes`,
+    );
   }
-  return { position: type === Type.shared ? "independent" : "fixed", entry: saturate(view.getBigUint64(24, true)), tableOffset, count };
+  return {
+    position: type === Type.shared ? "independent" : "fixed",
+    entry: saturate(view.getBigUint64(24, true)),
+    tableOffset,
+    count,
+  };
 }
 
 function readProgramHeaders(view: DataView, { tableOffset, count }: Header): ProgramHeader[] {
@@ -108,10 +121,14 @@ const permissionsOf = (flags: number): Permissions =>
 function toSegment(header: ProgramHeader, index: number, fileSize: number, lowest: number, highest: number): Segment {
   const { offset, address, fileBytes, memoryBytes } = header;
   const name = `segment ${index} (at ${hex(address)})`;
-  if (fileBytes > memoryBytes) refuse(`${name} has more bytes in the file (${fileBytes}) than in memory (${memoryBytes})`);
-  if (offset + fileBytes > fileSize) refuse(`${name} reaches beyond the file: offset ${offset} + ${fileBytes} > ${fileSize}`);
-  if (address % pageBytes !== offset % pageBytes) refuse(`${name} is misaligned: address and file offset ${hex(offset)} differ modulo ${pageBytes}`);
-  if (address + memoryBytes > highest) refuse(`${name} of ${memoryBytes} bytes ends beyond user memory (${hex(highest)})`);
+  if (fileBytes > memoryBytes)
+    refuse(`${name} has more bytes in the file (${fileBytes}) than in memory (${memoryBytes})`);
+  if (offset + fileBytes > fileSize)
+    refuse(`${name} reaches beyond the file: offset ${offset} + ${fileBytes} > ${fileSize}`);
+  if (address % pageBytes !== offset % pageBytes)
+    refuse(`${name} is misaligned: address and file offset ${hex(offset)} differ modulo ${pageBytes}`);
+  if (address + memoryBytes > highest)
+    refuse(`${name} of ${memoryBytes} bytes ends beyond user memory (${hex(highest)})`);
   const start = alignDown(address, pageBytes);
   if (start < lowest) refuse(`${name} lies below ${hex(lowest)}, where nothing may be mapped`);
   const lead = address - start;

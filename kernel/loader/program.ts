@@ -7,8 +7,8 @@ import { Permission, pageBytes, type SavedContext } from "../hal/types.ts";
 import { assert } from "../lib/assert.ts";
 import type { ImageId, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
-import { addRegion, createSpace, lowestAddress, stackTop } from "../mm/space.ts";
 import type { MmKernel } from "../mm/kernel.ts";
+import { addRegion, createSpace, lowestAddress, stackTop } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { copyOut } from "../mm/user.ts";
 import { type Bounds, type Executable, parseExecutable } from "./elf.ts";
@@ -27,7 +27,10 @@ const independentBase = 0x2a_aaaa_a000;
 /** Left free for the heap between a fixed program and what is mapped from above. */
 const heapRoom = 1024 * 1024;
 
-export function planProgram(k: Pick<MmKernel, "hal">, content: Uint8Array): { ok: true; executable: Executable } | { ok: false; message: string } {
+export function planProgram(
+  k: Pick<MmKernel, "hal">,
+  content: Uint8Array,
+): { ok: true; executable: Executable } | { ok: false; message: string } {
   const highest = stackTop(k) - limits.stackBytes - 2 * heapRoom;
   const bounds: Bounds = { lowest: lowestAddress, highest, independentBase };
   return parseExecutable(content, k.hal.isa, bounds);
@@ -53,13 +56,25 @@ export function loadProgram(
   const space = createSpace(k, task, options.frameLimit);
   assert(space !== null, "there was a frame for the top table");
   for (const { start, end, permissions, offset, fileBytes } of executable.segments) {
-    addRegion(k, space, { start, end, permissions, backing: { kind: "image", image: program.image, offset, fileBytes, beyond: "zero" }, name: program.path });
+    addRegion(k, space, {
+      start,
+      end,
+      permissions,
+      backing: { kind: "image", image: program.image, offset, fileBytes, beyond: "zero" },
+      name: program.path,
+    });
   }
   space.heapStart = executable.end;
   space.heapEnd = executable.end;
   const top = stackTop(k);
   const permissions = Permission.read | Permission.write;
-  addRegion(k, space, { start: top - limits.stackBytes, end: top, permissions, backing: { kind: "anonymous" }, name: "[stack]" });
+  addRegion(k, space, {
+    start: top - limits.stackBytes,
+    end: top,
+    permissions,
+    backing: { kind: "anonymous" },
+    name: "[stack]",
+  });
   const stack = buildStack({
     top,
     path: program.path,

@@ -7,13 +7,28 @@
  *           argument pointers, 0
  *     sp ─▶ argc                          (16-byte aligned)
  */
-import { encodeText } from "../lib/text.ts";
+
 import { alignDown } from "../lib/bits.ts";
+import { encodeText } from "../lib/text.ts";
 
 /** Numbers of the auxiliary vector's entries (include/uapi/linux/auxvec.h). */
 const Aux = {
-  phdr: 3, phent: 4, phnum: 5, pagesz: 6, base: 7, flags: 8, entry: 9, uid: 11, euid: 12, gid: 13, egid: 14, hwcap: 16,
-  clktck: 17, secure: 23, random: 25, execfn: 31,
+  phdr: 3,
+  phent: 4,
+  phnum: 5,
+  pagesz: 6,
+  base: 7,
+  flags: 8,
+  entry: 9,
+  uid: 11,
+  euid: 12,
+  gid: 13,
+  egid: 14,
+  hwcap: 16,
+  clktck: 17,
+  secure: 23,
+  random: 25,
+  execfn: 31,
 } as const;
 
 export interface StackPlan {
@@ -66,11 +81,23 @@ export function buildStack(plan: StackPlan): InitialStack {
   const args = plan.arguments.map((text) => strings.text(text));
   const random = strings.push(plan.random);
   const vector: [number, number][] = [
-    [Aux.hwcap, plan.hardwareCapabilities], [Aux.pagesz, plan.pageBytes], [Aux.clktck, clockTicks],
-    [Aux.phdr, plan.headersAddress], [Aux.phent, programHeaderBytes], [Aux.phnum, plan.headersCount],
-    [Aux.base, 0], [Aux.flags, 0], [Aux.entry, plan.entry],
-    [Aux.uid, plan.userId], [Aux.euid, plan.userId], [Aux.gid, plan.userId], [Aux.egid, plan.userId],
-    [Aux.secure, 0], [Aux.random, random], [Aux.execfn, execfn], [0, 0],
+    [Aux.hwcap, plan.hardwareCapabilities],
+    [Aux.pagesz, plan.pageBytes],
+    [Aux.clktck, clockTicks],
+    [Aux.phdr, plan.headersAddress],
+    [Aux.phent, programHeaderBytes],
+    [Aux.phnum, plan.headersCount],
+    [Aux.base, 0],
+    [Aux.flags, 0],
+    [Aux.entry, plan.entry],
+    [Aux.uid, plan.userId],
+    [Aux.euid, plan.userId],
+    [Aux.gid, plan.userId],
+    [Aux.egid, plan.userId],
+    [Aux.secure, 0],
+    [Aux.random, random],
+    [Aux.execfn, execfn],
+    [0, 0],
   ];
   const words = [args.length, ...args, 0, ...environment, 0, ...vector.flat()];
   const pointer = alignDown(strings.at - words.length * 8, 16);

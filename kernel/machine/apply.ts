@@ -32,7 +32,8 @@ function planConsole(k: Kernel, { bytes }: Of<"console">): Plan {
   const { uart } = k.state.hardware;
   if (uart.ended) return refuse("failedPrecondition", "bytes", "the console's input was ended before");
   const room = uarts.roomInUart(uart);
-  if (bytes.length > room) return refuse("exhausted", "bytes", `${bytes.length} bytes do not fit: ${room} can wait unread now`);
+  if (bytes.length > room)
+    return refuse("exhausted", "bytes", `${bytes.length} bytes do not fit: ${room} can wait unread now`);
   return perform(() => {
     uarts.receive(uart, k.trace, bytes);
     consoleChanged(k);
@@ -51,7 +52,8 @@ function planConsoleEnd(k: Kernel): Plan {
 const isCount = (value: number | null): boolean => value === null || (Number.isSafeInteger(value) && value >= 0);
 
 function planResume(k: Kernel, { untilInstructions, untilTimeNs }: Of<"resume">): Plan {
-  if (!isCount(untilInstructions)) return refuse("invalid", "untilInstructions", "must be a count of instructions or null");
+  if (!isCount(untilInstructions))
+    return refuse("invalid", "untilInstructions", "must be a count of instructions or null");
   if (!isCount(untilTimeNs)) return refuse("invalid", "untilTimeNs", "must be a time in nanoseconds or null");
   return perform(() => {
     const { control } = k.state;
@@ -78,7 +80,8 @@ function planCancel(k: Kernel, { call }: Of<"cancelCall">): Plan {
 function planKill(k: Kernel, { task: id, signal }: Of<"killTask">): Plan {
   const task = liveTask(k, id);
   if ("error" in task) return task;
-  if (!Number.isInteger(signal) || signal < 1 || signal > lastSignal) return refuse("invalid", "signal", `must be 1 to ${lastSignal}`);
+  if (!Number.isInteger(signal) || signal < 1 || signal > lastSignal)
+    return refuse("invalid", "signal", `must be 1 to ${lastSignal}`);
   return perform(() => killTask(k, task, signal));
 }
 

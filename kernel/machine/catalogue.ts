@@ -6,10 +6,14 @@ import type { TaskResource } from "../thread/kernel.ts";
 import { closeAll } from "../vfs/descriptors.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
 
-export { addressMap } from "../hardware/bus/map.ts";
 export { createHal } from "../hal/rv64/hal.ts";
+export { addressMap } from "../hardware/bus/map.ts";
 
 /** System calls by number. */
-export const systemCalls: ReadonlyMap<number, SystemCall<LinuxKernel>> = new Map(linuxTable.map((row) => [row.nr.rv64, row]));
+export const systemCalls: ReadonlyMap<number, SystemCall<LinuxKernel>> = new Map(
+  linuxTable.map((row) => [row.nr.rv64, row]),
+);
 
-export const taskResources = (k: () => FileKernel): readonly TaskResource[] => [{ release: (task) => closeAll(k(), task) }];
+export const taskResources = (k: () => FileKernel): readonly TaskResource[] => [
+  { release: (task) => closeAll(k(), task) },
+];

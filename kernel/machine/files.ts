@@ -3,15 +3,16 @@ import { limits } from "../lib/limits.ts";
 import { utf8Bound, writeUtf8 } from "../lib/utf8.ts";
 import { addImage } from "../mm/images.ts";
 import { normalize, setFile } from "../vfs/paths.ts";
-import { type Plan, refuse } from "./plan.ts";
 import type { Kernel } from "./kernel.ts";
+import { type Plan, refuse } from "./plan.ts";
 import type { FileSpec } from "./types.ts";
 
 const byteLength = (text: string): number => writeUtf8(new Uint8Array(utf8Bound(text.length)), 0, text, "clean");
 
 /** What is wrong with a path, or "". */
 function pathProblem(k: Kernel, path: string): string {
-  if (path.includes("\0") || byteLength(path) >= limits.pathBytes) return "must be shorter than 4096 bytes, without NUL";
+  if (path.includes("\0") || byteLength(path) >= limits.pathBytes)
+    return "must be shorter than 4096 bytes, without NUL";
   if (path === "/" || normalize(path, "/") !== path) return 'must be absolute, without "." and ".." and empty parts';
   for (const known of k.files.entries.keys()) {
     if (known.startsWith(`${path}/`)) return `is a directory: ${known} lies in it`;
@@ -24,11 +25,16 @@ export function planFile(k: Kernel, file: FileSpec): Plan {
   const { path, content, size, mode } = file;
   const problem = pathProblem(k, path);
   if (problem !== "") return refuse("invalid", "file.path", problem);
-  if (!/^[0-9a-f]{64}$/.test(content)) return refuse("invalid", "file.content", "must be a SHA-256 in lower-case hexadecimal");
-  if (!Number.isInteger(size) || size < 0 || size > limits.fileBytes) return refuse("invalid", "file.size", `must be 0 to ${limits.fileBytes} bytes`);
-  if (!Number.isInteger(mode) || mode < 0 || mode > 0o7777) return refuse("invalid", "file.mode", "must be permission bits, 0 to 0o7777");
-  if (k.files.entries.size >= limits.files && !k.files.entries.has(path)) return refuse("exhausted", "file", `a machine has at most ${limits.files} files`);
-  if (k.mm.images.size >= limits.images) return refuse("exhausted", "file", `a machine sees at most ${limits.images} different contents`);
+  if (!/^[0-9a-f]{64}$/.test(content))
+    return refuse("invalid", "file.content", "must be a SHA-256 in lower-case hexadecimal");
+  if (!Number.isInteger(size) || size < 0 || size > limits.fileBytes)
+    return refuse("invalid", "file.size", `must be 0 to ${limits.fileBytes} bytes`);
+  if (!Number.isInteger(mode) || mode < 0 || mode > 0o7777)
+    return refuse("invalid", "file.mode", "must be permission bits, 0 to 0o7777");
+  if (k.files.entries.size >= limits.files && !k.files.entries.has(path))
+    return refuse("exhausted", "file", `a machine has at most ${limits.files} files`);
+  if (k.mm.images.size >= limits.images)
+    return refuse("exhausted", "file", `a machine sees at most ${limits.images} different contents`);
   return {
     perform() {
       setFile(k, { path, image: addImage(k, content, size), size, mode });

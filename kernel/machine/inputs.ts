@@ -6,6 +6,7 @@ export const encodeInput = (input: Input): Uint8Array<ArrayBuffer> => encodePlai
 
 export function decodeInput(bytes: Uint8Array): Input {
   const input = decodePlain(bytes) as Input;
-  if (typeof input !== "object" || input === null || typeof input.kind !== "string") throw new CodecError("not an input");
+  if (typeof input !== "object" || input === null || typeof input.kind !== "string")
+    throw new CodecError("not an input");
   return input;
 }

@@ -1,14 +1,18 @@
 /** What hosts ask about a machine. Nothing here changes it. */
-import * as clocks from "../hardware/clock/clock.ts";
+
 import { pageBytes } from "../hal/types.ts";
+import * as clocks from "../hardware/clock/clock.ts";
 import { getSpace } from "../mm/space.ts";
-import type { Task, Thread } from "../thread/state.ts";
 import { getThread } from "../thread/blocking.ts";
+import type { Task, Thread } from "../thread/state.ts";
 import { describeWait } from "../thread/wait.ts";
 import type { Kernel } from "./kernel.ts";
 import type { MachineSummary, Position, TaskInfo, ThreadInfo } from "./types.ts";
 
-export const positionOf = (k: Kernel): Position => ({ instructions: k.state.clock.instructions, timeNs: clocks.timeNs(k.state.clock) });
+export const positionOf = (k: Kernel): Position => ({
+  instructions: k.state.clock.instructions,
+  timeNs: clocks.timeNs(k.state.clock),
+});
 
 function runOf(k: Kernel): { run: MachineSummary["run"]; reason: string } {
   const { control, clock } = k.state;
@@ -58,7 +62,14 @@ function taskInfo(k: Kernel, task: Task): TaskInfo {
 
 export function listTasks(k: Kernel): TaskInfo[] {
   const exited = k.threads.exited.map(
-    ({ id, status, ...record }): TaskInfo => ({ ...record, task: id, state: "exited", status: { ...status }, threads: [], memoryBytes: 0 }),
+    ({ id, status, ...record }): TaskInfo => ({
+      ...record,
+      task: id,
+      state: "exited",
+      status: { ...status },
+      threads: [],
+      memoryBytes: 0,
+    }),
   );
   return [...exited, ...[...k.threads.tasks.values()].map((task) => taskInfo(k, task))].sort((a, b) => a.task - b.task);
 }

@@ -1,12 +1,12 @@
 /** The whole kernel: state, hardware and tables put together. Every area's slice is a part of it by structure. */
 import type { EntryKernel } from "../entry/kernel.ts";
+import * as clocks from "../hardware/clock/clock.ts";
 import type { Core } from "../hardware/cpu/core.ts";
 import { createRam, type Ram } from "../hardware/memory/ram.ts";
 import { createReadyQueue } from "../sched/sched.ts";
 import type { Outlet } from "../thread/kernel.ts";
 import type { Thread } from "../thread/state.ts";
 import { createTraceRing, type TraceRing } from "../trace/record/ring.ts";
-import * as clocks from "../hardware/clock/clock.ts";
 import { createHal, systemCalls, taskResources } from "./catalogue.ts";
 import type { MachinePorts } from "./face.ts";
 import { Outbox } from "./outbox.ts";

@@ -5,9 +5,10 @@
  * state that replays to itself. Only what a port threw (the host could not deliver) goes back to the host; the
  * machine in memory is then half-way through something and must be thrown away and restored.
  */
+
+import { pageBytes } from "../hal/types.ts";
 import type { Core } from "../hardware/cpu/core.ts";
 import { PageFlag } from "../hardware/cpu/core.ts";
-import { pageBytes } from "../hal/types.ts";
 import { assert } from "../lib/assert.ts";
 import { decodePlain, encodePlain } from "../lib/codec.ts";
 import { addImage } from "../mm/images.ts";
@@ -62,7 +63,10 @@ const memoryOf = (core: Core): MachineMemory => ({
 
 function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machine {
   const { control } = k.state;
-  const refused = (message: string): ApplyResult => ({ ok: false, error: { code: "failedPrecondition", field: "", message } });
+  const refused = (message: string): ApplyResult => ({
+    ok: false,
+    error: { code: "failedPrecondition", field: "", message },
+  });
 
   return {
     config: k.config,
@@ -114,12 +118,17 @@ export function createMachine(config: MachineConfig, hostPorts: MachinePorts): M
   const core = createCore(config, ports);
   for (let page = 0; page < core.pageFlags.length; page++) core.pageFlags[page]! |= PageFlag.present;
   const kernel = assembleKernel(initState(config), core, ports);
-  for (const { path, content, size, mode } of config.files) setFile(kernel, { path, image: addImage(kernel, content, size), size, mode });
+  for (const { path, content, size, mode } of config.files)
+    setFile(kernel, { path, image: addImage(kernel, content, size), size, mode });
   return machineOver(kernel, isHostError);
 }
 
 /** A machine as `encodeState` left it. Pages for which `isZero` is false are fetched when they are touched. */
-export function restoreMachine(encoded: Uint8Array, hostPorts: MachinePorts, isZero: (page: number) => boolean): Machine {
+export function restoreMachine(
+  encoded: Uint8Array,
+  hostPorts: MachinePorts,
+  isZero: (page: number) => boolean,
+): Machine {
   const { ports, isHostError } = watchPorts(hostPorts);
   const state = decodePlain(encoded) as MachineState;
   assert(state.version === 1, `a machine's state of version 1, not ${state.version}`);

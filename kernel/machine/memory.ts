@@ -8,17 +8,26 @@ import { reclaimableFrames } from "../mm/images.ts";
 import { covers } from "../mm/regions.ts";
 import { getSpace, permissionText } from "../mm/space.ts";
 import { copyOut, peek } from "../mm/user.ts";
-import { liveTask, type Plan, refuse } from "./plan.ts";
 import type { Kernel } from "./kernel.ts";
+import { liveTask, type Plan, refuse } from "./plan.ts";
 import type { Input, RegionInfo } from "./types.ts";
 
 type Of<Kind extends Input["kind"]> = Extract<Input, { kind: Kind }>;
 
 const isRange = (address: number, length: number): boolean =>
-  Number.isSafeInteger(address) && address >= 0 && Number.isSafeInteger(length) && length >= 0 && length <= limits.inspectBytes;
+  Number.isSafeInteger(address) &&
+  address >= 0 &&
+  Number.isSafeInteger(length) &&
+  length >= 0 &&
+  length <= limits.inspectBytes;
 
 /** Calls back with the pieces of a range of RAM, page by page. */
-function eachFrame(k: Kernel, address: number, length: number, visit: (frame: FrameNumber, from: number, to: number, at: number) => void): void {
+function eachFrame(
+  k: Kernel,
+  address: number,
+  length: number,
+  visit: (frame: FrameNumber, from: number, to: number, at: number) => void,
+): void {
   const start = address - k.ram.base;
   for (let at = 0; at < length; ) {
     const frame = Math.floor((start + at) / pageBytes);
@@ -40,13 +49,16 @@ export function readPhysical(k: Kernel, address: number, length: number): Uint8A
 }
 
 export function planWritePhysical(k: Kernel, { address, bytes }: Of<"writePhysical">): Plan {
-  if (bytes.length > limits.inspectBytes) return refuse("invalid", "bytes", `at most ${limits.inspectBytes} bytes at once`);
+  if (bytes.length > limits.inspectBytes)
+    return refuse("invalid", "bytes", `at most ${limits.inspectBytes} bytes at once`);
   if (!inRam(k, address, bytes.length)) {
     return refuse("badAddress", "address", `RAM is ${hex(k.ram.base)} to ${hex(k.ram.base + k.ram.pages * pageBytes)}`);
   }
   return {
     perform() {
-      eachFrame(k, address, bytes.length, (frame, from, to, at) => k.ram.write(frame).set(bytes.subarray(at, at + to - from), from));
+      eachFrame(k, address, bytes.length, (frame, from, to, at) =>
+        k.ram.write(frame).set(bytes.subarray(at, at + to - from), from),
+      );
       k.hal.mmu.flush();
       return undefined;
     },
@@ -63,15 +75,19 @@ export function readVirtual(k: Kernel, id: TaskId, address: number, length: numb
 export function planWriteVirtual(k: Kernel, { task: id, address, bytes }: Of<"writeVirtual">): Plan {
   const task = liveTask(k, id);
   if ("error" in task) return task;
-  if (!isRange(address, bytes.length)) return refuse("invalid", "bytes", `at most ${limits.inspectBytes} bytes at once`);
+  if (!isRange(address, bytes.length))
+    return refuse("invalid", "bytes", `at most ${limits.inspectBytes} bytes at once`);
   const space = getSpace(k, task.space);
-  if (!covers(space.regions, address, address + bytes.length)) return refuse("badAddress", "address", "the task has no memory there, or not that much");
-  if (peek(k, space, address, bytes.length) === null) return refuse("badAddress", "address", "beyond the end of a mapped file");
+  if (!covers(space.regions, address, address + bytes.length))
+    return refuse("badAddress", "address", "the task has no memory there, or not that much");
+  if (peek(k, space, address, bytes.length) === null)
+    return refuse("badAddress", "address", "beyond the end of a mapped file");
   // Each page may need a copy, what it is a copy of, and tables.
   const frames = 2 * (Math.ceil(bytes.length / pageBytes) + 1) + 8;
   const free = k.mm.frames.free - limits.reservedFrames + reclaimableFrames(k);
   const left = space.frameLimit === 0 ? frames : space.frameLimit - space.residentFrames;
-  if (frames > free || frames > left) return refuse("exhausted", "bytes", "there is no memory for the task's own copy of these pages");
+  if (frames > free || frames > left)
+    return refuse("exhausted", "bytes", "there is no memory for the task's own copy of these pages");
   return {
     perform() {
       assert(copyOut(k, space, BigInt(address), bytes, true) === null, "what was checked can be written");

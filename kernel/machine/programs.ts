@@ -4,13 +4,13 @@ import { pageBytes } from "../hal/types.ts";
 import { limits } from "../lib/limits.ts";
 import { randomBytes } from "../lib/random.ts";
 import { encodeText } from "../lib/text.ts";
-import { framesToStart, loadProgram, planProgram, type Program, stackBytesOf } from "../loader/program.ts";
+import { framesToStart, loadProgram, type Program, planProgram, stackBytesOf } from "../loader/program.ts";
 import { getImage, reclaimableFrames } from "../mm/images.ts";
 import type { Task, TaskLimits } from "../thread/state.ts";
 import { createTask, nextTaskId } from "../thread/tasks.ts";
 import { duplicate, fileOf, openTarget } from "../vfs/descriptors.ts";
-import { type Plan, refuse } from "./plan.ts";
 import type { Kernel } from "./kernel.ts";
+import { type Plan, refuse } from "./plan.ts";
 import type { Input, InputError, StandardInput } from "./types.ts";
 
 type Start = Extract<Input, { kind: "startProgram" }>;
@@ -20,7 +20,8 @@ const readWrite = 2;
 
 export function limitsProblem(wanted: TaskLimits): Refusal | null {
   for (const name of ["instructions", "memoryBytes", "outputBytes"] as const) {
-    if (!Number.isSafeInteger(wanted[name]) || wanted[name] < 0) return refuse("invalid", `limits.${name}`, "must be a count, or 0 for no limit");
+    if (!Number.isSafeInteger(wanted[name]) || wanted[name] < 0)
+      return refuse("invalid", `limits.${name}`, "must be a count, or 0 for no limit");
   }
   return null;
 }
@@ -29,10 +30,16 @@ export function limitsProblem(wanted: TaskLimits): Refusal | null {
 export function roomProblem(k: Kernel, frames: number, files: number, memoryBytes: number): Refusal | null {
   const { tasks, threads, openFiles } = k.config.limits;
   if (k.threads.tasks.size >= tasks) return refuse("exhausted", "", `the machine runs ${tasks} tasks, its limit`);
-  if (k.threads.threads.size >= threads) return refuse("exhausted", "", `the machine has ${threads} threads, its limit`);
-  if (k.files.open.size + files > openFiles) return refuse("exhausted", "", `the machine has ${openFiles} open files, its limit`);
+  if (k.threads.threads.size >= threads)
+    return refuse("exhausted", "", `the machine has ${threads} threads, its limit`);
+  if (k.files.open.size + files > openFiles)
+    return refuse("exhausted", "", `the machine has ${openFiles} open files, its limit`);
   if (memoryBytes !== 0 && memoryBytes < frames * pageBytes) {
-    return refuse("invalid", "limits.memoryBytes", `must be at least ${frames * pageBytes} bytes: the task would not even start`);
+    return refuse(
+      "invalid",
+      "limits.memoryBytes",
+      `must be at least ${frames * pageBytes} bytes: the task would not even start`,
+    );
   }
   const free = k.mm.frames.free - limits.reservedFrames + reclaimableFrames(k);
   return frames > free ? refuse("exhausted", "", "the machine's memory is used up") : null;
@@ -52,7 +59,9 @@ function argumentsProblem(start: Start, environment: readonly string[]): Refusal
     return refuse("invalid", "arguments", `at most ${limits.argumentCount} arguments and environment strings in all`);
   }
   const bytes = [...start.arguments, ...environment].reduce((sum, text) => sum + encodeText(text).length + 9, 0);
-  return bytes > limits.argumentBytes ? refuse("invalid", "arguments", `arguments and environment take ${bytes} bytes, more than ${limits.argumentBytes}`) : null;
+  return bytes > limits.argumentBytes
+    ? refuse("invalid", "arguments", `arguments and environment take ${bytes} bytes, more than ${limits.argumentBytes}`)
+    : null;
 }
 
 function inputProblem({ input }: Start): Refusal | null {
@@ -67,10 +76,15 @@ function findProgram(k: Kernel, start: Start, environment: readonly string[]): P
   const entry = k.files.entries.get(start.path);
   if (entry === undefined) return refuse("notFound", "path", `the machine has no file ${start.path}`);
   if ((entry.mode & 0o111) === 0) {
-    return refuse("badExecutable", "path", `${start.path} has no execute permission (mode 0o${entry.mode.toString(8)})`);
+    return refuse(
+      "badExecutable",
+      "path",
+      `${start.path} has no execute permission (mode 0o${entry.mode.toString(8)})`,
+    );
   }
   const content = k.content(getImage(k, entry.image).hash);
-  if (content.length !== entry.size) return refuse("invalid", "path", `${start.path} was announced with ${entry.size} bytes but has ${content.length}`);
+  if (content.length !== entry.size)
+    return refuse("invalid", "path", `${start.path} was announced with ${entry.size} bytes but has ${content.length}`);
   const plan = planProgram(k, content);
   if (!plan.ok) return refuse("badExecutable", "path", `${start.path}: ${plan.message}`);
   return { path: start.path, image: entry.image, executable: plan.executable, arguments: start.arguments, environment };
@@ -89,9 +103,17 @@ export function planProgramStart(k: Kernel, start: Start): Plan {
 
 function startProgram(k: Kernel, start: Start, program: Program): Task {
   const random = randomBytes(k.random, 16);
-  const { space, context } = loadProgram(k, nextTaskId(k), program, { frameLimit: frameLimitOf(start.limits), random, userId });
+  const { space, context } = loadProgram(k, nextTaskId(k), program, {
+    frameLimit: frameLimitOf(start.limits),
+    random,
+    userId,
+  });
   const name = start.path.slice(start.path.lastIndexOf("/") + 1);
-  const { task, thread } = createTask(k, { name, kind: "program", space: space.id, limits: start.limits, executable: start.path }, context);
+  const { task, thread } = createTask(
+    k,
+    { name, kind: "program", space: space.id, limits: start.limits, executable: start.path },
+    context,
+  );
   openStandardFiles(k, task, start.input);
   k.readyQueue.ready(thread);
   return task;

@@ -20,8 +20,8 @@ import { copyOut } from "../mm/user.ts";
 import { beginRemoteCall, block, getThread } from "../thread/blocking.ts";
 import type { Task, Thread } from "../thread/state.ts";
 import { createTask, nextTaskId } from "../thread/tasks.ts";
-import { liveTask, type Plan, refuse } from "./plan.ts";
 import type { Kernel } from "./kernel.ts";
+import { liveTask, type Plan, refuse } from "./plan.ts";
 import { frameLimitOf, limitsProblem, openStandardFiles, roomProblem } from "./programs.ts";
 import type { CallArgument, Input, InputError } from "./types.ts";
 
@@ -35,11 +35,18 @@ const alignment = 16;
 
 function addScratch(k: Kernel, space: Space): void {
   const permissions = Permission.read | Permission.write;
-  addRegion(k, space, { start: scratchStart, end: scratchStart + limits.scratchBytes, permissions, backing: { kind: "anonymous" }, name: "[scratch]" });
+  addRegion(k, space, {
+    start: scratchStart,
+    end: scratchStart + limits.scratchBytes,
+    permissions,
+    backing: { kind: "anonymous" },
+    name: "[scratch]",
+  });
 }
 
 export function planRemoteTask(k: Kernel, { name, limits: wanted }: Create): Plan {
-  if (name === "" || name.length > 255 || name.includes("\0")) return refuse("invalid", "name", "must have 1 to 255 characters, no NUL");
+  if (name === "" || name.length > 255 || name.includes("\0"))
+    return refuse("invalid", "name", "must have 1 to 255 characters, no NUL");
   const problem = limitsProblem(wanted) ?? roomProblem(k, 8, 1, wanted.memoryBytes);
   return problem ?? { perform: () => createRemoteTask(k, name, wanted).id };
 }
@@ -51,7 +58,11 @@ function createRemoteTask(k: Kernel, name: string, wanted: Create["limits"]): Ta
   space.heapStart = heapStart;
   space.heapEnd = heapStart;
   const context = k.hal.contexts.create(0, 0);
-  const { task, thread } = createTask(k, { name, kind: "remote", space: space.id, limits: wanted, executable: "" }, context);
+  const { task, thread } = createTask(
+    k,
+    { name, kind: "remote", space: space.id, limits: wanted, executable: "" },
+    context,
+  );
   openStandardFiles(k, task, { kind: "console" });
   block(k, thread, { kind: "remote", queue: null, deadlineNs: null });
   return task;
@@ -83,12 +94,16 @@ function bytesOf(argument: CallArgument): Uint8Array | null {
 }
 
 function layOut(args: readonly CallArgument[]): Laid | { error: InputError } {
-  if (args.length > argumentCount) return refuse("invalid", "arguments", `a call has at most ${argumentCount} arguments`);
+  if (args.length > argumentCount)
+    return refuse("invalid", "arguments", `a call has at most ${argumentCount} arguments`);
   const laid: Laid = { registers: [], pieces: [], buffers: [] };
   let used = 0;
   for (const [index, argument] of args.entries()) {
     const field = `arguments[${index}]`;
-    if (argument.kind === "buffer" && !(Number.isInteger(argument.size) && argument.size >= 0 && argument.size <= limits.scratchBytes)) {
+    if (
+      argument.kind === "buffer" &&
+      !(Number.isInteger(argument.size) && argument.size >= 0 && argument.size <= limits.scratchBytes)
+    ) {
       return refuse("invalid", field, `a buffer has 0 to ${limits.scratchBytes} bytes`);
     }
     const bytes = bytesOf(argument);
@@ -96,7 +111,12 @@ function layOut(args: readonly CallArgument[]): Laid | { error: InputError } {
       laid.registers.push(BigInt.asUintN(64, (argument as { value: bigint }).value));
       continue;
     }
-    if (used + bytes.length > limits.scratchBytes) return refuse("invalid", field, `the arguments take more than the ${limits.scratchBytes} bytes that there are for them`);
+    if (used + bytes.length > limits.scratchBytes)
+      return refuse(
+        "invalid",
+        field,
+        `the arguments take more than the ${limits.scratchBytes} bytes that there are for them`,
+      );
     const address = scratchStart + used;
     laid.registers.push(BigInt(address));
     laid.pieces.push({ address, bytes });
@@ -109,11 +129,15 @@ function layOut(args: readonly CallArgument[]): Laid | { error: InputError } {
 export function planCall(k: Kernel, input: CallInput): Plan {
   const task = liveTask(k, input.task);
   if ("error" in task) return task;
-  if (task.kind !== "remote") return refuse("failedPrecondition", "task", `task ${task.id} is a program: it makes its calls itself`);
-  if (threadOfCall(k, input.call) !== null) return refuse("invalid", "call", `call ${input.call} is being made already`);
+  if (task.kind !== "remote")
+    return refuse("failedPrecondition", "task", `task ${task.id} is a program: it makes its calls itself`);
+  if (threadOfCall(k, input.call) !== null)
+    return refuse("invalid", "call", `call ${input.call} is being made already`);
   const thread = getThread(k, task.threads[0]!);
-  if (thread.call !== null) return refuse("failedPrecondition", "task", `task ${task.id} is in call ${thread.call.id}: one at a time`);
-  if (!Number.isSafeInteger(input.number) || input.number < 0) return refuse("invalid", "number", "must be the number of a system call");
+  if (thread.call !== null)
+    return refuse("failedPrecondition", "task", `task ${task.id} is in call ${thread.call.id}: one at a time`);
+  if (!Number.isSafeInteger(input.number) || input.number < 0)
+    return refuse("invalid", "number", "must be the number of a system call");
   const laid = layOut(input.arguments);
   if ("error" in laid) return laid;
   return {
@@ -141,7 +165,12 @@ function fillScratch(k: Kernel, space: Space, laid: Laid): Errno | null {
 function makeCall(k: Kernel, task: Task, thread: Thread, input: CallInput, laid: Laid): void {
   const errno = fillScratch(k, getSpace(k, task.space), laid);
   if (errno !== null) {
-    k.outlet.callDone(input.call, errnoResult(errno), laid.buffers.map(({ size }) => new Uint8Array(size)), "");
+    k.outlet.callDone(
+      input.call,
+      errnoResult(errno),
+      laid.buffers.map(({ size }) => new Uint8Array(size)),
+      "",
+    );
     return;
   }
   beginRemoteCall(thread);

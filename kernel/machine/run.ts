@@ -6,12 +6,13 @@
  * instructions and skipping idle time, and both stop exactly at a limit. Instructions are bounded by both limits,
  * skipping only by time, so that (instructions, time) of any stop, given as limit, leads to the very same state.
  */
-import { resumeThread } from "../entry/syscall.ts";
+
 import { dieOf } from "../entry/fault.ts";
+import { resumeThread } from "../entry/syscall.ts";
 import { handleTrap } from "../entry/trap.ts";
 import * as clocks from "../hardware/clock/clock.ts";
-import type { ThreadId } from "../lib/ids.ts";
 import { assert } from "../lib/assert.ts";
+import type { ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
 import { schedule } from "../sched/sched.ts";
@@ -58,7 +59,10 @@ const timeLimit = (k: Kernel): number => k.state.control.untilTimeNs ?? limits.t
 
 function reachedControlLimit(k: Kernel): boolean {
   const { clock, control } = k.state;
-  return clock.instructions >= (control.untilInstructions ?? Number.POSITIVE_INFINITY) || clocks.timeNs(clock) >= timeLimit(k);
+  return (
+    clock.instructions >= (control.untilInstructions ?? Number.POSITIVE_INFINITY) ||
+    clocks.timeNs(clock) >= timeLimit(k)
+  );
 }
 
 /** One thread goes on after a wait, or ends by its task's limit: false when the current one has just to execute. */
@@ -105,13 +109,20 @@ function budgetOf(k: Kernel, thread: Thread, limit: RunLimit): number {
   const nextNs = Math.min(clocks.nextDueNs(clock), limit.timeNs, timeLimit(k));
   const lastInstruction = Math.min(limit.instructions, control.untilInstructions ?? Number.POSITIVE_INFINITY);
   const left = task.limits.instructions === 0 ? coreBudget : task.limits.instructions - task.instructions;
-  return Math.min(k.sched.quantumLeft, left, coreBudget, lastInstruction - clock.instructions, (nextNs - now) / clocks.nsPerInstruction);
+  return Math.min(
+    k.sched.quantumLeft,
+    left,
+    coreBudget,
+    lastInstruction - clock.instructions,
+    (nextNs - now) / clocks.nsPerInstruction,
+  );
 }
 
 /** Absent pages that the next instructions are likely to touch, too. */
 function pagesFrom(k: Kernel, page: number): number[] {
   const pages: number[] = [];
-  for (let next = page; next < k.ram.pages && pages.length < limits.readAheadPages && !k.ram.isPresent(next); next++) pages.push(next);
+  for (let next = page; next < k.ram.pages && pages.length < limits.readAheadPages && !k.ram.isPresent(next); next++)
+    pages.push(next);
   assert(pages.length > 0, "a page that is needed is not present");
   return pages;
 }
@@ -119,7 +130,10 @@ function pagesFrom(k: Kernel, page: number): number[] {
 /** Executes the current thread until something comes up; the pages that are missing, if that was it. */
 function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress): number[] | null {
   const { clock } = k.state;
-  const { trap, executed } = k.hal.hart.run(budgetOf(k, thread, limit), { instructions: clock.instructions, timeNs: clocks.timeNs(clock) });
+  const { trap, executed } = k.hal.hart.run(budgetOf(k, thread, limit), {
+    instructions: clock.instructions,
+    timeNs: clocks.timeNs(clock),
+  });
   clock.instructions += executed;
   k.sched.quantumLeft -= executed;
   thread.instructions += executed;
@@ -154,7 +168,8 @@ export function runKernel(k: Kernel, limit: RunLimit): RunStop {
       continue;
     }
     if (clock.instructions >= limit.instructions) return { kind: "limit" };
-    if (progress.entries >= limits.entriesPerRun || k.outbox.bytes >= limits.pendingOutputBytes) return { kind: "limit" };
+    if (progress.entries >= limits.entriesPerRun || k.outbox.bytes >= limits.pendingOutputBytes)
+      return { kind: "limit" };
     const missing = execute(k, getThread(k, current), limit, progress);
     if (missing !== null) return { kind: "needPages", pages: missing };
   }

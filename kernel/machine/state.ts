@@ -4,10 +4,11 @@
  * Only null, boolean, number, bigint, string, array, plain record, Map with scalar keys, typed array. No object is
  * reachable twice; references are ids. Version 1 is read for ever.
  */
+
+import { pageBytes } from "../hal/types.ts";
 import { type ClockState, initClock } from "../hardware/clock/state.ts";
 import type { HartState } from "../hardware/cpu/core.ts";
 import { initUart, type UartState } from "../hardware/uart/state.ts";
-import { pageBytes } from "../hal/types.ts";
 import { initRandom, type RandomState } from "../lib/random.ts";
 import { initMm, type MmState } from "../mm/state.ts";
 import { initSched, type SchedState } from "../sched/state.ts";
@@ -50,7 +51,12 @@ export const initState = (config: MachineConfig): MachineState => ({
   clock: initClock(),
   control: { paused: false, reason: "", untilInstructions: null, untilTimeNs: null, frozen: null },
   hardware: { harts: [], uart: initUart() },
-  kernel: { mm: initMm(config.memoryBytes / pageBytes), threads: initThreads(), sched: initSched(), files: initFiles() },
+  kernel: {
+    mm: initMm(config.memoryBytes / pageBytes),
+    threads: initThreads(),
+    sched: initSched(),
+    files: initFiles(),
+  },
   random: initRandom(config.seed),
   trace: { sequence: 0 },
 });

@@ -115,7 +115,14 @@ export type Output =
   /** Console output; `offset` counts all bytes since the machine was created. */
   | { kind: "console"; offset: number; bytes: Uint8Array; task: TaskId }
   | { kind: "taskStarted"; task: TaskId; name: string }
-  | { kind: "taskExited"; task: TaskId; status: ExitStatus; instructions: number; peakMemoryBytes: number; fault: FaultInfo | null }
+  | {
+      kind: "taskExited";
+      task: TaskId;
+      status: ExitStatus;
+      instructions: number;
+      peakMemoryBytes: number;
+      fault: FaultInfo | null;
+    }
   | {
       kind: "callDone";
       call: CallId;

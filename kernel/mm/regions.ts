@@ -3,8 +3,9 @@
  *
  * Invariant: page-aligned, ascending, disjoint. Neighbours that are alike are one region.
  */
-import { assert } from "../lib/assert.ts";
+
 import type { Permissions } from "../hal/types.ts";
+import { assert } from "../lib/assert.ts";
 import type { Backing, Region } from "./state.ts";
 
 /** Index of the first region that ends behind the address. */

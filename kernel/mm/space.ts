@@ -14,7 +14,8 @@ import type { MmKernel } from "./kernel.ts";
 import { insertRegion, protectRange, removeRange } from "./regions.ts";
 import { FrameOwner, type Region, type Space } from "./state.ts";
 
-export const getSpace = (k: Pick<MmKernel, "mm">, id: SpaceId): Space => must(k.mm.spaces.get(id), `space ${id} exists`);
+export const getSpace = (k: Pick<MmKernel, "mm">, id: SpaceId): Space =>
+  must(k.mm.spaces.get(id), `space ${id} exists`);
 
 /** Programs may not map pages below this one, so that a null pointer with an offset faults. */
 export const lowestAddress = 0x10000;
@@ -71,7 +72,13 @@ function charge(space: Space): void {
 }
 
 /** Puts a frame (whose reference the caller holds) at a page; false when there is no memory for it or its tables. */
-export function mapPage(k: MmKernel, space: Space, address: number, frame: FrameNumber, permissions: Permissions): boolean {
+export function mapPage(
+  k: MmKernel,
+  space: Space,
+  address: number,
+  frame: FrameNumber,
+  permissions: Permissions,
+): boolean {
   if (!mayGrow(space)) return false;
   const allocateTable = (): FrameNumber | null => {
     const table = mayGrow(space) ? takeFrame(k.mm.frames, FrameOwner.table) : null;
@@ -85,7 +92,13 @@ export function mapPage(k: MmKernel, space: Space, address: number, frame: Frame
 }
 
 /** Changes the frame or the permissions of a page that is mapped. */
-export function remapPage(k: MmKernel, space: Space, address: number, frame: FrameNumber, permissions: Permissions): void {
+export function remapPage(
+  k: MmKernel,
+  space: Space,
+  address: number,
+  frame: FrameNumber,
+  permissions: Permissions,
+): void {
   const done = k.hal.mmu.map(space.root, address, { frame, permissions }, () => null);
   assert(done, "the page had its tables");
   k.hal.mmu.flush();
@@ -95,7 +108,13 @@ export function addRegion(k: MmKernel, space: Space, region: Region): void {
   insertRegion(space.regions, region);
   if (!k.trace.on(memoryMap)) return;
   const { start, end, permissions, name } = region;
-  k.trace.write(memoryMap, { space: space.id, start: BigInt(start), end: BigInt(end), permissions: permissionText(permissions), name });
+  k.trace.write(memoryMap, {
+    space: space.id,
+    start: BigInt(start),
+    end: BigInt(end),
+    permissions: permissionText(permissions),
+    name,
+  });
 }
 
 export function unmapRange(k: MmKernel, space: Space, start: number, end: number): void {
@@ -122,7 +141,12 @@ export function protectPages(k: MmKernel, space: Space, start: number, end: numb
   }
   if (pages.length > 0) k.hal.mmu.flush();
   if (!k.trace.on(memoryProtect)) return;
-  k.trace.write(memoryProtect, { space: space.id, start: BigInt(start), end: BigInt(end), permissions: permissionText(permissions) });
+  k.trace.write(memoryProtect, {
+    space: space.id,
+    start: BigInt(start),
+    end: BigInt(end),
+    permissions: permissionText(permissions),
+  });
 }
 
 /** Page tables that mapping a range could need. */
@@ -134,7 +158,8 @@ const tablesFor = (length: number): number => Math.ceil(length / 2 ** 21) + 4;
  */
 export function movePages(k: MmKernel, space: Space, from: number, to: number, length: number): boolean {
   const tables = tablesFor(length);
-  if (k.mm.frames.free < tables || (space.frameLimit !== 0 && space.residentFrames + tables > space.frameLimit)) return false;
+  if (k.mm.frames.free < tables || (space.frameLimit !== 0 && space.residentFrames + tables > space.frameLimit))
+    return false;
   const pages: { address: number; frame: FrameNumber; permissions: Permissions }[] = [];
   k.hal.mmu.forEach(space.root, from, from + length, (address, mapping) => pages.push({ address, ...mapping }));
   for (const { address, frame, permissions } of pages) {
@@ -161,7 +186,8 @@ export function discardPages(k: MmKernel, space: Space, start: number, end: numb
 export function committedBytes(space: Space): number {
   let bytes = 0;
   for (const region of space.regions) {
-    const own = region.permissions & Permission.write || (region.backing.kind === "anonymous" && region.permissions !== 0);
+    const own =
+      region.permissions & Permission.write || (region.backing.kind === "anonymous" && region.permissions !== 0);
     if (own && region.name !== "[stack]") bytes += region.end - region.start;
   }
   return bytes;

@@ -33,7 +33,11 @@ function reach(k: MmKernel, space: Space, page: number, access: Access, force: b
 }
 
 /** Visits the pieces of a range, page by page. */
-function eachPage(start: number, length: number, visit: (page: number, from: number, to: number, at: number) => Errno | null): Errno | null {
+function eachPage(
+  start: number,
+  length: number,
+  visit: (page: number, from: number, to: number, at: number) => Errno | null,
+): Errno | null {
   for (let at = 0; at < length; ) {
     const page = alignDown(start + at, pageBytes);
     const from = start + at - page;
@@ -72,7 +76,12 @@ export function copyOut(k: MmKernel, space: Space, address: bigint, bytes: Uint8
 }
 
 /** The bytes of a string up to its NUL; ENAMETOOLONG when there is none in the first `most` bytes. */
-export function readString(k: MmKernel, space: Space, address: bigint, most: number = limits.pathBytes): Copied<Uint8Array> {
+export function readString(
+  k: MmKernel,
+  space: Space,
+  address: bigint,
+  most: number = limits.pathBytes,
+): Copied<Uint8Array> {
   const pieces: number[] = [];
   let at = address;
   while (pieces.length < most) {
@@ -104,7 +113,8 @@ function peekPage(k: MmKernel, space: Space, page: number): Uint8Array | null {
   const image = getImage(k, id);
   const at = offset + within;
   const frame = image.frames[at / pageBytes] ?? -1;
-  const source = frame >= 0 ? k.hal.memory.read(frame as FrameNumber) : k.content(image.hash).subarray(at, at + pageBytes);
+  const source =
+    frame >= 0 ? k.hal.memory.read(frame as FrameNumber) : k.content(image.hash).subarray(at, at + pageBytes);
   bytes.set(source.subarray(0, inFile));
   return bytes;
 }

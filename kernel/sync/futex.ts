@@ -39,10 +39,22 @@ export function futexWait(
 }
 
 export function futexWake(k: ThreadKernel, space: Space, address: bigint, most: number, bitset: number): number {
-  return wakeQueue(k, futexQueue(space, address), most, (wait) => wait.kind === "futex" && (wait.bitset & bitset) !== 0);
+  return wakeQueue(
+    k,
+    futexQueue(space, address),
+    most,
+    (wait) => wait.kind === "futex" && (wait.bitset & bitset) !== 0,
+  );
 }
 
-export function futexRequeue(k: ThreadKernel, space: Space, from: bigint, to: bigint, wake: number, move: number): number {
+export function futexRequeue(
+  k: ThreadKernel,
+  space: Space,
+  from: bigint,
+  to: bigint,
+  wake: number,
+  move: number,
+): number {
   const woken = wakeQueue(k, futexQueue(space, from), wake);
   return woken + (from === to ? 0 : requeue(k, futexQueue(space, from), futexQueue(space, to), move));
 }

@@ -11,7 +11,8 @@ import type { ThreadKernel } from "./kernel.ts";
 import type { Resume, Thread } from "./state.ts";
 import { describeWait, interrupted, type Wait, waitKinds } from "./wait.ts";
 
-export const getThread = (k: Pick<ThreadKernel, "threads">, id: ThreadId): Thread => must(k.threads.threads.get(id), `thread ${id} exists`);
+export const getThread = (k: Pick<ThreadKernel, "threads">, id: ThreadId): Thread =>
+  must(k.threads.threads.get(id), `thread ${id} exists`);
 
 export function block(k: ThreadKernel, thread: Thread, wait: Wait): void {
   assert(thread.state === "ready", "a running thread blocks");
@@ -24,7 +25,8 @@ export function block(k: ThreadKernel, thread: Thread, wait: Wait): void {
   }
   if (wait.deadlineNs !== null) k.hal.timer.setThreadTimeout(thread.id, wait.deadlineNs);
   k.readyQueue.stopped(thread);
-  if (wait.kind !== "remote" && k.trace.on(threadBlock)) k.trace.write(threadBlock, { thread: thread.id, wait: describeWait(wait) });
+  if (wait.kind !== "remote" && k.trace.on(threadBlock))
+    k.trace.write(threadBlock, { thread: thread.id, wait: describeWait(wait) });
 }
 
 /** Takes a blocked thread out of whatever it waits in. */
@@ -52,7 +54,12 @@ function wake(k: ThreadKernel, thread: Thread, resume: Resume, how: string): voi
 }
 
 /** The first `most` threads of a queue that the filter takes go on. */
-export function wakeQueue(k: ThreadKernel, name: string, most: number, wanted: (wait: Wait) => boolean = () => true): number {
+export function wakeQueue(
+  k: ThreadKernel,
+  name: string,
+  most: number,
+  wanted: (wait: Wait) => boolean = () => true,
+): number {
   let count = 0;
   for (const id of [...(k.threads.queues.get(name) ?? [])]) {
     if (count >= most) break;

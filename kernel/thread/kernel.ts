@@ -6,7 +6,13 @@ import type { ExitStatus, FaultInfo, Task, Thread, ThreadsState } from "./state.
 export interface Outlet {
   console(task: TaskId, offset: number, bytes: Uint8Array): void;
   taskStarted(task: TaskId, name: string): void;
-  taskExited(task: TaskId, status: ExitStatus, instructions: number, peakMemoryBytes: number, fault: FaultInfo | null): void;
+  taskExited(
+    task: TaskId,
+    status: ExitStatus,
+    instructions: number,
+    peakMemoryBytes: number,
+    fault: FaultInfo | null,
+  ): void;
   callDone(call: CallId, value: bigint, buffers: Uint8Array[], text: string): void;
 }
 
@@ -29,4 +35,3 @@ export interface ThreadKernel extends MmKernel {
   readonly outlet: Outlet;
   readonly config: { readonly limits: { readonly tasks: number; readonly threads: number } };
 }
-

@@ -1,5 +1,5 @@
 /** Life and death of tasks and threads. */
-import { type SavedContext, pageBytes } from "../hal/types.ts";
+import { pageBytes, type SavedContext } from "../hal/types.ts";
 import { must } from "../lib/assert.ts";
 import { errnoResult } from "../lib/errno.ts";
 import type { SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
@@ -10,7 +10,8 @@ import { abandon, getThread } from "./blocking.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import type { ExitStatus, Task, TaskLimits, Thread } from "./state.ts";
 
-export const getTask = (k: Pick<ThreadKernel, "threads">, id: TaskId): Task => must(k.threads.tasks.get(id), `task ${id} exists`);
+export const getTask = (k: Pick<ThreadKernel, "threads">, id: TaskId): Task =>
+  must(k.threads.tasks.get(id), `task ${id} exists`);
 export const taskOf = (k: Pick<ThreadKernel, "threads">, thread: Thread): Task => getTask(k, thread.task);
 
 /** The number that the next task gets. */
@@ -83,7 +84,13 @@ export function exitTask(k: ThreadKernel, task: Task, status: ExitStatus): void 
     const thread = getThread(k, id);
     const call = thread.call;
     exitThread(k, thread);
-    if (call !== null) k.outlet.callDone(call.id, status.kind === "exited" ? 0n : errnoResult("EINTR"), call.buffers.map(() => new Uint8Array(0)), "");
+    if (call !== null)
+      k.outlet.callDone(
+        call.id,
+        status.kind === "exited" ? 0n : errnoResult("EINTR"),
+        call.buffers.map(() => new Uint8Array(0)),
+        "",
+      );
   }
   for (const resource of k.taskResources) resource.release(task);
   const peakMemoryBytes = getSpace(k, task.space).peakFrames * pageBytes;
@@ -99,8 +106,19 @@ export function exitTask(k: ThreadKernel, task: Task, status: ExitStatus): void 
 
 function remember(k: ThreadKernel, task: Task, status: ExitStatus, peakMemoryBytes: number): void {
   const { id, name, kind, instructions, outputBytes, systemCalls, pageFaults } = task;
-  k.threads.exited.push({ id, name, kind, status: { ...status }, instructions, peakMemoryBytes, outputBytes, systemCalls, pageFaults });
+  k.threads.exited.push({
+    id,
+    name,
+    kind,
+    status: { ...status },
+    instructions,
+    peakMemoryBytes,
+    outputBytes,
+    systemCalls,
+    pageFaults,
+  });
   if (k.threads.exited.length > limits.exitedTasks) k.threads.exited.shift();
 }
 
-export const killTask = (k: ThreadKernel, task: Task, signal: number): void => exitTask(k, task, { kind: "signaled", signal });
+export const killTask = (k: ThreadKernel, task: Task, signal: number): void =>
+  exitTask(k, task, { kind: "signaled", signal });

@@ -39,10 +39,18 @@ const restart: Resume = { kind: "restart" };
 const until = (wait: Wait): string => (wait.deadlineNs === null ? "" : ` until ${wait.deadlineNs} ns`);
 
 export const waitKinds: Record<WaitKind, WaitOps> = {
-  sleep: { describe: (wait) => (wait.deadlineNs === null ? "sleep forever" : `sleep${until(wait)}`), timeout: complete(0n), woken: complete(0n) },
+  sleep: {
+    describe: (wait) => (wait.deadlineNs === null ? "sleep forever" : `sleep${until(wait)}`),
+    timeout: complete(0n),
+    woken: complete(0n),
+  },
   read: { describe: () => "console read", timeout: restart, woken: restart },
   poll: { describe: (wait) => `poll${until(wait)}`, timeout: restart, woken: restart },
-  futex: { describe: (wait) => `${wait.queue}${until(wait)}`, timeout: complete(errnoResult("ETIMEDOUT")), woken: complete(0n) },
+  futex: {
+    describe: (wait) => `${wait.queue}${until(wait)}`,
+    timeout: complete(errnoResult("ETIMEDOUT")),
+    woken: complete(0n),
+  },
   remote: { describe: () => "a client's call", timeout: restart, woken: restart },
 };
 

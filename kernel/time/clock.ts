@@ -16,4 +16,5 @@ export function deadlineAt(ns: bigint): number | null {
   return ns >= BigInt(limits.timeNs) ? null : Number(ns < 0n ? 0n : ns);
 }
 
-export const deadlineAfter = (k: Pick<TimeKernel, "hal">, ns: bigint): number | null => deadlineAt(BigInt(monotonicNs(k)) + ns);
+export const deadlineAfter = (k: Pick<TimeKernel, "hal">, ns: bigint): number | null =>
+  deadlineAt(BigInt(monotonicNs(k)) + ns);

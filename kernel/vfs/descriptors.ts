@@ -12,7 +12,9 @@ import type { OpenFile, OpenTarget } from "./state.ts";
 
 export function fileOf(k: FileKernel, task: Task, fd: number): OpenFile | null {
   const descriptor = task.descriptors[fd];
-  return descriptor === undefined || descriptor === null ? null : must(k.files.open.get(descriptor.file), "a descriptor's file is open");
+  return descriptor === undefined || descriptor === null
+    ? null
+    : must(k.files.open.get(descriptor.file), "a descriptor's file is open");
 }
 
 /** The lowest free number from `from` on, or null when the table is full. */
@@ -28,7 +30,13 @@ function place(task: Task, fd: number, file: OpenFile, closeOnExec: boolean): vo
 }
 
 /** Opens a target at the lowest free descriptor. */
-export function openTarget(k: FileKernel, task: Task, target: OpenTarget, flags: number, closeOnExec: boolean): number | Errno {
+export function openTarget(
+  k: FileKernel,
+  task: Task,
+  target: OpenTarget,
+  flags: number,
+  closeOnExec: boolean,
+): number | Errno {
   const fd = freeSlot(task, 0);
   if (fd === null) return "EMFILE";
   if (k.files.open.size >= k.config.limits.openFiles) return "ENFILE";

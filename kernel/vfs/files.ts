@@ -1,8 +1,8 @@
 /** What open files do, by the kind of what is open. */
 import type { Errno } from "../lib/errno.ts";
 import { getImage, readImage } from "../mm/images.ts";
-import type { Task } from "../thread/state.ts";
 import { wakeQueue } from "../thread/blocking.ts";
+import type { Task } from "../thread/state.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
 
@@ -45,7 +45,9 @@ export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
     readable: (k) => k.hal.serial.available() > 0 || k.hal.serial.ended(),
   },
   bytes: {
-    read: (_k, file, position, count) => ({ bytes: (file.target as Of<"bytes">).bytes.slice(position, position + count) }),
+    read: (_k, file, position, count) => ({
+      bytes: (file.target as Of<"bytes">).bytes.slice(position, position + count),
+    }),
     write: () => "EBADF",
     seekable: false,
     terminal: false,

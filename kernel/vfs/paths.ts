@@ -1,6 +1,7 @@
 /** Path names. The name space is what the machine's files' paths imply: their directories exist, nothing else does. */
-import type { ImageId } from "../lib/ids.ts";
+
 import type { Errno } from "../lib/errno.ts";
+import type { ImageId } from "../lib/ids.ts";
 import type { Task } from "../thread/state.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { FileEntry } from "./state.ts";
@@ -35,12 +36,16 @@ export function lookup(k: FileKernel, task: Task, path: string): Found | { errno
   if (entry !== undefined) return path.endsWith("/") ? { errno: "ENOTDIR" } : { kind: "file", entry };
   if (isDirectory(k, full)) return { kind: "directory", path: full };
   const parts = full.split("/");
-  for (let i = 2; i < parts.length; i++) if (k.files.entries.has(parts.slice(0, i).join("/"))) return { errno: "ENOTDIR" };
+  for (let i = 2; i < parts.length; i++)
+    if (k.files.entries.has(parts.slice(0, i).join("/"))) return { errno: "ENOTDIR" };
   return { errno: "ENOENT" };
 }
 
 /** Makes a path name a content; who has the old one open keeps it. */
-export function setFile(k: Pick<FileKernel, "files">, file: { path: string; image: ImageId; size: number; mode: number }): void {
+export function setFile(
+  k: Pick<FileKernel, "files">,
+  file: { path: string; image: ImageId; size: number; mode: number },
+): void {
   const { path, image, size, mode } = file;
   k.files.entries.set(path, { path, image, size, mode, inode: k.files.nextInode++ });
 }

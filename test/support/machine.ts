@@ -12,8 +12,8 @@ import {
   type MachineConfig,
   type MachinePorts,
   type Output,
-  restoreMachine,
   type RunStop,
+  restoreMachine,
   type TaskId,
 } from "../../kernel/index.ts";
 
@@ -22,13 +22,18 @@ let cpu: WebAssembly.Module | null = null;
 export const cpuIsBuilt = (): boolean => existsSync(cpuFile);
 const cpuModule = (): WebAssembly.Module => (cpu ??= new WebAssembly.Module(readFileSync(cpuFile)));
 
-export const sha256 = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(createHash("sha256").update(bytes).digest());
+export const sha256 = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(createHash("sha256").update(bytes).digest());
 export const sha256Hex = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 const contents = new Map<string, Uint8Array>();
 
 /** Makes bytes known to every machine of the test as a file's content. */
-export function fileOf(path: string, bytes: Uint8Array, mode = 0o755): { path: string; content: string; size: number; mode: number } {
+export function fileOf(
+  path: string,
+  bytes: Uint8Array,
+  mode = 0o755,
+): { path: string; content: string; size: number; mode: number } {
   const content = sha256Hex(bytes);
   contents.set(content, bytes);
   return { path, content, size: bytes.length, mode };
@@ -87,7 +92,8 @@ export const text = (bytes: Uint8Array): string => new TextDecoder().decode(byte
 export const consoleOf = (outputs: readonly Output[]): string =>
   outputs.map((output) => (output.kind === "console" ? text(output.bytes) : "")).join("");
 export type Exit = Extract<Output, { kind: "taskExited" }>;
-export const exitOf = (outputs: readonly Output[]): Exit | undefined => outputs.find((output) => output.kind === "taskExited");
+export const exitOf = (outputs: readonly Output[]): Exit | undefined =>
+  outputs.find((output) => output.kind === "taskExited");
 
 export interface ProgramRun {
   machine: Machine;
@@ -114,7 +120,10 @@ export function startInput(path: string, options: ProgramOptions = {}): Extract<
     path,
     arguments: options.arguments ?? [path],
     environment: options.environment ?? null,
-    input: options.stdin === undefined ? { kind: "console" } : { kind: "bytes", bytes: new TextEncoder().encode(options.stdin) },
+    input:
+      options.stdin === undefined
+        ? { kind: "console" }
+        : { kind: "bytes", bytes: new TextEncoder().encode(options.stdin) },
     limits: { ...noLimits, ...options.limits },
   };
 }

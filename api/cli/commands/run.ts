@@ -28,7 +28,7 @@ function machineOptions(command: Command): Command {
 
 function programOptions(command: Command): Command {
   return limitOptions(command)
-    .option("--trace[=<filter>]", "print what it does on standard error: system calls and faults, or what the filter says (see `ostler trace`)")
+    .option("--trace [filter]", "print what it does on standard error; --trace=<filter> for other events than calls and faults (see `ostler trace`)")
     .option("--stdin <file>", "its standard input (- for this command's own)")
     .addOption(new Option("--env <NAME=value>", "environment, instead of the machine's; may be repeated").argParser(collect))
     .addOption(new Option("--timeout <time>", "kill it after this much real time").argParser(parseDurationMs))

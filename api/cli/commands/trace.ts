@@ -1,7 +1,6 @@
 /** `ostler trace …`: what a machine does, live; what it did, by running it again. */
 import { createWriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
-import { type MessageInitShape } from "@bufbuild/protobuf";
 import { Option } from "commander";
 import { MachineService } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import {
@@ -10,7 +9,6 @@ import {
   type GetTraceCatalogueResponse,
   QueryTraceResponseSchema,
   TraceEncoding,
-  type TraceFilterSchema,
   TraceFormat,
   TraceService,
 } from "../../../proto/gen/ostler/v1/traces_pb.js";
@@ -20,7 +18,11 @@ import { action, type Session } from "../session.ts";
 import { group, leaf } from "../shared.ts";
 import { collect, formatCount, formatSize, parseCount, parseTask } from "../units.ts";
 
-type Filter = MessageInitShape<typeof TraceFilterSchema>;
+interface Filter {
+  categories: string[];
+  tasks: number[];
+  expression: string;
+}
 
 export interface FilterOptions {
   filter?: string;

@@ -2,6 +2,7 @@
  * `ostler run --local`: the kernel in this process. Nothing is kept; the same program with the same input gives
  * the same instruction counts as on a server.
  */
+import { basename } from "node:path";
 import process from "node:process";
 import { create } from "@bufbuild/protobuf";
 import { MachineSpecSchema } from "../../../proto/gen/ostler/v1/machines_pb.js";
@@ -13,7 +14,6 @@ import { CommandError, ExitCode, readInput, UsageError } from "../failure.ts";
 import type { Session } from "../session.ts";
 import { checkExecutable, sha256Hex } from "../shared.ts";
 import { pumpStdin, standardInput } from "../stdin.ts";
-import { basename } from "node:path";
 import { type RunOptions, tellEnding } from "./options.ts";
 import { localTrace } from "./trace.ts";
 
@@ -22,7 +22,7 @@ const SIGKILL = 9;
 
 export async function runLocal(session: Session, program: string, args: readonly string[], options: RunOptions): Promise<number> {
   const run = await localRun(program, args, options);
-  const trace = await localTrace(session.out, options.trace);
+  const trace = localTrace(session.out, options.trace);
   const feed = new Feed(run.start.input.kind === "console");
   const { runLocally } = await import("../../hosting/worker/local.ts");
   const stopInterrupts = interruptible(feed);
@@ -35,6 +35,7 @@ export async function runLocal(session: Session, program: string, args: readonly
   };
   try {
     const result = await runLocally({ ...run, traceMask: trace.mask }, hooks);
+    trace.end();
     return ended(session, options, result, feed.timedOut);
   } finally {
     clearTimeout(timer);

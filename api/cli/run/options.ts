@@ -5,10 +5,11 @@ import type { LimitOptions } from "../shared.ts";
 import { formatCount, formatSize } from "../units.ts";
 
 export const DEFAULT_TRACE = "default";
-/** What a bare --trace shows: calls as they return, faults that the kernel did not resolve, ends of tasks. */
+/** What a bare --trace shows: calls, signals, faults that were not resolved, ends of tasks. */
 export const DEFAULT_TRACE_FILTER = {
-  categories: ["syscall", "fault", "signal", "task"],
-  expression: 'event == "syscall.exit" || event == "syscall.unknown" || event == "fault.fatal" || category == "signal" || event == "task.exit"',
+  categories: ["syscall", "signal", "fault", "task"],
+  tasks: [] as number[],
+  expression: 'category == "syscall" || category == "signal" || event == "fault.fatal" || event == "task.exit"',
 };
 
 export interface RunOptions extends LimitOptions {

@@ -1,5 +1,7 @@
 /** The trace of a run without a server: packed records from the kernel, filtered and shown as on a server. */
-import { categories, type Category, catalogue, type DecodedEvent, decodeRecords, maskOf } from "../../../kernel/trace/index.ts";
+import { catalogue, decodeRecords } from "../../../kernel/trace/index.ts";
+import { compileFilter } from "../../tracing/filter.ts";
+import { createTextFormatter } from "../../tracing/text.ts";
 import { traceFilter } from "../commands/trace.ts";
 import { UsageError } from "../failure.ts";
 import type { Output } from "../output.ts";
@@ -8,18 +10,23 @@ import { DEFAULT_TRACE, DEFAULT_TRACE_FILTER } from "./options.ts";
 export interface LocalTrace {
   mask: number;
   show(records: Uint8Array): void;
+  /** Writes a call that has begun and will not end any more. */
+  end(): void;
 }
 
-export async function localTrace(out: Output, given: string | undefined): Promise<LocalTrace> {
-  if (given === undefined) return { mask: 0, show: () => undefined };
-  const filter = given === DEFAULT_TRACE ? DEFAULT_TRACE_FILTER : traceFilter({ filter: given });
-  const named = (filter.categories ?? []) as Category[];
-  const unknown = named.find((category) => !categories.includes(category));
-  if (unknown !== undefined) throw new UsageError(`--trace=${unknown}: no such category`, `there are: ${categories.join(", ")}`);
-  const show = (records: Uint8Array) => {
-    for (const event of decodeRecords(records, catalogue)) out.trace(`${event.name} ${String(event.values["text"] ?? "")}`);
+export function localTrace(out: Output, given: string | undefined): LocalTrace {
+  if (given === undefined) return { mask: 0, show: () => undefined, end: () => undefined };
+  const compiled = compileFilter(given === DEFAULT_TRACE ? DEFAULT_TRACE_FILTER : traceFilter({ filter: given }));
+  if (!compiled.ok) throw new UsageError(`--trace=${given}: ${compiled.problem.message}`);
+  const { filter } = compiled;
+  const formatter = createTextFormatter();
+  const print = (text: string) => {
+    if (!out.json) return out.trace(text);
+    for (const line of text.split("\n")) if (line !== "") out.record({ event: "trace", text: line });
   };
-  return { mask: maskOf(named), show };
+  return {
+    mask: filter.mask,
+    show: (records) => print(formatter.push(decodeRecords(records, catalogue).filter((event) => filter.matches(event)))),
+    end: () => print(formatter.flush()),
+  };
 }
-
-export type { DecodedEvent };

@@ -50,7 +50,14 @@ export const long = value("long", toSigned64, String);
 export const size = value("size", saturate, String);
 export const fd = value("fd", toSigned32, (n) => (n === -100 ? "AT_FDCWD" : String(n)));
 /** An address that the call does not look behind, or handles itself. */
-export const address: ArgumentKind<bigint> = { ...value("address", (raw) => raw, (a) => (a === 0n ? "NULL" : hex(a))), pointer: true };
+export const address: ArgumentKind<bigint> = {
+  ...value(
+    "address",
+    (raw) => raw,
+    (a) => (a === 0n ? "NULL" : hex(a)),
+  ),
+  pointer: true,
+};
 /** An address that the handler itself reads and writes: arrays that other arguments count. */
 export const inout = (what: string): ArgumentKind<bigint> => ({ ...address, kind: what, direction: "inout" });
 export const signal = value("signal", toSigned32, String);
@@ -139,7 +146,10 @@ export const structIn = <T>(layout: Layout<T>): ArgumentKind<T | null> => ({
 });
 
 /** Room for a structure; the handler gets whether there is any (the pointer is not null). */
-export const structOut = <T>(layout: Layout<T>, needed: "needed" | "optional" = "needed"): ArgumentKind<boolean, T> => ({
+export const structOut = <T>(
+  layout: Layout<T>,
+  needed: "needed" | "optional" = "needed",
+): ArgumentKind<boolean, T> => ({
   kind: layout.name,
   direction: "out",
   pointer: true,
@@ -208,7 +218,12 @@ export const vectorOut = (count: string): ArgumentKind<number, Uint8Array> => ({
   decode(memory, raw, peers) {
     const vector = readVector(memory, raw, peers(count));
     if ("errno" in vector) return vector;
-    return { value: Math.min(limits.transferBytes, vector.value.reduce((sum, { length }) => sum + length, 0)) };
+    return {
+      value: Math.min(
+        limits.transferBytes,
+        vector.value.reduce((sum, { length }) => sum + length, 0),
+      ),
+    };
   },
   show: (_room, raw) => hex(raw),
   store(memory, raw, peers, bytes) {

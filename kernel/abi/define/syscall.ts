@@ -2,8 +2,9 @@
  * One row per system call. From it come the decoding of registers, the copies of user memory, the text that
  * reads like strace's, and the catalogue for clients and documentation.
  */
-import { type Errno, errnoNumbers, errnoOf, errnoResult } from "../../lib/errno.ts";
+
 import { toSigned64 } from "../../lib/bits.ts";
+import { type Errno, errnoNumbers, errnoOf, errnoResult } from "../../lib/errno.ts";
 import type { MmKernel } from "../../mm/kernel.ts";
 import { getSpace } from "../../mm/space.ts";
 import type { ArgumentKind, Direction, Memory, Peers } from "./arguments.ts";
@@ -16,7 +17,9 @@ export type Arguments = Readonly<Record<string, AnyKind>>;
 type ValueOf<Kind> = Kind extends ArgumentKind<infer In, infer _Out> ? In : never;
 type OutOf<Kind> = Kind extends ArgumentKind<infer _In, infer Out> ? Out : never;
 export type ValuesOf<A extends Arguments> = { readonly [Name in keyof A]: ValueOf<A[Name]> };
-export type OutsOf<A extends Arguments> = { [Name in keyof A as [OutOf<A[Name]>] extends [never] ? never : Name]?: OutOf<A[Name]> };
+export type OutsOf<A extends Arguments> = {
+  [Name in keyof A as [OutOf<A[Name]>] extends [never] ? never : Name]?: OutOf<A[Name]>;
+};
 
 export type Support = "full" | "partial" | "none";
 
@@ -56,7 +59,10 @@ export interface SystemCall<K> {
 export function syscall<K extends MmKernel, const A extends Arguments>(row: Declaration<K, A>): SystemCall<K> {
   const kinds = Object.entries(row.args);
   const index = new Map(kinds.map(([name], i) => [name, i]));
-  const peersOf = (raw: readonly bigint[]): Peers => (name) => raw[index.get(name)!]!;
+  const peersOf =
+    (raw: readonly bigint[]): Peers =>
+    (name) =>
+      raw[index.get(name)!]!;
   const memoryOf = (k: MmKernel, call: Call): Memory => ({ k, space: getSpace(k, call.task.space) });
 
   return {
@@ -126,6 +132,17 @@ export interface SystemCallInfo {
 
 export function describeRow<K>(row: SystemCall<K>): SystemCallInfo {
   const { name, support, note, errors, nr } = row;
-  const parameters = Object.entries(row.args).map(([parameter, kind]) => ({ name: parameter, kind: kind.kind, direction: kind.direction }));
-  return { name, number: nr.rv64, support, note, parameters, errors: [...errors].sort((a, b) => errnoNumbers[a] - errnoNumbers[b]) };
+  const parameters = Object.entries(row.args).map(([parameter, kind]) => ({
+    name: parameter,
+    kind: kind.kind,
+    direction: kind.direction,
+  }));
+  return {
+    name,
+    number: nr.rv64,
+    support,
+    note,
+    parameters,
+    errors: [...errors].sort((a, b) => errnoNumbers[a] - errnoNumbers[b]),
+  };
 }

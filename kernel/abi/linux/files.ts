@@ -6,15 +6,25 @@ import type { Task } from "../../thread/state.ts";
 import { closeDescriptor, duplicate, fileOf, openTarget, replaceDescriptor } from "../../vfs/descriptors.ts";
 import { type Found, lookup, normalize } from "../../vfs/paths.ts";
 import type { OpenFile } from "../../vfs/state.ts";
-import { bufferOut, choice, fd, flags, path, size, structOut, uint, long } from "../define/arguments.ts";
+import { bufferOut, choice, fd, flags, long, path, size, structOut, uint } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import { type LinuxKernel, userId } from "./kernel.ts";
 import { type Stat, stat } from "./layouts.ts";
 
 const Open = {
-  O_RDONLY: 0, O_WRONLY: 1, O_RDWR: 2, O_CREAT: 0o100, O_EXCL: 0o200, O_NOCTTY: 0o400, O_TRUNC: 0o1000, O_APPEND: 0o2000,
-  O_NONBLOCK: 0o4000, O_DIRECTORY: 0o200000, O_NOFOLLOW: 0o400000, O_CLOEXEC: 0o2000000,
+  O_RDONLY: 0,
+  O_WRONLY: 1,
+  O_RDWR: 2,
+  O_CREAT: 0o100,
+  O_EXCL: 0o200,
+  O_NOCTTY: 0o400,
+  O_TRUNC: 0o1000,
+  O_APPEND: 0o2000,
+  O_NONBLOCK: 0o4000,
+  O_DIRECTORY: 0o200000,
+  O_NOFOLLOW: 0o400000,
+  O_CLOEXEC: 0o2000000,
 } as const;
 const At = { AT_SYMLINK_NOFOLLOW: 0x100, AT_NO_AUTOMOUNT: 0x800, AT_EMPTY_PATH: 0x1000 } as const;
 const currentDirectory = -100;
@@ -46,9 +56,19 @@ function open(k: LinuxKernel, task: Task, directory: number, name: string, wante
 
 function statOf(mode: number, inode: number, bytes: number): Stat {
   return {
-    st_dev: 1n, st_ino: BigInt(inode), st_mode: mode, st_nlink: 1, st_uid: userId, st_gid: userId,
+    st_dev: 1n,
+    st_ino: BigInt(inode),
+    st_mode: mode,
+    st_nlink: 1,
+    st_uid: userId,
+    st_gid: userId,
     st_rdev: (mode & 0o170000) === FileType.character ? 0x500n : 0n,
-    st_size: BigInt(bytes), st_blksize: 4096, st_blocks: BigInt(Math.ceil(bytes / 512)), st_atime: 0n, st_mtime: 0n, st_ctime: 0n,
+    st_size: BigInt(bytes),
+    st_blksize: 4096,
+    st_blocks: BigInt(Math.ceil(bytes / 512)),
+    st_atime: 0n,
+    st_mtime: 0n,
+    st_ctime: 0n,
   };
 }
 
@@ -103,7 +123,13 @@ function fcntl(task: Task, number: number, file: OpenFile, command: number, argu
   }
 }
 
-function readLink(k: LinuxKernel, task: Task, directory: number, name: string, room: number): Outcome<{ buffer: Uint8Array }> {
+function readLink(
+  k: LinuxKernel,
+  task: Task,
+  directory: number,
+  name: string,
+  room: number,
+): Outcome<{ buffer: Uint8Array }> {
   if (room === 0) return fail("EINVAL");
   const self = ["/proc/self/exe", `/proc/${task.id}/exe`];
   if (self.includes(normalize(name, task.workingDirectory)) && task.executable !== "") {
@@ -116,20 +142,38 @@ function readLink(k: LinuxKernel, task: Task, directory: number, name: string, r
 
 export const fileCalls = [
   syscall({
-    name: "openat", nr: { rv64: 56 }, support: "partial",
+    name: "openat",
+    nr: { rv64: 56 },
+    support: "partial",
     note: "Files are read-only (EROFS); directories cannot be opened; /dev/tty and /dev/console are the console.",
     args: { directory: fd, path, flags: flags(Open), mode: uint },
-    errors: ["EACCES", "EBADF", "EEXIST", "EFAULT", "EISDIR", "EMFILE", "ENAMETOOLONG", "ENFILE", "ENOENT", "ENOTDIR", "EROFS"],
+    errors: [
+      "EACCES",
+      "EBADF",
+      "EEXIST",
+      "EFAULT",
+      "EISDIR",
+      "EMFILE",
+      "ENAMETOOLONG",
+      "ENFILE",
+      "ENOENT",
+      "ENOTDIR",
+      "EROFS",
+    ],
     run: (k: LinuxKernel, { directory, path, flags }, { task }) => open(k, task, directory, path, flags),
   }),
   syscall({
-    name: "close", nr: { rv64: 57 }, support: "full",
+    name: "close",
+    nr: { rv64: 57 },
+    support: "full",
     args: { fd },
     errors: ["EBADF"],
     run: (k: LinuxKernel, { fd }, { task }) => (closeDescriptor(k, task, fd) ? done(0) : fail("EBADF")),
   }),
   syscall({
-    name: "dup", nr: { rv64: 23 }, support: "full",
+    name: "dup",
+    nr: { rv64: 23 },
+    support: "full",
     args: { fd },
     errors: ["EBADF", "EMFILE"],
     run(k: LinuxKernel, { fd }, { task }) {
@@ -139,7 +183,9 @@ export const fileCalls = [
     },
   }),
   syscall({
-    name: "dup3", nr: { rv64: 24 }, support: "full",
+    name: "dup3",
+    nr: { rv64: 24 },
+    support: "full",
     args: { from: fd, to: fd, flags: flags({ O_CLOEXEC: Open.O_CLOEXEC }) },
     errors: ["EBADF", "EINVAL"],
     run(k: LinuxKernel, { from, to, flags }, { task }) {
@@ -151,7 +197,9 @@ export const fileCalls = [
     },
   }),
   syscall({
-    name: "fcntl", nr: { rv64: 25 }, support: "partial",
+    name: "fcntl",
+    nr: { rv64: 25 },
+    support: "partial",
     note: "Descriptor and status flags, and duplication; no locks, no owners.",
     args: { fd, command: choice(Fcntl), argument: long },
     errors: ["EBADF", "EINVAL", "EMFILE"],
@@ -161,7 +209,9 @@ export const fileCalls = [
     },
   }),
   syscall({
-    name: "fstat", nr: { rv64: 80 }, support: "full",
+    name: "fstat",
+    nr: { rv64: 80 },
+    support: "full",
     args: { fd, stat: structOut(stat) },
     errors: ["EBADF", "EFAULT"],
     run(k: LinuxKernel, { fd }, { task }) {
@@ -170,7 +220,9 @@ export const fileCalls = [
     },
   }),
   syscall({
-    name: "newfstatat", nr: { rv64: 79 }, support: "full",
+    name: "newfstatat",
+    nr: { rv64: 79 },
+    support: "full",
     args: { directory: fd, path, stat: structOut(stat), flags: flags(At) },
     errors: ["EBADF", "EFAULT", "EINVAL", "ENAMETOOLONG", "ENOENT", "ENOTDIR"],
     run(k: LinuxKernel, { directory, path, flags }, { task }) {
@@ -183,20 +235,26 @@ export const fileCalls = [
     },
   }),
   syscall({
-    name: "faccessat", nr: { rv64: 48 }, support: "full",
+    name: "faccessat",
+    nr: { rv64: 48 },
+    support: "full",
     args: { directory: fd, path, mode: flags({ F_OK: 0, X_OK: 1, W_OK: 2, R_OK: 4 }) },
     errors: ["EACCES", "EBADF", "EFAULT", "EINVAL", "ENAMETOOLONG", "ENOENT", "ENOTDIR", "EROFS"],
     run: (k: LinuxKernel, { directory, path, mode }, { task }) => access(k, task, directory, path, mode),
   }),
   syscall({
-    name: "readlinkat", nr: { rv64: 78 }, support: "partial",
+    name: "readlinkat",
+    nr: { rv64: 78 },
+    support: "partial",
     note: "The only link is /proc/self/exe.",
     args: { directory: fd, path, buffer: bufferOut("size"), size },
     errors: ["EBADF", "EFAULT", "EINVAL", "ENAMETOOLONG", "ENOENT", "ENOTDIR"],
     run: (k: LinuxKernel, { directory, path, buffer }, { task }) => readLink(k, task, directory, path, buffer),
   }),
   syscall({
-    name: "getcwd", nr: { rv64: 17 }, support: "full",
+    name: "getcwd",
+    nr: { rv64: 17 },
+    support: "full",
     args: { buffer: bufferOut("size"), size },
     errors: ["EFAULT", "ERANGE"],
     run(_k: LinuxKernel, { buffer: room }, { task }) {
@@ -205,7 +263,9 @@ export const fileCalls = [
     },
   }),
   syscall({
-    name: "umask", nr: { rv64: 166 }, support: "full",
+    name: "umask",
+    nr: { rv64: 166 },
+    support: "full",
     args: { mask: uint },
     run(_k: LinuxKernel, { mask }, { task }) {
       const before = task.fileModeMask;

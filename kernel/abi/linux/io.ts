@@ -1,7 +1,8 @@
 /** Reading and writing through descriptors: read(2), write(2), readv(2), pread(2), lseek(2), ppoll(2), ioctl(2). */
-import { signals } from "../../lib/signals.ts";
+
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
+import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import type { Task } from "../../thread/state.ts";
@@ -10,7 +11,21 @@ import { deadlineAfter } from "../../time/clock.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { consoleQueue, opsOf } from "../../vfs/files.ts";
 import type { OpenFile } from "../../vfs/state.ts";
-import { address, bufferIn, bufferOut, choice, fd, inout, long, pack, size, structIn, uint, vectorIn, vectorOut } from "../define/arguments.ts";
+import {
+  address,
+  bufferIn,
+  bufferOut,
+  choice,
+  fd,
+  inout,
+  long,
+  pack,
+  size,
+  structIn,
+  uint,
+  vectorIn,
+  vectorOut,
+} from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
@@ -48,7 +63,8 @@ function writeTo(k: LinuxKernel, { task }: Call, number: number, bytes: Uint8Arr
   const file = fileOf(k, task, number);
   if (file === null || accessMode(file) === openFlags.O_RDONLY) return fail("EBADF");
   const ops = opsOf(file);
-  const room = ops.terminal && task.limits.outputBytes !== 0 ? task.limits.outputBytes - task.outputBytes : bytes.length;
+  const room =
+    ops.terminal && task.limits.outputBytes !== 0 ? task.limits.outputBytes - task.outputBytes : bytes.length;
   const part = bytes.subarray(0, Math.min(room, bytes.length));
   const errno = ops.write(k, task, part);
   if (errno !== null) return fail(errno);
@@ -58,7 +74,15 @@ function writeTo(k: LinuxKernel, { task }: Call, number: number, bytes: Uint8Arr
   return { kind: "gone" };
 }
 
-const ioctls = { TCGETS: 0x5401, TCSETS: 0x5402, TCSETSW: 0x5403, TCSETSF: 0x5404, TIOCGPGRP: 0x540f, TIOCGWINSZ: 0x5413, FIONREAD: 0x541b } as const;
+const ioctls = {
+  TCGETS: 0x5401,
+  TCSETS: 0x5402,
+  TCSETSW: 0x5403,
+  TCSETSF: 0x5404,
+  TIOCGPGRP: 0x540f,
+  TIOCGWINSZ: 0x5413,
+  FIONREAD: 0x541b,
+} as const;
 
 function ioctl(k: LinuxKernel, { task }: Call, file: OpenFile, request: number, where: bigint): Errno | null {
   const put = (bytes: Uint8Array): Errno | null => copyOut(k, getSpace(k, task.space), where, bytes);
@@ -121,7 +145,13 @@ function pollOnce(k: LinuxKernel, task: Task, set: Uint8Array): { ready: number;
   return { ready, console };
 }
 
-function poll(k: LinuxKernel, call: Call, where: bigint, count: number, timeout: { tv_sec: bigint; tv_nsec: bigint } | null): Outcome {
+function poll(
+  k: LinuxKernel,
+  call: Call,
+  where: bigint,
+  count: number,
+  timeout: { tv_sec: bigint; tv_nsec: bigint } | null,
+): Outcome {
   if (count > limits.pollEntries) return fail("EINVAL");
   const ns = timeout === null ? null : fromTimespec(timeout);
   if (timeout !== null && ns === null) return fail("EINVAL");
@@ -138,38 +168,50 @@ function poll(k: LinuxKernel, call: Call, where: bigint, count: number, timeout:
 
 export const ioCalls = [
   syscall({
-    name: "read", nr: { rv64: 63 }, support: "full",
+    name: "read",
+    nr: { rv64: 63 },
+    support: "full",
     args: { fd, buffer: bufferOut("count"), count: size },
     errors: ["EAGAIN", "EBADF", "EFAULT", "EINTR", "EISDIR"],
     run: (k: LinuxKernel, { fd, buffer }, { task }) => readFrom(k, task, fd, null, buffer, "buffer"),
   }),
   syscall({
-    name: "write", nr: { rv64: 64 }, support: "full",
+    name: "write",
+    nr: { rv64: 64 },
+    support: "full",
     note: "Beyond the task's output limit the task is killed with SIGXFSZ.",
     args: { fd, buffer: bufferIn("count"), count: size },
     errors: ["EBADF", "EFAULT"],
     run: (k: LinuxKernel, { fd, buffer }, call) => writeTo(k, call, fd, buffer),
   }),
   syscall({
-    name: "readv", nr: { rv64: 65 }, support: "full",
+    name: "readv",
+    nr: { rv64: 65 },
+    support: "full",
     args: { fd, vector: vectorOut("count"), count: uint },
     errors: ["EAGAIN", "EBADF", "EFAULT", "EINTR", "EINVAL"],
     run: (k: LinuxKernel, { fd, vector }, { task }) => readFrom(k, task, fd, null, vector, "vector"),
   }),
   syscall({
-    name: "writev", nr: { rv64: 66 }, support: "full",
+    name: "writev",
+    nr: { rv64: 66 },
+    support: "full",
     args: { fd, vector: vectorIn("count"), count: uint },
     errors: ["EBADF", "EFAULT", "EINVAL"],
     run: (k: LinuxKernel, { fd, vector }, call) => writeTo(k, call, fd, vector),
   }),
   syscall({
-    name: "pread64", nr: { rv64: 67 }, support: "full",
+    name: "pread64",
+    nr: { rv64: 67 },
+    support: "full",
     args: { fd, buffer: bufferOut("count"), count: size, offset: long },
     errors: ["EBADF", "EFAULT", "EINVAL", "ESPIPE"],
     run: (k: LinuxKernel, { fd, buffer, offset }, { task }) => readFrom(k, task, fd, offset, buffer, "buffer"),
   }),
   syscall({
-    name: "lseek", nr: { rv64: 62 }, support: "full",
+    name: "lseek",
+    nr: { rv64: 62 },
+    support: "full",
     args: { fd, offset: long, whence: choice({ SEEK_SET: 0, SEEK_CUR: 1, SEEK_END: 2 }) },
     errors: ["EBADF", "EINVAL", "EOVERFLOW", "ESPIPE"],
     run(k: LinuxKernel, { fd, offset, whence }, { task }) {
@@ -178,7 +220,9 @@ export const ioCalls = [
     },
   }),
   syscall({
-    name: "ioctl", nr: { rv64: 29 }, support: "partial",
+    name: "ioctl",
+    nr: { rv64: 29 },
+    support: "partial",
     note: "The console is a raw line of 24 by 80: TCGETS, TCSETS (ignored), TIOCGWINSZ, TIOCGPGRP, FIONREAD.",
     args: { fd, request: choice(ioctls), argument: address },
     errors: ["EBADF", "EFAULT", "ENOTTY"],
@@ -190,9 +234,17 @@ export const ioCalls = [
     },
   }),
   syscall({
-    name: "ppoll", nr: { rv64: 73 }, support: "partial",
+    name: "ppoll",
+    nr: { rv64: 73 },
+    support: "partial",
     note: "The signal mask is not applied, the timeout not written back.",
-    args: { fds: inout("pollfd"), count: uint, timeout: structIn(timespec), mask: structIn(signalSet), maskBytes: size },
+    args: {
+      fds: inout("pollfd"),
+      count: uint,
+      timeout: structIn(timespec),
+      mask: structIn(signalSet),
+      maskBytes: size,
+    },
     errors: ["EFAULT", "EINTR", "EINVAL"],
     run: (k: LinuxKernel, { fds, count, timeout }, call) => poll(k, call, fds, count, timeout),
   }),

@@ -1,14 +1,33 @@
 /** C structures of the riscv64 Linux ABI (asm-generic uapi headers): name, size, and where each member lies. */
-import type { Layout } from "../define/arguments.ts";
+
 import { encodeText } from "../../lib/text.ts";
+import type { Layout } from "../define/arguments.ts";
 
 const scalars = {
-  u8: { get: (view: DataView, at: number) => view.getUint8(at), set: (view: DataView, at: number, value: number) => view.setUint8(at, value) },
-  u16: { get: (view: DataView, at: number) => view.getUint16(at, true), set: (view: DataView, at: number, value: number) => view.setUint16(at, value, true) },
-  u32: { get: (view: DataView, at: number) => view.getUint32(at, true), set: (view: DataView, at: number, value: number) => view.setUint32(at, value, true) },
-  i32: { get: (view: DataView, at: number) => view.getInt32(at, true), set: (view: DataView, at: number, value: number) => view.setInt32(at, value, true) },
-  u64: { get: (view: DataView, at: number) => view.getBigUint64(at, true), set: (view: DataView, at: number, value: bigint) => view.setBigUint64(at, value, true) },
-  i64: { get: (view: DataView, at: number) => view.getBigInt64(at, true), set: (view: DataView, at: number, value: bigint) => view.setBigInt64(at, value, true) },
+  u8: {
+    get: (view: DataView, at: number) => view.getUint8(at),
+    set: (view: DataView, at: number, value: number) => view.setUint8(at, value),
+  },
+  u16: {
+    get: (view: DataView, at: number) => view.getUint16(at, true),
+    set: (view: DataView, at: number, value: number) => view.setUint16(at, value, true),
+  },
+  u32: {
+    get: (view: DataView, at: number) => view.getUint32(at, true),
+    set: (view: DataView, at: number, value: number) => view.setUint32(at, value, true),
+  },
+  i32: {
+    get: (view: DataView, at: number) => view.getInt32(at, true),
+    set: (view: DataView, at: number, value: number) => view.setInt32(at, value, true),
+  },
+  u64: {
+    get: (view: DataView, at: number) => view.getBigUint64(at, true),
+    set: (view: DataView, at: number, value: bigint) => view.setBigUint64(at, value, true),
+  },
+  i64: {
+    get: (view: DataView, at: number) => view.getBigInt64(at, true),
+    set: (view: DataView, at: number, value: bigint) => view.setBigInt64(at, value, true),
+  },
 } as const;
 type Scalar = keyof typeof scalars;
 type Members = Readonly<Record<string, readonly [at: number, type: Scalar]>>;
@@ -20,12 +39,15 @@ function layout<const M extends Members>(name: string, bytes: number, members: M
   return {
     name,
     bytes,
-    read: (view) => Object.fromEntries(list.map(([member, [at, type]]) => [member, scalars[type].get(view, at)])) as MemberValues<M>,
+    read: (view) =>
+      Object.fromEntries(list.map(([member, [at, type]]) => [member, scalars[type].get(view, at)])) as MemberValues<M>,
     write(view, value) {
       const values = value as Readonly<Record<string, number | bigint>>;
-      for (const [member, [at, type]] of list) (scalars[type].set as (view: DataView, at: number, value: unknown) => void)(view, at, values[member]);
+      for (const [member, [at, type]] of list)
+        (scalars[type].set as (view: DataView, at: number, value: unknown) => void)(view, at, values[member]);
     },
-    show: (value) => `{${list.map(([member]) => `${member}=${(value as Readonly<Record<string, unknown>>)[member]}`).join(", ")}}`,
+    show: (value) =>
+      `{${list.map(([member]) => `${member}=${(value as Readonly<Record<string, unknown>>)[member]}`).join(", ")}}`,
   };
 }
 
@@ -35,10 +57,30 @@ export const timeval = layout("timeval", 16, { tv_sec: [0, "i64"], tv_usec: [8, 
 export const timezone = layout("timezone", 8, { tz_minuteswest: [0, "i32"], tz_dsttime: [4, "i32"] });
 export const rlimit = layout("rlimit64", 16, { rlim_cur: [0, "u64"], rlim_max: [8, "u64"] });
 export const signalSet = layout("sigset", 8, { mask: [0, "u64"] });
-export const sigaction = layout("sigaction", 24, { sa_handler: [0, "u64"], sa_flags: [8, "u64"], sa_mask: [16, "u64"] });
-export const tms = layout("tms", 32, { tms_utime: [0, "i64"], tms_stime: [8, "i64"], tms_cutime: [16, "i64"], tms_cstime: [24, "i64"] });
-export const winsize = layout("winsize", 8, { ws_row: [0, "u16"], ws_col: [2, "u16"], ws_xpixel: [4, "u16"], ws_ypixel: [6, "u16"] });
-export const termios = layout("termios", 36, { c_iflag: [0, "u32"], c_oflag: [4, "u32"], c_cflag: [8, "u32"], c_lflag: [12, "u32"], c_line: [16, "u8"] });
+export const sigaction = layout("sigaction", 24, {
+  sa_handler: [0, "u64"],
+  sa_flags: [8, "u64"],
+  sa_mask: [16, "u64"],
+});
+export const tms = layout("tms", 32, {
+  tms_utime: [0, "i64"],
+  tms_stime: [8, "i64"],
+  tms_cutime: [16, "i64"],
+  tms_cstime: [24, "i64"],
+});
+export const winsize = layout("winsize", 8, {
+  ws_row: [0, "u16"],
+  ws_col: [2, "u16"],
+  ws_xpixel: [4, "u16"],
+  ws_ypixel: [6, "u16"],
+});
+export const termios = layout("termios", 36, {
+  c_iflag: [0, "u32"],
+  c_oflag: [4, "u32"],
+  c_cflag: [8, "u32"],
+  c_lflag: [12, "u32"],
+  c_line: [16, "u8"],
+});
 
 export const rusage = layout("rusage", 144, {
   utime_sec: [0, "i64"],
@@ -99,7 +141,10 @@ export const utsname: Layout<Utsname> = {
 const nsPerSecond = 1_000_000_000n;
 
 export const toTimespec = (ns: bigint): Timespec => ({ tv_sec: ns / nsPerSecond, tv_nsec: ns % nsPerSecond });
-export const toTimeval = (ns: bigint): { tv_sec: bigint; tv_usec: bigint } => ({ tv_sec: ns / nsPerSecond, tv_usec: (ns % nsPerSecond) / 1000n });
+export const toTimeval = (ns: bigint): { tv_sec: bigint; tv_usec: bigint } => ({
+  tv_sec: ns / nsPerSecond,
+  tv_usec: (ns % nsPerSecond) / 1000n,
+});
 
 /** The nanoseconds of a timespec, or null when it is not a valid one. */
 export function fromTimespec({ tv_sec, tv_nsec }: Timespec): bigint | null {

@@ -4,7 +4,16 @@ import { alignUp, saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { covers, findGap, findRegion, isFree } from "../../mm/regions.ts";
-import { addRegion, discardPages, getSpace, lowestAddress, mayCommit, movePages, protectPages, unmapRange } from "../../mm/space.ts";
+import {
+  addRegion,
+  discardPages,
+  getSpace,
+  lowestAddress,
+  mayCommit,
+  movePages,
+  protectPages,
+  unmapRange,
+} from "../../mm/space.ts";
 import type { Backing, Region, Space } from "../../mm/state.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
@@ -16,8 +25,14 @@ import type { LinuxKernel } from "./kernel.ts";
 const Protection = { PROT_NONE: 0, PROT_READ: 1, PROT_WRITE: 2, PROT_EXEC: 4 } as const;
 const allProtections = Protection.PROT_READ | Protection.PROT_WRITE | Protection.PROT_EXEC;
 const Map = {
-  MAP_SHARED: 1, MAP_PRIVATE: 2, MAP_FIXED: 0x10, MAP_ANONYMOUS: 0x20, MAP_NORESERVE: 0x4000, MAP_POPULATE: 0x8000,
-  MAP_STACK: 0x20000, MAP_FIXED_NOREPLACE: 0x100000,
+  MAP_SHARED: 1,
+  MAP_PRIVATE: 2,
+  MAP_FIXED: 0x10,
+  MAP_ANONYMOUS: 0x20,
+  MAP_NORESERVE: 0x4000,
+  MAP_POPULATE: 0x8000,
+  MAP_STACK: 0x20000,
+  MAP_FIXED_NOREPLACE: 0x100000,
 } as const;
 
 /** A page-aligned range of user addresses, or null. An empty length is null, too. */
@@ -53,7 +68,11 @@ interface MapArguments {
 }
 
 /** What backs a mapping: nothing but zeros, or a file. */
-function backingFor(k: LinuxKernel, task: Task, { flags, fd, offset, length, protection }: MapArguments): { backing: Backing; name: string } | Errno {
+function backingFor(
+  k: LinuxKernel,
+  task: Task,
+  { flags, fd, offset, length, protection }: MapArguments,
+): { backing: Backing; name: string } | Errno {
   if (flags & Map.MAP_ANONYMOUS) return { backing: { kind: "anonymous" }, name: "" };
   if (offset < 0n || offset % BigInt(pageBytes) !== 0n) return "EINVAL";
   const file = fileOf(k, task, fd);
@@ -122,7 +141,15 @@ function backingAt(k: LinuxKernel, region: Region, start: number, length: number
   return { kind: "image", image, offset: offset + delta, fileBytes: Math.max(0, Math.min(most, length)), beyond };
 }
 
-function remap(k: LinuxKernel, space: Space, start: bigint, oldLength: number, newLength: number, how: number, target: bigint): Outcome {
+function remap(
+  k: LinuxKernel,
+  space: Space,
+  start: bigint,
+  oldLength: number,
+  newLength: number,
+  how: number,
+  target: bigint,
+): Outcome {
   const old = rangeOf(k, start, oldLength);
   if (old === null || newLength === 0 || how & ~(Remap.MREMAP_MAYMOVE | Remap.MREMAP_FIXED)) return fail("EINVAL");
   if (how & Remap.MREMAP_FIXED && !(how & Remap.MREMAP_MAYMOVE)) return fail("EINVAL");
@@ -135,16 +162,25 @@ function remap(k: LinuxKernel, space: Space, start: bigint, oldLength: number, n
     if (bytes < oldBytes) unmapRange(k, space, old.start + bytes, old.end);
     return done(old.start);
   }
-  if (space.regions.length + 3 > limits.regions || !mayCommit(k, space, Math.max(0, bytes - oldBytes))) return fail("ENOMEM");
+  if (space.regions.length + 3 > limits.regions || !mayCommit(k, space, Math.max(0, bytes - oldBytes)))
+    return fail("ENOMEM");
   const { permissions, name } = region;
   const backing = backingAt(k, region, old.start, bytes);
-  if (!(how & Remap.MREMAP_FIXED) && region.end === old.end && isFree(space.regions, old.end, old.start + bytes) && old.start + bytes <= space.mapTop) {
+  if (
+    !(how & Remap.MREMAP_FIXED) &&
+    region.end === old.end &&
+    isFree(space.regions, old.end, old.start + bytes) &&
+    old.start + bytes <= space.mapTop
+  ) {
     const more = backingAt(k, region, old.end, bytes - oldBytes);
     addRegion(k, space, { start: old.end, end: old.start + bytes, permissions, backing: more, name });
     return done(old.start);
   }
   if (!(how & Remap.MREMAP_MAYMOVE)) return fail("ENOMEM");
-  const place = how & Remap.MREMAP_FIXED ? placeFor(k, space, target, bytes, Map.MAP_FIXED) : (findGap(space.regions, bytes, lowestAddress, space.mapTop) ?? "ENOMEM");
+  const place =
+    how & Remap.MREMAP_FIXED
+      ? placeFor(k, space, target, bytes, Map.MAP_FIXED)
+      : (findGap(space.regions, bytes, lowestAddress, space.mapTop) ?? "ENOMEM");
   if (typeof place === "string") return fail(place);
   if (place < old.end && old.start < place + bytes) return fail("EINVAL");
   return move(k, space, old, { start: place, end: place + bytes, permissions, backing, name });
@@ -159,7 +195,18 @@ function move(k: LinuxKernel, space: Space, old: { start: number; end: number },
   return done(region.start);
 }
 
-const Advice = { MADV_NORMAL: 0, MADV_RANDOM: 1, MADV_SEQUENTIAL: 2, MADV_WILLNEED: 3, MADV_DONTNEED: 4, MADV_FREE: 8, MADV_HUGEPAGE: 14, MADV_NOHUGEPAGE: 15, MADV_DONTDUMP: 16, MADV_DODUMP: 17 } as const;
+const Advice = {
+  MADV_NORMAL: 0,
+  MADV_RANDOM: 1,
+  MADV_SEQUENTIAL: 2,
+  MADV_WILLNEED: 3,
+  MADV_DONTNEED: 4,
+  MADV_FREE: 8,
+  MADV_HUGEPAGE: 14,
+  MADV_NOHUGEPAGE: 15,
+  MADV_DONTDUMP: 16,
+  MADV_DODUMP: 17,
+} as const;
 
 function advise(k: LinuxKernel, space: Space, start: bigint, length: number, advice: number): Outcome {
   if (!(Object.values(Advice) as number[]).includes(advice) || start % BigInt(pageBytes) !== 0n) return fail("EINVAL");
@@ -172,19 +219,25 @@ function advise(k: LinuxKernel, space: Space, start: bigint, length: number, adv
 
 export const memoryCalls = [
   syscall({
-    name: "brk", nr: { rv64: 214 }, support: "full",
+    name: "brk",
+    nr: { rv64: 214 },
+    support: "full",
     args: { end: address },
     run: (k: LinuxKernel, { end }, { task }) => done(brk(k, getSpace(k, task.space), end)),
   }),
   syscall({
-    name: "mmap", nr: { rv64: 222 }, support: "partial",
+    name: "mmap",
+    nr: { rv64: 222 },
+    support: "partial",
     note: "Anonymous and private file mappings; shared ones are private to the task, and files cannot be written.",
     args: { start: address, length: size, protection: flags(Protection), flags: flags(Map), fd, offset: long },
     errors: ["EACCES", "EBADF", "EEXIST", "EINVAL", "ENODEV", "ENOMEM", "EPERM"],
     run: (k: LinuxKernel, args, { task }) => map(k, task, args),
   }),
   syscall({
-    name: "munmap", nr: { rv64: 215 }, support: "full",
+    name: "munmap",
+    nr: { rv64: 215 },
+    support: "full",
     args: { start: address, length: size },
     errors: ["EINVAL", "ENOMEM"],
     run(k: LinuxKernel, { start, length }, { task }) {
@@ -197,13 +250,18 @@ export const memoryCalls = [
     },
   }),
   syscall({
-    name: "mprotect", nr: { rv64: 226 }, support: "full",
+    name: "mprotect",
+    nr: { rv64: 226 },
+    support: "full",
     args: { start: address, length: size, protection: flags(Protection) },
     errors: ["EINVAL", "ENOMEM"],
-    run: (k: LinuxKernel, { start, length, protection }, { task }) => protect(k, getSpace(k, task.space), start, length, protection),
+    run: (k: LinuxKernel, { start, length, protection }, { task }) =>
+      protect(k, getSpace(k, task.space), start, length, protection),
   }),
   syscall({
-    name: "mremap", nr: { rv64: 216 }, support: "partial",
+    name: "mremap",
+    nr: { rv64: 216 },
+    support: "partial",
     note: "The old range must lie in one mapping; MREMAP_DONTUNMAP is not there.",
     args: { start: address, oldLength: size, newLength: size, flags: flags(Remap), target: address },
     errors: ["EFAULT", "EINVAL", "ENOMEM", "EPERM"],
@@ -211,10 +269,13 @@ export const memoryCalls = [
       remap(k, getSpace(k, task.space), start, oldLength, newLength, flags, target),
   }),
   syscall({
-    name: "madvise", nr: { rv64: 233 }, support: "partial",
+    name: "madvise",
+    nr: { rv64: 233 },
+    support: "partial",
     note: "MADV_DONTNEED and MADV_FREE discard at once; other advice changes nothing.",
     args: { start: address, length: size, advice: choice(Advice) },
     errors: ["EINVAL", "ENOMEM"],
-    run: (k: LinuxKernel, { start, length, advice }, { task }) => advise(k, getSpace(k, task.space), start, length, advice),
+    run: (k: LinuxKernel, { start, length, advice }, { task }) =>
+      advise(k, getSpace(k, task.space), start, length, advice),
   }),
 ] as const;

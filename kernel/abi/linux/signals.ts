@@ -1,6 +1,7 @@
 /** Signals, as far as their dispositions decide: rt_sigaction(2), rt_sigprocmask(2), kill(2), tgkill(2). */
-import { lastSignal } from "../../lib/signals.ts";
+
 import type { TaskId, ThreadId } from "../../lib/ids.ts";
+import { lastSignal } from "../../lib/signals.ts";
 import { sendSignal, setSignalMask, unmaskable } from "../../thread/signals.ts";
 import type { SignalAction, Task, Thread } from "../../thread/state.ts";
 import { choice, int, signal, size, structIn, structOut } from "../define/arguments.ts";
@@ -49,7 +50,9 @@ function newMask(thread: Thread, how: number, mask: bigint): bigint | null {
 
 export const signalCalls = [
   syscall({
-    name: "rt_sigaction", nr: { rv64: 134 }, support: "partial",
+    name: "rt_sigaction",
+    nr: { rv64: 134 },
+    support: "partial",
     note: "Dispositions are stored; a signal that has a handler is dropped, handlers do not run yet.",
     args: { signal, action: structIn(sigaction), before: structOut(sigaction, "optional"), bytes: size },
     errors: ["EFAULT", "EINVAL"],
@@ -57,12 +60,15 @@ export const signalCalls = [
       if (bytes !== setBytes || signal < 1 || signal > lastSignal) return fail("EINVAL");
       if (action !== null && unmaskable.includes(signal)) return fail("EINVAL");
       const before = toAction(task.signalActions.get(signal));
-      if (action !== null) task.signalActions.set(signal, { handler: action.sa_handler, flags: action.sa_flags, mask: action.sa_mask });
+      if (action !== null)
+        task.signalActions.set(signal, { handler: action.sa_handler, flags: action.sa_flags, mask: action.sa_mask });
       return { kind: "done", value: 0, out: { before } };
     },
   }),
   syscall({
-    name: "rt_sigprocmask", nr: { rv64: 135 }, support: "full",
+    name: "rt_sigprocmask",
+    nr: { rv64: 135 },
+    support: "full",
     args: { how: choice(How), set: structIn(signalSet), before: structOut(signalSet, "optional"), bytes: size },
     errors: ["EFAULT", "EINVAL"],
     run(k: LinuxKernel, { how, set, bytes }, { task, thread }) {
@@ -75,21 +81,27 @@ export const signalCalls = [
     },
   }),
   syscall({
-    name: "kill", nr: { rv64: 129 }, support: "partial",
+    name: "kill",
+    nr: { rv64: 129 },
+    support: "partial",
     note: "One task; no process groups. Stop signals do nothing.",
     args: { id: int, signal },
     errors: ["EINVAL", "ESRCH"],
     run: (k: LinuxKernel, { id, signal }, call) => kill(k, call, id, signal),
   }),
   syscall({
-    name: "tkill", nr: { rv64: 130 }, support: "partial",
+    name: "tkill",
+    nr: { rv64: 130 },
+    support: "partial",
     note: "As kill.",
     args: { thread: int, signal },
     errors: ["EINVAL", "ESRCH"],
     run: (k: LinuxKernel, { thread, signal }, call) => tgkill(k, call, null, thread, signal),
   }),
   syscall({
-    name: "tgkill", nr: { rv64: 131 }, support: "partial",
+    name: "tgkill",
+    nr: { rv64: 131 },
+    support: "partial",
     note: "As kill.",
     args: { group: int, thread: int, signal },
     errors: ["EINVAL", "ESRCH"],

@@ -14,8 +14,22 @@ import { type LinuxKernel, release, userId } from "./kernel.ts";
 import { rlimit, sysinfo, utsname } from "./layouts.ts";
 
 const Resource = {
-  RLIMIT_CPU: 0, RLIMIT_FSIZE: 1, RLIMIT_DATA: 2, RLIMIT_STACK: 3, RLIMIT_CORE: 4, RLIMIT_RSS: 5, RLIMIT_NPROC: 6, RLIMIT_NOFILE: 7,
-  RLIMIT_MEMLOCK: 8, RLIMIT_AS: 9, RLIMIT_LOCKS: 10, RLIMIT_SIGPENDING: 11, RLIMIT_MSGQUEUE: 12, RLIMIT_NICE: 13, RLIMIT_RTPRIO: 14, RLIMIT_RTTIME: 15,
+  RLIMIT_CPU: 0,
+  RLIMIT_FSIZE: 1,
+  RLIMIT_DATA: 2,
+  RLIMIT_STACK: 3,
+  RLIMIT_CORE: 4,
+  RLIMIT_RSS: 5,
+  RLIMIT_NPROC: 6,
+  RLIMIT_NOFILE: 7,
+  RLIMIT_MEMLOCK: 8,
+  RLIMIT_AS: 9,
+  RLIMIT_LOCKS: 10,
+  RLIMIT_SIGPENDING: 11,
+  RLIMIT_MSGQUEUE: 12,
+  RLIMIT_NICE: 13,
+  RLIMIT_RTPRIO: 14,
+  RLIMIT_RTTIME: 15,
 } as const;
 const unlimited = 0xffff_ffff_ffff_ffffn;
 
@@ -58,7 +72,13 @@ function probe(k: LinuxKernel, space: Space, pairs: bigint, count: number): Errn
   return copyOut(k, space, pairs, bytes.value);
 }
 
-function prlimit(k: LinuxKernel, task: Task, id: number, resource: number, sets: boolean): Outcome<{ before?: { rlim_cur: bigint; rlim_max: bigint } }> {
+function prlimit(
+  k: LinuxKernel,
+  task: Task,
+  id: number,
+  resource: number,
+  sets: boolean,
+): Outcome<{ before?: { rlim_cur: bigint; rlim_max: bigint } }> {
   if (id !== 0 && id !== task.id) return fail("ESRCH");
   if (resource > Resource.RLIMIT_RTTIME) return fail("EINVAL");
   if (sets) return fail("EPERM");
@@ -78,17 +98,30 @@ export const systemCalls = [
   idCall("getgid", 176, () => userId),
   idCall("getegid", 177, () => userId),
   syscall({
-    name: "uname", nr: { rv64: 160 }, support: "full",
+    name: "uname",
+    nr: { rv64: 160 },
+    support: "full",
     args: { name: structOut(utsname) },
     errors: ["EFAULT"],
     run: (k: LinuxKernel) => ({
       kind: "done",
       value: 0,
-      out: { name: { sysname: "Linux", nodename: k.config.hostname, release, version: "#1 Ostler", machine: k.hal.isa.machineName, domainname: "(none)" } },
+      out: {
+        name: {
+          sysname: "Linux",
+          nodename: k.config.hostname,
+          release,
+          version: "#1 Ostler",
+          machine: k.hal.isa.machineName,
+          domainname: "(none)",
+        },
+      },
     }),
   }),
   syscall({
-    name: "sysinfo", nr: { rv64: 179 }, support: "partial",
+    name: "sysinfo",
+    nr: { rv64: 179 },
+    support: "partial",
     note: "No load averages.",
     args: { info: structOut(sysinfo) },
     errors: ["EFAULT"],
@@ -105,9 +138,15 @@ export const systemCalls = [
     },
   }),
   syscall({
-    name: "getrandom", nr: { rv64: 278 }, support: "full",
+    name: "getrandom",
+    nr: { rv64: 278 },
+    support: "full",
     note: "From the machine's seed: the same in every run of the same journal.",
-    args: { buffer: bufferOut("count"), count: size, flags: flags({ GRND_NONBLOCK: 1, GRND_RANDOM: 2, GRND_INSECURE: 4 }) },
+    args: {
+      buffer: bufferOut("count"),
+      count: size,
+      flags: flags({ GRND_NONBLOCK: 1, GRND_RANDOM: 2, GRND_INSECURE: 4 }),
+    },
     errors: ["EFAULT", "EINVAL"],
     run(k: LinuxKernel, { buffer: room, flags }) {
       if (flags & ~7) return fail("EINVAL");
@@ -116,14 +155,18 @@ export const systemCalls = [
     },
   }),
   syscall({
-    name: "prlimit64", nr: { rv64: 261 }, support: "partial",
+    name: "prlimit64",
+    nr: { rv64: 261 },
+    support: "partial",
     note: "Limits can be read; setting one is EPERM.",
     args: { id: int, resource: choice(Resource), limit: structIn(rlimit), before: structOut(rlimit, "optional") },
     errors: ["EFAULT", "EINVAL", "EPERM", "ESRCH"],
     run: (k: LinuxKernel, { id, resource, limit }, { task }) => prlimit(k, task, id, resource, limit !== null),
   }),
   syscall({
-    name: "riscv_hwprobe", nr: { rv64: 258 }, support: "partial",
+    name: "riscv_hwprobe",
+    nr: { rv64: 258 },
+    support: "partial",
     note: "Keys 0 to 5, for all processors (there is one).",
     args: { pairs: inout("riscv_hwprobe"), count: size, cpuBytes: size, cpus: address, flags: uint },
     errors: ["EFAULT", "EINVAL"],
@@ -134,14 +177,18 @@ export const systemCalls = [
     },
   }),
   syscall({
-    name: "riscv_flush_icache", nr: { rv64: 259 }, support: "full",
+    name: "riscv_flush_icache",
+    nr: { rv64: 259 },
+    support: "full",
     note: "Nothing to do: instructions are always fetched as memory is.",
     args: { start: address, end: address, flags: size },
     errors: ["EINVAL"],
     run: (_k: LinuxKernel, { flags }) => (flags > 1 ? fail("EINVAL") : done(0)),
   }),
   syscall({
-    name: "membarrier", nr: { rv64: 283 }, support: "none",
+    name: "membarrier",
+    nr: { rv64: 283 },
+    support: "none",
     args: { command: int, flags: uint, cpu: int },
     errors: ["ENOSYS"],
     run: (_k: LinuxKernel) => fail("ENOSYS"),

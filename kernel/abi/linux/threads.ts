@@ -6,15 +6,23 @@ import { futexRequeue, futexWait, futexWake, readWord } from "../../sync/futex.t
 import type { Thread } from "../../thread/state.ts";
 import { createThread, exitTask, exitThread } from "../../thread/tasks.ts";
 import { deadlineAfter, deadlineAt } from "../../time/clock.ts";
-import { address, flags, int, inout, size, uint } from "../define/arguments.ts";
+import { address, flags, inout, int, size, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { fromTimespec, timespec } from "./layouts.ts";
 
 const Clone = {
-  CLONE_VM: 0x100, CLONE_FS: 0x200, CLONE_FILES: 0x400, CLONE_SIGHAND: 0x800, CLONE_THREAD: 0x10000, CLONE_SYSVSEM: 0x40000,
-  CLONE_SETTLS: 0x80000, CLONE_PARENT_SETTID: 0x100000, CLONE_CHILD_CLEARTID: 0x200000, CLONE_DETACHED: 0x400000,
+  CLONE_VM: 0x100,
+  CLONE_FS: 0x200,
+  CLONE_FILES: 0x400,
+  CLONE_SIGHAND: 0x800,
+  CLONE_THREAD: 0x10000,
+  CLONE_SYSVSEM: 0x40000,
+  CLONE_SETTLS: 0x80000,
+  CLONE_PARENT_SETTID: 0x100000,
+  CLONE_CHILD_CLEARTID: 0x200000,
+  CLONE_DETACHED: 0x400000,
   CLONE_CHILD_SETTID: 0x1000000,
 } as const;
 const threadFlags = Clone.CLONE_VM | Clone.CLONE_FS | Clone.CLONE_FILES | Clone.CLONE_SIGHAND | Clone.CLONE_THREAD;
@@ -34,12 +42,19 @@ function clone(k: LinuxKernel, { task, thread }: Call, args: CloneArguments): Ou
   if (k.threads.threads.size >= k.config.limits.threads) return fail("EAGAIN");
   const space = getSpace(k, task.space);
   const number = k.threads.nextId;
-  for (const [flag, where] of [[Clone.CLONE_PARENT_SETTID, args.parentId], [Clone.CLONE_CHILD_SETTID, args.childId]] as const) {
+  for (const [flag, where] of [
+    [Clone.CLONE_PARENT_SETTID, args.parentId],
+    [Clone.CLONE_CHILD_SETTID, args.childId],
+  ] as const) {
     const errno = args.flags & flag ? copyOut(k, space, where, wordBytes(number)) : null;
     if (errno !== null) return fail(errno);
   }
   const pointer = args.flags & Clone.CLONE_SETTLS ? args.threadPointer : null;
-  const child = createThread(k, task, k.hal.contexts.fork(thread.context, args.stack === 0n ? null : args.stack, pointer));
+  const child = createThread(
+    k,
+    task,
+    k.hal.contexts.fork(thread.context, args.stack === 0n ? null : args.stack, pointer),
+  );
   child.signalMask = thread.signalMask;
   if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.clearOnExit = args.childId;
   k.readyQueue.ready(child);
@@ -63,7 +78,16 @@ function tellExit(k: LinuxKernel, thread: Thread): void {
   if (copyOut(k, space, thread.clearOnExit, wordBytes(0)) === null) futexWake(k, space, thread.clearOnExit, 1, -1);
 }
 
-const Futex = { wait: 0, wake: 1, requeue: 3, compareRequeue: 4, waitBitset: 9, wakeBitset: 10, private: 128, realtime: 256 } as const;
+const Futex = {
+  wait: 0,
+  wake: 1,
+  requeue: 3,
+  compareRequeue: 4,
+  waitBitset: 9,
+  wakeBitset: 10,
+  private: 128,
+  realtime: 256,
+} as const;
 
 interface FutexArguments {
   word: bigint;
@@ -75,7 +99,11 @@ interface FutexArguments {
 }
 
 /** The deadline of a wait: relative for FUTEX_WAIT, absolute for FUTEX_WAIT_BITSET. undefined: none was given. */
-function futexDeadline(k: LinuxKernel, call: Call, args: FutexArguments): { deadlineNs: number | null } | { errno: Errno } {
+function futexDeadline(
+  k: LinuxKernel,
+  call: Call,
+  args: FutexArguments,
+): { deadlineNs: number | null } | { errno: Errno } {
   if (args.timeout === 0n) return { deadlineNs: null };
   const bytes = copyIn(k, getSpace(k, call.task.space), args.timeout, timespec.bytes);
   if (!bytes.ok) return { errno: bytes.errno };
@@ -123,12 +151,16 @@ function futex(k: LinuxKernel, call: Call, args: FutexArguments): Outcome {
 
 export const threadCalls = [
   syscall({
-    name: "exit", nr: { rv64: 93 }, support: "full",
+    name: "exit",
+    nr: { rv64: 93 },
+    support: "full",
     args: { code: int },
     run: (k: LinuxKernel, { code }, call) => exit(k, call, code),
   }),
   syscall({
-    name: "exit_group", nr: { rv64: 94 }, support: "full",
+    name: "exit_group",
+    nr: { rv64: 94 },
+    support: "full",
     args: { code: int },
     run(k: LinuxKernel, { code }, { task }) {
       exitTask(k, task, { kind: "exited", code: code & 0xff });
@@ -136,7 +168,9 @@ export const threadCalls = [
     },
   }),
   syscall({
-    name: "set_tid_address", nr: { rv64: 96 }, support: "full",
+    name: "set_tid_address",
+    nr: { rv64: 96 },
+    support: "full",
     args: { word: address },
     run(_k: LinuxKernel, { word }, { thread }) {
       thread.clearOnExit = word;
@@ -144,45 +178,59 @@ export const threadCalls = [
     },
   }),
   syscall({
-    name: "futex", nr: { rv64: 98 }, support: "partial",
+    name: "futex",
+    nr: { rv64: 98 },
+    support: "partial",
     note: "WAIT, WAKE, REQUEUE, CMP_REQUEUE and the BITSET forms, within one task; no priority inheritance.",
     args: { word: inout("futex"), operation: uint, value: uint, timeout: address, second: address, third: uint },
     errors: ["EAGAIN", "EFAULT", "EINTR", "EINVAL", "ENOSYS", "ETIMEDOUT"],
     run: (k: LinuxKernel, args, call) => futex(k, call, args),
   }),
   syscall({
-    name: "set_robust_list", nr: { rv64: 99 }, support: "partial",
+    name: "set_robust_list",
+    nr: { rv64: 99 },
+    support: "partial",
     note: "Accepted; mutexes of a thread that dies are not marked.",
     args: { head: address, bytes: size },
     errors: ["EINVAL"],
     run: (_k: LinuxKernel, { bytes }) => (bytes === 24 ? done(0) : fail("EINVAL")),
   }),
   syscall({
-    name: "clone", nr: { rv64: 220 }, support: "partial",
+    name: "clone",
+    nr: { rv64: 220 },
+    support: "partial",
     note: "Threads only (CLONE_VM, FS, FILES, SIGHAND and THREAD together); other flags return ENOSYS.",
     args: { flags: flags(Clone), stack: address, parentId: address, threadPointer: address, childId: address },
     errors: ["EAGAIN", "EFAULT", "ENOSYS"],
     run: (k: LinuxKernel, args, call) => clone(k, call, args),
   }),
   syscall({
-    name: "clone3", nr: { rv64: 435 }, support: "none",
+    name: "clone3",
+    nr: { rv64: 435 },
+    support: "none",
     args: { arguments: address, bytes: size },
     errors: ["ENOSYS"],
     run: (_k: LinuxKernel) => fail("ENOSYS"),
   }),
   syscall({
-    name: "rseq", nr: { rv64: 293 }, support: "none",
+    name: "rseq",
+    nr: { rv64: 293 },
+    support: "none",
     args: { area: address, bytes: uint, flags: int, signature: uint },
     errors: ["ENOSYS"],
     run: (_k: LinuxKernel) => fail("ENOSYS"),
   }),
   syscall({
-    name: "gettid", nr: { rv64: 178 }, support: "full",
+    name: "gettid",
+    nr: { rv64: 178 },
+    support: "full",
     args: {},
     run: (_k: LinuxKernel, _args, { thread }) => done(thread.id),
   }),
   syscall({
-    name: "sched_yield", nr: { rv64: 124 }, support: "full",
+    name: "sched_yield",
+    nr: { rv64: 124 },
+    support: "full",
     args: {},
     run(k: LinuxKernel) {
       k.sched.quantumLeft = 0;
@@ -190,7 +238,9 @@ export const threadCalls = [
     },
   }),
   syscall({
-    name: "sched_getaffinity", nr: { rv64: 123 }, support: "full",
+    name: "sched_getaffinity",
+    nr: { rv64: 123 },
+    support: "full",
     note: "One processor.",
     args: { id: int, bytes: size, mask: inout("cpu_set") },
     errors: ["EFAULT", "EINVAL", "ESRCH"],

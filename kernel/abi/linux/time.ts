@@ -1,16 +1,33 @@
 /** Clocks and sleeping. All clocks are virtual; a processor-time clock counts a nanosecond per instruction. */
+
+import { pageBytes } from "../../hal/types.ts";
+import { getSpace } from "../../mm/space.ts";
 import { deadlineAfter, deadlineAt, realtimeNs } from "../../time/clock.ts";
 import { choice, flags, structIn, structOut } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import { fromTimespec, rusage, type Timespec, timespec, timeval, timezone, tms, toTimespec, toTimeval } from "./layouts.ts";
-import { getSpace } from "../../mm/space.ts";
-import { pageBytes } from "../../hal/types.ts";
+import {
+  fromTimespec,
+  rusage,
+  type Timespec,
+  timespec,
+  timeval,
+  timezone,
+  tms,
+  toTimespec,
+  toTimeval,
+} from "./layouts.ts";
 
 const Clock = {
-  CLOCK_REALTIME: 0, CLOCK_MONOTONIC: 1, CLOCK_PROCESS_CPUTIME_ID: 2, CLOCK_THREAD_CPUTIME_ID: 3, CLOCK_MONOTONIC_RAW: 4,
-  CLOCK_REALTIME_COARSE: 5, CLOCK_MONOTONIC_COARSE: 6, CLOCK_BOOTTIME: 7,
+  CLOCK_REALTIME: 0,
+  CLOCK_MONOTONIC: 1,
+  CLOCK_PROCESS_CPUTIME_ID: 2,
+  CLOCK_THREAD_CPUTIME_ID: 3,
+  CLOCK_MONOTONIC_RAW: 4,
+  CLOCK_REALTIME_COARSE: 5,
+  CLOCK_MONOTONIC_COARSE: 6,
+  CLOCK_BOOTTIME: 7,
 } as const;
 const absolute = 1;
 const ticksPerSecond = 100n;
@@ -38,7 +55,8 @@ function sleep(k: LinuxKernel, clock: number, isAbsolute: boolean, request: Time
   if (request === null) return fail("EFAULT");
   const ns = fromTimespec(request);
   const realtime = clock === Clock.CLOCK_REALTIME;
-  if (ns === null || (!realtime && clock !== Clock.CLOCK_MONOTONIC && clock !== Clock.CLOCK_BOOTTIME)) return fail("EINVAL");
+  if (ns === null || (!realtime && clock !== Clock.CLOCK_MONOTONIC && clock !== Clock.CLOCK_BOOTTIME))
+    return fail("EINVAL");
   const deadlineNs = isAbsolute ? deadlineAt(realtime ? ns - k.config.realtimeEpochNs : ns) : deadlineAfter(k, ns);
   if (deadlineNs !== null && deadlineNs <= k.hal.timer.nowNs()) return done(0);
   return { kind: "blocked", wait: { kind: "sleep", queue: null, deadlineNs } };
@@ -46,7 +64,9 @@ function sleep(k: LinuxKernel, clock: number, isAbsolute: boolean, request: Time
 
 export const timeCalls = [
   syscall({
-    name: "clock_gettime", nr: { rv64: 113 }, support: "full",
+    name: "clock_gettime",
+    nr: { rv64: 113 },
+    support: "full",
     args: { clock: choice(Clock), time: structOut(timespec) },
     errors: ["EFAULT", "EINVAL"],
     run(k: LinuxKernel, { clock }, call) {
@@ -55,7 +75,9 @@ export const timeCalls = [
     },
   }),
   syscall({
-    name: "clock_getres", nr: { rv64: 114 }, support: "full",
+    name: "clock_getres",
+    nr: { rv64: 114 },
+    support: "full",
     args: { clock: choice(Clock), resolution: structOut(timespec, "optional") },
     errors: ["EFAULT", "EINVAL"],
     run(k: LinuxKernel, { clock }, call) {
@@ -64,27 +86,44 @@ export const timeCalls = [
     },
   }),
   syscall({
-    name: "gettimeofday", nr: { rv64: 169 }, support: "full",
+    name: "gettimeofday",
+    nr: { rv64: 169 },
+    support: "full",
     args: { time: structOut(timeval, "optional"), zone: structOut(timezone, "optional") },
     errors: ["EFAULT"],
-    run: (k: LinuxKernel) => ({ kind: "done", value: 0, out: { time: toTimeval(realtimeNs(k)), zone: { tz_minuteswest: 0, tz_dsttime: 0 } } }),
+    run: (k: LinuxKernel) => ({
+      kind: "done",
+      value: 0,
+      out: { time: toTimeval(realtimeNs(k)), zone: { tz_minuteswest: 0, tz_dsttime: 0 } },
+    }),
   }),
   syscall({
-    name: "nanosleep", nr: { rv64: 101 }, support: "partial",
+    name: "nanosleep",
+    nr: { rv64: 101 },
+    support: "partial",
     note: "The remaining time is not stored when the sleep is interrupted.",
     args: { request: structIn(timespec), remaining: structOut(timespec, "optional") },
     errors: ["EFAULT", "EINTR", "EINVAL"],
     run: (k: LinuxKernel, { request }) => sleep(k, Clock.CLOCK_MONOTONIC, false, request),
   }),
   syscall({
-    name: "clock_nanosleep", nr: { rv64: 115 }, support: "partial",
+    name: "clock_nanosleep",
+    nr: { rv64: 115 },
+    support: "partial",
     note: "Processor-time clocks cannot be slept on; the remaining time is not stored.",
-    args: { clock: choice(Clock), flags: flags({ TIMER_ABSTIME: absolute }), request: structIn(timespec), remaining: structOut(timespec, "optional") },
+    args: {
+      clock: choice(Clock),
+      flags: flags({ TIMER_ABSTIME: absolute }),
+      request: structIn(timespec),
+      remaining: structOut(timespec, "optional"),
+    },
     errors: ["EFAULT", "EINTR", "EINVAL"],
     run: (k: LinuxKernel, { clock, flags, request }) => sleep(k, clock, (flags & absolute) !== 0, request),
   }),
   syscall({
-    name: "times", nr: { rv64: 153 }, support: "partial",
+    name: "times",
+    nr: { rv64: 153 },
+    support: "partial",
     note: "All time is user time.",
     args: { times: structOut(tms, "optional") },
     errors: ["EFAULT"],
@@ -95,7 +134,9 @@ export const timeCalls = [
     },
   }),
   syscall({
-    name: "getrusage", nr: { rv64: 165 }, support: "partial",
+    name: "getrusage",
+    nr: { rv64: 165 },
+    support: "partial",
     note: "User time, peak memory and page faults; the rest is 0.",
     args: { who: choice({ RUSAGE_SELF: 0, RUSAGE_CHILDREN: 0xffff_ffff, RUSAGE_THREAD: 1 }), usage: structOut(rusage) },
     errors: ["EFAULT", "EINVAL"],
@@ -104,7 +145,11 @@ export const timeCalls = [
       const ns = who === 0 ? task.instructions : who === 1 ? thread.instructions : 0;
       const { tv_sec, tv_usec } = toTimeval(BigInt(ns));
       const maxrss = BigInt((getSpace(k, task.space).peakFrames * pageBytes) / 1024);
-      return { kind: "done", value: 0, out: { usage: { utime_sec: tv_sec, utime_usec: tv_usec, maxrss, minflt: BigInt(task.pageFaults) } } };
+      return {
+        kind: "done",
+        value: 0,
+        out: { usage: { utime_sec: tv_sec, utime_usec: tv_usec, maxrss, minflt: BigInt(task.pageFaults) } },
+      };
     },
   }),
 ] as const;

@@ -46,7 +46,13 @@ export function contextsOver(core: Core): Contexts {
     finishCall,
     fork(context, stackPointer, threadPointer) {
       const from = context ?? core.saveHart();
-      const copy: SavedContext = { x: from.x.slice(), f: from.f.slice(), pc: from.pc, fcsr: from.fcsr, reservation: -1n };
+      const copy: SavedContext = {
+        x: from.x.slice(),
+        f: from.f.slice(),
+        pc: from.pc,
+        fcsr: from.fcsr,
+        reservation: -1n,
+      };
       if (stackPointer !== null) copy.x[Register.stackPointer] = unsigned(stackPointer);
       if (threadPointer !== null) copy.x[Register.threadPointer] = unsigned(threadPointer);
       finishCall(copy, 0n);

@@ -5,8 +5,9 @@
  * since the hart raises a page fault where they are clear. A frame's entry holds its physical page number, so
  * entries stay below 2^44 and are handled as numbers.
  */
-import type { FrameNumber } from "../../lib/ids.ts";
+
 import { assert } from "../../lib/assert.ts";
+import type { FrameNumber } from "../../lib/ids.ts";
 import { type Mapping, type Mmu, Permission, type Permissions, type PhysicalMemory, pageBytes } from "../types.ts";
 
 const Entry = { valid: 1, read: 2, write: 4, execute: 8, user: 16, accessed: 64, dirty: 128 } as const;

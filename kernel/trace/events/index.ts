@@ -22,5 +22,6 @@ const rows = [
 
 export const catalogue: readonly EventType[] = rows;
 
-type EventOf<Row> = Row extends EventType<infer Name, infer Fields> ? { readonly name: Name } & FieldValues<Fields> : never;
+type EventOf<Row> =
+  Row extends EventType<infer Name, infer Fields> ? { readonly name: Name } & FieldValues<Fields> : never;
 export type TraceEvent = EventOf<(typeof rows)[number]>;

@@ -1,0 +1,305 @@
+/**
+ * TraceService: the catalogue, live streams, and stretches of the past by re-execution.
+ *
+ * A live stream that resumes at an earlier event is two things joined: a re-execution up to the moment at which
+ * the subscription began, then the subscription. Sequence numbers are the same in both, so nothing is missing
+ * and nothing comes twice.
+ */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { TaskId } from "../../kernel/index.ts";
+import { catalogue, categories, recordFormat } from "../../kernel/trace/index.ts";
+import {
+  type ExportTraceRequest,
+  type FollowTraceRequest,
+  type FollowTraceResponseSchema,
+  type QueryTraceRequest,
+  type QueryTraceResponseSchema,
+  TraceEncoding,
+  type TraceFilter,
+  TraceFilterSchema,
+  TraceFormat,
+  type TraceService,
+} from "../../proto/gen/ostler/v1/traces_pb.js";
+import { invalid, notFound, outOfRange } from "../errors.ts";
+import type { TraceItem } from "../hosting/feeds.ts";
+import type { HostedMachine } from "../hosting/hosted.ts";
+import type { Stretch } from "../hosting/hosting.ts";
+import type { ServiceImplementation } from "../operation.ts";
+import { createChromeExport } from "../tracing/chrome.ts";
+import { selectEvents, selectPacked, wireRecord } from "../tracing/decode.ts";
+import { type CompiledFilter, compileFilter } from "../tracing/filter.ts";
+import { createPerfettoExport } from "../tracing/perfetto.ts";
+import { createTextFormatter, type TextFormatter } from "../tracing/text.ts";
+import { type Deps, holding, toNumber, useMachine } from "./common.ts";
+
+type Follow = MessageInitShape<typeof FollowTraceResponseSchema>;
+type Query = MessageInitShape<typeof QueryTraceResponseSchema>;
+type Event = ReturnType<typeof selectEvents>[number];
+
+const DEFAULT_QUERY_LIMIT = 10_000;
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+/** Records in one message: large enough for throughput, small enough for a receive limit of 4 MB. */
+const RECORDS_PER_MESSAGE = 2_000;
+
+export function traceService(deps: Deps): ServiceImplementation<typeof TraceService> {
+  return {
+    getTraceCatalogue: () => ({
+      categories: [...categories],
+      events: catalogue.map(({ id, name, category, brief, fields }) => ({
+        id,
+        name,
+        category,
+        brief,
+        fields: Object.entries(fields).map(([field, kind]) => ({ name: field, kind })),
+      })),
+      recordFormat,
+    }),
+
+    async *followTrace(request, context) {
+      const filter = toFilter(request.filter);
+      const machine = await useMachine(deps, context, request.machineId);
+      yield* holding(machine, () => follow(deps, machine, request, filter, context.signal));
+    },
+
+    async *queryTrace(request, context) {
+      const filter = toFilter(request.filter);
+      const machine = await useMachine(deps, context, request.machineId);
+      yield* holding(machine, () => query(deps, machine, request, filter, context.signal));
+    },
+
+    async *exportTrace(request, context) {
+      const filter = toFilter(request.filter);
+      const machine = await useMachine(deps, context, request.machineId);
+      yield* holding(machine, () => exportFile(deps, machine, request, filter, context.signal));
+    },
+  };
+}
+
+function toFilter(filter: TraceFilter | undefined): CompiledFilter {
+  const result = compileFilter(filter ?? create(TraceFilterSchema));
+  if (result.ok) return result.filter;
+  const { field, message, position } = result.problem;
+  throw invalid(`filter.${field}`, position === null ? message : `${message} (at character ${position})`);
+}
+
+/** A stretch of the machine's past, checked against how far it has come. */
+function stretchOf(
+  machine: HostedMachine,
+  filter: CompiledFilter,
+  request: { fromInstructions: bigint; toInstructions: bigint },
+): Stretch {
+  const { sequence, summary } = machine.visible;
+  const from = toNumber(request.fromInstructions, "from_instructions");
+  const to = toNumber(request.toInstructions, "to_instructions");
+  const { instructions } = summary.position;
+  if (to !== 0 && from > to) throw invalid("from_instructions", "must not be greater than to_instructions");
+  if (from > instructions || to > instructions) {
+    const field = from > instructions ? "from_instructions" : "to_instructions";
+    throw outOfRange(field, `the machine has executed ${instructions} instructions so far`);
+  }
+  const present = to === 0 || to === instructions;
+  return {
+    mask: filter.mask,
+    fromInstructions: from,
+    fromSequence: UNLIMITED,
+    throughEntry: sequence,
+    end: present ? { kind: "position", position: summary.position } : { kind: "instructions", instructions: to },
+  };
+}
+
+/** Turns what matches into messages of the encoding that was asked for. */
+class Encoder {
+  readonly #encoding: TraceEncoding;
+  readonly #filter: CompiledFilter;
+  readonly #text: TextFormatter = createTextFormatter();
+
+  constructor(encoding: TraceEncoding, filter: CompiledFilter) {
+    this.#encoding = encoding;
+    this.#filter = filter;
+  }
+
+  /** Packed bytes pass undecoded where nothing has to be decided about them. */
+  *batch(bytes: Uint8Array<ArrayBuffer>, keep: ((event: Event) => boolean) | null): Generator<Query & Follow> {
+    if (this.#encoding === TraceEncoding.PACKED) {
+      const filter =
+        keep === null
+          ? this.#filter
+          : { ...this.#filter, all: false, matches: (event: Event) => this.#filter.matches(event) && keep(event) };
+      const packed = selectPacked(bytes, filter);
+      if (packed.length > 0) yield { packed };
+      return;
+    }
+    const selected = selectEvents(bytes, this.#filter);
+    yield* this.events(keep === null ? selected : selected.filter(keep));
+  }
+
+  *events(events: readonly Event[]): Generator<Query & Follow> {
+    if (this.#encoding === TraceEncoding.TEXT) {
+      const text = this.#text.push(events);
+      if (text !== "") yield { text };
+      return;
+    }
+    for (let at = 0; at < events.length; at += RECORDS_PER_MESSAGE) {
+      yield { records: events.slice(at, at + RECORDS_PER_MESSAGE).map(wireRecord) };
+    }
+  }
+
+  /** What the text formatter held back, in case the call's end would come at once. */
+  *flush(): Generator<Query & Follow> {
+    const text = this.#text.flush();
+    if (text !== "") yield { text };
+  }
+}
+
+async function* follow(
+  deps: Deps,
+  machine: HostedMachine,
+  request: FollowTraceRequest,
+  filter: CompiledFilter,
+  signal: AbortSignal,
+): AsyncGenerator<Follow> {
+  const task = request.untilTaskExited as TaskId;
+  if (task !== 0 && !(await machine.learnExit(task))) throw notFound("task", String(task));
+  const after = resumePoint(request);
+  const { subscription, from } = await machine.subscribe(filter.mask);
+  const encoder = new Encoder(request.encoding, filter);
+  const start = from.summary.traceSequence;
+  try {
+    if (after !== null && after < start) {
+      yield* numbered(start, past(deps, machine, filter, encoder, { after, start, from }, signal));
+    }
+    // Tells the client that the stream is open, and from where it can resume.
+    yield { sequence: BigInt(start), resumeToken: String(start) };
+    for (;;) {
+      signal.throwIfAborted();
+      const ended = task !== 0 && machine.exit(task) !== undefined;
+      const items = ended ? subscription.poll() : await subscription.take(signal);
+      for (const item of items) yield* liveItem(item, encoder, start);
+      if (items.length > 0) continue;
+      if (ended) return;
+      if (subscription.ended !== null) throw subscription.ended;
+    }
+  } finally {
+    await machine.unsubscribe(subscription);
+  }
+}
+
+function resumePoint(request: FollowTraceRequest): number | null {
+  if (request.resumeToken !== "") {
+    if (!/^[0-9]{1,15}$/.test(request.resumeToken))
+      throw invalid("resume_token", "must be a resume_token of an earlier message");
+    return Number(request.resumeToken);
+  }
+  return request.afterSequence === undefined ? null : toNumber(request.afterSequence, "after_sequence");
+}
+
+/** The events between the resume point and the beginning of the subscription, by re-execution. */
+async function* past(
+  deps: Deps,
+  machine: HostedMachine,
+  filter: CompiledFilter,
+  encoder: Encoder,
+  range: { after: number; start: number; from: HostedMachine["visible"] },
+  signal: AbortSignal,
+): AsyncGenerator<Follow> {
+  const stretch: Stretch = {
+    mask: filter.mask,
+    fromInstructions: 0,
+    fromSequence: range.after,
+    throughEntry: range.from.sequence,
+    end: { kind: "position", position: range.from.summary.position },
+  };
+  const keep = (event: Event) => event.sequence > range.after && event.sequence <= range.start;
+  for await (const { trace } of deps.hosting.replay(machine.id, stretch, signal)) yield* encoder.batch(trace, keep);
+}
+
+/** Until the subscription begins a reader can only resume where it began itself. */
+async function* numbered(start: number, messages: AsyncGenerator<Follow>): AsyncGenerator<Follow> {
+  for await (const message of messages) {
+    const last = message.records?.at(-1)?.sequence ?? undefined;
+    yield last === undefined
+      ? message
+      : { ...message, sequence: last, resumeToken: String(last < BigInt(start) ? last : start) };
+  }
+}
+
+function* liveItem(item: TraceItem, encoder: Encoder, start: number): Generator<Follow> {
+  const last = { sequence: BigInt(item.lastSequence), resumeToken: String(item.lastSequence) };
+  if (item.kind === "gap") {
+    yield { gap: { firstSequence: BigInt(item.firstSequence), lastSequence: BigInt(item.lastSequence) }, ...last };
+    return;
+  }
+  const messages = [
+    ...encoder.batch(item.bytes as Uint8Array<ArrayBuffer>, (event) => event.sequence > start),
+    ...encoder.flush(),
+  ];
+  // Only the last message of a batch tells a resume point: before it the batch is not complete.
+  for (const [index, message] of messages.entries())
+    yield index === messages.length - 1 ? { ...message, ...last } : message;
+}
+
+async function* query(
+  deps: Deps,
+  machine: HostedMachine,
+  request: QueryTraceRequest,
+  filter: CompiledFilter,
+  signal: AbortSignal,
+): AsyncGenerator<Query> {
+  const limit = request.limit || DEFAULT_QUERY_LIMIT;
+  const encoder = new Encoder(request.encoding, filter);
+  const stretch = stretchOf(machine, filter, request);
+  let found = 0;
+  for await (const batch of deps.hosting.replay(machine.id, stretch, signal)) {
+    const progress = { progressInstructions: BigInt(batch.instructions) };
+    const keep = (event: Event) => isIn(stretch, event) && ++found <= limit;
+    const messages = [...encoder.batch(batch.trace, keep)];
+    if (found > limit) {
+      for (const message of [...messages, ...encoder.flush()]) yield { ...message, ...progress };
+      return yield { truncated: true, ...progress };
+    }
+    for (const message of messages.length > 0 ? messages : [{}]) yield { ...message, ...progress };
+  }
+  yield* encoder.flush();
+}
+
+function isIn(stretch: Stretch, event: Event): boolean {
+  const last = stretch.end.kind === "instructions" ? stretch.end.instructions : UNLIMITED;
+  return event.instructions >= stretch.fromInstructions && event.instructions <= last;
+}
+
+async function* exportFile(
+  deps: Deps,
+  machine: HostedMachine,
+  request: ExportTraceRequest,
+  filter: CompiledFilter,
+  signal: AbortSignal,
+) {
+  const stretch = stretchOf(machine, filter, request);
+  const file = exporter(request.format);
+  let progressInstructions = 0n;
+  for await (const batch of deps.hosting.replay(machine.id, stretch, signal)) {
+    progressInstructions = BigInt(batch.instructions);
+    const events = selectEvents(batch.trace, filter).filter((event) => isIn(stretch, event));
+    yield { data: file.push(events), progressInstructions };
+  }
+  const data = file.end();
+  if (data.length > 0) yield { data, progressInstructions };
+}
+
+interface FileExport {
+  push(events: readonly Event[]): Uint8Array;
+  end(): Uint8Array;
+}
+
+function exporter(format: TraceFormat): FileExport {
+  if (format === TraceFormat.PERFETTO) {
+    const perfetto = createPerfettoExport();
+    return { push: (events) => perfetto.push(events), end: () => new Uint8Array(0) };
+  }
+  if (format === TraceFormat.CHROME_JSON) {
+    const chrome = createChromeExport();
+    return { push: (events) => Buffer.from(chrome.push(events)), end: () => Buffer.from(chrome.end()) };
+  }
+  const text = createTextFormatter();
+  return { push: (events) => Buffer.from(text.push(events)), end: () => Buffer.from(text.flush()) };
+}
