@@ -51,6 +51,8 @@ interface Job {
   running: boolean;
   bell: Bell;
   stop: AbortController;
+  /** The last change of its row that was begun. */
+  written: Promise<void>;
   ended: PromiseWithResolvers<void>;
 }
 
@@ -69,6 +71,8 @@ export class Grading {
   readonly #options: GradingOptions;
   /** In order of arrival; those that run are among them. */
   readonly #jobs = new Map<string, Job>();
+  /** Owners of submissions that are being stored: they have their place in the queue already. */
+  readonly #arriving: string[] = [];
   readonly #closing = new AbortController();
   readonly #runs = new Set<Promise<void>>();
 
@@ -98,7 +102,7 @@ export class Grading {
 
   /** Throws RESOURCE_EXHAUSTED when too many wait already. */
   assertRoom(ownerId: string): void {
-    const waiting = [...this.#jobs.values()];
+    const waiting = [...[...this.#jobs.values()].map(({ row }) => row.ownerId), ...this.#arriving];
     if (waiting.length >= this.#options.maxWaiting) {
       throw resourceExhausted(
         "GRADING_QUEUE_FULL",
@@ -106,7 +110,7 @@ export class Grading {
         RETRY_AFTER_MS,
       );
     }
-    const own = waiting.filter(({ row }) => row.ownerId === ownerId).length;
+    const own = waiting.filter((owner) => owner === ownerId).length;
     if (own >= this.#options.maxWaitingPerOwner) {
       throw resourceExhausted(
         "TOO_MANY_SUBMISSIONS",
@@ -118,27 +122,31 @@ export class Grading {
 
   /** Stores a submission and queues it. */
   async submit(submission: Omit<SubmissionRow, "createdAt" | "state" | "report" | "error">): Promise<SubmissionRow> {
-    this.assertRoom(submission.ownerId);
-    const row = await this.#tools.store.submissions.create({
-      ...submission,
-      state: "queued",
-      report: new Uint8Array(0),
-      error: "",
-    });
-    this.#enqueue(row);
-    return row;
+    const { ownerId } = submission;
+    this.assertRoom(ownerId);
+    this.#arriving.push(ownerId);
+    try {
+      const fresh = { ...submission, state: "queued", report: new Uint8Array(0), error: "" } as const;
+      const row = await this.#tools.store.submissions.create(fresh);
+      this.#enqueue(row);
+      return row;
+    } finally {
+      this.#arriving.splice(this.#arriving.indexOf(ownerId), 1);
+    }
   }
 
   /** Ends a submission's grading for good, if it has not ended. */
   async cancel(row: SubmissionRow): Promise<SubmissionRow> {
     const { store } = this.#tools;
+    const job = this.#jobs.get(row.id);
+    job?.stop.abort(cancelled("The submission was cancelled."));
+    // What is being written may be its end; nothing is written after it.
+    await job?.written;
     const present = (await store.submissions.get(row.id)) ?? row;
     if (isFinal(present)) return present;
-    const job = this.#jobs.get(row.id);
     await store.submissions.update(row.id, { state: "cancelled" });
-    job?.stop.abort(cancelled("The submission was cancelled."));
     if (job !== undefined && !job.running) this.#finish(job);
-    return (await store.submissions.get(row.id)) ?? row;
+    return { ...present, state: "cancelled" };
   }
 
   /** Ends the grading of an assignment's submissions; the store has them as cancelled already. */
@@ -177,6 +185,7 @@ export class Grading {
       running: false,
       bell: new Bell(),
       stop: new AbortController(),
+      written: Promise.resolve(),
       ended: Promise.withResolvers(),
     });
     this.#fill();
@@ -211,16 +220,25 @@ export class Grading {
   }
 
   async #grade(job: Job): Promise<void> {
-    const { store } = this.#tools;
-    const { id } = job.row;
-    const present = await store.submissions.get(id);
+    const present = await this.#tools.store.submissions.get(job.row.id);
     if (present === null || isFinal(present)) return;
-    await store.submissions.update(id, { state: "grading" });
+    await this.#write(job, { state: "grading" });
     job.bell.ring();
     const report = await this.#withRetries(job);
-    const after = await store.submissions.get(id);
-    if (after?.state === "grading" && !job.stop.signal.aborted)
-      await store.submissions.update(id, { state: "graded", report, error: "" });
+    await this.#write(job, { state: "graded", report, error: "" });
+  }
+
+  /** Changes the submission's row, unless its grading was stopped: the row is not this job's any more then. */
+  #write(job: Job, change: Parameters<Store["submissions"]["update"]>[1]): Promise<void> {
+    const { submissions } = this.#tools.store;
+    const write = async () => {
+      const present = await submissions.get(job.row.id);
+      if (present === null || isFinal(present) || job.stop.signal.aborted) return;
+      await submissions.update(job.row.id, change);
+    };
+    const writing = write();
+    job.written = writing.catch(() => {});
+    return writing;
   }
 
   async #withRetries(job: Job): Promise<SubmissionRow["report"]> {
@@ -247,7 +265,7 @@ export class Grading {
       error instanceof OstlerError
         ? error.message
         : "The server could not grade the submission; it is not your fault. Submit again, or tell the staff.";
-    await this.#tools.store.submissions.update(job.row.id, { state: "failed", error: text });
+    await this.#write(job, { state: "failed", error: text });
   }
 
   #finish(job: Job): void {

@@ -63,7 +63,7 @@ export class Hosting {
     this.#configOf = configOf;
     const listener: PoolListener = {
       message: (message) => this.#route(message),
-      lost: (worker) => this.#lost(worker),
+      lost: (worker, why) => this.#lost(worker, why),
     };
     this.#pool = new Pool(options.workers, store.blobs, listener);
     void this.#sweep();
@@ -380,11 +380,11 @@ export class Hosting {
     this.#captureAutomatic(machine).catch((error) => this.#options.onError(error, machine.id));
   }
 
-  #lost(worker: PooledWorker): void {
+  #lost(worker: PooledWorker, why: Error): void {
     for (const machineId of worker.machines) {
       const machine = this.#hosted.get(machineId);
       if (machine === undefined) continue;
-      this.#options.onError(new Error("its worker died"), machineId);
+      this.#options.onError(new Error("its worker died", { cause: why }), machineId);
       machine.fail(new WorkerCommandError("workerLost", "the worker died"));
       this.#forget(machine);
     }

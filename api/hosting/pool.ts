@@ -23,7 +23,7 @@ export class WorkerCommandError extends Error {
 export interface PoolListener {
   message(message: Unsolicited | Reply): void;
   /** The worker is gone with all that was in it. */
-  lost(worker: PooledWorker): void;
+  lost(worker: PooledWorker, why: Error): void;
 }
 
 const cpuFile = new URL("../../kernel/hardware/cpu/rv64/build/rv64.wasm", import.meta.url);
@@ -94,7 +94,7 @@ export class PooledWorker {
     this.alive = false;
     for (const { reject } of this.#pending.values()) reject(new WorkerCommandError("workerLost", error.message));
     this.#pending.clear();
-    if (!this.#closing) this.#listener.lost(this);
+    if (!this.#closing) this.#listener.lost(this, error);
   }
 }
 
@@ -127,9 +127,9 @@ export class Pool {
     this.#blobs = blobs;
     this.#listener = {
       message: (message) => listener.message(message),
-      lost: (worker) => {
+      lost: (worker, why) => {
         this.#workers = this.#workers.map((other) => (other === worker ? this.#start() : other));
-        listener.lost(worker);
+        listener.lost(worker, why);
       },
     };
     this.#workers = Array.from({ length: size }, () => this.#start());

@@ -46,6 +46,7 @@ export function configOf(spec: MachineSpec): MachineConfig {
     realtimeEpochNs:
       BigInt(spec.realtimeEpoch === undefined ? DEFAULT_EPOCH : timestampDate(spec.realtimeEpoch).getTime()) *
       1_000_000n,
+    startsPaused: true,
     hostname: spec.hostname || "ostler",
     environment: spec.environment.length > 0 ? spec.environment : DEFAULT_ENVIRONMENT,
     files: spec.files.map((file) => ({

@@ -103,7 +103,7 @@ export function buildStack(plan: StackPlan): InitialStack {
   const pointer = alignDown(strings.at - words.length * 8, 16);
   const bytes = new Uint8Array(plan.top - pointer);
   const view = new DataView(bytes.buffer);
-  words.forEach((word, i) => view.setBigUint64(i * 8, BigInt(word), true));
+  for (const [i, word] of words.entries()) view.setBigUint64(i * 8, BigInt(word), true);
   for (const part of strings.parts) bytes.set(part.bytes, part.at - pointer);
   return { pointer, bytes };
 }

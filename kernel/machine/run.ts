@@ -9,6 +9,7 @@
 
 import { dieOf } from "../entry/fault.ts";
 import { resumeThread } from "../entry/syscall.ts";
+import type { Trap } from "../hal/types.ts";
 import { handleTrap } from "../entry/trap.ts";
 import * as clocks from "../hardware/clock/clock.ts";
 import { assert } from "../lib/assert.ts";
@@ -127,18 +128,28 @@ function pagesFrom(k: Kernel, page: number): number[] {
   return pages;
 }
 
+/**
+ * An instruction that faults is counted although it did not retire: something has happened at its position, so the
+ * state behind it needs a position of its own. Without that, an input stamped with the position would be ambiguous.
+ */
+const isFault = (trap: Trap): boolean => !uncounted.has(trap.kind);
+/** System calls and breakpoints the core has counted itself; the others are no event of the machine. */
+const uncounted: ReadonlySet<Trap["kind"]> = new Set(["budget", "needPage", "systemCall", "breakpoint"]);
+
 /** Executes the current thread until something comes up; the pages that are missing, if that was it. */
 function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress): number[] | null {
   const { clock } = k.state;
-  const { trap, executed } = k.hal.hart.run(budgetOf(k, thread, limit), {
+  const ran = k.hal.hart.run(budgetOf(k, thread, limit), {
     instructions: clock.instructions,
     timeNs: clocks.timeNs(clock),
   });
+  const { trap } = ran;
+  const executed = ran.executed + (isFault(trap) ? 1 : 0);
   clock.instructions += executed;
   k.sched.quantumLeft -= executed;
   thread.instructions += executed;
   taskOf(k, thread).instructions += executed;
-  progress.faults = executed === 0 && trap.kind === "pageFault" ? progress.faults + 1 : 0;
+  progress.faults = ran.executed === 0 && trap.kind === "pageFault" ? progress.faults + 1 : 0;
   assert(progress.faults < faultsPerInstruction, "a page fault that was resolved does not come again");
   if (trap.kind === "needPage") return pagesFrom(k, trap.page);
   if (trap.kind === "budget") return null;

@@ -49,7 +49,13 @@ export const initState = (config: MachineConfig): MachineState => ({
   version: 1,
   config: copyConfig(config),
   clock: initClock(),
-  control: { paused: false, reason: "", untilInstructions: null, untilTimeNs: null, frozen: null },
+  control: {
+    paused: config.startsPaused === true,
+    reason: config.startsPaused === true ? "requested" : "",
+    untilInstructions: null,
+    untilTimeNs: null,
+    frozen: null,
+  },
   hardware: { harts: [], uart: initUart() },
   kernel: {
     mm: initMm(config.memoryBytes / pageBytes),

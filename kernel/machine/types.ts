@@ -50,6 +50,8 @@ export interface MachineConfig {
   environment: string[];
   /** Read-only files that programs can open. */
   files: FileSpec[];
+  /** Begins paused: runs nothing before a `resume`. Default: runs at once. */
+  startsPaused?: boolean;
   /** Upper bounds that guests run into as errors. */
   limits: { tasks: number; threads: number; openFiles: number };
 }

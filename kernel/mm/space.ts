@@ -182,13 +182,16 @@ export function discardPages(k: MmKernel, space: Space, start: number, end: numb
   if (pages.length > 0) k.hal.mmu.flush();
 }
 
+/** Stacks are reserved large and used little: they count by what they hold only. */
+export const isStack = (region: Region): boolean => region.name.startsWith("[stack");
+
 /** Bytes that programs could come to hold in frames of their own: what a limit is compared with before mapping more. */
 export function committedBytes(space: Space): number {
   let bytes = 0;
   for (const region of space.regions) {
     const own =
       region.permissions & Permission.write || (region.backing.kind === "anonymous" && region.permissions !== 0);
-    if (own && region.name !== "[stack]") bytes += region.end - region.start;
+    if (own && !isStack(region)) bytes += region.end - region.start;
   }
   return bytes;
 }

@@ -26,7 +26,21 @@ export type Fields = Readonly<Record<string, FieldKind>>;
 export type FieldValues<F extends Fields> = { readonly [Name in keyof F]: FieldKinds[F[Name]] };
 
 /** Filter at emission works by category; its bit is 1 << index in this list. Append only. */
-export const categories = ["machine", "task", "sched", "syscall", "memory", "fault", "device", "interrupt", "signal", "ipc", "capability", "file", "cpu"] as const;
+export const categories = [
+  "machine",
+  "task",
+  "sched",
+  "syscall",
+  "memory",
+  "fault",
+  "device",
+  "interrupt",
+  "signal",
+  "ipc",
+  "capability",
+  "file",
+  "cpu",
+] as const;
 export type Category = (typeof categories)[number];
 
 export interface EventType<Name extends string = string, F extends Fields = Fields> {

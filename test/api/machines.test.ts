@@ -194,9 +194,8 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     const data = new TextEncoder().encode("persistent");
     const address = 0x8000_0000n + 0x200_0000n;
     await client.call(MemoryService, "writePhysicalMemory", { machineId, address, data });
-    expect((await client.call(MemoryService, "readPhysicalMemory", { machineId, address, length: 10 })).data).toEqual(
-      data,
-    );
+    const read = await client.call(MemoryService, "readPhysicalMemory", { machineId, address, length: 10 });
+    expect(Buffer.from(read.data).toString()).toBe("persistent");
     const outside = await refused(
       client.call(MemoryService, "readPhysicalMemory", { machineId, address: 16n, length: 4 }),
     );

@@ -29,6 +29,6 @@ int main(void) {
   time_t now = time(0);
   printf("%s", ctime(&now));
   unsigned long x; __asm__ volatile("rdtime %0" : "=r"(x));
-  printf("rdtime %d\n", x > 3600000000000UL);
+  printf("rdtime %d\n", x > 36000000000UL);
   return 0;
 }

@@ -189,6 +189,7 @@ async function replayed(
     let steps = random === null ? Number.POSITIVE_INFINITY : 1 + random.below(25);
     let step = replay.step(budget(random));
     while (step.kind !== "done" && steps-- > 0) {
+      trace.update(resident.mark().trace);
       if (step.kind === "needPages") await resident.fetchPages(step.pages);
       step = replay.step(budget(random));
     }

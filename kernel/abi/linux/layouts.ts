@@ -132,7 +132,7 @@ export const utsname: Layout<Utsname> = {
   write(view, { sysname, nodename, release, version, machine, domainname }) {
     [sysname, nodename, release, version, machine, domainname].forEach((text, i) => {
       const bytes = encodeText(text).subarray(0, nameBytes - 1);
-      bytes.forEach((byte, at) => view.setUint8(i * nameBytes + at, byte));
+      for (const [at, byte] of bytes.entries()) view.setUint8(i * nameBytes + at, byte);
     });
   },
   show: ({ sysname, nodename }) => `{sysname="${sysname}", nodename="${nodename}", ...}`,

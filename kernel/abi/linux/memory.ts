@@ -8,6 +8,7 @@ import {
   addRegion,
   discardPages,
   getSpace,
+  isStack,
   lowestAddress,
   mayCommit,
   movePages,
@@ -24,7 +25,7 @@ import type { LinuxKernel } from "./kernel.ts";
 
 const Protection = { PROT_NONE: 0, PROT_READ: 1, PROT_WRITE: 2, PROT_EXEC: 4 } as const;
 const allProtections = Protection.PROT_READ | Protection.PROT_WRITE | Protection.PROT_EXEC;
-const Map = {
+const MapFlag = {
   MAP_SHARED: 1,
   MAP_PRIVATE: 2,
   MAP_FIXED: 0x10,
@@ -73,12 +74,13 @@ function backingFor(
   task: Task,
   { flags, fd, offset, length, protection }: MapArguments,
 ): { backing: Backing; name: string } | Errno {
-  if (flags & Map.MAP_ANONYMOUS) return { backing: { kind: "anonymous" }, name: "" };
+  if (flags & MapFlag.MAP_ANONYMOUS)
+    return { backing: { kind: "anonymous" }, name: flags & MapFlag.MAP_STACK ? "[stack:thread]" : "" };
   if (offset < 0n || offset % BigInt(pageBytes) !== 0n) return "EINVAL";
   const file = fileOf(k, task, fd);
   if (file === null) return "EBADF";
   if (file.target.kind !== "image") return "ENODEV";
-  if (flags & Map.MAP_SHARED && protection & Protection.PROT_WRITE) return "EACCES";
+  if (flags & MapFlag.MAP_SHARED && protection & Protection.PROT_WRITE) return "EACCES";
   const { image, size, path } = file.target;
   const from = saturate(offset);
   const fileBytes = Math.max(0, Math.min(size - from, length));
@@ -88,11 +90,11 @@ function backingFor(
 /** Where a mapping goes: where it must, where it was hinted if that is free, or where there is room. */
 function placeFor(k: LinuxKernel, space: Space, start: bigint, bytes: number, wanted: number): number | Errno {
   const hint = rangeOf(k, start, bytes);
-  const fixed = wanted & (Map.MAP_FIXED | Map.MAP_FIXED_NOREPLACE);
+  const fixed = wanted & (MapFlag.MAP_FIXED | MapFlag.MAP_FIXED_NOREPLACE);
   if (fixed) {
     if (hint === null) return saturate(start) % pageBytes === 0 ? "ENOMEM" : "EINVAL";
     if (hint.start < lowestAddress) return "EPERM";
-    if (wanted & Map.MAP_FIXED_NOREPLACE && !isFree(space.regions, hint.start, hint.end)) return "EEXIST";
+    if (wanted & MapFlag.MAP_FIXED_NOREPLACE && !isFree(space.regions, hint.start, hint.end)) return "EEXIST";
     return hint.start;
   }
   if (hint !== null && hint.start >= lowestAddress && isFree(space.regions, hint.start, hint.end)) return hint.start;
@@ -107,11 +109,11 @@ function map(k: LinuxKernel, task: Task, args: MapArguments): Outcome {
   if (typeof backed === "string") return fail(backed);
   const bytes = alignUp(args.length, pageBytes);
   if (space.regions.length + 2 > limits.regions) return fail("ENOMEM");
-  const own = args.protection & Protection.PROT_WRITE || (args.flags & Map.MAP_ANONYMOUS && args.protection !== 0);
-  if (own && !mayCommit(k, space, bytes)) return fail("ENOMEM");
+  const own = args.protection & Protection.PROT_WRITE || (args.flags & MapFlag.MAP_ANONYMOUS && args.protection !== 0);
+  if (own && !(args.flags & MapFlag.MAP_STACK) && !mayCommit(k, space, bytes)) return fail("ENOMEM");
   const start = placeFor(k, space, args.start, bytes, args.flags);
   if (typeof start === "string") return fail(start);
-  if (args.flags & Map.MAP_FIXED) unmapRange(k, space, start, start + bytes);
+  if (args.flags & MapFlag.MAP_FIXED) unmapRange(k, space, start, start + bytes);
   addRegion(k, space, { start, end: start + bytes, permissions: args.protection, ...backed });
   return done(start);
 }
@@ -123,7 +125,7 @@ function protect(k: LinuxKernel, space: Space, start: bigint, length: number, pr
   if (range === null || !covers(space.regions, range.start, range.end)) return fail("ENOMEM");
   if (space.regions.length + 2 > limits.regions) return fail("ENOMEM");
   const region = findRegion(space.regions, range.start)!;
-  const grows = protection & Protection.PROT_WRITE && (region.permissions & Permission.write) === 0;
+  const grows = protection & Protection.PROT_WRITE && (region.permissions & Permission.write) === 0 && !isStack(region);
   if (grows && !mayCommit(k, space, range.end - range.start)) return fail("ENOMEM");
   protectPages(k, space, range.start, range.end, protection);
   return done(0);
@@ -179,7 +181,7 @@ function remap(
   if (!(how & Remap.MREMAP_MAYMOVE)) return fail("ENOMEM");
   const place =
     how & Remap.MREMAP_FIXED
-      ? placeFor(k, space, target, bytes, Map.MAP_FIXED)
+      ? placeFor(k, space, target, bytes, MapFlag.MAP_FIXED)
       : (findGap(space.regions, bytes, lowestAddress, space.mapTop) ?? "ENOMEM");
   if (typeof place === "string") return fail(place);
   if (place < old.end && old.start < place + bytes) return fail("EINVAL");
@@ -230,7 +232,7 @@ export const memoryCalls = [
     nr: { rv64: 222 },
     support: "partial",
     note: "Anonymous and private file mappings; shared ones are private to the task, and files cannot be written.",
-    args: { start: address, length: size, protection: flags(Protection), flags: flags(Map), fd, offset: long },
+    args: { start: address, length: size, protection: flags(Protection), flags: flags(MapFlag), fd, offset: long },
     errors: ["EACCES", "EBADF", "EEXIST", "EINVAL", "ENODEV", "ENOMEM", "EPERM"],
     run: (k: LinuxKernel, args, { task }) => map(k, task, args),
   }),

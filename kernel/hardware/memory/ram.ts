@@ -28,7 +28,7 @@ export type PageSource = (pages: readonly number[]) => Uint8Array[];
 
 export function createRam(core: Core, fetchPages: PageSource): Ram {
   const { ram, pageFlags } = core;
-  const pages = pageFlags.length < ram.length / pageBytes ? pageFlags.length : ram.length / pageBytes;
+  const pages = Math.min(pageFlags.length, ram.length / pageBytes);
   const isPresent = (page: number): boolean => (pageFlags[page]! & PageFlag.present) !== 0;
   const view = (page: number): Uint8Array => ram.subarray(page * pageBytes, (page + 1) * pageBytes);
 

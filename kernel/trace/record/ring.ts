@@ -26,9 +26,9 @@ export interface TraceRing extends Trace {
   drain(): Uint8Array<ArrayBuffer>;
 }
 
-const firstBytes = 16 * 1024;
+const firstBytes = 64 * 1024;
 /** A buffer that grew beyond this is let go when it is drained: a server holds many machines. */
-const keptBytes = 256 * 1024;
+const keptBytes = 1024 * 1024;
 const gapBytes = planOf(traceGap).leastBytes;
 export const ringLimitBytes = 8 * 1024 * 1024;
 
