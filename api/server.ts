@@ -88,6 +88,7 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
       const http = await rest.app.listen({ host: config.host, port: config.httpPort });
       const port = await grpc.bind(`${config.host}:${config.grpcPort}`);
       await grading.resume();
+      hosting.resumeRunning().catch((error) => logBackground(config, error, ""));
       return { http, grpc: `${config.host}:${port}` };
     },
     async close(graceMs = 5_000) {

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { toBinary } from "@bufbuild/protobuf";
 import type { AssignmentSpec } from "../../proto/gen/ostler/v1/grading_pb.js";
 import { MachineSpecSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
-import { failedPrecondition } from "../errors.ts";
+import { Code, failedPrecondition, OstlerError } from "../errors.ts";
 import type { Hosting } from "../hosting/hosting.ts";
 import {
   AlreadyExistsError,
@@ -51,6 +51,17 @@ export class PreparedMachines {
       this.#underway.get(key) ?? this.#get(assignmentId, version).finally(() => this.#underway.delete(key));
     this.#underway.set(key, running);
     return running;
+  }
+
+  /** For a version that was just made: remembers it, and takes the snapshot now unless the server is too busy for it. */
+  async prepare({ id, version }: AssignmentRow): Promise<void> {
+    try {
+      await this.get(id, version);
+    } catch (error) {
+      const isBusy =
+        error instanceof OstlerError && (error.code === Code.RESOURCE_EXHAUSTED || error.code === Code.UNAVAILABLE);
+      if (!isBusy) throw error;
+    }
   }
 
   /** Deletes those of all versions that no kept machine stands on. */

@@ -103,6 +103,15 @@ export class HostedMachine {
 
   async load(route: Extract<Command, { kind: "load" }>["route"]): Promise<void> {
     await this.#send({ kind: "load", route });
+    await this.#endOrphanedCalls();
+  }
+
+  /** Calls that were under way when the machine was last put away: nobody is left to take their answers. */
+  async #endOrphanedCalls(): Promise<void> {
+    const { tasks } = await this.query({ kind: "tasks" });
+    const calls = (tasks ?? []).flatMap((task) => task.threads.flatMap((thread) => thread.call ?? []));
+    for (const call of calls) await this.apply({ kind: "cancelCall", call });
+    this.#nextCall = Math.max(this.#nextCall, ...calls.map((call) => call + 1));
   }
 
   /** Applies an input; resolves when it is durable. An input that the kernel refuses is a typed error. */
@@ -121,6 +130,7 @@ export class HostedMachine {
     done.catch(() => {});
     if (receipt !== null) this.#receipts.set(call, receipt);
     const cancel = () => void this.apply({ kind: "cancelCall", call }).catch(() => {});
+    this.users += 1;
     try {
       await this.apply({ ...input, call } as Input);
       if (signal.aborted) cancel();
@@ -130,6 +140,7 @@ export class HostedMachine {
       signal.removeEventListener("abort", cancel);
       this.#calls.delete(call);
       this.#receipts.delete(call);
+      this.users -= 1;
     }
   }
 

@@ -165,6 +165,20 @@ export class Hosting {
     return (await this.#job(this.#pool.place(), job, command, signal)) as ExecutionResult;
   }
 
+  /** Wakes, in the background, machines that were running when the server ended, as far as there is room. */
+  async resumeRunning(): Promise<void> {
+    const query = { ownerId: null, labels: {}, nameContains: "", run: "running" as const, pageSize: 100 };
+    let pageToken = "";
+    do {
+      const page = await this.#store.machines.list({ ...query, pageToken });
+      for (const row of page.items) {
+        if (this.#stopped.signal.aborted || this.#awake.size >= this.#options.maxResident / 2) return;
+        await this.use(row.id).catch((error) => this.#options.onError(error, row.id));
+      }
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+  }
+
   /** Stops taking work and puts every machine away. */
   async close(): Promise<void> {
     this.#stopped.abort();

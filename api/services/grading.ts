@@ -159,7 +159,7 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
         const row =
           (await store.assignments.get(id)) ??
           (await store.assignments.create({ id, ownerId: caller.id, displayName, spec }));
-        await grading.prepared.get(row.id, row.version);
+        await grading.prepared.prepare(row);
         return { assignment: toAssignment(row, caller) };
       });
     },
@@ -170,7 +170,7 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
       const spec = await acceptedSpec(request.spec, [ownerId, caller.id]);
       const row = await store.assignments.update(request.assignmentId, { displayName: request.displayName, spec });
       if (row === null) throw notFound("assignment", request.assignmentId);
-      await grading.prepared.get(row.id, row.version);
+      await grading.prepared.prepare(row);
       return { assignment: toAssignment(row, caller) };
     },
 

@@ -1,11 +1,12 @@
 /** As much of protobuf's wire format as a trace needs: varints, text, nested messages. */
 export class ProtoWriter {
-  #bytes = new Uint8Array(256);
+  #bytes = new Uint8Array(64);
   #length = 0;
 
   uint(field: number, value: number | bigint): this {
-    this.#varint(BigInt(field * 8));
-    this.#varint(BigInt.asUintN(64, BigInt(value)));
+    this.#varint(field * 8);
+    if (typeof value === "number" && value >= 0) this.#varint(value);
+    else this.#bigVarint(BigInt.asUintN(64, BigInt(value)));
     return this;
   }
 
@@ -18,8 +19,8 @@ export class ProtoWriter {
   }
 
   bytes(field: number, value: Uint8Array): this {
-    this.#varint(BigInt(field * 8 + 2));
-    this.#varint(BigInt(value.length));
+    this.#varint(field * 8 + 2);
+    this.#varint(value.length);
     this.#room(value.length);
     this.#bytes.set(value, this.#length);
     this.#length += value.length;
@@ -30,14 +31,23 @@ export class ProtoWriter {
     return this.#bytes.slice(0, this.#length);
   }
 
-  #varint(value: bigint): void {
+  #varint(value: number): void {
     this.#room(10);
-    let low = value;
-    while (low >= 0x80n) {
-      this.#bytes[this.#length++] = Number(low & 0x7fn) | 0x80;
-      low >>= 7n;
+    while (value >= 0x80) {
+      this.#bytes[this.#length++] = (value % 0x80) | 0x80;
+      value = Math.floor(value / 0x80);
     }
-    this.#bytes[this.#length++] = Number(low);
+    this.#bytes[this.#length++] = value;
+  }
+
+  #bigVarint(value: bigint): void {
+    if (value <= Number.MAX_SAFE_INTEGER) {
+      this.#varint(Number(value));
+      return;
+    }
+    this.#room(10);
+    this.#bytes[this.#length++] = Number(value & 0x7fn) | 0x80;
+    this.#bigVarint(value >> 7n);
   }
 
   #room(more: number): void {

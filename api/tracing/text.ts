@@ -4,7 +4,7 @@
  *     [task 2] 0.001234 write(1, "hello\n", 6) = 6
  *     [task 2] 0.001240 read(0, 0x12f0, 1 <unfinished ...>
  *     [task 3] 0.001300 getpid() = 3
- *     [task 2] 0.004000 <... read resumed> "x", 1) = 1
+ *     [task 2] 0.004000 <... read resumed>"x", 1) = 1
  *     [task 2] 0.004100 --- fault.page address=0x12000 access=write pc=0x10340 ---
  *     [task 2] 0.005000 exit_group(0) = ?
  *     [task 2] 0.005000 +++ task 2 exited with 0 +++
@@ -99,7 +99,7 @@ class Formatter implements TextFormatter {
     const before = this.flush();
     // Its beginning was before the trace began: the end's own text has the arguments too.
     if (call === undefined) return before + this.#line(event, event.values["text"] as string);
-    return before + this.#line(event, `<... ${event.values["name"]} resumed> ${restOf(call.enter, event)}`);
+    return before + this.#line(event, `<... ${event.values["name"]} resumed>${restOf(call.enter, event)}`);
   }
 
   /** A thread ended inside a call, which thus never returns. */

@@ -7,6 +7,7 @@ import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { takeLock } from "./lock.mjs";
 import { installTools } from "./tools.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -29,6 +30,11 @@ if (Number(process.versions.node.split(".")[0]) < 20) {
   console.error(`ostler: Node.js 20 or newer is needed to begin, this is ${process.version}`);
   process.exit(1);
 }
-if (!installIsCurrent()) run("npm", ["ci", "--no-fund", "--no-audit"]);
+takeLock(join(root, ".cache/prepare.lock"));
+if (!installIsCurrent()) {
+  console.error("ostler: installing what is needed (once; about a minute)");
+  // Only errors: npm would warn that some packages want a newer Node, which is among what it installs.
+  run("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"]);
+}
 if (process.argv.includes("--tools")) installTools();
 run(join(root, "node_modules/.bin/node"), [join(root, "deploy/setup/build.mjs")]);

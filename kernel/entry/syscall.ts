@@ -10,6 +10,7 @@
 import type { Call, Outcome, Outs } from "../abi/define/outcome.ts";
 import { type Decoding, resultOf, type SystemCall, showResult } from "../abi/define/syscall.ts";
 import type { LinuxKernel } from "../abi/linux/kernel.ts";
+import { must } from "../lib/assert.ts";
 import { toSigned64 } from "../lib/bits.ts";
 import { errnoOf, errnoResult } from "../lib/errno.ts";
 import { getSpace } from "../mm/space.ts";
@@ -105,13 +106,14 @@ export function resumeThread(k: EntryKernel, thread: Thread): void {
     dispatch(k, thread);
     return;
   }
+  const progress = thread.wait;
   thread.wait = null;
   const { number, arguments: raw } = k.hal.contexts.getCall(thread.context);
-  const row = rowOf(k, number);
+  const row = must(rowOf(k, number), "a call that waited has a row");
   const value = toSigned64(resume.value);
-  const text = `${row?.show({ values: {}, errno: null }, raw) ?? `syscall_${number}()`}${showResult(value)}`;
-  if (row !== null && k.trace.on(syscallExit)) {
+  // Decoded whether anybody watches or not: reading memory can bring pages in.
+  const text = row.show(row.decode(k, { task: taskOf(k, thread), thread, progress }, raw), raw) + showResult(value);
+  if (k.trace.on(syscallExit))
     k.trace.write(syscallExit, { number: row.nr.rv64, name: row.name, value, error: errnoOf(value) ?? "", text });
-  }
   finish(k, thread, value, text);
 }

@@ -116,7 +116,7 @@ function readProgramHeaders(view: DataView, { tableOffset, count }: Header): Pro
 }
 
 const permissionsOf = (flags: number): Permissions =>
-  (flags & 4 ? Permission.read : 0) | (flags & 2 ? Permission.write : 0) | (flags & 1 ? Permission.execute : 0);
+  (flags & 6 ? Permission.read : 0) | (flags & 2 ? Permission.write : 0) | (flags & 1 ? Permission.execute : 0);
 
 function toSegment(header: ProgramHeader, index: number, fileSize: number, lowest: number, highest: number): Segment {
   const { offset, address, fileBytes, memoryBytes } = header;

@@ -132,8 +132,22 @@ function detailOf(input: Input): string {
   }
 }
 
-export function applyInput(k: Kernel, input: Input): ApplyResult {
-  const plan = planOf(k, input);
+/** A plan changes nothing, so what it cannot even read is refused like any other mistake of the host. */
+function safePlanOf(k: Kernel, input: Input, isHostError: (error: unknown) => boolean): Plan {
+  try {
+    return planOf(k, input);
+  } catch (error) {
+    if (isHostError(error)) throw error;
+    return refuse(
+      "invalid",
+      "",
+      `the input cannot be understood: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+export function applyInput(k: Kernel, input: Input, isHostError: (error: unknown) => boolean): ApplyResult {
+  const plan = safePlanOf(k, input, isHostError);
   if ("error" in plan) return { ok: false, error: plan.error };
   if (k.trace.on(machineInput)) k.trace.write(machineInput, { kind: input.kind, detail: detailOf(input) });
   const task = plan.perform();

@@ -39,6 +39,7 @@ function threadInfo(k: Kernel, thread: Thread): ThreadInfo {
     wait: blocked && thread.wait !== null ? describeWait(thread.wait) : "",
     pc: k.hal.contexts.getPc(thread.context),
     instructions: thread.instructions,
+    call: thread.call?.id ?? null,
   };
 }
 

@@ -76,7 +76,7 @@ function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machi
     apply(input) {
       if (control.frozen !== null) return refused(`the machine is frozen: ${control.frozen}`);
       try {
-        return applyInput(k, input);
+        return applyInput(k, input, isHostError);
       } catch (error) {
         if (isHostError(error)) throw error;
         freeze(k, error);

@@ -6,7 +6,7 @@ import type { FrameNumber, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { reclaimableFrames } from "../mm/images.ts";
 import { covers } from "../mm/regions.ts";
-import { getSpace, permissionText } from "../mm/space.ts";
+import { getSpace, permissionText, residentBytes } from "../mm/space.ts";
 import { copyOut, peek } from "../mm/user.ts";
 import type { Kernel } from "./kernel.ts";
 import { liveTask, type Plan, refuse } from "./plan.ts";
@@ -100,11 +100,14 @@ export function listRegions(k: Kernel, id: TaskId): RegionInfo[] | null {
   const task = k.threads.tasks.get(id);
   if (task === undefined) return null;
   const space = getSpace(k, task.space);
-  return space.regions.map(({ start, end, permissions, name }) => {
-    let residentBytes = 0;
-    k.hal.mmu.forEach(space.root, start, end, () => {
-      residentBytes += pageBytes;
-    });
-    return { start, end, permissions: permissionText(permissions), name, residentBytes };
+  return space.regions.map((region) => {
+    const { start, end, permissions, name } = region;
+    return {
+      start,
+      end,
+      permissions: permissionText(permissions),
+      name,
+      residentBytes: residentBytes(k, space, region),
+    };
   });
 }

@@ -9,8 +9,8 @@
 
 import { dieOf } from "../entry/fault.ts";
 import { resumeThread } from "../entry/syscall.ts";
-import type { Trap } from "../hal/types.ts";
 import { handleTrap } from "../entry/trap.ts";
+import type { Trap } from "../hal/types.ts";
 import * as clocks from "../hardware/clock/clock.ts";
 import { assert } from "../lib/assert.ts";
 import type { ThreadId } from "../lib/ids.ts";
@@ -93,13 +93,12 @@ export function settle(k: Kernel): void {
 /** Nobody can run: skips to what comes next. False when nothing will. */
 function skipIdleTime(k: Kernel, limit: RunLimit): boolean {
   const { clock, control } = k.state;
-  const from = clocks.timeNs(clock);
   const next = Math.min(clocks.nextDueNs(clock), control.untilTimeNs ?? Number.POSITIVE_INFINITY);
   if (next === Number.POSITIVE_INFINITY) return false;
   const to = Math.min(next, limit.timeNs, limits.timeNs);
   clocks.skipTo(clock, to);
-  // Told when the idleness ends, not where a host cut it.
-  if (to === next && k.trace.on(machineIdle)) k.trace.write(machineIdle, { fromNs: BigInt(from), toNs: BigInt(to) });
+  // Told when the idleness ends: where it began or was cut depends on the host.
+  if (to === next && k.trace.on(machineIdle)) k.trace.write(machineIdle, { toNs: BigInt(to) });
   return true;
 }
 
@@ -166,7 +165,8 @@ interface Progress {
   faults: number;
 }
 
-export function runKernel(k: Kernel, limit: RunLimit): RunStop {
+export function runKernel(k: Kernel, wanted: RunLimit): RunStop {
+  const limit: RunLimit = { instructions: Math.floor(wanted.instructions), timeNs: Math.floor(wanted.timeNs) };
   const { clock, control } = k.state;
   const progress: Progress = { entries: 0, faults: 0 };
   for (;;) {

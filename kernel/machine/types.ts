@@ -176,6 +176,8 @@ export interface ThreadInfo {
   wait: string;
   pc: bigint;
   instructions: number;
+  /** The call that a client is making through it, if it belongs to a remote-driven task. */
+  call: CallId | null;
 }
 
 export interface RegionInfo {

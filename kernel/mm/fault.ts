@@ -105,6 +105,6 @@ export function resolveFault(k: MmKernel, space: Space, address: number, access:
   if (store && (!isPrivate(k, mapping.frame) || (mapping.permissions & Permission.write) === 0)) {
     return makePrivate(k, space, region, page, mapping.frame);
   }
-  k.hal.mmu.flush();
+  k.hal.mmu.flush(page);
   return "resolved";
 }

@@ -45,6 +45,7 @@ export function createSpace(k: MmKernel, task: TaskId, frameLimit: number): Spac
     root,
     regions: [],
     residentFrames: 1,
+    tableFrames: 1,
     peakFrames: 1,
     frameLimit,
     heapStart: 0,
@@ -82,7 +83,10 @@ export function mapPage(
   if (!mayGrow(space)) return false;
   const allocateTable = (): FrameNumber | null => {
     const table = mayGrow(space) ? takeFrame(k.mm.frames, FrameOwner.table) : null;
-    if (table !== null) charge(space);
+    if (table !== null) {
+      charge(space);
+      space.tableFrames += 1;
+    }
     return table;
   };
   if (!k.hal.mmu.map(space.root, address, { frame, permissions }, allocateTable)) return false;
@@ -185,21 +189,32 @@ export function discardPages(k: MmKernel, space: Space, start: number, end: numb
 /** Stacks are reserved large and used little: they count by what they hold only. */
 export const isStack = (region: Region): boolean => region.name.startsWith("[stack");
 
-/** Bytes that programs could come to hold in frames of their own: what a limit is compared with before mapping more. */
-export function committedBytes(space: Space): number {
+/** Whether a region's pages count as promised from the start: private memory, but not stacks. */
+const isPromised = (region: Region): boolean =>
+  !isStack(region) &&
+  ((region.permissions & Permission.write) !== 0 || (region.backing.kind === "anonymous" && region.permissions !== 0));
+
+/** Bytes of a region that have a frame. */
+export function residentBytes(k: MmKernel, space: Space, { start, end }: Region): number {
   let bytes = 0;
-  for (const region of space.regions) {
-    const own =
-      region.permissions & Permission.write || (region.backing.kind === "anonymous" && region.permissions !== 0);
-    if (own && !isStack(region)) bytes += region.end - region.start;
-  }
+  k.hal.mmu.forEach(space.root, start, end, () => {
+    bytes += pageBytes;
+  });
   return bytes;
 }
 
-/** Whether `bytes` more of private memory may be promised: not beyond the task's limit nor beyond all of RAM. */
+/**
+ * Whether `bytes` more of private memory may be promised: so that a program meets a limit as ENOMEM, where it
+ * asks, rather than where it touches. What is promised counts whole, the rest as far as it is there.
+ */
 export function mayCommit(k: MmKernel, space: Space, bytes: number): boolean {
-  const most = Math.min(space.frameLimit || k.hal.memory.frames, k.hal.memory.frames) * pageBytes;
-  return committedBytes(space) + bytes <= most;
+  let promised = bytes;
+  for (const region of space.regions) if (isPromised(region)) promised += region.end - region.start;
+  if (promised > k.hal.memory.frames * pageBytes) return false;
+  if (space.frameLimit === 0) return true;
+  let there = (space.tableFrames + tablesFor(bytes)) * pageBytes;
+  for (const region of space.regions) if (!isPromised(region)) there += residentBytes(k, space, region);
+  return promised + there <= space.frameLimit * pageBytes;
 }
 
 export const permissionText = (permissions: Permissions): string =>

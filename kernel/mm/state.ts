@@ -59,6 +59,8 @@ export interface Space {
   regions: Region[];
   /** Pages that have a frame, and page tables. */
   residentFrames: number;
+  /** Those of them that are page tables. */
+  tableFrames: number;
   peakFrames: number;
   /** 0: no limit of its own. */
   frameLimit: number;

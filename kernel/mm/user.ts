@@ -4,7 +4,7 @@
  * An address is whatever the program left in a register: any 64-bit value. A copy is made once, so what the
  * kernel checked is what it uses. Errors: EFAULT (not memory, or not permitted), ENOMEM (no frame for it).
  */
-import { type Access, pageBytes } from "../hal/types.ts";
+import { type Access, Permission, pageBytes } from "../hal/types.ts";
 import { alignDown, alignUp } from "../lib/bits.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { FrameNumber } from "../lib/ids.ts";
@@ -26,6 +26,9 @@ export function userRange(k: Pick<MmKernel, "hal">, address: bigint, length: num
 
 /** The frame that an access to a page goes to, faulted in. */
 function reach(k: MmKernel, space: Space, page: number, access: Access, force: boolean): Copied<FrameNumber> {
+  const present = k.hal.mmu.lookup(space.root, page);
+  if (present !== null && present.permissions & (access === "write" ? Permission.write : Permission.read))
+    return { ok: true, value: present.frame };
   const result = resolveFault(k, space, page, access, force);
   if (result === "outOfMemory") return bad("ENOMEM");
   const mapping = result === "resolved" ? k.hal.mmu.lookup(space.root, page) : null;

@@ -24,11 +24,15 @@ function leave(k: SchedKernel, reason: string): void {
   assert(current !== null, "somebody is on the hart");
   getThread(k, current).context = k.hal.contexts.save();
   k.sched.current = null;
-  noteSwitch(k, current, 0, reason);
+  k.sched.last = current;
+  k.sched.leftBecause = reason;
 }
 
-function noteSwitch(k: SchedKernel, from: number, to: number, reason: string): void {
-  if (k.trace.on(schedSwitch)) k.trace.write(schedSwitch, { from, to, reason });
+/** Tells who follows whom; nothing when the same thread goes on. */
+function noteSwitch(k: SchedKernel, to: number): void {
+  const { last: from, leftBecause: reason } = k.sched;
+  k.sched.last = to;
+  if (from !== to && k.trace.on(schedSwitch)) k.trace.write(schedSwitch, { from, to, reason });
 }
 
 function enter(k: SchedKernel, thread: Thread): void {
@@ -38,7 +42,7 @@ function enter(k: SchedKernel, thread: Thread): void {
   activateSpace(k, thread);
   k.sched.current = thread.id;
   k.sched.quantumLeft = k.config.quantumInstructions;
-  noteSwitch(k, 0, thread.id, "next");
+  noteSwitch(k, thread.id);
 }
 
 /** Makes the hart see the thread's memory; also after a restore. */
@@ -65,7 +69,10 @@ export function schedule(k: SchedKernel): Thread | null {
   }
   if (sched.current === null) {
     const next = sched.queue.shift();
-    if (next === undefined) return null;
+    if (next === undefined) {
+      noteSwitch(k, 0);
+      return null;
+    }
     enter(k, getThread(k, next));
   }
   return getThread(k, sched.current!);

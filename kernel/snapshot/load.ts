@@ -119,8 +119,8 @@ class Loading implements SnapshotLoading {
     if (bytes === undefined) return null;
     // A node that was checked for one level may be named as a child on another.
     checkNode(hash, bytes, level, fanOut);
-    const slots = Array.from({ length: fanOut }, (_, slot) => toHex(slotHash(bytes, slot)));
-    const children = level === 1 ? null : slots.map((child) => this.#build(child, level - 1, built));
+    const below = (_: unknown, slot: number) => this.#build(toHex(slotHash(bytes, slot)), level - 1, built);
+    const children = level === 1 ? null : Array.from({ length: fanOut }, below);
     const node = makeNode(bytes, fromHex(hash), children);
     built.set(hash, node);
     return node;

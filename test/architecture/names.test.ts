@@ -16,7 +16,7 @@ describe("the kernel does not name", () => {
       "arithmetic that differs between engines",
       /\bMath\s*\.\s*(?:a?(?:sin|cos|tan)h?|atan2|exp|expm1|log|log1p|log2|log10|pow|sqrt|cbrt|hypot|fround)\b/g,
     ],
-    ["locales", /\bIntl\b|\b(?:toLocale\w+|localeCompare|normalize)\b/g],
+    ["locales", /\bIntl\b|\.(?:toLocale\w+|localeCompare|normalize)\(/g],
     ["the garbage collector", /\b(?:WeakRef|WeakMap|WeakSet|FinalizationRegistry)\b/g],
     [
       "anything that waits",
@@ -25,7 +25,7 @@ describe("the kernel does not name", () => {
     ["generator methods", /^\s*(?:static\s+)?\*\s*[\w[#]/gm],
     [
       "the host",
-      /\b(?:console|process|Buffer|fetch|globalThis|require|document|window|structuredClone)\s*[.([]|\bSharedArrayBuffer\b|\bAtomics\b/g,
+      /(?<![.\w])(?:console|process|Buffer|globalThis|document|window)\s*[.[]|(?<![.\w])(?:require|structuredClone)\(|\bSharedArrayBuffer\b|\bAtomics\b/g,
     ],
     ["code made from text", /\beval\b|\bnew\s+Function\b/g],
   ])("%s", (_, pattern) => {
@@ -43,7 +43,7 @@ describe("the kernel does not name", () => {
     const rooms = /^kernel\/(?:hal\/[^/]+\/|hardware\/cpu\/)/;
     const named = kernel.filter(({ path }) => !rooms.test(path) && !namesIsa.has(path));
     // `nr: { rv64: 64 }` and reading that column.
-    const column = /\bnr\b[^\n]*|readonly name: [^\n]*/g;
+    const column = /\bnr\b[^\n]*|\brv64: number\b/g;
     expect(findings(named, words, ({ code }) => code.replace(column, ""))).toEqual([]);
   });
 });
@@ -52,6 +52,7 @@ describe("the kernel does not name", () => {
 const namesIsa = new Map([
   ["kernel/index.ts", "hands out the core's constructor"],
   ["kernel/machine/catalogue.ts", "chooses"],
+  ["kernel/hal/types.ts", "lists the sets there are, and holds the registers of a thread that is off the hart"],
 ]);
 
 describe("the kernel's own compiler settings refuse", () => {
@@ -75,6 +76,7 @@ describe("the kernel's own compiler settings refuse", () => {
     try {
       const options = { extends: join(root, "kernel/tsconfig.json"), include: ["*.ts"], exclude: [] };
       writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(options));
+      writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
       Object.values(hostNames).forEach((line, index) => {
         writeFileSync(join(folder, `name${index}.ts`), `${line}\nexport {};\n`);
       });

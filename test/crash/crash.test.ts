@@ -132,8 +132,10 @@ test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${s
   const counter = hasCompiler ? await startProgram(client, sources.count) : null;
 
   for (let kill = 0; kill < KILLS; kill++) {
+    const before = writers.map((writer) => writer.acknowledged.length);
     const loads = writers.map((writer) => load(writer, client));
-    await sleep(50 + random() * 400);
+    while (writers.some((writer, index) => writer.acknowledged.length === before[index])) await sleep(5);
+    await sleep(random() * 200);
     await server.kill("SIGKILL");
     await Promise.all(loads);
     client.close();
@@ -163,7 +165,7 @@ test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${s
     const { snapshot } = await client.call(SnapshotService, "createSnapshot", { machineId });
     roots.set(machineId, snapshot!.rootHash);
   }
-  expect(writers.every((writer) => writer.acknowledged.length > KILLS)).toBe(true);
+  expect(writers.every((writer) => writer.acknowledged.length >= KILLS)).toBe(true);
   client.close();
   await server.kill("SIGTERM");
 

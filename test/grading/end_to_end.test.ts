@@ -154,8 +154,8 @@ describe.skipIf(!kernelIsThere || !hasCompiler)("grading over the API", () => {
   test.for([
     ["wrong", "sum: 7"],
     ["crashes", "SIGSEGV"],
-    ["spins", "more than 20000000 instructions"],
-    ["chatters", "more than 20000 bytes of output"],
+    ["spins", "SIGXCPU: the limit of 20000000 instructions"],
+    ["chatters", "SIGXFSZ"],
     ["stuck", "waits for something that never comes"],
     ["hungry", "9"],
   ] as const)("a bad one: %s", async ([name, reason]) => {
@@ -163,7 +163,7 @@ describe.skipIf(!kernelIsThere || !hasCompiler)("grading over the API", () => {
     const { report } = await grade(teacher, assignmentId, elf(name));
     expect(report!.points).toBeLessThan(8);
     const { checks } = report!.tests[0]!;
-    expect(checks.some((check) => !check.passed && check.found.includes(reason))).toBe(true);
+    expect(checks.map((check) => check.found).join("\n")).toContain(reason);
   });
 
   test("what is no program at all costs the points, not the grading", async () => {

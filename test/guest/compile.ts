@@ -12,7 +12,7 @@ export const hasCompiler: boolean = spawnSync(compiler, ["--version"]).status ==
 /** The executable of test/guest/<name>.c, or of assembler with ".S". */
 export function guest(name: string, ...options: string[]): Uint8Array {
   const source = fileURLToPath(new URL(name.includes(".") ? name : `${name}.c`, import.meta.url));
-  const flags = ["-static", "-O2", "-pthread", ...options];
+  const flags = [...(options.includes("-pie") ? [] : ["-static"]), "-O2", "-pthread", ...options];
   const key = createHash("sha256").update(readFileSync(source)).update(flags.join(" ")).digest("hex").slice(0, 20);
   const file = `${cache}${name.replace(/\W/g, "-")}-${key}`;
   if (!existsSync(file)) {

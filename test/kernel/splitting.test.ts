@@ -1,7 +1,8 @@
 /** Determinism: where a run is cut, whether it is replayed, restored half-way or starved of pages changes nothing. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Input, Machine, MachineMemory, Position } from "../../kernel/index.ts";
+import type { Input, Machine, Position } from "../../kernel/index.ts";
+import type { MachineMemory } from "../../kernel/machine/face.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
 import {
   fileOf,

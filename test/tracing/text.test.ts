@@ -56,10 +56,10 @@ test("a call that something stands in is taken apart and resumed", () => {
   expect(format(trace)).toEqual([
     "[task 2] 0.000001 read(0, 0x12f0, 1 <unfinished ...>",
     "[task 3] 0.000002 getpid() = 3",
-    '[task 2] 0.000004 <... read resumed> "x", 1) = 1',
+    '[task 2] 0.000004 <... read resumed>"x", 1) = 1',
     "[task 2] 0.000005 nanosleep({0, 5}, NULL <unfinished ...>",
     '[task 2] 0.000005 --- thread.block thread=2 wait="sleep until 9 ns" ---',
-    "[task 2] 0.000009 <... nanosleep resumed> ) = 0",
+    "[task 2] 0.000009 <... nanosleep resumed>) = 0",
   ]);
 });
 

@@ -36,6 +36,10 @@ const MapFlag = {
   MAP_FIXED_NOREPLACE: 0x100000,
 } as const;
 
+/** On this hardware what can be written can be read. */
+const permissionsOf = (protection: number): number =>
+  protection & Protection.PROT_WRITE ? protection | Protection.PROT_READ : protection;
+
 /** A page-aligned range of user addresses, or null. An empty length is null, too. */
 function rangeOf(k: LinuxKernel, start: bigint, length: number): { start: number; end: number } | null {
   const from = saturate(start);
@@ -114,7 +118,7 @@ function map(k: LinuxKernel, task: Task, args: MapArguments): Outcome {
   const start = placeFor(k, space, args.start, bytes, args.flags);
   if (typeof start === "string") return fail(start);
   if (args.flags & MapFlag.MAP_FIXED) unmapRange(k, space, start, start + bytes);
-  addRegion(k, space, { start, end: start + bytes, permissions: args.protection, ...backed });
+  addRegion(k, space, { start, end: start + bytes, permissions: permissionsOf(args.protection), ...backed });
   return done(start);
 }
 
@@ -127,7 +131,7 @@ function protect(k: LinuxKernel, space: Space, start: bigint, length: number, pr
   const region = findRegion(space.regions, range.start)!;
   const grows = protection & Protection.PROT_WRITE && (region.permissions & Permission.write) === 0 && !isStack(region);
   if (grows && !mayCommit(k, space, range.end - range.start)) return fail("ENOMEM");
-  protectPages(k, space, range.start, range.end, protection);
+  protectPages(k, space, range.start, range.end, permissionsOf(protection));
   return done(0);
 }
 

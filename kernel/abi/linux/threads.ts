@@ -232,8 +232,8 @@ export const threadCalls = [
     nr: { rv64: 124 },
     support: "full",
     args: {},
-    run(k: LinuxKernel) {
-      k.sched.quantumLeft = 0;
+    run(k: LinuxKernel, _args, { thread }) {
+      if (k.sched.current === thread.id) k.sched.quantumLeft = 0;
       return done(0);
     },
   }),

@@ -13,7 +13,7 @@ export const machineIdle = event(
   "machine",
   "machine.idle",
   "No thread was ready: virtual time jumped to the next event.",
-  { fromNs: "u64", toNs: "u64" },
+  { toNs: "u64" },
 );
 export const machineFrozen = event(
   0x0005,
