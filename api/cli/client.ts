@@ -7,9 +7,26 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { create, type DescMessage, type DescMethod, type DescService, fromBinary, type Message, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  type Message,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
-import { type CallOptions as GrpcOptions, Client, type ClientDuplexStream, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import {
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  type CallOptions as GrpcOptions,
+  Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import { Code, type OstlerError } from "../errors.ts";
 import { fromServiceError } from "../grpc/status.ts";
 
@@ -27,14 +44,24 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
-type Unary<I extends DescMessage, O extends DescMessage> = (request: MessageInitShape<I>, options?: CallOptions) => Promise<MessageShape<O>>;
-type Streaming<I extends DescMessage, O extends DescMessage> = (request: MessageInitShape<I>, options?: CallOptions) => AsyncIterable<MessageShape<O>>;
+type Unary<I extends DescMessage, O extends DescMessage> = (
+  request: MessageInitShape<I>,
+  options?: CallOptions,
+) => Promise<MessageShape<O>>;
+type Streaming<I extends DescMessage, O extends DescMessage> = (
+  request: MessageInitShape<I>,
+  options?: CallOptions,
+) => AsyncIterable<MessageShape<O>>;
 type Bidirectional<I extends DescMessage, O extends DescMessage> = (
   requests: AsyncIterable<MessageInitShape<I>>,
   options?: CallOptions,
 ) => AsyncIterable<MessageShape<O>>;
 
-type MethodClient<M> = M extends { methodKind: infer Kind; input: infer I extends DescMessage; output: infer O extends DescMessage }
+type MethodClient<M> = M extends {
+  methodKind: infer Kind;
+  input: infer I extends DescMessage;
+  output: infer O extends DescMessage;
+}
   ? Kind extends "unary"
     ? Unary<I, O>
     : Kind extends "server_streaming"
@@ -42,7 +69,10 @@ type MethodClient<M> = M extends { methodKind: infer Kind; input: infer I extend
       : Bidirectional<I, O>
   : never;
 
-export type ServiceClient<S> = S extends GenService<infer M extends GenServiceMethods> ? { readonly [Name in keyof M]: MethodClient<M[Name]> } : never;
+export type ServiceClient<S> =
+  S extends GenService<infer M extends GenServiceMethods>
+    ? { readonly [Name in keyof M]: MethodClient<M[Name]> }
+    : never;
 
 export interface ConnectionOptions {
   /** host:port, or https://host:port for TLS. */
@@ -85,11 +115,14 @@ export class Connection {
   }
 
   #method(method: DescMethod) {
-    if (method.methodKind === "unary") return (request: MessageInitShape<DescMessage>, options?: CallOptions) => this.#unary(method, request, options);
+    if (method.methodKind === "unary")
+      return (request: MessageInitShape<DescMessage>, options?: CallOptions) => this.#unary(method, request, options);
     if (method.methodKind === "server_streaming") {
-      return (request: MessageInitShape<DescMessage>, options?: CallOptions) => this.#serverStream(method, request, options);
+      return (request: MessageInitShape<DescMessage>, options?: CallOptions) =>
+        this.#serverStream(method, request, options);
     }
-    return (requests: AsyncIterable<MessageInitShape<DescMessage>>, options?: CallOptions) => this.#bidi(method, requests, options);
+    return (requests: AsyncIterable<MessageInitShape<DescMessage>>, options?: CallOptions) =>
+      this.#bidi(method, requests, options);
   }
 
   async #unary(method: DescMethod, init: MessageInitShape<DescMessage>, options: CallOptions = {}): Promise<Message> {
@@ -127,7 +160,11 @@ export class Connection {
     });
   }
 
-  async *#serverStream(method: DescMethod, init: MessageInitShape<DescMessage>, { deadlineMs, signal }: CallOptions = {}): AsyncGenerator<Message> {
+  async *#serverStream(
+    method: DescMethod,
+    init: MessageInitShape<DescMessage>,
+    { deadlineMs, signal }: CallOptions = {},
+  ): AsyncGenerator<Message> {
     const stream = this.#client.makeServerStreamRequest(
       path(method),
       serializer(method.input),
@@ -139,7 +176,11 @@ export class Connection {
     yield* messagesOf(stream, signal);
   }
 
-  async *#bidi(method: DescMethod, requests: AsyncIterable<MessageInitShape<DescMessage>>, { deadlineMs, signal }: CallOptions = {}): AsyncGenerator<Message> {
+  async *#bidi(
+    method: DescMethod,
+    requests: AsyncIterable<MessageInitShape<DescMessage>>,
+    { deadlineMs, signal }: CallOptions = {},
+  ): AsyncGenerator<Message> {
     const stream: ClientDuplexStream<Message, Message> = this.#client.makeBidiStreamRequest(
       path(method),
       serializer(method.input),
@@ -159,7 +200,11 @@ export class Connection {
   }
 }
 
-async function send(stream: ClientDuplexStream<Message, Message>, method: DescMethod, requests: AsyncIterable<MessageInitShape<DescMessage>>): Promise<void> {
+async function send(
+  stream: ClientDuplexStream<Message, Message>,
+  method: DescMethod,
+  requests: AsyncIterable<MessageInitShape<DescMessage>>,
+): Promise<void> {
   for await (const init of requests) {
     if (!stream.write(create(method.input, init))) await new Promise((resolve) => stream.once("drain", resolve));
   }
@@ -167,7 +212,10 @@ async function send(stream: ClientDuplexStream<Message, Message>, method: DescMe
 }
 
 /** Leaving the loop cancels the call; errors arrive as OstlerError. */
-async function* messagesOf(stream: AsyncIterable<Message> & { cancel(): void }, signal: AbortSignal | undefined): AsyncGenerator<Message> {
+async function* messagesOf(
+  stream: AsyncIterable<Message> & { cancel(): void },
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Message> {
   const cancel = () => stream.cancel();
   if (signal?.aborted) cancel();
   else signal?.addEventListener("abort", cancel, { once: true });
@@ -184,8 +232,10 @@ async function* messagesOf(stream: AsyncIterable<Message> & { cancel(): void }, 
 const path = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
 const serializer = (schema: DescMessage) => (message: Message) => Buffer.from(toBinary(schema, message));
 const deserializer = (schema: DescMessage) => (bytes: Buffer) => fromBinary(schema, bytes);
-const callOptions = (deadlineMs: number): GrpcOptions => (deadlineMs === 0 ? {} : { deadline: Date.now() + deadlineMs });
-const isServiceError = (error: unknown): error is ServiceError => error instanceof Error && "code" in error && "metadata" in error;
+const callOptions = (deadlineMs: number): GrpcOptions =>
+  deadlineMs === 0 ? {} : { deadline: Date.now() + deadlineMs };
+const isServiceError = (error: unknown): error is ServiceError =>
+  error instanceof Error && "code" in error && "metadata" in error;
 
 /** Fills in a key where the request has room for one and the caller gave none. */
 function withIdempotencyKey(method: DescMethod, request: Message): Message {
@@ -195,11 +245,13 @@ function withIdempotencyKey(method: DescMethod, request: Message): Message {
   return request;
 }
 
-export const isUnavailable = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === Code.UNAVAILABLE;
+export const isUnavailable = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === Code.UNAVAILABLE;
 
 /** Nothing was sent when there was no connection. */
 export const isUnreachable = (error: unknown): boolean =>
-  isUnavailable(error) && /No connection established|ECONNREFUSED|ENOTFOUND|Name resolution failed/.test((error as Error).message);
+  isUnavailable(error) &&
+  /No connection established|ECONNREFUSED|ENOTFOUND|Name resolution failed/.test((error as Error).message);
 
 function isRepeatable(method: DescMethod, error: OstlerError): boolean {
   return !NOT_REPEATABLE.has(method.name) || isUnreachable(error) || error.reason === "SERVER_DRAINING";

@@ -52,6 +52,9 @@ function readKey(file: string, required: boolean): string | undefined {
 }
 
 export function isLoopback(address: string): boolean {
-  const host = address.replace(/^https?:\/\//, "").replace(/:\d+\/?$/, "").replace(/^\[|\]$/g, "");
+  const host = address
+    .replace(/^https?:\/\//, "")
+    .replace(/:\d+\/?$/, "")
+    .replace(/^\[|\]$/g, "");
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -55,7 +55,9 @@ export function readInput(path: string): Uint8Array<ArrayBuffer> {
     return new Uint8Array(readFileSync(path));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const why = { ENOENT: "there is no such file", EISDIR: "it is a directory", EACCES: "you may not read it" }[code ?? ""];
+    const why = { ENOENT: "there is no such file", EISDIR: "it is a directory", EACCES: "you may not read it" }[
+      code ?? ""
+    ];
     throw new CommandError(`${path}: ${why ?? (error as Error).message}`);
   }
 }
@@ -87,7 +89,9 @@ function serverHelp(error: OstlerError): string[] {
     help.push(`${error.violations[0]!.field}: ${error.violations[0]!.description}`);
   }
   if (error.code === Code.UNAUTHENTICATED) {
-    help.push("give a key with --key or OSTLER_KEY; on the server's own machine the key file <data>/admin.key is found by itself");
+    help.push(
+      "give a key with --key or OSTLER_KEY; on the server's own machine the key file <data>/admin.key is found by itself",
+    );
   }
   if (error.retryAfterMs !== undefined) help.push(`try again in ${Math.max(0.1, error.retryAfterMs / 1000)} s`);
   return help;
@@ -96,9 +100,19 @@ function serverHelp(error: OstlerError): string[] {
 /** For --json: the same facts for programs. */
 export function errorJson(error: unknown): Record<string, unknown> {
   const { message, help } = describe(error);
-  if (!isServerError(error)) return { error: { code: error instanceof UsageError ? "USAGE" : "CLIENT", message, help } };
+  if (!isServerError(error))
+    return { error: { code: error instanceof UsageError ? "USAGE" : "CLIENT", message, help } };
   const { code, reason, violations, retryAfterMs, metadata } = error;
-  return { error: { code: codeName(code), reason, message: error.message, violations, metadata, ...(retryAfterMs !== undefined && { retryAfterMs }) } };
+  return {
+    error: {
+      code: codeName(code),
+      reason,
+      message: error.message,
+      violations,
+      metadata,
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    },
+  };
 }
 
 export const exitCodeOf = (error: unknown): number => (error instanceof UsageError ? ExitCode.usage : ExitCode.failed);

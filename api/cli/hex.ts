@@ -4,7 +4,8 @@ import { UsageError } from "./failure.ts";
 const ROW_BYTES = 16;
 
 export function hexBytes(text: string): Uint8Array<ArrayBuffer> {
-  if (!/^([0-9a-f]{2})*$/i.test(text)) throw new UsageError(`${text}: not pairs of hexadecimal digits`, "give for example 0a0bff");
+  if (!/^([0-9a-f]{2})*$/i.test(text))
+    throw new UsageError(`${text}: not pairs of hexadecimal digits`, "give for example 0a0bff");
   return new Uint8Array(Buffer.from(text, "hex"));
 }
 

@@ -1,9 +1,9 @@
 /** The command line: parse, run, and end with a status that scripts can rely on (see failure.ts). */
 import process from "node:process";
 import { CommanderError } from "commander";
-import { describe, errorJson, ExitCode, exitCodeOf } from "./failure.ts";
-import { manyLines } from "./output.ts";
 import { completeTraceOption } from "./commands/run.ts";
+import { describe, ExitCode, errorJson, exitCodeOf } from "./failure.ts";
+import { manyLines } from "./output.ts";
 import { buildProgram } from "./program.ts";
 
 /** `ostler trace … | head`: the reader has gone, which is not an error. */

@@ -16,7 +16,9 @@ const [major, minor] = process.versions.node.split(".").map(Number);
 /** Node 24 runs the sources as they are; before 24.3 it warned about it. */
 const canRunSources = major === 24 && minor >= 3;
 /** The last file of each step: an installation that is under way does not count. */
-const isPrepared = ["node_modules/.package-lock.json", "kernel/hardware/cpu/rv64/build/.stamp"].every((file) => existsSync(join(root, file)));
+const isPrepared = ["node_modules/.package-lock.json", "kernel/hardware/cpu/rv64/build/.stamp"].every((file) =>
+  existsSync(join(root, file)),
+);
 
 if (!isPrepared) prepare();
 if (canRunSources) await runHere();

@@ -39,11 +39,15 @@ export function list(pairs: readonly (readonly [string, string])[]): string {
 
 /** Names come from other people: no control characters (escape sequences) reach the terminal. */
 export function oneLine(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f]/g,
+    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 }
 
 /** Messages from the server may have several lines, but no escape sequences. */
-export const manyLines = (text: string): string => text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, (char) => (char === "\t" ? char : oneLine(char)));
+export const manyLines = (text: string): string =>
+  text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, (char) => (char === "\t" ? char : oneLine(char)));
 
 /** A message as REST would send it. */
 export function messageJson<D extends DescMessage>(schema: D, message: MessageShape<D>): JsonValue {
@@ -56,7 +60,11 @@ export class Output {
   readonly #out: NodeJS.WritableStream;
   readonly #err: NodeJS.WriteStream;
 
-  constructor(options: { json: boolean; colour: boolean }, out: NodeJS.WritableStream = process.stdout, err: NodeJS.WriteStream = process.stderr) {
+  constructor(
+    options: { json: boolean; colour: boolean },
+    out: NodeJS.WritableStream = process.stdout,
+    err: NodeJS.WriteStream = process.stderr,
+  ) {
     this.json = options.json;
     this.#colour = options.colour;
     this.#out = out;

@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { commonOptions } from "./session.ts";
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 
 const INTRODUCTION = `Machines that you can run programs on, stop, copy, trace and grade.
 
@@ -30,20 +32,76 @@ const COURSES = "Courses:";
 
 /** In the order of `ostler --help`. */
 export const branches: Record<string, Branch> = {
-  run: { heading: RUN, summary: "run a program: its output, its input, its exit status", load: async () => (await import("./commands/run.ts")).runCommand },
-  serve: { heading: RUN, summary: "start a server here", load: async () => (await import("./commands/serve.ts")).serveCommand },
-  health: { heading: RUN, summary: "ask whether the server works", load: async () => (await import("./commands/health.ts")).healthCommand },
-  machine: { heading: MACHINES, summary: "create, look at, run and end machines", load: async () => (await import("./commands/machine.ts")).machineCommand },
-  console: { heading: MACHINES, summary: "type into a machine's console, read it, sit at it", load: async () => (await import("./commands/console.ts")).consoleCommand },
-  trace: { heading: MACHINES, summary: "what a machine does, and what it did", load: async () => (await import("./commands/trace.ts")).traceCommand },
-  snapshot: { heading: MACHINES, summary: "keep states, go back to them, fork from them", load: async () => (await import("./commands/snapshot.ts")).snapshotCommand },
-  memory: { heading: MACHINES, summary: "bytes of a machine or of a task", load: async () => (await import("./commands/memory.ts")).memoryCommand },
-  task: { heading: MACHINES, summary: "remote-driven tasks, whose system calls come from here", load: async () => (await import("./commands/task.ts")).taskGroup },
-  call: { heading: MACHINES, summary: "make one system call in a remote-driven task", load: async () => (await import("./commands/call.ts")).callCommand },
-  syscalls: { heading: MACHINES, summary: "list the system calls that the kernel knows", load: async () => (await import("./commands/call.ts")).syscallsCommand },
-  program: { heading: MACHINES, summary: "programs and files, kept once by content", load: async () => (await import("./commands/program.ts")).programCommand },
-  grade: { heading: COURSES, summary: "assignments, submissions, reports", load: async () => (await import("./commands/grade.ts")).gradeCommand },
-  user: { heading: COURSES, summary: "who may do what", load: async () => (await import("./commands/user.ts")).userCommand },
+  run: {
+    heading: RUN,
+    summary: "run a program: its output, its input, its exit status",
+    load: async () => (await import("./commands/run.ts")).runCommand,
+  },
+  serve: {
+    heading: RUN,
+    summary: "start a server here",
+    load: async () => (await import("./commands/serve.ts")).serveCommand,
+  },
+  health: {
+    heading: RUN,
+    summary: "ask whether the server works",
+    load: async () => (await import("./commands/health.ts")).healthCommand,
+  },
+  machine: {
+    heading: MACHINES,
+    summary: "create, look at, run and end machines",
+    load: async () => (await import("./commands/machine.ts")).machineCommand,
+  },
+  console: {
+    heading: MACHINES,
+    summary: "type into a machine's console, read it, sit at it",
+    load: async () => (await import("./commands/console.ts")).consoleCommand,
+  },
+  trace: {
+    heading: MACHINES,
+    summary: "what a machine does, and what it did",
+    load: async () => (await import("./commands/trace.ts")).traceCommand,
+  },
+  snapshot: {
+    heading: MACHINES,
+    summary: "keep states, go back to them, fork from them",
+    load: async () => (await import("./commands/snapshot.ts")).snapshotCommand,
+  },
+  memory: {
+    heading: MACHINES,
+    summary: "bytes of a machine or of a task",
+    load: async () => (await import("./commands/memory.ts")).memoryCommand,
+  },
+  task: {
+    heading: MACHINES,
+    summary: "remote-driven tasks, whose system calls come from here",
+    load: async () => (await import("./commands/task.ts")).taskGroup,
+  },
+  call: {
+    heading: MACHINES,
+    summary: "make one system call in a remote-driven task",
+    load: async () => (await import("./commands/call.ts")).callCommand,
+  },
+  syscalls: {
+    heading: MACHINES,
+    summary: "list the system calls that the kernel knows",
+    load: async () => (await import("./commands/call.ts")).syscallsCommand,
+  },
+  program: {
+    heading: MACHINES,
+    summary: "programs and files, kept once by content",
+    load: async () => (await import("./commands/program.ts")).programCommand,
+  },
+  grade: {
+    heading: COURSES,
+    summary: "assignments, submissions, reports",
+    load: async () => (await import("./commands/grade.ts")).gradeCommand,
+  },
+  user: {
+    heading: COURSES,
+    summary: "who may do what",
+    load: async () => (await import("./commands/user.ts")).userCommand,
+  },
   key: { heading: COURSES, summary: "API keys", load: async () => (await import("./commands/user.ts")).keyCommand },
 };
 
@@ -67,7 +125,10 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
 
 /** What commander does not hand down to commands that were built on their own. */
 function prepare(command: Command, withCommonOptions: boolean): void {
-  command.exitOverride().showHelpAfterError("(add --help for what is possible, and examples)").showSuggestionAfterError();
+  command
+    .exitOverride()
+    .showHelpAfterError("(add --help for what is possible, and examples)")
+    .showSuggestionAfterError();
   command.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "ostler: ")) });
   command.configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 120) });
   if (withCommonOptions && command.parent !== null && command.commands.length === 0) commonOptions(command);

@@ -33,9 +33,18 @@ export function commonOptions(command: Command): Command {
   group(new Option("--no-color", "no colours (also: NO_COLOR)"));
   group(new Option("--server <host:port>", `the server's gRPC address (OSTLER_SERVER; default ${DEFAULT_SERVER})`));
   group(new Option("--key <key>", "API key (OSTLER_KEY)"));
-  group(new Option("--key-file <file>", "file with the API key (OSTLER_KEY_FILE; default on this machine: <data>/admin.key)"));
+  group(
+    new Option(
+      "--key-file <file>",
+      "file with the API key (OSTLER_KEY_FILE; default on this machine: <data>/admin.key)",
+    ),
+  );
   group(new Option("--data <directory>", "the server's data directory, to find its key (OSTLER_DATA)"));
-  group(new Option("--retry-for <time>", "repeat calls this long while the server is away (default 2s)").argParser(parseDurationMs));
+  group(
+    new Option("--retry-for <time>", "repeat calls this long while the server is away (default 2s)").argParser(
+      parseDurationMs,
+    ),
+  );
   group(new Option("--deadline <time>", "give up on a call after this time (default 60s)").argParser(parseDurationMs));
   return command;
 }
@@ -86,7 +95,8 @@ export class Session {
     yield* resuming(open, {
       patienceMs: this.patienceMs,
       signal,
-      onLost: (lost) => this.out.note(lost ? "connection lost; waiting for the server" : "the server is back; continuing"),
+      onLost: (lost) =>
+        this.out.note(lost ? "connection lost; waiting for the server" : "the server is back; continuing"),
     });
   }
 
@@ -109,7 +119,9 @@ function wantsColour(options: GlobalOptions): boolean {
 export async function explain(error: unknown, access: Access): Promise<unknown> {
   const { isUnreachable } = await import("./client.ts");
   if (!isUnreachable(error)) return error;
-  const refused = (error as Error).message.replace(/^.*Last error: (?:Error: )?/s, "").replace(/\. Resolution note:.*$/s, "");
+  const refused = (error as Error).message
+    .replace(/^.*Last error: (?:Error: )?/s, "")
+    .replace(/\. Resolution note:.*$/s, "");
   return new CommandError(
     `no Ostler server answers at ${access.address} (${refused})`,
     "start one with `npm start` or `ostler serve`, or name another with --server or OSTLER_SERVER",
@@ -119,7 +131,9 @@ export async function explain(error: unknown, access: Access): Promise<unknown> 
 type Positionals = readonly (string | string[] | undefined)[];
 
 /** Runs a command's function with a session; commander passes positionals, options, command. */
-export function action<Options extends object>(run: (session: Session, positionals: string[], options: Options) => Promise<number | void>) {
+export function action<Options extends object>(
+  run: (session: Session, positionals: string[], options: Options) => Promise<number | void>,
+) {
   return async (...args: unknown[]): Promise<void> => {
     const command = args.at(-1) as Command;
     const options = command.optsWithGlobals<GlobalOptions & Options>();
@@ -128,7 +142,8 @@ export function action<Options extends object>(run: (session: Session, positiona
     try {
       process.exitCode = (await run(session, positionals, options)) ?? 0;
     } catch (error) {
-      const interrupted = session.signal.aborted && error instanceof Error && /abort|cancel/i.test(error.name + error.message);
+      const interrupted =
+        session.signal.aborted && error instanceof Error && /abort|cancel/i.test(error.name + error.message);
       if (interrupted) process.exitCode = 130;
       else throw await explain(error, session.access);
     } finally {

@@ -25,7 +25,12 @@ export function withExamples(command: Command, examples: readonly string[]): Com
   return command.addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ ${line}`).join("\n")}`);
 }
 
-export function group(name: string, summary: string, leaves: readonly Command[], examples: readonly string[] = []): Command {
+export function group(
+  name: string,
+  summary: string,
+  leaves: readonly Command[],
+  examples: readonly string[] = [],
+): Command {
   const command = new Command(name).summary(summary).description(summary).enablePositionalOptions();
   for (const sub of leaves) command.addCommand(sub);
   return withExamples(command, examples);
@@ -104,7 +109,8 @@ export function checkExecutable(file: string, data: Uint8Array): void {
   const magic = String.fromCharCode(...data.subarray(0, 4));
   if (magic !== ELF_MAGIC) throw new CommandError(`${file}: not an ELF executable`, rule);
   const machine = data[18]! | (data[19]! << 8);
-  if (data[4] !== 2 || machine !== EM_RISCV) throw new CommandError(`${file}: an executable for another processor, not for 64-bit RISC-V`, rule);
+  if (data[4] !== 2 || machine !== EM_RISCV)
+    throw new CommandError(`${file}: an executable for another processor, not for 64-bit RISC-V`, rule);
 }
 
 export interface LimitOptions {
@@ -115,9 +121,15 @@ export interface LimitOptions {
 
 export function limitOptions(command: Command): Command {
   return command
-    .addOption(new Option("--instructions <n>", "kill the program with SIGXCPU beyond this many instructions").argParser(parseCount))
+    .addOption(
+      new Option("--instructions <n>", "kill the program with SIGXCPU beyond this many instructions").argParser(
+        parseCount,
+      ),
+    )
     .addOption(new Option("--memory-limit <size>", "memory that the program may use").argParser(parseSize))
-    .addOption(new Option("--output-limit <size>", "kill the program with SIGXFSZ beyond this much output").argParser(parseSize));
+    .addOption(
+      new Option("--output-limit <size>", "kill the program with SIGXFSZ beyond this much output").argParser(parseSize),
+    );
 }
 
 export const limitsOf = (options: LimitOptions) => ({
@@ -129,7 +141,8 @@ export const limitsOf = (options: LimitOptions) => ({
 // ---- Machines -------------------------------------------------------------------------------------------------
 
 /** The name of an enum value in small letters: RunState.PAUSED → paused. */
-export const enumName = (names: Record<number, string>, value: number): string => (names[value] ?? String(value)).toLowerCase();
+export const enumName = (names: Record<number, string>, value: number): string =>
+  (names[value] ?? String(value)).toLowerCase();
 export const stateOf = (machine: Machine): string => enumName(RunState, machine.runState);
 
 export const machineColumns: readonly Column<Machine>[] = [
@@ -150,7 +163,12 @@ export function machineText(machine: Machine): string {
     ["machine", machine.machineId],
     ["name", machine.displayName],
     ["owner", machine.ownerId],
-    ["labels", Object.entries(machine.labels).map(([name, value]) => `${name}=${value}`).join(" ")],
+    [
+      "labels",
+      Object.entries(machine.labels)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(" "),
+    ],
     ["state", `${stateOf(machine)}${machine.runReason === "" ? "" : ` (${machine.runReason})`}`],
     ["kept in", machine.residency === Residency.ACTIVE ? "memory" : "database"],
     ["instructions", `${position?.instructions ?? 0n}`],

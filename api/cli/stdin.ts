@@ -39,7 +39,10 @@ function deviceOf(path: string): number | undefined {
 }
 
 /** Hands over what comes, then its end. Ends early when the signal is aborted. */
-export async function pumpStdin(signal: AbortSignal, write: (data: Uint8Array<ArrayBuffer>, end: boolean) => Promise<void> | void): Promise<void> {
+export async function pumpStdin(
+  signal: AbortSignal,
+  write: (data: Uint8Array<ArrayBuffer>, end: boolean) => Promise<void> | void,
+): Promise<void> {
   const { stdin } = process;
   const stop = () => stdin.destroy();
   signal.addEventListener("abort", stop, { once: true });

@@ -13,7 +13,11 @@ const RETURN = 0x0d;
 
 type Request = MessageInitShape<typeof AttachConsoleRequestSchema>;
 
-export async function attachTerminal(session: Session, machineId: string, at: { offset: bigint; task: number }): Promise<void> {
+export async function attachTerminal(
+  session: Session,
+  machineId: string,
+  at: { offset: bigint; task: number },
+): Promise<void> {
   const { stdin } = process;
   const raw = stdin.isTTY === true;
   const left = new AbortController();
@@ -24,7 +28,8 @@ export async function attachTerminal(session: Session, machineId: string, at: { 
   try {
     const consoles = await session.service(ConsoleService);
     const requests = typed(machineId, at, () => left.abort());
-    for await (const { data } of consoles.attachConsole(requests, { signal: left.signal })) await session.out.bytes(data);
+    for await (const { data } of consoles.attachConsole(requests, { signal: left.signal }))
+      await session.out.bytes(data);
   } catch (error) {
     if (!left.signal.aborted) throw error;
   } finally {
@@ -36,17 +41,21 @@ export async function attachTerminal(session: Session, machineId: string, at: { 
 }
 
 /** What is typed, as requests; Enter becomes a newline, the escape key ends it. */
-async function* typed(machineId: string, at: { offset: bigint; task: number }, leave: () => void): AsyncGenerator<Request> {
+async function* typed(
+  machineId: string,
+  at: { offset: bigint; task: number },
+  leave: () => void,
+): AsyncGenerator<Request> {
   yield { message: { case: "open", value: { machineId, offset: at.offset, untilTaskExited: at.task } } };
   const raw = process.stdin.isTTY === true;
   try {
     for await (const chunk of process.stdin) {
       const bytes = chunk as Buffer;
-      const escape = raw ? bytes.indexOf(LEAVE) : -1;
-      const data = escape < 0 ? bytes : bytes.subarray(0, escape);
-      if (raw) data.forEach((byte, index) => byte === RETURN && (data[index] = NEWLINE));
-      if (data.length > 0) yield { message: { case: "data", value: new Uint8Array(data) } };
-      if (escape >= 0) return leave();
+      const leaveAt = raw ? bytes.indexOf(LEAVE) : -1;
+      const data = new Uint8Array(leaveAt < 0 ? bytes : bytes.subarray(0, leaveAt));
+      const typedBytes = raw ? data.map((byte) => (byte === RETURN ? NEWLINE : byte)) : data;
+      if (data.length > 0) yield { message: { case: "data", value: typedBytes } };
+      if (leaveAt >= 0) return leave();
     }
   } catch (error) {
     // Torn down by the end of the output.

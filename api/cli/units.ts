@@ -26,7 +26,8 @@ export function parseCount(text: string): number {
 
 function parseNs(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)?$/.exec(text);
-  if (match === null) throw new InvalidArgumentError("Give a time with its unit (ns, us, ms, s, m, h), for example 1.5s.");
+  if (match === null)
+    throw new InvalidArgumentError("Give a time with its unit (ns, us, ms, s, m, h), for example 1.5s.");
   return Number(match[1]) * DURATIONS_NS[match[2] ?? "s"]!;
 }
 
@@ -41,13 +42,15 @@ export function parseAddress(text: string): bigint {
 }
 
 export function parseTask(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("Give a task number, for example 1 (see `ostler machine tasks`).");
+  if (!/^[1-9]\d{0,8}$/.test(text))
+    throw new InvalidArgumentError("Give a task number, for example 1 (see `ostler machine tasks`).");
   return Number(text);
 }
 
 export function parsePort(text: string): number {
   const port = Number(text);
-  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("Give a port from 0 to 65535; 0 picks a free one.");
+  if (!/^\d+$/.test(text) || port > 65_535)
+    throw new InvalidArgumentError("Give a port from 0 to 65535; 0 picks a free one.");
   return port;
 }
 
@@ -73,8 +76,10 @@ function scaled(value: number, step: number, units: readonly string[]): string {
   return `${rest < 99.95 ? rest.toFixed(1).replace(/\.0$/, "") : Math.round(rest)}${units[unit]}`;
 }
 
-export const formatSize = (bytes: bigint | number): string => scaled(Number(bytes), 1024, [" B", " KiB", " MiB", " GiB", " TiB"]);
-export const formatCount = (count: bigint | number): string => scaled(Number(count), 1000, ["", " k", " M", " G", " T"]);
+export const formatSize = (bytes: bigint | number): string =>
+  scaled(Number(bytes), 1024, [" B", " KiB", " MiB", " GiB", " TiB"]);
+export const formatCount = (count: bigint | number): string =>
+  scaled(Number(count), 1000, ["", " k", " M", " G", " T"]);
 export const formatNs = (ns: bigint | number): string => {
   const value = Number(ns);
   if (value >= 60e9) return `${Math.floor(value / 60e9)} min ${Math.round((value % 60e9) / 1e9)} s`;

@@ -307,32 +307,31 @@ class Compilation {
   }
 }
 
-/** What a failed stage said, without what differs from run to run (addresses, amounts of memory, signals). */
+/**
+ * What a failed stage said, without what differs from run to run: addresses, amounts of memory, and which of two
+ * limits a bomb ran into first.
+ */
 function explained(end: ChildEnd, limits: ProcessLimits): string {
   const { text } = end;
-  if (/out of memory|virtual memory exhausted|Cannot allocate memory|std::bad_alloc/.test(text)) {
-    return `The compiler needed more than ${limits.memoryBytes} bytes of memory.\n`;
-  }
-  if (
-    /File size limit exceeded|final link failed: File too large|error (?:writing|closing)[^\n]*File too large/i.test(
-      text,
-    )
-  ) {
-    return `The compiler wrote more than ${limits.fileBytes} bytes.\n`;
-  }
-  if (
-    /Killed|CPU time limit exceeded/i.test(text) ||
-    end.signal === "SIGKILL" ||
-    end.signal === "SIGXCPU" ||
-    end.code === 137 ||
-    end.code === 152
-  ) {
-    return `The compiler needed more than ${limits.cpuSeconds} s of CPU time, or more memory than there is.\n`;
+  const isKilled = [end.signal, signalOf(end.code)].some(
+    (signal) => signal === "SIGKILL" || signal === "SIGXCPU" || signal === "SIGXFSZ",
+  );
+  if (isKilled || LIMIT_MET.test(text)) {
+    return `The compiler needed more than it may have: ${limits.cpuSeconds} s of CPU time, ${limits.memoryBytes} bytes of memory, files of ${limits.fileBytes} bytes.\n`;
   }
   const broken = text.search(/internal compiler error|Segmentation fault|Aborted|stack smashing/);
   return broken < 0
     ? text
     : `${text.slice(0, text.lastIndexOf("\n", broken) + 1)}The compiler broke down over this source.\n`;
+}
+
+const LIMIT_MET =
+  /out of memory|memory exhausted|Cannot allocate memory|std::bad_alloc|File too large|File size limit exceeded|CPU time limit exceeded|\bKilled\b/i;
+
+/** A shell between us and the process turns a signal into a code. */
+function signalOf(code: number | null): string {
+  const names: Record<number, string> = { 137: "SIGKILL", 152: "SIGXCPU", 153: "SIGXFSZ" };
+  return names[code ?? 0] ?? "";
 }
 
 /** To 64 KiB, at the end of a line if there is one. */

@@ -17,10 +17,12 @@ import {
   constants,
   existsSync,
   fstatSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
+  readlinkSync,
   realpathSync,
   rmSync,
   writeFileSync,
@@ -45,21 +47,28 @@ const FIRST_UID = 65_000;
 const UIDS = 500;
 let nextUid = 0;
 
-/** $1: box, $2: user to become (empty: stay), $3: how many host directories follow, then they, then the command. */
-const ENTER = `set -e
-box=$1 user=$2 count=$3; shift 3
-mount -t tmpfs -o size=256k,mode=755 ostler "$box/root"
-while [ "$count" -gt 0 ]; do
-  dir=$1; shift; count=$((count - 1))
-  mkdir -p "$box/root$(dirname "$dir")"
-  if [ -L "$dir" ]; then ln -s "$(readlink "$dir")" "$box/root$dir"
-  else mkdir -p "$box/root$dir"; mount --bind -o ro "$dir" "$box/root$dir"; fi
-done
-mkdir "$box/root/work"
-mount --bind "$box/work" "$box/root/work"
-chmod 555 "$box/root"
-if [ -n "$user" ]; then set -- --reuid "$user" --regid "$user" --clear-groups -- "$@"; else set -- -- "$@"; fi
-exec chroot "$box/root" setpriv --no-new-privs --inh-caps=-all --bounding-set=-all "$@"`;
+const word = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/**
+ * Makes the root directory that the command sees and enters it; the arguments are the command. With as few
+ * processes as possible: this runs for every stage of every compilation.
+ */
+function enterScript(box: string, hostDirs: readonly string[], become: readonly string[]): string {
+  const root = join(box, "root");
+  const links = hostDirs.filter((dir) => lstatSync(dir).isSymbolicLink());
+  const mounted = hostDirs.filter((dir) => !links.includes(dir));
+  const inside = (dir: string) => word(join(root, dir));
+  return [
+    "set -e",
+    `mount -t tmpfs -o size=256k,mode=755 ostler ${word(root)}`,
+    `mkdir -p ${inside("work")} ${[...mounted, ...links.map((link) => dirname(link))].map(inside).join(" ")}`,
+    ...mounted.map((dir) => `mount --bind -o ro ${word(dir)} ${inside(dir)}`),
+    ...links.map((link) => `ln -s ${word(readlinkSync(link))} ${inside(link)}`),
+    `mount --bind ${word(join(box, "work"))} ${inside("work")}`,
+    `chmod 555 ${word(root)}`,
+    `exec chroot ${word(root)} setpriv --no-new-privs --inh-caps=-all --bounding-set=-all ${become.join(" ")} -- "$@"`,
+  ].join("\n");
+}
 
 /** $1: directory to start in, then the command. A limit that cannot be set ends it. */
 const limitScript = (limits: ProcessLimits): string => `set -e
@@ -162,11 +171,11 @@ export class Box {
   }
 
   #contained(command: string[]): string[] {
-    const user = String(this.#uid);
-    const become = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"];
-    const enter = (insideUser: string) => {
-      const { hostDirs } = this.#toolchain;
-      return ["/bin/sh", "-c", ENTER, "sh", this.path, insideUser, String(hostDirs.length), ...hostDirs, ...command];
+    const user = ["--reuid", String(this.#uid), "--regid", String(this.#uid), "--clear-groups"];
+    const become = ["setpriv", ...user];
+    const enter = (becomeInside: readonly string[]) => {
+      const script = enterScript(this.path, this.#toolchain.hostDirs, becomeInside);
+      return ["/bin/sh", "-c", script, "sh", ...command];
     };
     switch (this.#containment) {
       case "mountNamespace":
@@ -178,7 +187,7 @@ export class Box {
           "--user",
           "--map-root-user",
           ...NAMESPACES,
-          ...enter(""),
+          ...enter([]),
         ];
       case "unprivilegedUser":
         return [...become, "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--", ...command];

@@ -76,7 +76,7 @@ function settle(
     out = undefined;
   }
   const watched = k.trace.on(syscallExit);
-  const text = watched || call.thread.call !== null ? row.show(decoding, raw, out) + showResult(value) : "";
+  const text = watched || call.thread.call !== null ? row.show(decoding, raw, out) + showResult(value, row.result) : "";
   if (watched)
     k.trace.write(syscallExit, { number: row.nr.rv64, name: row.name, value, error: errnoOf(value) ?? "", text });
   finish(k, call.thread, value, text);
@@ -112,7 +112,8 @@ export function resumeThread(k: EntryKernel, thread: Thread): void {
   const row = must(rowOf(k, number), "a call that waited has a row");
   const value = toSigned64(resume.value);
   // Decoded whether anybody watches or not: reading memory can bring pages in.
-  const text = row.show(row.decode(k, { task: taskOf(k, thread), thread, progress }, raw), raw) + showResult(value);
+  const text =
+    row.show(row.decode(k, { task: taskOf(k, thread), thread, progress }, raw), raw) + showResult(value, row.result);
   if (k.trace.on(syscallExit))
     k.trace.write(syscallExit, { number: row.nr.rv64, name: row.name, value, error: errnoOf(value) ?? "", text });
   finish(k, thread, value, text);

@@ -11,6 +11,9 @@ export const memoryOver = (ram: Ram): PhysicalMemory => ({
   frames: ram.pages,
   read: (frame) => ram.read(frame),
   write: (frame) => ram.write(frame),
+  getWord: (frame, index) => ram.getWord(frame, index),
+  setWord: (frame, index, value) => ram.setWord(frame, index, value),
+  copyOut: (frame, from, to, target, at) => ram.copyOut(frame, from, to, target, at),
   clear: (frame) => ram.clear(frame),
 });
 

@@ -18,6 +18,11 @@ export interface PhysicalMemory {
   readonly frames: number;
   read(frame: FrameNumber): Uint8Array;
   write(frame: FrameNumber): Uint8Array;
+  /** One of the frame's 512 words (64 bits, below 2^53). */
+  getWord(frame: FrameNumber, index: number): number;
+  setWord(frame: FrameNumber, index: number, value: number): void;
+  /** Copies bytes [from, to) of the frame to `target` at `at`. */
+  copyOut(frame: FrameNumber, from: number, to: number, target: Uint8Array, at: number): void;
   clear(frame: FrameNumber): void;
 }
 

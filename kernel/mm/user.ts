@@ -60,7 +60,7 @@ export function copyIn(k: MmKernel, space: Space, address: bigint, length: numbe
   const errno = eachPage(start, length, (page, from, to, at) => {
     const frame = reach(k, space, page, "read", false);
     if (!frame.ok) return frame.errno;
-    bytes.set(k.hal.memory.read(frame.value).subarray(from, to), at);
+    k.hal.memory.copyOut(frame.value, from, to, bytes, at);
     return null;
   });
   return errno === null ? { ok: true, value: bytes } : bad(errno);

@@ -3,7 +3,7 @@
  *
  * When a change to the state cannot be read as it stands (a field that old states lack is such a change), add a row
  * that turns a state of version n into one of version n + 1. Rows stay for as long as snapshots of their
- * version may exist; a snapshot of every released version is kept in test/golden.
+ * version may exist; with a release goes a snapshot of its version into test/golden, to be loaded ever after.
  */
 import { encodePlain } from "../lib/codec.ts";
 import { SnapshotFormatError } from "./errors.ts";

@@ -28,7 +28,10 @@ describe("arguments of a system call", () => {
 });
 
 describe("`run --trace`", () => {
-  const words = (line: string) => completeTraceOption(["node", "ostler", ...line.split(" ")]).slice(2).join(" ");
+  const words = (line: string) =>
+    completeTraceOption(["node", "ostler", ...line.split(" ")])
+      .slice(2)
+      .join(" ");
 
   it("takes no value from the next word: that is the program", () => {
     expect(words("run --trace prog.elf")).toBe("run --trace=default prog.elf");
@@ -46,10 +49,20 @@ describe("`run --trace`", () => {
 
 describe("trace filters", () => {
   it("takes a list of categories, or an expression", () => {
-    expect(traceFilter({ filter: "syscall,fault" })).toEqual({ categories: ["syscall", "fault"], tasks: [], expression: "" });
-    expect(traceFilter({ filter: 'event == "syscall.exit"' })).toEqual({ categories: [], tasks: [], expression: 'event == "syscall.exit"' });
+    expect(traceFilter({ filter: "syscall,fault" })).toEqual({
+      categories: ["syscall", "fault"],
+      tasks: [],
+      expression: "",
+    });
+    expect(traceFilter({ filter: 'event == "syscall.exit"' })).toEqual({
+      categories: [],
+      tasks: [],
+      expression: 'event == "syscall.exit"',
+    });
     expect(traceFilter({ filter: "all", task: ["1", "2"] })).toEqual({ categories: [], tasks: [1, 2], expression: "" });
-    expect(traceFilter({ filter: "task == 1u", expression: "hart == 0u" }).expression).toBe("(task == 1u) && (hart == 0u)");
+    expect(traceFilter({ filter: "task == 1u", expression: "hart == 0u" }).expression).toBe(
+      "(task == 1u) && (hart == 0u)",
+    );
   });
 });
 

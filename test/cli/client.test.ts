@@ -47,7 +47,10 @@ beforeEach(async () => {
       onCancelled();
     },
   });
-  server = createGrpcServer({ operations: [...machines, ...consoles], pipeline: createPipeline({ log: () => undefined }) });
+  server = createGrpcServer({
+    operations: [...machines, ...consoles],
+    pipeline: createPipeline({ log: () => undefined }),
+  });
   const port = await server.bind("127.0.0.1:0");
   connection = new Connection({ address: `127.0.0.1:${port}`, key: "ostler_secret", retryForMs: 5_000 });
 });
@@ -78,19 +81,30 @@ describe("the gRPC client of the command line", () => {
   });
 
   it("does not repeat what would be done twice", async () => {
-    await expect(connection.service(MachineService).stepMachine({ machineId: "m-1", instructions: 5n })).rejects.toMatchObject({ code: Code.UNAVAILABLE });
+    await expect(
+      connection.service(MachineService).stepMachine({ machineId: "m-1", instructions: 5n }),
+    ).rejects.toMatchObject({ code: Code.UNAVAILABLE });
     expect(keys).toEqual(["step"]);
   });
 
   it("gives errors with field, reason and code", async () => {
-    const error = await connection.service(MachineService).getMachine({ machineId: "nobody" }).catch((caught: unknown) => caught);
+    const error = await connection
+      .service(MachineService)
+      .getMachine({ machineId: "nobody" })
+      .catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(OstlerError);
-    expect(error).toMatchObject({ code: Code.INVALID_ARGUMENT, violations: [{ field: "machine_id", description: "must be m-1" }] });
+    expect(error).toMatchObject({
+      code: Code.INVALID_ARGUMENT,
+      violations: [{ field: "machine_id", description: "must be m-1" }],
+    });
   });
 
   it("tells a server that is not there from one that has no time", async () => {
     const nobody = new Connection({ address: "127.0.0.1:1", key: undefined, retryForMs: 0 });
-    const error = await nobody.service(MachineService).getMachine({ machineId: "m" }).catch((caught: unknown) => caught);
+    const error = await nobody
+      .service(MachineService)
+      .getMachine({ machineId: "m" })
+      .catch((caught: unknown) => caught);
     nobody.close();
     expect(isUnreachable(error)).toBe(true);
     expect(isUnreachable(unavailable("BUSY", "not now"))).toBe(false);

@@ -13,7 +13,9 @@ import { ServerProcess } from "../support/process.ts";
 
 const root = join(import.meta.dirname, "../..");
 const BLOCK_MS = 180_000;
-const blocks = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text]) => text!.trim());
+const blocks = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text]) =>
+  text!.trim(),
+);
 
 let work: string;
 let data: string;
@@ -40,7 +42,8 @@ afterAll(async () => {
   rmSync(work, { recursive: true, force: true });
 });
 
-const here = (text: string): string => text.replaceAll("/tmp/", `${work}/`).replaceAll("127.0.0.1:8080", `127.0.0.1:${ports.http}`);
+const here = (text: string): string =>
+  text.replaceAll("/tmp/", `${work}/`).replaceAll("127.0.0.1:8080", `127.0.0.1:${ports.http}`);
 
 /** Runs a block in a shell that remembers the variables of those before. */
 function shell(block: string): string {
@@ -53,16 +56,21 @@ function shell(block: string): string {
     input: "",
     env: { ...process.env, OSTLER_SERVER: `127.0.0.1:${ports.grpc}`, OSTLER_DATA: data, OSTLER_KEY: "", NO_COLOR: "1" },
   });
-  if (done.status !== 0) throw new Error(`status ${done.status} (${done.signal}) of\n${block}\n${done.stdout}\n${done.stderr}`);
+  if (done.status !== 0)
+    throw new Error(`status ${done.status} (${done.signal}) of\n${block}\n${done.stdout}\n${done.stderr}`);
   return done.stdout + done.stderr;
 }
 
 async function startServer(): Promise<string> {
-  server = await ServerProcess.start(data, { OSTLER_HTTP_PORT: String(ports.http), OSTLER_GRPC_PORT: String(ports.grpc) });
+  server = await ServerProcess.start(data, {
+    OSTLER_HTTP_PORT: String(ports.http),
+    OSTLER_GRPC_PORT: String(ports.grpc),
+  });
   return "";
 }
 
-const run = async (block: string): Promise<string> => (block === "npm start" ? startServer() : block === "npm test" ? "" : shell(block));
+const run = async (block: string): Promise<string> =>
+  block === "npm start" ? startServer() : block === "npm test" ? "" : shell(block);
 
 /** What matters in the output of the block that has this in it. */
 const expectations: [string, (output: string) => void][] = [
@@ -121,7 +129,11 @@ const expectations: [string, (output: string) => void][] = [
 
 describe("the README", () => {
   it("has a block for each thing that is checked here", () => {
-    for (const [text] of expectations) expect(blocks.filter((block) => block.includes(text)), text).toHaveLength(1);
+    for (const [text] of expectations)
+      expect(
+        blocks.filter((block) => block.includes(text)),
+        text,
+      ).toHaveLength(1);
   });
 
   it.skipIf(!hasCompiler)(

@@ -1,6 +1,15 @@
 import { InvalidArgumentError } from "commander";
 import { describe, expect, it } from "vitest";
-import { formatCount, formatNs, formatSize, parseAddress, parseCount, parseDurationMs, parseDurationNs, parseSize } from "../../api/cli/units.ts";
+import {
+  formatCount,
+  formatNs,
+  formatSize,
+  parseAddress,
+  parseCount,
+  parseDurationMs,
+  parseDurationNs,
+  parseSize,
+} from "../../api/cli/units.ts";
 
 describe("numbers on the command line", () => {
   it.each([
@@ -48,11 +57,26 @@ describe("numbers on the command line", () => {
     [parseCount, "99999999999999999"],
     [parseDurationMs, "1 hour"],
     [parseAddress, "ten"],
-  ])("%o refuses %j and says what would be right", (parse, text) => expect(() => parse(text)).toThrow(InvalidArgumentError));
+  ])("%o refuses %j and says what would be right", (parse, text) =>
+    expect(() => parse(text)).toThrow(InvalidArgumentError),
+  );
 
   it("writes numbers as short as they can be read", () => {
-    expect([0, 999, 1024, 1536, 67_108_864, 1_073_741_824].map(formatSize)).toEqual(["0 B", "999 B", "1 KiB", "1.5 KiB", "64 MiB", "1 GiB"]);
+    expect([0, 999, 1024, 1536, 67_108_864, 1_073_741_824].map(formatSize)).toEqual([
+      "0 B",
+      "999 B",
+      "1 KiB",
+      "1.5 KiB",
+      "64 MiB",
+      "1 GiB",
+    ]);
     expect([0, 999, 1_000, 1_234_567, 5_000_000_000].map(formatCount)).toEqual(["0", "999", "1 k", "1.2 M", "5 G"]);
-    expect([0, 1_500, 2_000_000, 3_500_000_000, 90_000_000_000].map(formatNs)).toEqual(["0 ns", "1.5 us", "2 ms", "3.5 s", "1 min 30 s"]);
+    expect([0, 1_500, 2_000_000, 3_500_000_000, 90_000_000_000].map(formatNs)).toEqual([
+      "0 ns",
+      "1.5 us",
+      "2 ms",
+      "3.5 s",
+      "1 min 30 s",
+    ]);
   });
 });

@@ -1,5 +1,5 @@
 /** The compiler of submissions: what it accepts, that it keeps sources inside, that it gives the same bytes. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,11 +9,15 @@ import { CONTAINMENTS, type Containment } from "../../api/grading/containment.ts
 import { assertPreprocessed } from "../../api/grading/source.ts";
 
 const signal = new AbortController().signal;
+// Of our own, so that what other tests compile meanwhile is not taken for ours.
+const scratch = mkdtempSync(join(tmpdir(), "ostler-scratch-"));
+chmodSync(scratch, 0o711);
+process.env.TMPDIR = scratch;
 const dir = mkdtempSync(join(tmpdir(), "ostler-secret-"));
 const secretFile = join(dir, "secret.h");
 const SECRET = "root_hunter2_swordfish";
 writeFileSync(secretFile, `const char leaked[] = "${SECRET}";\n#${SECRET} in a directive\n`);
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const withCompiler = (await new Compiler().describe()) !== null;
 const usable: Containment[] = [];

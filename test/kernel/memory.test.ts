@@ -155,7 +155,16 @@ describe("Sv39 page tables", () => {
   function tables(): { tables: PageTables; root: FrameNumber; allocate: () => FrameNumber | null; freed: number[] } {
     const bytes = new Uint8Array(256 * page);
     const view = (frame: number): Uint8Array => bytes.subarray(frame * page, (frame + 1) * page);
-    const memory: PhysicalMemory = { frames: 256, read: view, write: view, clear: (frame) => void view(frame).fill(0) };
+    const words = new DataView(bytes.buffer);
+    const memory: PhysicalMemory = {
+      frames: 256,
+      read: view,
+      write: view,
+      clear: (frame) => void view(frame).fill(0),
+      getWord: (frame, index) => Number(words.getBigUint64(frame * page + index * 8, true)),
+      setWord: (frame, index, value) => words.setBigUint64(frame * page + index * 8, BigInt(value), true),
+      copyOut: (frame, from, to, target, at) => target.set(view(frame).subarray(from, to), at),
+    };
     let next = 1;
     const made = new PageTables(memory, 0x8000_0000);
     made.initRoot(0 as FrameNumber);

@@ -20,11 +20,11 @@ describe("the catalogue of events", () => {
 });
 
 describe.skipIf(!hasCompiler)("tracing (needs riscv64-linux-gnu-gcc)", () => {
-  const records = (name: string, options: Parameters<typeof runProgram>[1] = {}) =>
-    decodeRecords(runProgram(guest(name), { trace: everything, ...options }).machine.drainTrace(), catalogue);
+  const records = (program: Uint8Array, options: Parameters<typeof runProgram>[1] = {}) =>
+    decodeRecords(runProgram(program, { trace: everything, ...options }).machine.drainTrace(), catalogue);
 
   it("tells a program's life in order", () => {
-    const all = records("tiny.S", {});
+    const all = records(guest("tiny.S", "-nostdlib"));
     const names = all.map((record) => record.name);
     expect(names.slice(0, 3)).toEqual(["machine.input", "memory.map", "memory.map"]);
     expect(names).toEqual(
@@ -43,19 +43,19 @@ describe.skipIf(!hasCompiler)("tracing (needs riscv64-linux-gnu-gcc)", () => {
   });
 
   it("writes system calls as strace does", () => {
-    const texts = records("echo", { stdin: "a line\n" })
+    const texts = records(guest("echo"), { stdin: "a line\n" })
       .filter(({ name }) => name === "syscall.exit")
       .map(({ values }) => String(values["text"]));
-    expect(texts).toContain('write(1, "ready\\n", 6) = 6');
-    expect(texts).toContain('read(0, "a line\\n", 1024) = 7');
-    expect(texts).toContain('read(0, "", 1024) = 0');
-    expect(texts).toEqual(
-      expect.arrayContaining([expect.stringMatching(/^brk\(NULL\) = 0x?[0-9a-f]+$|^brk\(NULL\) = \d+$/)]),
-    );
+    expect(texts).toContain('write(1, "ready", 5) = 5');
+    expect(texts).toContain('read(0, "a line\\n", 4096) = 7');
+    expect(texts).toContain('read(0, "", 4096) = 0');
+    expect(texts[0]).toMatch(/^brk\(NULL\) = 0x[0-9a-f]+$/);
   });
 
   it("tells what ended a program", () => {
-    const fatal = records("faults", { arguments: ["faults", "null-write"] }).find(({ name }) => name === "fault.fatal");
+    const fatal = records(guest("faults"), { arguments: ["faults", "null-write"] }).find(
+      ({ name }) => name === "fault.fatal",
+    );
     expect(fatal?.values).toMatchObject({
       signal: 11,
       address: 0n,

@@ -1,6 +1,12 @@
 /** `ostler call`: one system call in a remote-driven task. `ostler syscalls`: those that the kernel knows. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type CallArgumentSchema, CallResponseSchema, ListSystemCallsResponseSchema, type SystemCall, TaskService } from "../../../proto/gen/ostler/v1/tasks_pb.js";
+import {
+  type CallArgumentSchema,
+  CallResponseSchema,
+  ListSystemCallsResponseSchema,
+  type SystemCall,
+  TaskService,
+} from "../../../proto/gen/ostler/v1/tasks_pb.js";
 import { ExitCode, readInput, UsageError } from "../failure.ts";
 import { hexBytes, hexDump } from "../hex.ts";
 import { type Column, table } from "../output.ts";
@@ -12,7 +18,8 @@ type Argument = MessageInitShape<typeof CallArgumentSchema>;
 
 /** 3, -1, 0x10 → integer; buffer:64 → buffer; @file and hex:… → bytes; anything else, or text:…, → string. */
 export function parseArgument(given: string): Argument {
-  if (/^[+-]?\d+$/.test(given) || /^0x[0-9a-f]+$/i.test(given)) return { argument: { case: "integer", value: integer(given) } };
+  if (/^[+-]?\d+$/.test(given) || /^0x[0-9a-f]+$/i.test(given))
+    return { argument: { case: "integer", value: integer(given) } };
   const [, kind, rest] = /^(buffer|text|hex):(.*)$/s.exec(given) ?? [];
   if (kind === "buffer") return { argument: { case: "buffer", value: parseSize(rest!) } };
   if (kind === "text") return { argument: { case: "text", value: rest! } };
@@ -28,13 +35,17 @@ function integer(given: string): bigint {
   return BigInt.asIntN(64, value);
 }
 
-export const callCommand = leaf("call <machine> <task> <name> [args...]", "make one system call in a remote-driven task and wait for its result", [
-  "T=$(ostler task create m-1234 --quiet)",
-  'ostler call m-1234 $T write 1 "hello" 5',
-  "ostler call m-1234 $T read 0 buffer:64 64",
-  "ostler call m-1234 $T openat -100 /etc/motd 0 0",
-  "ostler call m-1234 $T 9999                       # any number; this one is not known (ENOSYS)",
-])
+export const callCommand = leaf(
+  "call <machine> <task> <name> [args...]",
+  "make one system call in a remote-driven task and wait for its result",
+  [
+    "T=$(ostler task create m-1234 --quiet)",
+    'ostler call m-1234 $T write 1 "hello" 5',
+    "ostler call m-1234 $T read 0 buffer:64 64",
+    "ostler call m-1234 $T openat -100 /etc/motd 0 0",
+    "ostler call m-1234 $T 9999                       # any number; this one is not known (ENOSYS)",
+  ],
+)
   .addHelpText(
     "after",
     "\nArguments: 3, -1, 0x10 are integers; buffer:64 is a zeroed buffer whose content is shown afterwards;\n@file and hex:0a0b are bytes; text:3 is the text 3; everything else is text. Ends with status 1 when the call fails.",
@@ -42,13 +53,21 @@ export const callCommand = leaf("call <machine> <task> <name> [args...]", "make 
   .action(
     action(async (session, [machineId, task, name, ...args]) => {
       const tasks = await session.service(TaskService);
-      const call = /^\d+$/.test(name!) ? { case: "number" as const, value: Number(name) } : { case: "name" as const, value: name! };
+      const call = /^\d+$/.test(name!)
+        ? { case: "number" as const, value: Number(name) }
+        : { case: "name" as const, value: name! };
       const request = { machineId: machineId!, task: parseTask(task!), call, arguments: args.map(parseArgument) };
       const answer = await tasks.call(request, { deadlineMs: 0, signal: session.interruptible() });
       session.out.message(CallResponseSchema, answer, () => {
         const why = answer.errorDescription === "" ? "" : `  (${answer.errorDescription})`;
         const ended = answer.taskAlive ? [] : ["the call ended the task"];
-        return [`${answer.text || `= ${answer.value}`}${why}`, ...answer.buffers.map((bytes) => hexDump(bytes)), ...ended].filter((line) => line !== "").join("\n");
+        return [
+          `${answer.text || `= ${answer.value}`}${why}`,
+          ...answer.buffers.map((bytes) => hexDump(bytes)),
+          ...ended,
+        ]
+          .filter((line) => line !== "")
+          .join("\n");
       });
       return answer.errorName === "" ? ExitCode.ok : ExitCode.failed;
     }),
@@ -62,7 +81,12 @@ const columns: readonly Column<SystemCall>[] = [
   { title: "NOTE", value: (call) => call.note },
 ];
 
-export const syscallsCommand = pageOptions(leaf("syscalls", "list the system calls that the kernel knows", ["ostler syscalls", "ostler syscalls --json | jq '.systemCalls[].name'"])).action(
+export const syscallsCommand = pageOptions(
+  leaf("syscalls", "list the system calls that the kernel knows", [
+    "ostler syscalls",
+    "ostler syscalls --json | jq '.systemCalls[].name'",
+  ]),
+).action(
   action<PageOptions>(async (session, _, options) => {
     const tasks = await session.service(TaskService);
     const { items, nextPageToken } = await pages(session, { pageSize: 1000, all: true, ...options }, async (page) => {

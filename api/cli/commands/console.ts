@@ -3,8 +3,8 @@ import process from "node:process";
 import { Option } from "commander";
 import {
   ConsoleService,
-  FollowConsoleResponseSchema,
   type FollowConsoleResponse,
+  FollowConsoleResponseSchema,
   ReadConsoleResponseSchema,
   WriteConsoleResponseSchema,
 } from "../../../proto/gen/ostler/v1/console_pb.js";
@@ -19,7 +19,13 @@ import { parseCount, parseTask } from "../units.ts";
 const WRITE_BYTES = 65_536;
 
 /** Output from an offset on, over losses of the connection. */
-export function followConsole(session: Session, machineId: string, from: number | bigint, task: number, signal: AbortSignal): AsyncGenerator<FollowConsoleResponse> {
+export function followConsole(
+  session: Session,
+  machineId: string,
+  from: number | bigint,
+  task: number,
+  signal: AbortSignal,
+): AsyncGenerator<FollowConsoleResponse> {
   let offset = BigInt(from);
   async function* open() {
     const consoles = await session.service(ConsoleService);
@@ -34,7 +40,11 @@ export function followConsole(session: Session, machineId: string, from: number 
 /** Types bytes, in pieces that the server takes. Each is durable when the promise resolves. */
 export async function writeConsole(session: Session, machineId: string, data: Uint8Array, end: boolean) {
   const consoles = await session.service(ConsoleService);
-  let answer = await consoles.writeConsole({ machineId, data: data.subarray(0, WRITE_BYTES), end: end && data.length <= WRITE_BYTES });
+  let answer = await consoles.writeConsole({
+    machineId,
+    data: data.subarray(0, WRITE_BYTES),
+    end: end && data.length <= WRITE_BYTES,
+  });
   for (let at = WRITE_BYTES; at < data.length; at += WRITE_BYTES) {
     const last = at + WRITE_BYTES >= data.length;
     answer = await consoles.writeConsole({ machineId, data: data.subarray(at, at + WRITE_BYTES), end: end && last });
@@ -42,16 +52,21 @@ export async function writeConsole(session: Session, machineId: string, data: Ui
   return answer;
 }
 
-const writeCommand = leaf("write <machine> [text...]", "type a line into the console (without text: standard input as it is)", [
-  'ostler console write m-1234 "hello"',
-  "ostler console write m-1234 --end < input.txt",
-  "ostler console write m-1234 --no-newline y",
-])
+const writeCommand = leaf(
+  "write <machine> [text...]",
+  "type a line into the console (without text: standard input as it is)",
+  [
+    'ostler console write m-1234 "hello"',
+    "ostler console write m-1234 --end < input.txt",
+    "ostler console write m-1234 --no-newline y",
+  ],
+)
   .option("--end", "end of file after it")
   .option("--no-newline", "do not end the text with a newline")
   .action(
     action<{ end?: boolean; newline: boolean }>(async (session, [machineId, ...words], options) => {
-      if (words.length === 0 && process.stdin.isTTY && !options.end) throw new UsageError("nothing to type", 'give text, or pipe it in: echo hello | ostler console write m-1234');
+      if (words.length === 0 && process.stdin.isTTY && !options.end)
+        throw new UsageError("nothing to type", "give text, or pipe it in: echo hello | ostler console write m-1234");
       const text = words.join(" ") + (options.newline && words.length > 0 ? "\n" : "");
       const piped = words.length === 0 && !process.stdin.isTTY;
       const data = piped ? await readAll() : new TextEncoder().encode(text);
@@ -66,7 +81,10 @@ async function readAll(): Promise<Uint8Array> {
   return Buffer.concat(parts);
 }
 
-const readCommand = leaf("read <machine>", "print the console's output so far", ["ostler console read m-1234", "ostler console read m-1234 --from 4096"])
+const readCommand = leaf("read <machine>", "print the console's output so far", [
+  "ostler console read m-1234",
+  "ostler console read m-1234 --from 4096",
+])
   .addOption(new Option("--from <offset>", "from this byte on").argParser(parseCount))
   .action(
     action<{ from?: number }>(async (session, [machineId], options) => {
@@ -89,11 +107,15 @@ interface FollowOptions {
   new?: boolean;
 }
 
-const followCommand = leaf("follow <machine>", "print the console's output as it comes, from its beginning; goes on when the server was away", [
-  "ostler console follow m-1234",
-  "ostler console follow m-1234 --task 1      # until task 1 has ended",
-  "ostler console follow m-1234 --new         # only what comes from now on",
-])
+const followCommand = leaf(
+  "follow <machine>",
+  "print the console's output as it comes, from its beginning; goes on when the server was away",
+  [
+    "ostler console follow m-1234",
+    "ostler console follow m-1234 --task 1      # until task 1 has ended",
+    "ostler console follow m-1234 --new         # only what comes from now on",
+  ],
+)
   .addOption(new Option("--from <offset>", "from this byte on").argParser(parseCount))
   .option("--new", "only new output")
   .addOption(new Option("--task <task>", "until this task has ended").argParser(parseTask))
@@ -108,12 +130,22 @@ const followCommand = leaf("follow <machine>", "print the console's output as it
     }),
   );
 
-const attachCommand = leaf("attach <machine>", "sit at the console: what you type goes in, what it prints comes out; leave with Ctrl-]", ["ostler console attach m-1234"])
-  .addOption(new Option("--from <offset>", "show output from this byte on (default: the last 4 KiB)").argParser(parseCount))
+const attachCommand = leaf(
+  "attach <machine>",
+  "sit at the console: what you type goes in, what it prints comes out; leave with Ctrl-]",
+  ["ostler console attach m-1234"],
+)
+  .addOption(
+    new Option("--from <offset>", "show output from this byte on (default: the last 4 KiB)").argParser(parseCount),
+  )
   .addOption(new Option("--task <task>", "until this task has ended").argParser(parseTask))
   .action(
     action<FollowOptions>(async (session, [machineId], options) => {
-      if (session.out.json) throw new UsageError("attach is for people; it has no --json", "use `console follow --json` and `console write`");
+      if (session.out.json)
+        throw new UsageError(
+          "attach is for people; it has no --json",
+          "use `console follow --json` and `console write`",
+        );
       const { machine } = await (await session.service(MachineService)).getMachine({ machineId: machineId! });
       const length = Number(machine!.consoleLength);
       const from = options.from ?? Math.max(0, length - 4096);
@@ -121,4 +153,9 @@ const attachCommand = leaf("attach <machine>", "sit at the console: what you typ
     }),
   );
 
-export const consoleCommand = group("console", "a machine's console", [followCommand, readCommand, writeCommand, attachCommand]);
+export const consoleCommand = group("console", "a machine's console", [
+  followCommand,
+  readCommand,
+  writeCommand,
+  attachCommand,
+]);

@@ -27,7 +27,10 @@ import { formatTime } from "../units.ts";
 import { reportText } from "./report.ts";
 
 /** An assignment file: `{ "displayName": …, "spec": { "machine": …, "tests": [ … ] } }`, or the spec alone. */
-export function readAssignment(file: string): { displayName: string; spec: ReturnType<typeof create<typeof AssignmentSpecSchema>> } {
+export function readAssignment(file: string): {
+  displayName: string;
+  spec: ReturnType<typeof create<typeof AssignmentSpecSchema>>;
+} {
   const fail = (why: string) => new CommandError(`${file}: ${why}`, "see docs/examples/assignment.json for the form");
   let json: JsonValue;
   try {
@@ -39,7 +42,10 @@ export function readAssignment(file: string): { displayName: string; spec: Retur
   if (json === null || typeof json !== "object" || Array.isArray(json)) throw fail("not a JSON object");
   const { displayName, display_name: snakeName, spec } = json as JsonObject;
   try {
-    return { displayName: String(displayName ?? snakeName ?? ""), spec: fromJson(AssignmentSpecSchema, withBytes(spec ?? json)) };
+    return {
+      displayName: String(displayName ?? snakeName ?? ""),
+      spec: fromJson(AssignmentSpecSchema, withBytes(spec ?? json)),
+    };
   } catch (error) {
     throw fail((error as Error).message);
   }
@@ -49,7 +55,8 @@ export function readAssignment(file: string): { displayName: string; spec: Retur
 function withBytes(spec: JsonValue): JsonValue {
   if (spec === null || typeof spec !== "object" || Array.isArray(spec) || !Array.isArray(spec["tests"])) return spec;
   const tests = spec["tests"].map((test) => {
-    if (test === null || typeof test !== "object" || Array.isArray(test) || typeof test["input"] !== "string") return test;
+    if (test === null || typeof test !== "object" || Array.isArray(test) || typeof test["input"] !== "string")
+      return test;
     const { input, ...rest } = test;
     return { ...rest, standardInput: Buffer.from(input as string).toString("base64") };
   });
@@ -68,16 +75,26 @@ const createCommand = leaf("create-assignment <file.json>", "make an assignment 
   .action(
     action<{ name?: string; quiet?: boolean }>(async (session, [file], options) => {
       const { displayName, spec } = readAssignment(file!);
-      const answer = await (await session.service(GradingService)).createAssignment({ displayName: options.name ?? displayName, spec });
+      const answer = await (await session.service(GradingService)).createAssignment({
+        displayName: options.name ?? displayName,
+        spec,
+      });
       if (options.quiet) session.out.line(answer.assignment!.assignmentId);
       else session.out.message(CreateAssignmentResponseSchema, answer, () => assignmentLine(answer.assignment!));
     }),
   );
 
-const updateCommand = leaf("update-assignment <assignment> <file.json>", "replace an assignment; its version rises (staff and admins)").action(
+const updateCommand = leaf(
+  "update-assignment <assignment> <file.json>",
+  "replace an assignment; its version rises (staff and admins)",
+).action(
   action(async (session, [assignmentId, file]) => {
     const { displayName, spec } = readAssignment(file!);
-    const answer = await (await session.service(GradingService)).updateAssignment({ assignmentId: assignmentId!, displayName, spec });
+    const answer = await (await session.service(GradingService)).updateAssignment({
+      assignmentId: assignmentId!,
+      displayName,
+      spec,
+    });
     session.out.message(UpdateAssignmentResponseSchema, answer, () => assignmentLine(answer.assignment!));
   }),
 );
@@ -98,7 +115,9 @@ const assignmentsCommand = pageOptions(leaf("assignments", "list assignments")).
       return { items: answer.assignments, nextPageToken: answer.nextPageToken };
     });
     const answer = create(ListAssignmentsResponseSchema, { assignments: items, nextPageToken });
-    session.out.message(ListAssignmentsResponseSchema, answer, () => (items.length === 0 ? "no assignments" : table(assignmentColumns, items)));
+    session.out.message(ListAssignmentsResponseSchema, answer, () =>
+      items.length === 0 ? "no assignments" : table(assignmentColumns, items),
+    );
   }),
 );
 
@@ -111,7 +130,11 @@ const showAssignment = leaf("assignment <assignment>", "show an assignment with 
           { title: "TEST", value: (test) => test.name },
           { title: "POINTS", value: (test) => String(test.points), align: "right" },
           { title: "ARGUMENTS", value: (test) => test.arguments.join(" ") || "-" },
-          { title: "CHECKS", value: (test) => test.checks.map(({ check }) => check.case ?? "").join(", ") || (test.hidden ? "(hidden)" : "-") },
+          {
+            title: "CHECKS",
+            value: (test) =>
+              test.checks.map(({ check }) => check.case ?? "").join(", ") || (test.hidden ? "(hidden)" : "-"),
+          },
         ],
         answer.assignment!.spec?.tests ?? [],
       );
@@ -123,7 +146,10 @@ const showAssignment = leaf("assignment <assignment>", "show an assignment with 
 const deleteCommand = leaf("delete-assignment <assignment>", "delete an assignment (staff and admins)").action(
   action(async (session, [assignmentId]) => {
     await (await session.service(GradingService)).deleteAssignment({ assignmentId: assignmentId! });
-    session.out.result(() => ({}), () => `${assignmentId} deleted`);
+    session.out.result(
+      () => ({}),
+      () => `${assignmentId} deleted`,
+    );
   }),
 );
 
@@ -137,7 +163,9 @@ async function waitGraded(session: Session, submissionId: string): Promise<Submi
   try {
     for await (const answer of session.follow(() => grading.waitSubmission({ submissionId }, { signal }), signal)) {
       submission = answer.submission ?? submission;
-      session.out.progress(`${enumName(SubmissionState, submission?.state ?? 0)}: ${answer.testsDone} of ${answer.testsTotal} tests`);
+      session.out.progress(
+        `${enumName(SubmissionState, submission?.state ?? 0)}: ${answer.testsDone} of ${answer.testsTotal} tests`,
+      );
       if (submission !== undefined && isSettled(submission)) break;
     }
   } finally {
@@ -166,24 +194,37 @@ function submissionText(session: Session, submission: Submission, verbose: boole
   return submission.report === undefined ? head : `${head}\n\n${reportText(session.out, submission.report, verbose)}`;
 }
 
-const submitCommand = leaf("submit <assignment> <file>", "submit a program (ELF or C), wait for the grade and show it", [
-  "ostler grade submit a-1234 solution.c",
-  "ostler grade submit a-1234 solution.elf --no-wait --quiet",
-])
+const submitCommand = leaf(
+  "submit <assignment> <file>",
+  "submit a program (ELF or C), wait for the grade and show it",
+  ["ostler grade submit a-1234 solution.c", "ostler grade submit a-1234 solution.elf --no-wait --quiet"],
+)
   .addOption(new Option("--kind <kind>", "what the file is").choices(Object.keys(KINDS)).default("auto"))
   .option("--no-wait", "only submit")
   .option("-v, --verbose", "also output and trace of tests that passed")
   .option("-q, --quiet", "print the id only (after the grading, unless --no-wait)")
   .action(
-    action<{ kind: keyof typeof KINDS; wait: boolean; verbose?: boolean; quiet?: boolean }>(async (session, [assignmentId, file], options) => {
-      const content = readInput(file!);
-      const kind = options.kind === "auto" && file!.endsWith(".c") ? SubmissionKind.C : KINDS[options.kind];
-      const answer = await (await session.service(GradingService)).createSubmission({ assignmentId: assignmentId!, content, kind });
-      const submission = options.wait ? await waitGraded(session, answer.submission!.submissionId) : answer.submission!;
-      if (options.quiet) return session.out.line(submission.submissionId);
-      if (options.wait) return showSubmission(session, submission, options.verbose === true);
-      session.out.message(CreateSubmissionResponseSchema, answer, () => `${submission.submissionId} ${enumName(SubmissionState, submission.state)}`);
-    }),
+    action<{ kind: keyof typeof KINDS; wait: boolean; verbose?: boolean; quiet?: boolean }>(
+      async (session, [assignmentId, file], options) => {
+        const content = readInput(file!);
+        const kind = options.kind === "auto" && file!.endsWith(".c") ? SubmissionKind.C : KINDS[options.kind];
+        const answer = await (await session.service(GradingService)).createSubmission({
+          assignmentId: assignmentId!,
+          content,
+          kind,
+        });
+        const submission = options.wait
+          ? await waitGraded(session, answer.submission!.submissionId)
+          : answer.submission!;
+        if (options.quiet) return session.out.line(submission.submissionId);
+        if (options.wait) return showSubmission(session, submission, options.verbose === true);
+        session.out.message(
+          CreateSubmissionResponseSchema,
+          answer,
+          () => `${submission.submissionId} ${enumName(SubmissionState, submission.state)}`,
+        );
+      },
+    ),
   );
 
 const waitCommand = leaf("wait <submission>", "wait for the grade and show it", ["ostler grade wait g-1234"])
@@ -191,17 +232,27 @@ const waitCommand = leaf("wait <submission>", "wait for the grade and show it", 
   .action(
     action<{ verbose?: boolean }>(async (session, [submissionId], options) => {
       const submission = await waitGraded(session, submissionId!);
-      if (session.out.json) session.out.message(WaitSubmissionResponseSchema, create(WaitSubmissionResponseSchema, { submission }), () => "");
+      if (session.out.json)
+        session.out.message(
+          WaitSubmissionResponseSchema,
+          create(WaitSubmissionResponseSchema, { submission }),
+          () => "",
+        );
       else showSubmission(session, submission, options.verbose === true);
       return submission.state === SubmissionState.GRADED ? ExitCode.ok : ExitCode.failed;
     }),
   );
 
-const reportCommand = leaf("report <submission>", "show a submission's grade", ["ostler grade report g-1234", "ostler grade report g-1234 --json | jq .submission.report.points"])
+const reportCommand = leaf("report <submission>", "show a submission's grade", [
+  "ostler grade report g-1234",
+  "ostler grade report g-1234 --json | jq .submission.report.points",
+])
   .option("-v, --verbose", "also output and trace of tests that passed")
   .action(
     action<{ verbose?: boolean }>(async (session, [submissionId], options) => {
-      const { submission } = await (await session.service(GradingService)).getSubmission({ submissionId: submissionId! });
+      const { submission } = await (await session.service(GradingService)).getSubmission({
+        submissionId: submissionId!,
+      });
       return showSubmission(session, submission!, options.verbose === true);
     }),
   );
@@ -211,7 +262,11 @@ const submissionColumns: readonly Column<Submission>[] = [
   { title: "ASSIGNMENT", value: (submission) => `${submission.assignmentId} v${submission.assignmentVersion}` },
   { title: "BY", value: (submission) => submission.ownerId },
   { title: "STATE", value: (submission) => enumName(SubmissionState, submission.state) },
-  { title: "POINTS", value: ({ report }) => (report === undefined ? "-" : `${report.points}/${report.maxPoints}`), align: "right" },
+  {
+    title: "POINTS",
+    value: ({ report }) => (report === undefined ? "-" : `${report.points}/${report.maxPoints}`),
+    align: "right",
+  },
   { title: "SENT AT (UTC)", value: (submission) => formatTime(submission.createdAt) },
 ];
 
@@ -221,18 +276,30 @@ const listCommand = pageOptions(leaf("list [assignment]", "list submissions"))
     action<PageOptions & { allOwners?: boolean }>(async (session, [assignmentId], options) => {
       const grading = await session.service(GradingService);
       const { items, nextPageToken } = await pages(session, options, async (page) => {
-        const answer = await grading.listSubmissions({ ...page, assignmentId: assignmentId ?? "", allOwners: options.allOwners === true });
+        const answer = await grading.listSubmissions({
+          ...page,
+          assignmentId: assignmentId ?? "",
+          allOwners: options.allOwners === true,
+        });
         return { items: answer.submissions, nextPageToken: answer.nextPageToken };
       });
       const answer = create(ListSubmissionsResponseSchema, { submissions: items, nextPageToken });
-      session.out.message(ListSubmissionsResponseSchema, answer, () => (items.length === 0 ? "no submissions" : table(submissionColumns, items)));
+      session.out.message(ListSubmissionsResponseSchema, answer, () =>
+        items.length === 0 ? "no submissions" : table(submissionColumns, items),
+      );
     }),
   );
 
 const cancelCommand = leaf("cancel <submission>", "stop a submission's grading").action(
   action(async (session, [submissionId]) => {
-    const { submission } = await (await session.service(GradingService)).cancelSubmission({ submissionId: submissionId! });
-    session.out.message(GetSubmissionResponseSchema, create(GetSubmissionResponseSchema, { submission: submission! }), () => `${submissionId} ${enumName(SubmissionState, submission!.state)}`);
+    const { submission } = await (await session.service(GradingService)).cancelSubmission({
+      submissionId: submissionId!,
+    });
+    session.out.message(
+      GetSubmissionResponseSchema,
+      create(GetSubmissionResponseSchema, { submission: submission! }),
+      () => `${submissionId} ${enumName(SubmissionState, submission!.state)}`,
+    );
   }),
 );
 
@@ -250,7 +317,10 @@ const exportCommand = leaf("export <submission>", "write a report in a course to
       const { content } = await grading.exportReport({ submissionId: submissionId!, format: EXPORTS[options.format] });
       if (options.output === undefined) return session.out.line(content.trimEnd());
       writeFileSync(options.output, content);
-      session.out.result(() => ({ file: options.output! }), () => options.output!);
+      session.out.result(
+        () => ({ file: options.output! }),
+        () => options.output!,
+      );
     }),
   );
 
@@ -270,5 +340,8 @@ export const gradeCommand = group(
     cancelCommand,
     exportCommand,
   ],
-  ["A=$(ostler grade create-assignment docs/examples/assignment.json --quiet)", "ostler grade submit $A docs/examples/solution.c"],
+  [
+    "A=$(ostler grade create-assignment docs/examples/assignment.json --quiet)",
+    "ostler grade submit $A docs/examples/solution.c",
+  ],
 );

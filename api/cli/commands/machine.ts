@@ -1,7 +1,8 @@
 /** `ostler machine …`: create, look at, run and end machines. */
-import { Option } from "commander";
-import { fromJson } from "@bufbuild/protobuf";
+
+import { create, fromJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Option } from "commander";
 import {
   CreateMachineResponseSchema,
   DeleteMachineResponseSchema,
@@ -16,11 +17,21 @@ import {
   RunState,
   StepMachineResponseSchema,
 } from "../../../proto/gen/ostler/v1/machines_pb.js";
-import { create } from "@bufbuild/protobuf";
 import { CommandError, readInput, UsageError } from "../failure.ts";
-import { messageJson, table } from "../output.ts";
+import { table } from "../output.ts";
 import { action, type Session } from "../session.ts";
-import { enumName, group, leaf, machineColumns, machineLine, machineText, type PageOptions, pageOptions, pages, upload } from "../shared.ts";
+import {
+  enumName,
+  group,
+  leaf,
+  machineColumns,
+  machineLine,
+  machineText,
+  type PageOptions,
+  pageOptions,
+  pages,
+  upload,
+} from "../shared.ts";
 import { collect, collectPair, parseCount, parseDurationNs, parseSize } from "../units.ts";
 import { killCommand, startCommand, taskCommand, tasksCommand } from "./task.ts";
 import { waitCommand } from "./wait.ts";
@@ -46,11 +57,15 @@ function specOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> 
     .option("--name <text>", "display name")
     .addOption(new Option("--label <name=value>", "label; may be repeated").argParser(collectPair))
     .addOption(new Option("--seed <n>", "seed of all randomness in the machine (default 0)").argParser(parseCount))
-    .addOption(new Option("--quantum <n>", "round-robin quantum in instructions (default 100000)").argParser(parseCount))
+    .addOption(
+      new Option("--quantum <n>", "round-robin quantum in instructions (default 100000)").argParser(parseCount),
+    )
     .option("--epoch <date>", "what the machine's clock shows at the start (default 2026-01-01T00:00:00Z)")
     .option("--hostname <name>", "name that the machine has for its programs")
     .addOption(new Option("--env <NAME=value>", "environment of its programs; may be repeated").argParser(collect))
-    .addOption(new Option("--file </path=local>", "a local file that its programs can open; may be repeated").argParser(collect))
+    .addOption(
+      new Option("--file </path=local>", "a local file that its programs can open; may be repeated").argParser(collect),
+    )
     .option("--spec <file.json>", "MachineSpec as JSON; the options above go over it");
 }
 
@@ -64,7 +79,11 @@ export async function createMachine(session: Session, options: CreateOptions): P
   if (options.env !== undefined) spec.environment = options.env;
   for (const given of options.file ?? []) spec.files.push(...(await machineFile(session, given)));
   const machines = await session.service(MachineService);
-  const { machine } = await machines.createMachine({ spec, displayName: options.name ?? "", labels: options.label ?? {} });
+  const { machine } = await machines.createMachine({
+    spec,
+    displayName: options.name ?? "",
+    labels: options.label ?? {},
+  });
   return machine!;
 }
 
@@ -73,34 +92,44 @@ function readSpec(file: string) {
     return fromJson(MachineSpecSchema, JSON.parse(Buffer.from(readInput(file)).toString("utf8")));
   } catch (error) {
     if (error instanceof CommandError) throw error;
-    throw new CommandError(`${file}: ${(error as Error).message}`, 'give a MachineSpec, for example {"memoryBytes": "67108864", "seed": "1"}');
+    throw new CommandError(
+      `${file}: ${(error as Error).message}`,
+      'give a MachineSpec, for example {"memoryBytes": "67108864", "seed": "1"}',
+    );
   }
 }
 
 function parseDate(text: string): Date {
   const date = new Date(text);
-  if (Number.isNaN(date.getTime())) throw new UsageError(`--epoch ${text}: not a date`, "give for example 2026-01-01T00:00:00Z");
+  if (Number.isNaN(date.getTime()))
+    throw new UsageError(`--epoch ${text}: not a date`, "give for example 2026-01-01T00:00:00Z");
   return date;
 }
 
 async function machineFile(session: Session, given: string) {
   const split = given.indexOf("=");
-  if (split < 1 || !given.startsWith("/")) throw new UsageError(`--file ${given}: not /path=local`, "give for example --file /data/words.txt=words.txt");
+  if (split < 1 || !given.startsWith("/"))
+    throw new UsageError(`--file ${given}: not /path=local`, "give for example --file /data/words.txt=words.txt");
   const { hash } = await upload(session, given.slice(split + 1));
   return [create(MachineSpecSchema, { files: [{ path: given.slice(0, split), contentHash: hash }] }).files[0]!];
 }
 
-const createCommand = specOptions(leaf("create", "make a machine; it starts paused, with no program", [
-  "ostler machine create --name demo",
-  "ostler machine create --memory 256M --label course=os1 --file /etc/motd=motd.txt",
-  "M=$(ostler machine create --quiet)",
-]))
+const createCommand = specOptions(
+  leaf("create", "make a machine; it starts paused, with no program", [
+    "ostler machine create --name demo",
+    "ostler machine create --memory 256M --label course=os1 --file /etc/motd=motd.txt",
+    "M=$(ostler machine create --quiet)",
+  ]),
+)
   .option("-q, --quiet", "print the id only")
   .action(
     action<CreateOptions>(async (session, _, options) => {
       const machine = await createMachine(session, options);
       if (options.quiet) session.out.line(machine.machineId);
-      else session.out.message(CreateMachineResponseSchema, create(CreateMachineResponseSchema, { machine }), () => machineText(machine));
+      else
+        session.out.message(CreateMachineResponseSchema, create(CreateMachineResponseSchema, { machine }), () =>
+          machineText(machine),
+        );
     }),
   );
 
@@ -113,10 +142,17 @@ interface ListOptions extends PageOptions {
 
 const STATES = Object.values(RunState).filter((value): value is RunState => typeof value === "number" && value !== 0);
 
-const listCommand = pageOptions(leaf("list", "list machines, oldest first", ["ostler machine list", "ostler machine list --label course=os1 --state idle --all"]))
+const listCommand = pageOptions(
+  leaf("list", "list machines, oldest first", [
+    "ostler machine list",
+    "ostler machine list --label course=os1 --state idle --all",
+  ]),
+)
   .addOption(new Option("--label <name=value>", "only with this label; may be repeated").argParser(collectPair))
   .option("--name <text>", "only with this in the name")
-  .addOption(new Option("--state <state>", "only in this state").choices(STATES.map((state) => enumName(RunState, state))))
+  .addOption(
+    new Option("--state <state>", "only in this state").choices(STATES.map((state) => enumName(RunState, state))),
+  )
   .option("--all-owners", "of every owner (staff and admins)")
   .action(
     action<ListOptions>(async (session, _, options) => {
@@ -132,18 +168,25 @@ const listCommand = pageOptions(leaf("list", "list machines, oldest first", ["os
         return { items: answer.machines, nextPageToken: answer.nextPageToken };
       });
       const answer = create(ListMachinesResponseSchema, { machines: items, nextPageToken });
-      session.out.message(ListMachinesResponseSchema, answer, () => (items.length === 0 ? "no machines" : table(machineColumns, items)));
+      session.out.message(ListMachinesResponseSchema, answer, () =>
+        items.length === 0 ? "no machines" : table(machineColumns, items),
+      );
     }),
   );
 
-const getCommand = leaf("get <machine>", "show a machine", ["ostler machine get m-1234", "ostler machine get m-1234 --json | jq .machine.runState"]).action(
+const getCommand = leaf("get <machine>", "show a machine", [
+  "ostler machine get m-1234",
+  "ostler machine get m-1234 --json | jq .machine.runState",
+]).action(
   action(async (session, [machineId]) => {
     const answer = await (await session.service(MachineService)).getMachine({ machineId: machineId! });
     session.out.message(GetMachineResponseSchema, answer, () => machineText(answer.machine!));
   }),
 );
 
-const deleteCommand = leaf("delete <machine...>", "delete machines with their journal and console; snapshots stay", ["ostler machine delete m-1234"]).action(
+const deleteCommand = leaf("delete <machine...>", "delete machines with their journal and console; snapshots stay", [
+  "ostler machine delete m-1234",
+]).action(
   action(async (session, ids) => {
     const machines = await session.service(MachineService);
     for (const machineId of ids) {
@@ -153,8 +196,13 @@ const deleteCommand = leaf("delete <machine...>", "delete machines with their jo
   }),
 );
 
-const runCommand = leaf("run <machine>", "let a machine run; returns at once", ["ostler machine run m-1234", "ostler machine run m-1234 --until-instructions 10M"])
-  .addOption(new Option("--until-instructions <n>", "pause when so many have been executed in all").argParser(parseCount))
+const runCommand = leaf("run <machine>", "let a machine run; returns at once", [
+  "ostler machine run m-1234",
+  "ostler machine run m-1234 --until-instructions 10M",
+])
+  .addOption(
+    new Option("--until-instructions <n>", "pause when so many have been executed in all").argParser(parseCount),
+  )
   .addOption(new Option("--until-time <time>", "pause at this virtual time").argParser(parseDurationNs))
   .action(
     action<{ untilInstructions?: number; untilTime?: number }>(async (session, [machineId], options) => {
@@ -174,22 +222,32 @@ const pauseCommand = leaf("pause <machine>", "stop a machine where it stands", [
   }),
 );
 
-const stepCommand = leaf("step <machine> [count]", "execute exactly so many instructions, then pause", ["ostler machine step m-1234", "ostler machine step m-1234 1M"]).action(
+const stepCommand = leaf("step <machine> [count]", "execute exactly so many instructions, then pause", [
+  "ostler machine step m-1234",
+  "ostler machine step m-1234 1M",
+]).action(
   action(async (session, [machineId, count]) => {
     const machines = await session.service(MachineService);
-    const answer = await machines.stepMachine({ machineId: machineId!, instructions: BigInt(parseCount(count ?? "1")) }, { deadlineMs: 0 });
-    session.out.message(StepMachineResponseSchema, answer, () => `${answer.executed} executed; ${machineLine(answer.machine!)}`);
+    const answer = await machines.stepMachine(
+      { machineId: machineId!, instructions: BigInt(parseCount(count ?? "1")) },
+      { deadlineMs: 0 },
+    );
+    session.out.message(
+      StepMachineResponseSchema,
+      answer,
+      () => `${answer.executed} executed; ${machineLine(answer.machine!)}`,
+    );
   }),
 );
 
-const hibernateCommand = leaf("hibernate <machine>", "write a machine to the database and free its memory", ["ostler machine hibernate m-1234"]).action(
+const hibernateCommand = leaf("hibernate <machine>", "write a machine to the database and free its memory", [
+  "ostler machine hibernate m-1234",
+]).action(
   action(async (session, [machineId]) => {
     const answer = await (await session.service(MachineService)).hibernateMachine({ machineId: machineId! });
     session.out.message(HibernateMachineResponseSchema, answer, () => machineLine(answer.machine!));
   }),
 );
-
-export const machineJson = (machine: Machine) => messageJson(GetMachineResponseSchema, create(GetMachineResponseSchema, { machine }));
 
 export const machineCommand = group(
   "machine",

@@ -1,8 +1,14 @@
 /** `ostler memory …`: bytes of a machine, as it or one of its tasks sees them. */
 import { Option } from "commander";
-import { MemoryService, ReadPhysicalMemoryResponseSchema, ReadVirtualMemoryResponseSchema, WritePhysicalMemoryResponseSchema, WriteVirtualMemoryResponseSchema } from "../../../proto/gen/ostler/v1/memory_pb.js";
-import { hexBytes, hexDump } from "../hex.ts";
+import {
+  MemoryService,
+  ReadPhysicalMemoryResponseSchema,
+  ReadVirtualMemoryResponseSchema,
+  WritePhysicalMemoryResponseSchema,
+  WriteVirtualMemoryResponseSchema,
+} from "../../../proto/gen/ostler/v1/memory_pb.js";
 import { readInput } from "../failure.ts";
+import { hexBytes, hexDump } from "../hex.ts";
 import { action, type Session } from "../session.ts";
 import { group, leaf } from "../shared.ts";
 import { parseAddress, parseSize, parseTask } from "../units.ts";
@@ -15,7 +21,10 @@ async function print(session: Session, raw: boolean | undefined, address: bigint
   else session.out.line(hexDump(data, address));
 }
 
-const readCommand = leaf("read <machine> <address> [length]", "show bytes (default 256)", ["ostler memory read m-1234 0x80000000 64", "ostler memory read m-1234 0x10000 4K --task 1 --raw > text.bin"])
+const readCommand = leaf("read <machine> <address> [length]", "show bytes (default 256)", [
+  "ostler memory read m-1234 0x80000000 64",
+  "ostler memory read m-1234 0x10000 4K --task 1 --raw > text.bin",
+])
   .addHelpText("after", ADDRESS_HELP)
   .addOption(taskOption())
   .option("--raw", "the bytes as they are")
@@ -47,8 +56,13 @@ const writeCommand = leaf("write <machine> <address> <hex>", "change bytes: pair
       const data = given!.startsWith("@") ? readInput(given!.slice(1)) : hexBytes(given!);
       const range = { machineId: machineId!, address: parseAddress(at!), data };
       const done = () => `${data.length} bytes written`;
-      if (options.task === undefined) return session.out.message(WritePhysicalMemoryResponseSchema, await memory.writePhysicalMemory(range), done);
-      session.out.message(WriteVirtualMemoryResponseSchema, await memory.writeVirtualMemory({ ...range, task: options.task }), done);
+      if (options.task === undefined)
+        return session.out.message(WritePhysicalMemoryResponseSchema, await memory.writePhysicalMemory(range), done);
+      session.out.message(
+        WriteVirtualMemoryResponseSchema,
+        await memory.writeVirtualMemory({ ...range, task: options.task }),
+        done,
+      );
     }),
   );
 

@@ -1,6 +1,12 @@
 /** `ostler program …`: programs and files, kept once by content. */
 import { create } from "@bufbuild/protobuf";
-import { DeleteProgramResponseSchema, ListProgramsResponseSchema, type Program, ProgramService, UploadProgramResponseSchema } from "../../../proto/gen/ostler/v1/programs_pb.js";
+import {
+  DeleteProgramResponseSchema,
+  ListProgramsResponseSchema,
+  type Program,
+  ProgramService,
+  UploadProgramResponseSchema,
+} from "../../../proto/gen/ostler/v1/programs_pb.js";
 import { type Column, table } from "../output.ts";
 import { action } from "../session.ts";
 import { group, leaf, type PageOptions, pageOptions, pages, upload } from "../shared.ts";
@@ -25,7 +31,11 @@ const uploadCommand = leaf("upload <file>", "send a program or a data file; the 
       if (options.quiet) return session.out.line(hash);
       const program = { programHash: hash, name, size: BigInt(size) };
       const answer = create(UploadProgramResponseSchema, { program });
-      session.out.message(UploadProgramResponseSchema, answer, () => `${hash}  ${name}  ${formatSize(size)}${sent ? "" : "  (was there already)"}`);
+      session.out.message(
+        UploadProgramResponseSchema,
+        answer,
+        () => `${hash}  ${name}  ${formatSize(size)}${sent ? "" : "  (was there already)"}`,
+      );
     }),
   );
 
@@ -37,7 +47,9 @@ const listCommand = pageOptions(leaf("list", "list your programs and files", ["o
       return { items: answer.programs, nextPageToken: answer.nextPageToken };
     });
     const answer = create(ListProgramsResponseSchema, { programs: items, nextPageToken });
-    session.out.message(ListProgramsResponseSchema, answer, () => (items.length === 0 ? "no programs" : table(columns, items)));
+    session.out.message(ListProgramsResponseSchema, answer, () =>
+      items.length === 0 ? "no programs" : table(columns, items),
+    );
   }),
 );
 
@@ -51,4 +63,8 @@ const deleteCommand = leaf("delete <hash...>", "forget programs; machines that u
   }),
 );
 
-export const programCommand = group("program", "programs and files, kept once by content", [uploadCommand, listCommand, deleteCommand]);
+export const programCommand = group("program", "programs and files, kept once by content", [
+  uploadCommand,
+  listCommand,
+  deleteCommand,
+]);

@@ -4,6 +4,7 @@ import { manyLines, type Output, oneLine, table } from "../output.ts";
 import { formatCount, formatSize } from "../units.ts";
 
 const EXCERPT_LINES = 20;
+const TEXT_LENGTH = 400;
 
 export function reportText(out: Output, report: GradeReport, verbose: boolean): string {
   const parts: string[] = [];
@@ -26,8 +27,16 @@ function testTable(tests: readonly TestReport[]): string {
       { title: "TEST", value: (test) => test.name },
       { title: "RESULT", value: (test) => (test.passed ? "passed" : "FAILED") },
       { title: "POINTS", value: (test) => `${test.points}/${test.maxPoints}`, align: "right" },
-      { title: "INSTRUCTIONS", value: (test) => (test.instructions === 0n ? "-" : formatCount(test.instructions)), align: "right" },
-      { title: "MEMORY", value: (test) => (test.peakMemoryBytes === 0n ? "-" : formatSize(test.peakMemoryBytes)), align: "right" },
+      {
+        title: "INSTRUCTIONS",
+        value: (test) => (test.instructions === 0n ? "-" : formatCount(test.instructions)),
+        align: "right",
+      },
+      {
+        title: "MEMORY",
+        value: (test) => (test.peakMemoryBytes === 0n ? "-" : formatSize(test.peakMemoryBytes)),
+        align: "right",
+      },
       { title: "ENDED", value: (test) => test.exitStatus?.description ?? (test.hidden ? "(hidden)" : "-") },
     ],
     tests,
@@ -53,10 +62,10 @@ function checkText(out: Output, check: CheckReport): string {
   return `  ${mark} ${oneLine(check.what)}\n       expected: ${shown(check.expected)}\n       found:    ${shown(check.found)}`;
 }
 
-/** Quoted where white space matters. */
+/** On one line; quoted where white space at an end would not be seen. */
 function shown(text: string): string {
-  const cut = text.length > 400 ? `${text.slice(0, 400)}…` : text;
-  return /^[\w .,:;=<>()/-]*$/.test(cut) && cut.trim() === cut && cut !== "" ? cut : JSON.stringify(cut);
+  const cut = text.length > TEXT_LENGTH ? `${text.slice(0, TEXT_LENGTH)}…` : text;
+  return cut === "" || cut.trim() !== cut || cut.includes("\n") ? JSON.stringify(cut) : oneLine(cut);
 }
 
 function excerpt(text: string, which: "first" | "last"): string {
@@ -67,4 +76,8 @@ function excerpt(text: string, which: "first" | "last"): string {
   return indent((which === "first" ? [...shownLines, ...more] : [...more, ...shownLines]).join("\n"), "    ");
 }
 
-const indent = (text: string, by = "  "): string => text.split("\n").map((line) => by + line).join("\n");
+const indent = (text: string, by = "  "): string =>
+  text
+    .split("\n")
+    .map((line) => by + line)
+    .join("\n");

@@ -1,8 +1,8 @@
 /** `ostler run prog.elf args…`: as if the program ran here; its output, its input, its exit status. */
 import { type Command, Option } from "commander";
 import { UsageError } from "../failure.ts";
-import { runRemote } from "../run/remote.ts";
 import { DEFAULT_TRACE, type RunOptions } from "../run/options.ts";
+import { runRemote } from "../run/remote.ts";
 import { action } from "../session.ts";
 import { leaf, limitOptions } from "../shared.ts";
 import { collect, collectPair, parseCount, parseDurationMs, parseSize } from "../units.ts";
@@ -19,7 +19,9 @@ function machineOptions(command: Command): Command {
     .option("--machine <machine>", "use this machine instead of a new one")
     .addOption(new Option("--memory <size>", "RAM of the new machine (default 64M)").argParser(parseSize))
     .addOption(new Option("--seed <n>", "seed of its randomness (default 0)").argParser(parseCount))
-    .addOption(new Option("--file </path=local>", "a local file that the program can open; may be repeated").argParser(collect))
+    .addOption(
+      new Option("--file </path=local>", "a local file that the program can open; may be repeated").argParser(collect),
+    )
     .option("--name <text>", "display name of the new machine (default: the program's)")
     .addOption(new Option("--label <name=value>", "label of the new machine; may be repeated").argParser(collectPair))
     .option("--keep", "keep the machine afterwards, and print its id")
@@ -28,9 +30,14 @@ function machineOptions(command: Command): Command {
 
 function programOptions(command: Command): Command {
   return limitOptions(command)
-    .option("--trace [filter]", "print what it does on standard error; --trace=<filter> for other events than calls and faults (see `ostler trace`)")
+    .option(
+      "--trace [filter]",
+      "print what it does on standard error; --trace=<filter> for other events than calls and faults (see `ostler trace`)",
+    )
     .option("--stdin <file>", "its standard input (- for this command's own)")
-    .addOption(new Option("--env <NAME=value>", "environment, instead of the machine's; may be repeated").argParser(collect))
+    .addOption(
+      new Option("--env <NAME=value>", "environment, instead of the machine's; may be repeated").argParser(collect),
+    )
     .addOption(new Option("--timeout <time>", "kill it after this much real time").argParser(parseDurationMs))
     .option("--stats", "say at the end what it used");
 }
@@ -66,7 +73,9 @@ export const runCommand = programOptions(
  */
 export function completeTraceOption(argv: readonly string[]): string[] {
   if (argv[2] !== "run") return [...argv];
-  return argv.map((word, index) => (word === "--trace" && index > 2 && isBeforeProgram(argv, index) ? `--trace=${DEFAULT_TRACE}` : word));
+  return argv.map((word, index) =>
+    word === "--trace" && index > 2 && isBeforeProgram(argv, index) ? `--trace=${DEFAULT_TRACE}` : word,
+  );
 }
 
 /** Options of `run` without a value; every other option takes the next word, unless it has an `=`. */

@@ -6,7 +6,8 @@ import { UsageError } from "../failure.ts";
 import { withExamples } from "../shared.ts";
 
 /** `--http-port` for httpPort, `--max-resident-machines` for maxResidentMachines. */
-const optionName = (name: string): string => (name === "dataDir" ? "data" : name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+const optionName = (name: string): string =>
+  name === "dataDir" ? "data" : name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 type SettingName = keyof ServerConfig;
 
@@ -25,15 +26,24 @@ export function serveOverrides(given: Record<string, unknown>): Partial<ServerCo
     const text = given[name === "dataDir" ? "data" : name];
     if (typeof text !== "string") continue;
     const value = settings[name].read(text);
-    if (typeof value === "string" && value.startsWith("must be ")) throw new UsageError(`--${optionName(name)} ${text}: ${value}`);
+    if (typeof value === "string" && value.startsWith("must be "))
+      throw new UsageError(`--${optionName(name)} ${text}: ${value}`);
     overrides[name] = value;
   }
   return overrides as Partial<ServerConfig>;
 }
 
 export const serveCommand = withExamples(
-  serveOptions(new Command("serve").summary("start a server here").description("Start a server here; Ctrl-C stops it, and everything is kept.")),
-  ["ostler serve", "ostler serve --data /var/lib/ostler --host 0.0.0.0", "ostler serve --http-port 0 --grpc-port 0   # free ports, printed"],
+  serveOptions(
+    new Command("serve")
+      .summary("start a server here")
+      .description("Start a server here; Ctrl-C stops it, and everything is kept."),
+  ),
+  [
+    "ostler serve",
+    "ostler serve --data /var/lib/ostler --host 0.0.0.0",
+    "ostler serve --http-port 0 --grpc-port 0   # free ports, printed",
+  ],
 ).action(async (options: Record<string, unknown>) => {
   const overrides = serveOverrides(options);
   const { main } = await import("../../main.ts");

@@ -53,26 +53,43 @@ function nameOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> 
     .option("-q, --quiet", "print the id only");
 }
 
-const createCommand = nameOptions(leaf("create <machine>", "keep the machine's whole state", ["S=$(ostler snapshot create m-1234 --quiet)"])).action(
+const createCommand = nameOptions(
+  leaf("create <machine>", "keep the machine's whole state", ["S=$(ostler snapshot create m-1234 --quiet)"]),
+).action(
   action<NameOptions>(async (session, [machineId], options) => {
     const snapshots = await session.service(SnapshotService);
-    const answer = await snapshots.createSnapshot({ machineId: machineId!, displayName: options.name ?? "", labels: options.label ?? {} });
+    const answer = await snapshots.createSnapshot({
+      machineId: machineId!,
+      displayName: options.name ?? "",
+      labels: options.label ?? {},
+    });
     if (options.quiet) session.out.line(answer.snapshot!.snapshotId);
     else session.out.message(CreateSnapshotResponseSchema, answer, () => snapshotText(answer.snapshot!));
   }),
 );
 
-const listCommand = pageOptions(leaf("list [machine]", "list snapshots, oldest first", ["ostler snapshot list", "ostler snapshot list m-1234 --automatic"]))
+const listCommand = pageOptions(
+  leaf("list [machine]", "list snapshots, oldest first", [
+    "ostler snapshot list",
+    "ostler snapshot list m-1234 --automatic",
+  ]),
+)
   .option("--automatic", "also those that the server made")
   .action(
     action<PageOptions & { automatic?: boolean }>(async (session, [machineId], options) => {
       const snapshots = await session.service(SnapshotService);
       const { items, nextPageToken } = await pages(session, options, async (page) => {
-        const answer = await snapshots.listSnapshots({ ...page, machineId: machineId ?? "", includeAutomatic: options.automatic === true });
+        const answer = await snapshots.listSnapshots({
+          ...page,
+          machineId: machineId ?? "",
+          includeAutomatic: options.automatic === true,
+        });
         return { items: answer.snapshots, nextPageToken: answer.nextPageToken };
       });
       const answer = create(ListSnapshotsResponseSchema, { snapshots: items, nextPageToken });
-      session.out.message(ListSnapshotsResponseSchema, answer, () => (items.length === 0 ? "no snapshots" : table(columns, items)));
+      session.out.message(ListSnapshotsResponseSchema, answer, () =>
+        items.length === 0 ? "no snapshots" : table(columns, items),
+      );
     }),
   );
 
@@ -83,21 +100,33 @@ const getCommand = leaf("get <snapshot>", "show a snapshot", ["ostler snapshot g
   }),
 );
 
-const restoreCommand = leaf("restore <machine> <snapshot>", "take a machine back to one of its snapshots; what came after is dropped", [
-  "ostler snapshot restore m-1234 s-5678",
-]).action(
+const restoreCommand = leaf(
+  "restore <machine> <snapshot>",
+  "take a machine back to one of its snapshots; what came after is dropped",
+  ["ostler snapshot restore m-1234 s-5678"],
+).action(
   action(async (session, [machineId, snapshotId]) => {
-    const answer = await (await session.service(SnapshotService)).restoreMachine({ machineId: machineId!, snapshotId: snapshotId! });
+    const answer = await (await session.service(SnapshotService)).restoreMachine({
+      machineId: machineId!,
+      snapshotId: snapshotId!,
+    });
     session.out.message(RestoreMachineResponseSchema, answer, () => machineLine(answer.machine!));
   }),
 );
 
 const forkCommand = nameOptions(
-  leaf("fork <snapshot>", "make a new machine that continues from a snapshot; it is paused", ["F=$(ostler snapshot fork s-5678 --quiet)", "ostler machine run $F"]),
+  leaf("fork <snapshot>", "make a new machine that continues from a snapshot; it is paused", [
+    "F=$(ostler snapshot fork s-5678 --quiet)",
+    "ostler machine run $F",
+  ]),
 ).action(
   action<NameOptions>(async (session, [snapshotId], options) => {
     const snapshots = await session.service(SnapshotService);
-    const answer = await snapshots.forkMachine({ snapshotId: snapshotId!, displayName: options.name ?? "", labels: options.label ?? {} });
+    const answer = await snapshots.forkMachine({
+      snapshotId: snapshotId!,
+      displayName: options.name ?? "",
+      labels: options.label ?? {},
+    });
     if (options.quiet) session.out.line(answer.machine!.machineId);
     else session.out.message(ForkMachineResponseSchema, answer, () => machineLine(answer.machine!));
   }),

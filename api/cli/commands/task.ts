@@ -16,7 +16,19 @@ import {
 import { CommandError, readInput } from "../failure.ts";
 import { type Column, list, table } from "../output.ts";
 import { action, type Session } from "../session.ts";
-import { checkExecutable, enumName, group, leaf, type LimitOptions, limitOptions, limitsOf, type PageOptions, pageOptions, pages, upload } from "../shared.ts";
+import {
+  checkExecutable,
+  enumName,
+  group,
+  type LimitOptions,
+  leaf,
+  limitOptions,
+  limitsOf,
+  type PageOptions,
+  pageOptions,
+  pages,
+  upload,
+} from "../shared.ts";
 import { collect, formatCount, formatHex, formatSize, parseTask } from "../units.ts";
 
 const LAST_SIGNAL = 64;
@@ -32,7 +44,8 @@ export interface ProgramChoice {
 /** A local file (uploaded when new), a hash, or a file of the machine. */
 export async function chooseProgram(session: Session, given: string, inMachine: boolean): Promise<ProgramChoice> {
   if (inMachine) return { program: { case: "path", value: given }, asPath: "", argv0: given };
-  if (HASH.test(given) && !existsSync(given)) return { program: { case: "programHash", value: given }, asPath: "", argv0: "" };
+  if (HASH.test(given) && !existsSync(given))
+    return { program: { case: "programHash", value: given }, asPath: "", argv0: "" };
   checkExecutable(given, readInput(given));
   const { hash, name } = await upload(session, given);
   return { program: { case: "programHash", value: hash }, asPath: `/bin/${name}`, argv0: `/bin/${name}` };
@@ -52,15 +65,21 @@ interface StartOptions extends LimitOptions {
 }
 
 export const startCommand = limitOptions(
-  leaf("start <machine> <program> [args...]", "start a program (a local file, a hash, or a file of the machine) and let the machine run", [
-    "ostler machine start m-1234 prog.elf one two",
-    "ostler machine start m-1234 --in-machine /bin/sh",
-    "ostler machine start --instructions 10M --stdin input.txt m-1234 prog.elf",
-  ]),
+  leaf(
+    "start <machine> <program> [args...]",
+    "start a program (a local file, a hash, or a file of the machine) and let the machine run",
+    [
+      "ostler machine start m-1234 prog.elf one two",
+      "ostler machine start m-1234 --in-machine /bin/sh",
+      "ostler machine start --instructions 10M --stdin input.txt m-1234 prog.elf",
+    ],
+  ),
 )
   .passThroughOptions()
   .option("--in-machine", "the program is a path inside the machine")
-  .addOption(new Option("--env <NAME=value>", "environment, instead of the machine's; may be repeated").argParser(collect))
+  .addOption(
+    new Option("--env <NAME=value>", "environment, instead of the machine's; may be repeated").argParser(collect),
+  )
   .option("--stdin <file>", "its standard input is this file, not the console")
   .option("--no-run", "do not let the machine run")
   .option("-q, --quiet", "print the task number only")
@@ -82,7 +101,10 @@ export const startCommand = limitOptions(
     }),
   );
 
-const howEnded = (task: Task): string => (task.exited ? (task.exitStatus?.description ?? "ended") : task.threads.map(({ state, wait }) => enumName(ThreadState, state) + (wait === "" ? "" : `: ${wait}`)).join(", "));
+const howEnded = (task: Task): string =>
+  task.exited
+    ? (task.exitStatus?.description ?? "ended")
+    : task.threads.map(({ state, wait }) => enumName(ThreadState, state) + (wait === "" ? "" : `: ${wait}`)).join(", ");
 
 const taskColumns: readonly Column<Task>[] = [
   { title: "TASK", value: (task) => String(task.task), align: "right" },
@@ -97,7 +119,9 @@ const taskColumns: readonly Column<Task>[] = [
   { title: "STATE", value: howEnded },
 ];
 
-export const tasksCommand = pageOptions(leaf("tasks <machine>", "list a machine's tasks", ["ostler machine tasks m-1234"])).action(
+export const tasksCommand = pageOptions(
+  leaf("tasks <machine>", "list a machine's tasks", ["ostler machine tasks m-1234"]),
+).action(
   action<PageOptions>(async (session, [machineId], options) => {
     const tasks = await session.service(TaskService);
     const { items, nextPageToken } = await pages(session, options, async (page) => {
@@ -105,13 +129,20 @@ export const tasksCommand = pageOptions(leaf("tasks <machine>", "list a machine'
       return { items: answer.tasks, nextPageToken: answer.nextPageToken };
     });
     const answer = create(ListTasksResponseSchema, { tasks: items, nextPageToken });
-    session.out.message(ListTasksResponseSchema, answer, () => (items.length === 0 ? "no tasks" : table(taskColumns, items)));
+    session.out.message(ListTasksResponseSchema, answer, () =>
+      items.length === 0 ? "no tasks" : table(taskColumns, items),
+    );
   }),
 );
 
-export const taskCommand = leaf("task <machine> <task>", "show a task with its threads and its address space", ["ostler machine task m-1234 1"]).action(
+export const taskCommand = leaf("task <machine> <task>", "show a task with its threads and its address space", [
+  "ostler machine task m-1234 1",
+]).action(
   action(async (session, [machineId, task]) => {
-    const answer = await (await session.service(TaskService)).getTask({ machineId: machineId!, task: parseTask(task!) });
+    const answer = await (await session.service(TaskService)).getTask({
+      machineId: machineId!,
+      task: parseTask(task!),
+    });
     session.out.message(GetTaskResponseSchema, answer, () => {
       const threads = table(
         [
@@ -156,17 +187,29 @@ export async function parseSignal(text: string): Promise<number> {
   const name = text.toUpperCase().replace(/^(SIG)?/, "SIG");
   const numbers = Array.from({ length: LAST_SIGNAL }, (_, index) => index + 1);
   const number = numbers.find((candidate) => String(candidate) === text || signalName(candidate) === name);
-  if (number === undefined) throw new CommandError(`${text}: no such signal`, "give a number or a name, for example 9, TERM or SIGSEGV");
+  if (number === undefined)
+    throw new CommandError(`${text}: no such signal`, "give a number or a name, for example 9, TERM or SIGSEGV");
   return number;
 }
 
-export const killCommand = leaf("kill <machine> <task>", "send a signal to a task (default SIGKILL)", ["ostler machine kill m-1234 1", "ostler machine kill m-1234 1 --signal TERM"])
+export const killCommand = leaf("kill <machine> <task>", "send a signal to a task (default SIGKILL)", [
+  "ostler machine kill m-1234 1",
+  "ostler machine kill m-1234 1 --signal TERM",
+])
   .option("--signal <signal>", "number or name", "KILL")
   .action(
     action<{ signal: string }>(async (session, [machineId, task], options) => {
       const tasks = await session.service(TaskService);
-      const answer = await tasks.killTask({ machineId: machineId!, task: parseTask(task!), signal: await parseSignal(options.signal) });
-      session.out.message(KillTaskResponseSchema, answer, () => `task ${task}: ${howEnded(answer.task!) || "signalled"}`);
+      const answer = await tasks.killTask({
+        machineId: machineId!,
+        task: parseTask(task!),
+        signal: await parseSignal(options.signal),
+      });
+      session.out.message(
+        KillTaskResponseSchema,
+        answer,
+        () => `task ${task}: ${howEnded(answer.task!) || "signalled"}`,
+      );
     }),
   );
 
@@ -176,16 +219,28 @@ interface RemoteOptions extends LimitOptions {
 }
 
 const createRemote = limitOptions(
-  leaf("create <machine>", "make a remote-driven task: its system calls come from `ostler call`", ["T=$(ostler task create m-1234 --quiet)", 'ostler call m-1234 $T write 1 "hello" 5']),
+  leaf("create <machine>", "make a remote-driven task: its system calls come from `ostler call`", [
+    "T=$(ostler task create m-1234 --quiet)",
+    'ostler call m-1234 $T write 1 "hello" 5',
+  ]),
 )
   .option("--name <text>", "its name")
   .option("-q, --quiet", "print the task number only")
   .action(
     action<RemoteOptions>(async (session, [machineId], options) => {
       const tasks = await session.service(TaskService);
-      const answer = await tasks.createRemoteTask({ machineId: machineId!, name: options.name ?? "", limits: limitsOf(options) });
+      const answer = await tasks.createRemoteTask({
+        machineId: machineId!,
+        name: options.name ?? "",
+        limits: limitsOf(options),
+      });
       if (options.quiet) session.out.line(String(answer.task!.task));
-      else session.out.message(CreateRemoteTaskResponseSchema, answer, () => `task ${answer.task!.task} created in ${machineId}`);
+      else
+        session.out.message(
+          CreateRemoteTaskResponseSchema,
+          answer,
+          () => `task ${answer.task!.task} created in ${machineId}`,
+        );
     }),
   );
 

@@ -5,8 +5,8 @@ import { Option } from "commander";
 import { MachineService } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import {
   FollowTraceResponseSchema,
-  GetTraceCatalogueResponseSchema,
   type GetTraceCatalogueResponse,
+  GetTraceCatalogueResponseSchema,
   QueryTraceResponseSchema,
   TraceEncoding,
   TraceFormat,
@@ -41,7 +41,8 @@ export function traceFilter(options: FilterOptions): Filter {
   return {
     categories: isList && given !== "" && given !== "all" ? given.split(",") : [],
     tasks: (options.task ?? []).map(parseTask),
-    expression: expressions.length > 1 ? expressions.map((expression) => `(${expression})`).join(" && ") : (expressions[0] ?? ""),
+    expression:
+      expressions.length > 1 ? expressions.map((expression) => `(${expression})`).join(" && ") : (expressions[0] ?? ""),
   };
 }
 
@@ -81,7 +82,9 @@ export async function* followTrace(session: Session, machineId: string, wanted: 
   }
 }
 
-const catalogueCommand = leaf("catalogue", "list the events that a trace can hold, with their categories and fields", ["ostler trace catalogue"]).action(
+const catalogueCommand = leaf("catalogue", "list the events that a trace can hold, with their categories and fields", [
+  "ostler trace catalogue",
+]).action(
   action(async (session) => {
     const answer = await (await session.service(TraceService)).getTraceCatalogue({});
     session.out.message(GetTraceCatalogueResponseSchema, answer, () => catalogueText(answer));
@@ -111,10 +114,12 @@ const followCommand = filterOptions(
   leaf("follow <machine>", "print events as they happen; goes on when the server was away", [
     "ostler trace follow m-1234 --filter syscall,fault",
     "ostler trace follow m-1234 --from-start --until-task 1",
-    "ostler trace follow m-1234 --filter 'event == \"syscall.exit\" && fields.name == \"write\"' --json",
+    'ostler trace follow m-1234 --filter \'event == "syscall.exit" && fields.name == "write"\' --json',
   ]),
 )
-  .addOption(new Option("--after <sequence>", "events after this sequence number, also of the past").argParser(parseCount))
+  .addOption(
+    new Option("--after <sequence>", "events after this sequence number, also of the past").argParser(parseCount),
+  )
   .option("--from-start", "all of the machine's past first")
   .addOption(new Option("--until-task <task>", "until this task has ended").argParser(parseTask))
   .action(
@@ -126,7 +131,8 @@ const followCommand = filterOptions(
       for await (const answer of followTrace(session, machineId!, wanted, session.interruptible())) {
         if (session.out.json) session.out.record(messageJson(FollowTraceResponseSchema, answer));
         else await printText(session, answer.text);
-        if (answer.gap !== undefined) session.out.note(`events ${answer.gap.firstSequence} to ${answer.gap.lastSequence} were too fast to show`);
+        if (answer.gap !== undefined)
+          session.out.note(`events ${answer.gap.firstSequence} to ${answer.gap.lastSequence} were too fast to show`);
       }
     }),
   );
@@ -143,10 +149,15 @@ interface RangeOptions extends FilterOptions {
 function rangeOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> {
   return filterOptions(command)
     .addOption(new Option("--from <instructions>", "from this instruction count on").argParser(parseCount))
-    .addOption(new Option("--to <instructions>", "up to this instruction count (default: the present)").argParser(parseCount));
+    .addOption(
+      new Option("--to <instructions>", "up to this instruction count (default: the present)").argParser(parseCount),
+    );
 }
 
-const range = (options: RangeOptions) => ({ fromInstructions: BigInt(options.from ?? 0), toInstructions: BigInt(options.to ?? 0) });
+const range = (options: RangeOptions) => ({
+  fromInstructions: BigInt(options.from ?? 0),
+  toInstructions: BigInt(options.to ?? 0),
+});
 
 const queryCommand = rangeOptions(
   leaf("query <machine>", "print events of the past, by running it again", [
@@ -159,7 +170,13 @@ const queryCommand = rangeOptions(
     action<RangeOptions & { limit?: number }>(async (session, [machineId], options) => {
       const traces = await session.service(TraceService);
       const encoding = session.out.json ? TraceEncoding.UNSPECIFIED : TraceEncoding.TEXT;
-      const request = { machineId: machineId!, filter: traceFilter(options), encoding, ...range(options), limit: options.limit ?? 0 };
+      const request = {
+        machineId: machineId!,
+        filter: traceFilter(options),
+        encoding,
+        ...range(options),
+        limit: options.limit ?? 0,
+      };
       for await (const answer of traces.queryTrace(request, { signal: session.interruptible() })) {
         if (session.out.json) session.out.record(messageJson(QueryTraceResponseSchema, answer));
         else await printText(session, answer.text);
@@ -186,20 +203,31 @@ const exportCommand = rangeOptions(
   .action(
     action<ExportOptions>(async (session, [machineId], options) => {
       const traces = await session.service(TraceService);
-      const request = { machineId: machineId!, filter: traceFilter(options), format: FORMATS[options.format], ...range(options) };
+      const request = {
+        machineId: machineId!,
+        filter: traceFilter(options),
+        format: FORMATS[options.format],
+        ...range(options),
+      };
       const file = options.output === undefined ? undefined : await openFile(options.output);
       let bytes = 0;
-      for await (const { data, progressInstructions } of traces.exportTrace(request, { signal: session.interruptible() })) {
+      for await (const { data, progressInstructions } of traces.exportTrace(request, {
+        signal: session.interruptible(),
+      })) {
         bytes += data.length;
         if (file === undefined) await session.out.bytes(data);
         else if (!file.write(data)) await new Promise<void>((resolve) => file.once("drain", () => resolve()));
-        if (file !== undefined) session.out.progress(`${formatCount(progressInstructions)} instructions, ${formatSize(bytes)}`);
+        if (file !== undefined)
+          session.out.progress(`${formatCount(progressInstructions)} instructions, ${formatSize(bytes)}`);
       }
       if (file === undefined) return;
       session.out.progress("");
       file.end();
       await finished(file);
-      session.out.result(() => ({ file: options.output!, bytes }), () => `${options.output}: ${formatSize(bytes)}`);
+      session.out.result(
+        () => ({ file: options.output!, bytes }),
+        () => `${options.output}: ${formatSize(bytes)}`,
+      );
     }),
   );
 
@@ -212,4 +240,9 @@ function openFile(path: string): Promise<ReturnType<typeof createWriteStream>> {
   });
 }
 
-export const traceCommand = group("trace", "what a machine does, and what it did", [followCommand, queryCommand, exportCommand, catalogueCommand]);
+export const traceCommand = group("trace", "what a machine does, and what it did", [
+  followCommand,
+  queryCommand,
+  exportCommand,
+  catalogueCommand,
+]);

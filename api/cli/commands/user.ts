@@ -43,14 +43,27 @@ const createUser = leaf("create <user>", "make a user with a first key, shown on
   "ostler user create grader1 --role grader --quiet > grader1.key",
 ])
   .option("--name <text>", "name for people")
-  .addOption(new Option("--role <role>", "what the user may do").choices(ROLES.map((role) => enumName(UserRole, role))).default("student"))
+  .addOption(
+    new Option("--role <role>", "what the user may do")
+      .choices(ROLES.map((role) => enumName(UserRole, role)))
+      .default("student"),
+  )
   .option("-q, --quiet", "print the key only")
   .action(
     action<{ name?: string; role: string; quiet?: boolean }>(async (session, [userId], options) => {
       const role = ROLES.find((value) => enumName(UserRole, value) === options.role)!;
-      const answer = await (await session.service(UserService)).createUser({ userId: userId!, name: options.name ?? "", role });
+      const answer = await (await session.service(UserService)).createUser({
+        userId: userId!,
+        name: options.name ?? "",
+        role,
+      });
       if (options.quiet) session.out.line(answer.secret);
-      else session.out.message(CreateUserResponseSchema, answer, () => `${userText(answer.user!)}\nkey      ${answer.secret}  (shown only now)`);
+      else
+        session.out.message(
+          CreateUserResponseSchema,
+          answer,
+          () => `${userText(answer.user!)}\nkey      ${answer.secret}  (shown only now)`,
+        );
     }),
   );
 
@@ -92,7 +105,10 @@ async function userOf(session: Session, given: string | undefined): Promise<stri
 
 const USER_OPTION = ["--user <user>", "whose (default: your own; others: admins)"] as const;
 
-const createKey = leaf("create", "make another key, shown only once", ["ostler key create --label laptop", "ostler key create --user alice --expires 2027-01-01"])
+const createKey = leaf("create", "make another key, shown only once", [
+  "ostler key create --label laptop",
+  "ostler key create --user alice --expires 2027-01-01",
+])
   .option(...USER_OPTION)
   .option("--label <text>", "what it is for")
   .option("--expires <date>", "until when it is valid")
@@ -100,14 +116,20 @@ const createKey = leaf("create", "make another key, shown only once", ["ostler k
   .action(
     action<{ user?: string; label?: string; expires?: string; quiet?: boolean }>(async (session, _, options) => {
       const expires = options.expires === undefined ? undefined : new Date(options.expires);
-      if (expires !== undefined && Number.isNaN(expires.getTime())) throw new UsageError(`--expires ${options.expires}: not a date`, "give for example 2027-01-01");
+      if (expires !== undefined && Number.isNaN(expires.getTime()))
+        throw new UsageError(`--expires ${options.expires}: not a date`, "give for example 2027-01-01");
       const answer = await (await session.service(UserService)).createKey({
         userId: await userOf(session, options.user),
         label: options.label ?? "",
         ...(expires !== undefined && { expiresAt: timestampFromDate(expires) }),
       });
       if (options.quiet) session.out.line(answer.secret);
-      else session.out.message(CreateKeyResponseSchema, answer, () => `${answer.key!.keyId}  ${answer.secret}  (shown only now)`);
+      else
+        session.out.message(
+          CreateKeyResponseSchema,
+          answer,
+          () => `${answer.key!.keyId}  ${answer.secret}  (shown only now)`,
+        );
     }),
   );
 
@@ -115,7 +137,9 @@ const listKeys = leaf("list", "list keys", ["ostler key list", "ostler key list 
   .option(...USER_OPTION)
   .action(
     action<{ user?: string }>(async (session, _, options) => {
-      const answer = await (await session.service(UserService)).listKeys({ userId: await userOf(session, options.user) });
+      const answer = await (await session.service(UserService)).listKeys({
+        userId: await userOf(session, options.user),
+      });
       session.out.message(ListKeysResponseSchema, answer, () => table(keyColumns, answer.keys));
     }),
   );
@@ -124,7 +148,10 @@ const revokeKey = leaf("revoke <key>", "make a key useless from now on", ["ostle
   .option(...USER_OPTION)
   .action(
     action<{ user?: string }>(async (session, [keyId], options) => {
-      await (await session.service(UserService)).revokeKey({ userId: await userOf(session, options.user), keyId: keyId! });
+      await (await session.service(UserService)).revokeKey({
+        userId: await userOf(session, options.user),
+        keyId: keyId!,
+      });
       session.out.message(RevokeKeyResponseSchema, create(RevokeKeyResponseSchema), () => `${keyId} revoked`);
     }),
   );

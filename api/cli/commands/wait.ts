@@ -1,6 +1,11 @@
 /** `ostler machine wait`: until a condition holds, with progress. */
 import { Option } from "commander";
-import { type ExitStatus, MachineService, type WaitMachineResponse, WaitMachineResponseSchema } from "../../../proto/gen/ostler/v1/machines_pb.js";
+import {
+  type ExitStatus,
+  MachineService,
+  type WaitMachineResponse,
+  WaitMachineResponseSchema,
+} from "../../../proto/gen/ostler/v1/machines_pb.js";
 import { ExitCode } from "../failure.ts";
 import { action, type Session } from "../session.ts";
 import { leaf, machineLine } from "../shared.ts";
@@ -16,7 +21,12 @@ interface WaitOptions {
 }
 
 /** Waits, showing progress; the last answer says how it ended. */
-export async function waitMachine(session: Session, machineId: string, options: WaitOptions, signal?: AbortSignal): Promise<WaitMachineResponse> {
+export async function waitMachine(
+  session: Session,
+  machineId: string,
+  options: WaitOptions,
+  signal?: AbortSignal,
+): Promise<WaitMachineResponse> {
   const machines = await session.service(MachineService);
   const some = options.idle || options.task || options.console || options.instructions;
   const request = {
@@ -34,7 +44,9 @@ export async function waitMachine(session: Session, machineId: string, options: 
       last = answer;
       if (answer.endedBy !== "") break;
       const at = answer.machine?.position;
-      session.out.progress(`${formatCount(at?.instructions ?? 0n)} instructions, ${formatNs(at?.timeNs ?? 0n)} of virtual time`);
+      session.out.progress(
+        `${formatCount(at?.instructions ?? 0n)} instructions, ${formatNs(at?.timeNs ?? 0n)} of virtual time`,
+      );
     }
   } finally {
     session.out.progress("");
@@ -48,17 +60,25 @@ export function shellStatus(status: ExitStatus | undefined): number {
   return status?.status.value ?? ExitCode.ok;
 }
 
-export const waitCommand = leaf("wait <machine>", "wait until a condition holds (default: idle or paused); the first one ends it", [
-  "ostler machine wait m-1234 --idle",
-  "ostler machine wait m-1234 --task 1 --timeout 10s",
-  'ostler machine wait m-1234 --console "login:"',
-])
+export const waitCommand = leaf(
+  "wait <machine>",
+  "wait until a condition holds (default: idle or paused); the first one ends it",
+  [
+    "ostler machine wait m-1234 --idle",
+    "ostler machine wait m-1234 --task 1 --timeout 10s",
+    'ostler machine wait m-1234 --console "login:"',
+  ],
+)
   .option("--idle", "the machine is idle or paused")
   .addOption(new Option("--task <task>", "this task has ended").argParser(parseTask))
   .option("--console <text>", "the console shows this text")
   .addOption(new Option("--console-offset <n>", "look for the text from this offset on").argParser(parseCount))
   .addOption(new Option("--instructions <n>", "so many instructions have been executed in all").argParser(parseCount))
-  .addOption(new Option("--timeout <time>", "stop waiting after this time; the command then ends with status 124").argParser(parseDurationMs))
+  .addOption(
+    new Option("--timeout <time>", "stop waiting after this time; the command then ends with status 124").argParser(
+      parseDurationMs,
+    ),
+  )
   .action(
     action<WaitOptions>(async (session, [machineId], options) => {
       const answer = await waitMachine(session, machineId!, options, session.interruptible());

@@ -5,8 +5,8 @@
 import { basename } from "node:path";
 import process from "node:process";
 import { create } from "@bufbuild/protobuf";
-import { MachineSpecSchema } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import type { Input } from "../../../kernel/index.ts";
+import { MachineSpecSchema } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import type { LocalHooks, LocalResult, LocalRun } from "../../hosting/worker/local.ts";
 import { exitStatus } from "../../services/common.ts";
 import { configOf } from "../../services/spec.ts";
@@ -20,7 +20,12 @@ import { localTrace } from "./trace.ts";
 const SIGINT = 2;
 const SIGKILL = 9;
 
-export async function runLocal(session: Session, program: string, args: readonly string[], options: RunOptions): Promise<number> {
+export async function runLocal(
+  session: Session,
+  program: string,
+  args: readonly string[],
+  options: RunOptions,
+): Promise<number> {
   const run = await localRun(program, args, options);
   const trace = localTrace(session.out, options.trace);
   const feed = new Feed(run.start.input.kind === "console");
@@ -55,7 +60,11 @@ async function localRun(program: string, args: readonly string[], options: RunOp
   checkExecutable(program, readInput(program));
   const path = `/bin/${basename(program)}`;
   const files = [file(path, program), ...(options.file ?? []).map((given) => givenFile(given, file))];
-  const spec = create(MachineSpecSchema, { files, memoryBytes: BigInt(options.memory ?? 0), seed: BigInt(options.seed ?? 0) });
+  const spec = create(MachineSpecSchema, {
+    files,
+    memoryBytes: BigInt(options.memory ?? 0),
+    seed: BigInt(options.seed ?? 0),
+  });
   const input = standardInput(options.stdin);
   return {
     config: configOf(spec),
@@ -67,20 +76,29 @@ async function localRun(program: string, args: readonly string[], options: RunOp
       arguments: [path, ...args],
       environment: options.env ?? null,
       input: input.kind === "known" ? { kind: "bytes", bytes: input.bytes } : { kind: "console" },
-      limits: { instructions: options.instructions ?? 0, memoryBytes: options.memoryLimit ?? 0, outputBytes: options.outputLimit ?? 0 },
+      limits: {
+        instructions: options.instructions ?? 0,
+        memoryBytes: options.memoryLimit ?? 0,
+        outputBytes: options.outputLimit ?? 0,
+      },
     },
   };
 }
 
 function givenFile<T>(given: string, file: (path: string, local: string) => T): T {
   const split = given.indexOf("=");
-  if (split < 1 || !given.startsWith("/")) throw new UsageError(`--file ${given}: not /path=local`, "give for example --file /data/words.txt=words.txt");
+  if (split < 1 || !given.startsWith("/"))
+    throw new UsageError(`--file ${given}: not /path=local`, "give for example --file /data/words.txt=words.txt");
   return file(given.slice(0, split), given.slice(split + 1));
 }
 
 function show(session: Session, bytes: Uint8Array): Promise<void> | void {
   if (!session.out.json) return session.out.bytes(bytes);
-  session.out.record({ event: "output", text: Buffer.from(bytes).toString("utf8"), data: Buffer.from(bytes).toString("base64") });
+  session.out.record({
+    event: "output",
+    text: Buffer.from(bytes).toString("utf8"),
+    data: Buffer.from(bytes).toString("base64"),
+  });
 }
 
 /** What comes from outside, between two slices. */
@@ -94,7 +112,9 @@ class Feed {
   constructor(live: boolean) {
     this.#mayGrow = live;
     if (!live) return;
-    const pumped = pumpStdin(this.#ended.signal, (bytes, end) => this.#add(end ? { kind: "consoleEnd" } : { kind: "console", bytes }));
+    const pumped = pumpStdin(this.#ended.signal, (bytes, end) =>
+      this.#add(end ? { kind: "consoleEnd" } : { kind: "console", bytes }),
+    );
     pumped.finally(() => (this.#mayGrow = false)).catch(() => undefined);
   }
 
@@ -107,7 +127,11 @@ class Feed {
   /** Also when the program sleeps for ever: Ctrl-C or --timeout end it. */
   wait(): Promise<void> {
     if (this.#waiting.length > 0) return Promise.resolve();
-    if (!this.#mayGrow) throw new CommandError("the program waits for something that cannot come any more", "its input has ended, and no other thread can wake it");
+    if (!this.#mayGrow)
+      throw new CommandError(
+        "the program waits for something that cannot come any more",
+        "its input has ended, and no other thread can wake it",
+      );
     return new Promise((resolve) => (this.#wake = resolve));
   }
 
@@ -138,9 +162,20 @@ function interruptible(feed: Feed): () => void {
 
 function ended(session: Session, options: RunOptions, result: LocalResult, timedOut: boolean): number {
   if (result.kind === "refused") throw new CommandError(`${result.field}: ${result.message}`);
-  if (result.kind === "frozen") throw new CommandError(`the machine broke: ${result.message}`, "this is a fault of Ostler; please report it with the program");
+  if (result.kind === "frozen")
+    throw new CommandError(
+      `the machine broke: ${result.message}`,
+      "this is a fault of Ostler; please report it with the program",
+    );
   const { task, status, fault, instructions, peakMemoryBytes } = result.exit;
-  const shown = status.kind === "exited" ? { case: "code" as const, value: status.code } : { case: "signal" as const, value: status.signal };
+  const shown =
+    status.kind === "exited"
+      ? { case: "code" as const, value: status.code }
+      : { case: "signal" as const, value: status.signal };
   const counts = { instructions: BigInt(instructions), peakMemoryBytes: BigInt(peakMemoryBytes) };
-  return tellEnding(session, { task, status: shown, description: exitStatus(status, fault).description ?? "", timedOut, ...counts }, options);
+  return tellEnding(
+    session,
+    { task, status: shown, description: exitStatus(status, fault).description ?? "", timedOut, ...counts },
+    options,
+  );
 }

@@ -47,9 +47,18 @@ export function tellEnding(session: Session, ending: Ending, options: RunOptions
   if (out.json) {
     const { machineId, task, timedOut } = ending;
     const counts = { instructions: String(ending.instructions), peakMemoryBytes: String(ending.peakMemoryBytes) };
-    out.record({ event: "exited", ...(machineId !== undefined && { machineId }), task, [status.case]: status.value, description, timedOut, ...counts });
+    out.record({
+      event: "exited",
+      ...(machineId !== undefined && { machineId }),
+      task,
+      [status.case]: status.value,
+      description,
+      timedOut,
+      ...counts,
+    });
   } else {
-    if (status.case === "signal") out.note(ending.timedOut ? `killed after ${(options.timeout ?? 0) / 1000} s (--timeout)` : description);
+    if (status.case === "signal")
+      out.note(ending.timedOut ? `killed after ${(options.timeout ?? 0) / 1000} s (--timeout)` : description);
     if (options.stats) out.note(statsText(ending));
   }
   if (ending.timedOut) return ExitCode.timeout;

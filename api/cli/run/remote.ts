@@ -6,12 +6,12 @@
 import { type Machine, MachineService, type StartProgramResponse } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import { TaskService } from "../../../proto/gen/ostler/v1/tasks_pb.js";
 import { TraceEncoding } from "../../../proto/gen/ostler/v1/traces_pb.js";
+import { Code } from "../../errors.ts";
 import { followConsole, writeConsole } from "../commands/console.ts";
 import { createMachine } from "../commands/machine.ts";
 import { argumentsOf, chooseProgram } from "../commands/task.ts";
 import { followTrace, traceFilter } from "../commands/trace.ts";
 import { waitMachine } from "../commands/wait.ts";
-import { Code } from "../../errors.ts";
 import { isServerError } from "../failure.ts";
 import type { Session } from "../session.ts";
 import { limitsOf } from "../shared.ts";
@@ -32,12 +32,19 @@ interface Run {
   done: AbortController;
 }
 
-export async function runRemote(session: Session, program: string, args: readonly string[], options: RunOptions): Promise<number> {
+export async function runRemote(
+  session: Session,
+  program: string,
+  args: readonly string[],
+  options: RunOptions,
+): Promise<number> {
   const choice = await chooseProgram(session, program, false);
   const machines = await session.service(MachineService);
   const own = options.machine === undefined;
   const name = options.name ?? choice.argv0.replace(/^\/bin\//, "");
-  const machine = own ? await createMachine(session, { ...options, name }) : (await machines.getMachine({ machineId: options.machine! })).machine!;
+  const machine = own
+    ? await createMachine(session, { ...options, name })
+    : (await machines.getMachine({ machineId: options.machine! })).machine!;
   const { machineId } = machine;
   try {
     const input = standardInput(options.stdin);
@@ -50,9 +57,15 @@ export async function runRemote(session: Session, program: string, args: readonl
       ...(input.kind === "known" && { standardInput: input.bytes }),
       limits: limitsOf(options),
     });
-    return await carryOut({ session, options, machine, task: started.task, input, done: new AbortController() }, started);
+    return await carryOut(
+      { session, options, machine, task: started.task, input, done: new AbortController() },
+      started,
+    );
   } finally {
-    if (own && !options.keep) await machines.deleteMachine({ machineId }).catch((error) => session.out.note(`machine ${machineId} is left: ${error.message}`));
+    if (own && !options.keep)
+      await machines
+        .deleteMachine({ machineId })
+        .catch((error) => session.out.note(`machine ${machineId} is left: ${error.message}`));
     else if (own && !session.out.json) session.out.note(`machine kept: ${machineId}`);
   }
 }
@@ -88,8 +101,15 @@ async function carryOut(run: Run, started: StartProgramResponse): Promise<number
 }
 
 async function showOutput({ session, machine, task, done }: Run): Promise<void> {
-  for await (const { data, offset, text } of followConsole(session, machine.machineId, machine.consoleLength, task, done.signal)) {
-    if (session.out.json) session.out.record({ event: "output", offset: String(offset), text, data: Buffer.from(data).toString("base64") });
+  for await (const { data, offset, text } of followConsole(
+    session,
+    machine.machineId,
+    machine.consoleLength,
+    task,
+    done.signal,
+  )) {
+    if (session.out.json)
+      session.out.record({ event: "output", offset: String(offset), text, data: Buffer.from(data).toString("base64") });
     else await session.out.bytes(data);
   }
 }
@@ -99,9 +119,13 @@ async function showTrace({ session, options, machine, task, done }: Run): Promis
   const filter = options.trace === DEFAULT_TRACE ? DEFAULT_TRACE_FILTER : traceFilter({ filter: options.trace });
   const wanted = { filter, after: machine.traceSequence, untilTask: task, encoding: TraceEncoding.TEXT };
   for await (const { text, gap } of followTrace(session, machine.machineId, wanted, done.signal)) {
-    if (session.out.json) for (const line of text.split("\n")) line !== "" && session.out.record({ event: "trace", text: line });
+    if (session.out.json)
+      for (const line of text.split("\n")) line !== "" && session.out.record({ event: "trace", text: line });
     else session.out.trace(text);
-    if (gap !== undefined) session.out.note(`events ${gap.firstSequence} to ${gap.lastSequence} were too fast to show; \`ostler trace query\` has them`);
+    if (gap !== undefined)
+      session.out.note(
+        `events ${gap.firstSequence} to ${gap.lastSequence} were too fast to show; \`ostler trace query\` has them`,
+      );
   }
 }
 
@@ -131,7 +155,9 @@ function handleInterrupts(run: Run): { timedOut: boolean; stop(): void } {
 }
 
 function kill({ session, machine, task }: Run, signal: number): void {
-  const sending = session.service(TaskService).then((tasks) => tasks.killTask({ machineId: machine.machineId, task, signal }));
+  const sending = session
+    .service(TaskService)
+    .then((tasks) => tasks.killTask({ machineId: machine.machineId, task, signal }));
   sending.catch((error) => {
     // It has ended meanwhile.
     if (isServerError(error) && (error.code === Code.NOT_FOUND || error.code === Code.FAILED_PRECONDITION)) return;

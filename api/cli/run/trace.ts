@@ -26,7 +26,8 @@ export function localTrace(out: Output, given: string | undefined): LocalTrace {
   };
   return {
     mask: filter.mask,
-    show: (records) => print(formatter.push(decodeRecords(records, catalogue).filter((event) => filter.matches(event)))),
+    show: (records) =>
+      print(formatter.push(decodeRecords(records, catalogue).filter((event) => filter.matches(event)))),
     end: () => print(formatter.flush()),
   };
 }

@@ -7,7 +7,7 @@
  * - no machine runs longer than one slice while others wait (round robin);
  * - what leaves about a machine leaves in the order in which it happened there.
  */
-import type { RunStop } from "../../../kernel/index.ts";
+import { type RunStop, SnapshotFormatError } from "../../../kernel/index.ts";
 import {
   type Command,
   type CommandMessage,
@@ -297,6 +297,9 @@ function answer(resident: Resident, query: Query): Queried {
 function failureOf(error: unknown): WorkerFailure {
   if (error instanceof WorkerError) return { code: error.code, message: error.message };
   if (error instanceof DivergedError) return { code: "diverged", message: error.message };
+  if (error instanceof SnapshotFormatError) {
+    return { code: error.code === "incompatible" ? "incompatible" : "corrupt", message: error.message };
+  }
   if (error instanceof ContentMissingError) return { code: "corrupt", message: error.message };
   return { code: "internal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }

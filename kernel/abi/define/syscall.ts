@@ -3,7 +3,7 @@
  * reads like strace's, and the catalogue for clients and documentation.
  */
 
-import { toSigned64 } from "../../lib/bits.ts";
+import { hex, toSigned64 } from "../../lib/bits.ts";
 import { type Errno, errnoNumbers, errnoOf, errnoResult } from "../../lib/errno.ts";
 import type { MmKernel } from "../../mm/kernel.ts";
 import { getSpace } from "../../mm/space.ts";
@@ -31,6 +31,8 @@ interface Declaration<K, A extends Arguments> {
   /** What is missing or special, for the reference; "" for nothing. */
   note?: string;
   args: A;
+  /** How the result reads in a trace; a number unless said. */
+  result?: "address";
   errors?: readonly Errno[];
   run(k: K, args: ValuesOf<A>, call: Call): Outcome<OutsOf<A>>;
 }
@@ -47,6 +49,7 @@ export interface SystemCall<K> {
   readonly support: Support;
   readonly note: string;
   readonly args: Arguments;
+  readonly result: "number" | "address";
   readonly errors: readonly Errno[];
   decode(k: MmKernel, call: Call, raw: readonly bigint[]): Decoding;
   run(k: K, decoding: Decoding, call: Call): Outcome<Outs>;
@@ -71,6 +74,7 @@ export function syscall<K extends MmKernel, const A extends Arguments>(row: Decl
     support: row.support,
     note: row.note ?? "",
     args: row.args,
+    result: row.result ?? "number",
     errors: row.errors ?? [],
     decode(k, call, raw) {
       const memory = memoryOf(k, call);
@@ -104,11 +108,11 @@ export function syscall<K extends MmKernel, const A extends Arguments>(row: Decl
   };
 }
 
-/** ` = 6`, ` = -1 EFAULT`. */
-export function showResult(value: bigint): string {
+/** ` = 6`, ` = 0x3fff6fe000`, ` = -1 EFAULT`. */
+export function showResult(value: bigint, result: "number" | "address"): string {
   const errno = errnoOf(value);
   if (errno !== null) return ` = -1 ${errno}`;
-  return value > 0xffff_ffffn ? ` = 0x${value.toString(16)}` : ` = ${value}`;
+  return result === "address" ? ` = ${hex(value)}` : ` = ${value}`;
 }
 
 /** The result register of an outcome that is final. */

@@ -65,7 +65,7 @@ function writeTo(k: LinuxKernel, { task }: Call, number: number, bytes: Uint8Arr
   const ops = opsOf(file);
   const room =
     ops.terminal && task.limits.outputBytes !== 0 ? task.limits.outputBytes - task.outputBytes : bytes.length;
-  const part = bytes.subarray(0, Math.min(room, bytes.length));
+  const part = room >= bytes.length ? bytes : bytes.subarray(0, room);
   const errno = ops.write(k, task, part);
   if (errno !== null) return fail(errno);
   if (ops.terminal) task.outputBytes += part.length;

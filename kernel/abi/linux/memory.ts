@@ -226,6 +226,7 @@ function advise(k: LinuxKernel, space: Space, start: bigint, length: number, adv
 export const memoryCalls = [
   syscall({
     name: "brk",
+    result: "address",
     nr: { rv64: 214 },
     support: "full",
     args: { end: address },
@@ -233,6 +234,7 @@ export const memoryCalls = [
   }),
   syscall({
     name: "mmap",
+    result: "address",
     nr: { rv64: 222 },
     support: "partial",
     note: "Anonymous and private file mappings; shared ones are private to the task, and files cannot be written.",
@@ -266,6 +268,7 @@ export const memoryCalls = [
   }),
   syscall({
     name: "mremap",
+    result: "address",
     nr: { rv64: 216 },
     support: "partial",
     note: "The old range must lie in one mapping; MREMAP_DONTUNMAP is not there.",

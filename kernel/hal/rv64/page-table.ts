@@ -52,22 +52,11 @@ export class PageTables implements Pick<Mmu, "initRoot" | "lookup" | "map" | "un
   }
 
   #get(table: FrameNumber, index: number): number {
-    const bytes = this.#memory.read(table);
-    const at = index * 8;
-    const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
-    const middle = bytes[at + 3]! | (bytes[at + 4]! << 8) | (bytes[at + 5]! << 16);
-    return low + middle * 2 ** 24;
+    return this.#memory.getWord(table, index);
   }
 
   #set(table: FrameNumber, index: number, frame: FrameNumber, flags: number): void {
-    const bytes = this.#memory.write(table);
-    const entry = flags === 0 ? 0 : this.ppnOf(frame) * 1024 + flags;
-    const at = index * 8;
-    const high = Math.floor(entry / 2 ** 24);
-    for (let i = 0; i < 3; i++) bytes[at + i] = entry >>> (8 * i);
-    for (let i = 0; i < 3; i++) bytes[at + 3 + i] = high >>> (8 * i);
-    bytes[at + 6] = 0;
-    bytes[at + 7] = 0;
+    this.#memory.setWord(table, index, flags === 0 ? 0 : this.ppnOf(frame) * 1024 + flags);
   }
 
   #frameOf(entry: number): FrameNumber {

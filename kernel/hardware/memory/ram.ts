@@ -4,10 +4,11 @@
  * A page whose PRESENT flag is clear has content that is fixed elsewhere (a snapshot's page store). Bringing it
  * in changes no state: it is as if it had always been there.
  */
-import { assert } from "../../lib/assert.ts";
+import { assert, KernelBug } from "../../lib/assert.ts";
 import { type Core, PageFlag } from "../cpu/core.ts";
 
 const pageBytes = 4096;
+const smallCopy = 64;
 
 export interface Ram {
   readonly pages: number;
@@ -17,6 +18,11 @@ export interface Ram {
   read(page: number): Uint8Array;
   /** The page's bytes, for writing: marked dirty, decoded code dropped. */
   write(page: number): Uint8Array;
+  /** One of the page's 512 words (64 bits, below 2^53), little-endian. */
+  getWord(page: number, index: number): number;
+  setWord(page: number, index: number, value: number): void;
+  /** Copies bytes [from, to) of the page to `target` at `at`. */
+  copyOut(page: number, from: number, to: number, target: Uint8Array, at: number): void;
   /** Fills with zeros; what was there need not be fetched. */
   clear(page: number): void;
   /** Bytes that were asked for; a page that is already present is left alone. */
@@ -38,9 +44,12 @@ export function createRam(core: Core, fetchPages: PageSource): Ram {
     view(page).set(bytes);
     pageFlags[page]! |= PageFlag.present;
   };
-  const read = (page: number): Uint8Array => {
-    assert(page >= 0 && page < pages, `page ${page} is outside RAM`);
+  const bringIn = (page: number): void => {
+    if (!(page >= 0 && page < pages)) throw new KernelBug(`page ${page} is outside RAM`);
     if (!isPresent(page)) provide(page, fetchPages([page])[0]!);
+  };
+  const read = (page: number): Uint8Array => {
+    bringIn(page);
     return view(page);
   };
 
@@ -53,6 +62,25 @@ export function createRam(core: Core, fetchPages: PageSource): Ram {
       const bytes = read(page);
       core.wrote(page);
       return bytes;
+    },
+    getWord(page, index) {
+      bringIn(page);
+      const at = page * pageBytes + index * 8;
+      return core.ramView.getUint32(at, true) + core.ramView.getUint32(at + 4, true) * 2 ** 32;
+    },
+    setWord(page, index, value) {
+      bringIn(page);
+      const at = page * pageBytes + index * 8;
+      core.ramView.setUint32(at, value % 2 ** 32, true);
+      core.ramView.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+      core.wrote(page);
+    },
+    copyOut(page, from, to, target, at) {
+      bringIn(page);
+      const start = page * pageBytes;
+      // Making views costs more than copying a few bytes one by one.
+      if (to - from > smallCopy) target.set(ram.subarray(start + from, start + to), at);
+      else for (let i = from; i < to; i++) target[at + i - from] = ram[start + i]!;
     },
     clear(page) {
       assert(page >= 0 && page < pages, `page ${page} is outside RAM`);
