@@ -1,6 +1,7 @@
 /**
- * Sitting at a machine: the terminal is raw, so every key goes to the machine as it is, Ctrl-C too. Ctrl-] leaves.
- * Without a terminal (a pipe) bytes go through unchanged, and the end of the pipe is the end of the console's input.
+ * Sitting at a machine: the terminal is raw, so every key goes to the machine at once, Ctrl-C too. Ctrl-] leaves,
+ * Ctrl-D is the end of the console's input. The machine's console is a raw line that echoes nothing, so what is
+ * typed is shown from here. Without a terminal (a pipe) bytes go through unchanged, and so does their end.
  */
 import process from "node:process";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -8,26 +9,35 @@ import { type AttachConsoleRequestSchema, ConsoleService } from "../../proto/gen
 import type { Session } from "./session.ts";
 
 const LEAVE = 0x1d;
+const END = 0x04;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
+const TAB = 0x09;
+const DELETE = 0x7f;
+const CARET = 0x5e;
 
 type Request = MessageInitShape<typeof AttachConsoleRequestSchema>;
 
-export async function attachTerminal(
-  session: Session,
-  machineId: string,
-  at: { offset: bigint; task: number },
-): Promise<void> {
+export interface Attachment {
+  machineId: string;
+  /** Output from here on is shown. */
+  offset: bigint;
+  /** Ends with this task; 0: with the user's patience. */
+  task: number;
+  echo: boolean;
+}
+
+export async function attachTerminal(session: Session, at: Attachment): Promise<void> {
   const { stdin } = process;
   const raw = stdin.isTTY === true;
   const left = new AbortController();
   if (raw) {
-    session.out.note(`at the console of ${machineId}; Ctrl-] leaves`);
+    session.out.note(`at the console of ${at.machineId}; Ctrl-] leaves`);
     stdin.setRawMode(true);
   }
   try {
     const consoles = await session.service(ConsoleService);
-    const requests = typed(machineId, at, () => left.abort());
+    const requests = typed(session, at, raw, () => left.abort());
     for await (const { data } of consoles.attachConsole(requests, { signal: left.signal }))
       await session.out.bytes(data);
   } catch (error) {
@@ -40,22 +50,20 @@ export async function attachTerminal(
   }
 }
 
-/** What is typed, as requests; Enter becomes a newline, the escape key ends it. */
-async function* typed(
-  machineId: string,
-  at: { offset: bigint; task: number },
-  leave: () => void,
-): AsyncGenerator<Request> {
-  yield { message: { case: "open", value: { machineId, offset: at.offset, untilTaskExited: at.task } } };
-  const raw = process.stdin.isTTY === true;
+/** What is typed, as requests. */
+async function* typed(session: Session, at: Attachment, raw: boolean, leave: () => void): AsyncGenerator<Request> {
+  yield { message: { case: "open", value: { machineId: at.machineId, offset: at.offset, untilTaskExited: at.task } } };
   try {
     for await (const chunk of process.stdin) {
-      const bytes = chunk as Buffer;
-      const leaveAt = raw ? bytes.indexOf(LEAVE) : -1;
-      const data = new Uint8Array(leaveAt < 0 ? bytes : bytes.subarray(0, leaveAt));
-      const typedBytes = raw ? data.map((byte) => (byte === RETURN ? NEWLINE : byte)) : data;
-      if (data.length > 0) yield { message: { case: "data", value: typedBytes } };
-      if (leaveAt >= 0) return leave();
+      if (!raw) {
+        yield { message: { case: "data", value: new Uint8Array(chunk as Buffer) } };
+        continue;
+      }
+      const keys = readKeys(chunk as Buffer);
+      if (at.echo) await session.out.bytes(echoOf(keys.data));
+      if (keys.data.length > 0) yield { message: { case: "data", value: keys.data } };
+      if (keys.end === "leave") return leave();
+      if (keys.end === "end") yield { message: { case: "end", value: true } };
     }
   } catch (error) {
     // Torn down by the end of the output.
@@ -63,4 +71,24 @@ async function* typed(
     throw error;
   }
   if (!raw) yield { message: { case: "end", value: true } };
+}
+
+/** What goes to the machine, up to a key that means something here; Enter becomes a newline. */
+export function readKeys(bytes: Uint8Array): { data: Uint8Array<ArrayBuffer>; end: "leave" | "end" | null } {
+  const stop = bytes.findIndex((byte) => byte === LEAVE || byte === END);
+  const data = new Uint8Array(stop < 0 ? bytes : bytes.subarray(0, stop)).map((byte) =>
+    byte === RETURN ? NEWLINE : byte,
+  );
+  return { data, end: stop < 0 ? null : bytes[stop] === LEAVE ? "leave" : "end" };
+}
+
+/** As a terminal line would show it: control characters as ^C. */
+export function echoOf(data: Uint8Array): Uint8Array {
+  const shown: number[] = [];
+  for (const byte of data) {
+    const isControl = (byte < 0x20 && byte !== NEWLINE && byte !== TAB) || byte === DELETE;
+    if (isControl) shown.push(CARET, byte ^ 0x40);
+    else shown.push(byte);
+  }
+  return new Uint8Array(shown);
 }

@@ -212,6 +212,8 @@ export class HostedMachine {
       await this.#released.get(reply);
       return reply;
     } catch (error) {
+      // The worker threw in the middle of it: only a machine that is loaded anew is whole again.
+      if (error instanceof WorkerCommandError && error.code !== "workerLost") this.fail(error);
       throw toClientError(error as Error, this.id);
     } finally {
       this.users -= 1;

@@ -123,6 +123,6 @@ function startProgram(k: Kernel, start: Start, program: Program): Task {
 export function openStandardFiles(k: Kernel, task: Task, input: StandardInput): void {
   if (input.kind === "bytes") openTarget(k, task, { kind: "bytes", bytes: input.bytes.slice() }, 0, false);
   const first = openTarget(k, task, { kind: "console" }, readWrite, false) as number;
-  const console = fileOf(k, task, first)!;
-  while (task.descriptors.length < 3) duplicate(task, console, 0, false);
+  const terminal = fileOf(k, task, first)!;
+  while (task.descriptors.length < 3) duplicate(task, terminal, 0, false);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { hexDump } from "../../api/cli/hex.ts";
 import { list, oneLine, table } from "../../api/cli/output.ts";
+import { echoOf, readKeys } from "../../api/cli/terminal.ts";
 
 interface Row {
   id: string;
@@ -39,5 +40,20 @@ describe("what is printed for people", () => {
       "80000000  48 65 6c 6c 6f 2c 20 6d 61 63 68 69 6e 65 21 0a  Hello, machine!.",
       "80000010  21                                               !",
     ]);
+  });
+});
+
+describe("the attached terminal", () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+
+  it("sends keys on until one that means something here", () => {
+    expect(readKeys(bytes("ls\r"))).toEqual({ data: bytes("ls\n"), end: null });
+    expect(readKeys(bytes("a\u001db"))).toEqual({ data: bytes("a"), end: "leave" });
+    expect(readKeys(bytes("\u0004"))).toEqual({ data: bytes(""), end: "end" });
+    expect(readKeys(bytes("\u0003")).data).toEqual(bytes("\u0003"));
+  });
+
+  it("shows what is typed, control characters with a caret", () => {
+    expect(echoOf(bytes("a\u0003\u007f\n"))).toEqual(bytes("a^C^?\n"));
   });
 });

@@ -180,7 +180,11 @@ describe("an invariant that breaks", () => {
     const machine = testMachine();
     const task = mustApply(machine, { kind: "createRemoteTask", name: "x", limits: noLimits })!;
     // A debugger that overwrites the task's top page table is the only way in from outside.
-    mustApply(machine, { kind: "writePhysical", address: 0x8000_0000, bytes: new Uint8Array(4096).fill(0x21) });
+    mustApply(machine, {
+      kind: "writePhysical",
+      address: 0x8000_0000,
+      bytes: Uint8Array.from({ length: 4096 }, (_, i) => (i % 8 < 5 ? 0x21 : 0)),
+    });
     expect(
       machine.apply({ kind: "call", call: 1 as never, task, number: 17, arguments: [{ kind: "buffer", size: 9 }] }),
     ).toEqual({ ok: true });

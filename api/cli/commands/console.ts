@@ -132,15 +132,16 @@ const followCommand = leaf(
 
 const attachCommand = leaf(
   "attach <machine>",
-  "sit at the console: what you type goes in, what it prints comes out; leave with Ctrl-]",
+  "sit at the console: what you type goes in, what it prints comes out; Ctrl-D ends its input, Ctrl-] leaves",
   ["ostler console attach m-1234"],
 )
   .addOption(
     new Option("--from <offset>", "show output from this byte on (default: the last 4 KiB)").argParser(parseCount),
   )
   .addOption(new Option("--task <task>", "until this task has ended").argParser(parseTask))
+  .option("--no-echo", "do not show what is typed")
   .action(
-    action<FollowOptions>(async (session, [machineId], options) => {
+    action<FollowOptions & { echo: boolean }>(async (session, [machineId], options) => {
       if (session.out.json)
         throw new UsageError(
           "attach is for people; it has no --json",
@@ -149,7 +150,12 @@ const attachCommand = leaf(
       const { machine } = await (await session.service(MachineService)).getMachine({ machineId: machineId! });
       const length = Number(machine!.consoleLength);
       const from = options.from ?? Math.max(0, length - 4096);
-      await attachTerminal(session, machineId!, { offset: BigInt(from), task: options.task ?? 0 });
+      await attachTerminal(session, {
+        machineId: machineId!,
+        offset: BigInt(from),
+        task: options.task ?? 0,
+        echo: options.echo,
+      });
     }),
   );
 

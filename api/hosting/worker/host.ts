@@ -217,7 +217,11 @@ export class WorkerHost {
     let any = false;
     for (const [machine, slot] of this.#slots) {
       if (!slot.runnable || slot.resident.fetching || this.#queues.has(machine)) continue;
-      any = this.#slice(machine, slot) || any;
+      try {
+        any = this.#slice(machine, slot) || any;
+      } catch (error) {
+        this.#lose(machine, error);
+      }
     }
     if (any) setImmediate(() => this.#loop());
     else this.#looping = false;
@@ -246,12 +250,14 @@ export class WorkerHost {
         resident.fetching = false;
         this.#wake(slot);
       },
-      // The machine stays where it is; the next command about it meets the same missing page and says so.
-      (error: unknown) => {
-        slot.runnable = false;
-        this.#post({ kind: "lost", machine, error: failureOf(error) });
-      },
+      (error: unknown) => this.#lose(machine, error),
     );
+  }
+
+  /** What the host lends to the machine failed half-way: what is in memory is of no use any more. */
+  #lose(machine: string, error: unknown): void {
+    this.#slots.delete(machine);
+    this.#post({ kind: "lost", machine, error: failureOf(error) });
   }
 
   #report(machine: string, slot: Slot, always: boolean): void {

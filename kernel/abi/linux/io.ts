@@ -124,10 +124,10 @@ function seek(file: OpenFile, offset: bigint, whence: number): Outcome {
 const PollEvent = { in: 1, out: 4, invalid: 0x20 } as const;
 
 /** Fills in `revents` of a pollfd array; how many have any, and whether waiting for the console could help. */
-function pollOnce(k: LinuxKernel, task: Task, set: Uint8Array): { ready: number; console: boolean } {
+function pollOnce(k: LinuxKernel, task: Task, set: Uint8Array): { ready: number; waits: boolean } {
   const view = new DataView(set.buffer, set.byteOffset, set.length);
   let ready = 0;
-  let console = false;
+  let waits = false;
   for (let at = 0; at < set.length; at += 8) {
     const number = view.getInt32(at, true);
     const wanted = view.getUint16(at + 4, true);
@@ -136,13 +136,13 @@ function pollOnce(k: LinuxKernel, task: Task, set: Uint8Array): { ready: number;
     if (number >= 0 && file === null) found = PollEvent.invalid;
     if (file !== null) {
       if (wanted & PollEvent.in && opsOf(file).readable(k)) found |= PollEvent.in;
-      else if (wanted & PollEvent.in) console = true;
+      else if (wanted & PollEvent.in) waits = true;
       if (wanted & PollEvent.out) found |= PollEvent.out;
     }
     view.setUint16(at + 6, found, true);
     if (found !== 0) ready += 1;
   }
-  return { ready, console };
+  return { ready, waits };
 }
 
 function poll(
@@ -158,10 +158,10 @@ function poll(
   const space = getSpace(k, call.task.space);
   const set = copyIn(k, space, where, count * 8);
   if (!set.ok) return fail(set.errno);
-  const { ready, console } = pollOnce(k, call.task, set.value);
+  const { ready, waits } = pollOnce(k, call.task, set.value);
   const deadlineNs = call.progress !== null ? call.progress.deadlineNs : ns === null ? null : deadlineAfter(k, ns);
   const over = ready > 0 || (deadlineNs !== null && deadlineNs <= k.hal.timer.nowNs());
-  if (!over) return { kind: "blocked", wait: { kind: "poll", queue: console ? consoleQueue : null, deadlineNs } };
+  if (!over) return { kind: "blocked", wait: { kind: "poll", queue: waits ? consoleQueue : null, deadlineNs } };
   const errno = copyOut(k, space, where, set.value);
   return errno === null ? done(ready) : fail(errno);
 }

@@ -1,0 +1,236 @@
+/** The command line as a process, against a real server. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { compileC, hasCompiler, sources } from "../support/guest.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+
+const cli = join(import.meta.dirname, "../../api/cli/ostler.mjs");
+let server: TestServer;
+let work: string;
+
+beforeAll(async () => {
+  server = await startServer();
+  work = mkdtempSync(join(tmpdir(), "ostler-cli-"));
+  if (!hasCompiler) return;
+  for (const name of ["hello", "echo", "crash", "spin"] as const) {
+    writeFileSync(join(work, `${name}.elf`), compileC(sources[name]));
+  }
+});
+
+afterAll(async () => {
+  await server.stop();
+  rmSync(work, { recursive: true, force: true });
+});
+
+interface Done {
+  status: number | null;
+  out: string;
+  err: string;
+}
+
+function ostler(args: string[], input: string | null = null, env: Record<string, string> = {}): Promise<Done> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [cli, ...args], {
+      cwd: work,
+      env: { ...process.env, OSTLER_SERVER: server.grpc, OSTLER_DATA: server.dataDir, OSTLER_KEY: "", ...env },
+      stdio: [input === null ? "ignore" : "pipe", "pipe", "pipe"],
+    });
+    let out = "";
+    let err = "";
+    child.stdout!.on("data", (chunk) => (out += chunk));
+    child.stderr!.on("data", (chunk) => (err += chunk));
+    child.stdin?.end(input);
+    child.on("close", (status) => resolve({ status, out, err }));
+  });
+}
+
+describe("a command", () => {
+  it("finds the key that the server left on this machine", async () => {
+    expect((await ostler(["user", "self"])).out).toContain("admin");
+  });
+
+  it("prints one JSON document with --json, as REST would", async () => {
+    const made = await ostler([
+      "machine",
+      "create",
+      "--name",
+      "one",
+      "--memory",
+      "16M",
+      "--label",
+      "course=os1",
+      "--json",
+    ]);
+    const { machine } = JSON.parse(made.out);
+    expect(machine).toMatchObject({ displayName: "one", labels: { course: "os1" }, runState: "RUN_STATE_PAUSED" });
+    const listed = JSON.parse((await ostler(["machine", "list", "--json", "--label", "course=os1"])).out);
+    expect(listed.machines.map((item: { machineId: string }) => item.machineId)).toEqual([machine.machineId]);
+    await ostler(["machine", "delete", machine.machineId]);
+  });
+
+  it("goes through all pages with --all", async () => {
+    for (const name of ["p1", "p2", "p3"])
+      await ostler(["machine", "create", "--name", name, "--label", "page=x", "-q"]);
+    const first = await ostler(["machine", "list", "--label", "page=x", "--page-size", "2"]);
+    expect(first.out).not.toContain("p3");
+    expect(first.err).toContain("--page-token");
+    const all = await ostler(["machine", "list", "--label", "page=x", "--page-size", "2", "--all"]);
+    expect(all.out).toMatch(/p1[\s\S]*p2[\s\S]*p3/);
+  });
+
+  it("says what is wrong, with the option that was meant, and ends with 1", async () => {
+    const { status, err } = await ostler(["machine", "create", "--memory", "5M"]);
+    expect(status).toBe(1);
+    expect(err).toMatch(/spec\.memory_bytes: must be a multiple of 1048576.*\(option --memory\)/);
+  });
+
+  it("gives the error as JSON with --json", async () => {
+    const { status, err } = await ostler(["machine", "get", "m-none", "--json"]);
+    expect(status).toBe(1);
+    expect(JSON.parse(err).error).toMatchObject({ code: "NOT_FOUND", reason: "MACHINE_NOT_FOUND" });
+  });
+
+  it("ends with 2 when it is used wrongly, and says what would be right", async () => {
+    const unknown = await ostler(["machine", "craete"]);
+    expect(unknown).toMatchObject({ status: 2 });
+    expect(unknown.err).toContain("Did you mean create?");
+    expect(await ostler(["machine", "step", "m-1", "soon"])).toMatchObject({ status: 2 });
+    expect(await ostler(["machine", "get"])).toMatchObject({ status: 2 });
+  });
+
+  it("says how to reach a server when none answers", async () => {
+    const { status, err } = await ostler([
+      "machine",
+      "list",
+      "--server",
+      "127.0.0.1:1",
+      "--key",
+      "x",
+      "--retry-for",
+      "0",
+    ]);
+    expect(status).toBe(1);
+    expect(err).toMatch(/no Ostler server answers at 127\.0\.0\.1:1 [\s\S]*npm start/);
+  });
+
+  it("says how to give a key when the server wants one", async () => {
+    const { status, err } = await ostler(["machine", "list", "--key", "wrong"]);
+    expect(status).toBe(1);
+    expect(err).toContain("OSTLER_KEY");
+  });
+
+  it.each([
+    [["--help"]],
+    [["run", "--help"]],
+    [["machine", "--help"]],
+    [["grade", "submit", "--help"]],
+    [["serve", "--help"]],
+  ])("has help with examples: %j", async (args) => {
+    const { status, out } = await ostler(args);
+    expect(status).toBe(0);
+    expect(out).toContain("Examples:");
+  });
+});
+
+describe.skipIf(!hasCompiler)("`ostler run` (needs riscv64-linux-gnu-gcc)", () => {
+  it.each([["on the server"], ["--local"]])(
+    "%s gives the program's output and status, and the same counts",
+    async (where) => {
+      const options = where === "--local" ? ["--local"] : [];
+      const { status, out, err } = await ostler(["run", ...options, "--stats", "hello.elf", "there"]);
+      expect(out).toBe("hello, there\n");
+      expect(status).toBe(1);
+      const counts = /(\d+) instructions/.exec(err)![1];
+      counted.add(counts!);
+      expect(counted.size).toBe(1);
+    },
+  );
+  const counted = new Set<string>();
+
+  it.each([["on the server"], ["--local"]])("%s types a pipe into the console, and its end", async (where) => {
+    const options = where === "--local" ? ["--local"] : [];
+    const { status, out } = await ostler(["run", ...options, "echo.elf"], "one\ntwo\n");
+    expect(out).toBe("ready\ngot one\ngot two\nend\n");
+    expect(status).toBe(0);
+  });
+
+  it("gives a file as known input", async () => {
+    writeFileSync(join(work, "in.txt"), "a\n");
+    expect((await ostler(["run", "--stdin", "in.txt", "echo.elf"])).out).toBe("ready\ngot a\nend\n");
+  });
+
+  it.each([["on the server"], ["--local"]])("%s ends with 128 + signal, and says where it crashed", async (where) => {
+    const options = where === "--local" ? ["--local"] : [];
+    const { status, err } = await ostler(["run", ...options, "--trace", "crash.elf"]);
+    expect(status).toBe(139);
+    expect(err).toMatch(/ostler: killed by SIGSEGV: write to 0x0/);
+    expect(err).toContain("fault.fatal");
+  });
+
+  it("ends a program at its limit of instructions, and at a limit of time", async () => {
+    expect(await ostler(["run", "--instructions", "100k", "spin.elf"])).toMatchObject({ status: 152 });
+    expect(await ostler(["run", "--timeout", "500ms", "spin.elf"])).toMatchObject({ status: 124 });
+  });
+
+  it("leaves no machine behind, unless asked to keep it", async () => {
+    const before = JSON.parse((await ostler(["machine", "list", "--all", "--json"])).out).machines.length;
+    await ostler(["run", "hello.elf"]);
+    const kept = await ostler(["run", "--keep", "hello.elf"]);
+    const machineId = /machine kept: (\S+)/.exec(kept.err)![1]!;
+    const after = JSON.parse((await ostler(["machine", "list", "--all", "--json"])).out).machines.length;
+    expect(after).toBe(before + 1);
+    expect((await ostler(["console", "read", machineId])).out).toBe("hello, world\n");
+  });
+
+  it("gives NDJSON with --json", async () => {
+    const { out } = await ostler(["run", "--json", "hello.elf"]);
+    const events = out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(events.map(({ event }) => event)).toEqual(["started", "output", "exited"]);
+    expect(events[2]).toMatchObject({ code: 0, description: "exited with 0" });
+  });
+
+  it("explains a file that cannot run", async () => {
+    writeFileSync(join(work, "text.elf"), "not a program");
+    const { status, err } = await ostler(["run", "text.elf"]);
+    expect(status).toBe(1);
+    expect(err).toMatch(/not an ELF executable[\s\S]*riscv64-linux-gnu-gcc -static/);
+  });
+});
+
+describe.skipIf(!hasCompiler)("a machine that stays (needs riscv64-linux-gnu-gcc)", () => {
+  it("is created, started, waited for, traced, copied and ended", async () => {
+    const machineId = (await ostler(["machine", "create", "-q"])).out.trim();
+    const task = (await ostler(["machine", "start", "-q", machineId, "echo.elf"])).out.trim();
+    expect(await ostler(["machine", "wait", machineId, "--console", "ready"])).toMatchObject({ status: 0 });
+    const snapshotId = (await ostler(["snapshot", "create", machineId, "-q"])).out.trim();
+    const forkId = (await ostler(["snapshot", "fork", snapshotId, "-q"])).out.trim();
+    await ostler(["machine", "run", forkId]);
+    await ostler(["console", "write", machineId, "original"]);
+    await ostler(["console", "write", forkId, "copy", "--end"]);
+    await ostler(["console", "write", machineId, "--end"], "");
+    expect((await ostler(["console", "follow", machineId, "--task", task])).out).toBe("ready\ngot original\nend\n");
+    expect((await ostler(["console", "follow", forkId, "--task", task])).out).toBe("ready\ngot copy\nend\n");
+    expect((await ostler(["machine", "tasks", machineId])).out).toContain("exited with 0");
+    const queried = await ostler(["trace", "query", machineId, "--expression", 'fields.name == "read"']);
+    expect(queried.out).toMatch(/read\(0, [\s\S]*"original\\n"/);
+    await ostler(["trace", "export", machineId, "--format", "chrome", "-o", "trace.json"]);
+    expect(JSON.parse(readFileSync(join(work, "trace.json"), "utf8"))).toBeTruthy();
+    expect(await ostler(["machine", "delete", machineId, forkId])).toMatchObject({ status: 0 });
+  });
+
+  it("takes system calls from outside", async () => {
+    const machineId = (await ostler(["machine", "create", "-q"])).out.trim();
+    const task = (await ostler(["task", "create", machineId, "-q"])).out.trim();
+    const written = await ostler(["call", machineId, task, "write", "1", "hello", "5"]);
+    expect(written).toMatchObject({ status: 0, out: 'write(1, "hello", 5) = 5\n' });
+    const failed = await ostler(["call", machineId, task, "close", "77"]);
+    expect(failed.status).toBe(1);
+    expect(failed.out).toContain("EBADF");
+  });
+});
