@@ -40,9 +40,9 @@ export function pageQuery(request: { pageSize: number; pageToken: string }, defa
   return { pageSize: request.pageSize === 0 ? defaultSize : request.pageSize, pageToken: request.pageToken };
 }
 
-/** Others' things look as if they did not exist. Staff and graders see all that belongs to courses; admins everything. */
+/** Others' things look as if they did not exist; graders, staff and admins see everyone's. */
 export function maySee(user: UserRow, ownerId: string): boolean {
-  return user.id === ownerId || hasRole(user, "staff");
+  return user.id === ownerId || hasRole(user, "grader");
 }
 
 export async function machineRow(deps: Deps, context: Context, machineId: string): Promise<MachineRow> {

@@ -17,7 +17,10 @@ export const machinesIn = (database: Database): Machines => ({
   },
 
   list: (query) => listMachines(database.client, query),
-  count: async (ownerId) => database.client.machine.count({ where: { ownerId } }),
+  count: async (ownerId, exceptPrefixes) =>
+    database.client.machine.count({
+      where: { ownerId, NOT: exceptPrefixes.map((startsWith) => ({ id: { startsWith } })) },
+    }),
 
   acquire: (id) =>
     database.write(async (queries) => {

@@ -205,7 +205,8 @@ export interface Machines {
   create(row: Omit<MachineRow, "createdAt" | "updatedAt" | "epoch">): Promise<MachineRow>;
   get(id: string): Promise<MachineRow | null>;
   list(query: MachineQuery): Promise<Page<MachineRow>>;
-  count(ownerId: string): Promise<number>;
+  /** How many the owner has, but for those whose id begins with one of the prefixes. */
+  count(ownerId: string, exceptPrefixes: readonly string[]): Promise<number>;
   /** Takes the lease: raises the epoch and returns the row. */
   acquire(id: string): Promise<MachineRow | null>;
   /** Deletes machine, journal, console and automatic snapshots. Those that a user asked for or that a fork stands on stay. */

@@ -91,6 +91,8 @@ export async function execute(
     gather();
     await host.pause();
   }
+  // What is kept of this run must not go on by itself when somebody opens it.
+  if (resident.apply({ kind: "pause" }).ok) gather();
   return {
     applied,
     entries,
