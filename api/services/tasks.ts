@@ -30,6 +30,8 @@ const THREAD_STATES = {
   exited: ThreadState.EXITED,
 } as const satisfies Record<ThreadInfo["state"], ThreadState>;
 
+const numbersByName = new Map(systemCallCatalogue().map((row) => [row.name, row.number]));
+
 type CallDone = Extract<Output, { kind: "callDone" }>;
 
 function toTask(info: TaskInfo): MessageInitShape<typeof TaskSchema> {
@@ -157,13 +159,13 @@ async function makeCall(deps: Deps, machine: HostedMachine, request: CallRequest
 function numberOf(request: CallRequest): number {
   if (request.call.case !== "name") return request.call.value ?? 0;
   const name = request.call.value;
-  const row = systemCallCatalogue().find((candidate) => candidate.name === name);
-  if (row === undefined)
+  const number = numbersByName.get(name);
+  if (number === undefined)
     throw invalid(
       "name",
       `the kernel knows no system call ${JSON.stringify(name)}; ListSystemCalls shows those it knows`,
     );
-  return row.number;
+  return number;
 }
 
 function toArgument({ argument }: CallArgument): KernelArgument {

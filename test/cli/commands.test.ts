@@ -157,6 +157,29 @@ describe.skipIf(!hasCompiler)("`ostler run` (needs riscv64-linux-gnu-gcc)", () =
     expect(status).toBe(0);
   });
 
+  it.each([["on the server"], ["--local"]])(
+    "%s waits for a program that reads more slowly than a pipe gives",
+    async (where) => {
+      const options = where === "--local" ? ["--local"] : [];
+      const lines = Array.from({ length: 20_000 }, (_, index) => `line ${index}`);
+      const { status, out, err } = await ostler(
+        ["run", ...options, "echo.elf"],
+        lines.map((line) => `${line}\n`).join(""),
+      );
+      expect(err).toBe("");
+      expect(status).toBe(0);
+      expect(out.split("\n")).toEqual(["ready", ...lines.map((line) => `got ${line}`), "end", ""]);
+    },
+  );
+
+  it("can use the same machine again, also after its console has ended", async () => {
+    const machineId = (await ostler(["machine", "create", "-q"])).out.trim();
+    const first = await ostler(["run", "--machine", machineId, "echo.elf"], "one\n");
+    expect(first.out).toBe("ready\ngot one\nend\n");
+    const second = await ostler(["run", "--machine", machineId, "echo.elf"], "");
+    expect(second).toEqual({ status: 0, out: "ready\nend\n", err: "" });
+  });
+
   it("gives a file as known input", async () => {
     writeFileSync(join(work, "in.txt"), "a\n");
     expect((await ostler(["run", "--stdin", "in.txt", "echo.elf"])).out).toBe("ready\ngot a\nend\n");

@@ -1,22 +1,27 @@
 /** `ostler console …`: type into a machine's console, read it, follow it, sit at it. */
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Option } from "commander";
 import {
   ConsoleService,
   type FollowConsoleResponse,
   FollowConsoleResponseSchema,
   ReadConsoleResponseSchema,
+  type WriteConsoleResponse,
   WriteConsoleResponseSchema,
 } from "../../../proto/gen/ostler/v1/console_pb.js";
 import { MachineService } from "../../../proto/gen/ostler/v1/machines_pb.js";
-import { UsageError } from "../failure.ts";
+import { Code } from "../../errors.ts";
+import { isServerError, UsageError } from "../failure.ts";
 import { messageJson } from "../output.ts";
 import { action, type Session } from "../session.ts";
 import { group, leaf } from "../shared.ts";
 import { attachTerminal } from "../terminal.ts";
 import { parseCount, parseTask } from "../units.ts";
 
-const WRITE_BYTES = 65_536;
+/** A quarter of what a console holds unread: several pieces fit. */
+const WRITE_BYTES = 16_384;
+const FULL_DELAY_MS = 50;
 
 /** Output from an offset on, over losses of the connection. */
 export function followConsole(
@@ -37,19 +42,34 @@ export function followConsole(
   return session.follow(open, signal);
 }
 
-/** Types bytes, in pieces that the server takes. Each is durable when the promise resolves. */
-export async function writeConsole(session: Session, machineId: string, data: Uint8Array, end: boolean) {
+/** Types bytes, in pieces that fit. Each is durable when the promise resolves; a full console is waited for. */
+export async function writeConsole(
+  session: Session,
+  machineId: string,
+  data: Uint8Array,
+  end: boolean,
+  signal?: AbortSignal,
+): Promise<WriteConsoleResponse> {
   const consoles = await session.service(ConsoleService);
-  let answer = await consoles.writeConsole({
-    machineId,
-    data: data.subarray(0, WRITE_BYTES),
-    end: end && data.length <= WRITE_BYTES,
-  });
-  for (let at = WRITE_BYTES; at < data.length; at += WRITE_BYTES) {
+  for (let at = 0; ; at += WRITE_BYTES) {
     const last = at + WRITE_BYTES >= data.length;
-    answer = await consoles.writeConsole({ machineId, data: data.subarray(at, at + WRITE_BYTES), end: end && last });
+    const request = { machineId, data: data.subarray(at, at + WRITE_BYTES), end: end && last };
+    const answer = await whenThereIsRoom(() => consoles.writeConsole(request), signal);
+    if (last) return answer;
   }
-  return answer;
+}
+
+/** The console holds a bounded number of bytes that no program has read yet. */
+async function whenThereIsRoom<T>(write: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  for (;;) {
+    try {
+      return await write();
+    } catch (error) {
+      const full = isServerError(error) && error.code === Code.RESOURCE_EXHAUSTED;
+      if (!full || signal?.aborted) throw error;
+      await sleep(error.retryAfterMs ?? FULL_DELAY_MS);
+    }
+  }
 }
 
 const writeCommand = leaf(

@@ -17,6 +17,8 @@ import { pumpStdin, standardInput } from "../stdin.ts";
 import { type RunOptions, tellEnding } from "./options.ts";
 import { localTrace } from "./trace.ts";
 
+/** A quarter of what a console holds unread. */
+const PIECE_BYTES = 16_384;
 const SIGINT = 2;
 const SIGKILL = 9;
 
@@ -105,6 +107,7 @@ function show(session: Session, bytes: Uint8Array): Promise<void> | void {
 class Feed {
   #waiting: Input[] = [];
   #wake: (() => void) | undefined;
+  #taken = Promise.withResolvers<void>();
   #mayGrow: boolean;
   readonly #ended = new AbortController();
   timedOut = false;
@@ -112,15 +115,24 @@ class Feed {
   constructor(live: boolean) {
     this.#mayGrow = live;
     if (!live) return;
-    const pumped = pumpStdin(this.#ended.signal, (bytes, end) =>
-      this.#add(end ? { kind: "consoleEnd" } : { kind: "console", bytes }),
-    );
+    const pumped = pumpStdin(this.#ended.signal, (bytes, end) => this.#type(bytes, end));
     pumped.finally(() => (this.#mayGrow = false)).catch(() => undefined);
+  }
+
+  /** In pieces that fit into the console; waits until what was typed has been taken. */
+  async #type(bytes: Uint8Array<ArrayBuffer>, end: boolean): Promise<void> {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      this.#add({ kind: "console", bytes: bytes.slice(at, at + PIECE_BYTES) });
+      await this.#taken.promise;
+    }
+    if (end) this.#add({ kind: "consoleEnd" });
   }
 
   take(): Input[] {
     const taken = this.#waiting;
     this.#waiting = [];
+    this.#taken.resolve();
+    this.#taken = Promise.withResolvers<void>();
     return taken;
   }
 

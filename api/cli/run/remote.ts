@@ -133,9 +133,12 @@ async function typeInput({ session, machine, input, done }: Run): Promise<void> 
   if (input.kind !== "live") return;
   await pumpStdin(done.signal, async (data, end) => {
     try {
-      await writeConsole(session, machine.machineId, data, end);
+      await writeConsole(session, machine.machineId, data, end, done.signal);
     } catch (error) {
-      if (!done.signal.aborted) throw error;
+      if (done.signal.aborted) return;
+      // The console of a machine that was used before may have ended: the program reads its end at once.
+      if (!isServerError(error) || error.code !== Code.FAILED_PRECONDITION) throw error;
+      if (data.length > 0) session.out.note(`what is typed is lost: ${error.message}`);
     }
   });
 }

@@ -55,16 +55,35 @@ export async function runLocally(run: LocalRun, hooks: LocalHooks): Promise<Loca
 
 async function untilExit(resident: Resident, task: TaskId, traceMask: number, hooks: LocalHooks): Promise<LocalResult> {
   const size = traceMask === 0 ? SLICE_INSTRUCTIONS : TRACED_SLICE_INSTRUCTIONS;
+  let waiting: Input[] = [];
   for (;;) {
-    for (const input of hooks.inputs()) resident.apply(input);
+    waiting = applyWhatFits(resident, [...waiting, ...hooks.inputs()]);
     const { instructions } = resident.machine.position();
     const stop = resident.run({ instructions: instructions + size, timeNs: Number.MAX_SAFE_INTEGER });
     const exit = await deliver(resident, task, hooks);
     if (exit !== undefined) return { kind: "exited", exit };
     if (stop.kind === "frozen") return { kind: "frozen", message: stop.message };
-    if (stop.kind === "limit") await turn();
+    // A program that ran before it went idle may have made room by reading.
+    const mayFit = waiting.length > 0 && resident.machine.position().instructions > instructions;
+    if (stop.kind === "limit" || mayFit) await turn();
     else await hooks.waitForInput();
   }
+}
+
+/** Applies inputs; what is typed stays in order and waits while the console is full. The rest passes it. */
+function applyWhatFits(resident: Resident, inputs: Input[]): Input[] {
+  const waiting: Input[] = [];
+  for (const input of inputs) {
+    const isTyped = input.kind === "console" || input.kind === "consoleEnd";
+    if (isTyped && waiting.length > 0) waiting.push(input);
+    else if (!fits(resident, input)) waiting.push(input);
+  }
+  return waiting;
+}
+
+function fits(resident: Resident, input: Input): boolean {
+  const result = resident.apply(input);
+  return result.ok || result.error.code !== "exhausted";
 }
 
 /** Hands out what the machine said; the watched task's end, if it was among it. */
