@@ -133,14 +133,16 @@ export class Hosting {
   async *replay(machineId: string, stretch: Stretch, signal: AbortSignal): AsyncGenerator<ReplayBatch> {
     const row = await this.#store.machines.get(machineId);
     if (row === null) throw notFound("machine", machineId);
-    const start = { instructions: stretch.fromInstructions, traceSequence: stretch.fromSequence };
+    // What happens at an instruction count belongs to the instruction that reaches it.
+    const fromInstructions = Math.max(0, stretch.fromInstructions - 1);
+    const start = { instructions: fromInstructions, traceSequence: stretch.fromSequence };
     const route = await this.#routeOf(row, start, stretch);
     const job = `replay-${this.#nextJob++}`;
     const worker = this.#pool.place();
     const batches = new BatchQueue(() => void worker.send({ kind: "credit", job }).catch(() => {}));
     const ended = new AbortController();
     this.#replays.set(job, batches);
-    const { mask, fromInstructions } = stretch;
+    const { mask } = stretch;
     const done = this.#job(
       worker,
       job,
