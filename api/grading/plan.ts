@@ -40,6 +40,9 @@ export const maxPointsOf = (spec: AssignmentSpec): number => spec.tests.reduce((
 export const specOf = (row: { spec: Uint8Array }): AssignmentSpec => fromBinary(AssignmentSpecSchema, row.spec);
 export const programPath = (spec: AssignmentSpec): string => `/bin/${spec.programName || "submission"}`;
 
+const inputOf = (test: AssignmentTest): Uint8Array =>
+  test.standardInputText === "" ? test.standardInput : new TextEncoder().encode(test.standardInputText);
+
 export const expressionsOf = ({ checks }: AssignmentTest): string[] =>
   checks.flatMap(({ check }) => (check.case === "trace" ? [check.value.expression] : []));
 export const patternsOf = ({ checks }: AssignmentTest): string[] =>
@@ -66,7 +69,7 @@ export function executionOf(
         path,
         arguments: [path, ...test.arguments],
         environment: null,
-        input: { kind: "bytes", bytes: test.standardInput },
+        input: { kind: "bytes", bytes: inputOf(test) },
         limits,
       },
       // The machine itself stops at the limit too, so that the kept one does not run on when it is opened.

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { grpcClient, restClient } from "./client.ts";
 
 const root = join(import.meta.dirname, "../..");
+const cache = join(root, "deploy/setup/compile-cache.mjs");
 
 export class ServerProcess {
   readonly #child: ChildProcess;
@@ -21,7 +22,7 @@ export class ServerProcess {
 
   /** Resolves when it listens; rejects with its output if it ends before. */
   static async start(dataDir: string, environment: Record<string, string> = {}): Promise<ServerProcess> {
-    const child = spawn(process.execPath, [join(root, "api/main.ts")], {
+    const child = spawn(process.execPath, ["--import", cache, join(root, "api/main.ts")], {
       env: { ...process.env, OSTLER_DATA: dataDir, OSTLER_HTTP_PORT: "0", OSTLER_GRPC_PORT: "0", ...environment },
       stdio: ["ignore", "pipe", "pipe"],
     });
