@@ -60,7 +60,7 @@ function hashMachine(machine: Machine, base: PageTree | null, sha256: Sha256, ad
   const state = machine.encodeState();
   const before = base ?? PageTree.empty(memory.pages);
   assert(before.pages === memory.pages, "the base is of a machine with another amount of RAM");
-  const { changed, examinedPages } = changedPages(memory, base, before, sha256, add);
+  const { changed, examinedPages } = changedPages(memory, before, sha256, add);
   const tree = before.update(changed, sha256, add);
   const stateName = sha256(state);
   add(stateName, state);
@@ -72,12 +72,13 @@ function hashMachine(machine: Machine, base: PageTree | null, sha256: Sha256, ad
 }
 
 /** New hashes of the pages that differ from the base, and their bytes to `add`. */
-function changedPages(memory: MachineMemory, base: PageTree | null, before: PageTree, sha256: Sha256, add: Add) {
+function changedPages(memory: MachineMemory, before: PageTree, sha256: Sha256, add: Add) {
   const changed = new Map<number, Uint8Array>();
   let examinedPages = 0;
   for (let page = 0; page < memory.pages; page++) {
-    if (base !== null && !memory.isDirty(page)) continue;
-    assert(memory.isPresent(page), `page ${page} is ${base === null ? "absent without a base" : "dirty but absent"}`);
+    // A machine begins with all of its RAM zero and clean: without a base, too, only what was written can differ.
+    if (!memory.isDirty(page)) continue;
+    assert(memory.isPresent(page), `page ${page} is dirty but absent`);
     examinedPages += 1;
     const bytes = memory.page(page);
     const zero = isAllZero(bytes);
