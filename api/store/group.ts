@@ -4,7 +4,12 @@
  * Must hold: a caller hears of success only after the transaction that holds its batch has committed; a batch
  * that cannot be written fails alone.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { BATCHES_PER_GROUP, BYTES_PER_GROUP } from "./limits.ts";
+
+/** Turns of the event loop without a newcomer after which a group is closed, and how many it waits at most. */
+const QUIET_TURNS = 12;
+const MOST_TURNS = 96;
 
 export interface GroupWriter<Batch> {
   /** Writes the batches as one transaction. The result has, for each batch, null or why it was left out. */
@@ -40,10 +45,23 @@ export class GroupCommit<Batch> {
   }
 
   async #run(): Promise<void> {
-    // One turn of the microtask queue: calls made together are written together, the first ones too.
-    await Promise.resolve();
-    while (this.#waiting.length > 0) await this.#write(this.#take());
+    do {
+      await this.#gather();
+      await this.#write(this.#take());
+    } while (this.#waiting.length > 0);
     this.#running = null;
+  }
+
+  /**
+   * A transaction stops the event loop while the disk syncs. So those who are about to come (answers on their way from
+   * workers, clients that call again at once) are given some turns of it first: one sync then serves them all.
+   */
+  async #gather(): Promise<void> {
+    for (let quiet = 0, turns = 0; quiet < QUIET_TURNS && turns < MOST_TURNS; turns++) {
+      const before = this.#waiting.length;
+      await nextTurn();
+      quiet = this.#waiting.length === before ? quiet + 1 : 0;
+    }
   }
 
   #take(): Waiting<Batch>[] {
