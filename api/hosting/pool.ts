@@ -69,6 +69,11 @@ export class PooledWorker {
     });
   }
 
+  /** Ends the thread as a crash would: what was in it comes back from snapshot and journal. */
+  async kill(): Promise<void> {
+    await this.#thread.terminate();
+  }
+
   async close(): Promise<void> {
     this.#closing = true;
     await this.#thread.terminate();

@@ -37,6 +37,8 @@ interface OpenCall {
   written: boolean;
 }
 
+const neverReturn: ReadonlySet<string> = new Set(["exit", "exit_group"]);
+
 class Formatter implements TextFormatter {
   readonly #options: TextOptions;
   /** Calls without their end, by thread. */
@@ -83,6 +85,9 @@ class Formatter implements TextFormatter {
     // After a wait the kernel begins the call again; for people it is the same call.
     if (event.values["restarted"] === true && this.#open.has(event.thread)) return this.flush();
     const before = this.flush();
+    // These never return.
+    if (neverReturn.has(event.values["name"] as string))
+      return before + this.#line(event, `${event.values["text"]} = ?`);
     const call = { enter: event, written: false };
     this.#open.set(event.thread, call);
     this.#waiting = call;

@@ -1,0 +1,163 @@
+/** Hosting over a real store in a temporary directory, with places where a test can make the store slow or fail. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { Hosting, type HostingOptions, newId } from "../../api/hosting/hosting.ts";
+import { newMachineRow } from "../../api/services/machines.ts";
+import { configOfRow } from "../../api/services/spec.ts";
+import { openStore } from "../../api/store/index.ts";
+import type { CommitBatch, MachineRow, Store } from "../../api/store/types.ts";
+import type { Input } from "../../kernel/index.ts";
+import { MachineSpecSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
+import { sha256Hex } from "./machine.ts";
+
+type Before<Arguments extends unknown[]> = ((...args: Arguments) => Promise<void> | void) | null;
+
+/** Each is called before (or, where the name says so, after) the store does it; what it throws, the store throws. */
+export interface Faults {
+  commit: Before<[CommitBatch]>;
+  putBlobs: Before<[]>;
+  acquire: Before<[string]>;
+  createSnapshot: Before<[]>;
+  snapshotCreated: Before<[]>;
+  saveAnswer: Before<[]>;
+}
+
+export interface TestHosting {
+  store: Store;
+  hosting: Hosting;
+  faults: Faults;
+  /** What went wrong in the background. */
+  errors: { error: unknown; machineId: string }[];
+  /** A machine that has these files, not awake yet. */
+  machine(files?: Record<string, Uint8Array<ArrayBuffer>>): Promise<MachineRow>;
+  close(): Promise<void>;
+}
+
+export const OWNER = "owner";
+
+export async function startHosting(options: Partial<HostingOptions> = {}): Promise<TestHosting> {
+  const dataDir = mkdtempSync(join(tmpdir(), "ostler-hosting-"));
+  const real = await openStore({ dataDir });
+  await real.users.create({ id: OWNER, name: OWNER, role: "student" });
+  const faults: Faults = {
+    commit: null,
+    putBlobs: null,
+    acquire: null,
+    createSnapshot: null,
+    snapshotCreated: null,
+    saveAnswer: null,
+  };
+  const store = withFaults(real, faults);
+  const errors: TestHosting["errors"] = [];
+  const hosting = new Hosting(
+    store,
+    {
+      workers: 2,
+      maxResident: 16,
+      hibernateAfterMs: 3_600_000,
+      onError: (error, machineId) => errors.push({ error, machineId }),
+      ...options,
+    },
+    configOfRow,
+  );
+  return {
+    store,
+    hosting,
+    faults,
+    errors,
+    machine: (files = {}) => newMachine(store, files),
+    async close() {
+      await hosting.close();
+      await real.close();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+function withFaults(store: Store, faults: Faults): Store {
+  const { journal, blobs, machines, snapshots, idempotency } = store;
+  return {
+    ...store,
+    journal: {
+      ...journal,
+      async commit(batch) {
+        await faults.commit?.(batch);
+        return journal.commit(batch);
+      },
+    },
+    blobs: {
+      ...blobs,
+      async put(content) {
+        await faults.putBlobs?.();
+        return blobs.put(content);
+      },
+    },
+    machines: {
+      ...machines,
+      async acquire(id) {
+        await faults.acquire?.(id);
+        return machines.acquire(id);
+      },
+    },
+    snapshots: {
+      ...snapshots,
+      async create(...row) {
+        await faults.createSnapshot?.();
+        const created = await snapshots.create(...row);
+        await faults.snapshotCreated?.();
+        return created;
+      },
+    },
+    idempotency: {
+      ...idempotency,
+      async save(row) {
+        await faults.saveAnswer?.();
+        return idempotency.save(row);
+      },
+    },
+  };
+}
+
+async function newMachine(store: Store, files: Record<string, Uint8Array<ArrayBuffer>>): Promise<MachineRow> {
+  const contents = Object.entries(files).map(([path, data]) => ({ path, data, hash: sha256Hex(data) }));
+  await store.blobs.put(contents);
+  for (const { path, hash, data } of contents)
+    await store.programs.put({ ownerId: OWNER, hash, name: path.replaceAll("/", "-"), size: data.length });
+  const spec = create(MachineSpecSchema, {
+    files: contents.map(({ path, data, hash }) => ({ path, contentHash: hash, size: BigInt(data.length) })),
+  });
+  return store.machines.create(
+    newMachineRow(newId("m"), OWNER, { displayName: "", labels: {} }, toBinary(MachineSpecSchema, spec)),
+  );
+}
+
+export const typed = (text: string): Input => ({ kind: "console", bytes: new TextEncoder().encode(text) });
+export const resume: Input = { kind: "resume", untilInstructions: null, untilTimeNs: null };
+export const pause: Input = { kind: "pause" };
+export const startOf = (path: string): Input => ({
+  kind: "startProgram",
+  path,
+  arguments: [path],
+  environment: null,
+  input: { kind: "console" },
+  limits: { instructions: 0, memoryBytes: 0, outputBytes: 0 },
+});
+
+/** Polls until it holds; fails after `patienceMs`. */
+export async function eventually(holds: () => boolean | Promise<boolean>, patienceMs = 20_000): Promise<void> {
+  const deadline = Date.now() + patienceMs;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`${holds} did not come true`);
+    await sleep(10);
+  }
+}
+
+/** What a promise came to, without throwing. */
+export const outcome = <T>(promise: Promise<T>): Promise<{ value: T } | { error: Error }> =>
+  promise.then(
+    (value) => ({ value }),
+    (error: Error) => ({ error }),
+  );
