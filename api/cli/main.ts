@@ -5,11 +5,13 @@ import { completeTraceOption } from "./commands/run.ts";
 import { describe, ExitCode, errorJson, exitCodeOf } from "./failure.ts";
 import { manyLines } from "./output.ts";
 import { buildProgram } from "./program.ts";
+import { reader } from "./reader.ts";
 
 /** `ostler trace … | head`: the reader has gone, which is not an error. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
-  process.exit(process.exitCode ?? 0);
+  if (reader.gone !== null) reader.gone();
+  else process.exit(process.exitCode ?? 0);
 });
 
 try {

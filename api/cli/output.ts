@@ -94,10 +94,16 @@ export class Output {
     this.#out.write(`${text}\n`);
   }
 
-  /** Resolves when the reader takes more, so that a slow pipe slows the stream down. */
+  /** Resolves when the reader takes more, so that a slow pipe slows the stream down; or when the reader has gone. */
   bytes(data: Uint8Array): Promise<void> {
     if (this.#out.write(data)) return Promise.resolve();
-    return new Promise((resolve) => this.#out.once("drain", resolve));
+    return new Promise((resolve) => {
+      const done = () => {
+        for (const event of ["drain", "error", "close"]) this.#out.off(event, done);
+        resolve();
+      };
+      for (const event of ["drain", "error", "close"]) this.#out.once(event, done);
+    });
   }
 
   /** Beside the result: for people, on standard error. */

@@ -33,7 +33,7 @@ export function compileCpu(): WebAssembly.Module {
 }
 
 export class PooledWorker {
-  readonly #thread: Worker;
+  readonly thread: Worker;
   readonly #pending = new Map<number, { resolve(reply: Reply): void; reject(error: Error): void }>();
   readonly #listener: PoolListener;
   #nextId = 1;
@@ -49,15 +49,15 @@ export class PooledWorker {
     const signal = new SharedArrayBuffer(4);
     const { port1: ours, port2: theirs } = new MessageChannel();
     const start: WorkerStart = { cpu, signal };
-    this.#thread = new Worker(new URL("./worker/thread.ts", import.meta.url), {
+    this.thread = new Worker(new URL("./worker/thread.ts", import.meta.url), {
       workerData: { ...start, fetchPort: theirs },
       transferList: [theirs],
       name: "ostler-kernel",
     });
     serveContent(ours, signal, blobs);
-    this.#thread.on("message", (message: WorkerMessage) => this.#receive(message));
-    this.#thread.on("error", (error) => this.#died(error));
-    this.#thread.on("exit", () => this.#died(new Error("the worker ended")));
+    this.thread.on("message", (message: WorkerMessage) => this.#receive(message));
+    this.thread.on("error", (error) => this.#died(error));
+    this.thread.on("exit", () => this.#died(new Error("the worker ended")));
   }
 
   send(command: Command): Promise<Reply> {
@@ -65,18 +65,18 @@ export class PooledWorker {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
-      this.#thread.postMessage({ id, command });
+      this.thread.postMessage({ id, command });
     });
   }
 
   /** Ends the thread as a crash would: what was in it comes back from snapshot and journal. */
   async kill(): Promise<void> {
-    await this.#thread.terminate();
+    await this.thread.terminate();
   }
 
   async close(): Promise<void> {
     this.#closing = true;
-    await this.#thread.terminate();
+    await this.thread.terminate();
   }
 
   #receive(message: WorkerMessage): void {

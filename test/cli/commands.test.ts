@@ -257,3 +257,27 @@ describe.skipIf(!hasCompiler)("a machine that stays (needs riscv64-linux-gnu-gcc
     expect(failed.out).toContain("EBADF");
   });
 });
+
+describe.skipIf(!hasCompiler)("a run that is left alone", () => {
+  const leftMachines = async () =>
+    JSON.parse((await ostler(["machine", "list", "--json", "--all"])).out).machines ?? [];
+  const start = () =>
+    spawn(process.execPath, [cli, "run", "flood.elf"], {
+      cwd: work,
+      env: { ...process.env, OSTLER_SERVER: server.grpc, OSTLER_DATA: server.dataDir, OSTLER_KEY: "" },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+
+  it.each(["its reader goes away", "it is asked to end"])("takes its machine with it when %s", async (how) => {
+    writeFileSync(join(work, "flood.elf"), compileC('#include <stdio.h>\nint main(void) { for (;;) puts("flood"); }'));
+    const before = (await leftMachines()).length;
+    const child = start();
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    await new Promise<void>((resolve) => child.stdout!.once("data", () => resolve()));
+    expect((await leftMachines()).length).toBe(before + 1);
+    if (how === "it is asked to end") child.kill("SIGTERM");
+    child.stdout!.destroy();
+    await ended;
+    expect((await leftMachines()).length).toBe(before);
+  });
+});

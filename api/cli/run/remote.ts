@@ -13,12 +13,15 @@ import { argumentsOf, chooseProgram } from "../commands/task.ts";
 import { followTrace, traceFilter } from "../commands/trace.ts";
 import { waitMachine } from "../commands/wait.ts";
 import { isServerError } from "../failure.ts";
+import { reader } from "../reader.ts";
 import type { Session } from "../session.ts";
 import { limitsOf } from "../shared.ts";
 import { pumpStdin, type StandardInput, standardInput } from "../stdin.ts";
 import { DEFAULT_TRACE, DEFAULT_TRACE_FILTER, type RunOptions, tellEnding } from "./options.ts";
 
 const SIGINT = 2;
+/** Signals that ask this command to end. */
+const ENDING = ["SIGTERM", "SIGHUP"] as const;
 const SIGKILL = 9;
 
 interface Run {
@@ -143,25 +146,40 @@ async function typeInput({ session, machine, input, done }: Run): Promise<void> 
   });
 }
 
-/** The first Ctrl-C goes to the program, the second leaves it. */
+/**
+ * The first Ctrl-C goes to the program, the second leaves it. A request to end, or a reader that has gone, leaves it
+ * at once: a machine that nobody looks at must not go on for ever.
+ */
 function handleInterrupts(run: Run): { timedOut: boolean; stop(): void } {
   let count = 0;
-  const onInterrupt = () => {
-    count += 1;
-    if (count === 1) return kill(run, SIGINT);
+  const leave = () => {
     kill(run, SIGKILL);
     run.session.interrupted.abort();
     run.done.abort();
   };
+  const onInterrupt = () => {
+    count += 1;
+    if (count === 1) kill(run, SIGINT);
+    else leave();
+  };
   process.on("SIGINT", onInterrupt);
-  return { timedOut: false, stop: () => process.off("SIGINT", onInterrupt) };
+  for (const signal of ENDING) process.on(signal, leave);
+  reader.gone = leave;
+  const stop = () => {
+    process.off("SIGINT", onInterrupt);
+    for (const signal of ENDING) process.off(signal, leave);
+    reader.gone = null;
+  };
+  return { timedOut: false, stop };
 }
 
-function kill({ session, machine, task }: Run, signal: number): void {
+function kill({ session, machine, task, done }: Run, signal: number): void {
   const sending = session
     .service(TaskService)
     .then((tasks) => tasks.killTask({ machineId: machine.machineId, task, signal }));
   sending.catch((error) => {
+    // This command is on its way out, and takes its machine with it.
+    if (done.signal.aborted) return;
     // It has ended meanwhile.
     if (isServerError(error) && (error.code === Code.NOT_FOUND || error.code === Code.FAILED_PRECONDITION)) return;
     session.out.note(`could not send signal ${signal}: ${(error as Error).message}`);
