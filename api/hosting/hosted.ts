@@ -209,7 +209,12 @@ export class HostedMachine {
     this.users += 1;
     try {
       const reply = await this.worker.send({ ...command, machine: this.id } as Command);
-      await this.#released.get(reply);
+      const released = this.#released.get(reply);
+      // A reply that came after the machine was given up passed no gate: nothing of it is durable.
+      if (reply.mark !== null && released === undefined) {
+        throw unavailable("MACHINE_MOVED", "the machine was put away; try again", 100);
+      }
+      await released;
       return reply;
     } catch (error) {
       // The worker threw in the middle of it: only a machine that is loaded anew is whole again.
