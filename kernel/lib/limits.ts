@@ -36,8 +36,8 @@ export const limits = {
   reservedFrames: 16,
   /** Pages named by one needPages stop. */
   readAheadPages: 8,
-  /** Host-side work in one `run`: kernel entries, and bytes of outputs not drained. Beyond it the run yields. */
-  entriesPerRun: 50_000,
+  /** Host-side work in one `run`: effort (about nanoseconds), and bytes of outputs not drained. Beyond it the run yields. */
+  effortPerRun: 50_000_000,
   pendingOutputBytes: 4 * 1024 * 1024,
   /** Bytes that one memory inspection or debugger's write may cover. */
   inspectBytes: 1024 * 1024,

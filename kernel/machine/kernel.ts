@@ -56,6 +56,7 @@ export function assembleKernel(state: MachineState, core: Core, ports: MachinePo
     outbox,
     ring,
     trace: ring,
+    effort: { spent: 0 },
     subject: null,
     hal: createHal({ core, ram, clock, uart: hardware.uart, trace: ring }),
     content: ports.content,

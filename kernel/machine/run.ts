@@ -13,6 +13,7 @@ import { handleTrap } from "../entry/trap.ts";
 import type { Trap } from "../hal/types.ts";
 import * as clocks from "../hardware/clock/clock.ts";
 import { assert } from "../lib/assert.ts";
+import { spend } from "../lib/effort.ts";
 import type { ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
@@ -152,7 +153,7 @@ function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress)
   assert(progress.faults < faultsPerInstruction, "a page fault that was resolved does not come again");
   if (trap.kind === "needPage") return pagesFrom(k, trap.page);
   if (trap.kind === "budget") return null;
-  progress.entries += 1;
+  spend(k.effort, 1, "entries");
   k.subject = thread;
   handleTrap(k, thread, trap);
   k.subject = null;
@@ -160,7 +161,6 @@ function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress)
 }
 
 interface Progress {
-  entries: number;
   /** Page faults since an instruction was last executed. */
   faults: number;
 }
@@ -168,7 +168,8 @@ interface Progress {
 export function runKernel(k: Kernel, wanted: RunLimit): RunStop {
   const limit: RunLimit = { instructions: Math.floor(wanted.instructions), timeNs: Math.floor(wanted.timeNs) };
   const { clock, control } = k.state;
-  const progress: Progress = { entries: 0, faults: 0 };
+  const progress: Progress = { faults: 0 };
+  k.effort.spent = 0;
   for (;;) {
     settle(k);
     if (control.paused) return { kind: "paused" };
@@ -179,8 +180,7 @@ export function runKernel(k: Kernel, wanted: RunLimit): RunStop {
       continue;
     }
     if (clock.instructions >= limit.instructions) return { kind: "limit" };
-    if (progress.entries >= limits.entriesPerRun || k.outbox.bytes >= limits.pendingOutputBytes)
-      return { kind: "limit" };
+    if (k.effort.spent >= limits.effortPerRun || k.outbox.bytes >= limits.pendingOutputBytes) return { kind: "limit" };
     const missing = execute(k, getThread(k, current), limit, progress);
     if (missing !== null) return { kind: "needPages", pages: missing };
   }

@@ -6,6 +6,7 @@
  */
 import { pageBytes } from "../hal/types.ts";
 import { assert, must } from "../lib/assert.ts";
+import { spend } from "../lib/effort.ts";
 import type { FrameNumber, ImageId } from "../lib/ids.ts";
 import { memoryReclaim } from "../trace/events/memory.ts";
 import { dropFrame, takeFrame } from "./frames.ts";
@@ -39,6 +40,7 @@ export function reclaimableFrames(k: Pick<MmKernel, "mm">): number {
 export function reclaim(k: MmKernel): number {
   let count = 0;
   for (const image of k.mm.images.values()) {
+    spend(k.effort, 1 + image.frames.length, "pages");
     for (let i = 0; i < image.frames.length; i++) {
       const frame = image.frames[i]! as FrameNumber;
       if (frame < 0 || k.mm.frames.references[frame] !== 1) continue;
@@ -69,6 +71,7 @@ export function imagePage(k: MmKernel, image: Image, index: number): FrameNumber
 /** Bytes of a file through the cache; stops at its end. null when memory is short. */
 export function readImage(k: MmKernel, image: Image, offset: number, length: number): Uint8Array | null {
   const end = Math.min(image.size, offset + length);
+  spend(k.effort, Math.max(0, end - offset), "bytes");
   const bytes = new Uint8Array(Math.max(0, end - offset));
   for (let at = offset; at < end; ) {
     const index = Math.floor(at / pageBytes);

@@ -1,4 +1,5 @@
 import type { Hal } from "../hal/types.ts";
+import type { Effort } from "../lib/effort.ts";
 import type { Trace } from "../trace/define.ts";
 import type { MmState } from "./state.ts";
 
@@ -7,6 +8,8 @@ export interface MmKernel {
   readonly mm: MmState;
   readonly hal: Hal;
   readonly trace: Trace;
+  /** What the current run has cost the host. */
+  readonly effort: Effort;
   /** Bytes of a file by hash: fixed content that the host keeps. */
   readonly content: (hash: string) => Uint8Array;
 }

@@ -106,6 +106,15 @@ export function removeRange(regions: Region[], start: number, end: number): Regi
   return regions.splice(from, to - from);
 }
 
+/** One pass: putting very many regions back one by one would move the rest of the list each time. */
 export function protectRange(regions: Region[], start: number, end: number, permissions: Permissions): void {
-  for (const region of removeRange(regions, start, end)) insertRegion(regions, { ...region, permissions });
+  const changed: Region[] = [];
+  for (const region of removeRange(regions, start, end)) {
+    changed.push({ ...region, permissions });
+    mergeAt(changed, changed.length - 2);
+  }
+  const at = firstBehind(regions, start);
+  regions.splice(at, 0, ...changed);
+  mergeAt(regions, at + changed.length - 1);
+  mergeAt(regions, at - 1);
 }

@@ -6,6 +6,7 @@
  */
 import { Permission, type Permissions, pageBytes } from "../hal/types.ts";
 import { assert, must } from "../lib/assert.ts";
+import { spend } from "../lib/effort.ts";
 import type { FrameNumber, SpaceId, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { memoryMap, memoryProtect, memoryUnmap } from "../trace/events/memory.ts";
@@ -58,6 +59,7 @@ export function createSpace(k: MmKernel, task: TaskId, frameLimit: number): Spac
 
 export function destroySpace(k: MmKernel, id: SpaceId): void {
   const space = getSpace(k, id);
+  spend(k.effort, space.residentFrames, "pages");
   k.hal.mmu.forEach(space.root, 0, k.hal.mmu.userEnd, (_address, mapping) => dropFrame(k.mm.frames, mapping.frame));
   k.hal.mmu.release(space.root, (frame) => dropFrame(k.mm.frames, frame));
   k.hal.mmu.flush();
@@ -109,6 +111,7 @@ export function remapPage(
 }
 
 export function addRegion(k: MmKernel, space: Space, region: Region): void {
+  spend(k.effort, space.regions.length, "items");
   insertRegion(space.regions, region);
   if (!k.trace.on(memoryMap)) return;
   const { start, end, permissions, name } = region;
@@ -122,6 +125,7 @@ export function addRegion(k: MmKernel, space: Space, region: Region): void {
 }
 
 export function unmapRange(k: MmKernel, space: Space, start: number, end: number): void {
+  spend(k.effort, space.regions.length, "items");
   if (removeRange(space.regions, start, end).length === 0) return;
   discardPages(k, space, start, end);
   if (k.trace.on(memoryUnmap)) k.trace.write(memoryUnmap, { space: space.id, start: BigInt(start), end: BigInt(end) });
@@ -136,6 +140,8 @@ export const entryPermissions = (k: MmKernel, region: Region, frame: FrameNumber
   isPrivate(k, frame) ? region.permissions : region.permissions & ~Permission.write;
 
 export function protectPages(k: MmKernel, space: Space, start: number, end: number, permissions: Permissions): void {
+  // A region that changes is made anew.
+  spend(k.effort, 16 * space.regions.length, "items");
   protectRange(space.regions, start, end, permissions);
   const pages: { address: number; frame: FrameNumber }[] = [];
   k.hal.mmu.forEach(space.root, start, end, (address, { frame }) => pages.push({ address, frame }));
@@ -143,6 +149,7 @@ export function protectPages(k: MmKernel, space: Space, start: number, end: numb
     const allowed = isPrivate(k, frame) ? permissions : permissions & ~Permission.write;
     k.hal.mmu.map(space.root, address, { frame, permissions: allowed }, () => null);
   }
+  spend(k.effort, 2 * pages.length, "pages");
   if (pages.length > 0) k.hal.mmu.flush();
   if (!k.trace.on(memoryProtect)) return;
   k.trace.write(memoryProtect, {
@@ -154,7 +161,7 @@ export function protectPages(k: MmKernel, space: Space, start: number, end: numb
 }
 
 /** Page tables that mapping a range could need. */
-const tablesFor = (length: number): number => Math.ceil(length / 2 ** 21) + 4;
+const tablesFor = (length: number): number => Math.ceil(length / 2 ** 21) + Math.ceil(length / 2 ** 30) + 3;
 
 /**
  * Moves pages that are mapped to other addresses (mremap); the frames and what they hold stay. False, and
@@ -166,6 +173,7 @@ export function movePages(k: MmKernel, space: Space, from: number, to: number, l
     return false;
   const pages: { address: number; frame: FrameNumber; permissions: Permissions }[] = [];
   k.hal.mmu.forEach(space.root, from, from + length, (address, mapping) => pages.push({ address, ...mapping }));
+  spend(k.effort, 4 * pages.length, "pages");
   for (const { address, frame, permissions } of pages) {
     k.hal.mmu.unmap(space.root, address);
     space.residentFrames -= 1;
@@ -179,6 +187,7 @@ export function movePages(k: MmKernel, space: Space, from: number, to: number, l
 export function discardPages(k: MmKernel, space: Space, start: number, end: number): void {
   const pages: number[] = [];
   k.hal.mmu.forEach(space.root, start, end, (address) => pages.push(address));
+  spend(k.effort, 2 * pages.length, "pages");
   for (const page of pages) {
     dropFrame(k.mm.frames, k.hal.mmu.unmap(space.root, page)!.frame);
     space.residentFrames -= 1;
@@ -200,6 +209,7 @@ export function residentBytes(k: MmKernel, space: Space, { start, end }: Region)
   k.hal.mmu.forEach(space.root, start, end, () => {
     bytes += pageBytes;
   });
+  spend(k.effort, 16 + bytes / pageBytes, "pages");
   return bytes;
 }
 
@@ -209,10 +219,14 @@ export function residentBytes(k: MmKernel, space: Space, { start, end }: Region)
  */
 export function mayCommit(k: MmKernel, space: Space, bytes: number): boolean {
   let promised = bytes;
+  spend(k.effort, space.regions.length, "items");
   for (const region of space.regions) if (isPromised(region)) promised += region.end - region.start;
   if (promised > k.hal.memory.frames * pageBytes) return false;
   if (space.frameLimit === 0) return true;
-  let there = (space.tableFrames + tablesFor(bytes)) * pageBytes;
+  const tables = tablesFor(bytes);
+  // All that is there is more than what is there and was not promised.
+  if (promised + (space.residentFrames + tables) * pageBytes <= space.frameLimit * pageBytes) return true;
+  let there = (space.tableFrames + tables) * pageBytes;
   for (const region of space.regions) if (!isPromised(region)) there += residentBytes(k, space, region);
   return promised + there <= space.frameLimit * pageBytes;
 }

@@ -6,6 +6,7 @@
  */
 import { type Access, Permission, pageBytes } from "../hal/types.ts";
 import { alignDown, alignUp } from "../lib/bits.ts";
+import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { FrameNumber } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
@@ -56,6 +57,7 @@ export function copyIn(k: MmKernel, space: Space, address: bigint, length: numbe
   if (length === 0) return { ok: true, value: new Uint8Array(0) };
   const start = userRange(k, address, length);
   if (start === null) return bad("EFAULT");
+  spend(k.effort, length, "bytes");
   const bytes = new Uint8Array(length);
   const errno = eachPage(start, length, (page, from, to, at) => {
     const frame = reach(k, space, page, "read", false);
@@ -70,6 +72,7 @@ export function copyOut(k: MmKernel, space: Space, address: bigint, bytes: Uint8
   if (bytes.length === 0) return null;
   const start = userRange(k, address, bytes.length);
   if (start === null) return "EFAULT";
+  spend(k.effort, bytes.length, "bytes");
   return eachPage(start, bytes.length, (page, from, to, at) => {
     const frame = reach(k, space, page, "write", force);
     if (!frame.ok) return frame.errno;

@@ -5,6 +5,7 @@
  * a thread that is not blocked is in no queue and has none.
  */
 import { assert, must } from "../lib/assert.ts";
+import { spend } from "../lib/effort.ts";
 import type { ThreadId } from "../lib/ids.ts";
 import { threadBlock, threadWake } from "../trace/events/task.ts";
 import type { ThreadKernel } from "./kernel.ts";
@@ -34,6 +35,7 @@ function detach(k: ThreadKernel, thread: Thread): void {
   const wait = must(thread.wait, "a blocked thread has a wait");
   if (wait.queue !== null) {
     const queue = must(k.threads.queues.get(wait.queue), "the queue of a waiting thread exists");
+    spend(k.effort, 32 + queue.length, "items");
     const rest = queue.filter((id) => id !== thread.id);
     if (rest.length === 0) k.threads.queues.delete(wait.queue);
     else k.threads.queues.set(wait.queue, rest);

@@ -1,5 +1,6 @@
 /** Path names. The name space is what the machine's files' paths imply: their directories exist, nothing else does. */
 
+import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { ImageId } from "../lib/ids.ts";
 import type { Task } from "../thread/state.ts";
@@ -22,6 +23,7 @@ export function normalize(path: string, directory: string): string {
 const isDirectory = (k: FileKernel, path: string): boolean => {
   if (path === "/" || path === "/dev") return true;
   const prefix = `${path}/`;
+  spend(k.effort, k.files.entries.size, "items");
   for (const known of k.files.entries.keys()) if (known.startsWith(prefix)) return true;
   return false;
 };
@@ -30,6 +32,7 @@ const consolePaths: readonly string[] = ["/dev/tty", "/dev/console"];
 
 export function lookup(k: FileKernel, task: Task, path: string): Found | { errno: Errno } {
   if (path === "") return { errno: "ENOENT" };
+  spend(k.effort, path.length, "characters");
   const full = normalize(path, task.workingDirectory);
   if (consolePaths.includes(full)) return { kind: "console" };
   const entry = k.files.entries.get(full);

@@ -1,5 +1,6 @@
 /** The system and who one is: uname(2), sysinfo(2), getrandom(2), ids, limits, and RISC-V's own calls. */
 import { pageBytes } from "../../hal/types.ts";
+import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { randomBytes } from "../../lib/random.ts";
@@ -150,6 +151,7 @@ export const systemCalls = [
     errors: ["EFAULT", "EINVAL"],
     run(k: LinuxKernel, { buffer: room, flags }) {
       if (flags & ~7) return fail("EINVAL");
+      spend(k.effort, room, "bytes");
       const buffer = randomBytes(k.random, room);
       return { kind: "done", value: buffer.length, out: { buffer } };
     },

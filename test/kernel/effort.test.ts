@@ -1,0 +1,46 @@
+/** Calls that cost the host much for few instructions: a run ends soon, and where it ends changes nothing. */
+import { describe, expect, it } from "vitest";
+import type { Machine } from "../../kernel/index.ts";
+import { guest, hasCompiler } from "../guest/compile.ts";
+import { consoleOf, fileOf, forever, mustApply, sha256Hex, startInput, testMachine } from "../support/machine.ts";
+
+function costly(pages: number, rounds: number): Machine {
+  const machine = testMachine({ files: [fileOf("/bin/costly", guest("costly"))] });
+  mustApply(machine, startInput("/bin/costly", { arguments: ["/bin/costly", String(pages), String(rounds)] }));
+  return machine;
+}
+
+/** Runs to the end; how many instructions each run covered, and whether it stopped although it could go on. */
+function runs(machine: Machine, instructions: number): { stops: number; longest: number } {
+  let stops = 0;
+  let longest = 0;
+  for (;;) {
+    const from = machine.position().instructions;
+    const stop = machine.run({ ...forever, instructions: from + instructions });
+    longest = Math.max(longest, machine.position().instructions - from);
+    if (stop.kind !== "limit") return { stops, longest };
+    stops += 1;
+  }
+}
+
+describe.skipIf(!hasCompiler)("the effort of a run", () => {
+  it("ends a run of few instructions that makes costly calls", () => {
+    const machine = costly(3000, 500);
+    const { stops } = runs(machine, forever.instructions);
+    expect(consoleOf(machine.drainOutputs())).toBe("ok\n");
+    expect(stops).toBeGreaterThan(3);
+  });
+
+  it("does not end a run that only computes", () => {
+    const machine = costly(2, 1);
+    expect(runs(machine, forever.instructions).stops).toBe(0);
+  });
+
+  it("changes nothing by where it ends a run", () => {
+    const whole = costly(2000, 300);
+    const cut = costly(2000, 300);
+    const { stops } = runs(whole, forever.instructions);
+    expect(runs(cut, 1000).stops).toBeGreaterThan(stops);
+    expect(sha256Hex(cut.encodeState())).toBe(sha256Hex(whole.encodeState()));
+  });
+});
