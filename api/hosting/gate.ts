@@ -29,6 +29,7 @@ export class Gate {
   readonly #release: (mark: Mark) => void;
   #waiting: Waiting[] = [];
   #committing = false;
+  #failure: { error: unknown } | null = null;
   committed: Committed;
 
   constructor(journal: Journal, machineId: string, epoch: number, committed: Committed, release: (mark: Mark) => void) {
@@ -39,35 +40,45 @@ export class Gate {
     this.committed = committed;
   }
 
-  /** Resolves when the mark is durable and has been released. */
+  /** Resolves when the mark is durable and has been released. Once one has failed, none passes any more. */
   pass(mark: Mark, receipt: Waiting["receipt"] = null): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure.error);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ mark, receipt, resolve, reject });
-      if (!this.#committing) void this.#commit();
+      if (!this.#committing) void this.#commitWaiting();
     });
   }
 
-  async #commit(): Promise<void> {
+  async #commitWaiting(): Promise<void> {
     this.#committing = true;
     while (this.#waiting.length > 0) {
       const parts = this.#waiting;
       this.#waiting = [];
-      const batch = batchOf(this.#machineId, this.#epoch, parts);
       try {
-        if (this.#isNews(batch)) await this.#journal.commit(batch);
+        await this.#commit(parts);
       } catch (error) {
-        for (const part of [...parts, ...this.#waiting]) part.reject(error);
-        this.#waiting = [];
-        break;
-      }
-      const { sequence } = parts.at(-1)!.mark;
-      this.committed = { sequence, reached: batch.reached, status: batch.status };
-      for (const part of parts) {
-        this.#release(part.mark);
-        part.resolve();
+        this.#fail(error, parts);
       }
     }
     this.#committing = false;
+  }
+
+  async #commit(parts: readonly Waiting[]): Promise<void> {
+    const batch = batchOf(this.#machineId, this.#epoch, parts);
+    if (this.#isNews(batch)) await this.#journal.commit(batch);
+    const { sequence } = parts.at(-1)!.mark;
+    this.committed = { sequence, reached: batch.reached, status: batch.status };
+    for (const part of parts) {
+      this.#release(part.mark);
+      part.resolve();
+    }
+  }
+
+  /** What came behind the failed marks follows from them. */
+  #fail(error: unknown, parts: readonly Waiting[]): void {
+    this.#failure = { error };
+    for (const part of [...parts, ...this.#waiting]) part.reject(error);
+    this.#waiting = [];
   }
 
   #isNews(batch: CommitBatch): boolean {
