@@ -338,7 +338,7 @@ export class Hosting {
     const captured = await machine.capture();
     const newBytes = await this.#putBlobs(machine, captured.blobs);
     const { summary, sequence } = captured;
-    const snapshot = await this.#store.snapshots.create({
+    const row = {
       ...fields,
       machineId: machine.id,
       ownerId: machine.row.ownerId,
@@ -349,7 +349,8 @@ export class Hosting {
       consoleLength: summary.consoleLength,
       newBytes,
       totalBytes: captured.totalBytes,
-    });
+    };
+    const snapshot = await this.#store.snapshots.create(row, machine.row.epoch);
     machine.snapshotAt = { sequence, instructions: summary.position.instructions };
     return snapshot;
   }

@@ -1,5 +1,5 @@
 /** What changes a machine's past: rewinding it, copying its console to a fork, deleting it. */
-import type { Machine as StoredMachine } from "../../prisma/gen/client.ts";
+import type { Machine as StoredMachine, Snapshot as StoredSnapshot } from "../../prisma/gen/client.ts";
 import { appendConsoles, cutConsole, dropConsole, grownSpan, readConsole } from "./console.ts";
 import type { Database, Queries } from "./database.ts";
 import { CONSOLE_HISTORY_BYTES, JOURNAL_ROWS_PER_READ } from "./limits.ts";
@@ -54,14 +54,20 @@ export async function rewindMachine(
 async function leaveLine(
   queries: Queries,
   machineId: string,
-  kept: { id: string; instructions: bigint; sequence: bigint } | null,
+  kept: Pick<StoredSnapshot, "id" | "instructions" | "timeNs" | "sequence" | "traceSequence"> | null,
 ) {
+  // Each of these only grows, and an idle machine may get on in time alone.
   const isLater =
     kept === null
       ? {}
       : {
           id: { not: kept.id },
-          OR: [{ instructions: { gt: kept.instructions } }, { sequence: { gt: kept.sequence } }],
+          OR: [
+            { instructions: { gt: kept.instructions } },
+            { timeNs: { gt: kept.timeNs } },
+            { sequence: { gt: kept.sequence } },
+            { traceSequence: { gt: kept.traceSequence } },
+          ],
         };
   const where = { machineId, onLine: true, ...isLater };
   await queries.snapshot.updateMany({ where, data: { onLine: false } });

@@ -6,12 +6,12 @@ import type { Snapshot as StoredSnapshot } from "../../prisma/gen/client.ts";
 import { boundOf, hashBytes, hashText, labelsOf, labelsText, position } from "./convert.ts";
 import type { Database, Queries } from "./database.ts";
 import { afterKey, byKey, decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";
-import { JournalGapError, type SnapshotRow, type Snapshots } from "./types.ts";
+import { JournalGapError, type SnapshotRow, type Snapshots, StaleEpochError } from "./types.ts";
 
 const LIST = "snapshots";
 
 export const snapshotsIn = (database: Database): Snapshots => ({
-  create: (row) => database.write((queries) => createSnapshot(queries, row)),
+  create: (row, epoch) => database.write((queries) => createSnapshot(queries, row, epoch)),
 
   async get(id) {
     const row = await database.client.snapshot.findUnique({ where: { id } });
@@ -54,9 +54,15 @@ export const snapshotsIn = (database: Database): Snapshots => ({
     }),
 });
 
-async function createSnapshot(queries: Queries, row: Omit<SnapshotRow, "createdAt">): Promise<SnapshotRow> {
+async function createSnapshot(
+  queries: Queries,
+  row: Omit<SnapshotRow, "createdAt">,
+  epoch: number,
+): Promise<SnapshotRow> {
   const machine = await queries.machine.findUnique({ where: { id: row.machineId } });
-  if (machine !== null) assertCommitted(row, machine);
+  if (machine?.epoch !== BigInt(epoch))
+    throw new StaleEpochError(`snapshot ${row.id}: machine ${row.machineId} has been taken since epoch ${epoch}`);
+  assertCommitted(row, machine);
   const { root, at, labels, ...rest } = row;
   const stored = await queries.snapshot.create({
     data: {

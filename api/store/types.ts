@@ -222,8 +222,11 @@ export interface Machines {
 }
 
 export interface Snapshots {
-  /** Refused (JournalGapError) when it is ahead of what its machine has committed. */
-  create(row: Omit<SnapshotRow, "createdAt">): Promise<SnapshotRow>;
+  /**
+   * Refused when the machine has been taken or rewound since `epoch`, or is gone (StaleEpochError): the state may be of
+   * a future that was dropped. Refused also when it is ahead of what its machine has committed (JournalGapError).
+   */
+  create(row: Omit<SnapshotRow, "createdAt">, epoch: number): Promise<SnapshotRow>;
   get(id: string): Promise<SnapshotRow | null>;
   list(
     query: PageQuery & { ownerId: string | null; machineId: string | null; kind: SnapshotRow["kind"] | null },

@@ -41,7 +41,7 @@ class ToyHosting {
   ): Promise<SnapshotRow> {
     const machine = (await this.#store.machines.get(machineId))!;
     const root = createHash("sha256").update(machine.spec).digest("hex");
-    return this.#store.snapshots.create({
+    const row = {
       ...fields,
       machineId,
       ownerId: machine.ownerId,
@@ -52,7 +52,8 @@ class ToyHosting {
       consoleLength: 0,
       newBytes: 0,
       totalBytes: 0,
-    });
+    };
+    return this.#store.snapshots.create(row, machine.epoch);
   }
 
   delete(machineId: string): Promise<boolean> {

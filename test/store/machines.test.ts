@@ -85,8 +85,8 @@ describe("deleting a machine", () => {
   it("takes journal, console and automatic snapshots, and leaves those asked for", async () => {
     const machine = await heldMachine(store, { labels: { a: "1" } });
     await store.journal.commit(batch(machine, 1, 1200, { console: [{ offset: 0, bytes: bytes("output") }] }));
-    const automatic = await store.snapshots.create(newSnapshot(machine, 1, { kind: "automatic" }));
-    const asked = await store.snapshots.create(newSnapshot(machine, 2));
+    const automatic = await store.snapshots.create(newSnapshot(machine, 1, { kind: "automatic" }), machine.epoch);
+    const asked = await store.snapshots.create(newSnapshot(machine, 2), machine.epoch);
     expect(await store.machines.delete(machine.id)).toBe(true);
     expect(await store.machines.delete(machine.id)).toBe(false);
     expect(await store.machines.get(machine.id)).toBeNull();
@@ -98,7 +98,7 @@ describe("deleting a machine", () => {
 
   it("keeps what a fork stands on, also when it is automatic", async () => {
     const machine = await heldMachine(store);
-    const origin = await store.snapshots.create(newSnapshot(machine, 0, { kind: "automatic" }));
+    const origin = await store.snapshots.create(newSnapshot(machine, 0, { kind: "automatic" }), machine.epoch);
     const fork = await store.machines.create(newMachine({ originSnapshotId: origin.id }));
     expect(await store.machines.delete(machine.id)).toBe(true);
     expect(await store.snapshots.get(origin.id)).toEqual(origin);
@@ -113,12 +113,13 @@ describe("rewinding", () => {
   it("drops what came after the snapshot and refuses what the old future still sends", async () => {
     const machine = await heldMachine(store);
     await say(machine, 0, "before,", 1, 3);
-    const earlier = await store.snapshots.create(newSnapshot(machine, 2, { consoleLength: 4 }));
-    const target = await store.snapshots.create(newSnapshot(machine, 3, { consoleLength: 7 }));
+    const earlier = await store.snapshots.create(newSnapshot(machine, 2, { consoleLength: 4 }), machine.epoch);
+    const target = await store.snapshots.create(newSnapshot(machine, 3, { consoleLength: 7 }), machine.epoch);
     await say(machine, 7, "after", 4, 900);
-    const later = await store.snapshots.create(newSnapshot(machine, 5, { consoleLength: 12 }));
+    const later = await store.snapshots.create(newSnapshot(machine, 5, { consoleLength: 12 }), machine.epoch);
     const laterAutomatic = await store.snapshots.create(
       newSnapshot(machine, 6, { kind: "automatic", consoleLength: 12 }),
+      machine.epoch,
     );
 
     const row = await store.machines.rewind(machine.id, machine.epoch, target);
@@ -155,9 +156,20 @@ describe("rewinding", () => {
     expect(await heard(machine.id)).toEqual({ offset: 12, text: "!" });
   });
 
+  it("takes also what is later in time alone off the line: an idle machine gets on without executing", async () => {
+    const machine = await heldMachine(store);
+    await say(machine, 0, "", 1, 1);
+    const target = await store.snapshots.create(newSnapshot(machine, 1), machine.epoch);
+    const at = { instructions: target.at.instructions, timeNs: target.at.timeNs + 1 };
+    await store.snapshots.create(newSnapshot(machine, 1, { at }), machine.epoch);
+    await store.machines.rewind(machine.id, machine.epoch, target);
+    const newest = { instructions: Number.POSITIVE_INFINITY, traceSequence: Number.POSITIVE_INFINITY };
+    expect((await store.snapshots.latestBefore(machine.id, newest))!.id).toBe(target.id);
+  });
+
   it("refuses a snapshot that is gone", async () => {
     const machine = await heldMachine(store);
-    const snapshot = await store.snapshots.create(newSnapshot(machine, 0));
+    const snapshot = await store.snapshots.create(newSnapshot(machine, 0), machine.epoch);
     await store.snapshots.delete(snapshot.id);
     await expect(store.machines.rewind(machine.id, machine.epoch, snapshot)).rejects.toMatchObject({
       name: "MissingReferenceError",
@@ -194,16 +206,32 @@ describe("a fork's console", () => {
 describe("a snapshot row", () => {
   it("is refused when it is ahead of what its machine has committed", async () => {
     const machine = await heldMachine(store);
-    await expect(store.snapshots.create(newSnapshot(machine, 1))).rejects.toMatchObject({ name: "JournalGapError" });
-    await expect(store.snapshots.create(newSnapshot(machine, 0, { consoleLength: 1 }))).rejects.toMatchObject({
+    await expect(store.snapshots.create(newSnapshot(machine, 1), machine.epoch)).rejects.toMatchObject({
+      name: "JournalGapError",
+    });
+    await expect(
+      store.snapshots.create(newSnapshot(machine, 0, { consoleLength: 1 }), machine.epoch),
+    ).rejects.toMatchObject({
       name: "JournalGapError",
     });
   });
 
+  it("is refused when its machine was rewound since, was taken by another, or is gone", async () => {
+    const machine = await heldMachine(store);
+    const first = await store.snapshots.create(newSnapshot(machine, 0), machine.epoch);
+    const { epoch } = await store.machines.rewind(machine.id, machine.epoch, first);
+    const stale = { name: "StaleEpochError" };
+    await expect(store.snapshots.create(newSnapshot(machine, 0), machine.epoch)).rejects.toMatchObject(stale);
+    await store.machines.acquire(machine.id);
+    await expect(store.snapshots.create(newSnapshot(machine, 0), epoch)).rejects.toMatchObject(stale);
+    await store.machines.delete(machine.id);
+    await expect(store.snapshots.create(newSnapshot(machine, 0), epoch + 1)).rejects.toMatchObject(stale);
+  });
+
   it("is listed by owner, machine and kind", async () => {
     const machine = await heldMachine(store, { ownerId: "lister" });
-    const asked = await store.snapshots.create(newSnapshot(machine, 0));
-    const automatic = await store.snapshots.create(newSnapshot(machine, 0, { kind: "automatic" }));
+    const asked = await store.snapshots.create(newSnapshot(machine, 0), machine.epoch);
+    const automatic = await store.snapshots.create(newSnapshot(machine, 0, { kind: "automatic" }), machine.epoch);
     const query = { pageSize: 10, pageToken: "", ownerId: "lister", machineId: null, kind: null };
     expect((await store.snapshots.list(query)).items).toEqual([asked, automatic]);
     expect((await store.snapshots.list({ ...query, kind: "automatic" })).items).toEqual([automatic]);

@@ -146,7 +146,7 @@ describe("pages", () => {
         await store.blobs.put([{ hash: sha256(data), data }]);
         await store.programs.put({ ownerId: `o${index % 3}`, hash: sha256(data), name: "", size: 1 });
         const machine = await store.machines.create(newMachine({ ownerId: "pages" }));
-        await store.snapshots.create(newSnapshot(machine, 0));
+        await store.snapshots.create(newSnapshot(machine, 0), machine.epoch);
         await store.users.create({ id: freshId("u"), name: "", role: "student" });
         await store.assignments.create({ id: freshId("a"), ownerId: "", displayName: "", spec: bytes("") });
         await addSubmission({ ownerId: "pages" });
