@@ -31,11 +31,14 @@ type Own<C> = C extends { machine: string } ? Omit<C, "machine"> : never;
 
 export class HostedMachine {
   readonly id: string;
+  /** Its name in its worker: another each time it is brought back. */
+  readonly life: string;
   readonly row: MachineRow;
   readonly worker: PooledWorker;
   readonly bell = new Bell();
   readonly #gate: Gate;
   readonly #store: Store;
+  readonly #onBroken: () => void;
   readonly #tail = new ConsoleTail();
   readonly #exits = new Map<TaskId, TaskExit>();
   readonly #calls = new Map<CallId, { resolve(done: CallDone): void; reject(error: Error): void }>();
@@ -58,8 +61,11 @@ export class HostedMachine {
     row: MachineRow,
     worker: PooledWorker,
     snapshotAt: { sequence: number; instructions: number },
+    onBroken: () => void,
   ) {
     this.id = row.id;
+    this.life = `${row.id}@${row.epoch}`;
+    this.#onBroken = onBroken;
     this.row = row;
     this.worker = worker;
     this.#store = store;
@@ -78,10 +84,6 @@ export class HostedMachine {
   get visible(): Mark {
     if (this.#mark === null) throw new Error("the machine has not been loaded");
     return this.#mark;
-  }
-
-  get loaded(): boolean {
-    return this.#mark !== null;
   }
 
   /** How a task ended, if it has and its end was seen since the machine woke (see `learnExit`). */
@@ -192,6 +194,7 @@ export class HostedMachine {
     for (const { reject } of this.#calls.values()) reject(told);
     for (const subscription of this.#subscriptions) subscription.end(told);
     this.bell.ring();
+    this.#onBroken();
   }
 
   /** Throws when the machine is done for, so that a stream does not wait for ever. */
@@ -208,7 +211,7 @@ export class HostedMachine {
     this.lastUsedAt = Date.now();
     this.users += 1;
     try {
-      const reply = await this.worker.send({ ...command, machine: this.id } as Command);
+      const reply = await this.worker.send({ ...command, machine: this.life } as Command);
       const released = this.#released.get(reply);
       // A reply that came after the machine was given up passed no gate: nothing of it is durable.
       if (reply.mark !== null && released === undefined) {
@@ -286,7 +289,7 @@ export function inputError(error: Extract<ApplyResult, { ok: false }>["error"]):
 }
 
 /** Failures of hosting as clients see them: what they can do about it, nothing of our insides. */
-function toClientError(error: Error, machineId: string): Error {
+export function toClientError(error: Error, machineId: string): Error {
   if (error instanceof OstlerError) return error;
   if (!(error instanceof WorkerCommandError)) return error;
   const metadata = { machine: machineId };

@@ -1,33 +1,26 @@
 /**
- * Machines as durable actors: wakes them on use, keeps a bounded number awake, snapshots, forks, restores,
- * hibernates, re-executes. The only place that knows which machine is where.
+ * Machines as durable actors: wakes them on use, snapshots, restores, hibernates, re-executes. Who is in memory when
+ * is decided in residency.ts; here is how they come and go, and which worker has them.
  *
  * Must hold: at most one HostedMachine per id is in use; what it needs to come back is in the store before
  * any client hears of it (see gate.ts); a machine that nobody uses can leave memory at any time.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import { cancelled, notFound, resourceExhausted, unavailable } from "../errors.ts";
-import type { MachineRow, SnapshotRow, Store } from "../store/types.ts";
+import { cancelled, notFound, OstlerError, unavailable } from "../errors.ts";
+import { type MachineRow, MissingReferenceError, type SnapshotRow, type Store } from "../store/types.ts";
 import { BatchQueue, type ReplayBatch } from "./feeds.ts";
-import { HostedMachine } from "./hosted.ts";
+import { HostedMachine, toClientError } from "./hosted.ts";
 import { Pool, type PooledWorker, type PoolListener, WorkerCommandError } from "./pool.ts";
 import type { Captured, Command, Execution, ExecutionResult, Route, StoredEntry, WorkerMessage } from "./protocol.ts";
+import { Residency, type ResidencyOptions } from "./residency.ts";
 
-export interface HostingOptions {
+export interface HostingOptions extends ResidencyOptions {
   workers: number;
-  /** Machines in memory at once. */
-  maxResident: number;
-  /** A machine that is idle or paused and unused for so long hibernates. */
-  hibernateAfterMs: number;
-  /** Called with what went wrong in the background. */
-  onError(error: unknown, machineId: string): void;
 }
 
 /** A seek point is laid when a machine has gone this far since the last one. */
 const SNAPSHOT_EVERY_INSTRUCTIONS = 2_000_000_000;
 const SNAPSHOT_EVERY_ENTRIES = 2_000;
 const JOURNAL_PAGE = 1_000;
-const SWEEP_EVERY_MS = 1_000;
 const BLOBS_PER_PUT = 2_000;
 
 /** A stretch of a machine's past. */
@@ -48,13 +41,10 @@ export class Hosting {
   readonly #options: HostingOptions;
   readonly #configOf: ConfigOf;
   readonly #pool: Pool;
-  readonly #awake = new Map<string, Promise<HostedMachine>>();
-  /** The same machines once they are loaded; what the pool's messages are routed by. */
-  readonly #hosted = new Map<string, HostedMachine>();
+  readonly #residency: Residency;
+  /** What is in a worker, by the name that it has there. */
+  readonly #lives = new Map<string, HostedMachine>();
   readonly #replays = new Map<string, BatchQueue>();
-  /** Machines that are being taken down: a new use waits for it. */
-  readonly #leaving = new Map<string, Promise<void>>();
-  readonly #stopped = new AbortController();
   #nextJob = 1;
 
   constructor(store: Store, options: HostingOptions, configOf: ConfigOf) {
@@ -66,40 +56,21 @@ export class Hosting {
       lost: (worker, why) => this.#lost(worker, why),
     };
     this.#pool = new Pool(options.workers, store.blobs, listener);
-    void this.#sweep();
+    this.#residency = new Residency(options, {
+      wake: (machineId) => this.#wake(machineId),
+      save: (machine) => this.#save(machine),
+      release: (machine) => this.#release(machine),
+    });
   }
 
   /** The machine, awake. Throws NOT_FOUND when there is none. */
-  async use(machineId: string): Promise<HostedMachine> {
-    if (this.#stopped.signal.aborted)
-      throw unavailable("SHUTTING_DOWN", "the server is shutting down; try again soon", 2_000);
-    await this.#leaving.get(machineId);
-    const known = this.#awake.get(machineId);
-    if (known !== undefined) {
-      const machine = await known;
-      if (machine.broken === null) {
-        machine.lastUsedAt = Date.now();
-        return machine;
-      }
-      if (this.#awake.get(machineId) === known) this.#forget(machine);
-      return this.use(machineId);
-    }
-    const waking = this.#wake(machineId);
-    this.#awake.set(machineId, waking);
-    waking.catch(() => {
-      if (this.#awake.get(machineId) === waking) this.#awake.delete(machineId);
-    });
-    return waking;
-  }
-
-  isResident(machineId: string): boolean {
-    return this.#hosted.has(machineId);
+  use(machineId: string): Promise<HostedMachine> {
+    return this.#residency.use(machineId);
   }
 
   /** What clients may know of a machine without waking it. */
   peek(machineId: string): HostedMachine | undefined {
-    const machine = this.#hosted.get(machineId);
-    return machine?.broken === null ? machine : undefined;
+    return this.#residency.peek(machineId);
   }
 
   async snapshot(
@@ -110,20 +81,23 @@ export class Hosting {
   }
 
   /** Takes the machine back to a snapshot; what came after it is dropped. */
-  async restore(machineId: string, snapshot: SnapshotRow): Promise<MachineRow> {
-    const machine = await this.use(machineId);
-    return this.#takeDown(machine, () => this.#store.machines.rewind(machineId, machine.row.epoch, snapshot));
+  restore(machineId: string, snapshot: SnapshotRow): Promise<MachineRow> {
+    return this.#residency.vacate(machineId, async () => {
+      const row = await this.#store.machines.acquire(machineId);
+      if (row === null) throw notFound("machine", machineId);
+      return this.#store.machines.rewind(machineId, row.epoch, snapshot).catch((error: unknown) => {
+        throw error instanceof MissingReferenceError ? notFound("snapshot", snapshot.id) : error;
+      });
+    });
   }
 
-  async hibernate(machineId: string): Promise<void> {
-    const machine = this.peek(machineId);
-    if (machine !== undefined) await this.#hibernate(machine);
+  /** Resolves when it is not in memory any more. */
+  hibernate(machineId: string): Promise<void> {
+    return this.#residency.hibernate(machineId);
   }
 
-  async delete(machineId: string): Promise<boolean> {
-    const machine = this.peek(machineId);
-    const remove = () => this.#store.machines.delete(machineId);
-    return machine === undefined ? remove() : this.#takeDown(machine, remove);
+  delete(machineId: string): Promise<boolean> {
+    return this.#residency.vacate(machineId, () => this.#store.machines.delete(machineId));
   }
 
   /**
@@ -131,12 +105,9 @@ export class Hosting {
    * Records from before `fromInstructions` may be among them: seek points do not fall where clients ask.
    */
   async *replay(machineId: string, stretch: Stretch, signal: AbortSignal): AsyncGenerator<ReplayBatch> {
-    const row = await this.#store.machines.get(machineId);
-    if (row === null) throw notFound("machine", machineId);
     // What happens at an instruction count belongs to the instruction that reaches it.
     const fromInstructions = Math.max(0, stretch.fromInstructions - 1);
-    const start = { instructions: fromInstructions, traceSequence: stretch.fromSequence };
-    const route = await this.#routeOf(row, start, stretch);
+    const route = await this.#pastRoute(machineId, fromInstructions, stretch);
     const job = `replay-${this.#nextJob++}`;
     const worker = this.#pool.place();
     const batches = new BatchQueue(() => void worker.send({ kind: "credit", job }).catch(() => {}));
@@ -151,7 +122,7 @@ export class Hosting {
     );
     done.then(
       () => batches.end(null),
-      (error) => batches.end(error),
+      (error) => batches.end(toClientError(error, machineId)),
     );
     try {
       yield* batches.drain();
@@ -174,7 +145,7 @@ export class Hosting {
     do {
       const page = await this.#store.machines.list({ ...query, pageToken });
       for (const row of page.items) {
-        if (this.#stopped.signal.aborted || this.#awake.size >= this.#options.maxResident / 2) return;
+        if (this.#residency.isClosed || this.#residency.occupied >= this.#options.maxResident / 2) return;
         await this.use(row.id).catch((error) => this.#options.onError(error, row.id));
       }
       pageToken = page.nextPageToken;
@@ -182,13 +153,8 @@ export class Hosting {
   }
 
   /** Stops taking work and puts every machine away. */
-  async close(): Promise<void> {
-    this.#stopped.abort();
-    const machines = [...this.#hosted.values()];
-    await Promise.all(
-      machines.map((machine) => this.#hibernate(machine).catch((error) => this.#options.onError(error, machine.id))),
-    );
-    await this.#pool.close();
+  close(): Promise<void> {
+    return this.#residency.close(() => this.#pool.close());
   }
 
   async #job(worker: PooledWorker, job: string, command: Command, signal: AbortSignal): Promise<unknown> {
@@ -209,7 +175,6 @@ export class Hosting {
   }
 
   async #wake(machineId: string): Promise<HostedMachine> {
-    await this.#makeRoom();
     const row = await this.#store.machines.acquire(machineId);
     if (row === null) throw notFound("machine", machineId);
     const newest = { instructions: Number.MAX_SAFE_INTEGER, traceSequence: Number.MAX_SAFE_INTEGER };
@@ -217,15 +182,49 @@ export class Hosting {
     const route = await this.#routeOf(row, newest, { throughEntry: row.lastSequence, end });
     const worker = this.#pool.place();
     const started = { sequence: route.sequence, instructions: route.start };
-    const machine = new HostedMachine(this.#store, row, worker, started);
-    worker.machines.add(machineId);
-    this.#hosted.set(machineId, machine);
+    const machine = new HostedMachine(this.#store, row, worker, started, () => this.#broke(machine));
+    worker.machines.add(machine.life);
+    this.#lives.set(machine.life, machine);
     try {
       await machine.load(route);
       return machine;
     } catch (error) {
-      this.#forget(machine);
+      await this.#release(machine);
       throw error;
+    }
+  }
+
+  /** Snapshots it if it has moved since the last, so that it need not walk far when it comes back. */
+  async #save(machine: HostedMachine): Promise<void> {
+    const { sequence, summary } = machine.visible;
+    const moved =
+      sequence > machine.snapshotAt.sequence || summary.position.instructions > machine.snapshotAt.instructions;
+    if (moved || machine.row.lastSequence === 0) await this.#captureAutomatic(machine);
+  }
+
+  async #release(machine: HostedMachine): Promise<void> {
+    // Snapshots under way are let through; those asked for behind them are refused, but may be writing already.
+    await machine.capturing;
+    machine.fail(unavailable("MACHINE_MOVED", "the machine was put away; try again", 100));
+    await machine.capturing;
+    await machine.worker.send({ kind: "unload", machine: machine.life }).catch(() => {});
+    machine.worker.machines.delete(machine.life);
+    this.#lives.delete(machine.life);
+  }
+
+  #broke(machine: HostedMachine): void {
+    if (!(machine.broken instanceof OstlerError)) this.#options.onError(machine.broken, machine.id);
+    this.#residency.discard(machine);
+  }
+
+  /** A stretch's route. Read again if the machine was rewound meanwhile: row and journal must fit each other. */
+  async #pastRoute(machineId: string, fromInstructions: number, stretch: Stretch): Promise<Route> {
+    const start = { instructions: fromInstructions, traceSequence: stretch.fromSequence };
+    for (;;) {
+      const row = await this.#store.machines.get(machineId);
+      if (row === null) throw notFound("machine", machineId);
+      const route = await this.#routeOf(row, start, stretch);
+      if ((await this.#store.machines.get(machineId))?.epoch === row.epoch) return route;
     }
   }
 
@@ -264,54 +263,6 @@ export class Hosting {
   async #originOf(row: MachineRow): Promise<SnapshotRow | null> {
     if (row.originSnapshotId === null) return null;
     return this.#store.snapshots.get(row.originSnapshotId);
-  }
-
-  /** Keeps the number of machines in memory below the limit, or says that it cannot. */
-  async #makeRoom(): Promise<void> {
-    while (this.#awake.size > this.#options.maxResident) {
-      const candidates = [...this.#hosted.values()].filter((machine) => this.#isAtRest(machine));
-      const oldest = candidates.sort((a, b) => a.lastUsedAt - b.lastUsedAt)[0];
-      if (oldest === undefined) {
-        throw resourceExhausted(
-          "TOO_MANY_ACTIVE_MACHINES",
-          `${this.#options.maxResident} machines are active already`,
-          2_000,
-        );
-      }
-      await this.#hibernate(oldest);
-    }
-  }
-
-  #isAtRest(machine: HostedMachine): boolean {
-    return (
-      machine.users === 0 && machine.broken === null && machine.loaded && machine.visible.summary.run !== "running"
-    );
-  }
-
-  async #hibernate(machine: HostedMachine): Promise<void> {
-    await this.#takeDown(machine, async () => {
-      const { sequence, summary } = machine.visible;
-      const moved =
-        sequence > machine.snapshotAt.sequence || summary.position.instructions > machine.snapshotAt.instructions;
-      if (moved || machine.row.lastSequence === 0) await this.#captureAutomatic(machine);
-    });
-  }
-
-  /** Lets nobody use the machine while `work` is done, then unloads it. */
-  async #takeDown<T>(machine: HostedMachine, work: () => Promise<T>): Promise<T> {
-    const { promise: left, resolve } = Promise.withResolvers<void>();
-    this.#leaving.set(machine.id, left);
-    try {
-      // A snapshot under way must not be recorded after the machine's history was changed under it.
-      await machine.capturing;
-      return await work();
-    } finally {
-      this.#forget(machine);
-      machine.fail(unavailable("MACHINE_MOVED", "the machine was put away; try again", 100));
-      await machine.worker.send({ kind: "unload", machine: machine.id }).catch(() => {});
-      this.#leaving.delete(machine.id);
-      resolve();
-    }
   }
 
   #captureAutomatic(machine: HostedMachine): Promise<SnapshotRow> {
@@ -373,17 +324,16 @@ export class Hosting {
     if (message.kind === "replayBatch") {
       this.#replays.get(message.job)?.push({ trace: message.trace, instructions: message.instructions });
     } else if (message.kind === "lost") {
-      this.#options.onError(new Error(message.error.message), message.machine);
-      this.#hosted.get(message.machine)?.fail(new WorkerCommandError(message.error.code, message.error.message));
+      this.#lives.get(message.machine)?.fail(new WorkerCommandError(message.error.code, message.error.message));
     } else if (message.machine !== null) {
       this.#receive(message, message.machine);
     }
   }
 
-  #receive(message: Extract<WorkerMessage, { kind: "reply" | "event" }>, machineId: string): void {
-    const machine = this.#hosted.get(machineId);
+  #receive(message: Extract<WorkerMessage, { kind: "reply" | "event" }>, life: string): void {
+    const machine = this.#lives.get(life);
     machine?.receive(message);
-    if (machine !== undefined && message.kind === "event") this.#seekPoint(machine, message.mark);
+    if (machine?.broken === null && message.kind === "event") this.#seekPoint(machine, message.mark);
   }
 
   /** Snapshots on the way bound how much a crash or a seek has to re-execute. */
@@ -394,39 +344,15 @@ export class Hosting {
       mark.sequence - sequence >= SNAPSHOT_EVERY_ENTRIES;
     if (!far) return;
     machine.snapshotAt = { sequence: mark.sequence, instructions: mark.summary.position.instructions };
-    this.#captureAutomatic(machine).catch((error) => this.#options.onError(error, machine.id));
+    this.#captureAutomatic(machine).catch((error) => {
+      // Of a machine that broke or was put away it is no loss, and told elsewhere.
+      if (machine.broken === null) this.#options.onError(error, machine.id);
+    });
   }
 
   #lost(worker: PooledWorker, why: Error): void {
-    for (const machineId of worker.machines) {
-      const machine = this.#hosted.get(machineId);
-      if (machine === undefined) continue;
-      this.#options.onError(new Error("its worker died", { cause: why }), machineId);
-      machine.fail(new WorkerCommandError("workerLost", "the worker died"));
-      this.#forget(machine);
-    }
-  }
-
-  #forget(machine: HostedMachine): void {
-    machine.worker.machines.delete(machine.id);
-    if (this.#hosted.get(machine.id) === machine) {
-      this.#hosted.delete(machine.id);
-      this.#awake.delete(machine.id);
-    }
-  }
-
-  /** Puts away machines that nobody uses. */
-  async #sweep(): Promise<void> {
-    const { signal } = this.#stopped;
-    while (!signal.aborted) {
-      await sleep(SWEEP_EVERY_MS, undefined, { signal, ref: false }).catch(() => {});
-      const before = Date.now() - this.#options.hibernateAfterMs;
-      for (const machine of this.#hosted.values()) {
-        if (signal.aborted) return;
-        if (machine.lastUsedAt > before || !this.#isAtRest(machine)) continue;
-        await this.#hibernate(machine).catch((error) => this.#options.onError(error, machine.id));
-      }
-    }
+    for (const life of worker.machines)
+      this.#lives.get(life)?.fail(new WorkerCommandError("workerLost", "its worker died", { cause: why }));
   }
 }
 

@@ -13,8 +13,8 @@ type Unsolicited = Exclude<WorkerMessage, { kind: "reply" } | { kind: "failed" }
 /** A command that a worker could not carry out. */
 export class WorkerCommandError extends Error {
   readonly code: WorkerFailure["code"] | "workerLost";
-  constructor(code: WorkerFailure["code"] | "workerLost", message: string) {
-    super(message);
+  constructor(code: WorkerFailure["code"] | "workerLost", message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
   }
 }
@@ -39,7 +39,7 @@ export class PooledWorker {
   #nextId = 1;
   #closing = false;
   alive = true;
-  /** Machines placed here. */
+  /** Lives of machines placed here. */
   readonly machines = new Set<string>();
   /** Commands under way that are no machine's (replays, executions). */
   jobs = 0;

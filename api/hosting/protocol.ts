@@ -44,6 +44,10 @@ export interface Route {
 /** Batches of a replay that may be on their way at once. */
 export const REPLAY_WINDOW = 8;
 
+/**
+ * `machine` names one life of a machine, from its load to its unload: what a worker still says of an earlier life must
+ * not be taken for news of the present one.
+ */
 export type Command =
   | { kind: "load"; machine: string; route: Route }
   | { kind: "unload"; machine: string }

@@ -50,7 +50,7 @@ const PROGRESS_EVERY_MS = 1_000;
 /** The machine as clients may know it now: from memory when it is awake, else from the store. */
 export function toMachine(deps: Deps, row: MachineRow): MessageInitShape<typeof MachineSchema> {
   const awake = deps.hosting.peek(row.id);
-  const visible = awake?.loaded ? awake.visible : null;
+  const visible = awake?.visible ?? null;
   const status = visible?.summary ?? row.status;
   return {
     machineId: row.id,
@@ -112,8 +112,7 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
 
     async getMachine({ machineId }, context) {
       const awake = deps.hosting.peek(machineId);
-      if (awake?.loaded && awake.visible.summary.run === "running")
-        await awake.query({ kind: "summary" }).catch(() => {});
+      if (awake?.visible.summary.run === "running") await awake.query({ kind: "summary" }).catch(() => {});
       return { machine: toMachine(deps, await machineRow(deps, context, machineId)) };
     },
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
+import { OstlerError } from "../../api/errors.ts";
 import { Hosting, type HostingOptions, newId } from "../../api/hosting/hosting.ts";
 import { newMachineRow } from "../../api/services/machines.ts";
 import { configOfRow } from "../../api/services/spec.ts";
@@ -146,6 +147,17 @@ export const startOf = (path: string): Input => ({
   limits: { instructions: 0, memoryBytes: 0, outputBytes: 0 },
 });
 
+/** Where a test holds somebody up: `reached` when one has come to `stop`, who goes on when it is opened. */
+export function barrier(): { stop(): Promise<void>; reached: Promise<void>; open(): void } {
+  const reached = Promise.withResolvers<void>();
+  const opened = Promise.withResolvers<void>();
+  const stop = () => {
+    reached.resolve();
+    return opened.promise;
+  };
+  return { stop, reached: reached.promise, open: () => opened.resolve() };
+}
+
 /** Polls until it holds; fails after `patienceMs`. */
 export async function eventually(holds: () => boolean | Promise<boolean>, patienceMs = 20_000): Promise<void> {
   const deadline = Date.now() + patienceMs;
@@ -161,3 +173,9 @@ export const outcome = <T>(promise: Promise<T>): Promise<{ value: T } | { error:
     (value) => ({ value }),
     (error: Error) => ({ error }),
   );
+
+/** The reason of a typed error, the text of another, or "ok". */
+export function reasonOf(result: { value: unknown } | { error: Error }): string {
+  if (!("error" in result)) return "ok";
+  return result.error instanceof OstlerError ? result.error.reason : String(result.error);
+}

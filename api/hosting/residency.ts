@@ -1,0 +1,270 @@
+/**
+ * Which machines are in memory, and the order in which each comes and goes:
+ *
+ *     absent ──▶ waking ──▶ awake ◀──▶ leaving ──▶ absent
+ *
+ * Must hold:
+ * - what is asked for about one machine (wake, put away, restore, delete) is done one after the other, in that order;
+ * - no more than `maxResident` machines are anything but absent;
+ * - all who ask for a machine while it is on its way get the same wake;
+ * - putting a machine away waits for no other machine, so that those who wait for room cannot wait for each other.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { resourceExhausted, unavailable } from "../errors.ts";
+import { Bell } from "./feeds.ts";
+import type { HostedMachine } from "./hosted.ts";
+
+export interface ResidencyOptions {
+  /** Machines in memory at once. */
+  maxResident: number;
+  /** A machine that is idle or paused and unused for so long hibernates. */
+  hibernateAfterMs: number;
+  /** Called with what went wrong in the background. */
+  onError(error: unknown, machineId: string): void;
+}
+
+/** How machines come and go; when is decided here. */
+export interface Mover {
+  /** Brings it into a worker. If that fails nothing of it stays there. */
+  wake(machineId: string): Promise<HostedMachine>;
+  /** Makes it quick to bring back. */
+  save(machine: HostedMachine): Promise<void>;
+  /** Ends it for all who use it and frees its memory. Does not fail. */
+  release(machine: HostedMachine): Promise<void>;
+}
+
+const SWEEP_EVERY_MS = 1_000;
+
+class Place {
+  readonly machineId: string;
+  phase: "absent" | "waking" | "awake" | "leaving" = "absent";
+  /** Set while awake and while leaving. */
+  machine: HostedMachine | null = null;
+  readonly #onEmpty: () => void;
+  #tail: Promise<unknown> = Promise.resolve();
+  #steps = 0;
+  #waking: Promise<HostedMachine> | null = null;
+
+  constructor(machineId: string, onEmpty: () => void) {
+    this.machineId = machineId;
+    this.#onEmpty = onEmpty;
+  }
+
+  /** The machine, if it can be used at once. */
+  get usable(): HostedMachine | null {
+    return this.#steps === 0 && this.phase === "awake" && this.machine?.broken === null ? this.machine : null;
+  }
+
+  /** Runs it when everything that was asked for before has been done. */
+  step<T>(work: () => Promise<T>): Promise<T> {
+    this.#waking = null;
+    this.#steps += 1;
+    const done = this.#tail.then(work).finally(() => {
+      this.#steps -= 1;
+      if (this.#steps === 0 && this.phase === "absent") this.#onEmpty();
+    });
+    this.#tail = done.catch(() => {});
+    return done;
+  }
+
+  /** The same for a wake: shared by all who come before something else is asked for. */
+  wake(work: () => Promise<HostedMachine>): Promise<HostedMachine> {
+    if (this.#waking !== null) return this.#waking;
+    const waking = this.step(work).finally(() => {
+      if (this.#waking === waking) this.#waking = null;
+    });
+    this.#waking = waking;
+    return waking;
+  }
+}
+
+export class Residency {
+  readonly #options: ResidencyOptions;
+  readonly #mover: Mover;
+  readonly #stopped = new AbortController();
+  /** Of all machines that are in memory, or about which something was asked for. */
+  readonly #places = new Map<string, Place>();
+  /** Rung when a machine has left, or stays after all. */
+  readonly #departures = new Bell();
+
+  constructor(options: ResidencyOptions, mover: Mover) {
+    this.#options = options;
+    this.#mover = mover;
+    void this.#sweep();
+  }
+
+  get isClosed(): boolean {
+    return this.#stopped.signal.aborted;
+  }
+
+  /** Machines in memory, on their way in, or on their way out. */
+  get occupied(): number {
+    return this.#places.size - this.#inPhase("absent").length;
+  }
+
+  async use(machineId: string): Promise<HostedMachine> {
+    this.#assertOpen();
+    const place = this.#placeOf(machineId);
+    const machine = place.usable ?? (await place.wake(() => this.#wake(place)));
+    machine.lastUsedAt = Date.now();
+    return machine;
+  }
+
+  /** The machine, if it is awake and stays so for now. */
+  peek(machineId: string): HostedMachine | undefined {
+    const place = this.#places.get(machineId);
+    return place?.phase === "awake" && place.machine?.broken === null ? place.machine : undefined;
+  }
+
+  async hibernate(machineId: string): Promise<void> {
+    const place = this.#places.get(machineId);
+    await place?.step(() => this.#putAway(place, () => true));
+  }
+
+  /** Does it while the machine is not in memory. What is in memory goes unsaved; nobody else gets in meanwhile. */
+  vacate<T>(machineId: string, work: () => Promise<T>): Promise<T> {
+    const place = this.#placeOf(machineId);
+    return place.step(async () => {
+      if (place.machine !== null) await this.#leave(place, place.machine);
+      return work();
+    });
+  }
+
+  /** A machine that is broken is of no use to anybody, but its worker may still run it. */
+  discard(machine: HostedMachine): void {
+    const place = this.#places.get(machine.id);
+    if (place?.machine !== machine || place.phase !== "awake") return;
+    void place.step(async () => {
+      if (place.machine === machine) await this.#leave(place, machine);
+    });
+  }
+
+  /** Wakes no more machines, and puts away those that are awake. `kill` ends those that are still waking. */
+  async close(kill: () => Promise<void>): Promise<void> {
+    this.#stopped.abort();
+    const awake = [...this.#places.values()].filter(({ machine }) => machine !== null);
+    await Promise.all(awake.map((place) => this.#putAwayInBackground(place, () => true)));
+    await kill();
+    await Promise.all([...this.#places.keys()].map((machineId) => this.vacate(machineId, async () => {})));
+  }
+
+  async #wake(place: Place): Promise<HostedMachine> {
+    if (place.machine?.broken === null) return place.machine;
+    if (place.machine !== null) await this.#leave(place, place.machine);
+    await this.#takeRoom(place);
+    try {
+      this.#assertOpen();
+      const machine = await this.#mover.wake(place.machineId);
+      place.machine = machine;
+      place.phase = "awake";
+      machine.assertUsable();
+      return machine;
+    } catch (error) {
+      if (place.machine !== null) await this.#leave(place, place.machine);
+      else this.#setAbsent(place);
+      throw error;
+    }
+  }
+
+  /** Makes the place a waking one as soon as there is room for it, or says that there is none. */
+  async #takeRoom(place: Place): Promise<void> {
+    const tried = new Set<Place>();
+    while (this.occupied >= this.#options.maxResident) {
+      const oldest = this.#unused()
+        .filter((other) => !tried.has(other))
+        .sort((a, b) => a.machine!.lastUsedAt - b.machine!.lastUsedAt)[0];
+      if (oldest !== undefined) {
+        tried.add(oldest);
+        await this.#putAwayInBackground(oldest, isUnusedSinceSaved);
+      } else if (this.#inPhase("leaving").length > 0) {
+        await this.#departures.next(this.#stopped.signal);
+        this.#assertOpen();
+      } else {
+        throw noRoom(this.#options.maxResident);
+      }
+    }
+    place.phase = "waking";
+  }
+
+  #unused(): Place[] {
+    return this.#inPhase("awake").filter(({ usable }) => usable !== null && isAtRest(usable));
+  }
+
+  async #putAwayInBackground(place: Place, isDue: (machine: HostedMachine) => boolean): Promise<void> {
+    const put = place.step(() => this.#putAway(place, isDue));
+    await put.catch((error) => this.#options.onError(error, place.machineId));
+  }
+
+  /** `isDue` has the last word once the machine is saved: somebody may have come for it meanwhile. */
+  async #putAway(place: Place, isDue: (machine: HostedMachine) => boolean): Promise<void> {
+    const { machine } = place;
+    if (machine === null) return;
+    let stays = false;
+    place.phase = "leaving";
+    try {
+      if (machine.broken === null) await this.#mover.save(machine);
+      stays = machine.broken === null && !isDue(machine);
+    } finally {
+      if (!stays) await this.#leave(place, machine);
+    }
+    if (!stays) return;
+    place.phase = "awake";
+    this.#departures.ring();
+  }
+
+  async #leave(place: Place, machine: HostedMachine): Promise<void> {
+    place.phase = "leaving";
+    await this.#mover.release(machine);
+    this.#setAbsent(place);
+  }
+
+  #setAbsent(place: Place): void {
+    place.machine = null;
+    place.phase = "absent";
+    this.#departures.ring();
+  }
+
+  /** Puts away machines that nobody uses. */
+  async #sweep(): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      await sleep(SWEEP_EVERY_MS, undefined, { signal, ref: false }).catch(() => {});
+      const before = Date.now() - this.#options.hibernateAfterMs;
+      for (const place of this.#unused()) {
+        if (signal.aborted) return;
+        if (place.machine!.lastUsedAt <= before) await this.#putAwayInBackground(place, isUnusedSinceSaved);
+      }
+    }
+  }
+
+  #placeOf(machineId: string): Place {
+    const known = this.#places.get(machineId);
+    if (known !== undefined) return known;
+    const place = new Place(machineId, () => this.#places.delete(machineId));
+    this.#places.set(machineId, place);
+    return place;
+  }
+
+  #inPhase(phase: Place["phase"]): Place[] {
+    return [...this.#places.values()].filter((place) => place.phase === phase);
+  }
+
+  #assertOpen(): void {
+    if (this.isClosed) throw unavailable("SHUTTING_DOWN", "the server is shutting down; try again soon", 2_000);
+  }
+}
+
+function isAtRest({ users, broken, visible }: HostedMachine): boolean {
+  return users === 0 && broken === null && visible.summary.run !== "running";
+}
+
+const isUnusedSinceSaved = (machine: HostedMachine): boolean =>
+  isAtRest(machine) && machine.visible.sequence === machine.snapshotAt.sequence;
+
+const noRoom = (maxResident: number) =>
+  resourceExhausted(
+    "TOO_MANY_ACTIVE_MACHINES",
+    `All ${maxResident} places for active machines are taken by machines that run or are being used; ` +
+      "try again in a moment, or pause a machine that need not run.",
+    2_000,
+  );
