@@ -9,7 +9,7 @@
  * - all who ask for a machine while it is on its way get the same wake;
  * - putting a machine away waits for no other machine, so that those who wait for room cannot wait for each other.
  */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { resourceExhausted, unavailable } from "../errors.ts";
 import { Bell } from "./feeds.ts";
 import type { HostedMachine } from "./hosted.ts";
@@ -203,6 +203,8 @@ export class Residency {
     place.phase = "leaving";
     try {
       if (machine.broken === null) await this.#mover.save(machine);
+      // Who was just given it, or an answer of it, says the next word in this turn of the event loop.
+      await nextTurn();
       stays = machine.broken === null && !isDue(machine);
     } finally {
       if (!stays) await this.#leave(place, machine);

@@ -1,7 +1,13 @@
 /** What the store and the kernel's codec may throw, as clients should hear it. Everything unknown stays a fault of ours. */
-import { alreadyExists, dataLoss, invalid, unavailable } from "../errors.ts";
+import { alreadyExists, dataLoss, failedPrecondition, invalid, unavailable } from "../errors.ts";
 import { isResponseStream, type Operation } from "../operation.ts";
-import { AlreadyExistsError, CorruptBlobError, InvalidPageTokenError, StaleEpochError } from "../store/types.ts";
+import {
+  AlreadyExistsError,
+  CorruptBlobError,
+  InvalidPageTokenError,
+  MissingReferenceError,
+  StaleEpochError,
+} from "../store/types.ts";
 
 /** The same operation, its errors translated. */
 export function withKindErrors(operation: Operation): Operation {
@@ -36,6 +42,10 @@ function kind(error: unknown): unknown {
   if (error instanceof AlreadyExistsError) return alreadyExists("resource", error.message, { cause: error });
   if (error instanceof CorruptBlobError)
     return dataLoss("CONTENT_DAMAGED", `stored content ${error.hash} is damaged`, { cause: error });
+  if (error instanceof MissingReferenceError)
+    return failedPrecondition("REFERENCE_GONE", `${error.message}; it may have been deleted meanwhile`, {
+      cause: error,
+    });
   if (error instanceof StaleEpochError)
     return unavailable("MACHINE_MOVED", "the machine was taken elsewhere; try again", 200, { cause: error });
   return error;

@@ -96,6 +96,22 @@ test("a machine that is used while it is being saved stays, and the other is tol
   expect(await bench.hosting.use(first)).toBe(machine);
 });
 
+test("a machine that somebody was just given is not put away before the first word", async () => {
+  bench = await startHosting({ maxResident: 1 });
+  const [first, second] = (await machines(2)) as [string, string];
+  await (await bench.hosting.use(first)).apply(typed("x"));
+  await bench.hosting.hibernate(first);
+  await bench.hosting.use(first);
+  const other = outcome(bench.hosting.use(second));
+  const applied = bench.hosting.use(first).then(async (machine) => {
+    // A service has awaits of its own on the way, none of which leaves the turn.
+    for (let i = 0; i < 20; i++) await null;
+    return machine.apply(typed("y"));
+  });
+  expect(reasonOf(await outcome(applied))).toBe("ok");
+  expect(reasonOf(await other)).toBe("TOO_MANY_ACTIVE_MACHINES");
+});
+
 test.skipIf(!hasCompiler)("machines that run are not put away: the next one is told what to do", async () => {
   bench = await startHosting({ maxResident: 1 });
   const busy = await bench.machine({ "/bin/spin": compileC(sources.spin) });
