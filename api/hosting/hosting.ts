@@ -314,7 +314,7 @@ export class Hosting {
       }
     } catch (error) {
       // The worker takes these pages for stored; only a machine that is loaded anew knows better.
-      machine.fail(new WorkerCommandError("workerLost", "a snapshot could not be stored"));
+      machine.fail(new WorkerCommandError("workerLost", "a snapshot could not be stored", { cause: error }));
       throw error;
     }
     return newBytes;

@@ -10,7 +10,7 @@
  * - putting a machine away waits for no other machine, so that those who wait for room cannot wait for each other.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import { resourceExhausted, unavailable } from "../errors.ts";
+import { OstlerError, resourceExhausted, unavailable } from "../errors.ts";
 import { Bell } from "./feeds.ts";
 import type { HostedMachine } from "./hosted.ts";
 
@@ -192,7 +192,10 @@ export class Residency {
 
   async #putAwayInBackground(place: Place, isDue: (machine: HostedMachine) => boolean): Promise<void> {
     const put = place.step(() => this.#putAway(place, isDue));
-    await put.catch((error) => this.#options.onError(error, place.machineId));
+    await put.catch((error) => {
+      // A typed error says only that the machine broke meanwhile, which is told where it did.
+      if (!(error instanceof OstlerError)) this.#options.onError(error, place.machineId);
+    });
   }
 
   /** `isDue` has the last word once the machine is saved: somebody may have come for it meanwhile. */
