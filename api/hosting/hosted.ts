@@ -104,7 +104,7 @@ export class HostedMachine {
   }
 
   async load(route: Extract<Command, { kind: "load" }>["route"]): Promise<void> {
-    await this.#send({ kind: "load", route });
+    await this.#send({ kind: "load", route, paused: this.row.status.run === "paused" });
     await this.#endOrphanedCalls();
   }
 

@@ -49,7 +49,11 @@ export const REPLAY_WINDOW = 8;
  * not be taken for news of the present one.
  */
 export type Command =
-  | { kind: "load"; machine: string; route: Route }
+  /**
+   * `paused`: clients were told that it is paused. One that comes from a snapshot of a running machine is not; the
+   * pause is then an entry like any other, before the machine executes anything.
+   */
+  | { kind: "load"; machine: string; route: Route; paused: boolean }
   | { kind: "unload"; machine: string }
   | { kind: "apply"; machine: string; input: Input }
   | { kind: "query"; machine: string; query: Query }

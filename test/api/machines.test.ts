@@ -289,6 +289,23 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       expect(inUse).toMatchObject({ code: "FAILED_PRECONDITION", reason: "SNAPSHOT_IN_USE" });
     });
 
+    test("what is forked or restored from a running machine is paused, and stays so while it is looked at", async () => {
+      const machineId = await makeMachine(client);
+      await start(client, machineId, sources.spin);
+      const { snapshot } = await client.call(SnapshotService, "createSnapshot", { machineId });
+      const { snapshotId, position } = snapshot!;
+      const { machine: fork } = await client.call(SnapshotService, "forkMachine", { snapshotId });
+      await client.call(SnapshotService, "restoreMachine", { machineId, snapshotId });
+      for (const id of [fork!.machineId, machineId]) {
+        await client.call(TaskService, "listTasks", { machineId: id });
+        await consoleText(client, id);
+        const { machine } = await client.call(MachineService, "getMachine", { machineId: id });
+        expect(machine).toMatchObject({ runState: RunState.PAUSED, position });
+        const stepped = await client.call(MachineService, "stepMachine", { machineId: id, instructions: 5n });
+        expect(stepped.machine?.position?.instructions).toBe(position!.instructions + 5n);
+      }
+    });
+
     test("hibernation is not to be seen, but in the residency", async () => {
       const machineId = await makeMachine(client);
       await start(client, machineId, sources.echo);

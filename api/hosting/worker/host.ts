@@ -120,7 +120,7 @@ export class WorkerHost {
   #perform(command: Work): unknown {
     switch (command.kind) {
       case "load":
-        return this.#load(command.machine, command.route);
+        return this.#load(command);
       case "unload":
         this.#slots.delete(command.machine);
         return null;
@@ -151,10 +151,12 @@ export class WorkerHost {
     return slot;
   }
 
-  async #load(machine: string, route: Route): Promise<null> {
+  async #load({ machine, route, paused }: Extract<Command, { kind: "load" }>): Promise<null> {
     const resident = await this.#walk(route, async () => SLICE_INSTRUCTIONS);
     // What happened on the way was seen before; only what comes after it is news.
     resident.mark();
+    const { run } = resident.machine.summary();
+    if (paused && (run === "running" || run === "idle")) resident.apply({ kind: "pause" });
     this.#slots.set(machine, { resident, traceMask: 0, runnable: true, lastReport: 0 });
     return null;
   }
