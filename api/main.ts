@@ -5,8 +5,9 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { createFirstAdmin } from "./auth/identity.ts";
 import { ConfigError, readConfig, type ServerConfig } from "./config.ts";
-import { createServer } from "./server.ts";
+import { createServer, type OstlerServer } from "./server.ts";
 import { DataDirectoryBusyError, openStore, SchemaTooNewError } from "./store/index.ts";
+import type { Store } from "./store/types.ts";
 
 const KEY_FILE = "admin.key";
 const PID_FILE = "server.pid";
@@ -23,25 +24,25 @@ export interface RunningServer {
 export async function serve(config: ServerConfig): Promise<RunningServer> {
   const store = await openStore({ dataDir: config.dataDir });
   const pidFile = join(config.dataDir, PID_FILE);
+  let server: OstlerServer | null = null;
   try {
     const adminKey = await createFirstAdmin(store);
     if (adminKey !== null) writeKeyFile(config.dataDir, adminKey);
     writeFileSync(pidFile, `${process.pid}\n`);
-    const server = await createServer(store, config);
+    server = await createServer(store, config);
     const addresses = await server.listen();
-    return {
-      ...addresses,
-      adminKey,
-      async close() {
-        await server.close();
-        await store.close();
-        rmSync(pidFile, { force: true });
-      },
-    };
+    return { ...addresses, adminKey, close: () => shutDown(server, store, pidFile) };
   } catch (error) {
-    await store.close();
+    // Threads and sockets that were there already would keep the process alive.
+    await shutDown(server, store, pidFile);
     throw error;
   }
+}
+
+async function shutDown(server: OstlerServer | null, store: Store, pidFile: string): Promise<void> {
+  await server?.close();
+  await store.close();
+  rmSync(pidFile, { force: true });
 }
 
 /** For the command line on the same machine; readable by the server's user only. */
@@ -87,8 +88,12 @@ function startError(error: unknown): string {
   const known =
     error instanceof ConfigError || error instanceof DataDirectoryBusyError || error instanceof SchemaTooNewError;
   if (known) return error.message;
-  const { code, port } = error as NodeJS.ErrnoException & { port?: number };
-  if (code === "EADDRINUSE") return `port ${port ?? ""} is taken; set OSTLER_HTTP_PORT or OSTLER_GRPC_PORT to another`;
+  // Both transports say it in these words, one of them in a sentence of its own.
+  const listening = /\b(EADDRINUSE|EACCES|EADDRNOTAVAIL)\b[^\d]*(\S+?):(\d+)\b/.exec(String(error));
+  if (listening?.[1] === "EADDRINUSE")
+    return `port ${listening[3]} is taken; set OSTLER_HTTP_PORT or OSTLER_GRPC_PORT to another`;
+  if (listening !== null)
+    return `cannot listen at ${listening[2]}:${listening[3]} (${listening[1]}); set OSTLER_HOST, OSTLER_HTTP_PORT or OSTLER_GRPC_PORT to what this machine permits`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { UsageError } from "./failure.ts";
 
 export const DEFAULT_SERVER = "127.0.0.1:50051";
 const KEY_FILE = "admin.key";
@@ -24,6 +25,9 @@ export interface Access {
 export function resolveAccess(options: AccessOptions, environment: NodeJS.ProcessEnv): Access {
   const address = options.server ?? (environment["OSTLER_SERVER"] || DEFAULT_SERVER);
   if (options.key !== undefined) return { address, key: options.key, keySource: "--key" };
+  // What was to be a key and came out empty must not make somebody the administrator.
+  if (environment["OSTLER_KEY"]?.trim() === "")
+    throw new UsageError("OSTLER_KEY is set but empty; give it a key, or unset it to use the key file");
   if (environment["OSTLER_KEY"]) return { address, key: environment["OSTLER_KEY"], keySource: "OSTLER_KEY" };
   const file = options.keyFile ?? environment["OSTLER_KEY_FILE"];
   if (file) return { address, key: readKey(file, true), keySource: file };

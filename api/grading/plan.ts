@@ -88,12 +88,30 @@ export function checkSpec(spec: AssignmentSpec): void {
   if (/^\.{1,2}$/.test(spec.programName))
     throw invalid("spec.program_name", 'must be a file name, for example "submission"');
   checkCompileOptions(spec.compile?.options ?? [], "spec.compile.options");
-  for (const [index, test] of spec.tests.entries()) checkTest(test, `spec.tests[${index}]`);
+  const names = new Set<string>();
+  for (const [index, test] of spec.tests.entries()) {
+    const field = `spec.tests[${index}]`;
+    if (names.has(test.name))
+      throw invalid(`${field}.name`, `${JSON.stringify(test.name)} is the name of another test`);
+    names.add(test.name);
+    checkTest(test, field);
+  }
 }
+
+/** With less a program cannot even be loaded, and every submission would fail. */
+const LEAST_MEMORY_BYTES = 1_048_576n;
 
 function checkTest(test: AssignmentTest, field: string): void {
   const nul = test.arguments.findIndex((argument) => argument.includes("\0"));
   if (nul >= 0) throw invalid(`${field}.arguments[${nul}]`, "must not contain a NUL character");
+  if (test.standardInput.length > 0 && test.standardInputText !== "")
+    throw invalid(`${field}.standard_input_text`, "must be empty when standard_input is given; give one of the two");
+  const memoryBytes = test.limits?.memoryBytes ?? 0n;
+  if (memoryBytes > 0n && memoryBytes < LEAST_MEMORY_BYTES)
+    throw invalid(
+      `${field}.limits.memory_bytes`,
+      `must be at least ${LEAST_MEMORY_BYTES}, or 0 for the machine's memory`,
+    );
   for (const [index, { check }] of test.checks.entries()) {
     const at = `${field}.checks[${index}]`;
     if (check.case === "outputRegex") checkPattern(check.value, `${at}.output_regex`);

@@ -115,12 +115,13 @@ export async function forkFrom(
   fields: { id: string; ownerId: string; displayName: string; labels: Record<string, string> },
 ): Promise<MachineRow> {
   const parent = await deps.store.machines.get(snapshot.machineId);
-  if (parent === null)
+  const spec = snapshot.spec ?? parent?.spec;
+  if (spec === undefined)
     throw failedPrecondition(
       "PARENT_DELETED",
-      `Machine ${snapshot.machineId} of snapshot ${snapshot.id} was deleted, and its spec with it.`,
+      `Machine ${snapshot.machineId} of snapshot ${snapshot.id} was deleted by an earlier release, and its spec with it.`,
     );
-  const bare = newMachineRow(fields.id, fields.ownerId, fields, parent.spec);
+  const bare = newMachineRow(fields.id, fields.ownerId, fields, spec);
   const row = await deps.store.machines.create({
     ...bare,
     originSnapshotId: snapshot.id,
@@ -130,9 +131,11 @@ export async function forkFrom(
       run: "paused",
       reason: `forked from ${snapshot.id}`,
       consoleLength: snapshot.consoleLength,
-      taskCount: parent.status.taskCount,
+      taskCount: parent?.status.taskCount ?? 0,
     },
   });
-  await deps.store.machines.copyConsole(parent.id, row.id, snapshot.consoleLength, FORKED_CONSOLE_BYTES);
+  // The console went with its machine.
+  if (parent !== null)
+    await deps.store.machines.copyConsole(parent.id, row.id, snapshot.consoleLength, FORKED_CONSOLE_BYTES);
   return row;
 }

@@ -1,8 +1,8 @@
 /** Machine specs: from the wire to the kernel's config, with the defaults that the proto files name. */
 import { create, fromBinary } from "@bufbuild/protobuf";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { MachineConfig } from "../../kernel/index.ts";
-import { type MachineSpec, MachineSpecSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
+import { MachineLimitsSchema, type MachineSpec, MachineSpecSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { invalid } from "../errors.ts";
 import type { MachineRow, Store } from "../store/types.ts";
 
@@ -12,7 +12,10 @@ const DEFAULT_EPOCH = Date.UTC(2026, 0, 1);
 const DEFAULT_FILE_MODE = 0o755;
 const DEFAULT_ENVIRONMENT = ["PATH=/bin", "HOME=/", "LANG=C"];
 
-/** Fills in what the server knows (sizes of files) and checks what only it can check. */
+/**
+ * Fills in what the server knows (sizes of files) and checks what only it can check. Defaults are written down, too:
+ * a machine is what its spec says, also for a later release with others.
+ */
 export async function completeSpec(
   store: Store,
   ownerId: string,
@@ -34,7 +37,21 @@ export async function completeSpec(
       );
     file.size = BigInt(program.size);
   }
-  return spec;
+  return withDefaults(spec);
+}
+
+function withDefaults(spec: MachineSpec): MachineSpec {
+  const { memoryBytes, quantumInstructions, realtimeEpochNs, hostname, environment, files, limits } = configOf(spec);
+  return create(MachineSpecSchema, {
+    ...spec,
+    memoryBytes: BigInt(memoryBytes),
+    quantumInstructions,
+    realtimeEpoch: timestampFromMs(Number(realtimeEpochNs / 1_000_000n)),
+    hostname,
+    environment: [...environment],
+    files: spec.files.map((file, index) => ({ ...file, mode: files[index]!.mode })),
+    limits: create(MachineLimitsSchema, limits),
+  });
 }
 
 export function configOf(spec: MachineSpec): MachineConfig {

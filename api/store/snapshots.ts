@@ -56,7 +56,7 @@ export const snapshotsIn = (database: Database): Snapshots => ({
 
 async function createSnapshot(
   queries: Queries,
-  row: Omit<SnapshotRow, "createdAt">,
+  row: Omit<SnapshotRow, "createdAt" | "spec">,
   epoch: number,
 ): Promise<SnapshotRow> {
   const machine = await queries.machine.findUnique({ where: { id: row.machineId } });
@@ -67,6 +67,7 @@ async function createSnapshot(
   const stored = await queries.snapshot.create({
     data: {
       ...rest,
+      spec: machine.spec,
       labels: labelsText(labels),
       root: hashBytes(root),
       instructions: at.instructions,
@@ -80,7 +81,7 @@ async function createSnapshot(
 
 /** A machine that came back from a snapshot which is ahead of its journal could never go on writing it. */
 function assertCommitted(
-  row: Omit<SnapshotRow, "createdAt">,
+  row: Omit<SnapshotRow, "createdAt" | "spec">,
   machine: { lastSequence: bigint; consoleLength: bigint },
 ): void {
   const { lastSequence, consoleLength } = machine;
@@ -106,4 +107,5 @@ export const snapshotRow = (row: StoredSnapshot): SnapshotRow => ({
   kind: row.kind as SnapshotRow["kind"],
   newBytes: Number(row.newBytes),
   totalBytes: Number(row.totalBytes),
+  spec: row.spec,
 });

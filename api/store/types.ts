@@ -128,6 +128,8 @@ export interface SnapshotRow {
   /** Bytes that this snapshot added to the store, and its whole size; for display. */
   newBytes: number;
   totalBytes: number;
+  /** Its machine's, for forks when the machine is gone; null where an old release did not keep it. */
+  spec: Bytes | null;
 }
 
 export interface ProgramRow {
@@ -226,7 +228,7 @@ export interface Snapshots {
    * Refused when the machine has been taken or rewound since `epoch`, or is gone (StaleEpochError): the state may be of
    * a future that was dropped. Refused also when it is ahead of what its machine has committed (JournalGapError).
    */
-  create(row: Omit<SnapshotRow, "createdAt">, epoch: number): Promise<SnapshotRow>;
+  create(row: Omit<SnapshotRow, "createdAt" | "spec">, epoch: number): Promise<SnapshotRow>;
   get(id: string): Promise<SnapshotRow | null>;
   list(
     query: PageQuery & { ownerId: string | null; machineId: string | null; kind: SnapshotRow["kind"] | null },

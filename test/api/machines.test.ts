@@ -70,6 +70,7 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     expect(found?.displayName).toBe("first");
     expect(found?.labels).toEqual({ course: "os" });
     expect(found?.position?.instructions).toBe(0n);
+    expect(found?.spec).toMatchObject({ memoryBytes: 67_108_864n, quantumInstructions: 100_000, hostname: "ostler" });
   });
 
   test("lists have pages, filters, and every machine once", async () => {
@@ -304,6 +305,21 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
         const stepped = await client.call(MachineService, "stepMachine", { machineId: id, instructions: 5n });
         expect(stepped.machine?.position?.instructions).toBe(position!.instructions + 5n);
       }
+    });
+
+    test("a snapshot outlives its machine: it can still be forked", async () => {
+      const machineId = await makeMachine(client);
+      await start(client, machineId, sources.echo);
+      await waitFor(client, { machineId, consoleContains: "ready" });
+      const { snapshot } = await client.call(SnapshotService, "createSnapshot", { machineId });
+      await client.call(MachineService, "deleteMachine", { machineId });
+      const { snapshotId } = snapshot!;
+      const { machine } = await client.call(SnapshotService, "forkMachine", { snapshotId });
+      const fork = machine!.machineId;
+      await client.call(MachineService, "runMachine", { machineId: fork });
+      await client.call(ConsoleService, "writeConsole", { machineId: fork, data: Buffer.from("on\n"), end: true });
+      await waitFor(client, { machineId: fork, consoleContains: "end" });
+      expect(await consoleText(client, fork)).toBe("got on\nend\n");
     });
 
     test("hibernation is not to be seen, but in the residency", async () => {

@@ -79,6 +79,11 @@ describe("the key", () => {
     expect(resolveAccess({}, { OSTLER_KEY: "b" }).key).toBe("b");
   });
 
+  it("is not the administrator's because the one that was meant is empty", () => {
+    expect(() => resolveAccess({}, { OSTLER_KEY: "" })).toThrow("OSTLER_KEY is set but empty");
+    expect(resolveAccess({ key: "a" }, { OSTLER_KEY: "" }).key).toBe("a");
+  });
+
   it("in the server's own file is never sent to another machine", () => {
     expect(resolveAccess({ server: "ostler.example.org:443", data: "." }, {}).key).toBeUndefined();
     expect(["127.0.0.1:1", "localhost:50051", "[::1]:50051", "http://127.0.0.1:80"].every(isLoopback)).toBe(true);

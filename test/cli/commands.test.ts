@@ -1,6 +1,6 @@
 /** The command line as a process, against a real server. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -31,11 +31,13 @@ interface Done {
   err: string;
 }
 
+const { OSTLER_KEY: _, ...environment } = process.env;
+
 function ostler(args: string[], input: string | null = null, env: Record<string, string> = {}): Promise<Done> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [cli, ...args], {
       cwd: work,
-      env: { ...process.env, OSTLER_SERVER: server.grpc, OSTLER_DATA: server.dataDir, OSTLER_KEY: "", ...env },
+      env: { ...environment, OSTLER_SERVER: server.grpc, OSTLER_DATA: server.dataDir, ...env },
       stdio: [input === null ? "ignore" : "pipe", "pipe", "pipe"],
     });
     let out = "";
@@ -50,6 +52,14 @@ function ostler(args: string[], input: string | null = null, env: Record<string,
 describe("a command", () => {
   it("finds the key that the server left on this machine", async () => {
     expect((await ostler(["user", "self"])).out).toContain("admin");
+  });
+
+  it("serve ends when a port is taken, says which, and leaves the data directory to the next", async () => {
+    const port = new URL(`http://${server.grpc}`).port;
+    const data = join(work, "second");
+    const taken = await ostler(["serve", "--http-port", "0", "--grpc-port", port, "--data", data]);
+    expect(taken).toMatchObject({ status: 1, err: expect.stringContaining(`port ${port} is taken`) });
+    expect(existsSync(join(data, "server.pid"))).toBe(false);
   });
 
   it("prints one JSON document with --json, as REST would", async () => {
@@ -264,7 +274,7 @@ describe.skipIf(!hasCompiler)("a run that is left alone", () => {
   const start = () =>
     spawn(process.execPath, [cli, "run", "flood.elf"], {
       cwd: work,
-      env: { ...process.env, OSTLER_SERVER: server.grpc, OSTLER_DATA: server.dataDir, OSTLER_KEY: "" },
+      env: { ...environment, OSTLER_SERVER: server.grpc, OSTLER_DATA: server.dataDir },
       stdio: ["ignore", "pipe", "ignore"],
     });
 

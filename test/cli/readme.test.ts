@@ -17,6 +17,9 @@ const blocks = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/```sh
   text!.trim(),
 );
 
+/** Somebody's own key is no part of it. */
+const { OSTLER_KEY: _, ...environment } = process.env;
+
 let work: string;
 let data: string;
 let ports: { http: number; grpc: number };
@@ -54,7 +57,7 @@ function shell(block: string): string {
     encoding: "utf8",
     timeout: BLOCK_MS,
     input: "",
-    env: { ...process.env, OSTLER_SERVER: `127.0.0.1:${ports.grpc}`, OSTLER_DATA: data, OSTLER_KEY: "", NO_COLOR: "1" },
+    env: { ...environment, OSTLER_SERVER: `127.0.0.1:${ports.grpc}`, OSTLER_DATA: data, NO_COLOR: "1" },
   });
   if (done.status !== 0)
     throw new Error(`status ${done.status} (${done.signal}) of\n${block}\n${done.stdout}\n${done.stderr}`);

@@ -331,6 +331,11 @@ describe("specs", () => {
     expect(wrong({ arguments: ["a\0b"] })).toThrow("spec.tests[0].arguments[0]");
     expect(wrong({}, { compile: { options: ["-fplugin=x"] } })).toThrow("spec.compile.options[0]");
     expect(wrong({}, { programName: ".." })).toThrow("spec.program_name");
+    const inputs = { standardInput: "YQ==", standardInputText: "a" };
+    expect(wrong(inputs)).toThrow("spec.tests[0].standard_input_text");
+    expect(wrong({ limits: { memoryBytes: "5" } })).toThrow("spec.tests[0].limits.memory_bytes");
+    const twice = { name: "t", checks: [{ exitCode: 0 }] };
+    expect(wrong({}, { tests: [twice, twice] })).toThrow("spec.tests[1].name");
     expect(wrong({})).not.toThrow();
   });
 

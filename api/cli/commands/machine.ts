@@ -227,11 +227,10 @@ const stepCommand = leaf("step <machine> [count]", "execute exactly so many inst
   "ostler machine step m-1234 1M",
 ]).action(
   action(async (session, [machineId, count]) => {
+    const instructions = BigInt(parseCount(count ?? "1"));
+    if (instructions === 0n) throw new UsageError("a step is of at least 1 instruction");
     const machines = await session.service(MachineService);
-    const answer = await machines.stepMachine(
-      { machineId: machineId!, instructions: BigInt(parseCount(count ?? "1")) },
-      { deadlineMs: 0 },
-    );
+    const answer = await machines.stepMachine({ machineId: machineId!, instructions }, { deadlineMs: 0 });
     session.out.message(
       StepMachineResponseSchema,
       answer,
