@@ -78,15 +78,15 @@ export class ContentCache {
   }
 
   now(hashes: readonly ContentHash[]): Bytes[] {
-    const missing = hashes.filter((hash) => !this.#entries.has(hash));
-    const fetched = this.#collect(missing, missing.length === 0 ? [] : this.#fetcher.now(missing));
-    return hashes.map((hash) => this.#take(hash, fetched));
+    const { held, missing } = this.#look(hashes);
+    if (missing.length > 0) this.#collect(held, missing, this.#fetcher.now(missing));
+    return this.#use(hashes, held);
   }
 
   async later(hashes: readonly ContentHash[]): Promise<Bytes[]> {
-    const missing = hashes.filter((hash) => !this.#entries.has(hash));
-    const fetched = this.#collect(missing, missing.length === 0 ? [] : await this.#fetcher.later(missing));
-    return hashes.map((hash) => this.#take(hash, fetched));
+    const { held, missing } = this.#look(hashes);
+    if (missing.length > 0) this.#collect(held, missing, await this.#fetcher.later(missing));
+    return this.#use(hashes, held);
   }
 
   /** Content that was made here and is about to be asked for again. */
@@ -97,21 +97,36 @@ export class ContentCache {
     this.#shrink();
   }
 
-  #collect(hashes: ContentHash[], blobs: (Bytes | null)[]): Map<ContentHash, Bytes> {
-    const fetched = new Map<ContentHash, Bytes>();
-    hashes.forEach((hash, index) => {
-      const data = blobs[index];
-      if (data) fetched.set(hash, data);
-    });
-    return fetched;
+  /**
+   * What is here is held from now on: by the time the rest has come, or has been put into the cache, it may have
+   * left the cache.
+   */
+  #look(hashes: readonly ContentHash[]): { held: Map<ContentHash, Bytes>; missing: ContentHash[] } {
+    const held = new Map<ContentHash, Bytes>();
+    const missing = new Set<ContentHash>();
+    for (const hash of hashes) {
+      const data = this.#entries.get(hash);
+      if (data === undefined) missing.add(hash);
+      else held.set(hash, data);
+    }
+    return { held, missing: [...missing] };
   }
 
-  #take(hash: ContentHash, fetched: Map<ContentHash, Bytes>): Bytes {
-    const data = this.#entries.get(hash) ?? fetched.get(hash);
-    if (data === undefined) throw new ContentMissingError(hash);
-    if (this.#entries.delete(hash)) this.#entries.set(hash, data);
-    else this.add(hash, data);
-    return data;
+  #collect(held: Map<ContentHash, Bytes>, missing: readonly ContentHash[], blobs: readonly (Bytes | null)[]): void {
+    for (const [index, hash] of missing.entries()) {
+      const data = blobs[index];
+      if (data) held.set(hash, data);
+    }
+  }
+
+  #use(hashes: readonly ContentHash[], held: ReadonlyMap<ContentHash, Bytes>): Bytes[] {
+    return hashes.map((hash) => {
+      const data = held.get(hash);
+      if (data === undefined) throw new ContentMissingError(hash);
+      if (this.#entries.delete(hash)) this.#entries.set(hash, data);
+      else this.add(hash, data);
+      return data;
+    });
   }
 
   #shrink(): void {
