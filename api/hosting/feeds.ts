@@ -7,44 +7,71 @@
 
 /** Console bytes kept in memory for followers that are up to date; older output is read from the store. */
 const CONSOLE_TAIL_BYTES = 64 * 1024;
-/** Packed trace bytes that one subscription may have waiting. */
+const SMALLEST_TAIL_BYTES = 1024;
+/** What one subscription may have waiting: packed trace bytes and ITEM_BYTES for each batch. */
 export const TRACE_QUEUE_BYTES = 8 * 1024 * 1024;
+/** What an item costs beside its bytes: many small ones must not slip through the limit. */
+const ITEM_BYTES = 256;
 
+/** The end of a console's output, in a ring: however small the parts are that it comes in, they cost their bytes. */
 export class ConsoleTail {
-  #parts: { offset: number; bytes: Uint8Array }[] = [];
-  #bytes = 0;
+  /** A byte at some console offset stands at that offset modulo the length. Grows while there is little output. */
+  #ring = new Uint8Array(0);
+  #start = 0;
+  #end = 0;
 
   add(offset: number, bytes: Uint8Array): void {
-    this.#parts.push({ offset, bytes });
-    this.#bytes += bytes.length;
-    while (this.#bytes > CONSOLE_TAIL_BYTES && this.#parts.length > 1) this.#bytes -= this.#parts.shift()!.bytes.length;
+    if (offset !== this.#end) this.#start = this.#end = offset;
+    // What would be overwritten at once is not written.
+    const kept = bytes.subarray(Math.max(0, bytes.length - CONSOLE_TAIL_BYTES));
+    this.#makeRoom(Math.min(CONSOLE_TAIL_BYTES, this.#end - this.#start + bytes.length));
+    this.#end = offset + bytes.length;
+    const at = (this.#end - kept.length) % this.#ring.length;
+    const first = kept.subarray(0, this.#ring.length - at);
+    this.#ring.set(first, at);
+    this.#ring.set(kept.subarray(first.length), 0);
+    this.#start = Math.max(this.#start, this.#end - this.#ring.length);
   }
 
   /** Bytes from exactly `offset` on, or null when the tail does not reach back so far. */
   from(offset: number, limit: number): Uint8Array | null {
-    const first = this.#parts.findIndex((part) => part.offset <= offset && offset < part.offset + part.bytes.length);
-    if (first < 0) return null;
-    const chosen: Uint8Array[] = [];
-    let room = limit;
-    for (const part of this.#parts.slice(first)) {
-      if (room === 0) break;
-      const skip = Math.max(0, offset - part.offset);
-      const bytes = part.bytes.subarray(skip, skip + room);
-      chosen.push(bytes);
-      room -= bytes.length;
-    }
-    return Buffer.concat(chosen);
+    if (offset < this.#start || offset >= this.#end) return null;
+    const length = Math.min(limit, this.#end - offset);
+    const at = offset % this.#ring.length;
+    const first = this.#ring.subarray(at, at + length);
+    return Buffer.concat([first, this.#ring.subarray(0, length - first.length)]);
+  }
+
+  /** What its memory costs. */
+  get capacity(): number {
+    return this.#ring.length;
+  }
+
+  #makeRoom(length: number): void {
+    if (length <= this.#ring.length) return;
+    let size = Math.max(SMALLEST_TAIL_BYTES, this.#ring.length);
+    while (size < length) size *= 2;
+    const held = this.from(this.#start, this.#ring.length) ?? new Uint8Array(0);
+    this.#ring = new Uint8Array(size);
+    const at = this.#start % size;
+    this.#ring.set(held.subarray(0, size - at), at);
+    this.#ring.set(held.subarray(size - at), 0);
   }
 }
 
 /** Wakes everything that waits for the machine to change. */
 export class Bell {
-  #waiting: (() => void)[] = [];
+  #waiting = new Set<() => void>();
 
   ring(): void {
     const woken = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = new Set();
     for (const wake of woken) wake();
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   /** Resolves at the next ring, when the signal aborts, or after `timeoutMs`. */
@@ -53,13 +80,15 @@ export class Bell {
       if (signal.aborted) return resolve();
       let timer: NodeJS.Timeout | undefined;
       const wake = () => {
+        // Also when it was not the bell: one that seldom rings must not gather those who have gone.
+        this.#waiting.delete(wake);
         clearTimeout(timer);
         signal.removeEventListener("abort", wake);
         resolve();
       };
       if (timeoutMs > 0) timer = setTimeout(wake, timeoutMs);
       signal.addEventListener("abort", wake);
-      this.#waiting.push(wake);
+      this.#waiting.add(wake);
     });
   }
 }
@@ -87,9 +116,10 @@ export class TraceSubscription {
 
   /** `lastSequence`: the machine's event count after these records. */
   offer(bytes: Uint8Array, lastSequence: number): void {
-    if (this.#bytes + bytes.length > this.#limitBytes) this.#addGap(this.#seen + 1, lastSequence);
-    else this.#items.push({ kind: "records", bytes, lastSequence });
-    if (this.#items.at(-1)?.kind === "records") this.#bytes += bytes.length;
+    const fits = this.#bytes + bytes.length + ITEM_BYTES <= this.#limitBytes;
+    if (bytes.length === 0) this.#pass(lastSequence, fits);
+    else if (fits) this.#addRecords(bytes, lastSequence);
+    else this.#addGap(this.#seen + 1, lastSequence);
     this.#seen = lastSequence;
     this.#bell.ring();
   }
@@ -111,6 +141,18 @@ export class TraceSubscription {
     this.#items = [];
     this.#bytes = 0;
     return items;
+  }
+
+  /** Events passed that nobody watches: they move where a reader resumes, but gather nothing. */
+  #pass(lastSequence: number, fits: boolean): void {
+    const last = this.#items.at(-1);
+    if (last?.kind === "records") last.lastSequence = lastSequence;
+    else if (fits) this.#addRecords(new Uint8Array(0), lastSequence);
+  }
+
+  #addRecords(bytes: Uint8Array, lastSequence: number): void {
+    this.#items.push({ kind: "records", bytes, lastSequence });
+    this.#bytes += bytes.length + ITEM_BYTES;
   }
 
   #addGap(firstSequence: number, lastSequence: number): void {
