@@ -182,7 +182,12 @@ export class HostedMachine {
   receive(message: Extract<WorkerMessage, { kind: "reply" | "event" }>): void {
     if (message.mark === null || this.broken !== null) return;
     const released = this.#gate.pass(message.mark, (mark) => this.#receiptOf(mark));
-    released.catch((error: Error) => this.fail(error));
+    released.then(
+      () => {
+        if (message.kind === "event") void this.worker.send({ kind: "released", machine: this.life }).catch(() => {});
+      },
+      (error: Error) => this.fail(error),
+    );
     this.#released.set(message, released);
   }
 

@@ -59,6 +59,8 @@ export type Command =
   | { kind: "query"; machine: string; query: Query }
   | { kind: "capture"; machine: string }
   | { kind: "setTraceMask"; machine: string; mask: number }
+  /** The oldest `event` of the machine that was not answered so yet is durable; the worker lets few of them gather. */
+  | { kind: "released"; machine: string }
   /**
    * Re-executes a stretch beside the live machine; trace batches come as `replayBatch`, then the reply. The
    * worker pauses when REPLAY_WINDOW batches have not been answered with a `credit`.

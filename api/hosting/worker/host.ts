@@ -5,12 +5,14 @@
  * Must hold:
  * - a command about one machine is carried out whole before the next about the same machine begins;
  * - no machine runs longer than one slice while others wait (round robin);
- * - what leaves about a machine leaves in the order in which it happened there.
+ * - what leaves about a machine leaves in the order in which it happened there;
+ * - a machine does not run far ahead of what the main thread has released of it.
  */
 import { type RunStop, SnapshotFormatError } from "../../../kernel/index.ts";
 import {
   type Command,
   type CommandMessage,
+  type Mark,
   type Queried,
   type Query,
   REPLAY_WINDOW,
@@ -27,6 +29,9 @@ import { type Resident, ResidentFactory } from "./resident.ts";
 const SLICE_INSTRUCTIONS = 1_000_000;
 /** With a trace watched: bounded by what the ring holds between two drains. */
 const TRACED_SLICE_INSTRUCTIONS = 100_000;
+/** A machine that is so far ahead of what the main thread has stored of it waits, or its output would fill memory. */
+const MARKS_AHEAD = 8;
+const BYTES_AHEAD = 4 * 1024 * 1024;
 /** A running machine that says nothing reports its position this often. */
 const REPORT_EVERY_MS = 250;
 
@@ -38,9 +43,9 @@ class WorkerError extends Error {
   }
 }
 
-/** Commands that are carried out in order; the others only signal a job. */
-type JobSignal = Extract<Command, { kind: "cancel" | "credit" }>;
-type Work = Exclude<Command, JobSignal>;
+/** Commands that are carried out in order; the others take effect at once. */
+type Signal = Extract<Command, { kind: "cancel" | "credit" | "released" }>;
+type Work = Exclude<Command, Signal>;
 
 interface Job {
   cancelled: boolean;
@@ -53,6 +58,8 @@ interface Slot {
   traceMask: number;
   runnable: boolean;
   lastReport: number;
+  /** Sizes of the marks that it reported and the main thread has not released yet. */
+  ahead: number[];
 }
 
 export class WorkerHost {
@@ -70,8 +77,8 @@ export class WorkerHost {
   }
 
   receive({ id, command }: CommandMessage): void {
-    if (command.kind === "cancel" || command.kind === "credit") {
-      this.#signalJob(command);
+    if (command.kind === "cancel" || command.kind === "credit" || command.kind === "released") {
+      this.#signal(command);
       this.#post({ kind: "reply", id, machine: null, mark: null, result: null });
       return;
     }
@@ -85,7 +92,12 @@ export class WorkerHost {
     this.#queues.set(key, tail);
   }
 
-  #signalJob(command: JobSignal): void {
+  #signal(command: Signal): void {
+    if (command.kind === "released") {
+      this.#slots.get(command.machine)?.ahead.shift();
+      this.#startLoop();
+      return;
+    }
     const job = this.#jobs.get(command.job);
     if (job === undefined) return;
     if (command.kind === "cancel") job.cancelled = true;
@@ -157,7 +169,7 @@ export class WorkerHost {
     resident.mark();
     const { run } = resident.machine.summary();
     if (paused && (run === "running" || run === "idle")) resident.apply({ kind: "pause" });
-    this.#slots.set(machine, { resident, traceMask: 0, runnable: true, lastReport: 0 });
+    this.#slots.set(machine, { resident, traceMask: 0, runnable: true, lastReport: 0, ahead: [] });
     return null;
   }
 
@@ -209,6 +221,10 @@ export class WorkerHost {
 
   #wake(slot: Slot): void {
     slot.runnable = true;
+    this.#startLoop();
+  }
+
+  #startLoop(): void {
     if (this.#looping) return;
     this.#looping = true;
     setImmediate(() => this.#loop());
@@ -218,7 +234,7 @@ export class WorkerHost {
   #loop(): void {
     let any = false;
     for (const [machine, slot] of this.#slots) {
-      if (!slot.runnable || slot.resident.fetching || this.#queues.has(machine)) continue;
+      if (!slot.runnable || slot.resident.fetching || this.#queues.has(machine) || isFarAhead(slot)) continue;
       try {
         any = this.#slice(machine, slot) || any;
       } catch (error) {
@@ -268,9 +284,16 @@ export class WorkerHost {
     const now = performance.now();
     if (silent && !always && now - slot.lastReport < REPORT_EVERY_MS) return;
     slot.lastReport = now;
+    slot.ahead.push(sizeOf(mark));
     this.#post({ kind: "event", machine, mark });
   }
 }
+
+const isFarAhead = ({ ahead }: Slot): boolean =>
+  ahead.length >= MARKS_AHEAD || ahead.reduce((sum, bytes) => sum + bytes, 0) >= BYTES_AHEAD;
+
+const sizeOf = ({ outputs, trace }: Mark): number =>
+  outputs.reduce((sum, output) => sum + (output.kind === "console" ? output.bytes.length : 0), trace.length);
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
