@@ -1,8 +1,9 @@
 /** Trace events as assignments speak of them: what a predicate counts, and the excerpt that a report shows. */
-import { type CelInput, celEnv, parse, plan } from "@bufbuild/cel";
+import { type CelInput, parse, plan } from "@bufbuild/cel";
 import { catalogue, type DecodedEvent, decodeRecords, maskOf } from "../../kernel/trace/index.ts";
 import { invalid } from "../errors.ts";
 import { type CompiledFilter, compileFilter } from "../tracing/filter.ts";
+import { environment } from "../tracing/filter-check.ts";
 import { createTextFormatter } from "../tracing/text.ts";
 
 /** Throws INVALID_ARGUMENT with what is wrong. */
@@ -27,7 +28,7 @@ function predicateOf(expression: string, field: string): CompiledFilter {
 export function traceMaskOf(expression: string): number {
   // Macros ask for a field without an error when there is none, so "decided" would mean nothing.
   if (/\b(has|exists|exists_one|all|map|filter)\s*\(/.test(expression)) return maskOf([]);
-  const evaluate = plan(celEnv(), parse(expression)) as (bindings: Record<string, CelInput>) => unknown;
+  const evaluate = plan(environment, parse(expression)) as (bindings: Record<string, CelInput>) => unknown;
   let mask = 0;
   for (const { name, category, bit } of catalogue) if (evaluate({ event: name, category }) !== false) mask |= bit;
   return mask;

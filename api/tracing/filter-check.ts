@@ -1,12 +1,12 @@
 /**
  * What can be said about a filter's expression before any event is seen: names that do not exist, and loops inside
- * loops, which a short expression could make run for hours.
+ * or over loops, which a short expression could make run for hours.
  */
 import { celEnv, type parse } from "@bufbuild/cel";
 import { catalogue } from "../../kernel/trace/index.ts";
+import { compiledPattern, type Expr, mostSteps, patternProblem, stepsOf } from "./filter-cost.ts";
 
 export type ParsedFilter = ReturnType<typeof parse>;
-type Expr = ParsedFilter["expr"];
 
 export interface Objection {
   message: string;
@@ -43,7 +43,7 @@ const typeNames = [
 ];
 
 /** What CEL's standard library has, and its own operators. */
-export const environment = celEnv();
+export const environment = celEnv({ re2: { compile: compiledPattern } });
 
 const isFunction = (name: string): boolean =>
   name.startsWith("@") || operators.includes(name) || environment.funcs.find(name) !== undefined;
@@ -54,12 +54,23 @@ const fieldNames = new Set(catalogue.flatMap((type) => Object.keys(type.fields))
 interface Scope {
   /** Variables of the loops around. */
   readonly loops: readonly string[];
+  /** This gives what a loop runs over. */
+  readonly isRange: boolean;
 }
 
 export function checkExpression(filter: ParsedFilter): Objection | null {
   const positions = filter.sourceInfo?.positions ?? {};
-  const found = check(filter.expr, { loops: [] });
+  const found = check(filter.expr, { loops: [], isRange: false }) ?? checkSteps(filter.expr);
   return found === null ? null : { message: found.message, position: positions[String(found.id)] ?? null };
+}
+
+function checkSteps(expr: Expr): Found | null {
+  const steps = Math.ceil(stepsOf(expr));
+  if (steps <= mostSteps) return null;
+  return {
+    message: `the expression takes up to ${steps} steps on one event; at most ${mostSteps} are allowed`,
+    id: expr.id,
+  };
 }
 
 interface Found {
@@ -85,8 +96,7 @@ function check(expr: Expr, scope: Scope): Found | null {
     case "selectExpr":
       return checkSelect(kind.value.operand, kind.value.field, id, scope);
     case "callExpr":
-      if (!isFunction(kind.value.function)) return { message: `there is no function "${kind.value.function}"`, id };
-      return checkAll([kind.value.target, ...kind.value.args], scope);
+      return checkCall(kind.value, id, scope);
     case "listExpr":
       return checkAll(kind.value.elements, scope);
     case "structExpr":
@@ -108,6 +118,23 @@ function checkName(name: string, id: bigint, { loops }: Scope): Found | null {
   return { message: `there is no "${name}"; known are ${variables.join(", ")}`, id };
 }
 
+type Called = Extract<Expr["exprKind"], { case: "callExpr" }>["value"];
+
+function checkCall({ function: name, target, args }: Called, id: bigint, scope: Scope): Found | null {
+  if (!isFunction(name)) return { message: `there is no function "${name}"`, id };
+  return (name === "matches" ? checkPattern(args.at(-1), id) : null) ?? checkAll([target, ...args], scope);
+}
+
+/** A pattern that an event could make would have to be compiled for each event. */
+function checkPattern(pattern: Expr | undefined, id: bigint): Found | null {
+  const kind = pattern?.exprKind;
+  const text =
+    kind?.case === "constExpr" && kind.value.constantKind.case === "stringValue" ? kind.value.constantKind : null;
+  if (text === null) return { message: "the pattern of matches() must be a text in quotes", id };
+  const message = patternProblem(text.value);
+  return message === null ? null : { message, id };
+}
+
 function checkSelect(operand: Expr | undefined, field: string, id: bigint, scope: Scope): Found | null {
   const kind = operand?.exprKind;
   const ofFields = kind?.case === "identExpr" && kind.value.name === "fields" && !scope.loops.includes("fields");
@@ -119,9 +146,14 @@ type Loop = Extract<Expr["exprKind"], { case: "comprehensionExpr" }>["value"];
 
 function checkLoop(loop: Loop, id: bigint, scope: Scope): Found | null {
   if (scope.loops.length > 0) return { message: "a loop (all, exists, map, filter) inside another is not allowed", id };
-  const inside = { loops: [loop.iterVar, loop.iterVar2, loop.accuVar].filter((name) => name !== "") };
+  if (scope.isRange) return { message: "a loop (all, exists, map, filter) over what another gives is not allowed", id };
+  const inside = {
+    loops: [loop.iterVar, loop.iterVar2, loop.accuVar].filter((name) => name !== ""),
+    isRange: false,
+  };
   return first([
-    checkAll([loop.iterRange, loop.accuInit], scope),
+    checkAll([loop.iterRange], { ...scope, isRange: true }),
+    checkAll([loop.accuInit], scope),
     checkAll([loop.loopCondition, loop.loopStep, loop.result], inside),
   ]);
 }

@@ -84,6 +84,8 @@ describe("expressions", () => {
     [`!has(fields.name) || fields.name == "hello"`, [1, 4, 5]],
     [`fields.exists(key, key == "status")`, [5]],
     [`["read", "write"].exists(call, call == fields.name)`, [2, 3]],
+    [`["read", "write"].exists(c, c == fields.name) && [2, 4].exists(t, t == task)`, [2, 3]],
+    [`fields.text.matches("^[a-z]{1,16}\\(.{0,40}\\)")`, [2, 3]],
     ["true", [1, 2, 3, 4, 5]],
   ])("%s", (expression, sequences) => {
     expect(matching(compiled({ expression }))).toEqual(sequences);
@@ -108,6 +110,13 @@ describe("expressions", () => {
     ["Thing{a: 1} == 1", /no type/, 0],
     ["[1].all(x, [1].all(y, true))", /loop/, null],
     ["fields.map(k, fields.filter(l, true)) == []", /loop/, null],
+    ["[1].map(x, x).all(x, x == 1)", /over what another gives/, null],
+    ["([1] + [1].filter(x, true)).exists(x, x == 1)", /over what another gives/, null],
+    [`[${"0,".repeat(450)}0].all(x, ${"x+".repeat(400)}x == 0)`, /steps on one event/, null],
+    [`event.matches(category)`, /must be a text in quotes/, 5],
+    [`event.matches("(")`, /not a regular expression/, 5],
+    [`event.matches("((a{100}){100}){100}")`, /repeats too much/, 5],
+    [`event.matches("${"x{0,1000}".repeat(3)}")`, /repeats too much/, 5],
     [`${"(".repeat(40)}true${")".repeat(40)}`, /nest deeper/, null],
   ])("%s is refused in words, with the place", (expression, message, position) => {
     const found = problem({ expression });
@@ -127,6 +136,11 @@ describe("expressions", () => {
     compileFilter({ ...everything, expression: `${"task==1||".repeat(200)}true` });
     compileFilter({ ...everything, expression: `fields.text.matches("(a*)*(a*)*(a*)*b")` });
     compileFilter({ ...everything, expression: `${"[1].map(x,x)".repeat(1)}${".map(x,x)".repeat(200)} == [1]` });
+    // Each of these doubles what it makes, or compares, with every loop.
+    const doubled = `[0]${".map(x,[x,x])".repeat(60)}`;
+    compileFilter({ ...everything, expression: `${doubled} == ${doubled}` });
+    compileFilter({ ...everything, expression: `["a"]${".map(x,x+x)".repeat(28)}.exists(x,x.matches("b"))` });
+    compileFilter({ ...everything, expression: `fields.text.matches("${"\\pL{900}".repeat(100)}")` });
     expect(performance.now() - start).toBeLessThan(2000);
   });
 });
