@@ -83,15 +83,13 @@ async function* follow(
       offset = read.offset + read.bytes.length;
       const text = decoder.decode(read.bytes, { stream: true });
       yield { offset: BigInt(read.offset), data: read.bytes, text, resumeToken: String(offset) };
-    } else if (ended !== undefined && offset >= ended.consoleLength) {
-      return;
-    } else if (
-      offset >= machine.visible.summary.consoleLength &&
-      (ended === undefined || offset < ended.consoleLength)
-    ) {
-      machine.assertUsable();
-      if (task === 0 || machine.exit(task) === undefined) await machine.bell.next(signal);
+      continue;
     }
+    if (ended !== undefined && offset >= ended.consoleLength) return;
+    // A machine that was taken back still says to have output that is gone: asking again would never end.
+    machine.assertUsable();
+    const isUpToDate = offset >= machine.visible.summary.consoleLength;
+    if (isUpToDate && (task === 0 || machine.exit(task) === undefined)) await machine.bell.next(signal);
   }
 }
 
