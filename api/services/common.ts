@@ -136,6 +136,23 @@ export function answerRow<In extends DescMessage, Out extends DescMessage>(
 
 const underway = new Map<string, Promise<unknown>>();
 
+/** Requests with the same key take turns, so that each finds what the one before it left. */
+export async function inTurn<T>(context: Context, request: Keyed, work: () => Promise<T>): Promise<T> {
+  if (request.idempotencyKey === "") return work();
+  const name = `${callerOf(context).id}\0${context.method.name}\0${request.idempotencyKey}`;
+  for (let before = underway.get(name); before !== undefined; before = underway.get(name)) {
+    await before.catch(() => {});
+    context.signal.throwIfAborted();
+  }
+  const running = work();
+  underway.set(name, running);
+  try {
+    return await running;
+  } finally {
+    underway.delete(name);
+  }
+}
+
 /** Runs a creation once per key: a repeated request gets the first answer, also while the first is under way. */
 export async function once<In extends DescMessage, Out extends DescMessage>(
   deps: Deps,
@@ -144,21 +161,14 @@ export async function once<In extends DescMessage, Out extends DescMessage>(
   request: MessageShape<In> & Keyed,
   work: () => Promise<MessageInitShape<Out>>,
 ): Promise<MessageInitShape<Out>> {
-  if (request.idempotencyKey === "") return work();
-  const name = `${callerOf(context).id}\0${context.method.name}\0${request.idempotencyKey}`;
-  await underway.get(name)?.catch(() => {});
-  const earlier = await findAnswer(deps, context, schemas, request);
-  if (earlier !== null) return earlier as unknown as MessageInitShape<Out>;
-  const running = work().then(async (response) => {
-    await deps.store.idempotency.save(answerRow(context, schemas, request, response));
+  return inTurn(context, request, async () => {
+    const earlier = await findAnswer(deps, context, schemas, request);
+    if (earlier !== null) return earlier as unknown as MessageInitShape<Out>;
+    const response = await work();
+    if (request.idempotencyKey !== "")
+      await deps.store.idempotency.save(answerRow(context, schemas, request, response));
     return response;
   });
-  underway.set(name, running);
-  try {
-    return await running;
-  } finally {
-    underway.delete(name);
-  }
 }
 
 export function exitStatus(status: KernelExit, fault: FaultInfo | null): MessageInitShape<typeof ExitStatusSchema> {

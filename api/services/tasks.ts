@@ -18,7 +18,7 @@ import {
 import { invalid, notFound } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
-import { answerRow, type Deps, exitStatus, findAnswer, once, useMachine } from "./common.ts";
+import { answerRow, type Deps, exitStatus, findAnswer, inTurn, once, useMachine } from "./common.ts";
 import { toTaskLimits } from "./machines.ts";
 
 const SIGKILL = 9;
@@ -97,12 +97,14 @@ export function taskService(deps: Deps): ServiceImplementation<typeof TaskServic
       });
     },
 
-    async call(request, context) {
+    call(request, context) {
       const schemas = { request: CallRequestSchema, response: CallResponseSchema };
-      const earlier = await findAnswer(deps, context, schemas, request);
-      if (earlier !== null) return earlier;
-      const machine = await useMachine(deps, context, request.machineId);
-      return makeCall(deps, machine, request, context);
+      return inTurn(context, request, async () => {
+        const earlier = await findAnswer(deps, context, schemas, request);
+        if (earlier !== null) return earlier;
+        const machine = await useMachine(deps, context, request.machineId);
+        return makeCall(deps, machine, request, context);
+      });
     },
 
     listSystemCalls(request) {
