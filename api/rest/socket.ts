@@ -14,9 +14,10 @@ import { toProblem } from "./problem.ts";
 import { readFirstMessage } from "./request.ts";
 import { answerJson } from "./unary.ts";
 
-/** Frames that wait for the method before the client is made to wait, and how few let it go on. */
+/** Frames, and characters in them, that wait for the method before the client is made to wait; how few let it go on. */
 const waitingFramesMax = 64;
 const waitingFramesLow = 16;
+const waitingLengthMax = 1024 * 1024;
 /** So many pings without an answer mean that the client is gone. */
 const pingsMissedMax = 3;
 const closedByClient = "The client closed the connection.";
@@ -106,6 +107,7 @@ function noop(): void {}
 class FrameQueue {
   private readonly socket: WebSocket;
   private readonly waiting: string[] = [];
+  private waitingLength = 0;
   private failure: OstlerError | undefined;
   private ended = false;
   private wake: (() => void) | undefined;
@@ -120,7 +122,9 @@ class FrameQueue {
     for (;;) {
       const text = this.waiting.shift();
       if (text !== undefined) {
-        if (this.socket.isPaused && this.waiting.length <= waitingFramesLow) this.socket.resume();
+        this.waitingLength -= text.length;
+        const isLow = this.waiting.length <= waitingFramesLow && this.waitingLength <= waitingLengthMax;
+        if (this.socket.isPaused && isLow) this.socket.resume();
         yield text;
       } else if (this.failure !== undefined) {
         throw this.failure;
@@ -138,9 +142,14 @@ class FrameQueue {
     if (this.ended) return;
     if (isBinary) this.failure ??= malformed("MALFORMED_FRAME", "Send text frames: each is one message in JSON.");
     else if (text === "") this.ended = true;
-    else this.waiting.push(text);
-    if (this.waiting.length >= waitingFramesMax) this.socket.pause();
+    else this.add(text);
     this.wake?.();
+  }
+
+  private add(text: string): void {
+    this.waiting.push(text);
+    this.waitingLength += text.length;
+    if (this.waiting.length >= waitingFramesMax || this.waitingLength > waitingLengthMax) this.socket.pause();
   }
 
   private end(): void {
