@@ -39,7 +39,7 @@ export function messageFromJson(desc: DescMessage, json: JsonValue): Message {
   } catch (error) {
     const violations: FieldViolation[] = [];
     locate(desc, json, "", violations, 0);
-    if (violations.length > 0) throw invalidFields(violations.slice(0, violationsMax));
+    if (violations.length > 0) throw invalidFields(violations);
     throw invalid("", lastWords(error));
   }
 }
@@ -70,6 +70,7 @@ function locate(desc: DescMessage, json: JsonValue, path: string, found: FieldVi
   }
   if (depth > depthMax) return;
   for (const [key, value] of Object.entries(json)) {
+    if (found.length >= violationsMax) return;
     const field = fieldNamed(desc, key);
     const fieldPath = path === "" ? (field?.name ?? key) : `${path}.${field?.name ?? key}`;
     if (field === undefined) found.push({ field: fieldPath, description: unknownField(desc, key) });
@@ -91,6 +92,7 @@ function locateInField(
       return;
     }
     for (const [index, item] of value.entries()) {
+      if (found.length >= violationsMax) return;
       locateInItem(desc, field, item, `${path}[${index}]`, [item], found, depth);
     }
   } else if (field.fieldKind === "map") {
@@ -99,6 +101,7 @@ function locateInField(
       return;
     }
     for (const [key, item] of Object.entries(value)) {
+      if (found.length >= violationsMax) return;
       locateInItem(desc, field, item, `${path}[${JSON.stringify(key)}]`, { [key]: item }, found, depth);
     }
   } else {
@@ -137,9 +140,18 @@ export function isObject(json: JsonValue | undefined): json is JsonObject {
 // ---- What would be right --------------------------------------------------------------------------------------
 
 function mismatch(wanted: string, json: JsonValue): string {
-  const text = JSON.stringify(json);
+  const text = shown(json);
   const given = text.length <= 60 ? text : `${text.slice(0, 57)}…`;
   return `must be ${wanted}, but is ${given}`;
+}
+
+/** JSON.stringify gives up, unlike JSON.parse, on what nests deeper than the stack. */
+function shown(json: JsonValue): string {
+  try {
+    return JSON.stringify(json);
+  } catch {
+    return Array.isArray(json) ? "an array that nests too deep" : "an object that nests too deep";
+  }
 }
 
 function unknownField(desc: DescMessage, key: string): string {

@@ -67,6 +67,18 @@ export function fromFastifyError(error: unknown): OstlerError {
   return internal(error);
 }
 
+/** What Node's own parser refuses, before there is a request. */
+export function unparsable(code: string | undefined): OstlerError {
+  if (code === "HPE_HEADER_OVERFLOW") {
+    const message = "The request's line and headers are too large: together at most 16 KiB.";
+    return malformed("HEADERS_TOO_LARGE", message, { httpStatus: 431 });
+  }
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    return malformed("REQUEST_TIMEOUT", "The request did not arrive in time.", { httpStatus: 408 });
+  }
+  return malformed("MALFORMED_REQUEST", "This is not a valid HTTP request.");
+}
+
 export function routeNotFound(method: string, path: string): OstlerError {
   const message = `There is no ${method} ${path}; see /openapi.json for what there is.`;
   return new OstlerError(Code.NOT_FOUND, "ROUTE_NOT_FOUND", message);

@@ -1,11 +1,12 @@
 // The REST server: the operations that have a google.api.http annotation, on fastify.
 //
 // CORS stays off. fastify's own refusals (no such route, wrong method, body too large, …) have the same form as ours.
+import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import websocket from "@fastify/websocket";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from "fastify";
-import { Code, malformed, type OstlerError } from "../errors.ts";
+import { Code, type OstlerError } from "../errors.ts";
 import { ActiveCalls, type Operation, type Pipeline } from "../operation.ts";
 import { type Binding, bindingsOf } from "./bindings.ts";
 import { chooseProtocol, type RestHost, type Route } from "./call.ts";
@@ -19,6 +20,7 @@ import {
   routeNotFound,
   sendProblem,
   toProblem,
+  unparsable,
   upgradeRequired,
 } from "./problem.ts";
 import { socketHandler } from "./socket.ts";
@@ -41,6 +43,10 @@ export interface RestServerOptions {
   /** Addresses of proxies whose X-Forwarded-For is believed. */
   readonly trustProxy?: boolean | string;
 }
+
+/** For how long, and up to what length, the rest of a body that is too large is read. */
+const discardMs = 5_000;
+const discardBytes = 256 * mebibyte;
 
 /** How long aborted calls get to send their error before connections are cut. */
 const abortGraceMs = 500;
@@ -65,7 +71,11 @@ export async function createRestServer(options: RestServerOptions): Promise<Rest
     clientErrorHandler: refuseUnparsable,
   });
   addBodyParsers(app, options.uploadLimitBytes ?? 64 * mebibyte);
-  app.setErrorHandler((error, _request, reply) => sendProblem(reply, logged(fromFastifyError(error))));
+  app.setErrorHandler(async (error, request, reply) => {
+    const refusal = logged(fromFastifyError(error));
+    if (refusal.httpStatus === 413) await discardBody(request.raw);
+    return sendProblem(reply, refusal);
+  });
   await app.register(websocket, { options: { maxPayload: bodyLimitBytes, handleProtocols: chooseProtocol } });
   const host = { pipeline: options.pipeline, active, bodyLimitBytes, heartbeatMs: options.heartbeatMs ?? 15_000 };
   const bindings = mountOperations(app, options.operations, host);
@@ -143,13 +153,35 @@ function logged(error: OstlerError): OstlerError {
   return error;
 }
 
-/** What comes is not HTTP at all. */
+/**
+ * Reads on what will not be used: a client that is still sending its body sees a closed connection, not the answer
+ * that explains it.
+ */
+function discardBody(request: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    let left = discardBytes;
+    const timer = setTimeout(resolve, discardMs);
+    const settle = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    request.on("data", (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left < 0) settle();
+    });
+    for (const event of ["end", "close", "error"]) request.on(event, settle);
+    if (request.complete || request.destroyed) settle();
+    else request.resume();
+  });
+}
+
+/** What comes is not HTTP at all, or too much of it. */
 function refuseUnparsable(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) return;
-  const problem = toProblem(malformed("MALFORMED_REQUEST", "This is not a valid HTTP request."), "");
+  const problem = toProblem(unparsable(error.code), "");
   const text = JSON.stringify(problem);
-  const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: ${problemMediaType}\r\ncontent-length: ${Buffer.byteLength(text)}`;
-  socket.end(`${head}\r\nconnection: close\r\n\r\n${text}`);
+  const head = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: ${problemMediaType}`;
+  socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`);
 }
 
 async function drain(app: FastifyInstance, active: ActiveCalls, graceMs: number): Promise<void> {

@@ -265,17 +265,45 @@ describe("headers", () => {
     expectProblem(answer, 400, "INVALID_ARGUMENT");
   });
 
-  it("a request that is not HTTP", async () => {
-    const text = await new Promise<string>((resolve) => {
+  const exchange = (sent: string) =>
+    new Promise<string>((resolve) => {
       let received = "";
-      const socket = connect(bench.restPort, "127.0.0.1", () => socket.write("HELLO THERE\r\n\r\n"));
+      const socket = connect(bench.restPort, "127.0.0.1", () => socket.write(sent));
       socket.on("data", (data) => {
         received += data;
       });
+      socket.on("error", () => undefined);
       socket.on("close", () => resolve(received));
     });
+
+  it("a request that is not HTTP", async () => {
+    const text = await exchange("HELLO THERE\r\n\r\n");
     expect(text).toContain("400 Bad Request");
     expect(text).toContain("MALFORMED_REQUEST");
+  });
+
+  it("headers that are too large", async () => {
+    const text = await exchange(`GET /v1/echo/hi HTTP/1.1\r\nhost: x\r\nx-a: ${"a".repeat(20_000)}\r\n\r\n`);
+    expect(text).toContain("431 Request Header Fields Too Large");
+    expect(text).toContain("HEADERS_TOO_LARGE");
+  });
+
+  it("a body that is too large, also to a client that sends on", async () => {
+    const answer = await request("POST", "/v1/echo", {
+      headers: { "content-type": "application/json" },
+      body: `{"text":"${"x".repeat(30_000_000)}"}`,
+    });
+    expectProblem(answer, 413, "MESSAGE_TOO_LARGE");
+  });
+
+  it("JSON that nests deeper than the stack", async () => {
+    const depth = 10_000;
+    const answer = await request("POST", "/v1/echo", {
+      headers: { "content-type": "application/json" },
+      body: `{"text":${'{"a":'.repeat(depth)}1${"}".repeat(depth)}}`,
+    });
+    const problem = await expectProblem(answer, 400, "INVALID_ARGUMENT");
+    expect(problem).toMatchObject({ violations: [{ field: "text", description: expect.stringContaining("nests") }] });
   });
 });
 
@@ -386,6 +414,18 @@ describe("WebSockets", () => {
     for (let index = 0; index < 1000; index += 1) socket.send(frame);
     await sleep(500);
     expect(socket.bufferedAmount).toBeGreaterThan(10_000_000);
+    socket.terminate();
+    await eventually(() => bench.probe.released === 1, "finally");
+  });
+
+  it("few but large frames make it wait as well", async () => {
+    const socket = open("/v1/chat");
+    const frame = JSON.stringify({ text: "y".repeat(limitBytes - 1_000) });
+    await new Promise((resolve) => socket.once("open", resolve));
+    socket.send('{"text":"nap"}');
+    for (let sent = 0; sent < 40_000_000; sent += frame.length) socket.send(frame);
+    await sleep(500);
+    expect(socket.bufferedAmount).toBeGreaterThan(27_000_000);
     socket.terminate();
     await eventually(() => bench.probe.released === 1, "finally");
   });
