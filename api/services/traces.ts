@@ -5,6 +5,7 @@
  * the subscription began, then the subscription. Sequence numbers are the same in both, so nothing is missing
  * and nothing comes twice.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { TaskId } from "../../kernel/index.ts";
 import { catalogue, categories, recordFormat } from "../../kernel/trace/index.ts";
@@ -20,17 +21,19 @@ import {
   TraceFormat,
   type TraceService,
 } from "../../proto/gen/ostler/v1/traces_pb.js";
+import { callerOf } from "../auth/identity.ts";
 import { invalid, notFound, outOfRange } from "../errors.ts";
 import type { TraceItem } from "../hosting/feeds.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { Stretch } from "../hosting/hosting.ts";
-import type { ServiceImplementation } from "../operation.ts";
+import type { Context, ServiceImplementation } from "../operation.ts";
 import { createChromeExport } from "../tracing/chrome.ts";
-import { selectEvents, selectPacked, wireRecord } from "../tracing/decode.ts";
+import { piecesOf, selectEvents, selectPacked, wireRecord } from "../tracing/decode.ts";
 import { type CompiledFilter, compileFilter } from "../tracing/filter.ts";
 import { createPerfettoExport } from "../tracing/perfetto.ts";
 import { createTextFormatter, type TextFormatter } from "../tracing/text.ts";
 import { type Deps, holding, toNumber, useMachine } from "./common.ts";
+import { Door } from "./door.ts";
 
 type Follow = MessageInitShape<typeof FollowTraceResponseSchema>;
 type Query = MessageInitShape<typeof QueryTraceResponseSchema>;
@@ -38,10 +41,28 @@ type Event = ReturnType<typeof selectEvents>[number];
 
 const DEFAULT_QUERY_LIMIT = 10_000;
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
-/** Records in one message: large enough for throughput, small enough for a receive limit of 4 MB. */
-const RECORDS_PER_MESSAGE = 2_000;
+/** What is decoded, matched and sent at a time: large enough for throughput, small enough for a receive limit of 4 MB. */
+const PIECE_BYTES = 32 * 1024;
+/** The same where nothing is decoded. */
+const PACKED_PIECE_BYTES = 1024 * 1024;
+/** Other clients get a turn after so long. */
+const TURN_MS = 10;
+
+/** Each holds a machine of its own in memory. */
+const REPLAYS = { reason: "TOO_MANY_REPLAYS", what: "re-executions", most: 64, mostPerUser: 8 };
+/** Each may have some MiB waiting for a slow reader. */
+const FOLLOWERS = { reason: "TOO_MANY_FOLLOWERS", what: "followed traces", most: 512, mostPerUser: 64 };
+
+/** What the streams of one server share. */
+interface Shared {
+  deps: Deps;
+  replays: Door;
+}
 
 export function traceService(deps: Deps): ServiceImplementation<typeof TraceService> {
+  const replays = new Door(REPLAYS);
+  const followers = new Door(FOLLOWERS);
+  const shared = { deps, replays };
   return {
     getTraceCatalogue: () => ({
       categories: [...categories],
@@ -58,19 +79,22 @@ export function traceService(deps: Deps): ServiceImplementation<typeof TraceServ
     async *followTrace(request, context) {
       const filter = toFilter(request.filter);
       const machine = await useMachine(deps, context, request.machineId);
-      yield* holding(machine, () => follow(deps, machine, request, filter, context.signal));
+      const work = () => follow(shared, machine, request, filter, context);
+      yield* followers.within(callerOf(context).id, () => holding(machine, work));
     },
 
     async *queryTrace(request, context) {
       const filter = toFilter(request.filter);
       const machine = await useMachine(deps, context, request.machineId);
-      yield* holding(machine, () => query(deps, machine, request, filter, context.signal));
+      const work = () => query(deps, machine, request, filter, context.signal);
+      yield* replays.within(callerOf(context).id, () => holding(machine, work));
     },
 
     async *exportTrace(request, context) {
       const filter = toFilter(request.filter);
       const machine = await useMachine(deps, context, request.machineId);
-      yield* holding(machine, () => exportFile(deps, machine, request, filter, context.signal));
+      const work = () => exportFile(deps, machine, request, filter, context.signal);
+      yield* replays.within(callerOf(context).id, () => holding(machine, work));
     },
   };
 }
@@ -107,6 +131,18 @@ function stretchOf(
   };
 }
 
+/** A batch in pieces, with turns for other clients in between. */
+async function* unhurried(bytes: Uint8Array<ArrayBuffer>, pieceBytes: number) {
+  let since = performance.now();
+  for (const piece of piecesOf(bytes, pieceBytes)) {
+    if (performance.now() - since > TURN_MS) {
+      await nextTurn();
+      since = performance.now();
+    }
+    yield piece;
+  }
+}
+
 /** Turns what matches into messages of the encoding that was asked for. */
 class Encoder {
   readonly #encoding: TraceEncoding;
@@ -118,30 +154,33 @@ class Encoder {
     this.#filter = filter;
   }
 
-  /** Packed bytes pass undecoded where nothing has to be decided about them. */
-  *batch(bytes: Uint8Array<ArrayBuffer>, keep: ((event: Event) => boolean) | null): Generator<Query & Follow> {
-    if (this.#encoding === TraceEncoding.PACKED) {
-      const filter =
-        keep === null
-          ? this.#filter
-          : { ...this.#filter, all: false, matches: (event: Event) => this.#filter.matches(event) && keep(event) };
-      const packed = selectPacked(bytes, filter);
-      if (packed.length > 0) yield { packed };
-      return;
+  async *batch(
+    bytes: Uint8Array<ArrayBuffer>,
+    keep: ((event: Event) => boolean) | null,
+  ): AsyncGenerator<Query & Follow> {
+    const isPassed = this.#encoding === TraceEncoding.PACKED && this.#filter.all && keep === null;
+    for await (const piece of unhurried(bytes, isPassed ? PACKED_PIECE_BYTES : PIECE_BYTES)) {
+      const message = this.#encoding === TraceEncoding.PACKED ? this.#packed(piece, keep) : this.#decoded(piece, keep);
+      if (message !== null) yield message;
     }
-    const selected = selectEvents(bytes, this.#filter);
-    yield* this.events(keep === null ? selected : selected.filter(keep));
   }
 
-  *events(events: readonly Event[]): Generator<Query & Follow> {
-    if (this.#encoding === TraceEncoding.TEXT) {
-      const text = this.#text.push(events);
-      if (text !== "") yield { text };
-      return;
-    }
-    for (let at = 0; at < events.length; at += RECORDS_PER_MESSAGE) {
-      yield { records: events.slice(at, at + RECORDS_PER_MESSAGE).map(wireRecord) };
-    }
+  /** Packed bytes pass undecoded where nothing has to be decided about them. */
+  #packed(piece: Uint8Array<ArrayBuffer>, keep: ((event: Event) => boolean) | null): (Query & Follow) | null {
+    const filter =
+      keep === null
+        ? this.#filter
+        : { ...this.#filter, all: false, matches: (event: Event) => this.#filter.matches(event) && keep(event) };
+    const packed = selectPacked(piece, filter);
+    return packed.length > 0 ? { packed } : null;
+  }
+
+  #decoded(piece: Uint8Array<ArrayBuffer>, keep: ((event: Event) => boolean) | null): (Query & Follow) | null {
+    const selected = selectEvents(piece, this.#filter);
+    const events = keep === null ? selected : selected.filter(keep);
+    if (this.#encoding !== TraceEncoding.TEXT) return events.length > 0 ? { records: events.map(wireRecord) } : null;
+    const text = this.#text.push(events);
+    return text === "" ? null : { text };
   }
 
   /** What the text formatter held back, in case the call's end would come at once. */
@@ -152,12 +191,13 @@ class Encoder {
 }
 
 async function* follow(
-  deps: Deps,
+  shared: Shared,
   machine: HostedMachine,
   request: FollowTraceRequest,
   filter: CompiledFilter,
-  signal: AbortSignal,
+  context: Context,
 ): AsyncGenerator<Follow> {
+  const { signal } = context;
   const task = request.untilTaskExited as TaskId;
   if (task !== 0 && !(await machine.learnExit(task))) throw notFound("task", String(task));
   const after = resumePoint(request);
@@ -166,7 +206,8 @@ async function* follow(
   const start = from.summary.traceSequence;
   try {
     if (after !== null && after < start) {
-      yield* numbered(start, past(deps, machine, filter, encoder, { after, start, from }, signal));
+      const events = () => past(shared.deps, machine, filter, encoder, { after, start, from }, signal);
+      yield* numbered(start, shared.replays.within(callerOf(context).id, events));
     }
     // Tells the client that the stream is open, and from where it can resume.
     yield { sequence: BigInt(start), resumeToken: String(start) };
@@ -223,19 +264,24 @@ async function* numbered(start: number, messages: AsyncGenerator<Follow>): Async
   }
 }
 
-function* liveItem(item: TraceItem, encoder: Encoder, start: number): Generator<Follow> {
+async function* liveItem(item: TraceItem, encoder: Encoder, start: number): AsyncGenerator<Follow> {
   const last = { sequence: BigInt(item.lastSequence), resumeToken: String(item.lastSequence) };
   if (item.kind === "gap") {
     yield { gap: { firstSequence: BigInt(item.firstSequence), lastSequence: BigInt(item.lastSequence) }, ...last };
     return;
   }
-  const messages = [
-    ...encoder.batch(item.bytes as Uint8Array<ArrayBuffer>, (event) => event.sequence > start),
-    ...encoder.flush(),
-  ];
   // Only the last message of a batch tells a resume point: before it the batch is not complete.
-  for (const [index, message] of messages.entries())
-    yield index === messages.length - 1 ? { ...message, ...last } : message;
+  let held: Follow | null = null;
+  const keep = (event: Event) => event.sequence > start;
+  for await (const message of encoder.batch(item.bytes as Uint8Array<ArrayBuffer>, keep)) {
+    if (held !== null) yield held;
+    held = message;
+  }
+  for (const message of encoder.flush()) {
+    if (held !== null) yield held;
+    held = message;
+  }
+  if (held !== null) yield { ...held, ...last };
 }
 
 async function* query(
@@ -252,12 +298,16 @@ async function* query(
   for await (const batch of deps.hosting.replay(machine.id, stretch, signal)) {
     const progress = { progressInstructions: BigInt(batch.instructions) };
     const keep = (event: Event) => isIn(stretch, event) && ++found <= limit;
-    const messages = [...encoder.batch(batch.trace, keep)];
+    let isSilent = true;
+    for await (const message of encoder.batch(batch.trace, keep)) {
+      isSilent = false;
+      yield { ...message, ...progress };
+    }
     if (found > limit) {
-      for (const message of [...messages, ...encoder.flush()]) yield { ...message, ...progress };
+      for (const message of encoder.flush()) yield { ...message, ...progress };
       return yield { truncated: true, ...progress };
     }
-    for (const message of messages.length > 0 ? messages : [{}]) yield { ...message, ...progress };
+    if (isSilent) yield progress;
   }
   yield* encoder.flush();
 }
@@ -279,8 +329,11 @@ async function* exportFile(
   let progressInstructions = 0n;
   for await (const batch of deps.hosting.replay(machine.id, stretch, signal)) {
     progressInstructions = BigInt(batch.instructions);
-    const events = selectEvents(batch.trace, filter).filter((event) => isIn(stretch, event));
-    yield { data: file.push(events), progressInstructions };
+    if (batch.trace.length === 0) yield { progressInstructions };
+    for await (const piece of unhurried(batch.trace, PIECE_BYTES)) {
+      const events = selectEvents(piece, filter).filter((event) => isIn(stretch, event));
+      yield { data: file.push(events), progressInstructions };
+    }
   }
   const data = file.end();
   if (data.length > 0) yield { data, progressInstructions };

@@ -5,8 +5,23 @@ import {
   decodeRecords,
   type FieldValue,
   forEachRecord,
+  recordOffsets,
 } from "../../kernel/trace/index.ts";
 import type { CompiledFilter } from "./filter.ts";
+
+/** A batch in pieces of about so many bytes, cut between records: what is done with one keeps everybody waiting. */
+export function* piecesOf(batch: Uint8Array<ArrayBuffer>, bytes: number): Generator<Uint8Array<ArrayBuffer>> {
+  let start = 0;
+  let end = 0;
+  for (const offset of batch.length <= bytes ? [batch.length] : recordOffsets(batch)) {
+    if (offset - start > bytes && end > start) {
+      yield batch.subarray(start, end);
+      start = end;
+    }
+    end = offset;
+  }
+  if (end > start) yield batch.subarray(start, end);
+}
 
 /** Events of a batch that match. Throws TraceRecordError when the batch is damaged. */
 export function selectEvents(batch: Uint8Array, filter: CompiledFilter): DecodedEvent[] {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { selectEvents, selectPacked, wireRecord } from "../../api/tracing/decode.ts";
+import { piecesOf, selectEvents, selectPacked, wireRecord } from "../../api/tracing/decode.ts";
 import { type CompiledFilter, compileFilter, type FilterProblem } from "../../api/tracing/filter.ts";
 import { faultPage } from "../../kernel/trace/events/fault.ts";
 import { syscallExit } from "../../kernel/trace/events/syscall.ts";
@@ -150,6 +150,19 @@ test("packed records pass a filter as they are", () => {
   const packed = selectPacked(batch, compiled({ expression: `has(fields.name)` }));
   expect(selectEvents(packed, compiled({})).map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
   expect(selectPacked(batch, compiled({}))).toBe(batch);
+});
+
+test("a batch in pieces is cut between records", () => {
+  const trace = recorder(1 << 20);
+  for (let i = 0; i < 500; i++) trace.emit(taskStart, { task: i, name: "x".repeat(i % 50), kind: "" });
+  const batch = trace.drain();
+  const pieces = [...piecesOf(batch, 1_000)];
+  expect(Buffer.concat(pieces).equals(batch)).toBe(true);
+  expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThanOrEqual(1_000);
+  expect(pieces.flatMap((piece) => selectEvents(piece, compiled({}))).length).toBe(500);
+  expect([...piecesOf(batch, 1)]).toHaveLength(500);
+  expect([...piecesOf(batch, batch.length)]).toEqual([batch]);
+  expect([...piecesOf(new Uint8Array(0), 10)]).toEqual([]);
 });
 
 test("a gap passes every filter", () => {

@@ -1,0 +1,134 @@
+/** Streams whose clients do not read, go away without a word, or are too many: they leave nothing behind. */
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import WebSocket from "ws";
+import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
+import { MachineService, Residency } from "../../proto/gen/ostler/v1/machines_pb.js";
+import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
+import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
+import { TraceService } from "../../proto/gen/ostler/v1/traces_pb.js";
+import type { Client } from "../support/client.ts";
+import { compileC, hasCompiler, sources } from "../support/guest.ts";
+import { eventually } from "../support/hosting.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer({ hibernateAfterMs: 300 });
+});
+afterAll(() => server.stop());
+
+const newMachine = async (client: Client): Promise<string> =>
+  (await client.call(MachineService, "createMachine", {})).machine!.machineId;
+
+async function run(client: Client, source: string): Promise<string> {
+  const { program } = await client.call(ProgramService, "uploadProgram", { name: "prog", data: compileC(source) });
+  const machineId = await newMachine(client);
+  const programHash = { case: "programHash", value: program!.programHash } as const;
+  await client.call(MachineService, "startProgram", { machineId, program: programHash, run: true });
+  return machineId;
+}
+
+const isResident = async (client: Client, machineId: string): Promise<boolean> =>
+  (await client.call(MachineService, "getMachine", { machineId })).machine!.residency === Residency.ACTIVE;
+
+/** Reads on in the background; resolves with the error that ended it, if any. */
+const consume = async (stream: AsyncIterable<unknown>): Promise<unknown> => {
+  try {
+    for await (const _ of stream);
+    return null;
+  } catch (error) {
+    return error;
+  }
+};
+
+describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
+  let client: Client;
+  beforeAll(() => {
+    client = server.client(transport);
+  });
+
+  test("a machine whose watchers have all gone can leave memory", async () => {
+    const machineId = await newMachine(client);
+    await client.call(TaskService, "createRemoteTask", { machineId });
+    const gone = new AbortController();
+    const watchers = [
+      ...Array.from({ length: 5 }, () => client.stream(ConsoleService, "followConsole", { machineId }, gone.signal)),
+      ...Array.from({ length: 5 }, () => client.stream(TraceService, "followTrace", { machineId }, gone.signal)),
+      ...Array.from({ length: 5 }, () =>
+        client.stream(MachineService, "waitMachine", { machineId, consoleContains: "never" }, gone.signal),
+      ),
+    ].map(consume);
+    await sleep(1_500);
+    expect(await isResident(client, machineId)).toBe(true);
+    gone.abort();
+    await Promise.all(watchers);
+    await eventually(async () => !(await isResident(client, machineId)));
+  });
+
+  test.skipIf(!hasCompiler)("more re-executions than one user may have are refused until others end", async () => {
+    const machineId = await run(client, sources.spin);
+    const executed = { machineId, instructions: 300_000_000n };
+    for await (const _ of client.stream(MachineService, "waitMachine", executed));
+    const gone = new AbortController();
+    const query = { machineId, filter: { categories: ["syscall"] } };
+    const refusals: unknown[] = [];
+    const queries = Array.from({ length: 20 }, async () => {
+      const error = await consume(client.stream(TraceService, "queryTrace", query, gone.signal));
+      if (!gone.signal.aborted) refusals.push(error);
+    });
+    await eventually(() => refusals.length >= 12);
+    for (const error of refusals)
+      expect(error).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "TOO_MANY_REPLAYS" });
+    gone.abort();
+    await Promise.all(queries);
+    await client.call(MachineService, "pauseMachine", { machineId });
+    await eventually(
+      async () => (await consume(client.stream(TraceService, "queryTrace", { ...query, limit: 1 }))) === null,
+    );
+  });
+});
+
+/** A request whose answer is never read. */
+function deaf(path: string, headers: string) {
+  const url = new URL(server.http);
+  const socket = connect(Number(url.port), url.hostname);
+  socket.on("error", () => undefined);
+  socket.pause();
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${server.adminKey}\r\n${headers}\r\n`);
+  return socket;
+}
+
+describe.skipIf(!hasCompiler)("readers that do not read", () => {
+  const flood = `#include <unistd.h>
+static char block[1 << 16];
+int main(void) { for (;;) write(1, block, sizeof block); }`;
+
+  test("hold up nobody, cost no memory to speak of, and are forgotten when they go", async () => {
+    const client = server.client("grpc");
+    const machineId = await run(client, flood);
+    const before = process.memoryUsage().rss;
+    const sockets = ["", "accept: text/event-stream\r\n"].flatMap((accept) =>
+      ["console:follow", "trace:follow"].flatMap((what) =>
+        Array.from({ length: 5 }, () => deaf(`/v1/machines/${machineId}/${what}`, accept)),
+      ),
+    );
+    const address = `${server.http.replace("http", "ws")}/v1/machines/console:attach`;
+    const attached = new WebSocket(address, { headers: { authorization: `Bearer ${server.adminKey}` } });
+    attached.on("open", () => {
+      attached.send(JSON.stringify({ open: { machineId } }));
+      attached.pause();
+    });
+    await sleep(4_000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(600 * 1024 * 1024);
+    const { consoleLength } = await client.call(ConsoleService, "readConsole", { machineId, limit: 1 });
+    await sleep(500);
+    const later = await client.call(ConsoleService, "readConsole", { machineId, limit: 1 });
+    expect(later.consoleLength).toBeGreaterThan(consoleLength);
+    for (const socket of sockets) socket.destroy();
+    attached.terminate();
+    await client.call(MachineService, "pauseMachine", { machineId });
+    await eventually(async () => !(await isResident(client, machineId)));
+  });
+});
