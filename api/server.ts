@@ -32,6 +32,7 @@ import { snapshotService } from "./services/snapshots.ts";
 import { configOfRow } from "./services/spec.ts";
 import { taskService } from "./services/tasks.ts";
 import { traceService } from "./services/traces.ts";
+import { startUpkeep } from "./services/upkeep.ts";
 import { userService } from "./services/users.ts";
 import type { Store } from "./store/types.ts";
 
@@ -80,6 +81,7 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
     return reply.send({ status: "ok", version });
   });
 
+  let endUpkeep = () => {};
   return {
     grpc,
     rest,
@@ -89,9 +91,11 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
       const port = await grpc.bind(`${config.host}:${config.grpcPort}`);
       await grading.resume();
       hosting.resumeRunning().catch((error) => logBackground(config, error, ""));
+      endUpkeep = startUpkeep(store, (error) => logBackground(config, error, ""));
       return { http, grpc: `${config.host}:${port}` };
     },
     async close(graceMs = 5_000) {
+      endUpkeep();
       await Promise.all([grpc.drain(graceMs), rest.drain(graceMs)]);
       await grading.close();
       await hosting.close();
