@@ -1,7 +1,7 @@
 // The REST server: the operations that have a google.api.http annotation, on fastify.
 //
 // CORS stays off. fastify's own refusals (no such route, wrong method, body too large, …) have the same form as ours.
-import { type IncomingMessage, STATUS_CODES } from "node:http";
+import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import websocket from "@fastify/websocket";
@@ -26,6 +26,7 @@ import {
 import { socketHandler } from "./socket.ts";
 import { streamHandler } from "./stream.ts";
 import { unaryHandler, uploadHandler } from "./unary.ts";
+import { discardBody, guardUploads } from "./uploads.ts";
 
 const mebibyte = 1024 * 1024;
 
@@ -36,6 +37,8 @@ export interface RestServerOptions {
   readonly bodyLimitBytes?: number;
   /** The largest body of raw bytes (application/octet-stream). Default 64 MiB. */
   readonly uploadLimitBytes?: number;
+  /** Bodies over a MiB that may be under way at once, all together. Default 512 MiB. */
+  readonly uploadBudgetBytes?: number;
   /** Default 15 s. */
   readonly heartbeatMs?: number;
   /** /openapi.json and /docs; left out when undefined. */
@@ -43,10 +46,6 @@ export interface RestServerOptions {
   /** Addresses of proxies whose X-Forwarded-For is believed. */
   readonly trustProxy?: boolean | string;
 }
-
-/** For how long, and up to what length, the rest of a body that is too large is read. */
-const discardMs = 5_000;
-const discardBytes = 256 * mebibyte;
 
 /** How long aborted calls get to send their error before connections are cut. */
 const abortGraceMs = 500;
@@ -70,7 +69,8 @@ export async function createRestServer(options: RestServerOptions): Promise<Rest
     frameworkErrors: (error, _request, reply) => sendProblem(reply as FastifyReply, fromFastifyError(error)),
     clientErrorHandler: refuseUnparsable,
   });
-  addBodyParsers(app, options.uploadLimitBytes ?? 64 * mebibyte);
+  const uploadLimitBytes = options.uploadLimitBytes ?? 64 * mebibyte;
+  addBodyParsers(app, uploadLimitBytes);
   app.setErrorHandler(async (error, request, reply) => {
     const refusal = logged(fromFastifyError(error));
     if (refusal.httpStatus === 413) await discardBody(request.raw);
@@ -78,6 +78,10 @@ export async function createRestServer(options: RestServerOptions): Promise<Rest
   });
   await app.register(websocket, { options: { maxPayload: bodyLimitBytes, handleProtocols: chooseProtocol } });
   const host = { pipeline: options.pipeline, active, bodyLimitBytes, heartbeatMs: options.heartbeatMs ?? 15_000 };
+  guardUploads(app, host, {
+    limitBytes: Math.max(bodyLimitBytes, uploadLimitBytes),
+    budgetBytes: options.uploadBudgetBytes ?? 512 * mebibyte,
+  });
   const bindings = mountOperations(app, options.operations, host);
   app.setNotFoundHandler((request, reply) => refuseUnknownRoute(bindings, request, reply));
   if (options.document !== undefined) {
@@ -98,20 +102,22 @@ function mountOperations(app: FastifyInstance, operations: readonly Operation[],
 function mountRoute(app: FastifyInstance, route: Route): void {
   const { fastifyUrl: url, verb, method: operation } = route.binding;
   const method = verb as HTTPMethods;
+  const config = { operation: route.operation };
   switch (operation.methodKind) {
     case "unary":
-      app.route({ method, url, handler: unaryHandler(route) });
+      app.route({ method, url, config, handler: unaryHandler(route) });
       break;
     case "client_streaming":
-      app.route({ method, url, handler: uploadHandler(route) });
+      app.route({ method, url, config, handler: uploadHandler(route) });
       break;
     case "server_streaming":
-      app.route({ method, url, handler: streamHandler(route) });
+      app.route({ method, url, config, handler: streamHandler(route) });
       break;
     case "bidi_streaming":
       app.route({
         method: "GET",
         url,
+        config,
         handler: (_request, reply) => sendProblem(reply.header("upgrade", "websocket"), upgradeRequired()),
         wsHandler: socketHandler(route),
       });
@@ -151,28 +157,6 @@ function logged(error: OstlerError): OstlerError {
     );
   }
   return error;
-}
-
-/**
- * Reads on what will not be used: a client that is still sending its body sees a closed connection, not the answer
- * that explains it.
- */
-function discardBody(request: IncomingMessage): Promise<void> {
-  return new Promise((resolve) => {
-    let left = discardBytes;
-    const timer = setTimeout(resolve, discardMs);
-    const settle = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    request.on("data", (chunk: Buffer) => {
-      left -= chunk.length;
-      if (left < 0) settle();
-    });
-    for (const event of ["end", "close", "error"]) request.on(event, settle);
-    if (request.complete || request.destroyed) settle();
-    else request.resume();
-  });
 }
 
 /** What comes is not HTTP at all, or too much of it. */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import WebSocket from "ws";
 import { createRestServer, type Problem } from "../../../api/rest/index.ts";
 import { type Bench, limitBytes, linesOf, readSocket, startBench } from "./clients.ts";
@@ -294,6 +294,51 @@ describe("headers", () => {
       body: `{"text":"${"x".repeat(30_000_000)}"}`,
     });
     expectProblem(answer, 413, "MESSAGE_TOO_LARGE");
+  });
+
+  describe("large bodies", () => {
+    const large = (size: number, key: string, path = "/v1/echo") => {
+      const headers = { "content-type": "application/json", authorization: `Bearer ${key}` };
+      return fetch(`${address}${path}`, { method: "POST", headers, body: `{"text":"x"}${" ".repeat(size)}` });
+    };
+    let address = "";
+    let close: () => Promise<void>;
+    beforeEach(async () => {
+      const current = () => bench.probe;
+      const options = { bodyLimitBytes: 8_000_000, uploadLimitBytes: 8_000_000, uploadBudgetBytes: 10_000_000 };
+      const operations = glueOperations(current);
+      const { app, drain } = await createRestServer({ operations, pipeline: probePipeline(current), ...options });
+      address = await app.listen({ host: "127.0.0.1", port: 0 });
+      close = () => drain(0);
+    });
+    afterEach(() => close());
+
+    it("are not read from those without a key, nor where nothing is", async () => {
+      expect((await large(3_000_000, "wrong")).status).toBe(401);
+      expect(bench.probe.finished).toMatchObject([{ code: "UNAUTHENTICATED" }]);
+      expect((await large(3_000_000, "ada", "/v1/nowhere")).status).toBe(404);
+      expect((await large(3_000_000, "ada")).status).toBe(200);
+    });
+
+    it("are under way up to a number of bytes, then the sender is told to come again", async () => {
+      const halves = Array.from({ length: 3 }, () => {
+        const socket = connect(Number(new URL(address).port), "127.0.0.1");
+        socket.on("error", () => undefined);
+        const head = "POST /v1/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer ada";
+        socket.write(`${head}\r\ncontent-length: 3000000\r\n\r\n{"text":`);
+        return socket;
+      });
+      await sleep(200);
+      const refused = await large(3_000_000, "ada");
+      expect(refused.status).toBe(429);
+      expect(refused.headers.get("retry-after")).toBe("1");
+      expect(await refused.json()).toMatchObject({ reason: "TOO_MANY_UPLOADS" });
+      expect((await large(1_000, "ada")).status).toBe(200);
+      for (const socket of halves) socket.destroy();
+      let answer = await large(3_000_000, "ada");
+      for (let tries = 0; tries < 50 && answer.status === 429; tries++) answer = await large(3_000_000, "ada");
+      expect(answer.status).toBe(200);
+    });
   });
 
   it("JSON that nests deeper than the stack", async () => {
