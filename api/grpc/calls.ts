@@ -35,8 +35,9 @@ import {
   runForOne,
   untilDrained,
 } from "../operation.ts";
+import type { Admitted } from "./admission.ts";
 import { encode } from "./definition.ts";
-import { toMetadata, toServiceError } from "./status.ts";
+import { textHeaders, toMetadata, toServiceError } from "./status.ts";
 
 type UnaryCall = ServerUnaryCall<Buffer, Outcome>;
 type ReadableCall = ServerReadableStream<Buffer, Outcome>;
@@ -53,6 +54,7 @@ const deadlineSlackMs = 50;
 export interface CallHost {
   readonly pipeline: Pipeline;
   readonly active: ActiveCalls;
+  readonly admitted: Admitted;
 }
 
 export function grpcHandler(operation: Operation, host: CallHost): UntypedHandleCall {
@@ -85,7 +87,7 @@ async function answerOnce(
   reply: Reply,
   read: (context: Call) => unknown,
 ): Promise<void> {
-  const context = openCall(call, operation.method);
+  const context = openCall(call, operation.method, host);
   try {
     const [bytes, trailers] = await perform(host.pipeline, host.active, context, async () => {
       const outcome = await runForOne(operation, read(context), context);
@@ -106,7 +108,7 @@ async function answerMany(
   call: WritableCall | DuplexCall,
   read: (context: Call) => unknown,
 ): Promise<void> {
-  const context = openCall(call, operation.method);
+  const context = openCall(call, operation.method, host);
   try {
     const trailers = await perform(host.pipeline, host.active, context, async () => {
       await writeAll(call, runForMany(operation, read(context), context), context);
@@ -133,7 +135,7 @@ async function writeAll(
   if (first) sendHeaders(call, context);
 }
 
-function openCall(call: AnyCall, method: DescMethod): Call {
+function openCall(call: AnyCall, method: DescMethod, { admitted }: CallHost): Call {
   const wanted = Number(call.getDeadline());
   const context = new Call({
     transport: "grpc",
@@ -142,19 +144,12 @@ function openCall(call: AnyCall, method: DescMethod): Call {
     deadline: Number.isFinite(wanted) ? wanted : undefined,
     readHeaders: () => textHeaders(call.metadata),
   });
+  context.caller = admitted.get(call.metadata);
   (call as EventEmitter).on("cancelled", () => {
     const late = context.deadline !== undefined && context.deadline <= Date.now() + deadlineSlackMs;
     context.abort(() => (late ? deadline() : cancelled()));
   });
   return context;
-}
-
-function textHeaders(metadata: Metadata): ReadonlyMap<string, string> {
-  const headers = new Map<string, string>();
-  for (const [name, value] of Object.entries(metadata.getMap())) {
-    if (typeof value === "string") headers.set(name, value);
-  }
-  return headers;
 }
 
 function sendHeaders(call: AnyCall, context: Call): void {

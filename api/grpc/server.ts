@@ -3,7 +3,15 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { type Server as GrpcJsServer, Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
-import { ActiveCalls, implement, type Operation, type Pipeline, type ServiceImplementation } from "../operation.ts";
+import {
+  ActiveCalls,
+  implement,
+  methodPath,
+  type Operation,
+  type Pipeline,
+  type ServiceImplementation,
+} from "../operation.ts";
+import { type Admitted, admission, behindAdmission } from "./admission.ts";
 import { grpcHandler } from "./calls.ts";
 import { serverDefinition } from "./definition.ts";
 import { reflectionOperations } from "./reflection.ts";
@@ -37,6 +45,8 @@ export class GrpcServer {
   private readonly active = new ActiveCalls();
   private readonly health = new HealthImplementation({ "": "SERVING" });
   private readonly services = new Set<string>();
+  private readonly operations = new Map<string, Operation>();
+  private readonly admitted: Admitted = new WeakMap();
 
   constructor(options: GrpcServerOptions) {
     this.options = options;
@@ -47,6 +57,11 @@ export class GrpcServer {
       "grpc.max_concurrent_streams": options.concurrentCallsMax ?? 1000,
       "grpc.keepalive_time_ms": keepaliveMs,
       "grpc.keepalive_timeout_ms": Math.min(keepaliveAnswerMs, keepaliveMs),
+      interceptors: [
+        admission({ pipeline: options.pipeline, active: this.active, admitted: this.admitted }, (path) =>
+          this.operations.get(path),
+        ),
+      ],
     });
     this.health.addToServer(this.server);
     this.addOperations(options.operations);
@@ -61,7 +76,8 @@ export class GrpcServer {
   }
 
   addOperations(operations: readonly Operation[]): void {
-    const host = { pipeline: this.options.pipeline, active: this.active };
+    const host = { pipeline: behindAdmission(this.options.pipeline), active: this.active, admitted: this.admitted };
+    for (const operation of operations) this.operations.set(`/${methodPath(operation.method)}`, operation);
     for (const service of servicesOf(operations)) {
       const own = operations.filter((operation) => operation.service === service);
       const handlers = own.map((operation) => [operation.method.localName, grpcHandler(operation, host)] as const);

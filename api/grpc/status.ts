@@ -49,6 +49,14 @@ export function toServiceError(error: OstlerError): ServiceError {
   return Object.assign(new Error(message), { code: error.code as number, details: message, metadata });
 }
 
+export function textHeaders(metadata: Metadata): ReadonlyMap<string, string> {
+  const headers = new Map<string, string>();
+  for (const [name, value] of Object.entries(metadata.getMap())) {
+    if (typeof value === "string") headers.set(name, value);
+  }
+  return headers;
+}
+
 export function toMetadata(headers: ReadonlyMap<string, string>): Metadata {
   const metadata = new Metadata();
   for (const [name, value] of headers) metadata.set(name, value);

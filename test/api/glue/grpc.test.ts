@@ -1,5 +1,6 @@
 // What is particular to gRPC: raw frames, reflection, health, drain.
 import { execFile } from "node:child_process";
+import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -55,6 +56,28 @@ describe("requests that are not what they should be", () => {
   it("bytes that are no message are the client's fault", async () => {
     const error = await serviceErrorOf(rawUnary(bench.grpcClient, "/glue.v1.GlueService/Echo", Buffer.from([0xff])));
     expect(fromServiceError(error)).toMatchObject({ code: status.INVALID_ARGUMENT, reason: "MALFORMED_PROTOBUF" });
+  });
+
+  it("a stranger's message is not waited for", async () => {
+    const session = connectHttp2(`http://127.0.0.1:${bench.grpcPort}`);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/glue.v1.GlueService/Echo",
+      "content-type": "application/grpc",
+      authorization: "Bearer wrong",
+    });
+    stream.on("error", () => undefined);
+    // The head of a message of 200,000 bytes, of which none come.
+    stream.write(Buffer.from([0, 0, 3, 13, 64]));
+    const headers = await new Promise<IncomingHttpHeaders>((resolve) => {
+      stream.on("response", (received) => {
+        if (received["grpc-status"] !== undefined) resolve(received);
+      });
+      stream.on("trailers", resolve);
+    });
+    session.destroy();
+    expect(headers["grpc-status"]).toBe(String(status.UNAUTHENTICATED));
+    expect(bench.probe.finished).toMatchObject([{ code: "UNAUTHENTICATED", transport: "grpc" }]);
   });
 
   it("authentication comes before decoding", async () => {
