@@ -74,7 +74,7 @@ function settle(
   if (errno !== null) {
     value = errnoResult(errno);
     out = undefined;
-  }
+  } else if (outcome.kind === "done") outcome.commit?.();
   const watched = k.trace.on(syscallExit);
   const text = watched || call.thread.call !== null ? row.show(decoding, raw, out) + showResult(value, row.result) : "";
   if (watched)

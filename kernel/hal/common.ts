@@ -27,6 +27,7 @@ export const timerOver = (clock: ClockState): Timer => ({
 export const serialOver = (uart: UartState, trace: Trace): Serial => ({
   available: () => uart.received.length,
   ended: () => uart.ended,
-  read: (most) => uarts.take(uart, most),
+  peek: (most) => uart.received.slice(0, most),
+  drop: (count) => uarts.drop(uart, count),
   write: (bytes) => uarts.transmit(uart, trace, bytes),
 });

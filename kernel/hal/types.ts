@@ -112,7 +112,9 @@ export interface Timer {
 export interface Serial {
   available(): number;
   ended(): boolean;
-  read(most: number): Uint8Array;
+  /** The oldest bytes, which stay until they are dropped. */
+  peek(most: number): Uint8Array;
+  drop(count: number): void;
   /** Returns the offset of the first byte in all output. */
   write(bytes: Uint8Array): number;
 }

@@ -12,8 +12,10 @@ export const consoleQueue = "console";
 export type ReadResult = { bytes: Uint8Array } | { errno: Errno } | { queue: string };
 
 export interface FileOps {
-  /** Reads at a position; null is the file's own, which the caller then moves. */
+  /** Reads at a position, and changes nothing. */
   read(k: FileKernel, file: OpenFile, position: number, count: number): ReadResult;
+  /** Goes past bytes that were read at the file's own position. */
+  advance(k: FileKernel, file: OpenFile, count: number): void;
   /** Writes all of it; an error, or null. */
   write(k: FileKernel, task: Task, bytes: Uint8Array): Errno | null;
   seekable: boolean;
@@ -29,6 +31,10 @@ function writeConsole(k: FileKernel, task: Task, bytes: Uint8Array): null {
   return null;
 }
 
+function movePosition(_k: FileKernel, file: OpenFile, count: number): void {
+  file.position += count;
+}
+
 type Of<Kind> = OpenTarget & { kind: Kind };
 
 export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
@@ -36,8 +42,9 @@ export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
     read(k, _file, _position, count) {
       if (count === 0) return { bytes: new Uint8Array(0) };
       if (k.hal.serial.available() === 0 && !k.hal.serial.ended()) return { queue: consoleQueue };
-      return { bytes: k.hal.serial.read(count) };
+      return { bytes: k.hal.serial.peek(count) };
     },
+    advance: (k, _file, count) => k.hal.serial.drop(count),
     write: writeConsole,
     seekable: false,
     terminal: true,
@@ -48,6 +55,7 @@ export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
     read: (_k, file, position, count) => ({
       bytes: (file.target as Of<"bytes">).bytes.slice(position, position + count),
     }),
+    advance: movePosition,
     write: () => "EBADF",
     seekable: false,
     terminal: false,
@@ -59,6 +67,7 @@ export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
       const bytes = readImage(k, getImage(k, (file.target as Of<"image">).image), position, count);
       return bytes === null ? { errno: "ENOMEM" } : { bytes };
     },
+    advance: movePosition,
     write: () => "EBADF",
     seekable: true,
     terminal: false,

@@ -93,6 +93,15 @@ describe("wild arguments", () => {
     expect(state.machine.encodeState().length).toBeGreaterThan(0);
   });
 
+  it("a read into what is no memory leaves what there was to read", () => {
+    const machine = testMachine();
+    const task = mustApply(machine, { kind: "createRemoteTask", name: "reader", limits: noLimits })!;
+    mustApply(machine, { kind: "console", bytes: new TextEncoder().encode("typed") });
+    expect(call(machine, task, 63, int(0), int(0x1000), int(5))?.value).toBe(-14n);
+    const { buffers } = call(machine, task, 63, int(0), { kind: "buffer", size: 9 }, int(9))!;
+    expect(new TextDecoder().decode(buffers[0]).replaceAll("\0", "")).toBe("typed");
+  });
+
   it("a call returns only errors that its row names", () => {
     const state = remote();
     const named = new Map(rows.map((row) => [row.number, new Set(row.errors)]));

@@ -12,6 +12,8 @@ export interface Done<Out = NoOuts> {
   kind: "done";
   value: number | bigint;
   out?: Out;
+  /** What happens once `out` has reached the caller's memory: a read into what is no memory takes nothing. */
+  commit?(): void;
 }
 
 export type Outcome<Out = NoOuts> =

@@ -55,8 +55,11 @@ function readFrom<Name extends string>(
     if (file.flags & openFlags.O_NONBLOCK) return fail("EAGAIN");
     return { kind: "blocked", wait: { kind: "read", queue: result.queue, deadlineNs: null } };
   }
-  if (at === null) file.position += result.bytes.length;
-  return { kind: "done", value: result.bytes.length, out: { [name]: result.bytes } as { [Key in Name]: Uint8Array } };
+  const count = result.bytes.length;
+  const out = { [name]: result.bytes } as { [Key in Name]: Uint8Array };
+  return at === null
+    ? { kind: "done", value: count, out, commit: () => ops.advance(k, file, count) }
+    : { kind: "done", value: count, out };
 }
 
 function writeTo(k: LinuxKernel, { task }: Call, number: number, bytes: Uint8Array): Outcome {

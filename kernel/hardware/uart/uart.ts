@@ -19,11 +19,9 @@ export function hangUp(uart: UartState, trace: Trace): void {
   if (trace.on(uartEnd)) trace.write(uartEnd, {});
 }
 
-/** Takes what was received, at most `most` bytes. */
-export function take(uart: UartState, most: number): Uint8Array {
-  const bytes = uart.received.slice(0, most);
-  uart.received = uart.received.slice(bytes.length);
-  return bytes;
+/** Takes the oldest bytes away. */
+export function drop(uart: UartState, count: number): void {
+  uart.received = uart.received.slice(count);
 }
 
 /** Sends bytes; returns the offset of the first one in everything ever sent. */
