@@ -6,6 +6,8 @@ export const limits = {
   transferBytes: 128 * 1024,
   /** Length of a path, with its end (PATH_MAX). */
   pathBytes: 4096,
+  /** Length of one name in a path (NAME_MAX). */
+  nameBytes: 255,
   /** Entries of a readv/writev vector (UIO_MAXIOV). */
   vectorEntries: 1024,
   /** Entries of a ppoll set. */

@@ -3,6 +3,8 @@
 import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { ImageId } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
+import { encodeText } from "../lib/text.ts";
 import type { Task } from "../thread/state.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { FileEntry } from "./state.ts";
@@ -41,7 +43,7 @@ export function lookup(k: FileKernel, task: Task, path: string): Found | { errno
   const parts = full.split("/");
   for (let i = 2; i < parts.length; i++)
     if (k.files.entries.has(parts.slice(0, i).join("/"))) return { errno: "ENOTDIR" };
-  return { errno: "ENOENT" };
+  return { errno: parts.some((part) => encodeText(part).length > limits.nameBytes) ? "ENAMETOOLONG" : "ENOENT" };
 }
 
 /** Makes a path name a content; who has the old one open keeps it. */

@@ -226,6 +226,7 @@ export const fileCalls = [
     args: { directory: fd, path, stat: structOut(stat), flags: flags(At) },
     errors: ["EBADF", "EFAULT", "EINVAL", "ENAMETOOLONG", "ENOENT", "ENOTDIR"],
     run(k: LinuxKernel, { directory, path, flags }, { task }) {
+      if (flags & ~(At.AT_SYMLINK_NOFOLLOW | At.AT_NO_AUTOMOUNT | At.AT_EMPTY_PATH)) return fail("EINVAL");
       if (path === "" && flags & At.AT_EMPTY_PATH && directory !== currentDirectory) {
         const file = fileOf(k, task, directory);
         return file === null ? fail("EBADF") : { kind: "done", value: 0, out: { stat: statOpen(file) } };
