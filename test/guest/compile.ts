@@ -1,7 +1,8 @@
 /** Compiles guest programs for tests: static riscv64 Linux executables, kept in .cache/guest by the content of their source. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const compiler = "riscv64-linux-gnu-gcc";
@@ -9,11 +10,18 @@ const cache = fileURLToPath(new URL("../../.cache/guest/", import.meta.url));
 
 export const hasCompiler: boolean = spawnSync(compiler, ["--version"]).status === 0;
 
+/** A source and the headers beside it: what an executable is known by. */
+function withHeaders(source: string): string {
+  const folder = dirname(source);
+  const headers = readdirSync(folder).filter((name) => name.endsWith(".h"));
+  return [source, ...headers.map((name) => join(folder, name))].map((path) => readFileSync(path, "utf8")).join("\0");
+}
+
 /** The executable of test/guest/<name>.c, or of assembler with ".S". */
 export function guest(name: string, ...options: string[]): Uint8Array {
   const source = fileURLToPath(new URL(name.includes(".") ? name : `${name}.c`, import.meta.url));
   const flags = [...(options.includes("-pie") ? [] : ["-static"]), "-O2", "-pthread", ...options];
-  const key = createHash("sha256").update(readFileSync(source)).update(flags.join(" ")).digest("hex").slice(0, 20);
+  const key = createHash("sha256").update(withHeaders(source)).update(flags.join(" ")).digest("hex").slice(0, 20);
   const file = `${cache}${name.replace(/\W/g, "-")}-${key}`;
   if (!existsSync(file)) {
     mkdirSync(cache, { recursive: true });

@@ -1,0 +1,97 @@
+/**
+ * The same executables here and under qemu-riscv64, which passes system calls on to a real Linux: standard output and
+ * the way they end must be equal. The programs leave out what differs by design (docs/LIMITS.md) and what qemu's
+ * user mode itself does otherwise than Linux (it takes advice without looking, knows no MAP_FIXED_NOREPLACE, and
+ * refuses some calls with another number).
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { guest, hasCompiler } from "../guest/compile.ts";
+import { fileOf, runProgram } from "../support/machine.ts";
+
+const QEMU = "/usr/bin/qemu-riscv64";
+
+interface Row {
+  program: string;
+  arguments?: string[];
+  stdin?: string;
+}
+
+/** The argument that stands for the path of a regular file, the same for both. */
+const file = "<file>";
+const text = Array.from({ length: 500 }, (_, i) => `line ${String(i).padStart(4, "0")} of the file\n`).join("");
+
+const seeds = process.env["OSTLER_SEED"] === undefined ? ["1", "2", "3", "4"] : [process.env["OSTLER_SEED"]];
+const ends = ["exit", "abort", "segv", "illegal", "breakpoint", "term", "user", "kill", "blocked"];
+
+const rows: Row[] = [
+  { program: "print" },
+  { program: "scan", stdin: "5 10 -20 30\n40 9223372036854775807\nthe rest\nof it" },
+  { program: "library", arguments: ["-v", "--size=3", "rest", "-x", "-s", "4", "-q"], stdin: "one\ntwo" },
+  { program: "allocator" },
+  { program: "mappings", arguments: [file] },
+  { program: "descriptors", arguments: [file] },
+  { program: "refused" },
+  { program: "time" },
+  { program: "synchronise" },
+  { program: "math" },
+  { program: "integers" },
+  ...seeds.map((seed) => ({ program: "floats", arguments: [seed] })),
+  ...ends.map((end) => ({ program: "signals", arguments: [end] })),
+];
+
+interface Ran {
+  stdout: string[];
+  code: number | null;
+  signal: number | null;
+}
+
+const lines = (bytes: Uint8Array): string[] => Buffer.from(bytes).toString("latin1").split("\n");
+
+function underQemu(path: string, args: string[], input: string): Ran {
+  const options = { input, env: { ORACLE: "yes" }, cwd: "/", maxBuffer: 2 ** 26 };
+  const { stdout, status, signal } = spawnSync(QEMU, [path, ...args], options);
+  return { stdout: lines(stdout), code: status, signal: signal === null ? null : constants.signals[signal] };
+}
+
+function here(path: string, program: Uint8Array, args: string[], stdin: string, given: string): Ran {
+  const { outputs, exit } = runProgram(program, {
+    arguments: [path, ...args],
+    environment: ["ORACLE=yes"],
+    stdin,
+    instructions: 2e9,
+    config: { memoryBytes: 64 * 2 ** 20, files: [fileOf(given, new TextEncoder().encode(text), 0o644)] },
+  });
+  const stdout = lines(Buffer.concat(outputs.flatMap((output) => (output.kind === "console" ? [output.bytes] : []))));
+  const { status } = exit!;
+  return status.kind === "exited"
+    ? { stdout, code: status.code, signal: null }
+    : { stdout, code: null, signal: status.signal };
+}
+
+describe.skipIf(!hasCompiler || !existsSync(QEMU))(
+  "programs do here what they do under qemu-riscv64 (needs it, and riscv64-linux-gnu-gcc)",
+  () => {
+    let directory: string;
+    beforeAll(() => {
+      directory = mkdtempSync(join(tmpdir(), "oracle-"));
+    });
+    afterAll(() => rmSync(directory, { recursive: true }));
+
+    const titled = rows.map((row) => [[row.program, ...(row.arguments ?? [])].join(" "), row] as const);
+    it.each(titled)("%s", (_title, { program, arguments: wanted = [], stdin = "" }) => {
+      const binary = guest(`oracle/${program}`);
+      const path = join(directory, program);
+      const given = join(directory, "file.txt");
+      writeFileSync(path, binary, { mode: 0o755 });
+      writeFileSync(given, text, { mode: 0o644 });
+      const args = wanted.map((argument) => (argument === file ? given : argument));
+      const theirs = underQemu(path, args, stdin);
+      expect(theirs.stdout.length, "qemu ran it").toBeGreaterThan(1);
+      expect(here(path, binary, args, stdin, given)).toEqual(theirs);
+    });
+  },
+);
