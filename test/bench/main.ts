@@ -6,6 +6,7 @@ import process from "node:process";
 
 const benches: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   cpu: () => import("./cpu.ts"),
+  kernel: () => import("./kernel.ts"),
   store: () => import("./store.ts"),
   rpc: () => import("./rpc.ts"),
   call: () => import("./call.ts"),

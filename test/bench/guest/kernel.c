@@ -1,0 +1,55 @@
+/* Does one thing that enters the kernel argv[2] times: which, says argv[1]. */
+#define _GNU_SOURCE
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { PAGE = 4096, CHUNK = 2048 };
+static char block[PAGE];
+static unsigned turn;
+static long count;
+
+/* Each side wakes the other and waits for its own turn: two switches a round. */
+static void *ping(void *side) {
+  unsigned mine = (unsigned)(long)side;
+  for (long i = 0; i < count / 2; i++) {
+    unsigned now;
+    while ((now = __atomic_load_n(&turn, __ATOMIC_SEQ_CST)) != mine) syscall(SYS_futex, &turn, FUTEX_WAIT_PRIVATE, now, 0, 0, 0);
+    __atomic_store_n(&turn, !mine, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &turn, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+  }
+  return 0;
+}
+
+static void switches(void) {
+  pthread_t other;
+  pthread_create(&other, 0, ping, (void *)1L);
+  ping(0);
+  pthread_join(other, 0);
+}
+
+static void faults(void) {
+  char *pages = mmap(0, CHUNK * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  for (long i = 0; i < count; i++) {
+    pages[i % CHUNK * PAGE] = 1;
+    if (i % CHUNK == CHUNK - 1) madvise(pages, CHUNK * PAGE, MADV_DONTNEED);
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc < 3) return 2;
+  const char *what = argv[1];
+  count = atol(argv[2]);
+  memset(block, 'x', sizeof block);
+  if (!strcmp(what, "getppid")) for (long i = 0; i < count; i++) syscall(SYS_getppid);
+  if (!strcmp(what, "byte")) for (long i = 0; i < count; i++) syscall(SYS_write, 1, block, 1);
+  if (!strcmp(what, "block")) for (long i = 0; i < count; i++) syscall(SYS_write, 1, block, PAGE);
+  if (!strcmp(what, "map")) for (long i = 0; i < count; i++) munmap(mmap(0, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), PAGE);
+  if (!strcmp(what, "fault")) faults();
+  if (!strcmp(what, "switch")) switches();
+  return 0;
+}
