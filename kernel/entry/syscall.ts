@@ -29,7 +29,7 @@ function rowOf(k: EntryKernel, number: bigint): Row | null {
 
 /** The call that a thread stands on, made or (after a wait) made again. */
 export function dispatch(k: EntryKernel, thread: Thread): void {
-  const { number, arguments: raw } = k.hal.contexts.getCall(thread.context);
+  const number = k.hal.contexts.getCallNumber(thread.context);
   const task = taskOf(k, thread);
   const progress = thread.wait;
   thread.wait = null;
@@ -40,6 +40,7 @@ export function dispatch(k: EntryKernel, thread: Thread): void {
     finish(k, thread, errnoResult("ENOSYS"), `syscall_${number}() = -1 ENOSYS`);
     return;
   }
+  const raw = k.hal.contexts.getCallArguments(thread.context, row.argumentCount);
   const call: Call = { task, thread, progress };
   const decoding = row.decode(k, call, raw);
   if (k.trace.on(syscallEnter)) {
@@ -108,13 +109,14 @@ export function resumeThread(k: EntryKernel, thread: Thread): void {
   }
   const progress = thread.wait;
   thread.wait = null;
-  const { number, arguments: raw } = k.hal.contexts.getCall(thread.context);
-  const row = must(rowOf(k, number), "a call that waited has a row");
+  const row = must(rowOf(k, k.hal.contexts.getCallNumber(thread.context)), "a call that waited has a row");
+  const raw = k.hal.contexts.getCallArguments(thread.context, row.argumentCount);
   const value = toSigned64(resume.value);
   // Decoded whether anybody watches or not: reading memory can bring pages in.
-  const text =
-    row.show(row.decode(k, { task: taskOf(k, thread), thread, progress }, raw), raw) + showResult(value, row.result);
-  if (k.trace.on(syscallExit))
+  const decoding = row.decode(k, { task: taskOf(k, thread), thread, progress }, raw);
+  const watched = k.trace.on(syscallExit);
+  const text = watched || thread.call !== null ? row.show(decoding, raw) + showResult(value, row.result) : "";
+  if (watched)
     k.trace.write(syscallExit, { number: row.nr.rv64, name: row.name, value, error: errnoOf(value) ?? "", text });
   finish(k, thread, value, text);
 }

@@ -70,11 +70,14 @@ export interface Contexts {
   create(pc: number, stackPointer: number): SavedContext;
   /** Takes the live registers off the hart. */
   save(): SavedContext;
+  /** Puts a context on the hart and takes it over: the caller uses it no more. */
   load(context: SavedContext): void;
   getPc(context: ContextRef): bigint;
   getStackPointer(context: ContextRef): bigint;
-  /** Number and arguments of the call that the context stands on. */
-  getCall(context: ContextRef): { number: bigint; arguments: bigint[] };
+  /** Number of the call that the context stands on. */
+  getCallNumber(context: ContextRef): bigint;
+  /** The first `count` of its arguments. */
+  getCallArguments(context: ContextRef, count: number): bigint[];
   setCall(context: ContextRef, number: bigint, args: readonly bigint[]): void;
   /** Puts a call's result in place and goes past the call. */
   finishCall(context: ContextRef, result: bigint): void;

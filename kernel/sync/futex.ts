@@ -4,7 +4,6 @@
  * Queues are named by address space and address, so they are private to a task; sharing across tasks comes with
  * shared memory. Waking is first come, first served.
  */
-import { toUnsigned32 } from "../lib/bits.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { Space } from "../mm/state.ts";
 import { copyIn } from "../mm/user.ts";
@@ -18,8 +17,7 @@ export function readWord(k: ThreadKernel, space: Space, address: bigint): { valu
   if (address % 4n !== 0n) return { errno: "EINVAL" };
   const bytes = copyIn(k, space, address, 4);
   if (!bytes.ok) return { errno: bytes.errno };
-  const word = bytes.value.reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n);
-  return { value: toUnsigned32(word) };
+  return { value: new DataView(bytes.value.buffer, bytes.value.byteOffset).getUint32(0, true) };
 }
 
 /** The wait that a thread begins if the word still has the value that it saw. */

@@ -49,6 +49,7 @@ export interface SystemCall<K> {
   readonly support: Support;
   readonly note: string;
   readonly args: Arguments;
+  readonly argumentCount: number;
   readonly result: "number" | "address";
   readonly errors: readonly Errno[];
   decode(k: MmKernel, call: Call, raw: readonly bigint[]): Decoding;
@@ -74,14 +75,17 @@ export function syscall<K extends MmKernel, const A extends Arguments>(row: Decl
     support: row.support,
     note: row.note ?? "",
     args: row.args,
+    argumentCount: kinds.length,
     result: row.result ?? "number",
     errors: row.errors ?? [],
     decode(k, call, raw) {
       const memory = memoryOf(k, call);
+      const peers = peersOf(raw);
       const values: Record<string, unknown> = {};
       let errno: Errno | null = null;
-      for (const [i, [name, kind]] of kinds.entries()) {
-        const decoded = kind.decode(memory, raw[i]!, peersOf(raw));
+      for (let i = 0; i < kinds.length; i++) {
+        const [name, kind] = kinds[i]!;
+        const decoded = kind.decode(memory, raw[i]!, peers);
         if ("errno" in decoded) errno ??= decoded.errno;
         else values[name] = decoded.value;
       }
@@ -90,9 +94,11 @@ export function syscall<K extends MmKernel, const A extends Arguments>(row: Decl
     run: (k, { values }, call) => row.run(k, values as ValuesOf<A>, call) as Outcome<Outs>,
     store(k, call, raw, out) {
       const memory = memoryOf(k, call);
-      for (const [i, [name, kind]] of kinds.entries()) {
+      const peers = peersOf(raw);
+      for (let i = 0; i < kinds.length; i++) {
+        const [name, kind] = kinds[i]!;
         if (out[name] === undefined || kind.store === undefined) continue;
-        const errno = kind.store(memory, raw[i]!, peersOf(raw), out[name]);
+        const errno = kind.store(memory, raw[i]!, peers, out[name]);
         if (errno !== null) return errno;
       }
       return null;

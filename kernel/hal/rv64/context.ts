@@ -19,24 +19,33 @@ export function contextsOver(core: Core): Contexts {
     setPc(context, getPc(context) + callBytes);
   };
 
+  /** What was loaded last: the next save writes into it, since making typed arrays costs more than all the rest. */
+  let spare: SavedContext | undefined;
+
   return {
     create(pc, stackPointer) {
       const x = new BigUint64Array(32);
       x[Register.stackPointer] = BigInt(stackPointer);
       return { x, f: new BigUint64Array(32), pc: BigInt(pc), fcsr: 0, reservation: -1n };
     },
-    save: () => core.saveHart(),
+    save() {
+      const context = core.saveHart(spare);
+      spare = undefined;
+      return context;
+    },
     load(context) {
       core.loadHart(context);
       core.clearReservation();
+      spare = context;
     },
     getPc,
     getStackPointer: (context) => registers(context)[Register.stackPointer]!,
-    getCall(context) {
+    getCallNumber: (context) => registers(context)[Register.callNumber]!,
+    getCallArguments(context, count) {
       const x = registers(context);
       const args: bigint[] = [];
-      for (let i = 0; i < argumentCount; i++) args.push(x[Register.firstArgument + i]!);
-      return { number: x[Register.callNumber]!, arguments: args };
+      for (let i = 0; i < count; i++) args.push(x[Register.firstArgument + i]!);
+      return args;
     },
     setCall(context, number, args) {
       const x = registers(context);

@@ -3,15 +3,20 @@ import { type Core, CoreStop } from "../../hardware/cpu/core.ts";
 import { unreachable } from "../../lib/assert.ts";
 import type { Hart, Trap } from "../types.ts";
 
+/** Traps that say nothing more are made once. */
+const budget: Trap = { kind: "budget" };
+const systemCall: Trap = { kind: "systemCall" };
+const breakpoint: Trap = { kind: "breakpoint" };
+
 function trapOf(core: Core, stop: CoreStop): Trap {
   const value = (): bigint => BigInt.asUintN(64, core.faultValue());
   switch (stop) {
     case CoreStop.budget:
-      return { kind: "budget" };
+      return budget;
     case CoreStop.ecall:
-      return { kind: "systemCall" };
+      return systemCall;
     case CoreStop.breakpoint:
-      return { kind: "breakpoint" };
+      return breakpoint;
     case CoreStop.illegalInstruction:
     case CoreStop.waitForInterrupt:
       return { kind: "illegalInstruction", bits: value() };

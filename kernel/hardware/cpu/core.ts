@@ -72,7 +72,8 @@ export interface Core {
   readonly f: BigUint64Array;
   getPc(): bigint;
   setPc(value: bigint): void;
-  saveHart(): HartState;
+  /** Into a state that is not needed any more, or into a new one. */
+  saveHart(into?: HartState): HartState;
   loadHart(state: HartState): void;
   /** Drops the LR/SC reservation (on every trap and context switch). */
   clearReservation(): void;

@@ -58,6 +58,14 @@ export function createRv64Core(module: WebAssembly.Module, { ramPages, ramBase }
   return coreOver(memory.buffer, wasm, ramHost, ramPages, ramBase);
 }
 
+const emptyHart = (): HartState => ({
+  x: new BigUint64Array(32),
+  f: new BigUint64Array(32),
+  pc: 0n,
+  fcsr: 0,
+  reservation: -1n,
+});
+
 function coreOver(buffer: ArrayBuffer, wasm: CoreExports, ramHost: number, ramPages: number, ramBase: number): Core {
   const x = new BigUint64Array(buffer, REGS, 32);
   const f = new BigUint64Array(buffer, F_REGS, 32);
@@ -73,13 +81,14 @@ function coreOver(buffer: ArrayBuffer, wasm: CoreExports, ramHost: number, ramPa
     f,
     getPc: () => control.getBigUint64(PC, true),
     setPc: (value) => control.setBigUint64(PC, value & ~1n, true),
-    saveHart: () => ({
-      x: x.slice(),
-      f: f.slice(),
-      pc: core.getPc(),
-      fcsr: control.getUint32(FCSR, true),
-      reservation: control.getBigInt64(RESERVATION, true),
-    }),
+    saveHart: (into = emptyHart()) => {
+      into.x.set(x);
+      into.f.set(f);
+      into.pc = core.getPc();
+      into.fcsr = control.getUint32(FCSR, true);
+      into.reservation = control.getBigInt64(RESERVATION, true);
+      return into;
+    },
     loadHart: (state: HartState) => {
       x.set(state.x);
       x[0] = 0n;
