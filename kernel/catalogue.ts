@@ -1,4 +1,5 @@
 /** The kernel's public tables: names and numbers, nothing that runs. Any part of the server may read them. */
-export { systemCallCatalogue } from "./abi/catalogue.ts";
+
 export { errnoOf } from "./lib/errno.ts";
 export { signalName } from "./lib/signals.ts";
+export { systemCallCatalogue } from "./machine/catalogue.ts";

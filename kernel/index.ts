@@ -7,10 +7,10 @@
  *     machine.drainOutputs();
  */
 
-export { systemCallCatalogue } from "./abi/catalogue.ts";
 export type { Core, CoreFactory } from "./hardware/cpu/core.ts";
 export { createRv64Core } from "./hardware/cpu/rv64/core.ts";
 export type * from "./lib/ids.ts";
+export { systemCallCatalogue } from "./machine/catalogue.ts";
 export type { Machine, MachinePorts, RunLimit } from "./machine/face.ts";
 export { decodeInput, encodeInput } from "./machine/inputs.ts";
 export { createMachine, restoreMachine } from "./machine/machine.ts";

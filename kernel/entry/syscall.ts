@@ -27,6 +27,8 @@ function rowOf(k: EntryKernel, number: bigint): Row | null {
   return number < 0x1_0000n ? (k.systemCalls.get(Number(number)) ?? null) : null;
 }
 
+const numberOf = (k: EntryKernel, row: Row): number => row.nr[k.hal.isa.name];
+
 /** The call that a thread stands on, made or (after a wait) made again. */
 export function dispatch(k: EntryKernel, thread: Thread): void {
   const number = k.hal.contexts.getCallNumber(thread.context);
@@ -45,7 +47,7 @@ export function dispatch(k: EntryKernel, thread: Thread): void {
   const decoding = row.decode(k, call, raw);
   if (k.trace.on(syscallEnter)) {
     k.trace.write(syscallEnter, {
-      number: row.nr.rv64,
+      number: numberOf(k, row),
       name: row.name,
       text: row.show(decoding, raw),
       restarted: progress !== null,
@@ -79,7 +81,7 @@ function settle(
   const watched = k.trace.on(syscallExit);
   const text = watched || call.thread.call !== null ? row.show(decoding, raw, out) + showResult(value, row.result) : "";
   if (watched)
-    k.trace.write(syscallExit, { number: row.nr.rv64, name: row.name, value, error: errnoOf(value) ?? "", text });
+    k.trace.write(syscallExit, { number: numberOf(k, row), name: row.name, value, error: errnoOf(value) ?? "", text });
   finish(k, call.thread, value, text);
 }
 
@@ -117,6 +119,6 @@ export function resumeThread(k: EntryKernel, thread: Thread): void {
   const watched = k.trace.on(syscallExit);
   const text = watched || thread.call !== null ? row.show(decoding, raw) + showResult(value, row.result) : "";
   if (watched)
-    k.trace.write(syscallExit, { number: row.nr.rv64, name: row.name, value, error: errnoOf(value) ?? "", text });
+    k.trace.write(syscallExit, { number: numberOf(k, row), name: row.name, value, error: errnoOf(value) ?? "", text });
   finish(k, thread, value, text);
 }

@@ -4,6 +4,7 @@
  * The implementation for one instruction set lives in hal/<isa>; machine/ picks it. A second instruction set is
  * another folder with the same file names.
  */
+import type { HartState } from "../hardware/cpu/core.ts";
 import type { FrameNumber } from "../lib/ids.ts";
 
 export const pageBytes = 4096;
@@ -54,13 +55,7 @@ export interface Mmu {
 }
 
 /** The registers of a thread that is not on the hart. Plain data; its content is the instruction set's own. */
-export interface SavedContext {
-  x: BigUint64Array;
-  f: BigUint64Array;
-  pc: bigint;
-  fcsr: number;
-  reservation: bigint;
-}
+export type SavedContext = HartState;
 
 /** null stands for the registers that are live on the hart. */
 export type ContextRef = SavedContext | null;
@@ -122,10 +117,13 @@ export interface Serial {
   write(bytes: Uint8Array): number;
 }
 
+/** The instruction sets that there are. */
+export type IsaName = "rv64";
+
 /** Facts about the instruction set that programs are told or that files must match. */
 export interface InstructionSet {
   /** Which number of a system call's row counts. */
-  readonly name: "rv64";
+  readonly name: IsaName;
   /** e_machine of executables. */
   readonly elfMachine: number;
   readonly elfMachineName: string;
@@ -133,6 +131,8 @@ export interface InstructionSet {
   readonly machineName: string;
   /** AT_HWCAP. */
   readonly hardwareCapabilities: number;
+  /** What a program learns that asks for more than that, by the keys of the call it asks with. */
+  readonly features: ReadonlyMap<bigint, bigint>;
 }
 
 export interface Hal {

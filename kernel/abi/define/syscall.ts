@@ -3,6 +3,7 @@
  * reads like strace's, and the catalogue for clients and documentation.
  */
 
+import type { IsaName } from "../../hal/types.ts";
 import { hex, toSigned64 } from "../../lib/bits.ts";
 import { type Errno, errnoNumbers, errnoOf, errnoResult } from "../../lib/errno.ts";
 import type { MmKernel } from "../../mm/kernel.ts";
@@ -23,10 +24,12 @@ export type OutsOf<A extends Arguments> = {
 
 export type Support = "full" | "partial" | "none";
 
+/** A call's number by instruction set. */
+export type CallNumbers = Readonly<Record<IsaName, number>>;
+
 interface Declaration<K, A extends Arguments> {
   name: string;
-  /** The number by instruction set. */
-  nr: { readonly rv64: number };
+  nr: CallNumbers;
   support: Support;
   /** What is missing or special, for the reference; "" for nothing. */
   note?: string;
@@ -45,7 +48,7 @@ export interface Decoding {
 
 export interface SystemCall<K> {
   readonly name: string;
-  readonly nr: { readonly rv64: number };
+  readonly nr: CallNumbers;
   readonly support: Support;
   readonly note: string;
   readonly args: Arguments;
@@ -140,7 +143,7 @@ export interface SystemCallInfo {
   readonly errors: readonly string[];
 }
 
-export function describeRow<K>(row: SystemCall<K>): SystemCallInfo {
+export function describeRow<K>(row: SystemCall<K>, isa: IsaName): SystemCallInfo {
   const { name, support, note, errors, nr } = row;
   const parameters = Object.entries(row.args).map(([parameter, kind]) => ({
     name: parameter,
@@ -149,7 +152,7 @@ export function describeRow<K>(row: SystemCall<K>): SystemCallInfo {
   }));
   return {
     name,
-    number: nr.rv64,
+    number: nr[isa],
     support,
     note,
     parameters,

@@ -10,7 +10,7 @@ import { copyIn, copyOut } from "../../mm/user.ts";
 import type { Task } from "../../thread/state.ts";
 import { address, bufferOut, choice, flags, inout, int, size, structIn, structOut, uint } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
-import { type SystemCall, syscall } from "../define/syscall.ts";
+import { type CallNumbers, type SystemCall, syscall } from "../define/syscall.ts";
 import { type LinuxKernel, release, userId } from "./kernel.ts";
 import { rlimit, sysinfo, utsname } from "./layouts.ts";
 
@@ -51,22 +51,13 @@ function limitOf(k: LinuxKernel, task: Task, resource: number): bigint {
   }
 }
 
-/** Keys of riscv_hwprobe(2): what this processor has. A key that is not here becomes -1. */
-const hardwareProbe = new Map<bigint, bigint>([
-  [0n, 0n], // mvendorid
-  [1n, 0n], // marchid
-  [2n, 0n], // mimpid
-  [3n, 1n], // base behaviour: IMA
-  [4n, 3n], // extensions: FD, C
-  [5n, 3n], // misaligned accesses are fast
-]);
-
+/** Fills in the values of (key, value) pairs; a key that is not known becomes -1. */
 function probe(k: LinuxKernel, space: Space, pairs: bigint, count: number): Errno | null {
   const bytes = copyIn(k, space, pairs, count * 16);
   if (!bytes.ok) return bytes.errno;
   const view = new DataView(bytes.value.buffer, bytes.value.byteOffset, bytes.value.length);
   for (let at = 0; at < bytes.value.length; at += 16) {
-    const value = hardwareProbe.get(view.getBigInt64(at, true));
+    const value = k.hal.isa.features.get(view.getBigInt64(at, true));
     if (value === undefined) view.setBigInt64(at, -1n, true);
     view.setBigUint64(at + 8, value ?? 0n, true);
   }
@@ -88,16 +79,16 @@ function prlimit(
 }
 
 /** A call without arguments that returns an id. */
-const idCall = (name: string, rv64: number, id: (task: Task) => number): SystemCall<LinuxKernel> =>
-  syscall({ name, nr: { rv64 }, support: "full", args: {}, run: (_k: LinuxKernel, _args, { task }) => done(id(task)) });
+const idCall = (name: string, nr: CallNumbers, id: (task: Task) => number): SystemCall<LinuxKernel> =>
+  syscall({ name, nr, support: "full", args: {}, run: (_k: LinuxKernel, _args, { task }) => done(id(task)) });
 
 export const systemCalls = [
-  idCall("getpid", 172, (task) => task.id),
-  idCall("getppid", 173, () => 0),
-  idCall("getuid", 174, () => userId),
-  idCall("geteuid", 175, () => userId),
-  idCall("getgid", 176, () => userId),
-  idCall("getegid", 177, () => userId),
+  idCall("getpid", { rv64: 172 }, (task) => task.id),
+  idCall("getppid", { rv64: 173 }, () => 0),
+  idCall("getuid", { rv64: 174 }, () => userId),
+  idCall("geteuid", { rv64: 175 }, () => userId),
+  idCall("getgid", { rv64: 176 }, () => userId),
+  idCall("getegid", { rv64: 177 }, () => userId),
   syscall({
     name: "uname",
     nr: { rv64: 160 },

@@ -17,6 +17,15 @@ const isa: InstructionSet = {
   elfMachineName: "RISC-V",
   machineName: "riscv64",
   hardwareCapabilities: letter("I") | letter("M") | letter("A") | letter("F") | letter("D") | letter("C"),
+  // Keys of riscv_hwprobe(2).
+  features: new Map([
+    [0n, 0n], // mvendorid
+    [1n, 0n], // marchid
+    [2n, 0n], // mimpid
+    [3n, 1n], // base behaviour: IMA
+    [4n, 3n], // extensions: FD, C
+    [5n, 3n], // misaligned accesses are fast
+  ]),
 };
 
 export interface HalParts {
