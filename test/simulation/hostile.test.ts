@@ -61,7 +61,7 @@ describe("hostile guests", () => {
     const starts = fc.integer({ min: 0, max: 39 }).map((n) => start(`/bin/${n}`, n));
     fc.assert(
       fc.property(around(starts), fc.nat(), (steps, cuts) => survives({ config, steps }, cuts)),
-      { numRuns: 20, seed },
+      { numRuns: 15, seed },
     );
   });
 
@@ -70,7 +70,7 @@ describe("hostile guests", () => {
     const starts = fc.nat(100_000).map((n) => start("/bin/storm", n));
     fc.assert(
       fc.property(around(starts), fc.nat(), (steps, cuts) => survives({ config, steps }, cuts)),
-      { numRuns: 25, seed },
+      { numRuns: 20, seed },
     );
   });
 
@@ -81,7 +81,7 @@ describe("hostile guests", () => {
     });
     fc.assert(
       fc.property(steps, fc.nat(), (all, cuts) => survives({ config, steps: [client, client, client, ...all] }, cuts)),
-      { numRuns: 60, seed },
+      { numRuns: 50, seed },
     );
   });
 });
