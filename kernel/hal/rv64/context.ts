@@ -5,17 +5,17 @@ import type { ContextRef, Contexts, SavedContext } from "../types.ts";
 const Register = { stackPointer: 2, threadPointer: 4, firstArgument: 10, callNumber: 17 } as const;
 const argumentCount = 6;
 const callBytes = 4n;
-const unsigned = (value: bigint): bigint => BigInt.asUintN(64, value);
 
 export function contextsOver(core: Core): Contexts {
+  // Registers take any integer modulo 2^64, as the array they are in and the core's pc do by themselves.
   const registers = (context: ContextRef): BigUint64Array => (context === null ? core.x : context.x);
-  const getPc = (context: ContextRef): bigint => unsigned(context === null ? core.getPc() : context.pc);
+  const getPc = (context: ContextRef): bigint => (context === null ? core.getPc() : context.pc);
   const setPc = (context: ContextRef, pc: bigint): void => {
-    if (context === null) core.setPc(unsigned(pc));
-    else context.pc = unsigned(pc);
+    if (context === null) core.setPc(pc);
+    else context.pc = BigInt.asUintN(64, pc);
   };
   const finishCall = (context: ContextRef, result: bigint): void => {
-    registers(context)[Register.firstArgument] = unsigned(result);
+    registers(context)[Register.firstArgument] = result;
     setPc(context, getPc(context) + callBytes);
   };
 
@@ -49,8 +49,8 @@ export function contextsOver(core: Core): Contexts {
     },
     setCall(context, number, args) {
       const x = registers(context);
-      for (let i = 0; i < argumentCount; i++) x[Register.firstArgument + i] = unsigned(args[i] ?? 0n);
-      x[Register.callNumber] = unsigned(number);
+      for (let i = 0; i < argumentCount; i++) x[Register.firstArgument + i] = args[i] ?? 0n;
+      x[Register.callNumber] = number;
     },
     finishCall,
     fork(context, stackPointer, threadPointer) {
@@ -62,8 +62,8 @@ export function contextsOver(core: Core): Contexts {
         fcsr: from.fcsr,
         reservation: -1n,
       };
-      if (stackPointer !== null) copy.x[Register.stackPointer] = unsigned(stackPointer);
-      if (threadPointer !== null) copy.x[Register.threadPointer] = unsigned(threadPointer);
+      if (stackPointer !== null) copy.x[Register.stackPointer] = stackPointer;
+      if (threadPointer !== null) copy.x[Register.threadPointer] = threadPointer;
       finishCall(copy, 0n);
       return copy;
     },

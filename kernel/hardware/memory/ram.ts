@@ -85,7 +85,7 @@ export function createRam(core: Core, fetchPages: PageSource): Ram {
     clear(page) {
       assert(page >= 0 && page < pages, `page ${page} is outside RAM`);
       pageFlags[page]! |= PageFlag.present;
-      view(page).fill(0);
+      ram.fill(0, page * pageBytes, (page + 1) * pageBytes);
       core.wrote(page);
     },
     provide,
