@@ -67,7 +67,13 @@ export const cutBy = (random: Random): Manner => ({
   restoresAfter: () => random.chance(10),
 });
 
-function runStep(machine: Machine, step: Step & { kind: "run" }, manner: Manner): void {
+/** A machine, and the pages that it does not have yet. */
+interface Hosted {
+  machine: Machine;
+  pages: readonly Uint8Array[];
+}
+
+function runStep({ machine, pages }: Hosted, step: Step & { kind: "run" }, manner: Manner): void {
   const from = machine.position();
   const target = { instructions: from.instructions + step.instructions, timeNs: from.timeNs + step.timeNs };
   for (;;) {
@@ -77,19 +83,30 @@ function runStep(machine: Machine, step: Step & { kind: "run" }, manner: Manner)
       instructions: Math.min(target.instructions, cut === null ? Infinity : before.instructions + cut.instructions),
       timeNs: Math.min(target.timeNs, cut === null ? Infinity : before.timeNs + cut.timeNs),
     });
-    if (stop.kind !== "limit") return;
-    if (cut === null && machine.position().timeNs === before.timeNs) return;
+    if (stop.kind === "needPages") for (const page of stop.pages) machine.providePage(page, pages[page]!);
+    else if (stop.kind !== "limit") return;
+    else if (cut === null && machine.position().timeNs === before.timeNs) return;
   }
 }
 
-function reborn(machine: Machine): Machine {
-  const pages = Array.from({ length: machine.memory.pages }, (_, page) => machine.memory.page(page).slice());
-  const again = restoreMachine(machine.encodeState(), testPorts(), () => true);
+/** Brings whatever the machine did without so far. */
+function complete({ machine, pages }: Hosted): void {
   pages.forEach((bytes, page) => {
-    again.memory.page(page).set(bytes);
+    if (!machine.memory.isPresent(page)) machine.providePage(page, bytes);
   });
-  again.setTraceMask(-1);
-  return again;
+}
+
+/** Its state in another machine, whose pages come when they are missed. */
+function reborn(hosted: Hosted): Hosted {
+  complete(hosted);
+  const { memory } = hosted.machine;
+  const pages = Array.from({ length: memory.pages }, (_, page) => memory.page(page).slice());
+  const ports = testPorts({ fetchPages: (wanted) => wanted.map((page) => pages[page]!) });
+  const machine = restoreMachine(hosted.machine.encodeState(), ports, (page) =>
+    pages[page]!.every((byte) => byte === 0),
+  );
+  machine.setTraceMask(-1);
+  return { machine, pages };
 }
 
 /** A call is known by the number of its step. */
@@ -106,18 +123,21 @@ export interface Result {
 
 /** Performs all steps; `check` looks at the machine after each. */
 export function perform({ config, steps }: Scenario, manner: Manner, check: (machine: Machine) => void): Result {
-  let machine = testMachine(config);
-  machine.setTraceMask(-1);
+  let hosted: Hosted = { machine: testMachine(config), pages: [] };
+  hosted.machine.setTraceMask(-1);
   const trace = createHash("sha256");
   const console = createHash("sha256");
   steps.forEach((step, index) => {
+    const { machine } = hosted;
     if (step.kind === "input") machine.apply(numbered(step.input, index));
-    else runStep(machine, step, manner);
+    else runStep(hosted, step, manner);
     trace.update(machine.drainTrace());
     for (const output of machine.drainOutputs()) if (output.kind === "console") console.update(output.bytes);
     check(machine);
-    if (manner.restoresAfter(index)) machine = reborn(machine);
+    if (manner.restoresAfter(index)) hosted = reborn(hosted);
   });
+  complete(hosted);
+  const { machine } = hosted;
   const memory = createHash("sha256");
   for (let page = 0; page < machine.memory.pages; page++) memory.update(machine.memory.page(page));
   const summary = machine.summary();
