@@ -1,12 +1,14 @@
 /**
- * What entering the kernel costs the host: nanoseconds for each of the usual ways in, beside the same executable under
- * qemu-riscv64 (which passes them on to the host's kernel) in the same run. Rounds are interleaved; what the
- * program takes to do nothing at all is measured in every round, too, and taken off.
+ * What entering the kernel costs the host: nanoseconds of processor time for each of the usual ways in, beside the
+ * same executable under qemu-riscv64 (which passes them on to the host's kernel, its output to /dev/null) in the same
+ * run. Rounds are interleaved; what the program takes to do nothing at all is measured in every round, too, and
+ * taken off.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { guest, hasCompiler } from "../guest/compile.ts";
 import { fileOf, mustApply, startInput, testMachine } from "../support/machine.ts";
 import { median, printTable } from "./table.ts";
@@ -16,38 +18,44 @@ const ROUNDS = 7;
 
 /** What is done, how it is called in the program, how often. */
 const ways: [what: string, name: string, count: number][] = [
-  ["getppid: into the kernel and back", "getppid", 200_000],
-  ["write of 1 byte", "byte", 100_000],
-  ["write of 4 KiB", "block", 40_000],
-  ["page fault, and giving the page back", "fault", 40_960],
-  ["switch between two threads by futex", "switch", 40_000],
-  ["mmap and munmap of a page", "map", 60_000],
+  ["getppid: into the kernel and back", "getppid", 500_000],
+  ["write of 1 byte", "byte", 200_000],
+  ["write of 4 KiB", "block", 100_000],
+  ["page fault, and giving the page back", "fault", 163_840],
+  ["switch between two threads by futex", "switch", 100_000],
+  ["mmap and munmap of a page", "map", 100_000],
 ];
 
-function milliseconds(work: () => void): number {
-  const start = performance.now();
-  work();
-  return performance.now() - start;
-}
-
-function here(program: ReturnType<typeof fileOf>, args: string[]): void {
+/** Processor time in milliseconds, so that others' work does not count. */
+function here(program: ReturnType<typeof fileOf>, args: string[]): number {
   const machine = testMachine({ memoryBytes: 32 * 2 ** 20, files: [program] });
   mustApply(machine, startInput(program.path, { arguments: [program.path, ...args] }));
+  const start = process.cpuUsage();
   while (machine.run({ instructions: Number.MAX_SAFE_INTEGER, timeNs: Number.MAX_SAFE_INTEGER }).kind === "limit")
     machine.drainOutputs();
+  const { user, system } = process.cpuUsage(start);
   if (machine.tasks()[0]?.status?.kind !== "exited") throw new Error(`${args}: ${JSON.stringify(machine.tasks()[0])}`);
+  return (user + system) / 1000;
 }
 
-function underQemu(path: string, args: string[]): void {
-  const { status } = spawnSync(QEMU, [path, ...args], { stdio: "ignore" });
+/** The same of another process: the last line of the shell's `times` is that of its children, user and system. */
+function underQemu(path: string, args: string[]): number {
+  const script = '"$@" > /dev/null && times';
+  const { status, stdout } = spawnSync("sh", ["-c", script, "sh", QEMU, path, ...args], { encoding: "utf8" });
   if (status !== 0) throw new Error(`${args}: qemu ended with ${status}`);
+  const parts = [
+    ...stdout
+      .trim()
+      .split("\n")
+      .at(-1)!
+      .matchAll(/(\d+)m([\d.]+)s/g),
+  ];
+  return parts.reduce((sum, [, minutes, seconds]) => sum + (Number(minutes) * 60 + Number(seconds)) * 1000, 0);
 }
 
-/** Nanoseconds of one: a round's time for all of them, without what the program takes for none. */
-function each(run: (args: string[]) => void, name: string, count: number): number {
-  const none = milliseconds(() => run([name, "0"]));
-  return ((milliseconds(() => run([name, String(count)])) - none) * 1e6) / count;
-}
+/** Nanoseconds of one: the time of all of them, without what the program takes for none. */
+const each = (run: (args: string[]) => number, name: string, count: number): number =>
+  ((run([name, String(count)]) - run([name, "0"])) * 1e6) / count;
 
 export async function bench(): Promise<void> {
   if (!hasCompiler) {
