@@ -72,7 +72,8 @@ static void accounts(void) {
   SAY(getrusage(RUSAGE_SELF, (struct rusage *)-4096L));
   SAY(gettimeofday(&t, 0));
   printf("%d %d %d\n", t.tv_sec > 1600000000, t.tv_usec < 1000000, times(&used) != -1);
-  printf("%d %d\n", clock() >= 0, time(0) >= t.tv_sec);
+  // Linux answers time() by a coarse clock, which may be a tick behind.
+  printf("%d %d\n", clock() >= 0, time(0) + 1 >= t.tv_sec);
 }
 
 static void calendar(void) {
