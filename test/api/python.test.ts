@@ -27,10 +27,11 @@ beforeAll(async () => {
       .filter((name) => name.endsWith(".proto"))
       .map((name) => join(folder, name));
   const third = files("third_party").map((name) => name.replace("third_party/", ""));
-  const include = ["-I", join(root, "proto"), "-I", join(root, "proto/third_party")];
+  // As buf compiled them: not every protoc comes with the files of google.protobuf.
+  const include = `--descriptor_set_in=${join(root, "proto/gen/descriptors.binpb")}`;
   const plugin = `--plugin=protoc-gen-grpc_python=${execFileSync("sh", ["-c", "command -v grpc_python_plugin"], { encoding: "utf8" }).trim()}`;
   execFileSync("protoc", [
-    ...include,
+    include,
     plugin,
     `--python_out=${directory}`,
     `--grpc_python_out=${directory}`,
