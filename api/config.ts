@@ -9,6 +9,7 @@ export interface ServerConfig {
   workers: number;
   maxResidentMachines: number;
   hibernateAfterMs: number;
+  unattendedMs: number;
   machinesPerUser: number;
   log: "all" | "errors" | "none";
 }
@@ -66,6 +67,12 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
     fallback: 300_000,
     read: whole(100, 86_400_000),
     help: "an idle machine leaves memory after this time",
+  },
+  unattendedMs: {
+    variable: "OSTLER_UNATTENDED_MS",
+    fallback: 60_000,
+    read: whole(100, 86_400_000),
+    help: "an ephemeral machine (of `ostler run`) is deleted when its client has been gone for so long",
   },
   machinesPerUser: {
     variable: "OSTLER_MACHINES_PER_USER",

@@ -32,6 +32,7 @@ import { snapshotService } from "./services/snapshots.ts";
 import { configOfRow } from "./services/spec.ts";
 import { taskService } from "./services/tasks.ts";
 import { traceService } from "./services/traces.ts";
+import { watchUnattended } from "./services/unattended.ts";
 import { startUpkeep } from "./services/upkeep.ts";
 import { userService } from "./services/users.ts";
 import type { Store } from "./store/types.ts";
@@ -82,6 +83,7 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
   });
 
   let endUpkeep = () => {};
+  let endWatch = () => {};
   return {
     grpc,
     rest,
@@ -92,10 +94,12 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
       await grading.resume();
       hosting.resumeRunning().catch((error) => logBackground(config, error, ""));
       endUpkeep = startUpkeep(store, (error) => logBackground(config, error, ""));
+      endWatch = watchUnattended(deps, config.unattendedMs, (error) => logBackground(config, error, ""));
       return { http, grpc: `${config.host}:${port}` };
     },
     async close(graceMs = 5_000) {
       endUpkeep();
+      endWatch();
       await Promise.all([grpc.drain(graceMs), rest.drain(graceMs)]);
       await grading.close();
       await hosting.close();

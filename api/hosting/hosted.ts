@@ -49,6 +49,8 @@ export class HostedMachine {
   #mark: Mark | null = null;
   /** Clients that are at it right now (commands, streams); while there are any it is not hibernated. */
   users = 0;
+  /** Of these, clients with a stream open on it. */
+  followers = 0;
   lastUsedAt = Date.now();
   /** Sequence and instructions at the last snapshot, to know when the next is due. */
   snapshotAt: { sequence: number; instructions: number };

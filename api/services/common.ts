@@ -62,10 +62,12 @@ export async function useMachine(deps: Deps, context: Context, machineId: string
 /** Runs `work` with the machine marked as in use, so that it does not hibernate under a stream. */
 export async function* holding<T>(machine: HostedMachine, work: () => AsyncGenerator<T>): AsyncGenerator<T> {
   machine.users += 1;
+  machine.followers += 1;
   try {
     yield* work();
   } finally {
     machine.users -= 1;
+    machine.followers -= 1;
     machine.lastUsedAt = Date.now();
   }
 }

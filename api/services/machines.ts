@@ -20,7 +20,7 @@ import { callerOf, requireRole } from "../auth/identity.ts";
 import { invalid, notFound, resourceExhausted } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
-import type { Bytes, MachineRow, MachineStatus } from "../store/types.ts";
+import type { Bytes, MachineRow, MachineStatus, NewMachine } from "../store/types.ts";
 import {
   type Deps,
   exitStatus,
@@ -69,6 +69,7 @@ export function toMachine(deps: Deps, row: MachineRow): MessageInitShape<typeof 
     createdAt: toTimestamp(row.createdAt),
     updatedAt: toTimestamp(row.updatedAt),
     taskCount: status.taskCount,
+    ephemeral: row.ephemeral,
   };
 }
 
@@ -193,14 +194,15 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
 export function newMachineRow(
   id: string,
   ownerId: string,
-  fields: { displayName: string; labels: Record<string, string> },
+  fields: { displayName: string; labels: Record<string, string>; ephemeral?: boolean },
   spec: Uint8Array,
-): Omit<MachineRow, "createdAt" | "updatedAt" | "epoch"> {
+): NewMachine {
   return {
     id,
     ownerId,
     displayName: fields.displayName,
     labels: fields.labels,
+    ephemeral: fields.ephemeral ?? false,
     spec: spec as Bytes,
     originSnapshotId: null,
     lastSequence: 0,

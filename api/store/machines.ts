@@ -22,6 +22,11 @@ export const machinesIn = (database: Database): Machines => ({
       where: { ownerId, NOT: exceptPrefixes.map((startsWith) => ({ id: { startsWith } })) },
     }),
 
+  async ephemeral() {
+    const rows = await database.client.machine.findMany({ where: { ephemeral: true }, select: { id: true } });
+    return rows.map(({ id }) => id);
+  },
+
   acquire: (id) =>
     database.write(async (queries) => {
       const { count } = await queries.machine.updateMany({ where: { id }, data: { epoch: { increment: 1 } } });
@@ -95,6 +100,7 @@ export const machineRow = (row: StoredMachine): MachineRow => ({
   spec: row.spec,
   createdAt: row.createdAt,
   updatedAt: row.updatedAt,
+  ephemeral: row.ephemeral,
   originSnapshotId: row.originSnapshotId,
   epoch: Number(row.epoch),
   lastSequence: Number(row.lastSequence),

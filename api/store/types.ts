@@ -70,6 +70,8 @@ export interface MachineRow {
   reached: Position;
   /** Summary for lists while the machine is not resident. */
   status: MachineStatus;
+  /** Deleted when no client has followed it for a while. */
+  ephemeral: boolean;
 }
 
 export interface MachineStatus {
@@ -203,12 +205,16 @@ export interface MachineQuery extends PageQuery {
   run: MachineStatus["run"] | null;
 }
 
+export type NewMachine = Omit<MachineRow, "createdAt" | "updatedAt" | "epoch" | "ephemeral"> & { ephemeral?: boolean };
+
 export interface Machines {
-  create(row: Omit<MachineRow, "createdAt" | "updatedAt" | "epoch">): Promise<MachineRow>;
+  create(row: NewMachine): Promise<MachineRow>;
   get(id: string): Promise<MachineRow | null>;
   list(query: MachineQuery): Promise<Page<MachineRow>>;
   /** How many the owner has, but for those whose id begins with one of the prefixes. */
   count(ownerId: string, exceptPrefixes: readonly string[]): Promise<number>;
+  /** Ids of all that are ephemeral. */
+  ephemeral(): Promise<string[]>;
   /** Takes the lease: raises the epoch and returns the row. */
   acquire(id: string): Promise<MachineRow | null>;
   /** Deletes machine, journal, console and automatic snapshots. Those that a user asked for or that a fork stands on stay. */

@@ -47,6 +47,7 @@ interface CreateOptions {
   env?: string[];
   file?: string[];
   spec?: string;
+  ephemeral?: boolean;
   quiet?: boolean;
 }
 
@@ -83,6 +84,7 @@ export async function createMachine(session: Session, options: CreateOptions): P
     spec,
     displayName: options.name ?? "",
     labels: options.label ?? {},
+    ephemeral: options.ephemeral ?? false,
   });
   return machine!;
 }

@@ -1,7 +1,8 @@
 /**
  * `ostler run` on a server: upload, create, start, then three streams at once (input, output, trace) until the
  * program has ended. Output and trace are asked for by position and input carries idempotency keys, so a run goes on
- * where it was when the server is killed and started again.
+ * where it was when the server is killed and started again. Its streams are also its machine's life: when this process
+ * is killed, the server deletes the machine (see `ephemeral` in machines.proto).
  */
 import { type Machine, MachineService, type StartProgramResponse } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import { TaskService } from "../../../proto/gen/ostler/v1/tasks_pb.js";
@@ -46,7 +47,7 @@ export async function runRemote(
   const own = options.machine === undefined;
   const name = options.name ?? choice.argv0.replace(/^\/bin\//, "");
   const machine = own
-    ? await createMachine(session, { ...options, name })
+    ? await createMachine(session, { ...options, name, ephemeral: !options.keep })
     : (await machines.getMachine({ machineId: options.machine! })).machine!;
   const { machineId } = machine;
   try {
