@@ -1,8 +1,9 @@
 /**
- * Signals by their disposition. Handlers in the program are not run yet: a signal that has one is noted and
- * dropped; one with the default action ends the task if that is its default.
+ * Signals by their disposition. Handlers in the program are not run yet: a signal that has one is dropped,
+ * and traced; one with the default action ends the task if that is its default.
  */
-import { harmlessSignals, lastSignal, signals, stopSignals } from "../lib/signals.ts";
+import { harmlessSignals, lastSignal, signalName, signals, stopSignals } from "../lib/signals.ts";
+import { signalDropped } from "../trace/events/signal.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import type { Task, Thread } from "./state.ts";
 import { killTask } from "./tasks.ts";
@@ -11,12 +12,13 @@ const ignoreHandler = 1n;
 export const unmaskable: readonly number[] = [signals.SIGKILL, signals.SIGSTOP];
 export const signalBit = (signal: number): bigint => 1n << BigInt(signal - 1);
 
-/** Whether the signal, delivered now, would end the task. */
-function isFatal(task: Task, signal: number): boolean {
-  if (signal === signals.SIGKILL) return true;
+/** What the signal, delivered now, does. */
+function effectOf(task: Task, signal: number): "ends" | "dropped" | "ignored" {
+  if (signal === signals.SIGKILL) return "ends";
   const handler = task.signalActions.get(signal)?.handler ?? 0n;
-  if (handler === ignoreHandler || handler > ignoreHandler) return false;
-  return !harmlessSignals.includes(signal) && !stopSignals.includes(signal);
+  if (handler > ignoreHandler) return "dropped";
+  const harmless = harmlessSignals.includes(signal) || stopSignals.includes(signal);
+  return handler === ignoreHandler || harmless ? "ignored" : "ends";
 }
 
 /** Sends a signal to a thread, or to its whole task: true when that ended the task. */
@@ -25,7 +27,11 @@ export function sendSignal(k: ThreadKernel, task: Task, thread: Thread, signal: 
     thread.pendingSignals |= signalBit(signal);
     return false;
   }
-  if (!isFatal(task, signal)) return false;
+  const effect = effectOf(task, signal);
+  if (effect === "dropped" && k.trace.on(signalDropped)) {
+    k.trace.write(signalDropped, { task: task.id, thread: thread.id, signal, name: signalName(signal) });
+  }
+  if (effect !== "ends") return false;
   killTask(k, task, signal);
   return true;
 }

@@ -45,3 +45,41 @@ describe.skipIf(!hasCompiler)("a run whose client is killed (needs riscv64-linux
     expect(await machines()).toHaveLength(1);
   }, 60_000);
 });
+
+describe.skipIf(!hasCompiler)("a program that can never go on", () => {
+  const PAUSE = `#include <stdio.h>
+#include <unistd.h>
+int main(void) { puts("before"); fflush(stdout); while (getchar() != EOF); pause(); return 0; }`;
+
+  it.each([
+    ["on the server", []],
+    ["--local", ["--local"]],
+  ])(
+    "ends with 1 when its input has ended, and says why: %s",
+    async (_, options) => {
+      writeFileSync(join(work, "pause.elf"), compileC(PAUSE));
+      writeFileSync(join(work, "empty"), "");
+      const known = await ended(start([...options, "--trace", "--stdin", "empty", "pause.elf"]));
+      expect(known).toMatchObject({ status: 1, out: "before\n" });
+      expect(known.err).toMatch(/rt_sig|ppoll|pause[\s\S]*every thread waits for something that never comes/);
+      expect(await ended(start([...options, "pause.elf"]), "typed\n")).toMatchObject({
+        status: 1,
+        out: "before\n",
+        err: expect.stringContaining("every thread waits for something that never comes"),
+      });
+    },
+    30_000,
+  );
+});
+
+function ended(
+  child: ReturnType<typeof start>,
+  input = "",
+): Promise<{ status: number | null; out: string; err: string }> {
+  let out = "";
+  let err = "";
+  child.stdout.on("data", (chunk) => (out += chunk));
+  child.stderr.on("data", (chunk) => (err += chunk));
+  child.stdin.end(input);
+  return new Promise((resolve) => child.on("close", (status) => resolve({ status, out, err })));
+}

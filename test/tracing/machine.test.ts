@@ -6,6 +6,7 @@ import { compileFilter } from "../../api/tracing/filter.ts";
 import { createTextFormatter } from "../../api/tracing/text.ts";
 import { catalogue, type DecodedEvent, decodeRecords } from "../../kernel/trace/index.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
+import { compileC } from "../support/guest.ts";
 import { runProgram } from "../support/machine.ts";
 
 describe.skipIf(!hasCompiler)("a program's trace", () => {
@@ -37,6 +38,16 @@ describe.skipIf(!hasCompiler)("a program's trace", () => {
     expect(lines.some((line) => line.includes("exit_group(0) = ?"))).toBe(true);
     expect(lines.at(-1)).toMatch(/\+\+\+ task \d+ exited with 0 \+\+\+$/);
     expect(lines.filter((line) => line.includes("undefined"))).toEqual([]);
+  });
+
+  test("has the signals that a handler was meant for, which are dropped", () => {
+    const source = `#include <signal.h>
+static void on(int signal) { (void)signal; }
+int main(void) { signal(SIGUSR1, on); raise(SIGUSR1); return 0; }`;
+    const { machine, exit, task: own } = runProgram(compileC(source), { trace: -1 });
+    expect(exit?.status).toEqual({ kind: "exited", code: 0 });
+    const dropped = decodeRecords(machine.drainTrace(), catalogue).filter(({ name }) => name === "signal.dropped");
+    expect(dropped.map(({ values }) => values)).toEqual([{ task: own, thread: 1, signal: 10, name: "SIGUSR1" }]);
   });
 
   test("can be narrowed by an expression", () => {

@@ -12,7 +12,8 @@ Options come before the program; what follows it belongs to the program.
 Input: a file (< input.txt, or --stdin) is known beforehand, so that two runs are equal to the bit; a pipe or a
 terminal is typed into the machine's console as it comes.
 Ctrl-C interrupts the program; a second one leaves.
-Status: the program's own, 128 + signal when it was killed, 124 after --timeout; 1 when it could not be run.`;
+Status: the program's own, 128 + signal when it was killed, 124 after --timeout; 1 when it could not be run,
+or when its input has ended and every thread waits for something that never comes.`;
 
 function machineOptions(command: Command): Command {
   return command

@@ -18,6 +18,8 @@ interface WaitOptions {
   consoleOffset?: number;
   instructions?: number;
   timeout?: number;
+  /** Without progress: the terminal belongs to a program. */
+  quiet?: boolean;
 }
 
 /** Waits, showing progress; the last answer says how it ended. */
@@ -43,13 +45,14 @@ export async function waitMachine(
     for await (const answer of session.follow(() => machines.waitMachine(request, { signal }), signal)) {
       last = answer;
       if (answer.endedBy !== "") break;
+      if (options.quiet) continue;
       const at = answer.machine?.position;
       session.out.progress(
         `${formatCount(at?.instructions ?? 0n)} instructions, ${formatNs(at?.timeNs ?? 0n)} of virtual time`,
       );
     }
   } finally {
-    session.out.progress("");
+    if (!options.quiet) session.out.progress("");
   }
   return last!;
 }

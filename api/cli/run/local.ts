@@ -14,7 +14,7 @@ import { CommandError, ExitCode, readInput, UsageError } from "../failure.ts";
 import type { Session } from "../session.ts";
 import { checkExecutable, sha256Hex } from "../shared.ts";
 import { pumpStdin, standardInput } from "../stdin.ts";
-import { type RunOptions, tellEnding } from "./options.ts";
+import { type RunOptions, stuckError, tellEnding } from "./options.ts";
 import { localTrace } from "./trace.ts";
 
 /** A quarter of what a console holds unread. */
@@ -41,8 +41,7 @@ export async function runLocal(
     waitForInput: () => feed.wait(),
   };
   try {
-    const result = await runLocally({ ...run, traceMask: trace.mask }, hooks);
-    trace.end();
+    const result = await runLocally({ ...run, traceMask: trace.mask }, hooks).finally(() => trace.end());
     return ended(session, options, result, feed.timedOut);
   } finally {
     clearTimeout(timer);
@@ -116,7 +115,7 @@ class Feed {
     this.#mayGrow = live;
     if (!live) return;
     const pumped = pumpStdin(this.#ended.signal, (bytes, end) => this.#type(bytes, end));
-    pumped.finally(() => (this.#mayGrow = false)).catch(() => undefined);
+    pumped.finally(() => this.#endGrowth()).catch(() => undefined);
   }
 
   /** In pieces that fit into the console; waits until what was typed has been taken. */
@@ -139,12 +138,14 @@ class Feed {
   /** Also when the program sleeps for ever: Ctrl-C or --timeout end it. */
   wait(): Promise<void> {
     if (this.#waiting.length > 0) return Promise.resolve();
-    if (!this.#mayGrow)
-      throw new CommandError(
-        "the program waits for something that cannot come any more",
-        "its input has ended, and no other thread can wake it",
-      );
+    if (!this.#mayGrow) throw stuckError();
     return new Promise((resolve) => (this.#wake = resolve));
+  }
+
+  /** Who waits already looks again, and is told that nothing comes any more. */
+  #endGrowth(): void {
+    this.#mayGrow = false;
+    this.#wake?.();
   }
 
   kill(signal: number, timedOut = false): void {

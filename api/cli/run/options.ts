@@ -1,5 +1,5 @@
 /** Options of `ostler run`, and how its end is told. */
-import { ExitCode } from "../failure.ts";
+import { CommandError, ExitCode } from "../failure.ts";
 import type { Session } from "../session.ts";
 import type { LimitOptions } from "../shared.ts";
 import { formatCount, formatSize } from "../units.ts";
@@ -27,6 +27,13 @@ export interface RunOptions extends LimitOptions {
   timeout?: number;
   stats?: boolean;
 }
+
+/** A program that can never go on; the grader says the same. */
+export const stuckError = (): CommandError =>
+  new CommandError(
+    "the program did not end: every thread waits for something that never comes",
+    "its input has ended, and no timer is set; --trace shows what it waits for",
+  );
 
 export interface Ending {
   machineId?: string;

@@ -4,7 +4,13 @@
  * where it was when the server is killed and started again. Its streams are also its machine's life: when this process
  * is killed, the server deletes the machine (see `ephemeral` in machines.proto).
  */
-import { type Machine, MachineService, type StartProgramResponse } from "../../../proto/gen/ostler/v1/machines_pb.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Machine,
+  MachineService,
+  RunState,
+  type StartProgramResponse,
+} from "../../../proto/gen/ostler/v1/machines_pb.js";
 import { TaskService } from "../../../proto/gen/ostler/v1/tasks_pb.js";
 import { TraceEncoding } from "../../../proto/gen/ostler/v1/traces_pb.js";
 import { Code } from "../../errors.ts";
@@ -18,12 +24,13 @@ import { reader } from "../reader.ts";
 import type { Session } from "../session.ts";
 import { limitsOf } from "../shared.ts";
 import { pumpStdin, type StandardInput, standardInput } from "../stdin.ts";
-import { DEFAULT_TRACE, DEFAULT_TRACE_FILTER, type RunOptions, tellEnding } from "./options.ts";
+import { DEFAULT_TRACE, DEFAULT_TRACE_FILTER, type RunOptions, stuckError, tellEnding } from "./options.ts";
 
 const SIGINT = 2;
 /** Signals that ask this command to end. */
 const ENDING = ["SIGTERM", "SIGHUP"] as const;
 const SIGKILL = 9;
+const PAUSED_DELAY_MS = 500;
 
 interface Run {
   session: Session;
@@ -34,6 +41,8 @@ interface Run {
   input: StandardInput;
   /** Aborted when the program has ended, or when the user leaves. */
   done: AbortController;
+  /** It was found to wait for what never comes. */
+  stuck: boolean;
 }
 
 export async function runRemote(
@@ -62,7 +71,7 @@ export async function runRemote(
       limits: limitsOf(options),
     });
     return await carryOut(
-      { session, options, machine, task: started.task, input, done: new AbortController() },
+      { session, options, machine, task: started.task, input, done: new AbortController(), stuck: false },
       started,
     );
   } finally {
@@ -85,8 +94,10 @@ async function carryOut(run: Run, started: StartProgramResponse): Promise<number
     const streams = [showOutput(run), showTrace(run)];
     const typing = typeInput(run);
     await machines.runMachine({ machineId });
-    // Typing is not waited for: a program may end without reading all of its input.
-    await Promise.race([Promise.all(streams), typing.then(() => Promise.all(streams))]);
+    const watching = typing.then(() => endWhenStuck(run));
+    // Neither is waited for: a program may end without reading all of its input.
+    await Promise.race([Promise.all(streams), watching.then(() => Promise.all(streams))]);
+    if (run.stuck) throw stuckError();
     const { exitStatus } = await waitMachine(session, machineId, { task }, done.signal);
     const used = (await (await session.service(TaskService)).getTask({ machineId, task })).task!;
     const status = { case: exitStatus?.status.case ?? "code", value: exitStatus?.status.value ?? 0 };
@@ -145,6 +156,24 @@ async function typeInput({ session, machine, input, done }: Run): Promise<void> 
       if (data.length > 0) session.out.note(`what is typed is lost: ${error.message}`);
     }
   });
+}
+
+/**
+ * With its input at an end, a program on a machine of its own that is idle waits for ever: it is killed, so that its
+ * output and trace come to their ends. Others may have plans with a machine that was there before.
+ */
+async function endWhenStuck(run: Run): Promise<void> {
+  const { session, options, machine, task, done } = run;
+  while (options.machine === undefined && !done.signal.aborted) {
+    const answer = await waitMachine(session, machine.machineId, { task, idle: true, quiet: true }, done.signal);
+    if (answer.exitStatus !== undefined || answer.machine?.runState === RunState.FROZEN) return;
+    if (answer.machine?.runState === RunState.IDLE) {
+      run.stuck = true;
+      return kill(run, SIGKILL);
+    }
+    // Somebody has paused it.
+    await sleep(PAUSED_DELAY_MS, undefined, { signal: done.signal });
+  }
 }
 
 /**

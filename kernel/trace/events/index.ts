@@ -6,6 +6,7 @@ import { traceGap } from "./gap.ts";
 import { machineEvents } from "./machine.ts";
 import { memoryEvents } from "./memory.ts";
 import { schedEvents } from "./sched.ts";
+import { signalEvents } from "./signal.ts";
 import { syscallEvents } from "./syscall.ts";
 import { taskEvents } from "./task.ts";
 
@@ -18,6 +19,7 @@ const rows = [
   ...memoryEvents,
   ...faultEvents,
   ...deviceEvents,
+  ...signalEvents,
 ] as const;
 
 export const catalogue: readonly EventType[] = rows;
