@@ -12,7 +12,7 @@ import type { Writable } from "node:stream";
 import type { DescMessage, DescMethod, DescService, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
 import { pathToString } from "@bufbuild/protobuf/reflect";
-import { createValidator } from "@bufbuild/protovalidate";
+import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import {
   Code,
   codeName,
@@ -23,6 +23,7 @@ import {
   unavailable,
   unimplemented,
 } from "./errors.ts";
+import { patternSentence } from "./patterns.ts";
 
 export type Transport = "grpc" | "rest";
 
@@ -373,9 +374,15 @@ export function validate<Value extends Message>(desc: DescMessage, message: Valu
   if (result.kind === "error") throw result.error;
   const violations = result.violations.slice(0, violationsMax).map((violation) => ({
     field: pathToString(violation.field),
-    description: violation.message,
+    description: describeViolation(violation),
   }));
   throw invalidFields(violations);
+}
+
+function describeViolation({ message, forKey }: Violation): string {
+  const pattern = /^does not match regex pattern `(.*)`$/s.exec(message)?.[1];
+  const sentence = (pattern === undefined ? undefined : patternSentence(pattern)) ?? message;
+  return forKey ? `its name ${sentence}` : sentence;
 }
 
 // ---- The log line ---------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { MemoryService } from "../../proto/gen/ostler/v1/memory_pb.js";
+import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
 import { TraceService } from "../../proto/gen/ostler/v1/traces_pb.js";
 import { UserService } from "../../proto/gen/ostler/v1/users_pb.js";
@@ -71,6 +72,12 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       ["idempotency_key"],
       () => client.call(MachineService, "createMachine", { idempotencyKey: "k".repeat(129) }),
     ],
+    ["a hash that is none", ["program_hash"], () => client.call(ProgramService, "getProgram", { programHash: "abc" })],
+    [
+      "a hash to delete that is none",
+      ["program_hash"],
+      () => client.call(ProgramService, "deleteProgram", { programHash: "A".repeat(64) }),
+    ],
     ["a filter that doubles", ["filter.expression"], () => query(`${doubled} == ${doubled}`)],
     ["a filter that repeats", ["filter.expression"], () => query("event.matches('((a{90}){90}){90}')")],
     ["a filter that is long", ["filter.expression"], () => query(`${"true || ".repeat(400)}true`)],
@@ -81,6 +88,12 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       code: expect.stringMatching(/^(INVALID_ARGUMENT|OUT_OF_RANGE)$/),
     });
     expect(performance.now() - startedMs).toBeLessThan(2_000);
+  });
+
+  test("what a pattern refuses is said in words", async () => {
+    const make = (request: object) => client.call(MachineService, "createMachine", request);
+    await expect(make({ spec: { environment: ["PATH"] } })).rejects.toThrow("must be NAME=value, for example");
+    await expect(make({ labels: { "": "x" } })).rejects.toThrow("its name must be at least 1");
   });
 
   test("a thousand requests at once are all answered", async () => {
