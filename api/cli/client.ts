@@ -29,10 +29,13 @@ import {
 } from "@grpc/grpc-js";
 import { Code, type OstlerError } from "../errors.ts";
 import { fromServiceError } from "../grpc/status.ts";
+import { optionOf, UsageError } from "./failure.ts";
 
 const DEFAULT_DEADLINE_MS = 60_000;
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 1_000;
+/** A server that is being started is waited for without a word at first. */
+const QUIET_MS = 1_000;
 /** Large enough for every answer that the server limits by itself. */
 const RECEIVE_LIMIT_BYTES = 64 * 1024 * 1024;
 /** Methods whose repetition would do the work twice and that take no idempotency key. */
@@ -80,6 +83,8 @@ export interface ConnectionOptions {
   key: string | undefined;
   /** How long calls are repeated while the server cannot be reached. */
   retryForMs: number;
+  /** Called once, when a server that refuses connections has been tried again for a while. */
+  onWaiting?: (() => void) | undefined;
   /** Of calls that do not say otherwise. */
   deadlineMs?: number | undefined;
 }
@@ -88,6 +93,7 @@ export class Connection {
   readonly options: ConnectionOptions;
   readonly #client: Client;
   readonly #services = new Map<DescService, unknown>();
+  #toldWaiting = false;
 
   constructor(options: ConnectionOptions) {
     this.options = options;
@@ -114,6 +120,11 @@ export class Connection {
     this.#client.close();
   }
 
+  #tellWaiting(): void {
+    if (!this.#toldWaiting) this.options.onWaiting?.();
+    this.#toldWaiting = true;
+  }
+
   #method(method: DescMethod) {
     if (method.methodKind === "unary")
       return (request: MessageInitShape<DescMessage>, options?: CallOptions) => this.#unary(method, request, options);
@@ -126,24 +137,26 @@ export class Connection {
   }
 
   async #unary(method: DescMethod, init: MessageInitShape<DescMessage>, options: CallOptions = {}): Promise<Message> {
-    const request = withIdempotencyKey(method, create(method.input, init));
-    const giveUpAt = Date.now() + this.options.retryForMs;
+    const request = encode(method.input, withIdempotencyKey(method, create(method.input, init)));
+    const startedAt = Date.now();
+    const giveUpAt = startedAt + this.options.retryForMs;
     for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(LONGEST_DELAY_MS, delayMs * 2)) {
       try {
         return await this.#unaryOnce(method, request, options);
       } catch (error) {
-        const again = isUnavailable(error) && isRepeatable(method, error as OstlerError);
+        const again = isUnavailable(error) && !isOtherProtocol(error) && isRepeatable(method, error as OstlerError);
         if (!again || Date.now() + delayMs > giveUpAt || options.signal?.aborted) throw error;
+        if (isUnreachable(error) && Date.now() - startedAt > QUIET_MS) this.#tellWaiting();
         await sleep(Math.max(delayMs, Math.min(LONGEST_DELAY_MS, (error as OstlerError).retryAfterMs ?? 0)));
       }
     }
   }
 
-  #unaryOnce(method: DescMethod, request: Message, { deadlineMs, signal }: CallOptions): Promise<Message> {
+  #unaryOnce(method: DescMethod, request: Buffer, { deadlineMs, signal }: CallOptions): Promise<Message> {
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
         path(method),
-        serializer(method.input),
+        asIs,
         deserializer(method.output),
         request,
         this.#metadata(),
@@ -167,9 +180,9 @@ export class Connection {
   ): AsyncGenerator<Message> {
     const stream = this.#client.makeServerStreamRequest(
       path(method),
-      serializer(method.input),
+      asIs,
       deserializer(method.output),
-      create(method.input, init),
+      encode(method.input, create(method.input, init)),
       this.#metadata(),
       callOptions(deadlineMs ?? 0),
     );
@@ -231,6 +244,26 @@ async function* messagesOf(
 
 const path = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
 const serializer = (schema: DescMessage) => (message: Message) => Buffer.from(toBinary(schema, message));
+const asIs = (bytes: Buffer) => bytes;
+
+const GREATEST: Record<string, bigint> = {
+  int32: 2n ** 31n - 1n,
+  uint32: 2n ** 32n - 1n,
+  int64: 2n ** 63n - 1n,
+  uint64: 2n ** 64n - 1n,
+};
+
+/** A number that the message has no room for is the user's, and so is its name. */
+function encode(schema: DescMessage, message: Message): Buffer {
+  try {
+    return serializer(schema)(message);
+  } catch (error) {
+    const [, field, type, given] = /\.(\w+) to binary: invalid (\w+): (.*)$/s.exec((error as Error).message) ?? [];
+    const greatest = GREATEST[type ?? ""];
+    if (greatest === undefined) throw error;
+    throw new UsageError(`${field} ${given}: too large, it may be at most ${greatest}${optionOf(field!)}`);
+  }
+}
 const deserializer = (schema: DescMessage) => (bytes: Buffer) => fromBinary(schema, bytes);
 const callOptions = (deadlineMs: number): GrpcOptions =>
   deadlineMs === 0 ? {} : { deadline: Date.now() + deadlineMs };
@@ -252,6 +285,10 @@ export const isUnavailable = (error: unknown): boolean =>
 export const isUnreachable = (error: unknown): boolean =>
   isUnavailable(error) &&
   /No connection established|ECONNREFUSED|ENOTFOUND|Name resolution failed/.test((error as Error).message);
+
+/** What answers there is no gRPC server. */
+export const isOtherProtocol = (error: unknown): boolean =>
+  isUnavailable(error) && /Protocol error/.test((error as Error).message);
 
 function isRepeatable(method: DescMethod, error: OstlerError): boolean {
   return !NOT_REPEATABLE.has(method.name) || isUnreachable(error) || error.reason === "SERVER_DRAINING";

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UsageError } from "./failure.ts";
+import { readInput, UsageError } from "./failure.ts";
 
 export const DEFAULT_SERVER = "127.0.0.1:50051";
 const KEY_FILE = "admin.key";
@@ -47,10 +47,10 @@ function keyFiles(data: string | undefined, environment: NodeJS.ProcessEnv): str
 }
 
 function readKey(file: string, required: boolean): string | undefined {
+  if (required) return Buffer.from(readInput(file)).toString().trim() || undefined;
   try {
     return readFileSync(file, "utf8").trim() || undefined;
-  } catch (error) {
-    if (required) throw error;
+  } catch {
     return undefined;
   }
 }

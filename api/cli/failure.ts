@@ -2,7 +2,7 @@
  * What the user sees when something went wrong, and with which status the command ends:
  * 0 done, 1 refused by the server or impossible, 2 wrong usage. `run` ends as its program ended.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { Code, codeName, type OstlerError } from "../errors.ts";
 
 export const ExitCode = { ok: 0, failed: 1, usage: 2, timeout: 124, signalBase: 128 } as const;
@@ -43,9 +43,11 @@ const OPTION_OF_FIELD: Record<string, string> = {
   "filter.categories": "--filter",
 };
 
-function optionOf(field: string): string {
+/** Says which option sets a field, given by its path or by its name alone. */
+export function optionOf(field: string): string {
   const bare = field.replace(/\[.*$/, "");
-  const option = OPTION_OF_FIELD[field] ?? OPTION_OF_FIELD[bare];
+  const named = Object.keys(OPTION_OF_FIELD).find((path) => path.endsWith(`.${field}`));
+  const option = OPTION_OF_FIELD[field] ?? OPTION_OF_FIELD[bare] ?? OPTION_OF_FIELD[named ?? ""];
   return option === undefined ? "" : ` (option ${option})`;
 }
 
@@ -54,12 +56,26 @@ export function readInput(path: string): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(readFileSync(path));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = { ENOENT: "there is no such file", EISDIR: "it is a directory", EACCES: "you may not read it" }[
-      code ?? ""
-    ];
-    throw new CommandError(`${path}: ${why ?? (error as Error).message}`);
+    throw fileError(path, error, { ENOENT: "there is no such file", EACCES: "you may not read it" });
   }
+}
+
+/** Writes a file of the user's. */
+export function writeOutput(path: string, content: string): void {
+  try {
+    writeFileSync(path, content);
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+export const unwritable = (path: string, error: unknown): CommandError =>
+  fileError(path, error, { ENOENT: "there is no such directory", EACCES: "you may not write it" });
+
+function fileError(path: string, error: unknown, words: Record<string, string>): CommandError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const why = { EISDIR: "it is a directory", ENOTDIR: "a part of it is no directory", ...words }[code ?? ""];
+  return new CommandError(`${path}: ${why ?? message}`);
 }
 
 /** One line what went wrong, then lines that help. */

@@ -22,7 +22,8 @@ export interface GlobalOptions {
   deadline?: number;
 }
 
-const DEFAULT_RETRY_MS = 2_000;
+/** Longer than a server takes to start. */
+const DEFAULT_RETRY_MS = 10_000;
 /** How long a follower waits for a server that went away. */
 const FOLLOW_PATIENCE_MS = 120_000;
 
@@ -41,7 +42,7 @@ export function commonOptions(command: Command): Command {
   );
   group(new Option("--data <directory>", "the server's data directory, to find its key (OSTLER_DATA)"));
   group(
-    new Option("--retry-for <time>", "repeat calls this long while the server is away (default 2s)").argParser(
+    new Option("--retry-for <time>", "repeat calls this long while the server is away (default 10s)").argParser(
       parseDurationMs,
     ),
   );
@@ -80,6 +81,7 @@ export class Session {
         key: this.access.key,
         retryForMs: this.options.retryFor ?? DEFAULT_RETRY_MS,
         deadlineMs: this.options.deadline,
+        onWaiting: () => this.out.note(`waiting for the server at ${this.access.address}`),
       });
     }
     return this.#connection.service(service);
@@ -117,7 +119,12 @@ function wantsColour(options: GlobalOptions): boolean {
 
 /** Turns "the server does not answer" into what to do about it; everything else passes. */
 export async function explain(error: unknown, access: Access): Promise<unknown> {
-  const { isUnreachable } = await import("./client.ts");
+  const { isOtherProtocol, isUnreachable } = await import("./client.ts");
+  if (isOtherProtocol(error))
+    return new CommandError(
+      `what answers at ${access.address} does not speak gRPC`,
+      `--server wants the gRPC address (default ${DEFAULT_SERVER}), not that of REST`,
+    );
   if (!isUnreachable(error)) return error;
   const refused = (error as Error).message
     .replace(/^.*Last error: (?:Error: )?/s, "")

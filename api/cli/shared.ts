@@ -1,11 +1,11 @@
 /** What several commands share: pages, uploads, limits, and how a machine is shown. */
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { type Machine, Residency, RunState } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { Code } from "../errors.ts";
-import { CommandError, isServerError, readInput } from "./failure.ts";
+import { CommandError, isServerError, readInput, UsageError } from "./failure.ts";
 import { type Column, list } from "./output.ts";
 import type { Session } from "./session.ts";
 import { formatCount, formatNs, formatSize, formatTime, parseCount, parseSize } from "./units.ts";
@@ -34,6 +34,16 @@ export function group(
   const command = new Command(name).summary(summary).description(summary).enablePositionalOptions();
   for (const sub of leaves) command.addCommand(sub);
   return withExamples(command, examples);
+}
+
+/** Reads an argument; commander names only those of options. */
+export function argument<T>(name: string, given: string, parse: (text: string) => T): T {
+  try {
+    return parse(given);
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) throw new UsageError(`<${name}> ${given}: ${error.message}`);
+    throw error;
+  }
 }
 
 // ---- Pages ----------------------------------------------------------------------------------------------------

@@ -126,6 +126,59 @@ describe("a command", () => {
     expect(err).toMatch(/no Ostler server answers at 127\.0\.0\.1:1 [\s\S]*npm start/);
   });
 
+  it("says that REST's port is not gRPC's", async () => {
+    const { status, err } = await ostler(["machine", "list", "--server", server.http, "--key", server.adminKey]);
+    expect(status).toBe(1);
+    expect(err).toMatch(/does not speak gRPC[\s\S]*--server wants the gRPC address/);
+  });
+
+  it("waits for a server that is being started, and says so", async () => {
+    const { err } = await ostler(["health", "--server", "127.0.0.1:1", "--key", "x", "--retry-for", "3s"]);
+    expect(err).toMatch(/^ostler: waiting for the server at 127\.0\.0\.1:1\nostler: no Ostler server answers/);
+  });
+
+  it.each([
+    [["machine", "list", "--key-file", "/nope"], 1, "/nope: there is no such file"],
+    [["machine", "create", "--spec", "/nope"], 1, "/nope: there is no such file"],
+    [["program", "upload", "/etc"], 1, "/etc: it is a directory"],
+    [["machine", "start", "m-1", "/nope"], 1, "/nope: there is no such file"],
+    [["machine", "step", "m-1", "-3"], 2, "<count> -3: Give a number"],
+    [["memory", "read", "m-1", "-5"], 2, "<address> -5: Give an address"],
+    [["machine", "task", "m-1", "x"], 2, "<task> x: Give a task number"],
+    [["call", "m-1", "1", "99999999999"], 2, "number 99999999999: too large, it may be at most 4294967295"],
+    [["call", "m-1", "1", "read", "buffer:99999999999"], 2, "buffer 99999999999: too large"],
+    [["memory", "read", "m-1", "0x80000000", "99999999999"], 2, "length 99999999999: too large"],
+    [
+      ["machine", "create", "--quantum", "99999999999"],
+      2,
+      "too large, it may be at most 4294967295 (option --quantum)",
+    ],
+  ])("names what is wrong with %j", async (args, status, message) => {
+    const done = await ostler(args);
+    expect(done.err.split("\n")[0]).toContain(message);
+    expect(done).toMatchObject({ status, out: "" });
+  });
+
+  it("tells that a console is full, and gives up at the deadline", async () => {
+    const machineId = (await ostler(["machine", "create", "-q"])).out.trim();
+    const { status, err } = await ostler(["console", "write", machineId, "--deadline", "1s"], "x".repeat(100_000));
+    expect(status).toBe(1);
+    expect(err).toMatch(
+      /the console is full; waiting for the program to read\nostler: the console is still full; 65536/,
+    );
+  });
+
+  it("exports to standard output with -o -, and says why it cannot write a file", async () => {
+    const machineId = (await ostler(["machine", "create", "-q"])).out.trim();
+    const chrome = ["trace", "export", machineId, "--format", "chrome", "-o"];
+    expect(JSON.parse((await ostler([...chrome, "-"])).out)).toBeTruthy();
+    expect(existsSync(join(work, "-"))).toBe(false);
+    expect(await ostler([...chrome, "/nope/file"])).toMatchObject({
+      status: 1,
+      err: "ostler: /nope/file: there is no such directory\n",
+    });
+  });
+
   it("says how to give a key when the server wants one", async () => {
     const { status, err } = await ostler(["machine", "list", "--key", "wrong"]);
     expect(status).toBe(1);

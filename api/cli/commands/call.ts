@@ -11,7 +11,7 @@ import { ExitCode, readInput, UsageError } from "../failure.ts";
 import { hexBytes, hexDump } from "../hex.ts";
 import { type Column, table } from "../output.ts";
 import { action } from "../session.ts";
-import { leaf, type PageOptions, pageOptions, pages } from "../shared.ts";
+import { argument, leaf, type PageOptions, pageOptions, pages } from "../shared.ts";
 import { parseSize, parseTask } from "../units.ts";
 
 type Argument = MessageInitShape<typeof CallArgumentSchema>;
@@ -21,7 +21,7 @@ export function parseArgument(given: string): Argument {
   if (/^[+-]?\d+$/.test(given) || /^0x[0-9a-f]+$/i.test(given))
     return { argument: { case: "integer", value: integer(given) } };
   const [, kind, rest] = /^(buffer|text|hex):(.*)$/s.exec(given) ?? [];
-  if (kind === "buffer") return { argument: { case: "buffer", value: parseSize(rest!) } };
+  if (kind === "buffer") return { argument: { case: "buffer", value: argument("args", rest!, parseSize) } };
   if (kind === "text") return { argument: { case: "text", value: rest! } };
   if (kind === "hex") return { argument: { case: "data", value: hexBytes(rest!) } };
   if (given.startsWith("@")) return { argument: { case: "data", value: readInput(given.slice(1)) } };
@@ -56,7 +56,12 @@ export const callCommand = leaf(
       const call = /^\d+$/.test(name!)
         ? { case: "number" as const, value: Number(name) }
         : { case: "name" as const, value: name! };
-      const request = { machineId: machineId!, task: parseTask(task!), call, arguments: args.map(parseArgument) };
+      const request = {
+        machineId: machineId!,
+        task: argument("task", task!, parseTask),
+        call,
+        arguments: args.map(parseArgument),
+      };
       const answer = await tasks.call(request, { deadlineMs: 0, signal: session.interruptible() });
       session.out.message(CallResponseSchema, answer, () => {
         const why = answer.errorDescription === "" ? "" : `  (${answer.errorDescription})`;

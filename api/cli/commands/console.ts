@@ -12,7 +12,7 @@ import {
 } from "../../../proto/gen/ostler/v1/console_pb.js";
 import { MachineService } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import { Code } from "../../errors.ts";
-import { isServerError, UsageError } from "../failure.ts";
+import { CommandError, isServerError, UsageError } from "../failure.ts";
 import { messageJson } from "../output.ts";
 import { action, type Session } from "../session.ts";
 import { group, leaf } from "../shared.ts";
@@ -48,25 +48,42 @@ export async function writeConsole(
   machineId: string,
   data: Uint8Array,
   end: boolean,
-  signal?: AbortSignal,
+  waiting: Waiting = {},
 ): Promise<WriteConsoleResponse> {
   const consoles = await session.service(ConsoleService);
   for (let at = 0; ; at += WRITE_BYTES) {
     const last = at + WRITE_BYTES >= data.length;
     const request = { machineId, data: data.subarray(at, at + WRITE_BYTES), end: end && last };
-    const answer = await whenThereIsRoom(() => consoles.writeConsole(request), signal);
+    const answer = await whenThereIsRoom(() => consoles.writeConsole(request), waiting);
+    if (answer === undefined)
+      throw new CommandError(
+        `the console is still full; ${at} of ${data.length} bytes were typed`,
+        "a program has to read them; --deadline says how long to wait for it",
+      );
     if (last) return answer;
   }
 }
 
-/** The console holds a bounded number of bytes that no program has read yet. */
-async function whenThereIsRoom<T>(write: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/** How a full console is waited for. */
+interface Waiting {
+  signal?: AbortSignal;
+  /** Wall-clock time. */
+  giveUpAt?: number | undefined;
+  /** Called once, when it is full. */
+  onFull?(): void;
+}
+
+/** The console holds a bounded number of bytes that no program has read yet. Undefined: it stayed full. */
+async function whenThereIsRoom<T>(write: () => Promise<T>, waiting: Waiting): Promise<T | undefined> {
   for (;;) {
     try {
       return await write();
     } catch (error) {
       const full = isServerError(error) && error.code === Code.RESOURCE_EXHAUSTED;
-      if (!full || signal?.aborted) throw error;
+      if (!full || waiting.signal?.aborted) throw error;
+      if (waiting.giveUpAt !== undefined && Date.now() >= waiting.giveUpAt) return undefined;
+      waiting.onFull?.();
+      delete waiting.onFull;
       await sleep(error.retryAfterMs ?? FULL_DELAY_MS);
     }
   }
@@ -90,7 +107,11 @@ const writeCommand = leaf(
       const text = words.join(" ") + (options.newline && words.length > 0 ? "\n" : "");
       const piped = words.length === 0 && !process.stdin.isTTY;
       const data = piped ? await readAll() : new TextEncoder().encode(text);
-      const answer = await writeConsole(session, machineId!, data, options.end === true);
+      const { deadline } = session.options;
+      const answer = await writeConsole(session, machineId!, data, options.end === true, {
+        giveUpAt: deadline === undefined ? undefined : Date.now() + deadline,
+        onFull: () => session.out.note("the console is full; waiting for the program to read"),
+      });
       session.out.message(WriteConsoleResponseSchema, answer, () => "");
     }),
   );

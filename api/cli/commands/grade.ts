@@ -1,5 +1,4 @@
 /** `ostler grade …`: assignments, submissions, reports. */
-import { writeFileSync } from "node:fs";
 import { create, fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { Option } from "commander";
 import {
@@ -19,7 +18,7 @@ import {
   UpdateAssignmentResponseSchema,
   WaitSubmissionResponseSchema,
 } from "../../../proto/gen/ostler/v1/grading_pb.js";
-import { CommandError, ExitCode, readInput } from "../failure.ts";
+import { CommandError, ExitCode, readInput, writeOutput } from "../failure.ts";
 import { type Column, list, table } from "../output.ts";
 import { action, type Session } from "../session.ts";
 import { enumName, group, leaf, type PageOptions, pageOptions, pages } from "../shared.ts";
@@ -310,13 +309,13 @@ const exportCommand = leaf("export <submission>", "write a report in a course to
   "ostler grade export g-1234 --format gradescope -o /autograder/results/results.json",
 ])
   .addOption(new Option("--format <format>", "of the report").choices(Object.keys(EXPORTS)).default("gradescope"))
-  .option("-o, --output <file>", "file to write (default: standard output)")
+  .option("-o, --output <file>", "file to write (default, and -: standard output)")
   .action(
     action<{ format: keyof typeof EXPORTS; output?: string }>(async (session, [submissionId], options) => {
       const grading = await session.service(GradingService);
       const { content } = await grading.exportReport({ submissionId: submissionId!, format: EXPORTS[options.format] });
-      if (options.output === undefined) return session.out.line(content.trimEnd());
-      writeFileSync(options.output, content);
+      if (options.output === undefined || options.output === "-") return session.out.line(content.trimEnd());
+      writeOutput(options.output, content);
       session.out.result(
         () => ({ file: options.output! }),
         () => options.output!,

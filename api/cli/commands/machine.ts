@@ -21,6 +21,7 @@ import { CommandError, readInput, UsageError } from "../failure.ts";
 import { table } from "../output.ts";
 import { action, type Session } from "../session.ts";
 import {
+  argument,
   enumName,
   group,
   leaf,
@@ -229,7 +230,7 @@ const stepCommand = leaf("step <machine> [count]", "execute exactly so many inst
   "ostler machine step m-1234 1M",
 ]).action(
   action(async (session, [machineId, count]) => {
-    const instructions = BigInt(parseCount(count ?? "1"));
+    const instructions = BigInt(argument("count", count ?? "1", parseCount));
     if (instructions === 0n) throw new UsageError("a step is of at least 1 instruction");
     const machines = await session.service(MachineService);
     const answer = await machines.stepMachine({ machineId: machineId!, instructions }, { deadlineMs: 0 });

@@ -10,7 +10,7 @@ import {
 import { readInput } from "../failure.ts";
 import { hexBytes, hexDump } from "../hex.ts";
 import { action, type Session } from "../session.ts";
-import { group, leaf } from "../shared.ts";
+import { argument, group, leaf } from "../shared.ts";
 import { parseAddress, parseSize, parseTask } from "../units.ts";
 
 const ADDRESS_HELP = "\nWithout --task addresses are physical; RAM begins at 0x80000000.";
@@ -31,8 +31,8 @@ const readCommand = leaf("read <machine> <address> [length]", "show bytes (defau
   .action(
     action<{ task?: number; raw?: boolean }>(async (session, [machineId, at, count], options) => {
       const memory = await session.service(MemoryService);
-      const address = parseAddress(at!);
-      const range = { machineId: machineId!, address, length: parseSize(count ?? "256") };
+      const address = argument("address", at!, parseAddress);
+      const range = { machineId: machineId!, address, length: argument("length", count ?? "256", parseSize) };
       if (options.task === undefined) {
         const answer = await memory.readPhysicalMemory(range);
         if (session.out.json) return session.out.message(ReadPhysicalMemoryResponseSchema, answer, () => "");
@@ -54,7 +54,7 @@ const writeCommand = leaf("write <machine> <address> <hex>", "change bytes: pair
     action<{ task?: number }>(async (session, [machineId, at, given], options) => {
       const memory = await session.service(MemoryService);
       const data = given!.startsWith("@") ? readInput(given!.slice(1)) : hexBytes(given!);
-      const range = { machineId: machineId!, address: parseAddress(at!), data };
+      const range = { machineId: machineId!, address: argument("address", at!, parseAddress), data };
       const done = () => `${data.length} bytes written`;
       if (options.task === undefined)
         return session.out.message(WritePhysicalMemoryResponseSchema, await memory.writePhysicalMemory(range), done);

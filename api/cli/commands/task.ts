@@ -17,6 +17,7 @@ import { CommandError, readInput } from "../failure.ts";
 import { type Column, list, table } from "../output.ts";
 import { action, type Session } from "../session.ts";
 import {
+  argument,
   checkExecutable,
   enumName,
   group,
@@ -141,7 +142,7 @@ export const taskCommand = leaf("task <machine> <task>", "show a task with its t
   action(async (session, [machineId, task]) => {
     const answer = await (await session.service(TaskService)).getTask({
       machineId: machineId!,
-      task: parseTask(task!),
+      task: argument("task", task!, parseTask),
     });
     session.out.message(GetTaskResponseSchema, answer, () => {
       const threads = table(
@@ -202,7 +203,7 @@ export const killCommand = leaf("kill <machine> <task>", "send a signal to a tas
       const tasks = await session.service(TaskService);
       const answer = await tasks.killTask({
         machineId: machineId!,
-        task: parseTask(task!),
+        task: argument("task", task!, parseTask),
         signal: await parseSignal(options.signal),
       });
       session.out.message(

@@ -12,7 +12,7 @@ import {
   TraceFormat,
   TraceService,
 } from "../../../proto/gen/ostler/v1/traces_pb.js";
-import { CommandError } from "../failure.ts";
+import { unwritable } from "../failure.ts";
 import { messageJson, table } from "../output.ts";
 import { action, type Session } from "../session.ts";
 import { group, leaf } from "../shared.ts";
@@ -199,7 +199,7 @@ const exportCommand = rangeOptions(
   ]),
 )
   .addOption(new Option("--format <format>", "of the file").choices(Object.keys(FORMATS)).default("text"))
-  .option("-o, --output <file>", "file to write (default: standard output)")
+  .option("-o, --output <file>", "file to write (default, and -: standard output)")
   .action(
     action<ExportOptions>(async (session, [machineId], options) => {
       const traces = await session.service(TraceService);
@@ -209,7 +209,7 @@ const exportCommand = rangeOptions(
         format: FORMATS[options.format],
         ...range(options),
       };
-      const file = options.output === undefined ? undefined : await openFile(options.output);
+      const file = options.output === undefined || options.output === "-" ? undefined : await openFile(options.output);
       let bytes = 0;
       for await (const { data, progressInstructions } of traces.exportTrace(request, {
         signal: session.interruptible(),
@@ -236,7 +236,7 @@ function openFile(path: string): Promise<ReturnType<typeof createWriteStream>> {
   const file = createWriteStream(path);
   return new Promise((resolve, reject) => {
     file.once("open", () => resolve(file));
-    file.once("error", (error) => reject(new CommandError(`cannot write ${path}: ${error.message}`)));
+    file.once("error", (error) => reject(unwritable(path, error)));
   });
 }
 

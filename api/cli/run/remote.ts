@@ -148,7 +148,7 @@ async function typeInput({ session, machine, input, done }: Run): Promise<void> 
   if (input.kind !== "live") return;
   await pumpStdin(done.signal, async (data, end) => {
     try {
-      await writeConsole(session, machine.machineId, data, end, done.signal);
+      await writeConsole(session, machine.machineId, data, end, { signal: done.signal });
     } catch (error) {
       if (done.signal.aborted) return;
       // The console of a machine that was used before may have ended: the program reads its end at once.
