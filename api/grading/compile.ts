@@ -39,6 +39,8 @@ const LIMITS: ProcessLimits = {
   fileBytes: 64 * 1024 * 1024,
   wallMs: 60_000,
 };
+const EMPTY_PROGRAM = "int main(void) { return 0; }\n";
+const MAX_QUOTE = 1_000;
 const CACHED_BYTES = 64 * 1024 * 1024;
 
 export interface Compiled {
@@ -121,6 +123,14 @@ export class Compiler {
     const compiled = await new Compilation(ready, this.#limits, chosen, signal).run(source);
     this.#remember(key, compiled);
     return compiled;
+  }
+
+  /** Throws INVALID_ARGUMENT for options with which not even an empty program compiles; says nothing without a compiler. */
+  async assertUsable(options: readonly string[], field: string, signal: AbortSignal): Promise<void> {
+    if (options.length === 0 || (await this.#prepare()) === null) return;
+    const { succeeded, messages } = await this.compile(Buffer.from(EMPTY_PROGRAM), options, signal);
+    if (!succeeded)
+      throw invalid(field, `an empty program does not compile with them: ${messages.trim().slice(0, MAX_QUOTE)}`);
   }
 
   #prepare(): Promise<Ready | null> {

@@ -116,9 +116,14 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
   const shown = (context: Context, row: SubmissionRow) => toSubmission(row, reportOf(row, callerOf(context)));
 
   /** Checked, and with what the server knows of its files, which belong to one of `owners`. */
-  const acceptedSpec = async (given: AssignmentSpec | undefined, owners: readonly string[]): Promise<Bytes> => {
+  const acceptedSpec = async (
+    context: Context,
+    given: AssignmentSpec | undefined,
+    owners: readonly string[],
+  ): Promise<Bytes> => {
     const spec = given ?? create(AssignmentSpecSchema);
     checkSpec(spec);
+    await grading.compiler.assertUsable(spec.compile?.options ?? [], "spec.compile.options", context.signal);
     for (const owner of owners.slice(0, -1)) {
       const machine = await completeSpec(store, owner, spec.machine, "spec.machine").catch(() => null);
       if (machine !== null) return toBinary(AssignmentSpecSchema, { ...spec, machine }) as Bytes;
@@ -153,7 +158,7 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
       const schemas = { request: CreateAssignmentRequestSchema, response: CreateAssignmentResponseSchema };
       return once(deps, context, schemas, request, async () => {
         const caller = requireRole(context, "staff");
-        const spec = await acceptedSpec(request.spec, [caller.id]);
+        const spec = await acceptedSpec(context, request.spec, [caller.id]);
         const id = idFor("a", caller.id, request.idempotencyKey);
         const { displayName } = request;
         const row =
@@ -167,7 +172,7 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
     async updateAssignment(request, context) {
       const caller = requireRole(context, "staff");
       const { ownerId } = await assignmentRow(request.assignmentId);
-      const spec = await acceptedSpec(request.spec, [ownerId, caller.id]);
+      const spec = await acceptedSpec(context, request.spec, [ownerId, caller.id]);
       const row = await store.assignments.update(request.assignmentId, { displayName: request.displayName, spec });
       if (row === null) throw notFound("assignment", request.assignmentId);
       await grading.prepared.prepare(row);

@@ -120,10 +120,59 @@ function checkName(name: string, id: bigint, { loops }: Scope): Found | null {
 
 type Called = Extract<Expr["exprKind"], { case: "callExpr" }>["value"];
 
-function checkCall({ function: name, target, args }: Called, id: bigint, scope: Scope): Found | null {
+function checkCall(called: Called, id: bigint, scope: Scope): Found | null {
+  const { function: name, target, args } = called;
   if (!isFunction(name)) return { message: `there is no function "${name}"`, id };
-  return (name === "matches" ? checkPattern(args.at(-1), id) : null) ?? checkAll([target, ...args], scope);
+  const objection = name === "matches" ? checkPattern(args.at(-1), id) : checkEquality(called, scope);
+  return objection ?? checkAll([target, ...args], scope);
 }
+
+const kindsOfValues = {
+  u32: "a number",
+  u64: "a number",
+  i64: "a number",
+  flag: "true or false",
+  text: "text",
+  bytes: "bytes",
+} as const;
+const kindsOfConstants: Readonly<Record<string, string>> = {
+  int64Value: "a number",
+  uint64Value: "a number",
+  doubleValue: "a number",
+  boolValue: "true or false",
+  stringValue: "text",
+  bytesValue: "bytes",
+};
+
+/** CEL itself finds values of different kinds unequal without a word: such a filter never says what was meant. */
+function checkEquality({ function: name, args }: Called, scope: Scope): Found | null {
+  if (name !== "_==_" && name !== "_!=_" && name !== "@in") return null;
+  const [left, right] = args;
+  const list = right?.exprKind.case === "listExpr" ? right.exprKind.value.elements : [];
+  const others = name === "@in" ? list : [right];
+  const kind = kindOf(left, scope);
+  const other = others.map((each) => kindOf(each, scope)).find((each) => each !== null && each !== kind);
+  if (kind === null || other === undefined) return null;
+  return { message: `${kind} is compared with ${other}; they are never equal`, id: left!.id };
+}
+
+/** What kind of value an expression gives, if its form alone says it. */
+function kindOf(expr: Expr | undefined, { loops }: Scope): string | null {
+  const kind = expr?.exprKind;
+  if (kind?.case === "constExpr") return kindsOfConstants[kind.value.constantKind.case ?? ""] ?? null;
+  if (kind?.case === "identExpr") {
+    const { name } = kind.value;
+    if (loops.includes(name) || name === "fields" || !variables.includes(name)) return null;
+    return name === "event" || name === "category" ? "text" : "a number";
+  }
+  if (kind?.case !== "selectExpr" || kind.value.testOnly || !isFields(kind.value.operand, loops)) return null;
+  const { field } = kind.value;
+  const kinds = new Set(catalogue.flatMap(({ fields }) => (field in fields ? [kindsOfValues[fields[field]!]] : [])));
+  return kinds.size === 1 ? [...kinds][0]! : null;
+}
+
+const isFields = (expr: Expr | undefined, loops: readonly string[]): boolean =>
+  expr?.exprKind.case === "identExpr" && expr.exprKind.value.name === "fields" && !loops.includes("fields");
 
 /** A pattern that an event could make would have to be compiled for each event. */
 function checkPattern(pattern: Expr | undefined, id: bigint): Found | null {
@@ -136,9 +185,8 @@ function checkPattern(pattern: Expr | undefined, id: bigint): Found | null {
 }
 
 function checkSelect(operand: Expr | undefined, field: string, id: bigint, scope: Scope): Found | null {
-  const kind = operand?.exprKind;
-  const ofFields = kind?.case === "identExpr" && kind.value.name === "fields" && !scope.loops.includes("fields");
-  if (ofFields && !fieldNames.has(field)) return { message: `no event has a field "${field}"`, id };
+  if (isFields(operand, scope.loops) && !fieldNames.has(field))
+    return { message: `no event has a field "${field}"`, id };
   return operand === undefined ? null : check(operand, scope);
 }
 

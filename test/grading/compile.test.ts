@@ -180,6 +180,21 @@ test("without a compiler the error says what to install", async () => {
 });
 
 describe("options", () => {
+  test.skipIf(!withCompiler).each([["-fbogus"], ["-Wl"], ["-mbogus=1"], ["-std=c3000"]])(
+    "%s, which the compiler does not know, is refused in its words",
+    async (option) => {
+      const usable = new Compiler().assertUsable(["-O2", option], "spec.compile.options", signal);
+      await expect(usable).rejects.toMatchObject({
+        violations: [{ field: "spec.compile.options", description: expect.stringContaining(option.slice(1, 7)) }],
+      });
+    },
+  );
+
+  test("that are good, or that nobody can judge, are accepted", async () => {
+    await new Compiler().assertUsable(["-O2", "-Wall", "-Werror", "-std=c17", "-pthread", "-lm"], "field", signal);
+    await new Compiler({ compiler: "no-such-compiler" }).assertUsable(["-fbogus"], "field", signal);
+  });
+
   beforeAll(() =>
     checkCompileOptions(
       ["-O2", "-Wall", "-std=c11", "-g", "-DX=1", "-fno-inline", "-march=rv64gc", "-pthread", "-lm", "-Werror"],

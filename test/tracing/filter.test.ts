@@ -86,6 +86,8 @@ describe("expressions", () => {
     [`["read", "write"].exists(call, call == fields.name)`, [2, 3]],
     [`["read", "write"].exists(c, c == fields.name) && [2, 4].exists(t, t == task)`, [2, 3]],
     [`fields.text.matches("^[a-z]{1,16}\\(.{0,40}\\)")`, [2, 3]],
+    ["fields.exists(task, task == 'status')", [5]],
+    ["task == 2u && thread == 3.0", [2, 5]],
     ["true", [1, 2, 3, 4, 5]],
   ])("%s", (expression, sequences) => {
     expect(matching(compiled({ expression }))).toEqual(sequences);
@@ -113,6 +115,10 @@ describe("expressions", () => {
     ["[1].map(x, x).all(x, x == 1)", /over what another gives/, null],
     ["([1] + [1].filter(x, true)).exists(x, x == 1)", /over what another gives/, null],
     [`[${"0,".repeat(450)}0].all(x, ${"x+".repeat(400)}x == 0)`, /steps on one event/, null],
+    ["task == 'x'", /a number is compared with text/, 0],
+    ["event != 3", /text is compared with a number/, 0],
+    ["fields.name == 3 || true", /text is compared with a number/, 6],
+    ["event in ['a', 1]", /text is compared with a number/, 0],
     [`event.matches(category)`, /must be a text in quotes/, 5],
     [`event.matches("(")`, /not a regular expression/, 5],
     [`event.matches("((a{100}){100}){100}")`, /repeats too much/, 5],
