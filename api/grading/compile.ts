@@ -192,15 +192,28 @@ class Compilation {
   async run(source: Uint8Array): Promise<Compiled> {
     try {
       const program = await this.#stages(source);
-      return { succeeded: true, messages: cut(this.#messages), program };
+      return { succeeded: true, messages: cut(this.#hostless(this.#messages)), program };
     } catch (error) {
       if (error instanceof SourceRefused) return { succeeded: false, messages: `${error.message}\n`, program: null };
       if (error instanceof StageFailed)
-        return { succeeded: false, messages: cut(this.#messages + error.message), program: null };
+        return { succeeded: false, messages: cut(this.#hostless(this.#messages + error.message)), program: null };
       throw error;
     } finally {
       this.#box.remove();
     }
+  }
+
+  /** Headers by the names that sources include, tools and libraries by their own: the same wherever they lie. */
+  #hostless(messages: string): string {
+    const { includeDirs, hostDirs } = this.#toolchain;
+    const headers = [...includeDirs].sort((a, b) => b.length - a.length).map((dir) => `${dir}/`);
+    const others = new RegExp(`(?:${hostDirs.map(escaped).join("|")})/(?:[\\w.+-]+/)*`, "g");
+    const strip = (line: string) =>
+      headers.reduce((text, header) => text.replaceAll(header, ""), line).replace(others, "");
+    return messages
+      .split("\n")
+      .map((line) => (QUOTED_SOURCE.test(line) ? line : strip(line)))
+      .join("\n");
   }
 
   async #stages(source: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
@@ -334,6 +347,11 @@ function explained(end: ChildEnd, limits: ProcessLimits): string {
     ? text
     : `${text.slice(0, text.lastIndexOf("\n", broken) + 1)}The compiler broke down over this source.\n`;
 }
+
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+
+/** `   12 | int main(void)`, and the marks below it. */
+const QUOTED_SOURCE = /^\s*\d*\s+\|/;
 
 const LIMIT_MET =
   /out of memory|memory exhausted|Cannot allocate memory|std::bad_alloc|File too large|File size limit exceeded|CPU time limit exceeded|\bKilled\b/i;

@@ -163,6 +163,16 @@ describe.skipIf(!withCompiler)("what is asked of students compiles", () => {
     expect(first.messages).toContain("main.c:2:20: warning: unused variable");
   });
 
+  test("messages name nothing of the host, but sources are quoted as they are", async () => {
+    const source = `#include <stdio.h>\nint printf(int);char *p = "/usr/lib/x" + "";\n`;
+    expect((await compile(source, usable[0]!)).messages).toMatch(
+      /\nstdio\.h:\d+:\d+: note: previous declaration[\s\S]*\| .*"\/usr\/lib\/x"/,
+    );
+    const { messages } = await compile("int f(void);int g(void){return f();}\n", usable[0]!);
+    expect(messages).toMatch(/^ld: crt1\.o: in function `_start':\n/);
+    expect(messages).not.toContain("/usr");
+  });
+
   test("messages of an error name the line", async () => {
     const { succeeded, messages } = await compile("int main(void) {\n  return x;\n}\n", usable[0]!);
     expect(succeeded).toBe(false);
