@@ -5,7 +5,7 @@
  * one is wrong and where. What comes out is a plan that mapping cannot fail on, memory aside.
  */
 import { type InstructionSet, Permission, type Permissions, pageBytes } from "../hal/types.ts";
-import { alignDown, alignUp, hex, saturate } from "../lib/bits.ts";
+import { alignDown, alignUp, hex } from "../lib/bits.ts";
 import { limits } from "../lib/limits.ts";
 
 export interface Segment {
@@ -43,18 +43,19 @@ const entryBytes = 56;
 const Type = { none: 0, relocatable: 1, executable: 2, shared: 3, core: 4 } as const;
 const SegmentType = { load: 1, dynamic: 2, interpreter: 3 } as const;
 
+/** As the file says it: 64 bits, to be checked before any of it becomes a number. */
 interface ProgramHeader {
   type: number;
   flags: number;
-  offset: number;
-  address: number;
-  fileBytes: number;
-  memoryBytes: number;
+  offset: bigint;
+  address: bigint;
+  fileBytes: bigint;
+  memoryBytes: bigint;
 }
 
 interface Header {
   position: "fixed" | "independent";
-  entry: number;
+  entry: bigint;
   tableOffset: number;
   count: number;
 }
@@ -86,16 +87,16 @@ function readHeader(view: DataView, isa: InstructionSet): Header {
   if (count === 0) refuse("the file has no program headers: nothing says what to load");
   if (count > limits.programHeaders)
     refuse(`${count} program headers at offset 56: at most ${limits.programHeaders} are read`);
-  const tableOffset = saturate(view.getBigUint64(32, true));
-  if (tableOffset + count * entryBytes > view.byteLength) {
+  const tableOffset = view.getBigUint64(32, true);
+  if (tableOffset + BigInt(count * entryBytes) > BigInt(view.byteLength)) {
     refuse(
       `the program header table (offset ${tableOffset}, ${count} entries) lies outside the file of ${view.byteLength} bytes`,
     );
   }
   return {
     position: type === Type.shared ? "independent" : "fixed",
-    entry: saturate(view.getBigUint64(24, true)),
-    tableOffset,
+    entry: view.getBigUint64(24, true),
+    tableOffset: Number(tableOffset),
     count,
   };
 }
@@ -106,10 +107,10 @@ function readProgramHeaders(view: DataView, { tableOffset, count }: Header): Pro
     headers.push({
       type: view.getUint32(at, true),
       flags: view.getUint32(at + 4, true),
-      offset: saturate(view.getBigUint64(at + 8, true)),
-      address: saturate(view.getBigUint64(at + 16, true)),
-      fileBytes: saturate(view.getBigUint64(at + 32, true)),
-      memoryBytes: saturate(view.getBigUint64(at + 40, true)),
+      offset: view.getBigUint64(at + 8, true),
+      address: view.getBigUint64(at + 16, true),
+      fileBytes: view.getBigUint64(at + 32, true),
+      memoryBytes: view.getBigUint64(at + 40, true),
     });
   }
   return headers;
@@ -119,25 +120,26 @@ const permissionsOf = (flags: number): Permissions =>
   (flags & 6 ? Permission.read : 0) | (flags & 2 ? Permission.write : 0) | (flags & 1 ? Permission.execute : 0);
 
 function toSegment(header: ProgramHeader, index: number, fileSize: number, lowest: number, highest: number): Segment {
-  const { offset, address, fileBytes, memoryBytes } = header;
-  const name = `segment ${index} (at ${hex(address)})`;
-  if (fileBytes > memoryBytes)
-    refuse(`${name} has more bytes in the file (${fileBytes}) than in memory (${memoryBytes})`);
-  if (offset + fileBytes > fileSize)
-    refuse(`${name} reaches beyond the file: offset ${offset} + ${fileBytes} > ${fileSize}`);
+  const name = `segment ${index} (at ${hex(header.address)})`;
+  if (header.address >= BigInt(highest)) refuse(`${name} lies outside user memory (which ends at ${hex(highest)})`);
+  if (header.address + header.memoryBytes > BigInt(highest))
+    refuse(`${name} of ${header.memoryBytes} bytes ends beyond user memory (${hex(highest)})`);
+  if (header.fileBytes > header.memoryBytes)
+    refuse(`${name} has more bytes in the file (${header.fileBytes}) than in memory (${header.memoryBytes})`);
+  if (header.offset + header.fileBytes > BigInt(fileSize))
+    refuse(`${name} reaches beyond the file: offset ${header.offset} + ${header.fileBytes} > ${fileSize}`);
+  const [offset, address] = [Number(header.offset), Number(header.address)];
   if (address % pageBytes !== offset % pageBytes)
     refuse(`${name} is misaligned: address and file offset ${hex(offset)} differ modulo ${pageBytes}`);
-  if (address + memoryBytes > highest)
-    refuse(`${name} of ${memoryBytes} bytes ends beyond user memory (${hex(highest)})`);
   const start = alignDown(address, pageBytes);
   if (start < lowest) refuse(`${name} lies below ${hex(lowest)}, where nothing may be mapped`);
   const lead = address - start;
   return {
     start,
-    end: alignUp(address + memoryBytes, pageBytes),
+    end: alignUp(address + Number(header.memoryBytes), pageBytes),
     permissions: permissionsOf(header.flags),
     offset: offset - lead,
-    fileBytes: fileBytes === 0 ? 0 : lead + fileBytes,
+    fileBytes: header.fileBytes === 0n ? 0 : lead + Number(header.fileBytes),
   };
 }
 
@@ -173,20 +175,20 @@ function plan(content: Uint8Array, isa: InstructionSet, bounds: Bounds): Executa
   const lowest = base === 0 ? bounds.lowest : 0;
   const segments: Segment[] = [];
   for (const [index, entry] of headers.entries()) {
-    if (entry.type !== SegmentType.load || entry.memoryBytes === 0) continue;
+    if (entry.type !== SegmentType.load || entry.memoryBytes === 0n) continue;
     segments.push(toSegment(entry, index, content.length, lowest, bounds.highest - base));
   }
   if (segments.length === 0) refuse("the file has no loadable segment");
   segments.sort((a, b) => a.start - b.start);
   checkDisjoint(segments);
-  const entrySegment = segments.find(({ start, end }) => header.entry >= start && header.entry < end);
+  const entrySegment = segments.find(({ start, end }) => header.entry >= BigInt(start) && header.entry < BigInt(end));
   if (entrySegment === undefined || (entrySegment.permissions & Permission.execute) === 0) {
     refuse(`the entry point ${hex(header.entry)} is not in an executable segment`);
   }
-  if (header.entry % 2 !== 0) refuse(`the entry point ${hex(header.entry)} is odd`);
+  if (header.entry % 2n !== 0n) refuse(`the entry point ${hex(header.entry)} is odd`);
   return {
     base,
-    entry: base + header.entry,
+    entry: base + Number(header.entry),
     segments: segments.map((segment) => ({ ...segment, start: segment.start + base, end: segment.end + base })),
     headersAddress: headersIn(segments, header, base),
     headersCount: header.count,
