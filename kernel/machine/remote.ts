@@ -14,7 +14,7 @@ import type { CallId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { encodeText } from "../lib/text.ts";
 import { covers } from "../mm/regions.ts";
-import { addRegion, createSpace, getSpace, unmapRange } from "../mm/space.ts";
+import { addRegion, createSpace, discardPages, getSpace, unmapRange } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { copyOut } from "../mm/user.ts";
 import { beginRemoteCall, block, getThread } from "../thread/blocking.ts";
@@ -148,12 +148,17 @@ export function planCall(k: Kernel, input: CallInput): Plan {
   };
 }
 
-/** Puts the arguments into scratch memory, which is made anew if the task had unmapped it. */
+/**
+ * Puts the arguments into scratch memory, which holds nothing else: a length that goes beyond an argument reaches
+ * zeros, not what an earlier call left. It is made anew if the task had unmapped it.
+ */
 function fillScratch(k: Kernel, space: Space, laid: Laid): Errno | null {
   const end = scratchStart + limits.scratchBytes;
   if (!covers(space.regions, scratchStart, end)) {
     unmapRange(k, space, scratchStart, end);
     addScratch(k, space);
+  } else {
+    discardPages(k, space, scratchStart, end);
   }
   for (const { address, bytes } of laid.pieces) {
     const errno = copyOut(k, space, BigInt(address), bytes, true);

@@ -72,6 +72,13 @@ describe("a remote-driven task", () => {
     expect(read.text).toBe('read(3, "be kind\\n", 100) = 8');
   });
 
+  it("shows a length that is too long nothing of earlier calls", () => {
+    call(machine, task, nr.write, int(1), bytes(encode("secret ".repeat(2_000))), int(14_000));
+    startCall(machine, task, nr.write, [int(1), string("a"), int(9_999)]);
+    const [written] = machine.drainOutputs();
+    expect(written).toMatchObject({ kind: "console", bytes: new Uint8Array([97, ...new Array(9_998).fill(0)]) });
+  });
+
   it("writes to the console", () => {
     startCall(machine, task, nr.write, [int(1), bytes(encode("hello\n")), int(6)]);
     expect(machine.drainOutputs()).toMatchObject([
