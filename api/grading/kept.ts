@@ -49,7 +49,13 @@ async function createRow(store: Store, keeping: Keeping): Promise<MachineRow> {
     originSnapshotId: snapshot.id,
     lastSequence: snapshot.sequence,
     reached: snapshot.at,
-    status: { run: "paused" as const, reason: `forked from ${snapshot.id}`, consoleLength, taskCount: 0 },
+    status: {
+      run: "paused" as const,
+      reason: `forked from ${snapshot.id}`,
+      consoleLength,
+      taskCount: 0,
+      traceSequence: snapshot.traceSequence,
+    },
   };
   try {
     return await store.machines.create(row);
@@ -65,4 +71,5 @@ const statusOf = ({ summary }: ExecutionResult): MachineStatus => ({
   reason: summary.reason,
   consoleLength: summary.consoleLength,
   taskCount: summary.taskCount,
+  traceSequence: summary.traceSequence,
 });

@@ -110,7 +110,13 @@ export class PreparedMachines {
       originSnapshotId: null,
       lastSequence: 0,
       reached: { instructions: 0, timeNs: 0 },
-      status: { run: "paused" as const, reason: "prepared for grading", consoleLength: 0, taskCount: 0 },
+      status: {
+        run: "paused" as const,
+        reason: "prepared for grading",
+        consoleLength: 0,
+        taskCount: 0,
+        traceSequence: 0,
+      },
     };
     return this.#store.machines.create(row).catch(async (error: unknown) => {
       const other = error instanceof AlreadyExistsError ? await this.#store.machines.get(id) : null;

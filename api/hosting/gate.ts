@@ -91,7 +91,8 @@ export class Gate {
       batch.reached.instructions > reached.instructions ||
       batch.status.run !== status.run ||
       batch.status.reason !== status.reason ||
-      batch.status.taskCount !== status.taskCount
+      batch.status.taskCount !== status.taskCount ||
+      batch.status.traceSequence > status.traceSequence
     );
   }
 }
@@ -119,4 +120,5 @@ export const statusOf = (summary: Mark["summary"]): MachineStatus => ({
   reason: summary.reason,
   consoleLength: summary.consoleLength,
   taskCount: summary.taskCount,
+  traceSequence: summary.traceSequence,
 });

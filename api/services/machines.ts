@@ -63,7 +63,7 @@ export function toMachine(deps: Deps, row: MachineRow): MessageInitShape<typeof 
     position: toPosition(visible?.summary.position ?? row.reached),
     consoleLength: BigInt(status.consoleLength),
     journalSequence: BigInt(visible?.sequence ?? row.lastSequence),
-    traceSequence: BigInt(visible?.summary.traceSequence ?? 0),
+    traceSequence: BigInt(status.traceSequence),
     residency: visible === null ? Residency.HIBERNATED : Residency.ACTIVE,
     originSnapshotId: row.originSnapshotId ?? "",
     createdAt: toTimestamp(row.createdAt),
@@ -207,7 +207,7 @@ export function newMachineRow(
     originSnapshotId: null,
     lastSequence: 0,
     reached: { instructions: 0, timeNs: 0 },
-    status: { run: "paused", reason: "new", consoleLength: 0, taskCount: 0 },
+    status: { run: "paused", reason: "new", consoleLength: 0, taskCount: 0, traceSequence: 0 },
   };
 }
 

@@ -132,6 +132,7 @@ export async function forkFrom(
       reason: `forked from ${snapshot.id}`,
       consoleLength: snapshot.consoleLength,
       taskCount: parent?.status.taskCount ?? 0,
+      traceSequence: snapshot.traceSequence,
     },
   });
   // The console went with its machine.

@@ -46,6 +46,7 @@ export async function rewindMachine(
       reason: "",
       consoleStart: span.start,
       consoleLength: span.length,
+      traceSequence: snapshot.traceSequence,
     },
   });
 }

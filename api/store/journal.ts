@@ -177,16 +177,18 @@ async function updateMachines(queries: Queries, machines: readonly Standing[]): 
         const span = grownSpan(machine.stored, machine.consoleLength - machine.stored.length);
         return Prisma.sql`(${machine.id}, ${BigInt(machine.lastSequence)}, ${BigInt(machine.instructions)},
           ${BigInt(machine.timeNs)}, ${status.run}, ${status.reason}, ${status.taskCount},
-          ${BigInt(span.start)}, ${BigInt(span.length)})`;
+          ${BigInt(span.start)}, ${BigInt(span.length)}, ${BigInt(status.traceSequence)})`;
       }),
     );
     await queries.$executeRaw`
-      WITH "next" ("id", "lastSequence", "instructions", "timeNs", "run", "reason", "taskCount", "consoleStart", "consoleLength")
+      WITH "next" ("id", "lastSequence", "instructions", "timeNs", "run", "reason", "taskCount", "consoleStart",
+        "consoleLength", "traceSequence")
         AS (VALUES ${values})
       UPDATE "Machine" SET "updatedAt" = ${now}, "lastSequence" = "next"."lastSequence",
         "reachedInstructions" = "next"."instructions", "reachedTimeNs" = "next"."timeNs",
         "run" = "next"."run", "reason" = "next"."reason", "taskCount" = "next"."taskCount",
-        "consoleStart" = "next"."consoleStart", "consoleLength" = "next"."consoleLength"
+        "consoleStart" = "next"."consoleStart", "consoleLength" = "next"."consoleLength",
+        "traceSequence" = "next"."traceSequence"
       FROM "next" WHERE "Machine"."id" = "next"."id"`;
   }
 }

@@ -58,6 +58,7 @@ async function createMachine(queries: Queries, row: Parameters<Machines["create"
       run: status.run,
       reason: status.reason,
       taskCount: status.taskCount,
+      traceSequence: status.traceSequence,
       consoleStart: status.consoleLength,
       consoleLength: status.consoleLength,
     },
@@ -110,5 +111,6 @@ export const machineRow = (row: StoredMachine): MachineRow => ({
     reason: row.reason,
     consoleLength: Number(row.consoleLength),
     taskCount: row.taskCount,
+    traceSequence: Number(row.traceSequence),
   },
 });

@@ -81,6 +81,8 @@ export interface MachineStatus {
   /** Of a row: how much is stored. What a commit says here is ignored; its console chunks count. */
   consoleLength: number;
   taskCount: number;
+  /** Number of the latest trace event. */
+  traceSequence: number;
 }
 
 export interface JournalEntryRow {

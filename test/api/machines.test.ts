@@ -1,7 +1,7 @@
 /** The same cases through gRPC and REST: what clients do with machines, and what they are told when it is wrong. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
-import { MachineService, RunState } from "../../proto/gen/ostler/v1/machines_pb.js";
+import { MachineService, Residency, RunState } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { MemoryService } from "../../proto/gen/ostler/v1/memory_pb.js";
 import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
@@ -328,7 +328,10 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       await waitFor(client, { machineId, consoleContains: "ready" });
       await client.call(ConsoleService, "writeConsole", { machineId, data: Buffer.from("before\n") });
       await waitFor(client, { machineId, consoleContains: "got before" });
-      await client.call(MachineService, "hibernateMachine", { machineId });
+      const { machine: awake } = await client.call(MachineService, "getMachine", { machineId });
+      const { machine: asleep } = await client.call(MachineService, "hibernateMachine", { machineId });
+      expect(asleep).toMatchObject({ residency: Residency.HIBERNATED, traceSequence: awake!.traceSequence });
+      expect(asleep!.traceSequence).toBeGreaterThan(0n);
       await client.call(ConsoleService, "writeConsole", { machineId, data: Buffer.from("after\n"), end: true });
       await waitFor(client, { machineId, consoleContains: "end\n" });
       expect(await consoleText(client, machineId)).toBe("ready\ngot before\ngot after\nend\n");

@@ -100,7 +100,7 @@ function watchPauses(): () => Promise<number> {
 }
 
 async function storeSubject(store: Store): Promise<Subject> {
-  const status = { run: "running", reason: "", consoleLength: 0, taskCount: 1 } as const;
+  const status = { run: "running", reason: "", consoleLength: 0, taskCount: 1, traceSequence: 0 } as const;
   const sequences = new Map<string, number>();
   for (let index = 0; index < 128; index++) {
     const at = { instructions: 0, timeNs: 0 };

@@ -9,7 +9,7 @@ import { outcome } from "../support/hosting.ts";
 const START: Committed = {
   sequence: 0,
   reached: { instructions: 0, timeNs: 0 },
-  status: { run: "paused", reason: "", consoleLength: 0, taskCount: 0 },
+  status: { run: "paused", reason: "", consoleLength: 0, taskCount: 0, traceSequence: 0 },
 };
 
 function markAt(instructions: number, outputs: Output[] = []): Mark {

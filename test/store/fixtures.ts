@@ -29,7 +29,7 @@ export async function freshStore(): Promise<Store> {
 let count = 0;
 export const freshId = (prefix: string): string => `${prefix}-${String(++count).padStart(6, "0")}`;
 
-export const idle: MachineStatus = { run: "idle", reason: "", consoleLength: 0, taskCount: 0 };
+export const idle: MachineStatus = { run: "idle", reason: "", consoleLength: 0, taskCount: 0, traceSequence: 0 };
 
 export function newMachine(change: Partial<MachineRow> = {}) {
   return {

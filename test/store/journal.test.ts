@@ -21,7 +21,9 @@ const answer = (key: string) => ({
 describe("commit", () => {
   it("keeps entries, position and status", async () => {
     const machine = await heldMachine(store);
-    const sent = batch(machine, 1, 3, { status: { run: "frozen", reason: "why", consoleLength: 0, taskCount: 4 } });
+    const sent = batch(machine, 1, 3, {
+      status: { run: "frozen", reason: "why", consoleLength: 0, taskCount: 4, traceSequence: 7 },
+    });
     await store.journal.commit(sent);
     expect(await read(machine)).toEqual(sent.entries.map((entry) => ({ ...entry, machineId: machine.id })));
     const row = (await store.machines.get(machine.id))!;

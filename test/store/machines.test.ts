@@ -27,7 +27,7 @@ describe("machine rows", () => {
   it("come back as they were written", async () => {
     const row = newMachine({
       labels: { course: "os", "a b": 'quote"d' },
-      status: { run: "paused", reason: "new", consoleLength: 0, taskCount: 3 },
+      status: { run: "paused", reason: "new", consoleLength: 0, taskCount: 3, traceSequence: 7 },
     });
     const made = await store.machines.create(row);
     expect(made).toMatchObject({ ...row, epoch: 0 });

@@ -30,7 +30,7 @@ async function run(id: string): Promise<void> {
       console: [{ offset: length, bytes }],
       idempotency: [],
       reached: { instructions: sequence, timeNs: sequence },
-      status: { run: "running", reason: "", consoleLength: 0, taskCount: 1 },
+      status: { run: "running", reason: "", consoleLength: 0, taskCount: 1, traceSequence: 0 },
     });
     length += bytes.length;
     writeSync(1, `${id} ${sequence} ${length}\n`);
