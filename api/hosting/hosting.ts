@@ -146,7 +146,10 @@ export class Hosting {
       const page = await this.#store.machines.list({ ...query, pageToken });
       for (const row of page.items) {
         if (this.#residency.isClosed || this.#residency.occupied >= this.#options.maxResident / 2) return;
-        await this.use(row.id).catch((error) => this.#options.onError(error, row.id));
+        await this.use(row.id).catch((error) => {
+          // One that was on its way in when the server was asked to end comes back with the next.
+          if (!this.#residency.isClosed) this.#options.onError(error, row.id);
+        });
       }
       pageToken = page.nextPageToken;
     } while (pageToken !== "");

@@ -186,3 +186,26 @@ test("a server that shuts down wakes nobody any more, waits for no wake, and sav
   const newest = { instructions: Number.MAX_SAFE_INTEGER, traceSequence: Number.MAX_SAFE_INTEGER };
   expect(await bench.store.snapshots.latestBefore(first, newest)).toMatchObject({ sequence: 1 });
 });
+
+test.each([["before it is in a worker"], ["while it is loaded"]])(
+  "a machine that is brought back when the server is asked to end is no error: %s",
+  async (when) => {
+    bench = await startHosting();
+    const { id } = await bench.machine();
+    await (await bench.hosting.use(id)).apply(resume);
+    await bench.hosting.hibernate(id);
+    const row = (await bench.store.machines.acquire(id))!;
+    const status = { ...row.status, run: "running" as const };
+    const nothing = { machineId: id, entries: [], console: [], idempotency: [], reached: row.reached };
+    await bench.store.journal.commit({ ...nothing, epoch: row.epoch, status });
+    const door = barrier();
+    bench.faults.acquire = door.stop;
+    const resumed = bench.hosting.resumeRunning();
+    await door.reached;
+    if (when === "while it is loaded") door.open();
+    const closing = bench.hosting.close();
+    door.open();
+    await Promise.all([closing, resumed]);
+    expect(bench.errors).toEqual([]);
+  },
+);
