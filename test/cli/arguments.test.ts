@@ -1,10 +1,13 @@
-import { describe, expect, it } from "vitest";
+import { readFileSync } from "node:fs";
+import { fromJson } from "@bufbuild/protobuf";
+import { describe, expect, it, test } from "vitest";
 import { parseArgument } from "../../api/cli/commands/call.ts";
 import { completeTraceOption } from "../../api/cli/commands/run.ts";
 import { parseSignal } from "../../api/cli/commands/task.ts";
 import { traceFilter } from "../../api/cli/commands/trace.ts";
 import { isLoopback, resolveAccess } from "../../api/cli/credentials.ts";
 import { UsageError } from "../../api/cli/failure.ts";
+import { CreateAssignmentRequestSchema } from "../../proto/gen/ostler/v1/grading_pb.js";
 
 const argument = (given: string) => parseArgument(given).argument;
 
@@ -89,4 +92,11 @@ describe("the key", () => {
     expect(["127.0.0.1:1", "localhost:50051", "[::1]:50051", "http://127.0.0.1:80"].every(isLoopback)).toBe(true);
     expect(["10.0.0.1:1", "127.0.0.1.example.org:1", "example.org:50051"].some(isLoopback)).toBe(false);
   });
+});
+
+test("the example of an assignment is as REST takes it", () => {
+  const file = readFileSync(new URL("../../docs/examples/assignment.json", import.meta.url), "utf8");
+  const { displayName, spec } = fromJson(CreateAssignmentRequestSchema, JSON.parse(file));
+  expect(displayName).not.toBe("");
+  expect(spec!.tests.map(({ standardInputText }) => standardInputText)).toContain("1 2 3\n");
 });

@@ -11,7 +11,8 @@ const DETAILS = `
 Options come before the program; what follows it belongs to the program.
 Input: a file (< input.txt, or --stdin) is known beforehand, so that two runs are equal to the bit; a pipe or a
 terminal is typed into the machine's console as it comes.
-Ctrl-C interrupts the program; a second one leaves.
+Output: standard output and standard error of the program are one stream, the machine's console.
+Ctrl-C interrupts the program; a second one leaves. When this command is killed, the server ends the machine in a minute.
 Status: the program's own, 128 + signal when it was killed, 124 after --timeout; 1 when it could not be run,
 or when its input has ended and every thread waits for something that never comes.`;
 
