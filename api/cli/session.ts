@@ -55,6 +55,7 @@ export class Session {
   readonly out: Output;
   readonly access: Access;
   #connection: Connection | undefined;
+  #isLost = false;
   /** Aborted by the first Ctrl-C, unless the command handles it itself. */
   readonly interrupted = new AbortController();
 
@@ -97,9 +98,15 @@ export class Session {
     yield* resuming(open, {
       patienceMs: this.patienceMs,
       signal,
-      onLost: (lost) =>
-        this.out.note(lost ? "connection lost; waiting for the server" : "the server is back; continuing"),
+      onLost: (lost) => this.#tellLost(lost),
     });
+  }
+
+  /** Streams lose the server together: it is said once. */
+  #tellLost(lost: boolean): void {
+    if (lost === this.#isLost) return;
+    this.#isLost = lost;
+    this.out.note(lost ? "connection lost; waiting for the server" : "the server is back; continuing");
   }
 
   /** Ctrl-C ends the stream that this signal belongs to; a second one ends the process. */

@@ -1,12 +1,14 @@
 /** Ends of `ostler run` that are not its program's: clients that vanish, programs that can never go on. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
-import { compileC, hasCompiler } from "../support/guest.ts";
+import { compileC, hasCompiler, sources } from "../support/guest.ts";
+import { ServerProcess } from "../support/process.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const cli = join(import.meta.dirname, "../../api/cli/ostler.mjs");
@@ -24,8 +26,8 @@ afterAll(async () => {
   rmSync(work, { recursive: true, force: true });
 });
 
-function start(args: string[]) {
-  const env = { ...process.env, OSTLER_SERVER: server.grpc, OSTLER_KEY: server.adminKey };
+function start(args: string[], access: Record<string, string> = {}) {
+  const env = { ...process.env, OSTLER_SERVER: server.grpc, OSTLER_KEY: server.adminKey, ...access };
   return spawn(process.execPath, [cli, "run", ...args], { cwd: work, env, stdio: ["pipe", "pipe", "pipe"] });
 }
 
@@ -45,6 +47,41 @@ describe.skipIf(!hasCompiler)("a run whose client is killed (needs riscv64-linux
     expect(await machines()).toHaveLength(1);
   }, 60_000);
 });
+
+describe.skipIf(!hasCompiler)("a run whose server is killed", () => {
+  it("goes on when the server is back, and says once that it was away", async () => {
+    const dataDir = join(work, "killed");
+    const ports = { OSTLER_GRPC_PORT: String(await freePort()), OSTLER_UNATTENDED_MS: "10000" };
+    writeFileSync(join(work, "count.elf"), compileC(sources.count));
+    const first = await ServerProcess.start(dataDir, ports);
+    const env = { OSTLER_SERVER: first.grpc, OSTLER_KEY: first.adminKey };
+    const child = start(["--stdin", "/dev/null", "--output-limit", "1000", "count.elf"], env);
+    const ending = ended(child);
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    await first.kill("SIGKILL");
+    await sleep(1_000);
+    const second = await ServerProcess.start(dataDir, ports);
+    const { out, err } = await ending;
+    await second.kill("SIGTERM");
+    expect(err.match(/connection lost|the server is back/g)).toEqual(["connection lost", "the server is back"]);
+    const numbers = out
+      .trimEnd()
+      .split("\n")
+      .map((line) => Number(line.split(" ")[0]));
+    expect(numbers.length).toBeGreaterThan(50);
+    expect(numbers).toEqual(numbers.map((_, index) => index));
+  }, 60_000);
+});
+
+function freePort(): Promise<number> {
+  const probe = createServer();
+  return new Promise((resolve) =>
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    }),
+  );
+}
 
 describe.skipIf(!hasCompiler)("a program that can never go on", () => {
   const PAUSE = `#include <stdio.h>
