@@ -11,3 +11,7 @@ export type ImageId = Id<"image">;
 export type FrameNumber = Id<"frame">;
 /** A call made by a client through a remote-driven task. */
 export type CallId = Id<"call">;
+/** A byte of physical memory. */
+export type PhysicalAddress = Id<"physical">;
+/** A slot that can hold a capability: where it is in physical memory; below zero, one of the kernel's own. */
+export type SlotAddress = Id<"slot">;

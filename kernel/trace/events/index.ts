@@ -1,5 +1,6 @@
 /** All trace events, and the union that graders and the console see: derived from the rows, never retyped. */
 import type { EventType, FieldValues } from "../define.ts";
+import { capabilityEvents } from "./capability.ts";
 import { deviceEvents } from "./device.ts";
 import { faultEvents } from "./fault.ts";
 import { traceGap } from "./gap.ts";
@@ -20,6 +21,7 @@ const rows = [
   ...faultEvents,
   ...deviceEvents,
   ...signalEvents,
+  ...capabilityEvents,
 ] as const;
 
 export const catalogue: readonly EventType[] = rows;

@@ -1,0 +1,65 @@
+/** From an address in a capability space to a slot (seL4 Reference Manual 13.0.0, section 3.3). */
+import type { SlotAddress } from "../lib/ids.ts";
+import { done, type LookupFault, type Result, refuse } from "./errors.ts";
+import type { CapKernel } from "./kernel.ts";
+import { peekSlot } from "./slots.ts";
+import { type Capability, slotAt } from "./state.ts";
+
+type Kernel = Pick<CapKernel, "cap" | "objectSizes">;
+
+/** Bits of a full address. */
+export const wordBits = 64;
+
+export type Resolution = { slot: SlotAddress; bitsLeft: number } | { fault: LookupFault };
+
+const mask = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
+
+/**
+ * Walks from the root: each CNode takes its guard and its radix off the top of the address, until no bits are left
+ * or what was found is no CNode. Every CNode takes at least one bit, so a circle of them ends.
+ */
+export function resolve(k: Kernel, root: Capability | null, index: bigint, depth: number): Resolution {
+  if (root?.type !== "cnode") return { fault: { kind: "invalidRoot" } };
+  let node = root;
+  let bits = depth;
+  for (;;) {
+    const { guard, guardBits, radix } = node;
+    const there = guardBits > bits ? 0n : (index >> BigInt(bits - guardBits)) & mask(guardBits);
+    if (guardBits > bits || there !== guard)
+      return { fault: { kind: "guardMismatch", guard, bitsLeft: bits, guardBits } };
+    const level = guardBits + radix;
+    if (level > bits) return { fault: { kind: "depthMismatch", bitsFound: level, bitsLeft: bits } };
+    bits -= level;
+    const slot = slotAt(node.address, Number((index >> BigInt(bits)) & mask(radix)));
+    const capability = bits === 0 ? undefined : peekSlot(k, slot)?.capability;
+    if (capability?.type !== "cnode") return { slot, bitsLeft: bits };
+    node = capability;
+  }
+}
+
+/** What a thread means by an address in its own space: all 64 bits, but what is no CNode may end the walk early. */
+export function lookupSlot(
+  k: Kernel,
+  root: Capability | null,
+  index: bigint,
+): { slot: SlotAddress } | { fault: LookupFault } {
+  const found = resolve(k, root, index, wordBits);
+  return "fault" in found ? found : { slot: found.slot };
+}
+
+/** A slot that an operation names by root, index and depth; `source` only says which of the two is at fault. */
+export function targetSlot(
+  k: Kernel,
+  root: Capability | null,
+  index: bigint,
+  depth: bigint,
+  source = false,
+): Result<SlotAddress> {
+  const fail = (fault: LookupFault): Result<never> => refuse({ kind: "failedLookup", source, fault });
+  if (root?.type !== "cnode") return fail({ kind: "invalidRoot" });
+  if (depth < 1n || depth > BigInt(wordBits)) return refuse({ kind: "rangeError", min: 1n, max: BigInt(wordBits) });
+  const found = resolve(k, root, index, Number(depth));
+  if ("fault" in found) return fail(found.fault);
+  if (found.bitsLeft !== 0) return fail({ kind: "depthMismatch", bitsFound: 0, bitsLeft: found.bitsLeft });
+  return done(found.slot);
+}
