@@ -36,6 +36,8 @@ export const limits = {
   stackBytes: 8 * 1024 * 1024,
   /** Frames that only the kernel's own needs (page tables) may take when memory is short. */
   reservedFrames: 16,
+  /** What must be left of RAM, whatever is set aside: 4 MiB. */
+  leastAvailableFrames: 1024,
   /** Pages named by one needPages stop. */
   readAheadPages: 8,
   /** Host-side work in one `run`: effort (about nanoseconds), and bytes of outputs not drained. Beyond it the run yields. */

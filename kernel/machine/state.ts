@@ -2,7 +2,7 @@
  * Everything that a machine is, but for the bytes of its RAM: one tree of plain data.
  *
  * Only null, boolean, number, bigint, string, array, plain record, Map with scalar keys, typed array. No object is
- * reachable twice; references are ids. Version 1 is read for ever.
+ * reachable twice; references are ids. States of older versions are brought up to date by snapshot/migrations.ts.
  */
 
 import { pageBytes } from "../hal/types.ts";
@@ -28,7 +28,7 @@ export interface ControlState {
 }
 
 export interface MachineState {
-  version: 1;
+  version: 2;
   config: MachineConfig;
   clock: ClockState;
   control: ControlState;
@@ -38,15 +38,18 @@ export interface MachineState {
   trace: { sequence: number };
 }
 
-const copyConfig = (config: MachineConfig): MachineConfig => ({
+const copyConfig = ({ physicalMemory: physical, ...config }: MachineConfig): MachineConfig => ({
   ...config,
+  ...(physical !== undefined && {
+    physicalMemory: { ...physical, setAside: physical.setAside.map((part) => ({ ...part })) },
+  }),
   environment: [...config.environment],
   files: config.files.map((file) => ({ ...file })),
   limits: { ...config.limits },
 });
 
 export const initState = (config: MachineConfig): MachineState => ({
-  version: 1,
+  version: 2,
   config: copyConfig(config),
   clock: initClock(),
   control: {
@@ -58,7 +61,7 @@ export const initState = (config: MachineConfig): MachineState => ({
   },
   hardware: { harts: [], uart: initUart() },
   kernel: {
-    mm: initMm(config.memoryBytes / pageBytes),
+    mm: initMm(config.memoryBytes / pageBytes, config.physicalMemory),
     threads: initThreads(),
     sched: initSched(),
     files: initFiles(),

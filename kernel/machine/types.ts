@@ -12,8 +12,11 @@
  * - `apply` that returns an error has changed nothing and need not be journalled.
  */
 import type { CallId, TaskId, ThreadId } from "../lib/ids.ts";
+import type { PhysicalMemoryConfig } from "../mm/physical.ts";
 import type { ExitStatus, FaultInfo, TaskLimits } from "../thread/state.ts";
 
+export type { AllocatorKind } from "../mm/allocators/allocator.ts";
+export type { PhysicalMemoryConfig, RamKind, SetAside, SetAsideKind, ZoneKind } from "../mm/physical.ts";
 export type { ExitStatus, FaultInfo, TaskLimits } from "../thread/state.ts";
 
 export interface Position {
@@ -39,6 +42,8 @@ export interface FileSpec {
 export interface MachineConfig {
   /** Bytes of RAM; a multiple of 1 MiB. */
   memoryBytes: number;
+  /** How RAM is divided and given out. Default: all of it is available, in one zone, by a bitmap. */
+  physicalMemory?: PhysicalMemoryConfig;
   /** Seed of the machine's random numbers (getrandom, AT_RANDOM, ASLR is off). */
   seed: bigint;
   /** Round-robin quantum in instructions. */

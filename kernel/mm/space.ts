@@ -221,7 +221,7 @@ export function mayCommit(k: MmKernel, space: Space, bytes: number): boolean {
   let promised = bytes;
   spend(k.effort, space.regions.length, "items");
   for (const region of space.regions) if (isPromised(region)) promised += region.end - region.start;
-  if (promised > k.hal.memory.frames * pageBytes) return false;
+  if (promised > k.mm.frames.total * pageBytes) return false;
   if (space.frameLimit === 0) return true;
   const tables = tablesFor(bytes);
   // All that is there is more than what is there and was not promised.

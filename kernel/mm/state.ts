@@ -5,19 +5,10 @@
  */
 import type { Permissions } from "../hal/types.ts";
 import type { FrameNumber, ImageId, SpaceId, TaskId } from "../lib/ids.ts";
+import { type FramesState, initFrames } from "./frames.ts";
+import type { PhysicalMemoryConfig } from "./physical.ts";
 
-/** Whose a frame is. */
-export const FrameOwner = { free: 0, kernel: 1, table: 2, anonymous: 3, image: 4 } as const;
-export type FrameOwner = (typeof FrameOwner)[keyof typeof FrameOwner];
-
-export interface FramesState {
-  owner: Uint8Array;
-  /** Page-table entries, and the page cache, that refer to the frame. */
-  references: Uint32Array;
-  free: number;
-  /** Where the search for a free frame goes on. */
-  next: number;
-}
+export { FrameOwner, type FramesState } from "./frames.ts";
 
 /** A file's content; its pages are cached in frames once somebody used them. */
 export interface Image {
@@ -79,8 +70,8 @@ export interface MmState {
   nextImage: number;
 }
 
-export const initMm = (frames: number): MmState => ({
-  frames: { owner: new Uint8Array(frames), references: new Uint32Array(frames), free: frames, next: 0 },
+export const initMm = (frames: number, physical?: PhysicalMemoryConfig): MmState => ({
+  frames: initFrames(frames, physical),
   spaces: new Map(),
   nextSpace: 1,
   images: new Map(),

@@ -14,8 +14,23 @@ export type AnyState = Record<string, unknown> & { version: number };
 /** Returns the next version's state; may change its argument. */
 export type Migration = (state: AnyState) => AnyState;
 
+/** Version 2 has zones of frames, each with an allocator; version 1 had the owners and a place to search on from. */
+function zonesOfFrames(state: AnyState): AnyState {
+  const { mm } = state["kernel"] as {
+    mm: { frames: { owner: Uint8Array; free: number; next?: number; zones: unknown } };
+  };
+  const { owner, free, next } = mm.frames;
+  const end = owner.length;
+  const bits = new Uint32Array(Math.ceil(end / 32));
+  for (let frame = 0; frame < end; frame++) if (owner[frame] === 0) bits[frame >>> 5]! |= 1 << (frame & 31);
+  const allocator = { kind: "bitmap", first: 0, end, free: bits, next };
+  Object.assign(mm.frames, { total: end, zones: [{ kind: "normal", first: 0, end, free, allocator }] });
+  delete mm.frames.next;
+  return state;
+}
+
 /** Row i leads from version i + 1 to version i + 2. */
-export const migrations: readonly Migration[] = [];
+export const migrations: readonly Migration[] = [zonesOfFrames];
 
 /** The state blob, made current. Bytes that are current already come back as they are. */
 export function migrateState(hash: string, bytes: Uint8Array, rows: readonly Migration[] = migrations): Uint8Array {

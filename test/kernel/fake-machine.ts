@@ -2,6 +2,10 @@
 import { createHash } from "node:crypto";
 import { encodePlain } from "../../kernel/lib/codec.ts";
 import type { Machine, MachineMemory } from "../../kernel/machine/face.ts";
+import { migrations } from "../../kernel/snapshot/migrations.ts";
+
+/** The version that a state has now: nothing is to be migrated. */
+export const stateVersion = migrations.length + 1;
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash("sha256").update(bytes).digest());
 
@@ -55,6 +59,10 @@ export interface FakeMachine extends Machine {
 }
 
 export function fakeMachine(pages: number, memory = new FakeMemory(pages)): FakeMachine {
-  const machine = { memory, state: { version: 1, counter: 0 }, encodeState: () => encodePlain(machine.state) };
+  const machine = {
+    memory,
+    state: { version: stateVersion, counter: 0 },
+    encodeState: () => encodePlain(machine.state),
+  };
   return machine as unknown as FakeMachine;
 }

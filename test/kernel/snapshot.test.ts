@@ -12,7 +12,7 @@ import {
   stateHash,
   verifyBlob,
 } from "../../kernel/snapshot/snapshot.ts";
-import { countingSha256, type FakeMachine, FakeMemory, fakeMachine, sha256 } from "./fake-machine.ts";
+import { countingSha256, type FakeMachine, FakeMemory, fakeMachine, sha256, stateVersion } from "./fake-machine.ts";
 
 type Store = Map<string, Uint8Array>;
 const zeros = "0".repeat(64);
@@ -248,7 +248,7 @@ describe("loading one", () => {
           format: 1,
           memoryBytes: 1000 * 4096,
           memory,
-          state: put(encodePlain({ version: 1 })),
+          state: put(encodePlain({ version: stateVersion })),
         }),
       );
     const wrong = [
@@ -282,7 +282,7 @@ describe("versions", () => {
   });
 
   test("a newer state is refused kindly", () => {
-    const state = put({ version: 2 });
+    const state = put({ version: stateVersion + 1 });
     const root = put({ kind: "ostler.snapshot", format: 1, memoryBytes: 4096, memory: zeros, state });
     expect(failure(() => load(root, store))).toMatchObject({ code: "incompatible", hash: state });
   });

@@ -120,7 +120,7 @@ export const systemCalls = [
     run(k: LinuxKernel) {
       const info = {
         uptime: BigInt(Math.floor(k.hal.timer.nowNs() / 1e9)),
-        totalram: BigInt(k.hal.memory.frames * pageBytes),
+        totalram: BigInt(k.mm.frames.total * pageBytes),
         freeram: BigInt(k.mm.frames.free * pageBytes),
         bufferram: 0n,
         procs: Math.min(k.threads.tasks.size, 65535),
