@@ -1,0 +1,3 @@
+/* The kernel's configuration under the name that build systems generate. */
+#pragma once
+#include <sel4/config.h>

@@ -1,0 +1,4 @@
+/* Another name under which programs include this. */
+#pragma once
+
+#include <sel4/config.h>

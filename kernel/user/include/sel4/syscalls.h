@@ -1,0 +1,4 @@
+/* System calls. */
+#pragma once
+
+#include <sel4/arch/syscalls.h>
