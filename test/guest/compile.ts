@@ -1,11 +1,12 @@
 /** Compiles guest programs for tests: static riscv64 Linux executables, kept in .cache/guest by the content of their source. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const compiler = "riscv64-linux-gnu-gcc";
+const include = fileURLToPath(new URL("../../kernel/user/include", import.meta.url));
 const cache = fileURLToPath(new URL("../../.cache/guest/", import.meta.url));
 
 export const hasCompiler: boolean = spawnSync(compiler, ["--version"]).status === 0;
@@ -17,11 +18,24 @@ function withHeaders(source: string): string {
   return [source, ...headers.map((name) => join(folder, name))].map((path) => readFileSync(path, "utf8")).join("\0");
 }
 
-/** The executable of test/guest/<name>.c, or of assembler with ".S". */
+/** What programs in sel4/ are made of besides: a change in any of it makes all anew. */
+function sel4Headers(): Uint8Array {
+  const hash = createHash("sha256");
+  for (const file of globSync("**/*.h", { cwd: include }).sort())
+    hash.update(file).update(readFileSync(join(include, file)));
+  return hash.digest();
+}
+
+/** The executable of test/guest/<name>.c, or of assembler with ".S"; in sel4/ also with the headers for seL4's calls. */
 export function guest(name: string, ...options: string[]): Uint8Array {
   const source = fileURLToPath(new URL(name.includes(".") ? name : `${name}.c`, import.meta.url));
   const flags = [...(options.includes("-pie") ? [] : ["-static"]), "-O2", "-pthread", ...options];
-  const key = createHash("sha256").update(withHeaders(source)).update(flags.join(" ")).digest("hex").slice(0, 20);
+  const hash = createHash("sha256").update(withHeaders(source)).update(flags.join(" "));
+  if (name.startsWith("sel4/")) {
+    hash.update(sel4Headers());
+    flags.push("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-I", include);
+  }
+  const key = hash.digest("hex").slice(0, 20);
   const file = `${cache}${name.replace(/\W/g, "-")}-${key}`;
   if (!existsSync(file)) {
     mkdirSync(cache, { recursive: true });

@@ -1,0 +1,134 @@
+/** Guest programs that check seL4's interface from inside, and what each prints when all is right; then it exits with 0. */
+
+export interface SeL4Program {
+  /** Of test/guest/sel4/<name>.c: `guest("sel4/<name>")` compiles it. It is started as the root task. */
+  name: string;
+  console: string[];
+}
+
+export const sel4Programs: SeL4Program[] = [
+  {
+    name: "hello",
+    console: [
+      "hello, world",
+      "ok boot information",
+      "ok memory",
+      "ok capabilities",
+      "ok types",
+      "ok faults as values",
+      "printed by the kernel",
+      "ok done",
+    ],
+  },
+  {
+    name: "capabilities",
+    console: [
+      "ok copy and delete",
+      "ok what cannot be copied",
+      "ok mint",
+      "ok move and mutate",
+      "ok rotate",
+      "ok revoke",
+      "ok addresses in the root",
+      "ok nodes and guards",
+      "ok rights",
+    ],
+  },
+  {
+    name: "untyped",
+    console: [
+      "ok split and revoke",
+      "ok every type",
+      "ok alignment and watermark",
+      "ok refused",
+      "ok destinations",
+      "ok device memory",
+    ],
+  },
+  {
+    name: "mapping",
+    console: [
+      "ok levels",
+      "ok map, remap, unmap",
+      "ok unmap tables",
+      "ok shared frame",
+      "ok cleared memory",
+      "ok refused",
+      "ok large page",
+    ],
+  },
+  {
+    name: "threads",
+    console: [
+      "ok start",
+      "ok start again",
+      "ok read and write registers",
+      "ok copy registers",
+      "ok priorities",
+      "ok limits of priorities",
+      "ok yield",
+      "ok suspend and resume",
+      "ok IPC buffers",
+      "ok spaces",
+      "ok domains",
+    ],
+  },
+  {
+    name: "ipc",
+    console: [
+      "ok call and reply",
+      "ok longest message",
+      "ok reply and receive",
+      "ok send",
+      "ok one capability",
+      "ok several capabilities",
+      "ok capability in an answer",
+      "ok rights",
+      "ok save caller",
+      "ok cancel badged sends",
+      "ok delete an endpoint",
+    ],
+  },
+  {
+    name: "notifications",
+    console: ["ok badges", "ok waiters", "ok bind", "ok bound", "ok unbind"],
+  },
+  {
+    name: "interrupts",
+    console: ["ok get", "ok handler", "ok delete"],
+  },
+  {
+    name: "faults",
+    console: [
+      "ok load",
+      "ok store to a page for reading",
+      "ok execute what is no code",
+      "ok send to nowhere",
+      "ok receive from nowhere",
+      "ok without the right",
+      "ok unknown system call",
+      "ok user exception",
+      "ok stop",
+    ],
+  },
+  {
+    name: "errors",
+    console: ["ok labels", "ok truncated messages", "ok other types", "ok address spaces", "ok nothing changed"],
+  },
+  {
+    name: "spaces",
+    console: [
+      "ok address space",
+      "ok memory",
+      "ok CSpace",
+      "ok call from the other side",
+      "ok fault and repair",
+      "ok another CSpace root",
+      "ok ASID pools",
+    ],
+  },
+  {
+    name: "lecture",
+    console: ["ok derivation", "ok mapping", "ok revocation"],
+  },
+];
