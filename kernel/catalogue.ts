@@ -3,3 +3,4 @@
 export { errnoOf } from "./lib/errno.ts";
 export { signalName } from "./lib/signals.ts";
 export { systemCallCatalogue } from "./machine/catalogue.ts";
+export { leastAvailableBytes } from "./mm/physical.ts";

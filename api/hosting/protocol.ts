@@ -11,9 +11,12 @@
 import type {
   ApplyResult,
   ContentHash,
+  FrameOwnerName,
+  FrameRuns,
   Input,
   MachineConfig,
   MachineSummary,
+  MemoryMapInfo,
   Output,
   Position,
   RegionInfo,
@@ -75,6 +78,8 @@ export type Query =
   | { kind: "summary" }
   | { kind: "tasks" }
   | { kind: "regions"; task: TaskId }
+  | { kind: "memoryMap" }
+  | { kind: "frameRuns"; from: number; limit: number; owner: FrameOwnerName | null }
   | { kind: "readPhysical"; address: number; length: number }
   | { kind: "readVirtual"; task: TaskId; address: number; length: number };
 
@@ -82,6 +87,8 @@ export interface Queried {
   summary: MachineSummary;
   tasks?: TaskInfo[];
   regions?: RegionInfo[] | null;
+  memoryMap?: MemoryMapInfo;
+  frameRuns?: FrameRuns;
   bytes?: Uint8Array | null;
 }
 

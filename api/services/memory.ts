@@ -1,7 +1,25 @@
 /** MemoryService: physical and virtual memory. Reads are queries; writes are inputs like any other. */
-import type { TaskId } from "../../kernel/index.ts";
-import type { MemoryService } from "../../proto/gen/ostler/v1/memory_pb.js";
-import { notFound, outOfRange } from "../errors.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  AllocatorKind,
+  FrameOwnerName,
+  FreeFigures,
+  MemoryMapInfo,
+  MemoryRangeInfo,
+  Position,
+  TaskId,
+  ZoneKind as ZoneName,
+} from "../../kernel/index.ts";
+import { FrameAllocator, MemoryRangeKind } from "../../proto/gen/ostler/v1/machines_pb.js";
+import {
+  FrameOwner,
+  type FreeMemorySchema,
+  type GetMemoryMapResponseSchema,
+  type ListFramesRequest,
+  type MemoryService,
+  ZoneKind,
+} from "../../proto/gen/ostler/v1/memory_pb.js";
+import { invalid, notFound, outOfRange } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { ServiceImplementation } from "../operation.ts";
 import { type Deps, toNumber, toPosition, useMachine } from "./common.ts";
@@ -10,6 +28,72 @@ import { type Deps, toNumber, toPosition, useMachine } from "./common.ts";
 const addressOf = (value: bigint): number => toNumber(value, "address");
 
 const positionOf = (machine: HostedMachine) => toPosition(machine.visible.summary.position);
+
+const DEFAULT_FRAMES_PAGE = 100;
+const ALLOCATORS: Record<AllocatorKind, FrameAllocator> = {
+  bitmap: FrameAllocator.BITMAP,
+  free_list: FrameAllocator.FREE_LIST,
+  buddy: FrameAllocator.BUDDY,
+};
+const RANGE_KINDS: Record<MemoryRangeInfo["kind"], MemoryRangeKind> = {
+  available: MemoryRangeKind.AVAILABLE,
+  reserved: MemoryRangeKind.RESERVED,
+  firmware: MemoryRangeKind.FIRMWARE,
+  kernel: MemoryRangeKind.KERNEL,
+  device: MemoryRangeKind.DEVICE,
+  persistent: MemoryRangeKind.PERSISTENT,
+};
+const ZONE_KINDS: Record<ZoneName, ZoneKind> = {
+  normal: ZoneKind.NORMAL,
+  dma: ZoneKind.DMA,
+  persistent: ZoneKind.PERSISTENT,
+};
+const OWNERS: Record<FrameOwnerName, FrameOwner> = {
+  free: FrameOwner.FREE,
+  kernel: FrameOwner.KERNEL,
+  table: FrameOwner.PAGE_TABLE,
+  anonymous: FrameOwner.ANONYMOUS,
+  image: FrameOwner.PAGE_CACHE,
+  untyped: FrameOwner.UNTYPED,
+  firmware: FrameOwner.FIRMWARE,
+  reserved: FrameOwner.RESERVED,
+};
+const OWNER_NAMES = new Map(Object.entries(OWNERS).map(([name, owner]) => [owner, name as FrameOwnerName]));
+
+const toFreeMemory = ({ frames, largest, piecesByOrder }: FreeFigures): MessageInitShape<typeof FreeMemorySchema> => ({
+  frames: BigInt(frames),
+  largest: BigInt(largest),
+  fragmentation: frames === 0 ? 0 : 1 - largest / frames,
+  piecesByOrder: piecesByOrder.map(BigInt),
+});
+
+const toMemoryMap = (map: MemoryMapInfo, at: Position): MessageInitShape<typeof GetMemoryMapResponseSchema> => ({
+  ranges: map.ranges.map(({ kind, start, bytes, name }) => ({
+    kind: RANGE_KINDS[kind],
+    start: BigInt(start),
+    bytes: BigInt(bytes),
+    name,
+  })),
+  zones: map.zones.map(({ kind, start, bytes, free }) => ({
+    kind: ZONE_KINDS[kind],
+    start: BigInt(start),
+    bytes: BigInt(bytes),
+    free: toFreeMemory(free),
+  })),
+  allocator: ALLOCATORS[map.allocator],
+  frameBytes: map.frameBytes,
+  frames: BigInt(map.frames),
+  free: toFreeMemory(map.free),
+  owners: map.owners.map(({ owner, frames }) => ({ owner: OWNERS[owner], frames: BigInt(frames) })),
+  position: toPosition(at),
+});
+
+/** The token is the number of the first frame of the page. */
+function frameQuery({ pageSize, pageToken, owner }: ListFramesRequest) {
+  if (!/^[0-9]{0,9}$/.test(pageToken)) throw invalid("page_token", "must be a next_page_token of the page before");
+  const limit = pageSize || DEFAULT_FRAMES_PAGE;
+  return { kind: "frameRuns", from: Number(pageToken), limit, owner: OWNER_NAMES.get(owner) ?? null } as const;
+}
 
 export function memoryService(deps: Deps): ServiceImplementation<typeof MemoryService> {
   return {
@@ -43,6 +127,27 @@ export function memoryService(deps: Deps): ServiceImplementation<typeof MemorySe
       const machine = await useMachine(deps, context, machineId);
       await machine.apply({ kind: "writeVirtual", task: task as TaskId, address: addressOf(address), bytes: data });
       return { position: positionOf(machine) };
+    },
+
+    async getMemoryMap({ machineId }, context) {
+      const machine = await useMachine(deps, context, machineId);
+      const { memoryMap } = await machine.query({ kind: "memoryMap" });
+      return toMemoryMap(memoryMap!, machine.visible.summary.position);
+    },
+
+    async listFrames(request, context) {
+      const machine = await useMachine(deps, context, request.machineId);
+      const { runs, next } = (await machine.query(frameQuery(request))).frameRuns!;
+      return {
+        runs: runs.map(({ start, frames, owner, references }) => ({
+          start: BigInt(start),
+          frames: BigInt(frames),
+          owner: OWNERS[owner],
+          references,
+        })),
+        nextPageToken: next === null ? "" : String(next),
+        position: positionOf(machine),
+      };
     },
   };
 }

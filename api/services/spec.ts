@@ -1,8 +1,16 @@
 /** Machine specs: from the wire to the kernel's config, with the defaults that the proto files name. */
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { MachineConfig } from "../../kernel/index.ts";
-import { MachineLimitsSchema, type MachineSpec, MachineSpecSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
+import { leastAvailableBytes } from "../../kernel/catalogue.ts";
+import type { AllocatorKind, MachineConfig, PhysicalMemoryConfig, SetAsideKind } from "../../kernel/index.ts";
+import {
+  FrameAllocator,
+  MachineLimitsSchema,
+  type MachineSpec,
+  MachineSpecSchema,
+  MemoryRangeKind,
+  type PhysicalMemorySpec,
+} from "../../proto/gen/ostler/v1/machines_pb.js";
 import { invalid } from "../errors.ts";
 import type { MachineRow, Store } from "../store/types.ts";
 
@@ -10,6 +18,19 @@ const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
 const DEFAULT_QUANTUM = 100_000;
 const DEFAULT_EPOCH = Date.UTC(2026, 0, 1);
 const DEFAULT_FILE_MODE = 0o755;
+const ALLOCATORS: Record<FrameAllocator, AllocatorKind> = {
+  [FrameAllocator.UNSPECIFIED]: "bitmap",
+  [FrameAllocator.BITMAP]: "bitmap",
+  [FrameAllocator.FREE_LIST]: "free_list",
+  [FrameAllocator.BUDDY]: "buddy",
+};
+/** What the contract lets be set aside. */
+const SET_ASIDE_KINDS: Partial<Record<MemoryRangeKind, SetAsideKind>> = {
+  [MemoryRangeKind.RESERVED]: "reserved",
+  [MemoryRangeKind.FIRMWARE]: "firmware",
+  [MemoryRangeKind.KERNEL]: "kernel",
+  [MemoryRangeKind.PERSISTENT]: "persistent",
+};
 const DEFAULT_ENVIRONMENT = ["PATH=/bin", "HOME=/", "LANG=C"];
 
 /**
@@ -23,6 +44,7 @@ export async function completeSpec(
   field: string,
 ): Promise<MachineSpec> {
   const spec = given ?? create(MachineSpecSchema);
+  checkMemoryIsLeft(spec, field);
   const seen = new Set<string>();
   for (const [index, file] of spec.files.entries()) {
     const at = `${field}.files[${index}]`;
@@ -54,10 +76,36 @@ function withDefaults(spec: MachineSpec): MachineSpec {
   });
 }
 
+const memoryBytesOf = (spec: MachineSpec): number => Number(spec.memoryBytes) || DEFAULT_MEMORY_BYTES;
+
+function checkMemoryIsLeft(spec: MachineSpec, field: string): void {
+  const parts = spec.physicalMemory?.setAside ?? [];
+  let left = memoryBytesOf(spec);
+  for (const [index, { bytes }] of parts.entries()) {
+    left -= Number(bytes);
+    if (left >= leastAvailableBytes) continue;
+    throw invalid(
+      `${field}.physical_memory.set_aside[${index}].bytes`,
+      `leaves less than ${leastAvailableBytes} of the machine's ${memoryBytesOf(spec)} bytes of RAM for general use`,
+    );
+  }
+}
+
+const physicalMemoryOf = ({ allocator, setAside, dmaBytes }: PhysicalMemorySpec): PhysicalMemoryConfig => ({
+  allocator: ALLOCATORS[allocator],
+  setAside: setAside.map(({ kind, bytes, atEnd }) => ({
+    kind: SET_ASIDE_KINDS[kind] ?? "reserved",
+    bytes: Number(bytes),
+    at: atEnd ? "end" : "start",
+  })),
+  dmaBytes: Number(dmaBytes),
+});
+
 export function configOf(spec: MachineSpec): MachineConfig {
   const { limits } = spec;
   return {
-    memoryBytes: Number(spec.memoryBytes) || DEFAULT_MEMORY_BYTES,
+    memoryBytes: memoryBytesOf(spec),
+    ...(spec.physicalMemory !== undefined && { physicalMemory: physicalMemoryOf(spec.physicalMemory) }),
     seed: spec.seed,
     quantumInstructions: spec.quantumInstructions || DEFAULT_QUANTUM,
     realtimeEpochNs:

@@ -4,9 +4,12 @@ import type { TaskId } from "../lib/ids.ts";
 import type {
   ApplyResult,
   ContentSource,
+  FrameOwnerName,
+  FrameRuns,
   Input,
   MachineConfig,
   MachineSummary,
+  MemoryMapInfo,
   Output,
   Position,
   RegionInfo,
@@ -50,6 +53,9 @@ export interface Machine {
 
   tasks(): TaskInfo[];
   regions(task: TaskId): RegionInfo[] | null;
+  memoryMap(): MemoryMapInfo;
+  /** Who has which frames, from frame `from` on; `owner`: only these. */
+  frameRuns(from: number, limit: number, owner: FrameOwnerName | null): FrameRuns;
   /** null when any byte of the range is outside RAM. At most 1 MiB. */
   readPhysical(address: number, length: number): Uint8Array | null;
   /** As the task would read it (unmapped demand-zero pages of a region read as zeros); null when not readable. */

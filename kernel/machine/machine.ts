@@ -22,6 +22,7 @@ import type { Machine, MachineMemory, MachinePorts } from "./face.ts";
 import { listTasks, positionOf, summarize } from "./inspect.ts";
 import { assembleKernel, type Kernel } from "./kernel.ts";
 import { listRegions, readPhysical, readVirtual } from "./memory.ts";
+import { frameRuns, memoryMap } from "./memory-map.ts";
 import { runKernel } from "./run.ts";
 import { initState, type MachineState } from "./state.ts";
 import type { ApplyResult, MachineConfig, RunStop } from "./types.ts";
@@ -98,6 +99,8 @@ function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machi
     drainTrace: () => k.ring.drain(),
     tasks: () => listTasks(k),
     regions: (task) => listRegions(k, task),
+    memoryMap: () => memoryMap(k),
+    frameRuns: (from, limit, owner) => frameRuns(k, from, limit, owner),
     readPhysical: (address, length) => readPhysical(k, address, length),
     readVirtual: (task, address, length) => readVirtual(k, task, address, length),
     encodeState() {

@@ -12,11 +12,13 @@
  * - `apply` that returns an error has changed nothing and need not be journalled.
  */
 import type { CallId, TaskId, ThreadId } from "../lib/ids.ts";
-import type { PhysicalMemoryConfig } from "../mm/physical.ts";
+import type { AllocatorKind } from "../mm/allocators/allocator.ts";
+import type { FrameOwner } from "../mm/frames.ts";
+import type { FreeFigures, PhysicalMemoryConfig, RamKind, ZoneKind } from "../mm/physical.ts";
 import type { ExitStatus, FaultInfo, TaskLimits } from "../thread/state.ts";
 
 export type { AllocatorKind } from "../mm/allocators/allocator.ts";
-export type { PhysicalMemoryConfig, RamKind, SetAside, SetAsideKind, ZoneKind } from "../mm/physical.ts";
+export type { FreeFigures, PhysicalMemoryConfig, RamKind, SetAside, SetAsideKind, ZoneKind } from "../mm/physical.ts";
 export type { ExitStatus, FaultInfo, TaskLimits } from "../thread/state.ts";
 
 export interface Position {
@@ -192,6 +194,39 @@ export interface RegionInfo {
   permissions: string;
   name: string;
   residentBytes: number;
+}
+
+export type FrameOwnerName = keyof typeof FrameOwner;
+
+/** A range of the physical address space; between ranges there is nothing. */
+export interface MemoryRangeInfo {
+  kind: RamKind | "device";
+  start: number;
+  bytes: number;
+  /** "ram", or the device's. */
+  name: string;
+}
+
+export interface MemoryMapInfo {
+  /** Ascending. */
+  ranges: MemoryRangeInfo[];
+  /** Those for general use in the order in which they are tried, then the others. */
+  zones: { kind: ZoneKind; start: number; bytes: number; free: FreeFigures }[];
+  allocator: AllocatorKind;
+  frameBytes: number;
+  /** Frames of RAM. */
+  frames: number;
+  /** Of the zones for general use. */
+  free: FreeFigures;
+  /** Adds up to `frames`; none without a frame. */
+  owners: { owner: FrameOwnerName; frames: number }[];
+}
+
+export interface FrameRuns {
+  /** By address; `references` of each frame. */
+  runs: { start: number; frames: number; owner: FrameOwnerName; references: number }[];
+  /** The frame at which the list goes on; null: it is complete. */
+  next: number | null;
 }
 
 /** Content by hash, given by the host when an input or spec names files. */

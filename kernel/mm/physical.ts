@@ -32,6 +32,9 @@ export interface PhysicalMemoryConfig {
   dmaBytes: number;
 }
 
+/** What must be left of RAM for general use. */
+export const leastAvailableBytes = limits.leastAvailableFrames * pageBytes;
+
 export const plainMemory: PhysicalMemoryConfig = { allocator: "bitmap", setAside: [], dmaBytes: 0 };
 
 /** Frames [first, end) of RAM. */

@@ -318,6 +318,10 @@ function answer(resident: Resident, query: Query): Queried {
       return { summary, tasks: machine.tasks() };
     case "regions":
       return { summary, tasks: machine.tasks(), regions: machine.regions(query.task) };
+    case "memoryMap":
+      return { summary, memoryMap: machine.memoryMap() };
+    case "frameRuns":
+      return { summary, frameRuns: machine.frameRuns(query.from, query.limit, query.owner) };
     case "readPhysical":
       return { summary, bytes: machine.readPhysical(query.address, query.length) };
     case "readVirtual":

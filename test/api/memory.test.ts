@@ -1,0 +1,126 @@
+/** Physical memory through gRPC and REST: how it is divided, and who has it. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FrameAllocator, MachineService, MemoryRangeKind } from "../../proto/gen/ostler/v1/machines_pb.js";
+import { FrameOwner, MemoryService, ZoneKind } from "../../proto/gen/ostler/v1/memory_pb.js";
+import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
+import { ApiError, type Client } from "../support/client.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+
+const MiB = 1n << 20n;
+const RAM = 0x8000_0000n;
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server.stop());
+
+describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
+  let client: Client;
+  beforeAll(() => {
+    client = server.client(transport);
+  });
+
+  const make = async (spec: object): Promise<string> =>
+    (await client.call(MachineService, "createMachine", { spec })).machine!.machineId;
+  const map = (machineId: string) => client.call(MemoryService, "getMemoryMap", { machineId });
+  const refusal = async (spec: object): Promise<ApiError> => {
+    const error = await make(spec).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ApiError);
+    return error as ApiError;
+  };
+
+  test("a machine that asks for nothing has one zone of all its RAM, and a bitmap", async () => {
+    const answer = await map(await make({}));
+    expect(answer.ranges).toMatchObject([
+      { kind: MemoryRangeKind.DEVICE, start: 0x1000_0000n, name: "uart" },
+      { kind: MemoryRangeKind.AVAILABLE, start: RAM, bytes: 64n * MiB, name: "ram" },
+    ]);
+    expect(answer.zones).toMatchObject([{ kind: ZoneKind.NORMAL, start: RAM, bytes: 64n * MiB }]);
+    expect(answer).toMatchObject({ allocator: FrameAllocator.BITMAP, frameBytes: 4096, frames: 16384n });
+    expect(answer.free).toMatchObject({ frames: 16384n, largest: 16384n, fragmentation: 0 });
+    expect(answer.owners).toMatchObject([{ owner: FrameOwner.FREE, frames: 16384n }]);
+  });
+
+  test("what a spec sets aside is nobody's to allocate, and zones keep what is for them", async () => {
+    const machineId = await make({
+      memoryBytes: 32n * MiB,
+      physicalMemory: {
+        allocator: FrameAllocator.BUDDY,
+        setAside: [
+          { kind: MemoryRangeKind.FIRMWARE, bytes: MiB },
+          { kind: MemoryRangeKind.PERSISTENT, bytes: 2n * MiB, atEnd: true },
+        ],
+        dmaBytes: 16n * MiB,
+      },
+    });
+    const answer = await map(machineId);
+    expect(answer.ranges.slice(1)).toMatchObject([
+      { kind: MemoryRangeKind.FIRMWARE, start: RAM, bytes: MiB },
+      { kind: MemoryRangeKind.AVAILABLE, start: RAM + MiB, bytes: 29n * MiB },
+      { kind: MemoryRangeKind.PERSISTENT, start: RAM + 30n * MiB, bytes: 2n * MiB },
+    ]);
+    expect(answer.zones).toMatchObject([
+      { kind: ZoneKind.NORMAL, start: RAM + 16n * MiB, bytes: 14n * MiB },
+      { kind: ZoneKind.DMA, start: RAM + MiB, bytes: 15n * MiB },
+      { kind: ZoneKind.PERSISTENT, start: RAM + 30n * MiB, bytes: 2n * MiB },
+    ]);
+    expect(answer.allocator).toBe(FrameAllocator.BUDDY);
+    // 15 MiB from 1 MiB on are blocks of 1, 2, 4 and 8 MiB.
+    expect(answer.zones[1]?.free).toMatchObject({ frames: 3840n, largest: 2048n, fragmentation: 1 - 2048 / 3840 });
+    expect(answer.zones[1]?.free?.piecesByOrder.slice(8)).toEqual([1n, 1n, 1n, 1n]);
+    expect(answer.free?.frames).toBe(29n * 256n);
+    expect(answer.owners).toMatchObject([
+      { owner: FrameOwner.FREE, frames: 31n * 256n },
+      { owner: FrameOwner.FIRMWARE, frames: 256n },
+    ]);
+  });
+
+  test("every frame is in the list once, page by page, with who has it", async () => {
+    const machineId = await make({ physicalMemory: { allocator: FrameAllocator.FREE_LIST } });
+    await client.call(TaskService, "createRemoteTask", { machineId, name: "robot" });
+    const runs: { start: bigint; frames: bigint; owner: FrameOwner; references: number }[] = [];
+    for (let pageToken = ""; ; ) {
+      const page = await client.call(MemoryService, "listFrames", { machineId, pageSize: 1, pageToken });
+      runs.push(...page.runs);
+      if ((pageToken = page.nextPageToken) === "") break;
+    }
+    let end = RAM;
+    for (const { start, frames, owner, references } of runs) {
+      expect(start).toBe(end);
+      expect(references === 0).toBe(owner === FrameOwner.FREE);
+      end = start + frames * 4096n;
+    }
+    expect(end).toBe(RAM + 64n * MiB);
+    const { owners } = await map(machineId);
+    const sums = new Map<FrameOwner, bigint>();
+    for (const { owner, frames } of runs) sums.set(owner, (sums.get(owner) ?? 0n) + frames);
+    expect(sums).toEqual(new Map(owners.map(({ owner, frames }) => [owner, frames])));
+    const tables = await client.call(MemoryService, "listFrames", { machineId, owner: FrameOwner.PAGE_TABLE });
+    expect(tables.runs).toEqual(runs.filter(({ owner }) => owner === FrameOwner.PAGE_TABLE));
+    expect(tables.runs.length).toBeGreaterThan(0);
+  });
+
+  test("it survives hibernation", async () => {
+    const machineId = await make({ physicalMemory: { allocator: FrameAllocator.FREE_LIST, dmaBytes: MiB } });
+    await client.call(TaskService, "createRemoteTask", { machineId, name: "robot" });
+    const before = await map(machineId);
+    await client.call(MachineService, "hibernateMachine", { machineId });
+    expect(await map(machineId)).toEqual(before);
+  });
+
+  test("what cannot be is refused, naming the field", async () => {
+    const physical = (physicalMemory: object, memoryBytes = 8n * MiB) => refusal({ memoryBytes, physicalMemory });
+    const setAside = (kind: MemoryRangeKind, bytes: bigint) => physical({ setAside: [{ kind, bytes }] });
+    expect(await physical({ allocator: 17 })).toMatchObject({ fields: ["spec.physical_memory.allocator"] });
+    expect(await physical({ dmaBytes: 1000n })).toMatchObject({ fields: ["spec.physical_memory.dma_bytes"] });
+    const at = "spec.physical_memory.set_aside[0]";
+    expect(await setAside(MemoryRangeKind.AVAILABLE, MiB)).toMatchObject({ fields: [`${at}.kind`] });
+    expect(await setAside(MemoryRangeKind.KERNEL, 100n)).toMatchObject({ fields: [`${at}.bytes`] });
+    const error = await setAside(MemoryRangeKind.RESERVED, 5n * MiB);
+    expect(error).toMatchObject({ code: "INVALID_ARGUMENT", fields: [`${at}.bytes`] });
+    expect(error.message).toContain("leaves less than 4194304 of the machine's 8388608 bytes");
+    const wrongPage = client.call(MemoryService, "listFrames", { machineId: await make({}), pageToken: "x" });
+    expect(await wrongPage.catch((reason: unknown) => reason)).toMatchObject({ fields: ["page_token"] });
+  });
+});
