@@ -28,6 +28,8 @@ export class CommandError extends Error {
 /** Options that set a field of a request; the message then names what the user typed. */
 const OPTION_OF_FIELD: Record<string, string> = {
   "spec.memory_bytes": "--memory",
+  "spec.physical_memory.set_aside": "--set-aside",
+  "spec.physical_memory.dma_bytes": "--dma",
   "spec.seed": "--seed",
   "spec.quantum_instructions": "--quantum",
   "spec.hostname": "--hostname",

@@ -81,6 +81,24 @@ describe("a command", () => {
     await ostler(["machine", "delete", machine.machineId]);
   });
 
+  it("shows how a machine's RAM is divided, and who has it", async () => {
+    const made = ["machine", "create", "-q", "--memory", "16M", "--allocator", "buddy", "--dma", "4M"];
+    const id = (await ostler([...made, "--set-aside", "firmware=1M", "--set-aside", "persistent=64K@end"])).out.trim();
+    const map = (await ostler(["memory", "map", id])).out;
+    expect(map).toMatch(/allocator +buddy\n/);
+    expect(map).toMatch(/^firmware +0x80000000 +1 MiB +ram$/m);
+    expect(map).toMatch(/^dma +0x80100000 +3 MiB +3 MiB +2 MiB +0\.333 +1x1 MiB, 1x2 MiB$/m);
+    expect(map).toMatch(/^persistent +0x80ff0000 +64 KiB +64 KiB +64 KiB +0\.000 +1x64 KiB$/m);
+    const json = JSON.parse((await ostler(["memory", "map", id, "--json"])).out);
+    expect(json).toMatchObject({ allocator: "FRAME_ALLOCATOR_BUDDY", frames: "4096" });
+    const frames = (await ostler(["memory", "frames", id, "--owner", "firmware"])).out;
+    expect(frames).toMatch(/^0x80000000 +0x80100000 +256 +firmware +1$/m);
+    const none = await ostler([...made, "--set-aside", "device=1M"]);
+    expect(none.err).toContain("for example firmware=1M");
+    const large = await ostler([...made, "--set-aside", "kernel=15M"]);
+    expect(large.err).toMatch(/leaves less than 4194304.*\(option --set-aside\)/);
+  });
+
   it("goes through all pages with --all", async () => {
     for (const name of ["p1", "p2", "p3"])
       await ostler(["machine", "create", "--name", name, "--label", "page=x", "-q"]);

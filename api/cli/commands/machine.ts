@@ -2,19 +2,25 @@
 
 import { create, fromJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import {
   CreateMachineResponseSchema,
   DeleteMachineResponseSchema,
+  FrameAllocator,
   GetMachineResponseSchema,
   HibernateMachineResponseSchema,
   ListMachinesResponseSchema,
   type Machine,
   MachineService,
   MachineSpecSchema,
+  MemoryRangeKind,
   PauseMachineResponseSchema,
+  type PhysicalMemorySpec,
+  PhysicalMemorySpecSchema,
   RunMachineResponseSchema,
   RunState,
+  type SetAsideMemory,
+  SetAsideMemorySchema,
   StepMachineResponseSchema,
 } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import { CommandError, readInput, UsageError } from "../failure.ts";
@@ -42,6 +48,9 @@ interface CreateOptions {
   name?: string;
   label?: Record<string, string>;
   seed?: number;
+  allocator?: string;
+  setAside?: SetAsideMemory[];
+  dma?: number;
   quantum?: number;
   epoch?: string;
   hostname?: string;
@@ -52,10 +61,54 @@ interface CreateOptions {
   quiet?: boolean;
 }
 
+const ALLOCATORS = new Map([
+  ["bitmap", FrameAllocator.BITMAP],
+  ["free-list", FrameAllocator.FREE_LIST],
+  ["buddy", FrameAllocator.BUDDY],
+]);
+const SET_ASIDE_KINDS = new Map([
+  ["reserved", MemoryRangeKind.RESERVED],
+  ["firmware", MemoryRangeKind.FIRMWARE],
+  ["kernel", MemoryRangeKind.KERNEL],
+  ["persistent", MemoryRangeKind.PERSISTENT],
+]);
+
+/** firmware=1M, persistent=2M@end. */
+function parseSetAside(text: string, earlier: SetAsideMemory[] = []): SetAsideMemory[] {
+  const [, name = "", size = "", end] = /^([a-z]+)=([^@]+)(@end)?$/.exec(text) ?? [];
+  const kind = SET_ASIDE_KINDS.get(name);
+  if (kind === undefined)
+    throw new InvalidArgumentError("Give kind=size or kind=size@end, for example firmware=1M or persistent=2M@end.");
+  const part = create(SetAsideMemorySchema, { kind, bytes: BigInt(parseSize(size)), atEnd: end !== undefined });
+  return [...earlier, part];
+}
+
+/** What the options say over what the spec's file said; nothing when neither says anything. */
+function physicalMemory(given: PhysicalMemorySpec | undefined, { allocator, setAside, dma }: CreateOptions) {
+  if (allocator === undefined && setAside === undefined && dma === undefined) return given;
+  const physical = given ?? create(PhysicalMemorySpecSchema);
+  if (allocator !== undefined) physical.allocator = ALLOCATORS.get(allocator)!;
+  if (setAside !== undefined) physical.setAside = setAside;
+  if (dma !== undefined) physical.dmaBytes = BigInt(dma);
+  return physical;
+}
+
 /** Options of whatever creates a machine. */
 function specOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> {
   return command
     .addOption(new Option("--memory <size>", "RAM, for example 64M (the default)").argParser(parseSize))
+    .addOption(
+      new Option("--allocator <kind>", "what gives out the frames of RAM (default bitmap)").choices([
+        ...ALLOCATORS.keys(),
+      ]),
+    )
+    .addOption(
+      new Option(
+        "--set-aside <kind=size[@end]>",
+        "part of RAM that is reserved, firmware, kernel or persistent; may be repeated",
+      ).argParser(parseSetAside),
+    )
+    .addOption(new Option("--dma <size>", "so much from RAM's start is the zone dma").argParser(parseSize))
     .option("--name <text>", "display name")
     .addOption(new Option("--label <name=value>", "label; may be repeated").argParser(collectPair))
     .addOption(new Option("--seed <n>", "seed of all randomness in the machine (default 0)").argParser(parseCount))
@@ -74,6 +127,7 @@ function specOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> 
 export async function createMachine(session: Session, options: CreateOptions): Promise<Machine> {
   const spec = options.spec === undefined ? create(MachineSpecSchema) : readSpec(options.spec);
   if (options.memory !== undefined) spec.memoryBytes = BigInt(options.memory);
+  spec.physicalMemory = physicalMemory(spec.physicalMemory, options);
   if (options.seed !== undefined) spec.seed = BigInt(options.seed);
   if (options.quantum !== undefined) spec.quantumInstructions = options.quantum;
   if (options.epoch !== undefined) spec.realtimeEpoch = timestampFromDate(parseDate(options.epoch));

@@ -12,6 +12,7 @@ import { hexBytes, hexDump } from "../hex.ts";
 import { action, type Session } from "../session.ts";
 import { argument, group, leaf } from "../shared.ts";
 import { parseAddress, parseSize, parseTask } from "../units.ts";
+import { framesCommand, mapCommand } from "./memory-map.ts";
 
 const ADDRESS_HELP = "\nWithout --task addresses are physical; RAM begins at 0x80000000.";
 const taskOption = () => new Option("--task <task>", "virtual addresses of this task").argParser(parseTask);
@@ -66,4 +67,9 @@ const writeCommand = leaf("write <machine> <address> <hex>", "change bytes: pair
     }),
   );
 
-export const memoryCommand = group("memory", "bytes of a machine or of a task", [readCommand, writeCommand]);
+export const memoryCommand = group("memory", "bytes of a machine or of a task, and who has which", [
+  readCommand,
+  writeCommand,
+  mapCommand,
+  framesCommand,
+]);
