@@ -24,6 +24,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
 );
+const stepsTo = (maxLength: number) => fc.array(step, { maxLength, size: "max" });
 const zone = fc.record({ first: fc.nat(150), size: fc.integer({ min: 1, max: 400 }) });
 
 const framesOf = (first: number, order: number): number[] => Array.from({ length: 2 ** order }, (_, i) => first + i);
@@ -94,7 +95,7 @@ class Run {
 describe.each(kinds)("the allocator %s", (kind) => {
   it("gives out exactly what is free, aligned, once, and finds a run whenever there is one", () => {
     fc.assert(
-      fc.property(zone, fc.array(step, { maxLength: 120 }), ({ first, size }, steps) => {
+      fc.property(zone, stepsTo(120), ({ first, size }, steps) => {
         const run = new Run(kind, first, first + size);
         for (const each of steps) run.do(each);
         const pieces = piecesOf(run.state);
@@ -108,7 +109,7 @@ describe.each(kinds)("the allocator %s", (kind) => {
 
   it("comes to an end after as many frames as there are, and is as new when all have come back", () => {
     fc.assert(
-      fc.property(zone, fc.array(step, { maxLength: 60 }), fc.nat(), ({ first, size }, steps, seed) => {
+      fc.property(zone, stepsTo(60), fc.nat(), ({ first, size }, steps, seed) => {
         const run = new Run(kind, first, first + size);
         for (const each of steps) run.do(each);
         while (run.free.size > 0) run.take(0);
@@ -123,7 +124,7 @@ describe.each(kinds)("the allocator %s", (kind) => {
 
   it("goes on alike after it was stored and loaded", () => {
     fc.assert(
-      fc.property(zone, fc.array(step), fc.array(step), ({ first, size }, before, after) => {
+      fc.property(zone, stepsTo(100), stepsTo(100), ({ first, size }, before, after) => {
         const [one, other] = [new Run(kind, first, first + size), new Run(kind, first, first + size)];
         for (const each of before) for (const run of [one, other]) run.do(each);
         other.state = decodePlain(encodePlain(other.state)) as AllocatorState;
@@ -138,7 +139,7 @@ describe.each(kinds)("the allocator %s", (kind) => {
 describe("what allocators differ in", () => {
   it("buddies are never free both: they are one block", () => {
     fc.assert(
-      fc.property(zone, fc.array(step, { maxLength: 120 }), ({ first, size }, steps) => {
+      fc.property(zone, stepsTo(120), ({ first, size }, steps) => {
         const run = new Run("buddy", first, first + size);
         for (const each of steps) run.do(each);
         const blocks = new Set(piecesOf(run.state).map(([start, frames]) => `${start}+${frames}`));
@@ -148,6 +149,34 @@ describe("what allocators differ in", () => {
           expect(blocks.has(`${buddy}+${frames}`)).toBe(false);
         }
       }),
+    );
+  });
+
+  it("the bitmap gives out single frames as a scan of their owners does that goes on where it ended", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 200 }),
+        fc.array(fc.option(fc.nat(), { freq: 1 }), { maxLength: 400, size: "max" }),
+        (size, steps) => {
+          const { take, give } = allocators.bitmap;
+          const state = allocators.bitmap.init(0, size);
+          const owner = new Uint8Array(size);
+          let next = 0;
+          for (const frame of steps) {
+            if (frame !== null) {
+              if (owner[frame % size] === 1) give(state, frame % size, 0);
+              owner[frame % size] = 0;
+              continue;
+            }
+            let found = owner.indexOf(0, next);
+            if (found < 0) found = owner.indexOf(0);
+            expect(take(state, 0)).toBe(found < 0 ? null : found);
+            if (found < 0) continue;
+            owner[found] = 1;
+            next = found + 1 === size ? 0 : found + 1;
+          }
+        },
+      ),
     );
   });
 
