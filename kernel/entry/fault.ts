@@ -1,5 +1,7 @@
 /** Faults of programs: resolved by memory management, or the end of the task with a signal and a reason. */
 import { type Access, pageBytes, type Trap } from "../hal/types.ts";
+import { deliverFault, userException, vmFault } from "../ipc/sel4/fault.ts";
+import { inactive } from "../ipc/sel4/tcb.ts";
 import { alignDown, hex } from "../lib/bits.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
@@ -8,8 +10,11 @@ import { findRegion } from "../mm/regions.ts";
 import { getSpace, stackTop } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { userRange } from "../mm/user.ts";
+import { runsAbroad } from "../sched/sched.ts";
+import { block } from "../thread/blocking.ts";
 import type { Task, Thread } from "../thread/state.ts";
 import { killTask, taskOf } from "../thread/tasks.ts";
+import type { FaultMessage } from "../thread/wait.ts";
 import { faultFatal, faultPage } from "../trace/events/fault.ts";
 import type { EntryKernel } from "./kernel.ts";
 
@@ -41,12 +46,14 @@ const verbs: Record<Access, string> = { read: "read of", write: "write to", exec
 function pageFault(k: EntryKernel, thread: Thread, task: Task, address: bigint, access: Access): void {
   const space = getSpace(k, task.space);
   const number = userRange(k, address, 1);
-  const result = number === null ? "unmapped" : resolveFault(k, space, alignDown(number, pageBytes), access);
+  const nobodys = number === null || runsAbroad(k, thread);
+  const result = nobodys ? "unmapped" : resolveFault(k, space, alignDown(number, pageBytes), access);
   if (result === "resolved") {
     task.pageFaults += 1;
     if (k.trace.on(faultPage)) k.trace.write(faultPage, { address, access, pc: k.hal.contexts.getPc(thread.context) });
     return;
   }
+  if (handled(k, thread, () => vmFault(k, thread, address, access))) return;
   if (result === "outOfMemory") {
     dieOf(k, thread, signals.SIGKILL, address, `out of memory: no frame for ${hex(address)}`);
     return;
@@ -55,9 +62,25 @@ function pageFault(k: EntryKernel, thread: Thread, task: Task, address: bigint, 
   dieOf(k, thread, signal, address, `${verbs[access]} ${hex(address)} (${reason(k, space, address, result)})`);
 }
 
+/** A thread that capabilities control has a handler for its faults, or stops; one of its program's own may die of them. */
+function handled(k: EntryKernel, thread: Thread, message: () => FaultMessage): boolean {
+  if (thread.tcb === null) return false;
+  if (deliverFault(k, thread, message())) return true;
+  if (!runsAbroad(k, thread)) return false;
+  block(k, thread, { ...inactive });
+  return true;
+}
+
+/** Numbers of a user exception's message: scause. */
+const exceptionNumbers = { illegalInstruction: 2n, breakpoint: 3n, busError: 5n } as const;
+
 type Fault = Extract<Trap, { kind: "pageFault" | "illegalInstruction" | "breakpoint" | "busError" }>;
 
 export function handleFault(k: EntryKernel, thread: Thread, fault: Fault): void {
+  if (fault.kind !== "pageFault") {
+    const message = () => userException(k, thread, exceptionNumbers[fault.kind], 0n);
+    if (handled(k, thread, message)) return;
+  }
   switch (fault.kind) {
     case "pageFault":
       pageFault(k, thread, taskOf(k, thread), fault.address, fault.access);

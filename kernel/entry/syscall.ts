@@ -9,25 +9,47 @@
  */
 import type { Call, Outcome, Outs } from "../abi/define/outcome.ts";
 import { type Decoding, resultOf, type SystemCall, showResult } from "../abi/define/syscall.ts";
-import type { LinuxKernel } from "../abi/linux/kernel.ts";
+import { deliverFault, unknownSyscall } from "../ipc/sel4/fault.ts";
+import { inactive } from "../ipc/sel4/tcb.ts";
 import { must } from "../lib/assert.ts";
 import { toSigned64 } from "../lib/bits.ts";
 import { errnoOf, errnoResult } from "../lib/errno.ts";
 import { getSpace } from "../mm/space.ts";
 import { peek } from "../mm/user.ts";
+import { runsAbroad } from "../sched/sched.ts";
 import { block } from "../thread/blocking.ts";
 import type { Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
 import { syscallEnter, syscallExit, syscallUnknown } from "../trace/events/syscall.ts";
-import type { EntryKernel } from "./kernel.ts";
+import type { EntryKernel, PersonalityKernel } from "./kernel.ts";
 
-type Row = SystemCall<LinuxKernel>;
+type Row = SystemCall<PersonalityKernel>;
 
 function rowOf(k: EntryKernel, number: bigint): Row | null {
-  return number < 0x1_0000n ? (k.systemCalls.get(Number(number)) ?? null) : null;
+  const signed = toSigned64(number);
+  return signed < 0x1_0000n && signed > -0x1_0000n ? (k.systemCalls.get(Number(signed)) ?? null) : null;
 }
 
-const numberOf = (k: EntryKernel, row: Row): number => row.nr[k.hal.isa.name];
+/** As traces have it: 32 bits without a sign. */
+const numberOf = (k: EntryKernel, row: Row): number => row.nr[k.hal.isa.name] >>> 0;
+
+const numberIsLinux = (number: bigint): boolean => toSigned64(number) >= 0n;
+
+/**
+ * A call that the thread has no kernel for: one that nobody knows, or one of Linux's from an address space that
+ * Linux's side knows nothing of. Who handles the thread's faults may answer it.
+ */
+function unknown(k: EntryKernel, thread: Thread, number: bigint): void {
+  if (k.trace.on(syscallUnknown)) k.trace.write(syscallUnknown, { number });
+  if (thread.tcb !== null && thread.call === null) {
+    if (deliverFault(k, thread, unknownSyscall(k, thread, number))) return;
+    if (runsAbroad(k, thread)) {
+      block(k, thread, { ...inactive });
+      return;
+    }
+  }
+  finish(k, thread, errnoResult("ENOSYS"), `syscall_${number}() = -1 ENOSYS`);
+}
 
 /** The call that a thread stands on, made or (after a wait) made again. */
 export function dispatch(k: EntryKernel, thread: Thread): void {
@@ -37,9 +59,8 @@ export function dispatch(k: EntryKernel, thread: Thread): void {
   thread.wait = null;
   if (progress === null) task.systemCalls += 1;
   const row = rowOf(k, number);
-  if (row === null) {
-    if (k.trace.on(syscallUnknown)) k.trace.write(syscallUnknown, { number });
-    finish(k, thread, errnoResult("ENOSYS"), `syscall_${number}() = -1 ENOSYS`);
+  if (row === null || (numberIsLinux(number) && runsAbroad(k, thread))) {
+    unknown(k, thread, number);
     return;
   }
   const raw = k.hal.contexts.getCallArguments(thread.context, row.argumentCount);

@@ -33,6 +33,18 @@ export interface Mapping {
   permissions: Permissions;
 }
 
+export type EntryTarget = { kind: "table"; frame: FrameNumber } | ({ kind: "page" } & Mapping);
+
+/** The deepest entry that a walk comes to. */
+export interface WalkStep {
+  /** log2 of the bytes that the entry covers. */
+  bits: number;
+  kind: "empty" | "table" | "page";
+  /** Of a table or page. */
+  frame: FrameNumber;
+  permissions: Permissions;
+}
+
 /** Page tables in physical memory. `root` is the frame of the top table. */
 export interface Mmu {
   /** First address that a program can never have. */
@@ -44,10 +56,14 @@ export interface Mmu {
   map(root: FrameNumber, address: number, mapping: Mapping, allocateTable: () => FrameNumber | null): boolean;
   /** Clears a page's entry and says what it was. */
   unmap(root: FrameNumber, address: number): Mapping | null;
-  /** Calls back for every mapped page of [start, end), ascending; skips what has no tables. */
+  /** Calls back for every mapped 4 KiB page of [start, end), ascending; skips what has no tables. */
   forEach(root: FrameNumber, start: number, end: number, visit: (address: number, mapping: Mapping) => void): void;
   /** Calls back for every table frame, the root last. The tables are not usable afterwards. */
   release(root: FrameNumber, free: (frame: FrameNumber) => void): void;
+  /** Entries from the root to where the walk ends; the last one is empty or a page. */
+  walk(root: FrameNumber, address: number): WalkStep[];
+  /** Sets the entry at which the walk ends: a table, or a page of the size that the entry covers. null empties it. */
+  setEntry(root: FrameNumber, address: number, bits: number, to: EntryTarget | null): void;
   /** Makes the hart translate by these tables. */
   activate(root: FrameNumber, asid: number): void;
   /** Forgets cached translations: of one page of the active space, or all of all spaces. */
@@ -74,6 +90,13 @@ export interface Contexts {
   /** The first `count` of its arguments. */
   getCallArguments(context: ContextRef, count: number): bigint[];
   setCall(context: ContextRef, number: bigint, args: readonly bigint[]): void;
+  /** One of the registers that arguments come in and results go out in. */
+  setCallArgument(context: ContextRef, index: number, value: bigint): void;
+  /** Program counter and integer registers in the order of seL4_UserContext. */
+  getUserRegisters(context: ContextRef): bigint[];
+  /** The first ones of them. */
+  setUserRegisters(context: ContextRef, values: readonly bigint[]): void;
+  setThreadPointer(context: ContextRef, value: bigint): void;
   /** Puts a call's result in place and goes past the call. */
   finishCall(context: ContextRef, result: bigint): void;
   /** A copy for a new thread of the same program: past the call, result 0, own stack and thread pointer. */

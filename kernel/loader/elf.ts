@@ -5,7 +5,7 @@
  * one is wrong and where. What comes out is a plan that mapping cannot fail on, memory aside.
  */
 import { type InstructionSet, Permission, type Permissions, pageBytes } from "../hal/types.ts";
-import { alignDown, alignUp, hex } from "../lib/bits.ts";
+import { alignDown, alignUp, hex, saturate } from "../lib/bits.ts";
 import { limits } from "../lib/limits.ts";
 
 export interface Segment {
@@ -28,6 +28,8 @@ export interface Executable {
   headersCount: number;
   /** First page behind the last segment. */
   end: number;
+  /** It has the note that asks for the capabilities of a root task. */
+  wantsCapabilities: boolean;
 }
 
 export type Parsed = { ok: true; executable: Executable } | { ok: false; message: string };
@@ -41,7 +43,7 @@ const refuse = (message: string): never => {
 const headerBytes = 64;
 const entryBytes = 56;
 const Type = { none: 0, relocatable: 1, executable: 2, shared: 3, core: 4 } as const;
-const SegmentType = { load: 1, dynamic: 2, interpreter: 3 } as const;
+const SegmentType = { load: 1, dynamic: 2, interpreter: 3, note: 4 } as const;
 
 /** As the file says it: 64 bits, to be checked before any of it becomes a number. */
 interface ProgramHeader {
@@ -156,6 +158,23 @@ function headersIn(segments: readonly Segment[], { tableOffset, count }: Header,
   return holder === undefined ? 0 : base + holder.start + tableOffset - holder.offset;
 }
 
+const noteName = "Ostler\0";
+const capabilitiesNote = 1;
+
+/** Whether one of the notes in a segment is ours; what is not a note as it should be is none. */
+function hasOurNote(content: Uint8Array, { offset, fileBytes }: ProgramHeader): boolean {
+  const end = Math.min(content.length, saturate(offset + fileBytes));
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  for (let at = saturate(offset); at + 12 <= end; ) {
+    const nameBytes = view.getUint32(at, true);
+    const type = view.getUint32(at + 8, true);
+    const name = content.subarray(at + 12, Math.min(end, at + 12 + nameBytes));
+    if (type === capabilitiesNote && String.fromCharCode(...name.subarray(0, 16)) === noteName) return true;
+    at += 12 + alignUp(nameBytes, 4) + alignUp(view.getUint32(at + 4, true), 4);
+  }
+  return false;
+}
+
 export interface Bounds {
   /** Addresses that segments may have: [lowest, highest). */
   lowest: number;
@@ -193,6 +212,7 @@ function plan(content: Uint8Array, isa: InstructionSet, bounds: Bounds): Executa
     headersAddress: headersIn(segments, header, base),
     headersCount: header.count,
     end: base + segments.at(-1)!.end,
+    wantsCapabilities: headers.some((entry) => entry.type === SegmentType.note && hasOurNote(content, entry)),
   };
 }
 

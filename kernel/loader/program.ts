@@ -12,7 +12,7 @@ import { addRegion, createSpace, lowestAddress, stackTop } from "../mm/space.ts"
 import type { Space } from "../mm/state.ts";
 import { copyOut } from "../mm/user.ts";
 import { type Bounds, type Executable, parseExecutable } from "./elf.ts";
-import { buildStack } from "./stack.ts";
+import { buildStack, type StackPlan } from "./stack.ts";
 
 export interface Program {
   path: string;
@@ -50,7 +50,7 @@ export function loadProgram(
   k: MmKernel,
   task: TaskId,
   program: Program,
-  options: { frameLimit: number; random: Uint8Array; userId: number },
+  options: { frameLimit: number; random: Uint8Array; userId: number; auxiliary: StackPlan["auxiliary"] },
 ): { space: Space; context: SavedContext } {
   const { executable } = program;
   const space = createSpace(k, task, options.frameLimit);
@@ -87,6 +87,7 @@ export function loadProgram(
     pageBytes,
     hardwareCapabilities: k.hal.isa.hardwareCapabilities,
     userId: options.userId,
+    auxiliary: options.auxiliary,
   });
   assert(copyOut(k, space, BigInt(stack.pointer), stack.bytes) === null, "there were frames for the stack");
   return { space, context: k.hal.contexts.create(executable.entry, stack.pointer) };

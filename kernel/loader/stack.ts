@@ -43,6 +43,8 @@ export interface StackPlan {
   pageBytes: number;
   hardwareCapabilities: number;
   userId: number;
+  /** More entries of the auxiliary vector. */
+  auxiliary: readonly (readonly [number, number])[];
 }
 
 export interface InitialStack {
@@ -97,6 +99,7 @@ export function buildStack(plan: StackPlan): InitialStack {
     [Aux.secure, 0],
     [Aux.random, random],
     [Aux.execfn, execfn],
+    ...plan.auxiliary.map(([type, value]): [number, number] => [type, value]),
     [0, 0],
   ];
   const words = [args.length, ...args, 0, ...environment, 0, ...vector.flat()];

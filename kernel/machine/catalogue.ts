@@ -1,9 +1,12 @@
 /** The only file that names concrete things: instruction set, tables of system calls, what tasks hold. */
 import { describeCalls } from "../abi/catalogue.ts";
 import type { SystemCall, SystemCallInfo } from "../abi/define/syscall.ts";
-import type { LinuxKernel } from "../abi/linux/kernel.ts";
 import { linuxTable } from "../abi/linux/table.ts";
+import { sel4Table } from "../abi/sel4/calls.ts";
+import type { PersonalityKernel } from "../entry/kernel.ts";
 import type { IsaName } from "../hal/types.ts";
+import type { Sel4Kernel } from "../ipc/sel4/kernel.ts";
+import { releaseWorld } from "../ipc/sel4/world.ts";
 import type { TaskResource } from "../thread/kernel.ts";
 import { closeAll } from "../vfs/descriptors.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
@@ -14,12 +17,14 @@ export { addressMap } from "../hardware/bus/map.ts";
 const isa: IsaName = "rv64";
 
 /** System calls by number. */
-export const systemCalls: ReadonlyMap<number, SystemCall<LinuxKernel>> = new Map(
-  linuxTable.map((row) => [row.nr[isa], row]),
+const rows: readonly SystemCall<PersonalityKernel>[] = [...linuxTable, ...sel4Table];
+export const systemCalls: ReadonlyMap<number, SystemCall<PersonalityKernel>> = new Map(
+  rows.map((row) => [row.nr[isa], row]),
 );
 
 export const systemCallCatalogue = (): SystemCallInfo[] => describeCalls(isa);
 
-export const taskResources = (k: () => FileKernel): readonly TaskResource[] => [
+export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskResource[] => [
+  { release: (task) => releaseWorld(k(), task) },
   { release: (task) => closeAll(k(), task) },
 ];

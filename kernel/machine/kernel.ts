@@ -3,6 +3,9 @@ import type { EntryKernel } from "../entry/kernel.ts";
 import * as clocks from "../hardware/clock/clock.ts";
 import type { Core } from "../hardware/cpu/core.ts";
 import { createRam, type Ram } from "../hardware/memory/ram.ts";
+import { objectBehaviour, objectSizes } from "../ipc/sel4/objects.ts";
+import { tcbSlotCount } from "../ipc/sel4/state.ts";
+import { tablesOfTcb } from "../ipc/sel4/vspace.ts";
 import { createReadyQueue } from "../sched/sched.ts";
 import type { Outlet } from "../thread/kernel.ts";
 import type { Thread } from "../thread/state.ts";
@@ -36,7 +39,7 @@ function outletTo(outbox: Outbox): Outlet {
 /** `core` has the machine's RAM; the state decides everything else. */
 export function assembleKernel(state: MachineState, core: Core, ports: MachinePorts): Kernel {
   const { clock, hardware, random } = state;
-  const { mm, threads, sched, files } = state.kernel;
+  const { mm, threads, sched, files, cap, sel4 } = state.kernel;
   const context = { timeNs: 0, instructions: 0, task: 0, thread: 0, hart: 0 };
   const ring = createTraceRing(state.trace, () => {
     context.timeNs = clocks.timeNs(clock);
@@ -66,6 +69,13 @@ export function assembleKernel(state: MachineState, core: Core, ports: MachinePo
     files,
     random,
     systemCalls,
+    cap,
+    sel4,
+    objectSizes,
+    tcbSlots: tcbSlotCount,
+    objects: objectBehaviour(self),
+    tablesOf: (thread) => tablesOfTcb(kernel, thread),
+    ramBase: core.ramBase,
     readyQueue: createReadyQueue(self),
     taskResources: taskResources(self),
     outlet: outletTo(outbox),

@@ -1,6 +1,8 @@
 /** Starting programs: everything is checked first (see apply.ts). */
 import { userId } from "../abi/linux/kernel.ts";
+import { sel4Auxiliary, writeBootInfo } from "../abi/sel4/bootinfo.ts";
 import { pageBytes } from "../hal/types.ts";
+import { createWorld, mayCreateWorld } from "../ipc/sel4/world.ts";
 import { limits } from "../lib/limits.ts";
 import { randomBytes } from "../lib/random.ts";
 import { encodeText } from "../lib/text.ts";
@@ -98,6 +100,8 @@ export function planProgramStart(k: Kernel, start: Start): Plan {
   if ("error" in program) return program;
   const frames = framesToStart(stackBytesOf([start.path, ...start.arguments, ...environment]));
   const noRoom = roomProblem(k, frames, 2, start.limits.memoryBytes);
+  if (noRoom === null && program.executable.wantsCapabilities && !mayCreateWorld(k))
+    return refuse("exhausted", "", "the machine has not enough free memory in one piece for a root task's objects");
   return noRoom ?? { perform: () => startProgram(k, start, program).id };
 }
 
@@ -107,6 +111,7 @@ function startProgram(k: Kernel, start: Start, program: Program): Task {
     frameLimit: frameLimitOf(start.limits),
     random,
     userId,
+    auxiliary: program.executable.wantsCapabilities ? sel4Auxiliary : [],
   });
   const name = start.path.slice(start.path.lastIndexOf("/") + 1);
   const { task, thread } = createTask(
@@ -115,6 +120,7 @@ function startProgram(k: Kernel, start: Start, program: Program): Task {
     context,
   );
   openStandardFiles(k, task, start.input);
+  if (program.executable.wantsCapabilities) writeBootInfo(k, createWorld(k, task, thread, space));
   k.readyQueue.ready(thread);
   return task;
 }

@@ -5,10 +5,12 @@
  * reachable twice; references are ids. States of older versions are brought up to date by snapshot/migrations.ts.
  */
 
+import { type CapState, initCap } from "../cap/state.ts";
 import { pageBytes } from "../hal/types.ts";
 import { type ClockState, initClock } from "../hardware/clock/state.ts";
 import type { HartState } from "../hardware/cpu/core.ts";
 import { initUart, type UartState } from "../hardware/uart/state.ts";
+import { initSel4, type Sel4State } from "../ipc/sel4/state.ts";
 import { initRandom, type RandomState } from "../lib/random.ts";
 import { initMm, type MmState } from "../mm/state.ts";
 import { initSched, type SchedState } from "../sched/state.ts";
@@ -33,7 +35,14 @@ export interface MachineState {
   clock: ClockState;
   control: ControlState;
   hardware: { harts: HartState[]; uart: UartState };
-  kernel: { mm: MmState; threads: ThreadsState; sched: SchedState; files: FilesState };
+  kernel: {
+    mm: MmState;
+    threads: ThreadsState;
+    sched: SchedState;
+    files: FilesState;
+    cap: CapState;
+    sel4: Sel4State;
+  };
   random: RandomState;
   trace: { sequence: number };
 }
@@ -65,6 +74,8 @@ export const initState = (config: MachineConfig): MachineState => ({
     threads: initThreads(),
     sched: initSched(),
     files: initFiles(),
+    cap: initCap(),
+    sel4: initSel4(),
   },
   random: initRandom(config.seed),
   trace: { sequence: 0 },

@@ -5,6 +5,7 @@
  * keeps the registers of the thread that ran last until another one is to run.
  */
 import { assert } from "../lib/assert.ts";
+import type { FrameNumber } from "../lib/ids.ts";
 import { getSpace } from "../mm/space.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { ReadyQueue, ThreadKernel } from "../thread/kernel.ts";
@@ -13,7 +14,15 @@ import { taskOf } from "../thread/tasks.ts";
 import { schedSwitch } from "../trace/events/sched.ts";
 import type { SchedState } from "./state.ts";
 
+/** A top table and the number that its translations are known by. */
+export interface Tables {
+  root: FrameNumber;
+  asid: number;
+}
+
 export interface SchedKernel extends ThreadKernel {
+  /** The address space of a thread with a control block. */
+  readonly tablesOf: (thread: Thread) => Tables;
   readonly sched: SchedState;
   readonly config: ThreadKernel["config"] & { readonly quantumInstructions: number };
 }
@@ -47,12 +56,39 @@ function enter(k: SchedKernel, thread: Thread): void {
 
 /** Makes the hart see the thread's memory; also after a restore. */
 export function activateSpace(k: SchedKernel, thread: Thread): void {
-  const space = getSpace(k, taskOf(k, thread).space);
-  k.hal.mmu.activate(space.root, space.asid);
+  const { root, asid } = tablesOf(k, thread);
+  k.hal.mmu.activate(root, asid);
+}
+
+/** Its task's, or, of a thread that capabilities control, those that it was given. */
+const tablesOf = (k: SchedKernel, thread: Thread): Tables =>
+  thread.tcb === null ? getSpace(k, taskOf(k, thread).space) : k.tablesOf(thread);
+
+/** It runs in an address space that is not its task's: the kernel's copies to and from its memory do not reach it. */
+export const runsAbroad = (k: SchedKernel, thread: Thread): boolean =>
+  thread.tcb !== null && k.tablesOf(thread).root !== getSpace(k, taskOf(k, thread).space).root;
+
+/** Behind those of its priority, before all of lower ones. `first`: before those of its own, too. */
+function enqueue(k: SchedKernel, thread: Thread, first = false): void {
+  const { queue } = k.sched;
+  let at = queue.length;
+  // Mostly all have the same priority, and the last place is the one.
+  const goesBefore = (other: Thread): boolean =>
+    other.priority < thread.priority || (first && other.priority === thread.priority);
+  while (at > 0 && goesBefore(getThread(k, queue[at - 1]!))) at -= 1;
+  queue.splice(at, 0, thread.id);
+}
+
+/** A thread that can run gets another priority. */
+export function setPriority(k: SchedKernel, thread: Thread, priority: number): void {
+  thread.priority = priority;
+  if (!k.sched.queue.includes(thread.id)) return;
+  k.sched.queue = k.sched.queue.filter((id) => id !== thread.id);
+  enqueue(k, thread);
 }
 
 export const createReadyQueue = (k: () => SchedKernel): ReadyQueue => ({
-  ready: (thread) => void k().sched.queue.push(thread.id),
+  ready: (thread) => enqueue(k(), thread),
   stopped(thread) {
     const kernel = k();
     if (kernel.sched.current === thread.id) leave(kernel, thread.state === "blocked" ? "blocked" : "ended");
@@ -63,10 +99,16 @@ export const createReadyQueue = (k: () => SchedKernel): ReadyQueue => ({
 /** Who runs now; null when nobody can. Costs nothing when it is who ran before. */
 export function schedule(k: SchedKernel): Thread | null {
   const { sched } = k;
-  if (sched.current !== null && sched.quantumLeft === 0) {
-    if (sched.queue.length === 0) sched.quantumLeft = k.config.quantumInstructions;
-    else yieldHart(k, "quantum");
+  if (sched.current !== null && sched.queue.length > 0) {
+    const current = getThread(k, sched.current);
+    const next = getThread(k, sched.queue[0]!);
+    if (next.priority > current.priority) {
+      const left = sched.quantumLeft;
+      leave(k, "priority");
+      enqueue(k, current, left > 0);
+    } else if (sched.quantumLeft === 0 && next.priority === current.priority) yieldHart(k, "quantum");
   }
+  if (sched.current !== null && sched.quantumLeft === 0) sched.quantumLeft = k.config.quantumInstructions;
   if (sched.current === null) {
     const next = sched.queue.shift();
     if (next === undefined) {
@@ -83,5 +125,5 @@ export function yieldHart(k: SchedKernel, reason: string): void {
   const { current } = k.sched;
   assert(current !== null, "somebody is on the hart");
   leave(k, reason);
-  k.sched.queue.push(current);
+  enqueue(k, getThread(k, current));
 }

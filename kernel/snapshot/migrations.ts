@@ -14,11 +14,34 @@ export type AnyState = Record<string, unknown> & { version: number };
 /** Returns the next version's state; may change its argument. */
 export type Migration = (state: AnyState) => AnyState;
 
-/** Version 2 has zones of frames, each with an allocator; version 1 had the owners and a place to search on from. */
-function zonesOfFrames(state: AnyState): AnyState {
-  const { mm } = state["kernel"] as {
-    mm: { frames: { owner: Uint8Array; free: number; next?: number; zones: unknown } };
+interface KernelOfVersion1 {
+  mm: { frames: { owner: Uint8Array; free: number; next?: number; zones: unknown } };
+  threads: { threads: Map<number, object> };
+}
+
+/**
+ * Version 2 has zones of frames, each with an allocator; version 1 had the owners and a place to search on from.
+ * Version 2 has capabilities; in version 1 nobody had any, and all threads were equal.
+ */
+function zonesAndCapabilities(state: AnyState): AnyState {
+  const kernel = state["kernel"] as KernelOfVersion1;
+  zonesOfFrames(kernel);
+  for (const thread of kernel.threads.threads.values()) Object.assign(thread, { priority: 255, tcb: null });
+  const cap = { slots: new Map(), graves: [], nextGrave: -1 };
+  const sel4 = {
+    tcbs: new Map(),
+    notifications: new Map(),
+    worlds: new Map(),
+    asidPools: new Map(),
+    emptyRoot: null,
+    irqs: new Map(),
+    vspaces: new Map(),
   };
+  Object.assign(kernel, { cap, sel4 });
+  return state;
+}
+
+function zonesOfFrames({ mm }: KernelOfVersion1): void {
   const { owner, free, next } = mm.frames;
   const end = owner.length;
   const bits = new Uint32Array(Math.ceil(end / 32));
@@ -26,11 +49,10 @@ function zonesOfFrames(state: AnyState): AnyState {
   const allocator = { kind: "bitmap", first: 0, end, free: bits, next };
   Object.assign(mm.frames, { total: end, zones: [{ kind: "normal", first: 0, end, free, allocator }] });
   delete mm.frames.next;
-  return state;
 }
 
 /** Row i leads from version i + 1 to version i + 2. */
-export const migrations: readonly Migration[] = [zonesOfFrames];
+export const migrations: readonly Migration[] = [zonesAndCapabilities];
 
 /** The state blob, made current. Bytes that are current already come back as they are. */
 export function migrateState(hash: string, bytes: Uint8Array, rows: readonly Migration[] = migrations): Uint8Array {

@@ -55,6 +55,13 @@ function wake(k: ThreadKernel, thread: Thread, resume: Resume, how: string): voi
   else k.threads.remoteReady.push(thread.id);
 }
 
+/** Ends a wait of which nothing is left to do: the thread goes on from the registers that it has. */
+export function release(k: ThreadKernel, thread: Thread, how: string): void {
+  wake(k, thread, { kind: "restart" }, how);
+  thread.wait = null;
+  thread.resume = null;
+}
+
 /** The first `most` threads of a queue that the filter takes go on. */
 export function wakeQueue(
   k: ThreadKernel,

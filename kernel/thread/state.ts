@@ -6,7 +6,7 @@
  * whose `context` is null: at most one, the scheduler's current.
  */
 import type { SavedContext } from "../hal/types.ts";
-import type { CallId, SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
+import type { CallId, PhysicalAddress, SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
 import type { Wait } from "./wait.ts";
 
 /** Limits of one task; 0 means no limit of its own. */
@@ -78,6 +78,10 @@ export interface Thread {
   wait: Wait | null;
   resume: Resume | null;
   instructions: number;
+  /** 255 before 254: of the threads that can run, one of those with the highest runs. */
+  priority: number;
+  /** Where its control block is, when capabilities control it. */
+  tcb: PhysicalAddress | null;
   /** Where to store 0 and wake a futex when the thread ends (set_tid_address); 0 for nowhere. */
   clearOnExit: bigint;
   signalMask: bigint;

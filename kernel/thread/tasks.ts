@@ -10,6 +10,9 @@ import { abandon, getThread } from "./blocking.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import type { ExitStatus, Task, TaskLimits, Thread } from "./state.ts";
 
+/** What every thread has that nobody gave another. */
+export const highestPriority = 255;
+
 export const getTask = (k: Pick<ThreadKernel, "threads">, id: TaskId): Task =>
   must(k.threads.tasks.get(id), `task ${id} exists`);
 export const taskOf = (k: Pick<ThreadKernel, "threads">, thread: Thread): Task => getTask(k, thread.task);
@@ -58,6 +61,8 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext)
     wait: null,
     resume: null,
     instructions: 0,
+    priority: highestPriority,
+    tcb: null,
     clearOnExit: 0n,
     signalMask: 0n,
     pendingSignals: 0n,

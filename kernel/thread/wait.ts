@@ -22,7 +22,32 @@ export type Wait = WaitBase &
     | { kind: "futex"; bitset: number }
     /** A remote task's thread that has no call to make. */
     | { kind: "remote" }
+    /** A thread that was not started, or was stopped, by who has its TCB. */
+    | { kind: "inactive" }
+    /** For a receiver at an endpoint. `call`: it wants an answer; `fault`: the message is its fault. */
+    | {
+        kind: "send";
+        badge: bigint;
+        grant: boolean;
+        grantReply: boolean;
+        call: boolean;
+        fault: FaultMessage | null;
+      }
+    /** For a sender at an endpoint. */
+    | { kind: "receive"; grant: boolean }
+    /** For the answer to a call, or to a fault. */
+    | { kind: "reply"; fault: FaultMessage | null }
+    /** For a notification. */
+    | { kind: "signal" }
+    /** Nothing: the call does more than one step's work, and is made again. */
+    | { kind: "again" }
   );
+
+/** A fault as its handler is told of it. */
+export interface FaultMessage {
+  label: number;
+  words: bigint[];
+}
 export type WaitKind = Wait["kind"];
 
 interface WaitOps {
@@ -52,6 +77,12 @@ export const waitKinds: Record<WaitKind, WaitOps> = {
     woken: complete(0n),
   },
   remote: { describe: () => "a client's call", timeout: restart, woken: restart },
+  inactive: { describe: () => "inactive", timeout: restart, woken: restart },
+  send: { describe: (wait) => `send to ${wait.queue}`, timeout: restart, woken: restart },
+  receive: { describe: (wait) => `receive from ${wait.queue}`, timeout: restart, woken: restart },
+  reply: { describe: () => "an answer", timeout: restart, woken: restart },
+  signal: { describe: (wait) => `${wait.queue}`, timeout: restart, woken: restart },
+  again: { describe: () => "the rest of a long call", timeout: restart, woken: restart },
 };
 
 export const describeWait = (wait: Wait): string => waitKinds[wait.kind].describe(wait);

@@ -46,6 +46,8 @@ function value<T>(kind: string, convert: (raw: bigint) => T, show: (value: T) =>
 export const int = value("int", toSigned32, String);
 export const uint = value("uint", toUnsigned32, String);
 export const long = value("long", toSigned64, String);
+/** 64 bits of any meaning. */
+export const word = value("word", (raw) => raw, hex);
 /** A count of bytes; more than 2^53 - 1 counts as that. */
 export const size = value("size", saturate, String);
 export const fd = value("fd", toSigned32, (n) => (n === -100 ? "AT_FDCWD" : String(n)));

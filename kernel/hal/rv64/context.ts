@@ -4,7 +4,34 @@ import type { ContextRef, Contexts, SavedContext } from "../types.ts";
 
 const Register = { stackPointer: 2, threadPointer: 4, firstArgument: 10, callNumber: 17 } as const;
 const argumentCount = 6;
+/** seL4_UserContext behind the pc: ra sp gp, s0 to s11, a0 to a7, t0 to t6, tp. */
+const userOrder = [
+  ...[1, 2, 3, 8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27],
+  ...[10, 11, 12, 13, 14, 15, 16, 17, 5, 6, 7, 28, 29, 30, 31, 4],
+];
 const callBytes = 4n;
+
+type Registers = (context: ContextRef) => BigUint64Array;
+
+/** All of a thread's registers at once, for those who control it. */
+function userRegistersOver(
+  registers: Registers,
+  getPc: Contexts["getPc"],
+  setPc: (context: ContextRef, pc: bigint) => void,
+): Pick<Contexts, "getUserRegisters" | "setUserRegisters" | "setThreadPointer"> {
+  return {
+    getUserRegisters: (context) => [getPc(context), ...userOrder.map((register) => registers(context)[register]!)],
+    setUserRegisters(context, values) {
+      // Instructions are at even addresses.
+      if (values.length > 0) setPc(context, values[0]! & ~1n);
+      const x = registers(context);
+      for (const [i, value] of values.slice(1, 1 + userOrder.length).entries()) x[userOrder[i]!] = value;
+    },
+    setThreadPointer(context, value) {
+      registers(context)[Register.threadPointer] = value;
+    },
+  };
+}
 
 export function contextsOver(core: Core): Contexts {
   // Registers take any integer modulo 2^64, as the array they are in and the core's pc do by themselves.
@@ -52,6 +79,10 @@ export function contextsOver(core: Core): Contexts {
       for (let i = 0; i < argumentCount; i++) x[Register.firstArgument + i] = args[i] ?? 0n;
       x[Register.callNumber] = number;
     },
+    setCallArgument(context, index, value) {
+      registers(context)[Register.firstArgument + index] = value;
+    },
+    ...userRegistersOver(registers, getPc, setPc),
     finishCall,
     fork(context, stackPointer, threadPointer) {
       const from = context ?? core.saveHart();

@@ -1,20 +1,31 @@
 /**
  * Sv39 page tables (RISC-V Privileged Architecture, chapter "Sv39") in guest RAM.
  *
- * Three levels of 512 eight-byte entries. Only 4 KiB leaves are made. A and D are set when an entry is made,
+ * Three levels of 512 eight-byte entries. The kernel itself makes 4 KiB leaves only; larger ones are set by hand
+ * (`setEntry`), and whoever set them takes them out. A and D are set when an entry is made,
  * since the hart raises a page fault where they are clear. A frame's entry holds its physical page number, so
  * entries stay below 2^44 and are handled as numbers.
  */
 
 import { assert } from "../../lib/assert.ts";
 import type { FrameNumber } from "../../lib/ids.ts";
-import { type Mapping, type Mmu, Permission, type Permissions, type PhysicalMemory, pageBytes } from "../types.ts";
+import {
+  type EntryTarget,
+  type Mapping,
+  type Mmu,
+  Permission,
+  type Permissions,
+  type PhysicalMemory,
+  pageBytes,
+  type WalkStep,
+} from "../types.ts";
 
 const Entry = { valid: 1, read: 2, write: 4, execute: 8, user: 16, accessed: 64, dirty: 128 } as const;
 const leafBits = Entry.read | Entry.write | Entry.execute;
 const entriesPerTable = 512;
 /** Bytes covered by one entry of the tables at depth 0, 1, 2. */
 const spans = [2 ** 30, 2 ** 21, 2 ** 12] as const;
+const spanBits = [30, 21, 12] as const;
 export const userEnd = 2 ** 38;
 
 const indexAt = (address: number, depth: number): number => Math.floor(address / spans[depth]!) % entriesPerTable;
@@ -38,7 +49,9 @@ const permissionsOf = (flags: number): Permissions =>
       (flags & Entry.write ? Permission.write : 0) |
       (flags & Entry.execute ? Permission.execute : 0);
 
-export class PageTables implements Pick<Mmu, "initRoot" | "lookup" | "map" | "unmap" | "forEach" | "release"> {
+export class PageTables
+  implements Pick<Mmu, "initRoot" | "walk" | "setEntry" | "lookup" | "map" | "unmap" | "forEach" | "release">
+{
   readonly #memory: PhysicalMemory;
   readonly #firstPpn: number;
 
@@ -68,7 +81,7 @@ export class PageTables implements Pick<Mmu, "initRoot" | "lookup" | "map" | "un
     let table = root;
     for (let depth = 0; depth < 2; depth++) {
       const entry = this.#get(table, indexAt(address, depth));
-      if ((entry & Entry.valid) === 0) return null;
+      if ((entry & Entry.valid) === 0 || entry & leafBits) return null;
       table = this.#frameOf(entry);
     }
     return table;
@@ -78,11 +91,41 @@ export class PageTables implements Pick<Mmu, "initRoot" | "lookup" | "map" | "un
     this.#memory.clear(root);
   }
 
+  walk(root: FrameNumber, address: number): WalkStep[] {
+    const steps: WalkStep[] = [];
+    let table = root;
+    for (let depth = 0; depth < spans.length; depth++) {
+      const entry = this.#get(table, indexAt(address, depth));
+      const frame = entry & Entry.valid ? this.#frameOf(entry) : (0 as FrameNumber);
+      const kind = (entry & Entry.valid) === 0 ? "empty" : entry & leafBits ? "page" : "table";
+      const permissions = kind === "page" ? permissionsOf(entry) : 0;
+      steps.push({ bits: spanBits[depth]!, kind, frame, permissions });
+      if (kind !== "table") break;
+      table = frame;
+    }
+    return steps;
+  }
+
+  setEntry(root: FrameNumber, address: number, bits: number, to: EntryTarget | null): void {
+    let table = root;
+    for (let depth = 0; ; depth++) {
+      const index = indexAt(address, depth);
+      if (spanBits[depth] === bits) {
+        if (to === null) this.#set(table, index, 0 as FrameNumber, 0);
+        else this.#set(table, index, to.frame, to.kind === "table" ? Entry.valid : flagsOf(to.permissions));
+        return;
+      }
+      const entry = this.#get(table, index);
+      assert(depth < 2 && entry & Entry.valid && (entry & leafBits) === 0, "a table on the way to the entry");
+      table = this.#frameOf(entry);
+    }
+  }
+
   lookup(root: FrameNumber, address: number): Mapping | null {
-    const table = this.#leafTable(root, address);
-    if (table === null) return null;
-    const entry = this.#get(table, indexAt(address, 2));
-    return entry & Entry.valid ? { frame: this.#frameOf(entry), permissions: permissionsOf(entry) } : null;
+    const { kind, bits, frame, permissions } = this.walk(root, address).at(-1)!;
+    if (kind !== "page") return null;
+    const within = Math.floor((address % 2 ** bits) / pageBytes);
+    return { frame: (frame + within) as FrameNumber, permissions };
   }
 
   map(root: FrameNumber, address: number, mapping: Mapping, allocateTable: () => FrameNumber | null): boolean {
@@ -91,6 +134,7 @@ export class PageTables implements Pick<Mmu, "initRoot" | "lookup" | "map" | "un
     for (let depth = 0; depth < 2; depth++) {
       const index = indexAt(address, depth);
       const entry = this.#get(table, index);
+      if (entry & leafBits) return false;
       if (entry & Entry.valid) {
         table = this.#frameOf(entry);
         continue;
@@ -119,13 +163,13 @@ export class PageTables implements Pick<Mmu, "initRoot" | "lookup" | "map" | "un
     let address = start;
     while (address < end) {
       const top = this.#get(root, indexAt(address, 0));
-      if ((top & Entry.valid) === 0) {
+      if ((top & Entry.valid) === 0 || top & leafBits) {
         address = (Math.floor(address / spans[0]) + 1) * spans[0];
         continue;
       }
       const middle = this.#get(this.#frameOf(top), indexAt(address, 1));
       const stop = Math.min(end, (Math.floor(address / spans[1]) + 1) * spans[1]);
-      if ((middle & Entry.valid) === 0) {
+      if ((middle & Entry.valid) === 0 || middle & leafBits) {
         address = stop;
         continue;
       }
@@ -140,7 +184,7 @@ export class PageTables implements Pick<Mmu, "initRoot" | "lookup" | "map" | "un
   release(root: FrameNumber, free: (frame: FrameNumber) => void): void {
     for (let i = 0; i < entriesPerTable; i++) {
       const top = this.#get(root, i);
-      if ((top & Entry.valid) === 0) continue;
+      if ((top & Entry.valid) === 0 || top & leafBits) continue;
       const middle = this.#frameOf(top);
       for (let j = 0; j < entriesPerTable; j++) {
         const entry = this.#get(middle, j);

@@ -4,6 +4,7 @@ import { capabilityEvents } from "./capability.ts";
 import { deviceEvents } from "./device.ts";
 import { faultEvents } from "./fault.ts";
 import { traceGap } from "./gap.ts";
+import { ipcEvents } from "./ipc.ts";
 import { machineEvents } from "./machine.ts";
 import { memoryEvents } from "./memory.ts";
 import { schedEvents } from "./sched.ts";
@@ -22,6 +23,7 @@ const rows = [
   ...deviceEvents,
   ...signalEvents,
   ...capabilityEvents,
+  ...ipcEvents,
 ] as const;
 
 export const catalogue: readonly EventType[] = rows;

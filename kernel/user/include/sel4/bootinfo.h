@@ -15,6 +15,11 @@
 #define AT_SEL4_IPC_BUFFER_PTR 67
 #define AT_SEL4_TCB 69
 
+/* A note in the executable: the kernel starts the program as a root task, with capabilities to memory. */
+__asm__(".pushsection .note.ostler, \"a\", @note\n"
+        ".balign 4\n.long 7, 0, 1\n.asciz \"Ostler\"\n.balign 4\n"
+        ".popsection");
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -1,0 +1,360 @@
+/**
+ * The system calls of seL4 13.0.0 (non-MCS) on riscv64. Their numbers are below zero, so they live beside Linux's: a
+ * program with a root task's capabilities makes both kinds.
+ *
+ * Registers: a0 the capability's address, and in the end the badge; a1 the message's tag; a2 to a5 its first words.
+ */
+import { refuse } from "../../cap/errors.ts";
+import { lookupSlot } from "../../cap/lookup.ts";
+import { peekSlot } from "../../cap/slots.ts";
+import { type Capability, Right } from "../../cap/state.ts";
+import { capOf, getTcb, tcbSlot } from "../../ipc/sel4/access.ts";
+import { dropCaller, extraCaps, receive, reply, send, sendWait } from "../../ipc/sel4/endpoint.ts";
+import { applyFaultReply, capFault, deliverFault } from "../../ipc/sel4/fault.ts";
+import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
+import { bufferOf, decodeInfo, infoOf, readMessage, setInfo, writeMessage } from "../../ipc/sel4/message.ts";
+import { signal, take, waitFor } from "../../ipc/sel4/notification.ts";
+import { inactive } from "../../ipc/sel4/tcb.ts";
+import { unreachable } from "../../lib/assert.ts";
+import { encodeText } from "../../lib/text.ts";
+import { yieldHart } from "../../sched/sched.ts";
+import { block } from "../../thread/blocking.ts";
+import type { Thread } from "../../thread/state.ts";
+import type { Wait } from "../../thread/wait.ts";
+import { word } from "../define/arguments.ts";
+import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { syscall } from "../define/syscall.ts";
+import { cnodeInvocation } from "./cnode.ts";
+import { type Answer, errorMessage, type Invocation } from "./invocation.ts";
+import { irqControlInvocation, irqHandlerInvocation } from "./irq.ts";
+import { domainInvocation, tcbInvocation } from "./tcb.ts";
+import { untypedInvocation } from "./untyped.ts";
+import { asidControlInvocation, asidPoolInvocation, frameInvocation, pageTableInvocation } from "./vspace.ts";
+
+/** Somebody without a TCB has no capabilities to name. */
+const noCapabilities = fail("ENOSYS");
+const gone = { kind: "gone" } as const;
+const blocked = (wait: Wait): Outcome => ({ kind: "blocked", wait });
+
+interface Manner {
+  blocking: boolean;
+  call: boolean;
+}
+
+/** A fault of the call itself: to the handler, or nowhere. */
+function faulted(k: Sel4Kernel, thread: Thread, address: bigint, receiving: boolean, bitsLeft: number): Outcome {
+  const fault = capFault(k, thread, address, receiving, { kind: "missingCapability", bitsLeft });
+  if (!deliverFault(k, thread, fault)) block(k, thread, { ...inactive });
+  return gone;
+}
+
+function lookup(k: Sel4Kernel, thread: Thread, address: bigint) {
+  return lookupSlot(k, capOf(k, thread.tcb!, "cspace"), address);
+}
+
+/** Send, NBSend and Call: what they do depends on what the capability is of. */
+function invoke(k: Sel4Kernel, { thread, progress }: Call, address: bigint, tag: bigint, manner: Manner): Outcome {
+  if (thread.tcb === null) return noCapabilities;
+  const found = lookup(k, thread, address);
+  const cap = "fault" in found ? undefined : peekSlot(k, found.slot)?.capability;
+  if ("fault" in found || cap === undefined) {
+    if (!manner.blocking) return done(0);
+    if ("fault" in found) {
+      if (!deliverFault(k, thread, capFault(k, thread, address, false, found.fault))) block(k, thread, { ...inactive });
+      return gone;
+    }
+    // An empty slot is a capability to nothing, and nothing can be done with it.
+    return manner.call ? finishObject(k, thread, refuse({ kind: "invalidCapability", capability: 0 })) : done(0);
+  }
+  if (cap.type === "endpoint") return sendTo(k, thread, cap, manner);
+  if (cap.type === "notification") return signalTo(k, thread, cap, manner);
+  if (cap.type === "reply") return replyTo(k, thread, found.slot, cap, manner);
+  const info = decodeInfo(tag);
+  const extra = extraCaps(k, thread, info.extraCaps);
+  if (!Array.isArray(extra)) return manner.blocking ? faulted(k, thread, extra.address, false, 64) : done(0);
+  const words = readMessage(k, thread, info.length);
+  const again = progress?.kind === "again";
+  const label = Number(BigInt.asUintN(32, info.label));
+  const answer = method(k, { thread, slot: found.slot, cap, label, words, extra, again });
+  return manner.call || (answer.ok && typeof answer.value === "string") ? finishObject(k, thread, answer) : done(0);
+}
+
+const nothingThere = refuse({ kind: "invalidCapability", capability: 0 });
+
+function method(k: Sel4Kernel, call: Invocation): Answer {
+  const { cap } = call;
+  switch (cap.type) {
+    case "untyped":
+      return untypedInvocation(k, { ...call, cap });
+    case "cnode":
+      return cnodeInvocation(k, { ...call, cap });
+    case "tcb":
+      return tcbInvocation(k, { ...call, cap });
+    case "frame":
+      return frameInvocation(k, { ...call, cap });
+    case "pageTable":
+      return pageTableInvocation(k, { ...call, cap });
+    case "asidControl":
+      return asidControlInvocation(k, call);
+    case "asidPool":
+      return asidPoolInvocation(k, { ...call, cap });
+    case "irqControl":
+      return irqControlInvocation(k, call);
+    case "irqHandler":
+      return irqHandlerInvocation(k, { ...call, cap });
+    case "domain":
+      return domainInvocation(k, call);
+    case "zombie":
+    case "endpoint":
+    case "notification":
+    case "reply":
+      return nothingThere;
+    default:
+      return unreachable(cap);
+  }
+}
+
+/** The kernel's answer to a caller: the result's words, or the error's. */
+function finishObject(k: Sel4Kernel, thread: Thread, result: Answer): Outcome {
+  if (result.ok && result.value === "again") {
+    // The thread stays on its call, which counts as an instruction each time it is made.
+    thread.wait = { kind: "again", queue: null, deadlineNs: null };
+    if (k.sched.current === thread.id) yieldHart(k, "long call");
+    return gone;
+  }
+  const { label, words } = result.ok ? { label: 0n, words: [...result.value] as bigint[] } : errorMessage(result.error);
+  if (result.ok && result.value === "stop") {
+    setInfo(k, thread, 0n);
+    k.hal.contexts.finishCall(thread.context, 0n);
+    block(k, thread, { ...inactive });
+    return gone;
+  }
+  const length = writeMessage(k, thread, words);
+  setInfo(k, thread, infoOf(label, length));
+  return done(0);
+}
+
+function sendTo(
+  k: Sel4Kernel,
+  thread: Thread,
+  cap: Extract<Capability, { type: "endpoint" }>,
+  manner: Manner,
+): Outcome {
+  const { blocking, call } = manner;
+  if ((cap.rights & Right.write) === 0) return call ? finishObject(k, thread, nothingThere) : done(0);
+  const sent = send(k, thread, cap, sendWait(cap, { call, fault: null }), blocking);
+  return typeof sent === "string" ? done(0) : blocked(sent);
+}
+
+function signalTo(
+  k: Sel4Kernel,
+  thread: Thread,
+  cap: Extract<Capability, { type: "notification" }>,
+  { call }: Manner,
+): Outcome {
+  if ((cap.rights & Right.write) === 0) return call ? finishObject(k, thread, nothingThere) : done(0);
+  signal(k, cap.address, cap.badge);
+  return call ? finishObject(k, thread, { ok: true, value: [] }) : done(0);
+}
+
+function replyTo(
+  k: Sel4Kernel,
+  thread: Thread,
+  slot: Parameters<typeof reply>[2],
+  cap: Extract<Capability, { type: "reply" }>,
+  { call }: Manner,
+): Outcome {
+  if (cap.master) return call ? finishObject(k, thread, nothingThere) : done(0);
+  reply(k, thread, slot, cap, applyFaultReply);
+  return call ? finishObject(k, thread, { ok: true, value: [] }) : done(0);
+}
+
+/** Answers the caller that the thread's TCB remembers; nobody, if there is none. */
+function answerCaller(k: Sel4Kernel, thread: Thread): void {
+  const slot = tcbSlot(thread.tcb!, "caller");
+  const cap = peekSlot(k, slot)?.capability;
+  if (cap?.type === "reply") reply(k, thread, slot, cap, applyFaultReply);
+}
+
+function nothingReceived(k: Sel4Kernel, thread: Thread): Outcome {
+  setInfo(k, thread, 0n);
+  return done(0);
+}
+
+function received(k: Sel4Kernel, thread: Thread, badge: bigint, info: bigint): Outcome {
+  setInfo(k, thread, info);
+  return done(badge);
+}
+
+/** Recv and NBRecv. */
+function receiveFrom(k: Sel4Kernel, { thread }: Call, address: bigint, blocking: boolean): Outcome {
+  if (thread.tcb === null) return noCapabilities;
+  const found = lookup(k, thread, address);
+  if ("fault" in found) {
+    if (!deliverFault(k, thread, capFault(k, thread, address, true, found.fault))) block(k, thread, { ...inactive });
+    return gone;
+  }
+  const cap = peekSlot(k, found.slot)?.capability;
+  if (cap?.type === "endpoint" && cap.rights & Right.read) return receiveAt(k, thread, cap, blocking);
+  const mine =
+    cap?.type === "notification" && cap.rights & Right.read
+      ? (k.sel4.notifications.get(cap.address)!.bound ?? thread.tcb) === thread.tcb
+      : false;
+  if (cap?.type !== "notification" || !mine) return faulted(k, thread, address, true, 0);
+  const signalled = take(k, cap.address);
+  if (signalled !== null) return received(k, thread, signalled, 0n);
+  if (!blocking) return nothingReceived(k, thread);
+  return blocked(waitFor(cap.address));
+}
+
+function receiveAt(
+  k: Sel4Kernel,
+  thread: Thread,
+  cap: Extract<Capability, { type: "endpoint" }>,
+  blocking: boolean,
+): Outcome {
+  dropCaller(k, thread);
+  const { bound } = getTcb(k, thread.tcb!);
+  const signalled = bound === null ? null : take(k, bound);
+  if (signalled !== null) return received(k, thread, signalled, 0n);
+  const got = receive(k, thread, cap);
+  if ("badge" in got && "info" in got) return received(k, thread, got.badge, got.info);
+  return blocking ? blocked(got as Wait) : nothingReceived(k, thread);
+}
+
+function debugName(k: Sel4Kernel, { thread }: Call, address: bigint): Outcome {
+  if (thread.tcb === null) return noCapabilities;
+  const found = lookup(k, thread, address);
+  const cap = "fault" in found ? null : peekSlot(k, found.slot)?.capability;
+  const buffer = bufferOf(k, thread, false);
+  if (cap?.type !== "tcb" || buffer === null) return done(0);
+  const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + 8, 960);
+  const end = bytes.indexOf(0);
+  getTcb(k, cap.address).name = String.fromCharCode(...bytes.subarray(0, end < 0 ? 64 : Math.min(end, 64)));
+  return done(0);
+}
+
+/** Numbers of seL4's capability tags, for who debugs. */
+const tags: Partial<Record<Capability["type"], number>> = {
+  untyped: 2,
+  endpoint: 4,
+  notification: 6,
+  reply: 8,
+  cnode: 10,
+  tcb: 12,
+  irqControl: 14,
+  irqHandler: 16,
+  zombie: 18,
+  domain: 20,
+  frame: 1,
+  pageTable: 3,
+  asidControl: 11,
+  asidPool: 13,
+};
+
+const message = { capability: word, info: word, mr0: word, mr1: word, mr2: word, mr3: word } as const;
+const row = { support: "full" } as const;
+
+export const sel4Table = [
+  syscall({
+    ...row,
+    name: "seL4_Call",
+    nr: { rv64: -1 },
+    args: message,
+    run: (k: Sel4Kernel, { capability, info }, call) =>
+      invoke(k, call, capability, info, { blocking: true, call: true }),
+  }),
+  syscall({
+    ...row,
+    name: "seL4_ReplyRecv",
+    nr: { rv64: -2 },
+    args: message,
+    run(k: Sel4Kernel, { capability }, call) {
+      if (call.thread.tcb === null) return noCapabilities;
+      answerCaller(k, call.thread);
+      return receiveFrom(k, call, capability, true);
+    },
+  }),
+  syscall({
+    ...row,
+    name: "seL4_Send",
+    nr: { rv64: -3 },
+    args: message,
+    run: (k: Sel4Kernel, { capability, info }, call) =>
+      invoke(k, call, capability, info, { blocking: true, call: false }),
+  }),
+  syscall({
+    ...row,
+    name: "seL4_NBSend",
+    nr: { rv64: -4 },
+    args: message,
+    run: (k: Sel4Kernel, { capability, info }, call) =>
+      invoke(k, call, capability, info, { blocking: false, call: false }),
+  }),
+  syscall({
+    ...row,
+    name: "seL4_Recv",
+    nr: { rv64: -5 },
+    args: { capability: word },
+    run: (k: Sel4Kernel, { capability }, call) => receiveFrom(k, call, capability, true),
+  }),
+  syscall({
+    ...row,
+    name: "seL4_Reply",
+    nr: { rv64: -6 },
+    args: message,
+    run(k: Sel4Kernel, _args, { thread }) {
+      if (thread.tcb === null) return noCapabilities;
+      answerCaller(k, thread);
+      return done(0);
+    },
+  }),
+  syscall({
+    ...row,
+    name: "seL4_Yield",
+    nr: { rv64: -7 },
+    args: {},
+    run(k: Sel4Kernel, _args, { thread }) {
+      k.hal.contexts.finishCall(thread.context, 0n);
+      if (k.sched.current === thread.id) yieldHart(k, "yield");
+      return gone;
+    },
+  }),
+  syscall({
+    ...row,
+    name: "seL4_NBRecv",
+    nr: { rv64: -8 },
+    args: { capability: word },
+    run: (k: Sel4Kernel, { capability }, call) => receiveFrom(k, call, capability, false),
+  }),
+  syscall({
+    ...row,
+    name: "seL4_DebugPutChar",
+    nr: { rv64: -9 },
+    args: { character: word },
+    run(k: Sel4Kernel, { character }, { task }) {
+      const bytes = encodeText(String.fromCharCode(Number(character & 0x7fn)));
+      k.outlet.console(task.id, k.hal.serial.write(bytes), bytes);
+      return done(0);
+    },
+  }),
+  syscall({
+    ...row,
+    name: "seL4_DebugCapIdentify",
+    nr: { rv64: -12 },
+    args: { capability: word },
+    run(k: Sel4Kernel, { capability }, { thread }) {
+      if (thread.tcb === null) return noCapabilities;
+      const found = lookup(k, thread, capability);
+      const cap = "fault" in found ? null : peekSlot(k, found.slot)?.capability;
+      return done(cap === null || cap === undefined ? 0 : (tags[cap.type] ?? 0));
+    },
+  }),
+  syscall({
+    ...row,
+    name: "seL4_DebugNameThread",
+    nr: { rv64: -14 },
+    args: { tcb: word },
+    run: (k: Sel4Kernel, { tcb }, call) => debugName(k, call, tcb),
+  }),
+] as const;

@@ -1,0 +1,158 @@
+/** Methods of page tables, frames, and address-space numbers. */
+import { done, type Result, refuse } from "../../cap/errors.ts";
+import { restrict } from "../../cap/relations.ts";
+import { firstChild, getSlot, isFinal, placeChild } from "../../cap/slots.ts";
+import type { CapabilityOf } from "../../cap/state.ts";
+import { pageBytes } from "../../hal/types.ts";
+import { isVspace } from "../../ipc/sel4/access.ts";
+import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
+import {
+  asidPoolBits,
+  asidPoolCount,
+  asidsPerPool,
+  changePage,
+  entryAt,
+  frameAt,
+  isFreeForPage,
+  permissionsOf,
+  putPage,
+  putTable,
+  spaceOfRoot,
+  unmapFrame,
+  unmapTable,
+} from "../../ipc/sel4/vspace.ts";
+import { freePool } from "../../ipc/sel4/world.ts";
+import type { FrameNumber } from "../../lib/ids.ts";
+import { type Answer, answer, emptySlot, extraCap, flag, type Invocation, needs } from "./invocation.ts";
+import { Label } from "./labels.ts";
+
+interface Vspace {
+  root: FrameNumber;
+  asid: number;
+}
+
+/** The address space that a message names, and an address in it below user memory's end. */
+function vspaceOf(k: Sel4Kernel, call: Invocation, address: bigint, bytes: bigint): Result<Vspace> {
+  const cap = extraCap(k, call, 0);
+  const bad = refuse({ kind: "invalidCapability", capability: 1 });
+  if (cap?.type !== "pageTable" || cap.mapped === null) return bad;
+  // The last page of user memory is left out (seL4_UserTop).
+  if (address + bytes > BigInt(k.hal.mmu.userEnd - pageBytes)) return refuse({ kind: "invalidArgument", argument: 0 });
+  if (!k.sel4.vspaces.has(cap.mapped.asid))
+    return refuse({ kind: "failedLookup", source: false, fault: { kind: "invalidRoot" } });
+  return isVspace(k, cap) ? done({ root: frameAt(k, cap.address), asid: cap.mapped.asid }) : bad;
+}
+
+export function pageTableInvocation(k: Sel4Kernel, call: Invocation<CapabilityOf<"pageTable">>): Answer {
+  if (call.label === Label.pageTableUnmap) return unmapPageTable(k, call);
+  if (call.label !== Label.pageTableMap) return refuse({ kind: "illegalOperation" });
+  const truncated = needs(call, 2, 1);
+  if (truncated !== null) return refuse(truncated);
+  if (call.cap.mapped !== null) return refuse({ kind: "invalidCapability", capability: 0 });
+  const vspace = vspaceOf(k, call, call.words[0]!, 1n);
+  if (!vspace.ok) return vspace;
+  const { root, asid } = vspace.value;
+  const wanted = Number(call.words[0]!);
+  const entry = entryAt(k, root, wanted);
+  if (entry.kind !== "empty" || entry.bits === 12) return refuse({ kind: "deleteFirst" });
+  const address = wanted - (wanted % 2 ** entry.bits);
+  putTable(k, root, address, entry.bits, frameAt(k, call.cap.address));
+  getSlot(k, call.slot).capability = { ...call.cap, mapped: { asid, address } };
+  return answer();
+}
+
+function unmapPageTable(k: Sel4Kernel, call: Invocation<CapabilityOf<"pageTable">>): Answer {
+  if (!isFinal(k, call.slot) || isVspace(k, call.cap)) return refuse({ kind: "revokeFirst" });
+  unmapTable(k, call.cap);
+  getSlot(k, call.slot).capability = { ...call.cap, mapped: null };
+  return answer();
+}
+
+type FrameCall = Invocation<CapabilityOf<"frame">>;
+
+export function frameInvocation(k: Sel4Kernel, call: FrameCall): Answer {
+  switch (call.label) {
+    case Label.pageMap:
+      return mapFrame(k, call);
+    case Label.pageUnmap:
+      unmapFrame(k, call.cap);
+      getSlot(k, call.slot).capability = { ...call.cap, mapped: null };
+      return answer();
+    case Label.pageGetAddress:
+      return answer(BigInt(call.cap.address));
+    default:
+      return refuse({ kind: "illegalOperation" });
+  }
+}
+
+/** Whether this frame can be mapped there: a frame that is mapped already only to where it is. */
+function checkPlace(k: Sel4Kernel, { cap }: FrameCall, { root, asid }: Vspace, address: number): Result<null> {
+  const { sizeBits, mapped } = cap;
+  if (address % 2 ** sizeBits !== 0) return refuse({ kind: "alignmentError" });
+  const entry = entryAt(k, root, address);
+  if (entry.bits !== sizeBits)
+    return refuse({ kind: "failedLookup", source: false, fault: { kind: "missingCapability", bitsLeft: entry.bits } });
+  if (mapped !== null) {
+    if (mapped.asid !== asid) return refuse({ kind: "invalidCapability", capability: 1 });
+    return mapped.address === address ? done(null) : refuse({ kind: "invalidArgument", argument: 0 });
+  }
+  const free = entry.kind === "empty" && isFreeForPage(spaceOfRoot(k, root), address, sizeBits);
+  return free ? done(null) : refuse({ kind: "deleteFirst" });
+}
+
+function mapFrame(k: Sel4Kernel, call: FrameCall): Answer {
+  const truncated = needs(call, 3, 1);
+  if (truncated !== null) return refuse(truncated);
+  const [wanted, rights, attributes] = call.words as [bigint, bigint, bigint];
+  const { cap } = call;
+  const vspace = vspaceOf(k, call, wanted, 2n ** BigInt(cap.sizeBits));
+  if (!vspace.ok) return vspace;
+  const { root, asid } = vspace.value;
+  const address = Number(wanted);
+  const checked = checkPlace(k, call, vspace.value, address);
+  if (!checked.ok) return checked;
+  const allowed = restrict(cap, Number(rights & 15n)) as CapabilityOf<"frame">;
+  const permissions = permissionsOf(allowed.rights, !flag(attributes, 0));
+  const place = { root, address, sizeBits: cap.sizeBits, permissions };
+  if (cap.mapped !== null) changePage(k, place, frameAt(k, cap.address));
+  else putPage(k, place, frameAt(k, cap.address));
+  getSlot(k, call.slot).capability = { ...cap, mapped: { asid, address } };
+  return answer();
+}
+
+export function asidControlInvocation(k: Sel4Kernel, call: Invocation): Answer {
+  if (call.label !== Label.asidControlMakePool) return refuse({ kind: "illegalOperation" });
+  const truncated = needs(call, 2, 2);
+  if (truncated !== null) return refuse(truncated);
+  const base = freePool(k);
+  if (base >= asidPoolCount * asidsPerPool) return refuse({ kind: "deleteFirst" });
+  const untyped = extraCap(k, call, 0);
+  if (untyped?.type !== "untyped" || untyped.sizeBits !== asidPoolBits || untyped.device)
+    return refuse({ kind: "invalidCapability", capability: 1 });
+  const from = call.extra[0]!;
+  if (firstChild(k, from) !== null) return refuse({ kind: "revokeFirst" });
+  const slot = emptySlot(k, extraCap(k, call, 1), call.words[0]!, BigInt.asUintN(8, call.words[1]!));
+  if (!slot.ok) return slot;
+  getSlot(k, from).capability = { ...untyped, used: 2 ** untyped.sizeBits };
+  k.sel4.asidPools.set(base, untyped.address);
+  placeChild(k, from, slot.value, { type: "asidPool", address: untyped.address, base });
+  return answer();
+}
+
+export function asidPoolInvocation(k: Sel4Kernel, call: Invocation<CapabilityOf<"asidPool">>): Answer {
+  if (call.label !== Label.asidPoolAssign) return refuse({ kind: "illegalOperation" });
+  const truncated = needs(call, 0, 1);
+  if (truncated !== null) return refuse(truncated);
+  const cap = extraCap(k, call, 0);
+  if (cap?.type !== "pageTable" || cap.mapped !== null) return refuse({ kind: "invalidCapability", capability: 1 });
+  const { base, address } = call.cap;
+  if (!k.sel4.asidPools.has(base))
+    return refuse({ kind: "failedLookup", source: false, fault: { kind: "invalidRoot" } });
+  if (k.sel4.asidPools.get(base) !== address) return refuse({ kind: "invalidCapability", capability: 0 });
+  let asid = base;
+  while (k.sel4.vspaces.has(asid)) asid += 1;
+  if (asid >= base + asidsPerPool) return refuse({ kind: "deleteFirst" });
+  k.sel4.vspaces.set(asid, cap.address);
+  getSlot(k, call.extra[0]!).capability = { ...cap, mapped: { asid, address: 0 } };
+  return answer();
+}

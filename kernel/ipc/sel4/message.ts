@@ -1,0 +1,110 @@
+/**
+ * Messages: four words in registers, the others in a buffer that both the thread and the kernel can reach (seL4
+ * Reference Manual 13.0.0, section 4.1). Word i of the buffer: 0 the tag, 1 to 120 the message, 121 user data, 122 to
+ * 124 capabilities or badges, then root, index and depth of the slot where a capability is to go.
+ */
+import { pageBytes } from "../../hal/types.ts";
+import type { FrameNumber } from "../../lib/ids.ts";
+import { release } from "../../thread/blocking.ts";
+import type { Thread } from "../../thread/state.ts";
+import { capOf, getTcb } from "./access.ts";
+import type { Sel4Kernel } from "./kernel.ts";
+
+export const messageRegisters = 4;
+export const maxLength = 120;
+export const maxExtraCaps = 3;
+const bufferWords = { message: 1, capabilities: 122, receiveRoot: 125, receiveIndex: 126, receiveDepth: 127 } as const;
+export const ipcBufferBits = 10;
+/** Registers by the index of the argument that they are. */
+const infoArgument = 1;
+const firstMessageArgument = 2;
+
+export interface MessageInfo {
+  label: bigint;
+  capsUnwrapped: number;
+  extraCaps: number;
+  length: number;
+}
+
+export const decodeInfo = (word: bigint): MessageInfo => ({
+  length: Math.min(Number(word & 127n), maxLength),
+  extraCaps: Number((word >> 7n) & 3n),
+  capsUnwrapped: Number((word >> 9n) & 7n),
+  label: word >> 12n,
+});
+
+export const encodeInfo = ({ label, capsUnwrapped, extraCaps, length }: MessageInfo): bigint =>
+  (BigInt.asUintN(52, label) << 12n) | (BigInt(capsUnwrapped) << 9n) | (BigInt(extraCaps) << 7n) | BigInt(length);
+
+export const infoOf = (label: bigint, length: number): bigint =>
+  encodeInfo({ label, capsUnwrapped: 0, extraCaps: 0, length });
+
+/** A thread's IPC buffer in physical memory; null when it has none that it could write to. */
+export function bufferOf(k: Sel4Kernel, thread: Thread, write: boolean): DataView | null {
+  if (thread.tcb === null) return null;
+  const { ipcBuffer } = getTcb(k, thread.tcb);
+  const cap = capOf(k, thread.tcb, "buffer");
+  if (ipcBuffer === 0 || cap?.type !== "frame" || cap.device || cap.rights !== 3) return null;
+  const address = cap.address + (ipcBuffer % 2 ** cap.sizeBits);
+  const frame = Math.floor((address - k.ramBase) / pageBytes) as FrameNumber;
+  const page = write ? k.hal.memory.write(frame) : k.hal.memory.read(frame);
+  return new DataView(page.buffer, page.byteOffset + (address % pageBytes), 2 ** ipcBufferBits);
+}
+
+const getWord = (buffer: DataView, index: number): bigint => buffer.getBigUint64(index * 8, true);
+
+/** Words of a thread's message; without a buffer there are four. */
+export function readMessage(k: Sel4Kernel, thread: Thread, length: number): bigint[] {
+  const registers = k.hal.contexts.getCallArguments(thread.context, firstMessageArgument + messageRegisters);
+  const words = registers.slice(firstMessageArgument, firstMessageArgument + Math.min(length, messageRegisters));
+  const buffer = length > messageRegisters ? bufferOf(k, thread, false) : null;
+  if (buffer !== null)
+    for (let i = messageRegisters; i < length; i++) words.push(getWord(buffer, bufferWords.message + i));
+  return words;
+}
+
+/** How many of the words reached the thread: four when it has no buffer. */
+export function writeMessage(k: Sel4Kernel, thread: Thread, words: readonly bigint[]): number {
+  for (const [i, word] of words.slice(0, messageRegisters).entries())
+    k.hal.contexts.setCallArgument(thread.context, firstMessageArgument + i, word);
+  if (words.length <= messageRegisters) return words.length;
+  const buffer = bufferOf(k, thread, true);
+  if (buffer === null) return messageRegisters;
+  for (let i = messageRegisters; i < words.length; i++)
+    buffer.setBigUint64((bufferWords.message + i) * 8, words[i]!, true);
+  return words.length;
+}
+
+/** Addresses of the capabilities that go with a message. */
+export function extraCapAddresses(k: Sel4Kernel, thread: Thread, count: number): bigint[] {
+  const buffer = count > 0 ? bufferOf(k, thread, false) : null;
+  if (buffer === null) return [];
+  return Array.from({ length: count }, (_, i) => getWord(buffer, bufferWords.capabilities + i));
+}
+
+export function writeBadge(k: Sel4Kernel, thread: Thread, index: number, badge: bigint): void {
+  bufferOf(k, thread, true)?.setBigUint64((bufferWords.capabilities + index) * 8, badge, true);
+}
+
+/** Where the thread wants a capability that it receives. */
+export function receivePath(k: Sel4Kernel, thread: Thread): { root: bigint; index: bigint; depth: bigint } | null {
+  const buffer = bufferOf(k, thread, false);
+  if (buffer === null) return null;
+  return {
+    root: getWord(buffer, bufferWords.receiveRoot),
+    index: getWord(buffer, bufferWords.receiveIndex),
+    depth: getWord(buffer, bufferWords.receiveDepth),
+  };
+}
+
+/** Puts the tag of a message in place; the badge is the call's result. */
+export function setInfo(k: Sel4Kernel, thread: Thread, info: bigint): void {
+  k.hal.contexts.setCallArgument(thread.context, infoArgument, info);
+}
+
+/** A thread that waits in a call has what it waited for: the call is over, and the thread goes on. */
+export function completeCall(k: Sel4Kernel, thread: Thread, { badge, info }: { badge: bigint; info: bigint }): void {
+  setInfo(k, thread, info);
+  k.hal.contexts.finishCall(thread.context, badge);
+  release(k, thread, "message");
+}

@@ -1,0 +1,73 @@
+/**
+ * Threads under the control of capabilities (seL4 Reference Manual 13.0.0, section 6).
+ *
+ * A TCB is a thread of the task that made it; where it runs and what it may name comes from the capabilities in its
+ * slots. It is stopped by a wait record like any other wait, so whatever ends it finds everything in it.
+ */
+import { deleteSlot } from "../../cap/delete.ts";
+import { peekSlot } from "../../cap/slots.ts";
+import type { PhysicalAddress } from "../../lib/ids.ts";
+import { block, release } from "../../thread/blocking.ts";
+import type { Thread } from "../../thread/state.ts";
+import { createThread, exitThread, getTask } from "../../thread/tasks.ts";
+import { getTcb, tcbSlot, threadOf, worldAt } from "./access.ts";
+import type { Sel4Kernel } from "./kernel.ts";
+import { unbind } from "./notification.ts";
+import type { Tcb } from "./state.ts";
+
+export const inactive = { kind: "inactive", queue: null, deadlineNs: null } as const;
+
+export function createTcb(k: Sel4Kernel, address: PhysicalAddress): void {
+  const task = getTask(k, worldAt(k, address).task);
+  const thread = createThread(k, task, k.hal.contexts.create(0, 0));
+  thread.tcb = address;
+  thread.priority = 0;
+  block(k, thread, { ...inactive });
+  k.sel4.tcbs.set(address, newTcb(thread));
+}
+
+export const newTcb = (thread: Thread): Tcb => ({
+  thread: thread.id,
+  maxControlledPriority: 0,
+  domain: 0,
+  faultHandler: 0n,
+  ipcBuffer: 0,
+  bound: null,
+  name: "",
+});
+
+/** The last capability to it has gone. */
+export function endTcb(k: Sel4Kernel, address: PhysicalAddress): void {
+  const tcb = getTcb(k, address);
+  if (tcb.bound !== null) unbind(k, tcb.bound);
+  const thread = threadOf(k, address);
+  k.sel4.tcbs.delete(address);
+  if (thread !== null) exitThread(k, thread);
+}
+
+/** Takes a thread out of whatever it waits for; it stays blocked. What it asked for it asks again when it goes on. */
+export function cancelWait(k: Sel4Kernel, thread: Thread): void {
+  if (thread.wait?.kind === "reply" && thread.tcb !== null) cancelReply(k, thread.tcb);
+  if (thread.state === "blocked" && thread.wait?.kind !== "inactive") {
+    release(k, thread, "cancelled");
+    block(k, thread, { ...inactive });
+  }
+}
+
+/** Whoever has the right to answer this thread has it no more. */
+function cancelReply(k: Sel4Kernel, tcb: PhysicalAddress): void {
+  const next = peekSlot(k, tcbSlot(tcb, "reply"))?.next ?? null;
+  if (next !== null && peekSlot(k, next)?.capability.type === "reply") deleteSlot(k, next);
+}
+
+export function suspend(k: Sel4Kernel, thread: Thread): void {
+  if (thread.state === "blocked") cancelWait(k, thread);
+  else block(k, thread, { ...inactive });
+}
+
+/** Nothing for a thread that runs. */
+export function resume(k: Sel4Kernel, thread: Thread): void {
+  if (thread.state !== "blocked") return;
+  cancelWait(k, thread);
+  release(k, thread, "resumed");
+}

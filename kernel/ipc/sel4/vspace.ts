@@ -1,0 +1,220 @@
+/**
+ * Address spaces built by hand: tables and frames put into tables through capabilities (seL4 Reference Manual 13.0.0,
+ * section 7; RISC-V's Sv39: 1 GiB, 2 MiB and 4 KiB a level).
+ *
+ * The top table of a program's own space can be named, too. There Linux's regions and these mappings live side by
+ * side: a frame that is mapped by hand is a region of its own, and each entry counts as a reference to what it leads
+ * to, so nothing is given back while a table still shows it.
+ */
+
+import { type CapabilityOf, Right, type Rights } from "../../cap/state.ts";
+import type { EntryTarget, Permissions } from "../../hal/types.ts";
+import { Permission, pageBytes } from "../../hal/types.ts";
+import { assert } from "../../lib/assert.ts";
+import { spend } from "../../lib/effort.ts";
+import type { FrameNumber, PhysicalAddress } from "../../lib/ids.ts";
+import { orderOf } from "../../mm/allocators/allocator.ts";
+import { dropFrame, FrameOwner, shareFrame, takeFrame } from "../../mm/frames.ts";
+import { isFree } from "../../mm/regions.ts";
+import { addRegion, discardPages, unmapRange } from "../../mm/space.ts";
+import type { Region, Space } from "../../mm/state.ts";
+import type { Tables } from "../../sched/sched.ts";
+import type { Thread } from "../../thread/state.ts";
+import { capOf, isVspace } from "./access.ts";
+import type { Sel4Kernel } from "./kernel.ts";
+
+export const pageBits = 12;
+export const asidPoolBits = 12;
+/** Address-space numbers of one pool, and pools. The first pool is the kernel's, for programs' own spaces. */
+export const asidsPerPool = 512;
+export const asidPoolCount = 128;
+
+export const frameAt = (k: Sel4Kernel, address: PhysicalAddress): FrameNumber =>
+  ((address - k.ramBase) / pageBytes) as FrameNumber;
+export const addressOf = (k: Sel4Kernel, frame: FrameNumber): PhysicalAddress =>
+  (k.ramBase + frame * pageBytes) as PhysicalAddress;
+
+/** The Linux side of a space, when there is one. */
+export function spaceOfRoot(k: Sel4Kernel, root: FrameNumber): Space | null {
+  for (const space of k.mm.spaces.values()) if (space.root === root) return space;
+  return null;
+}
+
+/** Where a walk for an address ends: what the entry covers, and what it is. */
+export const entryAt = (k: Sel4Kernel, root: FrameNumber, address: number) => k.hal.mmu.walk(root, address).at(-1)!;
+
+function eachFrame(k: Sel4Kernel, first: FrameNumber, sizeBits: number, visit: (frame: FrameNumber) => void): void {
+  const count = 2 ** (sizeBits - pageBits);
+  spend(k.effort, count, "items");
+  for (let i = 0; i < count; i++) visit((first + i) as FrameNumber);
+}
+
+const share = (k: Sel4Kernel, first: FrameNumber, sizeBits: number): void =>
+  eachFrame(k, first, sizeBits, (frame) => shareFrame(k.mm.frames, frame));
+const drop = (k: Sel4Kernel, first: FrameNumber, sizeBits: number): void =>
+  eachFrame(k, first, sizeBits, (frame) => dropFrame(k.mm.frames, frame));
+
+/** What a frame's rights, and whether its content may be executed, permit. */
+export const permissionsOf = (rights: Rights, executable: boolean): Permissions =>
+  (rights & Right.read ? Permission.read : 0) |
+  (rights & Right.write ? Permission.write : 0) |
+  (executable && rights & Right.read ? Permission.execute : 0);
+
+export function putTable(k: Sel4Kernel, root: FrameNumber, address: number, bits: number, table: FrameNumber): void {
+  k.hal.mmu.setEntry(root, address, bits, { kind: "table", frame: table });
+  shareFrame(k.mm.frames, table);
+  k.hal.mmu.flush();
+}
+
+/** Whether a page can be put there beside what Linux has. */
+export function isFreeForPage(space: Space | null, address: number, sizeBits: number): boolean {
+  return space === null || isFree(space.regions, address, address + 2 ** sizeBits);
+}
+
+/** Names of the regions of frames that were mapped by hand; two of them are never one. */
+const byHandName = "[frame ";
+export const isByHand = ({ name }: Region): boolean => name.startsWith(byHandName);
+
+export interface PagePlace {
+  root: FrameNumber;
+  address: number;
+  sizeBits: number;
+  permissions: Permissions;
+}
+
+export function putPage(k: Sel4Kernel, place: PagePlace, first: FrameNumber): void {
+  const { root, address, sizeBits, permissions } = place;
+  const target: EntryTarget = { kind: "page", frame: first, permissions };
+  k.hal.mmu.setEntry(root, address, sizeBits, target);
+  share(k, first, sizeBits);
+  const space = spaceOfRoot(k, root);
+  if (space !== null) {
+    space.residentFrames += 2 ** (sizeBits - pageBits);
+    const backing = { kind: "anonymous" } as const;
+    const name = `${byHandName}${first}]`;
+    addRegion(k, space, { start: address, end: address + 2 ** sizeBits, permissions, backing, name });
+  }
+  k.hal.mmu.flush();
+}
+
+/** A page that is mapped gets other permissions. */
+export function changePage(k: Sel4Kernel, place: PagePlace, first: FrameNumber): void {
+  takePage(k, place, first);
+  putPage(k, place, first);
+}
+
+/** Takes a page out, if it is (still) this one that is there. */
+export function takePage(
+  k: Sel4Kernel,
+  { root, address, sizeBits }: Omit<PagePlace, "permissions">,
+  first: FrameNumber,
+): void {
+  const entry = entryAt(k, root, address);
+  if (entry.kind !== "page" || entry.bits !== sizeBits || entry.frame !== first) return;
+  k.hal.mmu.setEntry(root, address, sizeBits, null);
+  drop(k, first, sizeBits);
+  const space = spaceOfRoot(k, root);
+  if (space !== null) {
+    space.residentFrames -= 2 ** (sizeBits - pageBits);
+    unmapRange(k, space, address, address + 2 ** sizeBits);
+  }
+  k.hal.mmu.flush();
+}
+
+/** Takes a table out, if it is this one that is there, with all that it leads to. */
+export function takeTable(k: Sel4Kernel, root: FrameNumber, address: number, table: FrameNumber): void {
+  const steps = k.hal.mmu.walk(root, address);
+  const step = steps.find(({ kind, frame }) => kind === "table" && frame === table);
+  if (step === undefined) return;
+  const start = address - (address % 2 ** step.bits);
+  const space = spaceOfRoot(k, root);
+  if (space !== null) leaveRange(k, space, start, start + 2 ** step.bits);
+  emptyTable(k, root, start, step.bits, space);
+  k.hal.mmu.setEntry(root, start, step.bits, null);
+  dropFrame(k.mm.frames, table);
+  k.hal.mmu.flush();
+}
+
+/** What was mapped by hand there is gone; what Linux mapped begins anew when it is touched. */
+function leaveRange(k: Sel4Kernel, space: Space, start: number, end: number): void {
+  const byHand = space.regions.filter((region) => region.start >= start && region.end <= end && isByHand(region));
+  for (const { start: address, end: behind, name } of byHand) {
+    const first = Number(name.slice(byHandName.length, -1)) as FrameNumber;
+    takePage(k, { root: space.root, address, sizeBits: orderOf(behind - address) }, first);
+  }
+  discardPages(k, space, start, end);
+}
+
+/** The entries of the table that an entry of `bits` leads to go; those it leads to live on, if others hold them. */
+function emptyTable(k: Sel4Kernel, root: FrameNumber, start: number, bits: number, space: Space | null): void {
+  const below = bits - 9;
+  spend(k.effort, 512, "items");
+  for (let address = start; address < start + 2 ** bits; address += 2 ** below) {
+    const step = k.hal.mmu.walk(root, address).find((candidate) => candidate.bits === below)!;
+    if (step.kind === "empty") continue;
+    if (step.kind === "table") {
+      emptyTable(k, root, address, below, space);
+      dropFrame(k.mm.frames, step.frame);
+    } else drop(k, step.frame, below);
+    k.hal.mmu.setEntry(root, address, below, null);
+  }
+}
+
+/** Takes a frame's mapping out; what it was mapped into may be gone. */
+export function unmapFrame(k: Sel4Kernel, cap: CapabilityOf<"frame">): void {
+  const root = cap.mapped === null ? undefined : k.sel4.vspaces.get(cap.mapped.asid);
+  if (root === undefined || cap.mapped === null || cap.device) return;
+  const { address } = cap.mapped;
+  takePage(k, { root: frameAt(k, root), address, sizeBits: cap.sizeBits }, frameAt(k, cap.address));
+}
+
+/** Takes a table out of where it is, or, if it is a top table, takes its number away. */
+export function unmapTable(k: Sel4Kernel, cap: CapabilityOf<"pageTable">): void {
+  if (cap.mapped === null) return;
+  const root = k.sel4.vspaces.get(cap.mapped.asid);
+  if (root === undefined) return;
+  if (root !== cap.address) {
+    takeTable(k, frameAt(k, root), cap.mapped.address, frameAt(k, cap.address));
+    return;
+  }
+  dropVspace(k, cap.mapped.asid);
+}
+
+/** An address space ends: whatever it shows is shown there no more. A program's own one goes with the program. */
+export function dropVspace(k: Sel4Kernel, asid: number): void {
+  const root = k.sel4.vspaces.get(asid);
+  if (root === undefined || spaceOfRoot(k, frameAt(k, root)) !== null) return;
+  k.sel4.vspaces.delete(asid);
+  const span = 2 ** 30;
+  for (let address = 0; address < k.hal.mmu.userEnd; address += span) {
+    const step = k.hal.mmu.walk(frameAt(k, root), address)[0]!;
+    if (step.kind === "empty") continue;
+    if (step.kind === "table") {
+      emptyTable(k, frameAt(k, root), address, step.bits, null);
+      dropFrame(k.mm.frames, step.frame);
+    } else drop(k, step.frame, step.bits);
+    k.hal.mmu.setEntry(frameAt(k, root), address, step.bits, null);
+  }
+  k.hal.mmu.flush();
+}
+
+/**
+ * Where a thread with a TCB runs. Without an address space of its own it runs in none: in an empty table, which it
+ * leaves with a fault at once.
+ */
+export function tablesOfTcb(k: Sel4Kernel, thread: Thread): Tables {
+  const cap = capOf(k, thread.tcb!, "vspace");
+  if (cap?.type === "pageTable" && cap.mapped !== null && isVspace(k, cap))
+    return { root: frameAt(k, cap.address), asid: cap.mapped.asid };
+  return { root: emptyRoot(k), asid: 0 };
+}
+
+function emptyRoot(k: Sel4Kernel): FrameNumber {
+  if (k.sel4.emptyRoot === null) {
+    const frame = takeFrame(k.mm.frames, FrameOwner.kernel);
+    assert(frame !== null, "the kernel's reserve has a frame");
+    k.hal.mmu.initRoot(frame);
+    k.sel4.emptyRoot = frame;
+  }
+  return k.sel4.emptyRoot;
+}

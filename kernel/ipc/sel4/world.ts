@@ -1,0 +1,240 @@
+/**
+ * The world of a root task: memory as untyped capabilities, and the first objects, made of one of them (seL4
+ * Reference Manual 13.0.0, section 9).
+ *
+ * Must hold: everything of a world lies in its ranges, so when the program ends they are given back whole.
+ */
+import { placeChild, placeRoot } from "../../cap/slots.ts";
+import { type Capability, Right, slotAt } from "../../cap/state.ts";
+import { pageBytes } from "../../hal/types.ts";
+import { assert } from "../../lib/assert.ts";
+import type { FrameNumber, PhysicalAddress, TaskId } from "../../lib/ids.ts";
+import { limits } from "../../lib/limits.ts";
+import { orderOf } from "../../mm/allocators/allocator.ts";
+import { dropRun, FrameOwner, takeRun } from "../../mm/frames.ts";
+import { freeFigures } from "../../mm/physical.ts";
+import { getSpace } from "../../mm/space.ts";
+import type { Space } from "../../mm/state.ts";
+import type { Task, Thread } from "../../thread/state.ts";
+import { getTask, highestPriority } from "../../thread/tasks.ts";
+import { isVspace, tcbSlot } from "./access.ts";
+import type { Sel4Kernel } from "./kernel.ts";
+import { newTcb } from "./tcb.ts";
+import {
+  addressOf,
+  asidsPerPool,
+  frameAt,
+  pageBits,
+  permissionsOf,
+  putPage,
+  unmapFrame,
+  unmapTable,
+} from "./vspace.ts";
+
+/** log2 of the slots of the first CNode. */
+export const rootRadix = 12;
+/** log2 of the bytes that the first objects take: the CNode, then a page each, the TCB last. */
+const firstObjectsBits = 18;
+/** Where the program finds its boot information and its IPC buffer. */
+export const bootInfoAddress = 0x30_0000_0000;
+export const ipcBufferAddress = bootInfoAddress + pageBytes;
+/** Of the largest possible untyped range: 2^38 bytes; of the smallest one that is given out, a page. */
+const maxRanges = 128;
+
+/** Slots of the first CNode that are filled at the start (seL4_RootCNodeCapSlots). */
+export const rootSlots = {
+  tcb: 1,
+  cnode: 2,
+  vspace: 3,
+  irqControl: 4,
+  asidControl: 5,
+  asidPool: 6,
+  bootInfo: 9,
+  ipcBuffer: 10,
+  domain: 11,
+  firstUntyped: 16,
+} as const;
+
+export interface Untyped {
+  address: PhysicalAddress;
+  sizeBits: number;
+}
+
+export interface NewWorld {
+  untyped: Untyped[];
+  /** The first slot with nothing in it. */
+  firstEmpty: number;
+  bootInfo: FrameNumber;
+}
+
+/** Takes half of what is free, in ranges as large as they come; the rest is for programs in the ordinary way. */
+function takeMemory(k: Sel4Kernel): Untyped[] {
+  const ranges: Untyped[] = [];
+  let left = Math.floor((k.mm.frames.free - limits.reservedFrames) / 2);
+  for (let order = orderOf(Math.max(1, left)); order >= 0 && ranges.length < maxRanges; ) {
+    const first = 2 ** order <= left ? takeRun(k.mm.frames, order, FrameOwner.untyped) : null;
+    if (first === null) order -= 1;
+    else {
+      ranges.push({ address: addressOf(k, first), sizeBits: order + pageBits });
+      left -= 2 ** order;
+    }
+  }
+  return ranges;
+}
+
+const firstObjectsOrder = firstObjectsBits - pageBits;
+
+/** Whether there is memory for one: a piece for the first objects wherever it begins, and something to give away. */
+export function mayCreateWorld(k: Sel4Kernel): boolean {
+  const { frames, largest } = freeFigures(k.mm.frames.zones);
+  const needed = 2 * 2 ** firstObjectsOrder;
+  return largest >= needed && frames >= limits.reservedFrames + 2 * needed;
+}
+
+/** Makes a program that is about to start the root task of a world. There is memory for it (see above). */
+export function createWorld(k: Sel4Kernel, task: Task, thread: Thread, space: Space): NewWorld {
+  const first = takeRun(k.mm.frames, firstObjectsOrder, FrameOwner.untyped);
+  assert(first !== null, "there was room for the first objects");
+  const base = addressOf(k, first);
+  const untyped = takeMemory(k);
+  k.sel4.worlds.set(task.id, { task: task.id, ranges: [{ address: base, sizeBits: firstObjectsBits }, ...untyped] });
+  const cnode = base;
+  const page = (index: number): PhysicalAddress => (base + 2 ** (rootRadix + 5) + index * pageBytes) as PhysicalAddress;
+  const places = { cnode, bootInfo: page(0), ipcBuffer: page(1), asidPool: page(2), tcb: page(3) };
+  for (const address of [places.bootInfo, places.ipcBuffer]) k.hal.memory.clear(frameAt(k, address));
+  fillRoot(k, places, space, untyped);
+  bindThread(k, places, thread, space);
+  mapForProgram(k, places, space);
+  return { untyped, firstEmpty: rootSlots.firstUntyped + untyped.length, bootInfo: frameAt(k, places.bootInfo) };
+}
+
+interface Places {
+  cnode: PhysicalAddress;
+  bootInfo: PhysicalAddress;
+  ipcBuffer: PhysicalAddress;
+  asidPool: PhysicalAddress;
+  tcb: PhysicalAddress;
+}
+
+function fillRoot(k: Sel4Kernel, places: Places, space: Space, untyped: readonly Untyped[]): void {
+  const at = (slot: number) => slotAt(places.cnode, slot);
+  const asid = space.asid;
+  const root = addressOf(k, space.root);
+  const frame = (address: PhysicalAddress, mapped: number): Capability => ({
+    type: "frame",
+    address,
+    sizeBits: pageBits,
+    rights: Right.read | Right.write,
+    device: false,
+    mapped: { asid, address: mapped },
+  });
+  k.sel4.vspaces.set(asid, root);
+  const pool = freePool(k);
+  k.sel4.asidPools.set(pool, places.asidPool);
+  // The top of the address is a guard of zeros, so that small numbers are addresses.
+  const guard = { guard: 0n, guardBits: 64 - rootRadix };
+  placeRoot(k, at(rootSlots.tcb), { type: "tcb", address: places.tcb });
+  placeRoot(k, at(rootSlots.cnode), { type: "cnode", address: places.cnode, radix: rootRadix, ...guard });
+  placeRoot(k, at(rootSlots.vspace), { type: "pageTable", address: root, mapped: { asid, address: 0 } });
+  placeRoot(k, at(rootSlots.irqControl), { type: "irqControl" });
+  placeRoot(k, at(rootSlots.asidControl), { type: "asidControl" });
+  placeRoot(k, at(rootSlots.asidPool), { type: "asidPool", address: places.asidPool, base: pool });
+  placeRoot(k, at(rootSlots.bootInfo), frame(places.bootInfo, bootInfoAddress));
+  placeRoot(k, at(rootSlots.ipcBuffer), frame(places.ipcBuffer, ipcBufferAddress));
+  placeRoot(k, at(rootSlots.domain), { type: "domain" });
+  for (const [i, { address, sizeBits }] of untyped.entries())
+    placeRoot(k, at(rootSlots.firstUntyped + i), { type: "untyped", address, sizeBits, device: false, used: 0 });
+}
+
+/** The first free pool behind the kernel's own. */
+export function freePool(k: Sel4Kernel): number {
+  let base = asidsPerPool;
+  while (k.sel4.asidPools.has(base)) base += asidsPerPool;
+  return base;
+}
+
+function bindThread(k: Sel4Kernel, places: Places, thread: Thread, space: Space): void {
+  thread.tcb = places.tcb;
+  k.sel4.tcbs.set(places.tcb, {
+    ...newTcb(thread),
+    maxControlledPriority: highestPriority,
+    ipcBuffer: ipcBufferAddress,
+    name: "rootserver",
+  });
+  const copy = (slot: "cspace" | "vspace" | "buffer", from: number): void => {
+    const { capability } = k.cap.slots.get(slotAt(places.cnode, from))!;
+    placeChild(k, slotAt(places.cnode, from), tcbSlot(places.tcb, slot), capability);
+    const made = k.cap.slots.get(tcbSlot(places.tcb, slot))!;
+    made.revocable = false;
+    made.firstBadged = false;
+  };
+  copy("cspace", rootSlots.cnode);
+  copy("vspace", rootSlots.vspace);
+  copy("buffer", rootSlots.ipcBuffer);
+  assert(space.task === thread.task, "a root task runs in its own space");
+}
+
+function mapForProgram(k: Sel4Kernel, places: Places, space: Space): void {
+  const permissions = permissionsOf(Right.read | Right.write, false);
+  const pages = [
+    [bootInfoAddress, places.bootInfo],
+    [ipcBufferAddress, places.ipcBuffer],
+  ] as const;
+  for (const [address, physical] of pages) {
+    prepareTables(k, space, address);
+    putPage(k, { root: space.root, address, sizeBits: pageBits, permissions }, frameAt(k, physical));
+  }
+}
+
+/** The program's own tables lead there, as they do to all that the kernel maps for it. */
+function prepareTables(k: Sel4Kernel, space: Space, address: number): void {
+  const take = () => {
+    const table = takeRun(k.mm.frames, 0, FrameOwner.table);
+    if (table !== null) {
+      space.residentFrames += 1;
+      space.tableFrames += 1;
+    }
+    return table;
+  };
+  const mapping = { frame: space.root, permissions: 0 };
+  assert(k.hal.mmu.map(space.root, address, mapping, take), "there was memory for tables");
+  k.hal.mmu.setEntry(space.root, address, pageBits, null);
+}
+
+/** The program's own tables, which Linux's side takes down later, show nothing of the world any more. */
+function leaveOwnSpace(k: Sel4Kernel, id: TaskId, inside: (address: number) => boolean): void {
+  const { asid } = getSpace(k, getTask(k, id).space);
+  const caps = [...k.cap.slots].filter(([at]) => inside(at)).map(([, { capability }]) => capability);
+  for (const cap of caps) if (cap.type === "frame" && cap.mapped?.asid === asid) unmapFrame(k, cap);
+  for (const cap of caps)
+    if (cap.type === "pageTable" && cap.mapped?.asid === asid && !isVspace(k, cap)) unmapTable(k, cap);
+}
+
+/** The program has ended, and its threads with it: all its memory is given back. */
+export function releaseWorld(k: Sel4Kernel, task: Task): void {
+  const world = k.sel4.worlds.get(task.id);
+  if (world === undefined) return;
+  const inside = (address: number): boolean =>
+    world.ranges.some((range) => address >= range.address && address < range.address + 2 ** range.sizeBits);
+  const { sel4, cap } = k;
+  leaveOwnSpace(k, world.task, inside);
+  // Of graves the zombies say whose they are.
+  for (const [at, { capability }] of [...cap.slots]) {
+    const grave = at < 0 && capability.type === "zombie" && inside(capability.address);
+    if (inside(at) || grave) cap.slots.delete(at);
+  }
+  cap.graves = cap.graves.filter((grave) => cap.slots.has(grave));
+  for (const table of [sel4.tcbs, sel4.notifications])
+    for (const at of [...table.keys()]) if (inside(at)) table.delete(at);
+  for (const [base, pool] of [...sel4.asidPools]) if (inside(pool)) sel4.asidPools.delete(base);
+  const own = addressOf(k, k.mm.spaces.get(task.space)!.root);
+  for (const [asid, root] of [...sel4.vspaces]) if (inside(root) || root === own) sel4.vspaces.delete(asid);
+  for (const { address, sizeBits } of world.ranges) {
+    const first = frameAt(k, address);
+    // Hand-made tables referred to them, and end here.
+    for (let frame: number = first; frame < first + 2 ** (sizeBits - pageBits); frame++)
+      k.mm.frames.references[frame] = 1;
+    dropRun(k.mm.frames, first, sizeBits - pageBits);
+  }
+  k.sel4.worlds.delete(task.id);
+}
