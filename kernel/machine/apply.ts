@@ -5,6 +5,7 @@
  * to do. Doing cannot fail: so an input that is refused has left no trace, and needs no journal entry.
  */
 import * as uarts from "../hardware/uart/uart.ts";
+import { consoleIrq, interrupt as raise } from "../ipc/sel4/irq.ts";
 import { lastSignal } from "../lib/signals.ts";
 import { interrupt } from "../thread/blocking.ts";
 import { killTask } from "../thread/tasks.ts";
@@ -28,6 +29,12 @@ const perform = (action: () => void): Plan => ({
 
 type Of<Kind extends Input["kind"]> = Extract<Input, { kind: Kind }>;
 
+/** Who reads the console as a file, and who handles its interrupt. */
+function consoleSpeaks(k: Kernel): void {
+  consoleChanged(k);
+  raise(k, consoleIrq);
+}
+
 function planConsole(k: Kernel, { bytes }: Of<"console">): Plan {
   const { uart } = k.state.hardware;
   if (uart.ended) return refuse("failedPrecondition", "bytes", "the console's input was ended before");
@@ -36,7 +43,7 @@ function planConsole(k: Kernel, { bytes }: Of<"console">): Plan {
     return refuse("exhausted", "bytes", `${bytes.length} bytes do not fit: ${room} can wait unread now`);
   return perform(() => {
     uarts.receive(uart, k.trace, bytes);
-    consoleChanged(k);
+    consoleSpeaks(k);
   });
 }
 
@@ -45,7 +52,7 @@ function planConsoleEnd(k: Kernel): Plan {
   if (uart.ended) return refuse("failedPrecondition", "kind", "the console's input was ended before");
   return perform(() => {
     uarts.hangUp(uart, k.trace);
-    consoleChanged(k);
+    consoleSpeaks(k);
   });
 }
 

@@ -4,6 +4,8 @@ export interface SeL4Program {
   /** Of test/guest/sel4/<name>.c: `guest("sel4/<name>")` compiles it. It is started as the root task. */
   name: string;
   console: string[];
+  /** Typed line by line, whenever the machine has nothing to do. */
+  typed?: string[];
 }
 
 export const sel4Programs: SeL4Program[] = [
@@ -96,6 +98,11 @@ export const sel4Programs: SeL4Program[] = [
   {
     name: "interrupts",
     console: ["ok get", "ok handler", "ok delete"],
+  },
+  {
+    name: "console",
+    typed: ["one", "two"],
+    console: ["ok ready", "interrupt, and one", "interrupt, and two", "ok done"],
   },
   {
     name: "faults",
