@@ -21,7 +21,7 @@ function sourceOf(k: CapKernel, at: SlotAddress, depth: bigint, source = true): 
   return refuse({ kind: "failedLookup", source, fault: { kind: "missingCapability", bitsLeft: Number(depth) } });
 }
 
-/** What a copy of a capability would be; some cannot have one. */
+/** What a copy of a capability would be, an object of its own; some cannot have one. */
 export function derive(k: CapKernel, at: SlotAddress, cap: Capability): Result<Capability> {
   switch (cap.type) {
     case "zombie":
@@ -29,13 +29,13 @@ export function derive(k: CapKernel, at: SlotAddress, cap: Capability): Result<C
     case "reply":
       return refuse(illegal);
     case "untyped":
-      return firstChild(k, at) === null ? done(cap) : refuse({ kind: "revokeFirst" });
+      return firstChild(k, at) === null ? done({ ...cap }) : refuse({ kind: "revokeFirst" });
     case "frame":
       return done({ ...cap, mapped: null });
     case "pageTable":
-      return cap.mapped === null ? refuse(illegal) : done(cap);
+      return cap.mapped === null ? refuse(illegal) : done({ ...cap, mapped: { ...cap.mapped } });
     default:
-      return done(cap);
+      return done({ ...cap });
   }
 }
 

@@ -114,6 +114,7 @@ const relations: { [T in CapabilityType]: Relations<CapabilityOf<T>> } = {
   irqControl: row<"irqControl">({ covers: (_a, b) => b.type === "irqControl" || b.type === "irqHandler" }),
   irqHandler: row<"irqHandler">({ covers: (a, b) => b.type === "irqHandler" && b.irq === a.irq }),
   domain: row<"domain">({}),
+  file: row<"file">({ covers: (a, b) => b.type === "file" && b.file === a.file }),
   zombie: row<"zombie">({ extent: ({ address, sizeBits }) => ({ address, sizeBits }), covers: sameAddress }),
 };
 

@@ -3,7 +3,8 @@
  *
  * A capability names a kernel object (or a range of memory) and says what its holder may do with it. It lives in a
  * slot; slots are 32 bytes of physical memory in a CNode or a TCB, so a slot's address is its name. A slot that is
- * not in the table is empty.
+ * not in the table is empty. Slots below zero are the kernel's own: graves count down from -1, the slots of interrupt
+ * lines (ipc/sel4/irq.ts) and of descriptors (vfs/descriptors.ts) are far below.
  *
  * Every capability is in one list, the mapping database, in which each is followed by all that were derived from it.
  * What is whose child follows from what the capabilities are, and from two marks (relations.ts); the list's order
@@ -46,6 +47,8 @@ export type Capability =
   | { type: "irqControl" }
   | { type: "irqHandler"; irq: number }
   | { type: "domain" }
+  /** An open file of the Linux side, by its id. */
+  | { type: "file"; file: number }
   /** What is left of a CNode or TCB that is being deleted: slots from `address` on, `count` of them not yet empty. */
   | { type: "zombie"; address: PhysicalAddress; sizeBits: number; count: number };
 

@@ -3,12 +3,14 @@ import { describeCalls } from "../abi/catalogue.ts";
 import type { SystemCall, SystemCallInfo } from "../abi/define/syscall.ts";
 import { linuxTable } from "../abi/linux/table.ts";
 import { sel4Table } from "../abi/sel4/calls.ts";
+import type { ObjectBehaviour } from "../cap/kernel.ts";
 import type { PersonalityKernel } from "../entry/kernel.ts";
 import type { IsaName } from "../hal/types.ts";
 import type { Sel4Kernel } from "../ipc/sel4/kernel.ts";
+import { objectBehaviour as sel4Behaviour } from "../ipc/sel4/objects.ts";
 import { releaseWorld } from "../ipc/sel4/world.ts";
 import type { TaskResource } from "../thread/kernel.ts";
-import { closeAll } from "../vfs/descriptors.ts";
+import { closeAll, finaliseFile } from "../vfs/descriptors.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
 
 export { createHal } from "../hal/rv64/hal.ts";
@@ -28,3 +30,12 @@ export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskRe
   { release: (task) => releaseWorld(k(), task) },
   { release: (task) => closeAll(k(), task) },
 ];
+
+/** What becomes of objects, by whose they are. */
+export function objectBehaviour(k: () => FileKernel & Sel4Kernel): ObjectBehaviour {
+  const { create, finalise } = sel4Behaviour(k);
+  return {
+    create,
+    finalise: (cap, final) => (cap.type === "file" ? finaliseFile(k(), cap, final) : finalise(cap, final)),
+  };
+}

@@ -10,7 +10,7 @@ import { framesToStart, loadProgram, type Program, planProgram, stackBytesOf } f
 import { getImage, reclaimableFrames } from "../mm/images.ts";
 import type { Task, TaskLimits } from "../thread/state.ts";
 import { createTask, nextTaskId } from "../thread/tasks.ts";
-import { duplicate, fileOf, openTarget } from "../vfs/descriptors.ts";
+import { duplicate, openTarget } from "../vfs/descriptors.ts";
 import type { Kernel } from "./kernel.ts";
 import { type Plan, refuse } from "./plan.ts";
 import type { Input, InputError, StandardInput } from "./types.ts";
@@ -129,6 +129,5 @@ function startProgram(k: Kernel, start: Start, program: Program): Task {
 export function openStandardFiles(k: Kernel, task: Task, input: StandardInput): void {
   if (input.kind === "bytes") openTarget(k, task, { kind: "bytes", bytes: input.bytes.slice() }, 0, false);
   const first = openTarget(k, task, { kind: "console" }, readWrite, false) as number;
-  const terminal = fileOf(k, task, first)!;
-  while (task.descriptors.length < 3) duplicate(task, terminal, 0, false);
+  while (task.descriptors.length < 3) duplicate(k, task, first, 0, false);
 }

@@ -16,18 +16,19 @@ export type Migration = (state: AnyState) => AnyState;
 
 interface KernelOfVersion1 {
   mm: { frames: { owner: Uint8Array; free: number; next?: number; zones: unknown } };
-  threads: { threads: Map<number, object> };
+  threads: { threads: Map<number, object>; tasks: Map<number, { descriptors: ({ file?: number } | null)[] }> };
+  files: { open: Map<number, { references?: number }> };
 }
 
 /**
  * Version 2 has zones of frames, each with an allocator; version 1 had the owners and a place to search on from.
- * Version 2 has capabilities; in version 1 nobody had any, and all threads were equal.
+ * Version 2 has capabilities; in version 1 nobody had any, all threads were equal, and descriptors named their files.
  */
 function zonesAndCapabilities(state: AnyState): AnyState {
   const kernel = state["kernel"] as KernelOfVersion1;
   zonesOfFrames(kernel);
   for (const thread of kernel.threads.threads.values()) Object.assign(thread, { priority: 255, tcb: null });
-  const cap = { slots: new Map(), graves: [], nextGrave: -1 };
+  const cap = { slots: capabilitiesToFiles(kernel), graves: [], nextGrave: -1 };
   const sel4 = {
     tcbs: new Map(),
     notifications: new Map(),
@@ -39,6 +40,28 @@ function zonesAndCapabilities(state: AnyState): AnyState {
   };
   Object.assign(kernel, { cap, sel4 });
   return state;
+}
+
+/** Of the descriptors of one file the first has the original, the others have copies. */
+function capabilitiesToFiles({ threads, files }: KernelOfVersion1): Map<number, object> {
+  const slots = new Map<number, { capability: object; next: number | null }>();
+  const latest = new Map<number, number>();
+  for (const [task, { descriptors }] of threads.tasks) {
+    for (const [fd, descriptor] of descriptors.entries()) {
+      if (descriptor === null) continue;
+      const file = descriptor.file!;
+      const at = -(2 ** 41) - task * 2 ** 20 - fd;
+      const previous = latest.get(file) ?? null;
+      const original = previous === null;
+      const slot = { capability: { type: "file", file }, previous, next: null };
+      slots.set(at, Object.assign(slot, { revocable: original, firstBadged: original }));
+      if (previous !== null) slots.get(previous)!.next = at;
+      latest.set(file, at);
+      delete descriptor.file;
+    }
+  }
+  for (const file of files.open.values()) delete file.references;
+  return slots;
 }
 
 function zonesOfFrames({ mm }: KernelOfVersion1): void {

@@ -31,9 +31,9 @@ export interface FaultInfo {
   description: string;
 }
 
-/** An entry of a task's descriptor table: which open file, and whether exec closes it. */
+/** An entry of a task's descriptor table. What it stands for is a capability (vfs/descriptors.ts). */
 export interface Descriptor {
-  file: number;
+  /** Whether exec closes it. */
   closeOnExec: boolean;
 }
 

@@ -1,32 +1,51 @@
 /**
  * Descriptor tables: small numbers that stand for open files.
  *
- * An open file lives as long as a descriptor stands for it, in whatever table.
+ * What a number stands for is a capability, in a slot that the task and the number name; the table has what is the
+ * number's own. So a file stays open as long as there is a capability to it, wherever that is, and who holds the one
+ * that it was opened with can revoke the copies. A number whose capability was revoked is no file any more, but stays
+ * taken until its program closes it: it must not come to mean another file behind the program's back.
  */
+import { copy } from "../cap/cnode.ts";
+import { deleteSlot } from "../cap/delete.ts";
+import { peekSlot, placeRoot } from "../cap/slots.ts";
+import { allRights, type CapabilityOf } from "../cap/state.ts";
 import { assert, must } from "../lib/assert.ts";
 import type { Errno } from "../lib/errno.ts";
+import type { SlotAddress, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import type { Task } from "../thread/state.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
 
+/** Far from the kernel's other slots; room for more numbers than a task may have. Both are in snapshots. */
+const firstSlot = -(2 ** 41);
+const slotsPerTask = 2 ** 20;
+
+export const descriptorSlot = (task: TaskId, fd: number): SlotAddress =>
+  (firstSlot - task * slotsPerTask - fd) as SlotAddress;
+
+const isFree = (task: Task, fd: number): boolean => (task.descriptors[fd] ?? null) === null;
+
 export function fileOf(k: FileKernel, task: Task, fd: number): OpenFile | null {
-  const descriptor = task.descriptors[fd];
-  return descriptor === undefined || descriptor === null
-    ? null
-    : must(k.files.open.get(descriptor.file), "a descriptor's file is open");
+  if (isFree(task, fd)) return null;
+  const capability = peekSlot(k, descriptorSlot(task.id, fd))?.capability;
+  return capability?.type === "file"
+    ? must(k.files.open.get(capability.file), "what a capability names is open")
+    : null;
 }
 
 /** The lowest free number from `from` on, or null when the table is full. */
-function freeSlot(task: Task, from: number): number | null {
-  for (let fd = from; fd < limits.descriptors; fd++) if ((task.descriptors[fd] ?? null) === null) return fd;
+function freeNumber(task: Task, from: number): number | null {
+  for (let fd = from; fd < limits.descriptors; fd++) if (isFree(task, fd)) return fd;
   return null;
 }
 
-function place(task: Task, fd: number, file: OpenFile, closeOnExec: boolean): void {
+/** Gives out a free number: the slot for its capability. */
+function take(task: Task, fd: number, closeOnExec: boolean): SlotAddress {
   while (task.descriptors.length < fd) task.descriptors.push(null);
-  task.descriptors[fd] = { file: file.id, closeOnExec };
-  file.references += 1;
+  task.descriptors[fd] = { closeOnExec };
+  return descriptorSlot(task.id, fd);
 }
 
 /** Opens a target at the lowest free descriptor. */
@@ -37,43 +56,58 @@ export function openTarget(
   flags: number,
   closeOnExec: boolean,
 ): number | Errno {
-  const fd = freeSlot(task, 0);
+  const fd = freeNumber(task, 0);
   if (fd === null) return "EMFILE";
   if (k.files.open.size >= k.config.limits.openFiles) return "ENFILE";
-  const file: OpenFile = { id: k.files.nextOpen++, references: 0, flags, position: 0, target };
-  k.files.open.set(file.id, file);
-  place(task, fd, file, closeOnExec);
+  const file = k.files.nextOpen++;
+  k.files.open.set(file, { id: file, flags, position: 0, target });
+  placeRoot(k, take(task, fd, closeOnExec), { type: "file", file });
   return fd;
 }
 
-/** One more descriptor for an open file, at the lowest free number from `from` on. */
-export function duplicate(task: Task, file: OpenFile, from: number, closeOnExec: boolean): number | Errno {
+function derive(k: FileKernel, task: Task, fd: number, to: SlotAddress): void {
+  const copied = copy(k, { to, from: descriptorSlot(task.id, fd), depth: 64n, rights: allRights, data: null });
+  assert(copied.ok, "a capability to a file can be copied");
+}
+
+/** One more descriptor for what `fd` stands for, at the lowest free number from `from` on. */
+export function duplicate(k: FileKernel, task: Task, fd: number, from: number, closeOnExec: boolean): number | Errno {
+  if (fileOf(k, task, fd) === null) return "EBADF";
   if (from < 0 || from >= limits.descriptors) return "EINVAL";
-  const fd = freeSlot(task, from);
-  if (fd === null) return "EMFILE";
-  place(task, fd, file, closeOnExec);
-  return fd;
+  const to = freeNumber(task, from);
+  if (to === null) return "EMFILE";
+  derive(k, task, fd, take(task, to, closeOnExec));
+  return to;
 }
 
-/** Makes `fd` stand for an open file, whatever it stood for. */
-export function replaceDescriptor(k: FileKernel, task: Task, fd: number, file: OpenFile, closeOnExec: boolean): void {
-  assert(fd >= 0 && fd < limits.descriptors, "a descriptor number in range");
-  file.references += 1; // it may be the one that is closed
-  closeDescriptor(k, task, fd);
-  place(task, fd, file, closeOnExec);
-  file.references -= 1;
+/** Makes `to` stand for what `fd`, another number, stands for, whatever it stood for. */
+export function replaceDescriptor(
+  k: FileKernel,
+  task: Task,
+  fd: number,
+  to: number,
+  closeOnExec: boolean,
+): number | Errno {
+  assert(fd !== to, "two descriptors");
+  if (fileOf(k, task, fd) === null || to < 0 || to >= limits.descriptors) return "EBADF";
+  closeDescriptor(k, task, to);
+  derive(k, task, fd, take(task, to, closeOnExec));
+  return to;
 }
 
 export function closeDescriptor(k: FileKernel, task: Task, fd: number): boolean {
-  const file = fileOf(k, task, fd);
-  if (file === null) return false;
+  if (isFree(task, fd)) return false;
   task.descriptors[fd] = null;
-  file.references -= 1;
-  if (file.references === 0) k.files.open.delete(file.id);
+  deleteSlot(k, descriptorSlot(task.id, fd));
   return true;
 }
 
 export function closeAll(k: FileKernel, task: Task): void {
   for (let fd = 0; fd < task.descriptors.length; fd++) closeDescriptor(k, task, fd);
   task.descriptors = [];
+}
+
+/** A capability to an open file goes: with the last one, the file is no longer open. */
+export function finaliseFile(k: FileKernel, { file }: CapabilityOf<"file">, final: boolean): void {
+  if (final) k.files.open.delete(file);
 }

@@ -10,11 +10,9 @@ export interface FileEntry {
   inode: number;
 }
 
-/** An open file, shared by the descriptors that were duplicated from one another (and so their position). */
+/** An open file, shared by the descriptors that were duplicated from one another (and so their position): it is what their capabilities name. */
 export interface OpenFile {
   id: number;
-  /** Descriptors that stand for it. */
-  references: number;
   /** O_* flags that F_GETFL shows. */
   flags: number;
   position: number;

@@ -4,6 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { loadSnapshot } from "../../kernel/index.ts";
 import type { TaskId } from "../../kernel/lib/ids.ts";
+import { brokenInvariants } from "../support/invariants.ts";
 import { consoleOf, exitOf, fileOf, restoreMachine, runOn, sha256, testPorts, text } from "../support/machine.ts";
 
 interface Golden {
@@ -30,6 +31,9 @@ test.each(files)("%s loads, and runs to its end", (name) => {
   for (let stop = runOn(machine); stop.kind === "needPages"; stop = runOn(machine))
     for (const page of stop.pages) machine.providePage(page, stored(tree.pageHash(page)));
   const outputs = machine.drainOutputs();
+  for (let page = 0; page < machine.memory.pages; page++)
+    if (!machine.memory.isPresent(page)) machine.providePage(page, stored(tree.pageHash(page)));
+  expect(brokenInvariants(machine)).toEqual([]);
   expect(consoleOf(outputs)).toBe("tiny\n");
   expect(exitOf(outputs)?.status).toEqual({ kind: "exited", code: 3 });
   expect(text(machine.readVirtual(golden.client, golden.mapped + 3 * 4096, 6)!)).toBe("page 3");

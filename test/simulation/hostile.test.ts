@@ -110,8 +110,18 @@ describe.skipIf(!hasCompiler)("the checker of invariants (needs riscv64-linux-gn
     ],
     [
       "a file that nobody holds",
-      ({ kernel }) => void ([...kernel.files.open.values()][0]!.references += 1),
+      ({ kernel }) => void kernel.files.open.set(99, { id: 99, flags: 0, position: 0, target: { kind: "console" } }),
       /open files/,
+    ],
+    [
+      "a descriptor's slot that its table does not know",
+      ({ kernel }) => void ([...kernel.threads.tasks.values()][0]!.descriptors[1] = null),
+      /descriptors/,
+    ],
+    [
+      "a capability that stands in no list",
+      ({ kernel }) => void ([...kernel.cap.slots.values()].at(-1)!.next = -7 as never),
+      /does not precede/,
     ],
   ])("finds %s", (_what, spoil, found) => {
     const machine = running();

@@ -3,15 +3,18 @@
  * tables and caches that hold them, regions, threads against the queues they are in, descriptors against open files.
  * Everything is read from the encoded state and from RAM, as a snapshot would have it.
  */
+
+import type { CapState } from "../../kernel/cap/state.ts";
 import { PageTables, userEnd } from "../../kernel/hal/rv64/page-table.ts";
 import { Permission, type PhysicalMemory, pageBytes } from "../../kernel/hal/types.ts";
 import { addressMap } from "../../kernel/hardware/bus/map.ts";
 import type { Machine } from "../../kernel/index.ts";
 import { decodePlain, encodePlain } from "../../kernel/lib/codec.ts";
-import type { FrameNumber } from "../../kernel/lib/ids.ts";
+import type { FrameNumber, TaskId } from "../../kernel/lib/ids.ts";
 import type { MachineState } from "../../kernel/machine/state.ts";
 import { findRegion } from "../../kernel/mm/regions.ts";
 import { FrameOwner, type Space } from "../../kernel/mm/state.ts";
+import { descriptorSlot } from "../../kernel/vfs/descriptors.ts";
 
 type Problems = string[];
 
@@ -135,13 +138,36 @@ function checkThreads({ kernel, clock }: MachineState, problems: Problems): void
   );
 }
 
+/** Slots in lists, each between its neighbours, and the capabilities of one file side by side. */
+function checkSlots({ slots }: CapState, problems: Problems): void {
+  const begun = new Set<number>();
+  for (const [at, { capability, previous, next }] of slots) {
+    if (previous !== null && slots.get(previous)?.next !== at) problems.push(`slot ${at} does not follow ${previous}`);
+    if (next !== null && slots.get(next)?.previous !== at) problems.push(`slot ${at} does not precede ${next}`);
+    if (capability.type !== "file") continue;
+    const before = previous === null ? undefined : slots.get(previous)?.capability;
+    if (before?.type === "file" && before.file === capability.file) continue;
+    if (begun.has(capability.file)) problems.push(`capabilities to file ${capability.file} stand apart`);
+    begun.add(capability.file);
+  }
+}
+
 function checkFiles({ kernel }: MachineState, problems: Problems): void {
-  const held = [...kernel.threads.tasks.values()].flatMap(({ descriptors }) =>
-    descriptors.flatMap((d) => d?.file ?? []),
+  checkSlots(kernel.cap, problems);
+  const named = [...kernel.cap.slots.values()].flatMap(({ capability: c }) => (c.type === "file" ? c.file : []));
+  same("capabilities to files and open files", new Set(named), kernel.files.open.keys(), problems);
+  const tables = [...kernel.threads.tasks.values()].flatMap(({ id, descriptors }) =>
+    descriptors.flatMap((descriptor, fd) => (descriptor === null ? [] : descriptorSlot(id, fd))),
   );
-  const counted = [...kernel.files.open.values()].flatMap(({ id, references }) => Array(references).fill(id));
-  same("descriptors and open files", held, counted, problems);
-  if (counted.length < kernel.files.open.size) problems.push("an open file that nobody holds");
+  const filled = [...kernel.cap.slots.keys()].filter((at) => at <= descriptorSlot(0 as TaskId, 0));
+  // Of a descriptor that was revoked only the number is left.
+  const lost = new Set(tables.filter((at) => !kernel.cap.slots.has(at)));
+  same(
+    "descriptors and their slots",
+    tables.filter((at) => !lost.has(at)),
+    filled,
+    problems,
+  );
   same(
     "spaces and tasks",
     [...kernel.mm.spaces.keys()],

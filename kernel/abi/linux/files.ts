@@ -1,6 +1,5 @@
 /** Names and descriptors: openat(2), close(2), dup(2), fcntl(2), fstat(2), readlinkat(2), getcwd(2). */
 import type { Errno } from "../../lib/errno.ts";
-import { limits } from "../../lib/limits.ts";
 import { encodeText } from "../../lib/text.ts";
 import type { Task } from "../../thread/state.ts";
 import { closeDescriptor, duplicate, fileOf, openTarget, replaceDescriptor } from "../../vfs/descriptors.ts";
@@ -97,13 +96,13 @@ function access(k: LinuxKernel, task: Task, directory: number, name: string, mod
 
 const Fcntl = { F_DUPFD: 0, F_GETFD: 1, F_SETFD: 2, F_GETFL: 3, F_SETFL: 4, F_DUPFD_CLOEXEC: 1030 } as const;
 
-function fcntl(task: Task, number: number, file: OpenFile, command: number, argument: bigint): Outcome {
+function fcntl(k: LinuxKernel, task: Task, number: number, file: OpenFile, command: number, argument: bigint): Outcome {
   const descriptor = task.descriptors[number]!;
   const value = argument > 0xffff_ffffn || argument < 0n ? -1 : Number(argument);
   switch (command) {
     case Fcntl.F_DUPFD:
     case Fcntl.F_DUPFD_CLOEXEC: {
-      const result = duplicate(task, file, value, command === Fcntl.F_DUPFD_CLOEXEC);
+      const result = duplicate(k, task, number, value, command === Fcntl.F_DUPFD_CLOEXEC);
       return typeof result === "number" ? done(result) : fail(result);
     }
     case Fcntl.F_GETFD:
@@ -177,8 +176,7 @@ export const fileCalls = [
     args: { fd },
     errors: ["EBADF", "EMFILE"],
     run(k: LinuxKernel, { fd }, { task }) {
-      const file = fileOf(k, task, fd);
-      const result = file === null ? "EBADF" : duplicate(task, file, 0, false);
+      const result = duplicate(k, task, fd, 0, false);
       return typeof result === "number" ? done(result) : fail(result);
     },
   }),
@@ -190,10 +188,8 @@ export const fileCalls = [
     errors: ["EBADF", "EINVAL"],
     run(k: LinuxKernel, { from, to, flags }, { task }) {
       if (from === to || flags & ~Open.O_CLOEXEC) return fail("EINVAL");
-      const file = fileOf(k, task, from);
-      if (file === null || to < 0 || to >= limits.descriptors) return fail("EBADF");
-      replaceDescriptor(k, task, to, file, flags !== 0);
-      return done(to);
+      const result = replaceDescriptor(k, task, from, to, flags !== 0);
+      return typeof result === "number" ? done(result) : fail(result);
     },
   }),
   syscall({
@@ -205,7 +201,7 @@ export const fileCalls = [
     errors: ["EBADF", "EINVAL", "EMFILE"],
     run(k: LinuxKernel, { fd, command, argument }, { task }) {
       const file = fileOf(k, task, fd);
-      return file === null ? fail("EBADF") : fcntl(task, fd, file, command, argument);
+      return file === null ? fail("EBADF") : fcntl(k, task, fd, file, command, argument);
     },
   }),
   syscall({

@@ -108,6 +108,7 @@ function method(k: Sel4Kernel, call: Invocation): Answer {
     case "endpoint":
     case "notification":
     case "reply":
+    case "file":
       return nothingThere;
     default:
       return unreachable(cap);
