@@ -2,6 +2,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   AllocatorKind,
+  CommitPolicy as CommitName,
   FrameOwnerName,
   FreeFigures,
   MemoryMapInfo,
@@ -10,7 +11,7 @@ import type {
   TaskId,
   ZoneKind as ZoneName,
 } from "../../kernel/index.ts";
-import { FrameAllocator, MemoryRangeKind } from "../../proto/gen/ostler/v1/machines_pb.js";
+import { CommitPolicy, FrameAllocator, MemoryRangeKind } from "../../proto/gen/ostler/v1/machines_pb.js";
 import {
   FrameOwner,
   type FreeMemorySchema,
@@ -34,6 +35,10 @@ const ALLOCATORS: Record<AllocatorKind, FrameAllocator> = {
   bitmap: FrameAllocator.BITMAP,
   free_list: FrameAllocator.FREE_LIST,
   buddy: FrameAllocator.BUDDY,
+};
+const COMMIT_POLICIES: Record<CommitName, CommitPolicy> = {
+  strict: CommitPolicy.STRICT,
+  overcommit: CommitPolicy.OVERCOMMIT,
 };
 const RANGE_KINDS: Record<MemoryRangeInfo["kind"], MemoryRangeKind> = {
   available: MemoryRangeKind.AVAILABLE,
@@ -86,6 +91,12 @@ const toMemoryMap = (map: MemoryMapInfo, at: Position): MessageInitShape<typeof 
   free: toFreeMemory(map.free),
   owners: map.owners.map(({ owner, frames }) => ({ owner: OWNERS[owner], frames: BigInt(frames) })),
   position: toPosition(at),
+  accounting: {
+    policy: COMMIT_POLICIES[map.accounting.policy],
+    promisedBytes: BigInt(map.accounting.promisedBytes),
+    usedBytes: BigInt(map.accounting.usedBytes),
+    limitBytes: BigInt(map.accounting.limitBytes),
+  },
 });
 
 /** The token is the number of the first frame of the page. */

@@ -2,8 +2,15 @@
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { leastAvailableBytes } from "../../kernel/catalogue.ts";
-import type { AllocatorKind, MachineConfig, PhysicalMemoryConfig, SetAsideKind } from "../../kernel/index.ts";
+import type {
+  AllocatorKind,
+  CommitPolicy as CommitName,
+  MachineConfig,
+  PhysicalMemoryConfig,
+  SetAsideKind,
+} from "../../kernel/index.ts";
 import {
+  CommitPolicy,
   FrameAllocator,
   MachineLimitsSchema,
   type MachineSpec,
@@ -23,6 +30,11 @@ const ALLOCATORS: Record<FrameAllocator, AllocatorKind> = {
   [FrameAllocator.BITMAP]: "bitmap",
   [FrameAllocator.FREE_LIST]: "free_list",
   [FrameAllocator.BUDDY]: "buddy",
+};
+const COMMIT_POLICIES: Record<CommitPolicy, CommitName> = {
+  [CommitPolicy.UNSPECIFIED]: "strict",
+  [CommitPolicy.STRICT]: "strict",
+  [CommitPolicy.OVERCOMMIT]: "overcommit",
 };
 /** What the contract lets be set aside. */
 const SET_ASIDE_KINDS: Partial<Record<MemoryRangeKind, SetAsideKind>> = {
@@ -91,7 +103,7 @@ function checkMemoryIsLeft(spec: MachineSpec, field: string): void {
   }
 }
 
-const physicalMemoryOf = ({ allocator, setAside, dmaBytes }: PhysicalMemorySpec): PhysicalMemoryConfig => ({
+const physicalMemoryOf = ({ allocator, setAside, dmaBytes, commit }: PhysicalMemorySpec): PhysicalMemoryConfig => ({
   allocator: ALLOCATORS[allocator],
   setAside: setAside.map(({ kind, bytes, atEnd }) => ({
     kind: SET_ASIDE_KINDS[kind] ?? "reserved",
@@ -99,6 +111,7 @@ const physicalMemoryOf = ({ allocator, setAside, dmaBytes }: PhysicalMemorySpec)
     at: atEnd ? "end" : "start",
   })),
   dmaBytes: Number(dmaBytes),
+  commit: COMMIT_POLICIES[commit],
 });
 
 export function configOf(spec: MachineSpec): MachineConfig {

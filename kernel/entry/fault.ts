@@ -5,6 +5,7 @@ import { inactive } from "../ipc/sel4/tcb.ts";
 import { alignDown, hex } from "../lib/bits.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
+import { commitPolicy } from "../mm/accounting.ts";
 import { type FaultResult, resolveFault } from "../mm/fault.ts";
 import { findRegion } from "../mm/regions.ts";
 import { getSpace, stackTop } from "../mm/space.ts";
@@ -14,6 +15,7 @@ import { runsAbroad } from "../sched/sched.ts";
 import { block } from "../thread/blocking.ts";
 import type { Task, Thread } from "../thread/state.ts";
 import { killTask, taskOf } from "../thread/tasks.ts";
+import { endVictim } from "../thread/victim.ts";
 import type { FaultMessage } from "../thread/wait.ts";
 import { faultFatal, faultPage } from "../trace/events/fault.ts";
 import type { EntryKernel } from "./kernel.ts";
@@ -43,18 +45,29 @@ function reason(k: EntryKernel, space: Space, address: bigint, result: FaultResu
 
 const verbs: Record<Access, string> = { read: "read of", write: "write to", execute: "jump to" };
 
+/** Where promises are not counted, the end of memory is the end of a task; "gone" if it was this one. */
+function bringIn(k: EntryKernel, thread: Thread, space: Space, address: number, access: Access): FaultResult | "gone" {
+  for (;;) {
+    const result = resolveFault(k, space, alignDown(address, pageBytes), access);
+    if (result !== "outOfMemory" || commitPolicy(k) === "strict") return result;
+    endVictim(k, thread, BigInt(address));
+    if (!k.threads.tasks.has(thread.task)) return "gone";
+  }
+}
+
 function pageFault(k: EntryKernel, thread: Thread, task: Task, address: bigint, access: Access): void {
   const space = getSpace(k, task.space);
   const number = userRange(k, address, 1);
   const nobodys = number === null || runsAbroad(k, thread);
-  const result = nobodys ? "unmapped" : resolveFault(k, space, alignDown(number, pageBytes), access);
+  const result = nobodys ? "unmapped" : bringIn(k, thread, space, number, access);
+  if (result === "gone") return;
   if (result === "resolved") {
     task.pageFaults += 1;
     if (k.trace.on(faultPage)) k.trace.write(faultPage, { address, access, pc: k.hal.contexts.getPc(thread.context) });
     return;
   }
   if (handled(k, thread, () => vmFault(k, thread, address, access))) return;
-  if (result === "outOfMemory") {
+  if (result === "outOfMemory" || result === "overLimit") {
     dieOf(k, thread, signals.SIGKILL, address, `out of memory: no frame for ${hex(address)}`);
     return;
   }

@@ -1,5 +1,6 @@
 /** How the physical address space is divided, and who has the frames of RAM; for hosts that look. */
 import { pageBytes } from "../hal/types.ts";
+import { commitPolicy, memoryLimit, promisedBytes, usedBytes } from "../mm/accounting.ts";
 import { FrameOwner } from "../mm/frames.ts";
 import { freeFigures, plainMemory, ramRanges } from "../mm/physical.ts";
 import { addressMap } from "./catalogue.ts";
@@ -38,6 +39,12 @@ export function memoryMap(k: Kernel): MemoryMapInfo {
     owners: ownerNames
       .map((name) => ({ owner: name, frames: counts[FrameOwner[name]]! }))
       .filter(({ frames }) => frames > 0),
+    accounting: {
+      policy: commitPolicy(k),
+      promisedBytes: promisedBytes(k),
+      usedBytes: usedBytes(k),
+      limitBytes: memoryLimit(k),
+    },
   };
 }
 

@@ -14,11 +14,19 @@
 import type { CallId, TaskId, ThreadId } from "../lib/ids.ts";
 import type { AllocatorKind } from "../mm/allocators/allocator.ts";
 import type { FrameOwner } from "../mm/frames.ts";
-import type { FreeFigures, PhysicalMemoryConfig, RamKind, ZoneKind } from "../mm/physical.ts";
+import type { CommitPolicy, FreeFigures, PhysicalMemoryConfig, RamKind, ZoneKind } from "../mm/physical.ts";
 import type { ExitStatus, FaultInfo, TaskLimits } from "../thread/state.ts";
 
 export type { AllocatorKind } from "../mm/allocators/allocator.ts";
-export type { FreeFigures, PhysicalMemoryConfig, RamKind, SetAside, SetAsideKind, ZoneKind } from "../mm/physical.ts";
+export type {
+  CommitPolicy,
+  FreeFigures,
+  PhysicalMemoryConfig,
+  RamKind,
+  SetAside,
+  SetAsideKind,
+  ZoneKind,
+} from "../mm/physical.ts";
 export type { ExitStatus, FaultInfo, TaskLimits } from "../thread/state.ts";
 
 export interface Position {
@@ -220,6 +228,17 @@ export interface MemoryMapInfo {
   free: FreeFigures;
   /** Adds up to `frames`; none without a frame. */
   owners: { owner: FrameOwnerName; frames: number }[];
+  accounting: MemoryAccounting;
+}
+
+export interface MemoryAccounting {
+  policy: CommitPolicy;
+  /** Private memory of all address spaces, whether there is a frame behind it or not. */
+  promisedBytes: number;
+  /** Frames for general use that somebody has, in bytes. */
+  usedBytes: number;
+  /** What is bounded by this: promises (strict), or use (overcommit). */
+  limitBytes: number;
 }
 
 export interface FrameRuns {

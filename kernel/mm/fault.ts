@@ -15,7 +15,8 @@ import { findRegion } from "./regions.ts";
 import { entryPermissions, isPrivate, mapPage, mayGrow, remapPage } from "./space.ts";
 import { type Backing, FrameOwner, type Region, type Space } from "./state.ts";
 
-export type FaultResult = "resolved" | "unmapped" | "forbidden" | "beyondFile" | "outOfMemory";
+/** `outOfMemory`: the machine has no frame for it; `overLimit`: the space's own limit does not permit one. */
+export type FaultResult = "resolved" | "unmapped" | "forbidden" | "beyondFile" | "outOfMemory" | "overLimit";
 
 const needed: Record<Access, number> = { read: Permission.read, write: Permission.write, execute: Permission.execute };
 
@@ -65,12 +66,12 @@ function note(k: MmKernel, space: Space, page: number, frame: FrameNumber, reaso
 }
 
 function bringIn(k: MmKernel, space: Space, region: Region, page: number, own: boolean): FaultResult {
-  if (!mayGrow(space)) return "outOfMemory";
+  if (!mayGrow(space)) return "overLimit";
   const frame = backingKinds[region.backing.kind].frameFor(k, region, page, own);
   if (typeof frame !== "number") return frame;
   if (!mapPage(k, space, page, frame, entryPermissions(k, region, frame))) {
     dropFrame(k.mm.frames, frame);
-    return "outOfMemory";
+    return mayGrow(space) ? "outOfMemory" : "overLimit";
   }
   note(k, space, page, frame, region.backing.kind);
   return "resolved";

@@ -24,18 +24,22 @@ export interface SetAside {
   at: "start" | "end";
 }
 
+/** What counts against the memory that there is: what programs were promised, or what they use (accounting.ts). */
+export type CommitPolicy = "strict" | "overcommit";
+
 /** How a machine's RAM is used; part of its config. */
 export interface PhysicalMemoryConfig {
   allocator: AllocatorKind;
   setAside: SetAside[];
   /** What of RAM, from its start, is the zone `dma`. 0: there is none. */
   dmaBytes: number;
+  commit: CommitPolicy;
 }
 
 /** What must be left of RAM for general use. */
 export const leastAvailableBytes = limits.leastAvailableFrames * pageBytes;
 
-export const plainMemory: PhysicalMemoryConfig = { allocator: "bitmap", setAside: [], dmaBytes: 0 };
+export const plainMemory: PhysicalMemoryConfig = { allocator: "bitmap", setAside: [], dmaBytes: 0, commit: "strict" };
 
 /** Frames [first, end) of RAM. */
 export interface RamRange {

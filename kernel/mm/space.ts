@@ -161,7 +161,7 @@ export function protectPages(k: MmKernel, space: Space, start: number, end: numb
 }
 
 /** Page tables that mapping a range could need. */
-const tablesFor = (length: number): number => Math.ceil(length / 2 ** 21) + Math.ceil(length / 2 ** 30) + 3;
+export const tablesFor = (length: number): number => Math.ceil(length / 2 ** 21) + Math.ceil(length / 2 ** 30) + 3;
 
 /**
  * Moves pages that are mapped to other addresses (mremap); the frames and what they hold stay. False, and
@@ -195,14 +195,6 @@ export function discardPages(k: MmKernel, space: Space, start: number, end: numb
   if (pages.length > 0) k.hal.mmu.flush();
 }
 
-/** Stacks are reserved large and used little: they count by what they hold only. */
-export const isStack = (region: Region): boolean => region.name.startsWith("[stack");
-
-/** Whether a region's pages count as promised from the start: private memory, but not stacks. */
-const isPromised = (region: Region): boolean =>
-  !isStack(region) &&
-  ((region.permissions & Permission.write) !== 0 || (region.backing.kind === "anonymous" && region.permissions !== 0));
-
 /** Bytes of a region that have a frame. */
 export function residentBytes(k: MmKernel, space: Space, { start, end }: Region): number {
   let bytes = 0;
@@ -211,24 +203,6 @@ export function residentBytes(k: MmKernel, space: Space, { start, end }: Region)
   });
   spend(k.effort, 16 + bytes / pageBytes, "pages");
   return bytes;
-}
-
-/**
- * Whether `bytes` more of private memory may be promised: so that a program meets a limit as ENOMEM, where it
- * asks, rather than where it touches. What is promised counts whole, the rest as far as it is there.
- */
-export function mayCommit(k: MmKernel, space: Space, bytes: number): boolean {
-  let promised = bytes;
-  spend(k.effort, space.regions.length, "items");
-  for (const region of space.regions) if (isPromised(region)) promised += region.end - region.start;
-  if (promised > k.mm.frames.total * pageBytes) return false;
-  if (space.frameLimit === 0) return true;
-  const tables = tablesFor(bytes);
-  // All that is there is more than what is there and was not promised.
-  if (promised + (space.residentFrames + tables) * pageBytes <= space.frameLimit * pageBytes) return true;
-  let there = (space.tableFrames + tables) * pageBytes;
-  for (const region of space.regions) if (!isPromised(region)) there += residentBytes(k, space, region);
-  return promised + there <= space.frameLimit * pageBytes;
 }
 
 export const permissionText = (permissions: Permissions): string =>

@@ -31,7 +31,7 @@ function reach(k: MmKernel, space: Space, page: number, access: Access, force: b
   if (present !== null && present.permissions & (access === "write" ? Permission.write : Permission.read))
     return { ok: true, value: present.frame };
   const result = resolveFault(k, space, page, access, force);
-  if (result === "outOfMemory") return bad("ENOMEM");
+  if (result === "outOfMemory" || result === "overLimit") return bad("ENOMEM");
   const mapping = result === "resolved" ? k.hal.mmu.lookup(space.root, page) : null;
   return mapping === null ? bad("EFAULT") : { ok: true, value: mapping.frame };
 }

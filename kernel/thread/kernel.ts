@@ -33,5 +33,5 @@ export interface ThreadKernel extends MmKernel {
   readonly readyQueue: ReadyQueue;
   readonly taskResources: readonly TaskResource[];
   readonly outlet: Outlet;
-  readonly config: { readonly limits: { readonly tasks: number; readonly threads: number } };
+  readonly config: MmKernel["config"] & { readonly limits: { readonly tasks: number; readonly threads: number } };
 }

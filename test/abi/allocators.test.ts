@@ -1,6 +1,7 @@
 /** Programs see the same machine whatever gives out its frames; only which frame a page has is another. */
 import { describe, expect, it } from "vitest";
 import type { AllocatorKind, PhysicalMemoryConfig } from "../../kernel/index.ts";
+import { plainMemory } from "../../kernel/mm/physical.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
 import { runProgram } from "../support/machine.ts";
 
@@ -24,8 +25,8 @@ describe.skipIf(!hasCompiler)("a machine's allocator", () => {
     const plain = seen(name);
     expect(plain.exit).toBeDefined();
     for (const allocator of kinds) {
-      expect(seen(name, { allocator, setAside: [], dmaBytes: 0 }), allocator).toEqual(plain);
-      expect(seen(name, { allocator, setAside, dmaBytes: 4 * 2 ** 20 }), allocator).toEqual(plain);
+      expect(seen(name, { ...plainMemory, allocator }), allocator).toEqual(plain);
+      expect(seen(name, { ...plainMemory, allocator, setAside, dmaBytes: 4 * 2 ** 20 }), allocator).toEqual(plain);
     }
   });
 });

@@ -1,6 +1,11 @@
 /** Physical memory through gRPC and REST: how it is divided, and who has it. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { FrameAllocator, MachineService, MemoryRangeKind } from "../../proto/gen/ostler/v1/machines_pb.js";
+import {
+  CommitPolicy,
+  FrameAllocator,
+  MachineService,
+  MemoryRangeKind,
+} from "../../proto/gen/ostler/v1/machines_pb.js";
 import { FrameOwner, MemoryService, ZoneKind } from "../../proto/gen/ostler/v1/memory_pb.js";
 import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
 import { ApiError, type Client } from "../support/client.ts";
@@ -101,6 +106,24 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     expect(tables.runs.length).toBeGreaterThan(0);
   });
 
+  test("promises are shown beside what is used, and a spec says which of them is bounded", async () => {
+    const strict = await make({});
+    expect((await map(strict)).accounting).toMatchObject({ policy: CommitPolicy.STRICT, promisedBytes: 0n });
+    const machineId = await make({ memoryBytes: 8n * MiB, physicalMemory: { commit: CommitPolicy.OVERCOMMIT } });
+    const { task } = await client.call(TaskService, "createRemoteTask", { machineId, name: "robot" });
+    const mmap = [0n, 80n * MiB, 3n, 0x22n, -1n, 0n].map((value) => ({
+      argument: { case: "integer" as const, value },
+    }));
+    const named = { case: "name" as const, value: "mmap" };
+    const request = { machineId, task: task!.task, call: named, arguments: mmap };
+    const answer = await client.call(TaskService, "call", request);
+    expect(answer.value).toBeGreaterThan(0n);
+    const { accounting, free } = await map(machineId);
+    expect(accounting).toMatchObject({ policy: CommitPolicy.OVERCOMMIT, limitBytes: 8n * MiB });
+    expect(accounting?.promisedBytes).toBeGreaterThanOrEqual(80n * MiB);
+    expect(accounting?.usedBytes).toBe(8n * MiB - free!.frames * 4096n);
+  });
+
   test("it survives hibernation", async () => {
     const machineId = await make({ physicalMemory: { allocator: FrameAllocator.FREE_LIST, dmaBytes: MiB } });
     await client.call(TaskService, "createRemoteTask", { machineId, name: "robot" });
@@ -113,6 +136,7 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     const physical = (physicalMemory: object, memoryBytes = 8n * MiB) => refusal({ memoryBytes, physicalMemory });
     const setAside = (kind: MemoryRangeKind, bytes: bigint) => physical({ setAside: [{ kind, bytes }] });
     expect(await physical({ allocator: 17 })).toMatchObject({ fields: ["spec.physical_memory.allocator"] });
+    expect(await physical({ commit: 9 })).toMatchObject({ fields: ["spec.physical_memory.commit"] });
     expect(await physical({ dmaBytes: 1000n })).toMatchObject({ fields: ["spec.physical_memory.dma_bytes"] });
     const at = "spec.physical_memory.set_aside[0]";
     expect(await setAside(MemoryRangeKind.AVAILABLE, MiB)).toMatchObject({ fields: [`${at}.kind`] });

@@ -86,6 +86,7 @@ describe("a command", () => {
     const id = (await ostler([...made, "--set-aside", "firmware=1M", "--set-aside", "persistent=64K@end"])).out.trim();
     const map = (await ostler(["memory", "map", id])).out;
     expect(map).toMatch(/allocator +buddy\n/);
+    expect(map).toMatch(/accounting +strict: 0 B promised of 14\.9 MiB; 0 B used\n/);
     expect(map).toMatch(/^firmware +0x80000000 +1 MiB +ram$/m);
     expect(map).toMatch(/^dma +0x80100000 +3 MiB +3 MiB +2 MiB +0\.333 +1x1 MiB, 1x2 MiB$/m);
     expect(map).toMatch(/^persistent +0x80ff0000 +64 KiB +64 KiB +64 KiB +0\.000 +1x64 KiB$/m);
@@ -93,6 +94,10 @@ describe("a command", () => {
     expect(json).toMatchObject({ allocator: "FRAME_ALLOCATOR_BUDDY", frames: "4096" });
     const frames = (await ostler(["memory", "frames", id, "--owner", "firmware"])).out;
     expect(frames).toMatch(/^0x80000000 +0x80100000 +256 +firmware +1$/m);
+    const loose = (await ostler(["machine", "create", "-q", "--memory", "16M", "--overcommit"])).out.trim();
+    expect((await ostler(["memory", "map", loose])).out).toMatch(
+      /accounting +overcommit: 0 B used of 16 MiB; 0 B prom/,
+    );
     const none = await ostler([...made, "--set-aside", "device=1M"]);
     expect(none.err).toContain("for example firmware=1M");
     const large = await ostler([...made, "--set-aside", "kernel=15M"]);

@@ -4,6 +4,7 @@ import { create, fromJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { InvalidArgumentError, Option } from "commander";
 import {
+  CommitPolicy,
   CreateMachineResponseSchema,
   DeleteMachineResponseSchema,
   FrameAllocator,
@@ -51,6 +52,7 @@ interface CreateOptions {
   allocator?: string;
   setAside?: SetAsideMemory[];
   dma?: number;
+  overcommit?: boolean;
   quantum?: number;
   epoch?: string;
   hostname?: string;
@@ -84,12 +86,16 @@ function parseSetAside(text: string, earlier: SetAsideMemory[] = []): SetAsideMe
 }
 
 /** What the options say over what the spec's file said; nothing when neither says anything. */
-function physicalMemory(given: PhysicalMemorySpec | undefined, { allocator, setAside, dma }: CreateOptions) {
-  if (allocator === undefined && setAside === undefined && dma === undefined) return given;
+function physicalMemory(
+  given: PhysicalMemorySpec | undefined,
+  { allocator, setAside, dma, overcommit }: CreateOptions,
+) {
+  if ([allocator, setAside, dma, overcommit].every((option) => option === undefined)) return given;
   const physical = given ?? create(PhysicalMemorySpecSchema);
   if (allocator !== undefined) physical.allocator = ALLOCATORS.get(allocator)!;
   if (setAside !== undefined) physical.setAside = setAside;
   if (dma !== undefined) physical.dmaBytes = BigInt(dma);
+  if (overcommit !== undefined) physical.commit = CommitPolicy.OVERCOMMIT;
   return physical;
 }
 
@@ -109,6 +115,7 @@ function specOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> 
       ).argParser(parseSetAside),
     )
     .addOption(new Option("--dma <size>", "so much from RAM's start is the zone dma").argParser(parseSize))
+    .option("--overcommit", "promise programs more memory than there is; who uses most is killed when none is left")
     .option("--name <text>", "display name")
     .addOption(new Option("--label <name=value>", "label; may be repeated").argParser(collectPair))
     .addOption(new Option("--seed <n>", "seed of all randomness in the machine (default 0)").argParser(parseCount))

@@ -1,7 +1,7 @@
 /** `ostler memory map` and `ostler memory frames`: how a machine's RAM is divided, and who has it. */
 import { create } from "@bufbuild/protobuf";
 import { Option } from "commander";
-import { FrameAllocator, MemoryRangeKind } from "../../../proto/gen/ostler/v1/machines_pb.js";
+import { CommitPolicy, FrameAllocator, MemoryRangeKind } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import {
   FrameOwner,
   type FrameRun,
@@ -9,6 +9,7 @@ import {
   type GetMemoryMapResponse,
   GetMemoryMapResponseSchema,
   ListFramesResponseSchema,
+  type MemoryAccounting,
   type MemoryRange,
   MemoryService,
   type MemoryZone,
@@ -55,6 +56,14 @@ const ownerColumns: readonly Column<OwnedFrames>[] = [
   { title: "SIZE", value: ({ frames }) => sizeOfFrames(frames), align: "right" },
 ];
 
+/** What is bounded comes first. */
+function accountingText({ policy, promisedBytes, usedBytes, limitBytes }: MemoryAccounting): string {
+  const [promised, used] = [`${formatSize(promisedBytes)} promised`, `${formatSize(usedBytes)} used`];
+  const overcommit = policy === CommitPolicy.OVERCOMMIT;
+  const [bounded, other] = overcommit ? [used, promised] : [promised, used];
+  return `${enumName(CommitPolicy, policy)}: ${bounded} of ${formatSize(limitBytes)}; ${other}`;
+}
+
 function mapText(map: GetMemoryMapResponse): string {
   const { free } = map;
   const summary = list([
@@ -62,6 +71,7 @@ function mapText(map: GetMemoryMapResponse): string {
     ["frames", `${map.frames} of ${formatSize(map.frameBytes)}, ${free?.frames ?? 0n} free for general use`],
     ["largest free piece", sizeOfFrames(free?.largest ?? 0n)],
     ["fragmentation", (free?.fragmentation ?? 0).toFixed(3)],
+    ["accounting", map.accounting === undefined ? "" : accountingText(map.accounting)],
   ]);
   const tables = [table(rangeColumns, map.ranges), table(zoneColumns, map.zones), table(ownerColumns, map.owners)];
   return [summary, ...tables].join("\n\n");

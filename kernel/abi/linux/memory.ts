@@ -3,14 +3,13 @@ import { Permission, pageBytes } from "../../hal/types.ts";
 import { alignUp, saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
+import { isStack, mayCommit } from "../../mm/accounting.ts";
 import { covers, findGap, findRegion, isFree } from "../../mm/regions.ts";
 import {
   addRegion,
   discardPages,
   getSpace,
-  isStack,
   lowestAddress,
-  mayCommit,
   movePages,
   protectPages,
   unmapRange,

@@ -28,4 +28,12 @@ export const memoryReclaim = event(0x0405, "memory", "memory.reclaim", "Cached f
   frames: "u32",
 });
 
-export const memoryEvents = [memoryMap, memoryUnmap, memoryProtect, memoryFrame, memoryReclaim] as const;
+export const memoryOom = event(
+  0x0406,
+  "memory",
+  "memory.oom",
+  "A task was ended for its frames, because another one, or itself, touched memory that nobody had.",
+  { victim: "u32", frames: "u32", faulted: "u32" },
+);
+
+export const memoryEvents = [memoryMap, memoryUnmap, memoryProtect, memoryFrame, memoryReclaim, memoryOom] as const;

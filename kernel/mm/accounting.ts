@@ -1,0 +1,62 @@
+/**
+ * Memory accounting: what programs were promised, against what there is. By one of two policies:
+ *
+ * - `strict`: the private memory that all address spaces were given adds up to no more than the machine has. A program
+ *   meets the end of memory as ENOMEM, where it asks.
+ * - `overcommit`: a mapping is a promise that need not be kept; only memory that is used counts. Address spaces can be
+ *   large and sparse, and the end of memory comes at a fault, where somebody has to go (thread/victim.ts).
+ *
+ * Stacks are reserved large and used little, and nobody asks for page tables and cached pages: none of these is
+ * promised. So with `strict`, too, a fault can find no frame, but it is rare; it ends the task that faulted.
+ */
+import { Permission, pageBytes } from "../hal/types.ts";
+import { spend } from "../lib/effort.ts";
+import type { MmKernel } from "./kernel.ts";
+import { type CommitPolicy, plainMemory } from "./physical.ts";
+import { residentBytes, tablesFor } from "./space.ts";
+import type { Region, Space } from "./state.ts";
+
+export const commitPolicy = (k: Pick<MmKernel, "config">): CommitPolicy =>
+  (k.config.physicalMemory ?? plainMemory).commit;
+
+export const isStack = (region: Region): boolean => region.name.startsWith("[stack");
+
+/** Whether a region's pages count as promised from the start: private memory, but not stacks. */
+const isPromised = (region: Region): boolean =>
+  !isStack(region) &&
+  ((region.permissions & Permission.write) !== 0 || (region.backing.kind === "anonymous" && region.permissions !== 0));
+
+function promisedTo(k: Pick<MmKernel, "effort">, space: Space): number {
+  let bytes = 0;
+  spend(k.effort, space.regions.length, "items");
+  for (const region of space.regions) if (isPromised(region)) bytes += region.end - region.start;
+  return bytes;
+}
+
+/** What all address spaces were promised, in bytes. */
+export function promisedBytes(k: Pick<MmKernel, "mm" | "effort">): number {
+  let bytes = 0;
+  for (const space of k.mm.spaces.values()) bytes += promisedTo(k, space);
+  return bytes;
+}
+
+/** What there is for general use: the bound of promises (strict), or of what is used (overcommit). */
+export const memoryLimit = (k: Pick<MmKernel, "mm">): number => k.mm.frames.total * pageBytes;
+export const usedBytes = (k: Pick<MmKernel, "mm">): number => (k.mm.frames.total - k.mm.frames.free) * pageBytes;
+
+/**
+ * Whether `bytes` more of private memory may be promised, by the machine and by the space's own limit. Under the
+ * latter what is promised counts whole, the rest as far as it is there.
+ */
+export function mayCommit(k: MmKernel, space: Space, bytes: number): boolean {
+  if (commitPolicy(k) === "overcommit") return true;
+  if (promisedBytes(k) + bytes > memoryLimit(k)) return false;
+  if (space.frameLimit === 0) return true;
+  const promised = promisedTo(k, space) + bytes;
+  const tables = tablesFor(bytes);
+  // All that is there is more than what is there and was not promised.
+  if (promised + (space.residentFrames + tables) * pageBytes <= space.frameLimit * pageBytes) return true;
+  let there = (space.tableFrames + tables) * pageBytes;
+  for (const region of space.regions) if (!isPromised(region)) there += residentBytes(k, space, region);
+  return promised + there <= space.frameLimit * pageBytes;
+}
