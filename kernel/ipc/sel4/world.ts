@@ -4,6 +4,8 @@
  *
  * Must hold: everything of a world lies in its ranges, so when the program ends they are given back whole.
  */
+import { deleteSlot } from "../../cap/delete.ts";
+import { extentOf } from "../../cap/relations.ts";
 import { placeChild, placeRoot } from "../../cap/slots.ts";
 import { type Capability, Right, slotAt } from "../../cap/state.ts";
 import { pageBytes } from "../../hal/types.ts";
@@ -218,6 +220,9 @@ export function releaseWorld(k: Sel4Kernel, task: Task): void {
     world.ranges.some((range) => address >= range.address && address < range.address + 2 ** range.sizeBits);
   const { sel4, cap } = k;
   leaveOwnSpace(k, world.task, inside);
+  // What is in no memory (an interrupt line, an open file) does not go with the memory.
+  for (const [at, { capability }] of [...cap.slots])
+    if (inside(at) && extentOf(capability, k.objectSizes) === null) deleteSlot(k, at);
   // Of graves the zombies say whose they are.
   for (const [at, { capability }] of [...cap.slots]) {
     const grave = at < 0 && capability.type === "zombie" && inside(capability.address);

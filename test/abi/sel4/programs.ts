@@ -135,6 +135,10 @@ export const sel4Programs: SeL4Program[] = [
     ],
   },
   {
+    name: "leaves",
+    console: ["ok left"],
+  },
+  {
     name: "lecture",
     console: ["ok derivation", "ok mapping", "ok revocation"],
   },
