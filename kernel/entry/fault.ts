@@ -50,7 +50,7 @@ function bringIn(k: EntryKernel, thread: Thread, space: Space, address: number, 
   for (;;) {
     const result = resolveFault(k, space, alignDown(address, pageBytes), access);
     if (result !== "outOfMemory" || commitPolicy(k) === "strict") return result;
-    endVictim(k, thread, BigInt(address));
+    if (!endVictim(k, thread, BigInt(address))) return result;
     if (!k.threads.tasks.has(thread.task)) return "gone";
   }
 }

@@ -14,12 +14,14 @@ import { inactive } from "../ipc/sel4/tcb.ts";
 import { must } from "../lib/assert.ts";
 import { toSigned64 } from "../lib/bits.ts";
 import { errnoOf, errnoResult } from "../lib/errno.ts";
-import { getSpace } from "../mm/space.ts";
+import { commitPolicy } from "../mm/accounting.ts";
+import { getSpace, mayGrow } from "../mm/space.ts";
 import { peek } from "../mm/user.ts";
 import { runsAbroad } from "../sched/sched.ts";
 import { block } from "../thread/blocking.ts";
 import type { Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
+import { endVictim } from "../thread/victim.ts";
 import { syscallEnter, syscallExit, syscallUnknown } from "../trace/events/syscall.ts";
 import type { EntryKernel, PersonalityKernel } from "./kernel.ts";
 
@@ -51,6 +53,15 @@ function unknown(k: EntryKernel, thread: Thread, number: bigint): void {
   finish(k, thread, errnoResult("ENOSYS"), `syscall_${number}() = -1 ENOSYS`);
 }
 
+/**
+ * A call's copies found no frame. Where promises are not counted a task is ended for it, as at a fault, and the copy
+ * can be made again; false when it was the task's own limit, or nobody can go: then the call fails.
+ */
+const madeRoom = (k: EntryKernel, { task, thread }: Call): boolean =>
+  commitPolicy(k) === "overcommit" && mayGrow(getSpace(k, task.space)) && endVictim(k, thread, null);
+
+const isGone = (k: EntryKernel, { task }: Call): boolean => !k.threads.tasks.has(task.id);
+
 /** The call that a thread stands on, made or (after a wait) made again. */
 export function dispatch(k: EntryKernel, thread: Thread): void {
   const number = k.hal.contexts.getCallNumber(thread.context);
@@ -65,7 +76,11 @@ export function dispatch(k: EntryKernel, thread: Thread): void {
   }
   const raw = k.hal.contexts.getCallArguments(thread.context, row.argumentCount);
   const call: Call = { task, thread, progress };
-  const decoding = row.decode(k, call, raw);
+  let decoding = row.decode(k, call, raw);
+  while (decoding.errno === "ENOMEM" && madeRoom(k, call)) {
+    if (isGone(k, call)) return;
+    decoding = row.decode(k, call, raw);
+  }
   if (k.trace.on(syscallEnter)) {
     k.trace.write(syscallEnter, {
       number: numberOf(k, row),
@@ -94,7 +109,11 @@ function settle(
   }
   let value = resultOf(outcome);
   let out = outcome.kind === "done" ? outcome.out : undefined;
-  const errno = out === undefined ? null : row.store(k, call, raw, out);
+  let errno = out === undefined ? null : row.store(k, call, raw, out);
+  while (errno === "ENOMEM" && madeRoom(k, call)) {
+    if (isGone(k, call)) return;
+    errno = row.store(k, call, raw, out!);
+  }
   if (errno !== null) {
     value = errnoResult(errno);
     out = undefined;

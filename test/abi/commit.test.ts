@@ -1,6 +1,7 @@
 /** Strict reservation and overcommit: where programs meet the end of memory, and who goes when there is none. */
 import { describe, expect, it } from "vitest";
 import type { CommitPolicy, Machine, Output } from "../../kernel/index.ts";
+import type { TaskId } from "../../kernel/lib/ids.ts";
 import { plainMemory } from "../../kernel/mm/physical.ts";
 import { catalogue, decodeRecords, maskOf } from "../../kernel/trace/index.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
@@ -50,6 +51,17 @@ const oomsOf = (machine: Machine) =>
 
 const killed = { kind: "signaled", signal: 9 };
 const finished = { kind: "exited", code: 0 };
+
+/** A machine whose memory is nearly all a client's task's. */
+function fullOfClient(): { machine: Machine; client: TaskId } {
+  const machine = machineWith("overcommit");
+  const client = mustApply(machine, { kind: "createRemoteTask", name: "client", limits: noLimits })!;
+  const mmap = call(machine, client, 222, int(0), int(64 * MiB), int(3), int(0x22), int(-1), int(0))!;
+  const bytes = new Uint8Array(2 ** 16);
+  for (let at = 0; at < 15 * MiB; at += bytes.length)
+    mustApply(machine, { kind: "writeVirtual", task: client, address: Number(mmap.value) + at, bytes });
+  return { machine, client };
+}
 
 describe.skipIf(!hasCompiler)("strict reservation", () => {
   it("refuses a mapping of more than there is, where it is asked for", () => {
@@ -114,6 +126,30 @@ describe.skipIf(!hasCompiler)("overcommit", () => {
     expect(oomsOf(machine)).toMatchObject([{ victim: hog, faulted: modest }]);
   });
 
+  it("ends the hog for what a system call copies, too, and the caller if that is the hog", () => {
+    const machine = machineWith("overcommit");
+    const hog = start(machine, "hog", 15);
+    machine.run({ instructions: Number.MAX_SAFE_INTEGER, timeNs: 2_000_000 });
+    const caller = start(machine, "call", 1);
+    const { exits } = ended(machine);
+    expect([hog, caller].map((task) => exits.get(task)?.status)).toEqual([killed, finished]);
+    const glutton = start(machine, "call", 64);
+    const exit = ended(machine).exits.get(glutton);
+    expect(exit).toMatchObject({ status: killed, fault: { address: 0n } });
+    expect(exit?.fault?.description).toMatch("no frame for what a system call copies, and of all programs");
+  });
+
+  it("fails a client's call when there is no program to end for it", () => {
+    const { machine, client } = fullOfClient();
+    const mmap = call(machine, client, 222, int(0), int(MiB), int(3), int(0x22), int(-1), int(0))!;
+    const results = Array.from({ length: 8 }, (_, i) =>
+      call(machine, client, 278, int(mmap.value + BigInt(i * 2 ** 17)), int(2 ** 17), int(0)),
+    );
+    expect(results.map((result) => result?.value)).toContain(-12n);
+    expect(brokenInvariants(machine)).toEqual([]);
+    expect(machine.tasks()).toMatchObject([{ task: client, state: "running" }]);
+  });
+
   it("leaves a task's own limit to the task itself", () => {
     const machine = machineWith("overcommit");
     const modest = start(machine, "modest", 8);
@@ -125,12 +161,7 @@ describe.skipIf(!hasCompiler)("overcommit", () => {
   });
 
   it("spares tasks that clients drive, whatever they have", () => {
-    const machine = machineWith("overcommit");
-    const client = mustApply(machine, { kind: "createRemoteTask", name: "client", limits: noLimits })!;
-    const mmap = call(machine, client, 222, int(0), int(64 * MiB), int(3), int(0x22), int(-1), int(0))!;
-    const bytes = new Uint8Array(2 ** 16);
-    for (let at = 0; at < 15 * MiB; at += bytes.length)
-      mustApply(machine, { kind: "writeVirtual", task: client, address: Number(mmap.value) + at, bytes });
+    const { machine, client } = fullOfClient();
     const modest = start(machine, "modest", 64);
     const { exits } = ended(machine);
     expect([...exits].map(([task, { status }]) => [task, status])).toEqual([[modest, killed]]);
