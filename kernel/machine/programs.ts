@@ -2,7 +2,7 @@
 import { userId } from "../abi/linux/kernel.ts";
 import { sel4Auxiliary, writeBootInfo } from "../abi/sel4/bootinfo.ts";
 import { pageBytes } from "../hal/types.ts";
-import { createWorld, mayCreateWorld } from "../ipc/sel4/world.ts";
+import { createWorld, mayCreateWorld, tablesOfWorld } from "../ipc/sel4/world.ts";
 import { limits } from "../lib/limits.ts";
 import { randomBytes } from "../lib/random.ts";
 import { encodeText } from "../lib/text.ts";
@@ -98,9 +98,11 @@ export function planProgramStart(k: Kernel, start: Start): Plan {
   if (problem !== null) return problem;
   const program = findProgram(k, start, environment);
   if ("error" in program) return program;
-  const frames = framesToStart(stackBytesOf([start.path, ...start.arguments, ...environment]));
+  const { wantsCapabilities } = program.executable;
+  const ownTables = wantsCapabilities ? tablesOfWorld : 0;
+  const frames = framesToStart(stackBytesOf([start.path, ...start.arguments, ...environment])) + ownTables;
   const noRoom = roomProblem(k, frames, 2, start.limits.memoryBytes);
-  if (noRoom === null && program.executable.wantsCapabilities && !mayCreateWorld(k))
+  if (noRoom === null && wantsCapabilities && !mayCreateWorld(k))
     return refuse("exhausted", "", "the machine has not enough free memory in one piece for a root task's objects");
   return noRoom ?? { perform: () => startProgram(k, start, program).id };
 }

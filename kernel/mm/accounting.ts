@@ -13,7 +13,7 @@ import { Permission, pageBytes } from "../hal/types.ts";
 import { spend } from "../lib/effort.ts";
 import type { MmKernel } from "./kernel.ts";
 import { type CommitPolicy, plainMemory } from "./physical.ts";
-import { residentBytes, tablesFor } from "./space.ts";
+import { isGiven, residentBytes, tablesFor } from "./space.ts";
 import type { Region, Space } from "./state.ts";
 
 export const commitPolicy = (k: Pick<MmKernel, "config">): CommitPolicy =>
@@ -24,6 +24,7 @@ export const isStack = (region: Region): boolean => region.name.startsWith("[sta
 /** Whether a region's pages count as promised from the start: private memory, but not stacks. */
 const isPromised = (region: Region): boolean =>
   !isStack(region) &&
+  !isGiven(region) &&
   ((region.permissions & Permission.write) !== 0 || (region.backing.kind === "anonymous" && region.permissions !== 0));
 
 function promisedTo(k: Pick<MmKernel, "effort">, space: Space): number {
@@ -57,6 +58,6 @@ export function mayCommit(k: MmKernel, space: Space, bytes: number): boolean {
   // All that is there is more than what is there and was not promised.
   if (promised + (space.residentFrames + tables) * pageBytes <= space.frameLimit * pageBytes) return true;
   let there = (space.tableFrames + tables) * pageBytes;
-  for (const region of space.regions) if (!isPromised(region)) there += residentBytes(k, space, region);
+  for (const region of space.regions) if (!isPromised(region) && !isGiven(region)) there += residentBytes(k, space, region);
   return promised + there <= space.frameLimit * pageBytes;
 }

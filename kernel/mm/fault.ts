@@ -43,6 +43,8 @@ function copyFrame(k: MmKernel, from: FrameNumber, length: number): FrameNumber 
 
 const backingKinds: Record<Backing["kind"], BackingOps> = {
   anonymous: { frameFor: (k) => zeroFrame(k) },
+  // They are there from the beginning to the end.
+  frame: { frameFor: () => "beyondFile" },
   image: {
     frameFor(k, region, page, own) {
       const backing = region.backing as Backing & { kind: "image" };
@@ -102,8 +104,9 @@ export function resolveFault(k: MmKernel, space: Space, address: number, access:
   const page = alignDown(address, pageBytes);
   const mapping = k.hal.mmu.lookup(space.root, page);
   const store = access === "write";
+  const given = region.backing.kind === "frame" && mapping !== null;
   if (mapping === null) return bringIn(k, space, region, page, store);
-  if (store && (!isPrivate(k, mapping.frame) || (mapping.permissions & Permission.write) === 0)) {
+  if (store && !given && (!isPrivate(k, mapping.frame) || (mapping.permissions & Permission.write) === 0)) {
     return makePrivate(k, space, region, page, mapping.frame);
   }
   k.hal.mmu.flush(page);

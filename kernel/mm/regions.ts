@@ -25,6 +25,13 @@ export function findRegion(regions: readonly Region[], address: number): Region 
   return region !== undefined && region.start <= address ? region : null;
 }
 
+/** Whether a capability's holder has put pages into [start, end): only those who have the capability change them. */
+export function hasFrames(regions: readonly Region[], start: number, end: number): boolean {
+  for (let i = firstBehind(regions, start); i < regions.length && regions[i]!.start < end; i++)
+    if (regions[i]!.backing.kind === "frame") return true;
+  return false;
+}
+
 /** Whether regions cover every byte of [start, end). */
 export function covers(regions: readonly Region[], start: number, end: number): boolean {
   let at = start;
@@ -56,6 +63,7 @@ export function findGap(regions: readonly Region[], size: number, bottom: number
 /** What backs the part of a region that begins `delta` bytes in. */
 function backingFrom(backing: Backing, delta: number): Backing {
   if (backing.kind === "anonymous") return { kind: "anonymous" };
+  assert(backing.kind === "image", "what a capability mapped is one piece");
   return { ...backing, offset: backing.offset + delta, fileBytes: Math.max(0, backing.fileBytes - delta) };
 }
 

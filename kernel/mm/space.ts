@@ -195,8 +195,13 @@ export function discardPages(k: MmKernel, space: Space, start: number, end: numb
   if (pages.length > 0) k.hal.mmu.flush();
 }
 
+/** Its frames are some capability's, and counted there. */
+export const isGiven = ({ backing }: Region): boolean => backing.kind === "frame";
+
 /** Bytes of a region that have a frame. */
-export function residentBytes(k: MmKernel, space: Space, { start, end }: Region): number {
+export function residentBytes(k: MmKernel, space: Space, region: Region): number {
+  const { start, end } = region;
+  if (isGiven(region)) return end - start;
   let bytes = 0;
   k.hal.mmu.forEach(space.root, start, end, () => {
     bytes += pageBytes;

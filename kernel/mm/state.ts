@@ -21,6 +21,11 @@ export interface Image {
 
 export type Backing =
   | { kind: "anonymous" }
+  /**
+   * Frames from this one on, that a capability's holder put there and takes away: they are not the space's own, count
+   * for nothing in its accounts, may be pages of any size, and whoever else looks after the space leaves them alone.
+   */
+  | { kind: "frame"; first: FrameNumber }
   | {
       kind: "image";
       image: ImageId;

@@ -112,6 +112,7 @@ function peekPage(k: MmKernel, space: Space, page: number): Uint8Array | null {
   if (mapping !== null) return k.hal.memory.read(mapping.frame);
   const bytes = new Uint8Array(pageBytes);
   if (region.backing.kind === "anonymous") return bytes;
+  if (region.backing.kind === "frame") return null;
   const { image: id, offset, fileBytes, beyond } = region.backing;
   const within = page - region.start;
   const inFile = Math.min(pageBytes, fileBytes - within);

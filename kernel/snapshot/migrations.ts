@@ -34,7 +34,6 @@ function zonesAndCapabilities(state: AnyState): AnyState {
     notifications: new Map(),
     worlds: new Map(),
     asidPools: new Map(),
-    emptyRoot: null,
     irqs: new Map(),
     vspaces: new Map(),
   };

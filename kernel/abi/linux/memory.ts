@@ -1,10 +1,13 @@
-/** Address spaces: brk(2), mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2). */
+/**
+ * Address spaces: brk(2), mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2). Pages that were put there through a
+ * capability are as if sealed (mseal(2)): changing or replacing them is EPERM.
+ */
 import { Permission, pageBytes } from "../../hal/types.ts";
 import { alignUp, saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { isStack, mayCommit } from "../../mm/accounting.ts";
-import { covers, findGap, findRegion, isFree } from "../../mm/regions.ts";
+import { covers, findGap, findRegion, hasFrames, isFree } from "../../mm/regions.ts";
 import {
   addRegion,
   discardPages,
@@ -57,7 +60,10 @@ function brk(k: LinuxKernel, space: Space, wanted: bigint): number {
     if (space.regions.length >= limits.regions) return space.heapEnd;
     const permissions = Permission.read | Permission.write;
     addRegion(k, space, { start: oldEnd, end: newEnd, permissions, backing: { kind: "anonymous" }, name: "[heap]" });
-  } else if (newEnd < oldEnd) unmapRange(k, space, newEnd, oldEnd);
+  } else if (newEnd < oldEnd) {
+    if (hasFrames(space.regions, newEnd, oldEnd)) return space.heapEnd;
+    unmapRange(k, space, newEnd, oldEnd);
+  }
   space.heapEnd = target;
   return target;
 }
@@ -116,6 +122,7 @@ function map(k: LinuxKernel, task: Task, args: MapArguments): Outcome {
   if (own && !(args.flags & MapFlag.MAP_STACK) && !mayCommit(k, space, bytes)) return fail("ENOMEM");
   const start = placeFor(k, space, args.start, bytes, args.flags);
   if (typeof start === "string") return fail(start);
+  if (hasFrames(space.regions, start, start + bytes)) return fail("EPERM");
   if (args.flags & MapFlag.MAP_FIXED) unmapRange(k, space, start, start + bytes);
   addRegion(k, space, { start, end: start + bytes, permissions: permissionsOf(args.protection), ...backed });
   return done(start);
@@ -127,6 +134,7 @@ function protect(k: LinuxKernel, space: Space, start: bigint, length: number, pr
   const range = rangeOf(k, start, length);
   if (range === null || !covers(space.regions, range.start, range.end)) return fail("ENOMEM");
   if (space.regions.length + 2 > limits.regions) return fail("ENOMEM");
+  if (hasFrames(space.regions, range.start, range.end)) return fail("EPERM");
   const region = findRegion(space.regions, range.start)!;
   const grows = protection & Protection.PROT_WRITE && (region.permissions & Permission.write) === 0 && !isStack(region);
   if (grows && !mayCommit(k, space, range.end - range.start)) return fail("ENOMEM");
@@ -138,7 +146,7 @@ const Remap = { MREMAP_MAYMOVE: 1, MREMAP_FIXED: 2, MREMAP_DONTUNMAP: 4 } as con
 
 /** Backing of a region's part that starts at `start`, for a mapping that may be longer than the region. */
 function backingAt(k: LinuxKernel, region: Region, start: number, length: number): Backing {
-  if (region.backing.kind === "anonymous") return { kind: "anonymous" };
+  if (region.backing.kind !== "image") return { kind: "anonymous" };
   const delta = start - region.start;
   const { image, offset, fileBytes, beyond } = region.backing;
   const inFile = k.mm.images.get(image)!.size - offset - delta;
@@ -162,6 +170,7 @@ function remap(
   const bytes = alignUp(newLength, pageBytes);
   const region = findRegion(space.regions, old.start);
   if (region === null || region.end < old.end) return fail("EFAULT");
+  if (region.backing.kind === "frame") return fail("EPERM");
   const oldBytes = old.end - old.start;
   if (!(how & Remap.MREMAP_FIXED) && bytes <= oldBytes) {
     if (bytes < oldBytes) unmapRange(k, space, old.start + bytes, old.end);
@@ -188,6 +197,7 @@ function remap(
       : (findGap(space.regions, bytes, lowestAddress, space.mapTop) ?? "ENOMEM");
   if (typeof place === "string") return fail(place);
   if (place < old.end && old.start < place + bytes) return fail("EINVAL");
+  if (hasFrames(space.regions, place, place + bytes)) return fail("EPERM");
   return move(k, space, old, { start: place, end: place + bytes, permissions, backing, name });
 }
 
@@ -218,7 +228,9 @@ function advise(k: LinuxKernel, space: Space, start: bigint, length: number, adv
   if (length === 0) return done(0);
   const range = rangeOf(k, start, length);
   if (range === null || !covers(space.regions, range.start, range.end)) return fail("ENOMEM");
-  if (advice === Advice.MADV_DONTNEED || advice === Advice.MADV_FREE) discardPages(k, space, range.start, range.end);
+  if (advice !== Advice.MADV_DONTNEED && advice !== Advice.MADV_FREE) return done(0);
+  if (hasFrames(space.regions, range.start, range.end)) return fail("EPERM");
+  discardPages(k, space, range.start, range.end);
   return done(0);
 }
 
@@ -246,12 +258,13 @@ export const memoryCalls = [
     nr: { rv64: 215 },
     support: "full",
     args: { start: address, length: size },
-    errors: ["EINVAL", "ENOMEM"],
+    errors: ["EINVAL", "ENOMEM", "EPERM"],
     run(k: LinuxKernel, { start, length }, { task }) {
       const space = getSpace(k, task.space);
       const range = rangeOf(k, start, length);
       if (range === null) return fail("EINVAL");
       if (space.regions.length >= limits.regions) return fail("ENOMEM");
+      if (hasFrames(space.regions, range.start, range.end)) return fail("EPERM");
       unmapRange(k, space, range.start, range.end);
       return done(0);
     },
@@ -261,7 +274,7 @@ export const memoryCalls = [
     nr: { rv64: 226 },
     support: "full",
     args: { start: address, length: size, protection: flags(Protection) },
-    errors: ["EINVAL", "ENOMEM"],
+    errors: ["EINVAL", "ENOMEM", "EPERM"],
     run: (k: LinuxKernel, { start, length, protection }, { task }) =>
       protect(k, getSpace(k, task.space), start, length, protection),
   }),
@@ -282,7 +295,7 @@ export const memoryCalls = [
     support: "partial",
     note: "MADV_DONTNEED and MADV_FREE discard at once; other advice changes nothing.",
     args: { start: address, length: size, advice: choice(Advice) },
-    errors: ["EINVAL", "ENOMEM"],
+    errors: ["EINVAL", "ENOMEM", "EPERM"],
     run: (k: LinuxKernel, { start, length, advice }, { task }) =>
       advise(k, getSpace(k, task.space), start, length, advice),
   }),

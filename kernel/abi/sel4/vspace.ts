@@ -2,7 +2,7 @@
 import { done, type Result, refuse } from "../../cap/errors.ts";
 import { restrict } from "../../cap/relations.ts";
 import { firstChild, getSlot, isFinal, placeChild } from "../../cap/slots.ts";
-import type { CapabilityOf } from "../../cap/state.ts";
+import type { CapabilityOf, MappedAt } from "../../cap/state.ts";
 import { pageBytes } from "../../hal/types.ts";
 import { isVspace } from "../../ipc/sel4/access.ts";
 import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
@@ -14,6 +14,7 @@ import {
   entryAt,
   frameAt,
   isFreeForPage,
+  isGiven,
   permissionsOf,
   putPage,
   putTable,
@@ -31,16 +32,25 @@ interface Vspace {
   asid: number;
 }
 
-/** The address space that a message names, and an address in it below user memory's end. */
-function vspaceOf(k: Sel4Kernel, call: Invocation, address: bigint, bytes: bigint): Result<Vspace> {
+/** The last page of user memory is left out (seL4_UserTop). */
+function checkAddress(k: Sel4Kernel, last: bigint): Result<null> {
+  const outside = BigInt.asUintN(64, last) >= BigInt(k.hal.mmu.userEnd - pageBytes);
+  return outside ? refuse({ kind: "invalidArgument", argument: 0 }) : done(null);
+}
+
+/** The capability to the top of an address space that a message names. */
+function topOf(k: Sel4Kernel, call: Invocation): Result<CapabilityOf<"pageTable"> & { mapped: MappedAt }> {
   const cap = extraCap(k, call, 0);
-  const bad = refuse({ kind: "invalidCapability", capability: 1 });
-  if (cap?.type !== "pageTable" || cap.mapped === null) return bad;
-  // The last page of user memory is left out (seL4_UserTop).
-  if (address + bytes > BigInt(k.hal.mmu.userEnd - pageBytes)) return refuse({ kind: "invalidArgument", argument: 0 });
+  if (cap?.type !== "pageTable" || cap.mapped === null) return refuse({ kind: "invalidCapability", capability: 1 });
+  return done({ ...cap, mapped: cap.mapped });
+}
+
+/** The address space itself, if it is one still. */
+function vspaceOf(k: Sel4Kernel, cap: CapabilityOf<"pageTable"> & { mapped: MappedAt }): Result<Vspace> {
   if (!k.sel4.vspaces.has(cap.mapped.asid))
     return refuse({ kind: "failedLookup", source: false, fault: { kind: "invalidRoot" } });
-  return isVspace(k, cap) ? done({ root: frameAt(k, cap.address), asid: cap.mapped.asid }) : bad;
+  if (!isVspace(k, cap)) return refuse({ kind: "invalidCapability", capability: 1 });
+  return done({ root: frameAt(k, cap.address), asid: cap.mapped.asid });
 }
 
 export function pageTableInvocation(k: Sel4Kernel, call: Invocation<CapabilityOf<"pageTable">>): Answer {
@@ -49,7 +59,11 @@ export function pageTableInvocation(k: Sel4Kernel, call: Invocation<CapabilityOf
   const truncated = needs(call, 2, 1);
   if (truncated !== null) return refuse(truncated);
   if (call.cap.mapped !== null) return refuse({ kind: "invalidCapability", capability: 0 });
-  const vspace = vspaceOf(k, call, call.words[0]!, 1n);
+  const top = topOf(k, call);
+  if (!top.ok) return top;
+  const inside = checkAddress(k, call.words[0]!);
+  if (!inside.ok) return inside;
+  const vspace = vspaceOf(k, top.value);
   if (!vspace.ok) return vspace;
   const { root, asid } = vspace.value;
   const wanted = Number(call.words[0]!);
@@ -92,10 +106,10 @@ function checkPlace(k: Sel4Kernel, { cap }: FrameCall, { root, asid }: Vspace, a
   const entry = entryAt(k, root, address);
   if (entry.bits !== sizeBits)
     return refuse({ kind: "failedLookup", source: false, fault: { kind: "missingCapability", bitsLeft: entry.bits } });
-  if (mapped !== null) {
-    if (mapped.asid !== asid) return refuse({ kind: "invalidCapability", capability: 1 });
-    return mapped.address === address ? done(null) : refuse({ kind: "invalidArgument", argument: 0 });
-  }
+  if (mapped !== null && mapped.asid !== asid) return refuse({ kind: "invalidCapability", capability: 1 });
+  if (mapped !== null && mapped.address !== address) return refuse({ kind: "invalidArgument", argument: 0 });
+  // Whatever frame is there makes room for one that was there before.
+  if (mapped !== null && entry.kind === "page" && isGiven(k, entry.frame)) return done(null);
   const free = entry.kind === "empty" && isFreeForPage(spaceOfRoot(k, root), address, sizeBits);
   return free ? done(null) : refuse({ kind: "deleteFirst" });
 }
@@ -105,8 +119,12 @@ function mapFrame(k: Sel4Kernel, call: FrameCall): Answer {
   if (truncated !== null) return refuse(truncated);
   const [wanted, rights, attributes] = call.words as [bigint, bigint, bigint];
   const { cap } = call;
-  const vspace = vspaceOf(k, call, wanted, 2n ** BigInt(cap.sizeBits));
+  const top = topOf(k, call);
+  if (!top.ok) return top;
+  const vspace = vspaceOf(k, top.value);
   if (!vspace.ok) return vspace;
+  const inside = checkAddress(k, wanted + 2n ** BigInt(cap.sizeBits) - 1n);
+  if (!inside.ok) return inside;
   const { root, asid } = vspace.value;
   const address = Number(wanted);
   const checked = checkPlace(k, call, vspace.value, address);
@@ -114,7 +132,7 @@ function mapFrame(k: Sel4Kernel, call: FrameCall): Answer {
   const allowed = restrict(cap, Number(rights & 15n)) as CapabilityOf<"frame">;
   const permissions = permissionsOf(allowed.rights, !flag(attributes, 0));
   const place = { root, address, sizeBits: cap.sizeBits, permissions };
-  if (cap.mapped !== null) changePage(k, place, frameAt(k, cap.address));
+  if (entryAt(k, root, address).kind === "page") changePage(k, place, frameAt(k, cap.address));
   else putPage(k, place, frameAt(k, cap.address));
   getSlot(k, call.slot).capability = { ...cap, mapped: { asid, address } };
   return answer();
@@ -131,7 +149,7 @@ export function asidControlInvocation(k: Sel4Kernel, call: Invocation): Answer {
     return refuse({ kind: "invalidCapability", capability: 1 });
   const from = call.extra[0]!;
   if (firstChild(k, from) !== null) return refuse({ kind: "revokeFirst" });
-  const slot = emptySlot(k, extraCap(k, call, 1), call.words[0]!, BigInt.asUintN(8, call.words[1]!));
+  const slot = emptySlot(k, extraCap(k, call, 1), call.words[0]!, call.words[1]!);
   if (!slot.ok) return slot;
   getSlot(k, from).capability = { ...untyped, used: 2 ** untyped.sizeBits };
   k.sel4.asidPools.set(base, untyped.address);

@@ -3,7 +3,7 @@
  * address-space numbers. Endpoints have nothing of their own: who waits at one is in the queue of its name, and all
  * of them wait for the same, to send or to receive.
  */
-import type { FrameNumber, PhysicalAddress, TaskId, ThreadId } from "../../lib/ids.ts";
+import type { PhysicalAddress, TaskId, ThreadId } from "../../lib/ids.ts";
 
 /** Slots at the beginning of a TCB. */
 export const TcbSlot = { cspace: 0, vspace: 1, reply: 2, caller: 3, buffer: 4 } as const;
@@ -34,6 +34,8 @@ export interface Notification {
 export interface World {
   task: TaskId;
   ranges: { address: PhysicalAddress; sizeBits: number }[];
+  /** A top table with nothing in it, for threads that have no other. */
+  emptyRoot: PhysicalAddress;
 }
 
 export interface Sel4State {
@@ -42,8 +44,6 @@ export interface Sel4State {
   worlds: Map<TaskId, World>;
   /** Pools of address-space numbers, by the first number of each. */
   asidPools: Map<number, PhysicalAddress>;
-  /** A top table with nothing in it, once a thread had no other. */
-  emptyRoot: FrameNumber | null;
   /** Interrupt lines that somebody handles. `masked` until the last one is acknowledged. */
   irqs: Map<number, { masked: boolean; pending: boolean }>;
   /** Top tables by address-space number. */
@@ -55,7 +55,6 @@ export const initSel4 = (): Sel4State => ({
   notifications: new Map(),
   worlds: new Map(),
   asidPools: new Map(),
-  emptyRoot: null,
   irqs: new Map(),
   vspaces: new Map(),
 });

@@ -3,21 +3,20 @@
  * section 7; RISC-V's Sv39: 1 GiB, 2 MiB and 4 KiB a level).
  *
  * The top table of a program's own space can be named, too. There Linux's regions and these mappings live side by
- * side: a frame that is mapped by hand is a region of its own, and each entry counts as a reference to what it leads
- * to, so nothing is given back while a table still shows it.
+ * side: a frame that is mapped by hand is a region of its own, which Linux's side leaves alone, and each entry counts
+ * as a reference to what it leads to, so nothing is given back while a table still shows it.
  */
 
 import { type CapabilityOf, Right, type Rights } from "../../cap/state.ts";
 import type { EntryTarget, Permissions } from "../../hal/types.ts";
 import { Permission, pageBytes } from "../../hal/types.ts";
-import { assert } from "../../lib/assert.ts";
 import { spend } from "../../lib/effort.ts";
 import type { FrameNumber, PhysicalAddress } from "../../lib/ids.ts";
 import { orderOf } from "../../mm/allocators/allocator.ts";
-import { dropFrame, FrameOwner, shareFrame, takeFrame } from "../../mm/frames.ts";
-import { isFree } from "../../mm/regions.ts";
+import { dropFrame, FrameOwner, shareFrame } from "../../mm/frames.ts";
+import { firstBehind, isFree } from "../../mm/regions.ts";
 import { addRegion, discardPages, unmapRange } from "../../mm/space.ts";
-import type { Region, Space } from "../../mm/state.ts";
+import type { Space } from "../../mm/state.ts";
 import type { Tables } from "../../sched/sched.ts";
 import type { Thread } from "../../thread/state.ts";
 import { capOf, isVspace } from "./access.ts";
@@ -71,10 +70,6 @@ export function isFreeForPage(space: Space | null, address: number, sizeBits: nu
   return space === null || isFree(space.regions, address, address + 2 ** sizeBits);
 }
 
-/** Names of the regions of frames that were mapped by hand; two of them are never one. */
-const byHandName = "[frame ";
-export const isByHand = ({ name }: Region): boolean => name.startsWith(byHandName);
-
 export interface PagePlace {
   root: FrameNumber;
   address: number;
@@ -89,17 +84,24 @@ export function putPage(k: Sel4Kernel, place: PagePlace, first: FrameNumber): vo
   share(k, first, sizeBits);
   const space = spaceOfRoot(k, root);
   if (space !== null) {
-    space.residentFrames += 2 ** (sizeBits - pageBits);
-    const backing = { kind: "anonymous" } as const;
-    const name = `${byHandName}${first}]`;
-    addRegion(k, space, { start: address, end: address + 2 ** sizeBits, permissions, backing, name });
+    const backing = { kind: "frame", first } as const;
+    addRegion(k, space, {
+      start: address,
+      end: address + 2 ** sizeBits,
+      permissions,
+      backing,
+      name: `[frame ${first}]`,
+    });
   }
   k.hal.mmu.flush();
 }
 
-/** A page that is mapped gets other permissions. */
+/** A frame's page, and not one of Linux's. */
+export const isGiven = (k: Sel4Kernel, frame: FrameNumber): boolean => k.mm.frames.owner[frame] === FrameOwner.untyped;
+
+/** A page that is mapped gets other permissions, or makes room. */
 export function changePage(k: Sel4Kernel, place: PagePlace, first: FrameNumber): void {
-  takePage(k, place, first);
+  takePage(k, place, entryAt(k, place.root, place.address).frame);
   putPage(k, place, first);
 }
 
@@ -115,7 +117,6 @@ export function takePage(
   drop(k, first, sizeBits);
   const space = spaceOfRoot(k, root);
   if (space !== null) {
-    space.residentFrames -= 2 ** (sizeBits - pageBits);
     unmapRange(k, space, address, address + 2 ** sizeBits);
   }
   k.hal.mmu.flush();
@@ -137,10 +138,10 @@ export function takeTable(k: Sel4Kernel, root: FrameNumber, address: number, tab
 
 /** What was mapped by hand there is gone; what Linux mapped begins anew when it is touched. */
 function leaveRange(k: Sel4Kernel, space: Space, start: number, end: number): void {
-  const byHand = space.regions.filter((region) => region.start >= start && region.end <= end && isByHand(region));
-  for (const { start: address, end: behind, name } of byHand) {
-    const first = Number(name.slice(byHandName.length, -1)) as FrameNumber;
-    takePage(k, { root: space.root, address, sizeBits: orderOf(behind - address) }, first);
+  for (const { start: address, end: behind, backing } of space.regions.slice(firstBehind(space.regions, start))) {
+    if (address >= end) break;
+    if (backing.kind !== "frame") continue;
+    takePage(k, { root: space.root, address, sizeBits: orderOf(behind - address) }, backing.first);
   }
   discardPages(k, space, start, end);
 }
@@ -154,10 +155,19 @@ function emptyTable(k: Sel4Kernel, root: FrameNumber, start: number, bits: numbe
     if (step.kind === "empty") continue;
     if (step.kind === "table") {
       emptyTable(k, root, address, below, space);
-      dropFrame(k.mm.frames, step.frame);
+      forgetTable(k, step.frame, space);
     } else drop(k, step.frame, below);
     k.hal.mmu.setEntry(root, address, below, null);
   }
+}
+
+/** A table is not where it was any more; Linux's own ones are in the space's accounts. */
+function forgetTable(k: Sel4Kernel, table: FrameNumber, space: Space | null): void {
+  if (space !== null && k.mm.frames.owner[table] === FrameOwner.table) {
+    space.residentFrames -= 1;
+    space.tableFrames -= 1;
+  }
+  dropFrame(k.mm.frames, table);
 }
 
 /** Takes a frame's mapping out; what it was mapped into may be gone. */
@@ -206,15 +216,5 @@ export function tablesOfTcb(k: Sel4Kernel, thread: Thread): Tables {
   const cap = capOf(k, thread.tcb!, "vspace");
   if (cap?.type === "pageTable" && cap.mapped !== null && isVspace(k, cap))
     return { root: frameAt(k, cap.address), asid: cap.mapped.asid };
-  return { root: emptyRoot(k), asid: 0 };
-}
-
-function emptyRoot(k: Sel4Kernel): FrameNumber {
-  if (k.sel4.emptyRoot === null) {
-    const frame = takeFrame(k.mm.frames, FrameOwner.kernel);
-    assert(frame !== null, "the kernel's reserve has a frame");
-    k.hal.mmu.initRoot(frame);
-    k.sel4.emptyRoot = frame;
-  }
-  return k.sel4.emptyRoot;
+  return { root: frameAt(k, k.sel4.worlds.get(thread.task)!.emptyRoot), asid: 0 };
 }

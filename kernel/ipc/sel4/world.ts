@@ -4,9 +4,10 @@
  *
  * Must hold: everything of a world lies in its ranges, so when the program ends they are given back whole.
  */
+import { derive } from "../../cap/cnode.ts";
 import { deleteSlot } from "../../cap/delete.ts";
 import { extentOf } from "../../cap/relations.ts";
-import { placeChild, placeRoot } from "../../cap/slots.ts";
+import { getSlot, placeDerived, placeRoot } from "../../cap/slots.ts";
 import { type Capability, Right, slotAt } from "../../cap/state.ts";
 import { pageBytes } from "../../hal/types.ts";
 import { assert } from "../../lib/assert.ts";
@@ -35,7 +36,7 @@ import {
 
 /** log2 of the slots of the first CNode. */
 export const rootRadix = 12;
-/** log2 of the bytes that the first objects take: the CNode, then a page each, the TCB last. */
+/** log2 of the bytes that the first objects take: the CNode, then a page each. */
 const firstObjectsBits = 18;
 /** Where the program finds its boot information and its IPC buffer. */
 export const bootInfoAddress = 0x30_0000_0000;
@@ -86,11 +87,17 @@ function takeMemory(k: Sel4Kernel): Untyped[] {
 
 const firstObjectsOrder = firstObjectsBits - pageBits;
 
-/** Whether there is memory for one: a piece for the first objects wherever it begins, and something to give away. */
+/** Page tables that lead to the boot information. */
+export const tablesOfWorld = 2;
+
+/**
+ * Whether there is memory for one, and something to give away. The first objects take an aligned piece; there has to
+ * be one still when the program has been loaded, which can take frames out of the middle of two.
+ */
 export function mayCreateWorld(k: Sel4Kernel): boolean {
   const { frames, largest } = freeFigures(k.mm.frames.zones);
-  const needed = 2 * 2 ** firstObjectsOrder;
-  return largest >= needed && frames >= limits.reservedFrames + 2 * needed;
+  const needed = 4 * 2 ** firstObjectsOrder;
+  return largest >= needed && frames >= limits.reservedFrames + needed;
 }
 
 /** Makes a program that is about to start the root task of a world. There is memory for it (see above). */
@@ -99,11 +106,13 @@ export function createWorld(k: Sel4Kernel, task: Task, thread: Thread, space: Sp
   assert(first !== null, "there was room for the first objects");
   const base = addressOf(k, first);
   const untyped = takeMemory(k);
-  k.sel4.worlds.set(task.id, { task: task.id, ranges: [{ address: base, sizeBits: firstObjectsBits }, ...untyped] });
   const cnode = base;
   const page = (index: number): PhysicalAddress => (base + 2 ** (rootRadix + 5) + index * pageBytes) as PhysicalAddress;
   const places = { cnode, bootInfo: page(0), ipcBuffer: page(1), asidPool: page(2), tcb: page(3) };
-  for (const address of [places.bootInfo, places.ipcBuffer]) k.hal.memory.clear(frameAt(k, address));
+  const emptyRoot = page(4);
+  const ranges = [{ address: base, sizeBits: firstObjectsBits }, ...untyped];
+  k.sel4.worlds.set(task.id, { task: task.id, ranges, emptyRoot });
+  for (const address of [places.bootInfo, places.ipcBuffer, emptyRoot]) k.hal.memory.clear(frameAt(k, address));
   fillRoot(k, places, space, untyped);
   bindThread(k, places, thread, space);
   mapForProgram(k, places, space);
@@ -163,12 +172,11 @@ function bindThread(k: Sel4Kernel, places: Places, thread: Thread, space: Space)
     ipcBuffer: ipcBufferAddress,
     name: "rootserver",
   });
-  const copy = (slot: "cspace" | "vspace" | "buffer", from: number): void => {
-    const { capability } = k.cap.slots.get(slotAt(places.cnode, from))!;
-    placeChild(k, slotAt(places.cnode, from), tcbSlot(places.tcb, slot), capability);
-    const made = k.cap.slots.get(tcbSlot(places.tcb, slot))!;
-    made.revocable = false;
-    made.firstBadged = false;
+  const copy = (slot: "cspace" | "vspace" | "buffer", number: number): void => {
+    const from = slotAt(places.cnode, number);
+    const derived = derive(k, from, getSlot(k, from).capability);
+    assert(derived.ok, "the first objects' capabilities can be copied");
+    placeDerived(k, from, tcbSlot(places.tcb, slot), derived.value);
   };
   copy("cspace", rootSlots.cnode);
   copy("vspace", rootSlots.vspace);
@@ -195,6 +203,7 @@ function prepareTables(k: Sel4Kernel, space: Space, address: number): void {
     if (table !== null) {
       space.residentFrames += 1;
       space.tableFrames += 1;
+      space.peakFrames = Math.max(space.peakFrames, space.residentFrames);
     }
     return table;
   };
