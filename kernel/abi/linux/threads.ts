@@ -56,6 +56,7 @@ function clone(k: LinuxKernel, { task, thread }: Call, args: CloneArguments): Ou
     k.hal.contexts.fork(thread.context, args.stack === 0n ? null : args.stack, pointer),
   );
   child.signalMask = thread.signalMask;
+  child.priority = thread.priority;
   if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.clearOnExit = args.childId;
   k.readyQueue.ready(child);
   return done(child.id);

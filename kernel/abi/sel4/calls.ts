@@ -4,7 +4,7 @@
  *
  * Registers: a0 the capability's address, and in the end the badge; a1 the message's tag; a2 to a5 its first words.
  */
-import { refuse } from "../../cap/errors.ts";
+import { type LookupFault, refuse } from "../../cap/errors.ts";
 import { lookupSlot } from "../../cap/lookup.ts";
 import { peekSlot } from "../../cap/slots.ts";
 import { type Capability, Right } from "../../cap/state.ts";
@@ -16,10 +16,12 @@ import { bufferOf, decodeInfo, infoOf, readMessage, setInfo, writeMessage } from
 import { signal, take, waitFor } from "../../ipc/sel4/notification.ts";
 import { inactive } from "../../ipc/sel4/tcb.ts";
 import { unreachable } from "../../lib/assert.ts";
+import { signals } from "../../lib/signals.ts";
 import { encodeText } from "../../lib/text.ts";
 import { yieldHart } from "../../sched/sched.ts";
 import { block } from "../../thread/blocking.ts";
-import type { Thread } from "../../thread/state.ts";
+import type { Task, Thread } from "../../thread/state.ts";
+import { exitTask, killTask } from "../../thread/tasks.ts";
 import type { Wait } from "../../thread/wait.ts";
 import { word } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
@@ -42,9 +44,8 @@ interface Manner {
 }
 
 /** A fault of the call itself: to the handler, or nowhere. */
-function faulted(k: Sel4Kernel, thread: Thread, address: bigint, receiving: boolean, bitsLeft: number): Outcome {
-  const fault = capFault(k, thread, address, receiving, { kind: "missingCapability", bitsLeft });
-  if (!deliverFault(k, thread, fault)) block(k, thread, { ...inactive });
+function faulted(k: Sel4Kernel, thread: Thread, address: bigint, receiving: boolean, why: LookupFault): Outcome {
+  if (!deliverFault(k, thread, capFault(k, thread, address, receiving, why))) block(k, thread, { ...inactive });
   return gone;
 }
 
@@ -53,33 +54,39 @@ function lookup(k: Sel4Kernel, thread: Thread, address: bigint) {
 }
 
 /** Send, NBSend and Call: what they do depends on what the capability is of. */
-function invoke(k: Sel4Kernel, { thread, progress }: Call, address: bigint, tag: bigint, manner: Manner): Outcome {
+function invoke(
+  k: Sel4Kernel,
+  { task, thread, progress }: Call,
+  address: bigint,
+  tag: bigint,
+  manner: Manner,
+): Outcome {
   if (thread.tcb === null) return noCapabilities;
   const found = lookup(k, thread, address);
-  const cap = "fault" in found ? undefined : peekSlot(k, found.slot)?.capability;
-  if ("fault" in found || cap === undefined) {
-    if (!manner.blocking) return done(0);
-    if ("fault" in found) {
-      if (!deliverFault(k, thread, capFault(k, thread, address, false, found.fault))) block(k, thread, { ...inactive });
-      return gone;
-    }
-    // An empty slot is a capability to nothing, and nothing can be done with it.
-    return manner.call ? finishObject(k, thread, refuse({ kind: "invalidCapability", capability: 0 })) : done(0);
-  }
+  if ("fault" in found) return manner.blocking ? faulted(k, thread, address, false, found.fault) : done(0);
+  const info = decodeInfo(tag);
+  const extra = extraCaps(k, thread, info.extraCaps);
+  if ("fault" in extra) return manner.blocking ? faulted(k, thread, extra.address, false, extra.fault) : done(0);
+  const cap = peekSlot(k, found.slot)?.capability;
+  // An empty slot is a capability to nothing, and nothing can be done with it.
+  if (cap === undefined) return manner.call ? finishObject(k, thread, nothingThere) : done(0);
   if (cap.type === "endpoint") return sendTo(k, thread, cap, manner);
   if (cap.type === "notification") return signalTo(k, thread, cap, manner);
   if (cap.type === "reply") return replyTo(k, thread, found.slot, cap, manner);
-  const info = decodeInfo(tag);
-  const extra = extraCaps(k, thread, info.extraCaps);
-  if (!Array.isArray(extra)) return manner.blocking ? faulted(k, thread, extra.address, false, 64) : done(0);
   const words = readMessage(k, thread, info.length);
   const again = progress?.kind === "again";
-  const label = Number(BigInt.asUintN(32, info.label));
-  const answer = method(k, { thread, slot: found.slot, cap, label, words, extra, again });
+  const answer = method(k, { thread, slot: found.slot, cap, label: Number(info.label), words, extra, again });
+  if (!k.threads.threads.has(thread.id)) return endedItself(k, task);
   return manner.call || (answer.ok && typeof answer.value === "string") ? finishObject(k, thread, answer) : done(0);
 }
 
 const nothingThere = refuse({ kind: "invalidCapability", capability: 0 });
+
+/** A thread has deleted its own TCB. With its last thread a program ends. */
+function endedItself(k: Sel4Kernel, task: Task): Outcome {
+  if (task.threads.length === 0) exitTask(k, task, { kind: "exited", code: 0 });
+  return gone;
+}
 
 function method(k: Sel4Kernel, call: Invocation): Answer {
   const { cap } = call;
@@ -191,17 +198,15 @@ function received(k: Sel4Kernel, thread: Thread, badge: bigint, info: bigint): O
 function receiveFrom(k: Sel4Kernel, { thread }: Call, address: bigint, blocking: boolean): Outcome {
   if (thread.tcb === null) return noCapabilities;
   const found = lookup(k, thread, address);
-  if ("fault" in found) {
-    if (!deliverFault(k, thread, capFault(k, thread, address, true, found.fault))) block(k, thread, { ...inactive });
-    return gone;
-  }
+  if ("fault" in found) return faulted(k, thread, address, true, found.fault);
   const cap = peekSlot(k, found.slot)?.capability;
   if (cap?.type === "endpoint" && cap.rights & Right.read) return receiveAt(k, thread, cap, blocking);
   const mine =
     cap?.type === "notification" && cap.rights & Right.read
       ? (k.sel4.notifications.get(cap.address)!.bound ?? thread.tcb) === thread.tcb
       : false;
-  if (cap?.type !== "notification" || !mine) return faulted(k, thread, address, true, 0);
+  if (cap?.type !== "notification" || !mine)
+    return faulted(k, thread, address, true, { kind: "missingCapability", bitsLeft: 0 });
   const signalled = take(k, cap.address);
   if (signalled !== null) return received(k, thread, signalled, 0n);
   if (!blocking) return nothingReceived(k, thread);
@@ -334,6 +339,12 @@ export const sel4Table = [
     nr: { rv64: -9 },
     args: { character: word },
     run(k: Sel4Kernel, { character }, { task }) {
+      const { outputBytes } = task.limits;
+      if (outputBytes !== 0 && task.outputBytes >= outputBytes) {
+        killTask(k, task, signals.SIGXFSZ);
+        return gone;
+      }
+      task.outputBytes += 1;
       const bytes = encodeText(String.fromCharCode(Number(character & 0x7fn)));
       k.outlet.console(task.id, k.hal.serial.write(bytes), bytes);
       return done(0);

@@ -17,7 +17,7 @@ export function irqControlInvocation(k: Sel4Kernel, call: Invocation): Answer {
   if (line < 1n || line > BigInt(maxIrq)) return refuse({ kind: "rangeError", min: 1n, max: BigInt(maxIrq) });
   const irq = Number(line);
   if (k.sel4.irqs.has(irq)) return refuse({ kind: "revokeFirst" });
-  const slot = emptySlot(k, extraCap(k, call, 0), index, BigInt.asUintN(8, depth));
+  const slot = emptySlot(k, extraCap(k, call, 0), index, depth);
   if (!slot.ok) return slot;
   k.sel4.irqs.set(irq, { masked: false, pending: false });
   placeChild(k, call.slot, slot.value, { type: "irqHandler", irq });

@@ -3,13 +3,13 @@ import { derive } from "../../cap/cnode.ts";
 import { deleteSlot } from "../../cap/delete.ts";
 import { done, type Result, refuse } from "../../cap/errors.ts";
 import { withData } from "../../cap/relations.ts";
-import { placeDerived } from "../../cap/slots.ts";
+import { isFinal, peekSlot, placeDerived } from "../../cap/slots.ts";
 import { type Capability, type CapabilityOf, Right } from "../../cap/state.ts";
-import { getNotification, getTcb, isVspace, tcbSlot, threadOf } from "../../ipc/sel4/access.ts";
+import { getNotification, getTcb, tcbSlot, threadOf } from "../../ipc/sel4/access.ts";
 import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
 import { ipcBufferBits } from "../../ipc/sel4/message.ts";
 import { bind, notificationQueue, unbind } from "../../ipc/sel4/notification.ts";
-import { resume, suspend } from "../../ipc/sel4/tcb.ts";
+import { redirect, resume, suspend } from "../../ipc/sel4/tcb.ts";
 import type { PhysicalAddress, SlotAddress } from "../../lib/ids.ts";
 import { activateSpace, setPriority } from "../../sched/sched.ts";
 import type { Thread } from "../../thread/state.ts";
@@ -71,8 +71,7 @@ function writeRegisters(k: Sel4Kernel, call: Call): Answer {
   const thread = threadOf(k, call.cap.address);
   if (thread === null) return answer();
   k.hal.contexts.setUserRegisters(thread.context, values.slice(0, Math.min(Number(count), registerCount)));
-  // Where it was told to go on is where it goes on, whatever it waited for.
-  if (thread.state === "blocked") suspend(k, thread);
+  redirect(k, thread);
   if (flag(flags, 0)) resume(k, thread);
   return answer();
 }
@@ -89,8 +88,9 @@ function copyRegisters(k: Sel4Kernel, call: Call): Answer {
   const registers = k.hal.contexts.getUserRegisters(to.context);
   for (let i = 0; i < registerCount; i++) if (flag(flags, i < frameRegisters ? 2 : 3)) registers[i] = values[i]!;
   k.hal.contexts.setUserRegisters(to.context, registers);
+  if (to !== call.thread) redirect(k, to);
   if (flag(flags, 1)) resume(k, to);
-  return answer();
+  return flag(flags, 0) && from === call.thread ? done("stop") : answer();
 }
 
 /** A priority, if the authority may give it. */
@@ -127,17 +127,24 @@ function filling(k: Sel4Kernel, call: Call, index: number, slot: Filling["slot"]
   if (changed === null) return illegal;
   const derived = derive(k, call.extra[index]!, changed);
   if (!derived.ok) return derived;
-  const fits = slot === "cspace" ? derived.value.type === "cnode" : isVspace(k, derived.value);
+  const fits = derived.value.type === (slot === "cspace" ? "cnode" : "pageTable");
   return fits ? done({ slot, from: call.extra[index]!, cap: derived.value }) : illegal;
 }
 
 function bufferFilling(k: Sel4Kernel, call: Call, index: number, address: bigint): Result<Filling | null> {
   if (address === 0n) return done(null);
-  const cap = extraCap(k, call, index);
-  if (cap?.type !== "frame" || cap.device) return refuse({ kind: "illegalOperation" });
+  const given = extraCap(k, call, index);
+  const derived = given === null ? refuse({ kind: "illegalOperation" }) : derive(k, call.extra[index]!, given);
+  if (!derived.ok) return derived;
+  const cap = derived.value;
+  if (cap.type !== "frame" || cap.device) return refuse({ kind: "illegalOperation" });
   if (address % 2n ** BigInt(ipcBufferBits) !== 0n) return refuse({ kind: "alignmentError" });
-  const derived = derive(k, call.extra[index]!, cap);
-  return derived.ok ? done({ slot: "buffer", from: call.extra[index]!, cap: derived.value }) : derived;
+  return done({ slot: "buffer", from: call.extra[index]!, cap });
+}
+
+/** Whether to take this capability out of a TCB would be the end of a CNode: that is a thing for CNode_Delete. */
+function endsNode(k: Sel4Kernel, at: SlotAddress): boolean {
+  return peekSlot(k, at)?.capability.type === "cnode" && isFinal(k, at);
 }
 
 function fill(k: Sel4Kernel, tcb: PhysicalAddress, { slot, from, cap }: Filling): void {
@@ -151,6 +158,7 @@ function spaces(
   call: Call,
   [faultHandler, cspaceData, vspaceData]: readonly bigint[],
 ): Result<() => void> {
+  if (endsNode(k, tcbSlot(call.cap.address, "cspace"))) return refuse({ kind: "illegalOperation" });
   const cspace = filling(k, call, 0, "cspace", cspaceData!);
   if (!cspace.ok) return cspace;
   const vspace = filling(k, call, 1, "vspace", vspaceData!);
@@ -237,11 +245,12 @@ function setThreadPointer(k: Sel4Kernel, call: Call): Answer {
 /** The capability to set domains: there is one domain. */
 export function domainInvocation(k: Sel4Kernel, call: Invocation): Answer {
   if (call.label !== Label.domainSetSet) return refuse({ kind: "illegalOperation" });
+  const [domain] = call.words;
+  if (domain !== undefined && domain >= BigInt(domains)) return refuse({ kind: "invalidArgument", argument: 0 });
   const truncated = needs(call, 1, 1);
   if (truncated !== null) return refuse(truncated);
-  if (BigInt.asUintN(8, call.words[0]!) >= BigInt(domains)) return refuse({ kind: "invalidArgument", argument: 0 });
   const cap = extraCap(k, call, 0);
   if (cap?.type !== "tcb") return refuse({ kind: "invalidArgument", argument: 1 });
-  getTcb(k, cap.address).domain = Number(BigInt.asUintN(8, call.words[0]!));
+  getTcb(k, cap.address).domain = Number(domain);
   return answer();
 }

@@ -8,6 +8,7 @@
 
 import { derive } from "../../cap/cnode.ts";
 import { deleteSlot } from "../../cap/delete.ts";
+import type { LookupFault } from "../../cap/errors.ts";
 import { lookupSlot, targetSlot } from "../../cap/lookup.ts";
 import { isEmpty, peekSlot, placeDerived, placeRoot } from "../../cap/slots.ts";
 import { type Capability, type CapabilityOf, Right } from "../../cap/state.ts";
@@ -45,12 +46,16 @@ const firstAt = (k: Sel4Kernel, queue: string): Thread | null => {
 const infoOfSender = (k: Sel4Kernel, sender: Thread): MessageInfo =>
   decodeInfo(k.hal.contexts.getCallArguments(sender.context, 2)[1]!);
 
-/** Slots of the capabilities that a sender passes on; null when one of its addresses leads nowhere. */
-export function extraCaps(k: Sel4Kernel, sender: Thread, count: number): SlotAddress[] | { address: bigint } {
+/** Slots of the capabilities that a sender passes on; or which of their addresses leads nowhere, and why. */
+export function extraCaps(
+  k: Sel4Kernel,
+  sender: Thread,
+  count: number,
+): SlotAddress[] | { address: bigint; fault: LookupFault } {
   const slots: SlotAddress[] = [];
   for (const address of extraCapAddresses(k, sender, count)) {
     const found = lookupSlot(k, capOf(k, sender.tcb!, "cspace"), address);
-    if ("fault" in found) return { address };
+    if ("fault" in found) return { address, fault: found.fault };
     slots.push(found.slot);
   }
   return slots;

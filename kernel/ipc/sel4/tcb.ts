@@ -39,6 +39,8 @@ export const newTcb = (thread: Thread): Tcb => ({
 /** The last capability to it has gone. */
 export function endTcb(k: Sel4Kernel, address: PhysicalAddress): void {
   const tcb = getTcb(k, address);
+  // Or what is made of this memory next would get the answer.
+  cancelReply(k, address);
   if (tcb.bound !== null) unbind(k, tcb.bound);
   const thread = threadOf(k, address);
   k.sel4.tcbs.delete(address);
@@ -58,6 +60,16 @@ export function cancelWait(k: Sel4Kernel, thread: Thread): void {
 function cancelReply(k: Sel4Kernel, tcb: PhysicalAddress): void {
   const next = peekSlot(k, tcbSlot(tcb, "reply"))?.next ?? null;
   if (next !== null && peekSlot(k, next)?.capability.type === "reply") deleteSlot(k, next);
+}
+
+/** Whatever a thread was in the middle of, it goes on from the registers that somebody gave it now. */
+export function redirect(k: Sel4Kernel, thread: Thread): void {
+  if (thread.state === "blocked") cancelWait(k, thread);
+  else {
+    // Its call, long or already answered, is another one's now.
+    thread.wait = null;
+    thread.resume = null;
+  }
 }
 
 export function suspend(k: Sel4Kernel, thread: Thread): void {
