@@ -1,12 +1,13 @@
 /**
  * What must hold of any machine between two steps, whatever its programs did: accounts of frames against the page
- * tables and caches that hold them, regions, threads against the queues they are in, descriptors against open files.
+ * tables and caches that hold them, regions, threads against the queues they are in, descriptors against open files,
+ * capabilities (capability-invariants.ts).
  * Everything is read from the encoded state and from RAM, as a snapshot would have it.
  */
 
 import type { CapState } from "../../kernel/cap/state.ts";
 import { PageTables, userEnd } from "../../kernel/hal/rv64/page-table.ts";
-import { Permission, type PhysicalMemory, pageBytes } from "../../kernel/hal/types.ts";
+import { Permission, type PhysicalMemory, pageBytes, type WalkStep } from "../../kernel/hal/types.ts";
 import { addressMap } from "../../kernel/hardware/bus/map.ts";
 import type { Machine } from "../../kernel/index.ts";
 import { decodePlain, encodePlain } from "../../kernel/lib/codec.ts";
@@ -15,6 +16,7 @@ import type { MachineState } from "../../kernel/machine/state.ts";
 import { findRegion } from "../../kernel/mm/regions.ts";
 import { FrameOwner, type Space } from "../../kernel/mm/state.ts";
 import { descriptorSlot } from "../../kernel/vfs/descriptors.ts";
+import { checkCapabilities } from "./capability-invariants.ts";
 
 type Problems = string[];
 
@@ -54,22 +56,90 @@ function checkRegions({ id, regions }: Space, problems: Problems): void {
   }
 }
 
-function checkSpace(state: MachineState, space: Space, tables: PageTables, holders: Holders, problems: Problems): void {
+/** Every entry below a top table that leads somewhere. */
+function eachEntry(
+  tables: PageTables,
+  root: FrameNumber,
+  visit: (address: number, entry: WalkStep) => void,
+  from = 0,
+  bits = 39,
+): void {
+  const below = bits - 9;
+  const end = Math.min(from + 2 ** bits, userEnd);
+  for (let address = from; address < end; address += 2 ** below) {
+    const entry = tables.walk(root, address).find((step) => step.bits === below)!;
+    if (entry.kind === "empty") continue;
+    visit(address, entry);
+    if (entry.kind === "table") eachEntry(tables, root, visit, address, below);
+  }
+}
+
+/** What capabilities say is mapped: address space, address, size, and what. */
+const mappingName = (asid: number, address: number, bits: number, kind: string, frame: number): string =>
+  `${kind} of frame ${frame} at ${asid}:${address}, ${bits} bits`;
+
+function mappedByHand(state: MachineState): Map<string, { rights: number }> {
+  const mapped = new Map<string, { rights: number }>();
+  for (const { capability: cap } of state.kernel.cap.slots.values()) {
+    if ((cap.type !== "frame" && cap.type !== "pageTable") || cap.mapped === null) continue;
+    const { asid, address } = cap.mapped;
+    const frame = (cap.address - addressMap.ram.base) / pageBytes;
+    const isPage = cap.type === "frame";
+    // A table's own size says nothing of where it is.
+    const name = mappingName(asid, address, isPage ? cap.sizeBits : 0, isPage ? "page" : "table", frame);
+    mapped.set(name, { rights: (mapped.get(name)?.rights ?? 0) | (isPage ? cap.rights : 0) });
+  }
+  return mapped;
+}
+
+/** An entry that somebody made through capabilities: one of them says so, and permits it. */
+function checkByHand(
+  caps: ReadonlyMap<string, { rights: number }>,
+  asid: number,
+  address: number,
+  { bits, kind, frame, permissions }: WalkStep,
+  problems: Problems,
+): void {
+  const name = mappingName(asid, address, kind === "page" ? bits : 0, kind, frame);
+  const cap = caps.get(name);
+  if (cap === undefined) problems.push(`a ${name}: no capability`);
+  else if (permissions & Permission.write && (cap.rights & 1) === 0) problems.push(`a ${name}: permits too much`);
+}
+
+interface Accounts {
+  state: MachineState;
+  tables: PageTables;
+  holders: Holders;
+  caps: ReadonlyMap<string, { rights: number }>;
+  problems: Problems;
+}
+
+function holdPages(holders: Holders, { bits, frame }: WalkStep, owner: FrameOwner): void {
+  for (let i = 0; i < 2 ** (bits - 12); i++) holders.add((frame + i) as FrameNumber, owner);
+}
+
+function checkSpace({ state, tables, holders, caps, problems }: Accounts, space: Space): void {
   let pages = 0;
-  let tableFrames = 0;
-  tables.release(space.root, (frame) => {
-    tableFrames += 1;
-    holders.add(frame, FrameOwner.table);
-  });
-  tables.forEach(space.root, 0, userEnd, (address, { frame, permissions }) => {
-    pages += 1;
-    holders.add(frame, FrameOwner.anonymous);
+  let tableFrames = 1;
+  const { owner, references } = state.kernel.mm.frames;
+  holders.add(space.root, FrameOwner.table);
+  eachEntry(tables, space.root, (address, entry) => {
+    const { frame, permissions, kind, bits } = entry;
+    const byHand = owner[frame] === FrameOwner.untyped;
+    if (byHand) checkByHand(caps, space.asid, address, entry, problems);
+    if (kind === "table") {
+      holders.add(frame, byHand ? FrameOwner.untyped : FrameOwner.table);
+      if (!byHand) tableFrames += 1;
+      return;
+    }
+    holdPages(holders, entry, byHand ? FrameOwner.untyped : FrameOwner.anonymous);
+    if (!byHand) pages += 1;
     const region = findRegion(space.regions, address);
-    const { owner, references } = state.kernel.mm.frames;
     const shared = owner[frame] !== FrameOwner.anonymous || references[frame] !== 1;
-    if (region === null) problems.push(`space ${space.id}: page ${address} is in no region`);
+    if (region === null || region.end < address + 2 ** bits)
+      problems.push(`space ${space.id}: page ${address} is in no region`);
     else if (permissions & ~region.permissions) problems.push(`space ${space.id}: page ${address} permits too much`);
-    if (shared && permissions & Permission.write)
+    if (shared && !byHand && permissions & Permission.write)
       problems.push(`space ${space.id}: page ${address} can be stored to, and others see it`);
   });
   const counts = `${space.residentFrames} resident, ${space.tableFrames} tables`;
@@ -79,14 +149,35 @@ function checkSpace(state: MachineState, space: Space, tables: PageTables, holde
   if (space.frameLimit !== 0 && space.residentFrames > space.frameLimit) problems.push(`space ${space.id}: over limit`);
 }
 
+/** Address spaces that are nothing but tables and frames that somebody put together. */
+function checkHandMade({ state, tables, holders, caps, problems }: Accounts): void {
+  const roots = new Set([...state.kernel.mm.spaces.values()].map(({ root }) => root));
+  for (const [asid, address] of state.kernel.sel4.vspaces) {
+    const root = ((address - addressMap.ram.base) / pageBytes) as FrameNumber;
+    if (roots.has(root)) continue;
+    eachEntry(tables, root, (at, entry) => {
+      checkByHand(caps, asid, at, entry, problems);
+      if (entry.kind === "table") holders.add(entry.frame, FrameOwner.untyped);
+      else holdPages(holders, entry, FrameOwner.untyped);
+    });
+  }
+  for (const { ranges } of state.kernel.sel4.worlds.values())
+    for (const { address, sizeBits } of ranges) {
+      const frame = ((address - addressMap.ram.base) / pageBytes) as FrameNumber;
+      holdPages(holders, { bits: sizeBits, kind: "page", frame, permissions: 0 }, FrameOwner.untyped);
+    }
+}
+
 function checkFrames(state: MachineState, machine: Machine, problems: Problems): void {
   const { frames, spaces, images } = state.kernel.mm;
   const holders = new Holders(frames.owner.length);
   const tables = new PageTables(memoryOf(machine), addressMap.ram.base);
+  const accounts = { state, tables, holders, caps: mappedByHand(state), problems };
   for (const space of spaces.values()) {
     checkRegions(space, problems);
-    checkSpace(state, space, tables, holders, problems);
+    checkSpace(accounts, space);
   }
+  checkHandMade(accounts);
   for (const image of images.values())
     for (const frame of image.frames) if (frame >= 0) holders.add(frame as FrameNumber, FrameOwner.image);
   let free = 0;
@@ -186,5 +277,6 @@ export function brokenInvariants(machine: Machine): string[] {
   checkFrames(state, machine, problems);
   checkThreads(state, problems);
   checkFiles(state, problems);
+  checkCapabilities(state, problems);
   return problems.slice(0, 5);
 }

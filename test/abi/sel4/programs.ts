@@ -139,6 +139,17 @@ export const sel4Programs: SeL4Program[] = [
     console: ["ok left"],
   },
   {
+    name: "lifetime",
+    console: [
+      "ok Linux leaves frames alone",
+      "ok mapped again",
+      "ok buffer stays",
+      "ok caller ends",
+      "ok redirected",
+      "ok done",
+    ],
+  },
+  {
     name: "lecture",
     console: ["ok derivation", "ok mapping", "ok revocation"],
   },

@@ -1,0 +1,182 @@
+/**
+ * What must hold of capabilities, and of what hangs on them, between any two steps: the mapping database, objects in
+ * memory, threads with control blocks, queues, and address spaces that were made by hand.
+ */
+import { extentOf, isParent } from "../../kernel/cap/relations.ts";
+import { type Capability, type Slot, slotAt } from "../../kernel/cap/state.ts";
+import { objectSizes } from "../../kernel/ipc/sel4/objects.ts";
+import { TcbSlot, type World } from "../../kernel/ipc/sel4/state.ts";
+import { asidsPerPool } from "../../kernel/ipc/sel4/vspace.ts";
+import type { SlotAddress } from "../../kernel/lib/ids.ts";
+import type { MachineState } from "../../kernel/machine/state.ts";
+
+type Placed = Slot & { at: SlotAddress };
+
+/** The lists of the mapping database, each in its order. */
+function listsOf(slots: ReadonlyMap<SlotAddress, Slot>, problems: string[]): Placed[][] {
+  const lists: Placed[][] = [];
+  const seen = new Set<SlotAddress>();
+  for (const [first, { previous }] of slots) {
+    if (previous !== null) continue;
+    const list: Placed[] = [];
+    let behind: SlotAddress | null = null;
+    for (let at: SlotAddress | null = first; at !== null && !seen.has(at); at = slots.get(at)?.next ?? null) {
+      const slot = slots.get(at);
+      if (slot === undefined || slot.previous !== behind) {
+        problems.push(`slot ${at} is not linked with the one before it`);
+        break;
+      }
+      seen.add(at);
+      list.push({ at, ...slot });
+      behind = at;
+    }
+    lists.push(list);
+  }
+  if (seen.size !== slots.size) problems.push(`${slots.size} slots, ${seen.size} of them in lists`);
+  return lists;
+}
+
+/** What was made of memory comes right behind it in the list, and below the mark. */
+function checkUntyped(list: readonly Placed[], problems: string[]): void {
+  list.forEach(({ at, capability, ...rest }, index) => {
+    if (capability.type !== "untyped") return;
+    const { address, sizeBits, used } = capability;
+    const end = address + 2 ** sizeBits;
+    let isBehind = true;
+    for (const other of list.slice(index + 1)) {
+      isBehind &&= isParent({ capability, ...rest }, other, objectSizes);
+      const extent = extentOf(other.capability, objectSizes);
+      if (extent === null || extent.address < address || extent.address >= end) continue;
+      if (!isBehind) problems.push(`slot ${other.at} is about memory of slot ${at}, but not behind it`);
+      else if (extent.address + 2 ** extent.sizeBits > address + used)
+        problems.push(`slot ${other.at} is beyond what slot ${at} has given away`);
+    }
+  });
+}
+
+/** No two objects share memory. */
+function checkOverlap(all: readonly Placed[], problems: string[]): void {
+  const objects = new Map<string, { from: number; to: number; type: string }>();
+  for (const { capability } of all) {
+    const extent = extentOf(capability, objectSizes);
+    if (extent === null || capability.type === "untyped") continue;
+    const to = extent.address + 2 ** extent.sizeBits;
+    objects.set(`${capability.type} ${extent.address} ${to}`, { from: extent.address, to, type: capability.type });
+  }
+  const sorted = [...objects.values()].sort((a, b) => a.from - b.from);
+  sorted.forEach((object, index) => {
+    const next = sorted[index + 1];
+    if (next !== undefined && next.from < object.to)
+      problems.push(`${object.type} at ${object.from} and ${next.type} at ${next.from} share memory`);
+  });
+}
+
+const isIn = ({ ranges }: World, address: number): boolean =>
+  ranges.some((range) => address >= range.address && address < range.address + 2 ** range.sizeBits);
+
+/** Slots lie in their world's memory, and are about it. */
+function checkWorlds({ kernel }: MachineState, all: readonly Placed[], problems: string[]): void {
+  const worlds = [...kernel.sel4.worlds.values()];
+  for (const { task } of worlds) if (!kernel.threads.tasks.has(task)) problems.push(`the world of ${task} outlived it`);
+  const roots = new Set(kernel.sel4.vspaces.values());
+  for (const { at, capability } of all) {
+    const address = "address" in capability ? capability.address : null;
+    const own = at < 0 ? worlds : worlds.filter((world) => isIn(world, at));
+    const isRoot = capability.type === "pageTable" && roots.has(capability.address);
+    if (own.length === 0) problems.push(`slot ${at} is in nobody's memory`);
+    else if (address !== null && !isRoot && !own.some((world) => isIn(world, address)))
+      problems.push(`slot ${at} holds a ${capability.type} of another's memory`);
+  }
+}
+
+/** Objects that have a state of their own, and capabilities to them: as long as there is one, there is the other. */
+function checkObjects({ kernel }: MachineState, all: readonly Placed[], problems: string[]): void {
+  const { tcbs, notifications, asidPools, irqs } = kernel.sel4;
+  const named = (pick: (cap: Capability) => number | null): string =>
+    [...new Set(all.flatMap(({ capability }) => pick(capability) ?? []))].sort((a, b) => a - b).join(" ");
+  const sorted = (keys: Iterable<number>): string => [...keys].sort((a, b) => a - b).join(" ");
+  const rows: [string, Iterable<number>, (cap: Capability) => number | null][] = [
+    ["TCBs", tcbs.keys(), (cap) => (cap.type === "tcb" ? cap.address : null)],
+    ["notifications", notifications.keys(), (cap) => (cap.type === "notification" ? cap.address : null)],
+    ["ASID pools", asidPools.keys(), (cap) => (cap.type === "asidPool" ? cap.base : null)],
+    ["interrupt lines", irqs.keys(), (cap) => (cap.type === "irqHandler" ? cap.irq : null)],
+  ];
+  for (const [what, keys, pick] of rows) {
+    const [is, should] = [sorted(keys), named(pick)];
+    if (is !== should) problems.push(`${what}: [${is}], capabilities to [${should}]`);
+  }
+}
+
+function checkControlBlocks({ kernel }: MachineState, problems: string[]): void {
+  const { tcbs, notifications } = kernel.sel4;
+  const { threads, tasks } = kernel.threads;
+  for (const [address, { thread, bound }] of tcbs) {
+    const its = threads.get(thread);
+    if (its !== undefined && its.tcb !== address) problems.push(`TCB ${address} says ${thread}, which has ${its.tcb}`);
+    if (bound !== null && notifications.get(bound)?.bound !== address)
+      problems.push(`TCB ${address} is bound to ${bound}, not the other way`);
+  }
+  for (const { id, tcb } of threads.values())
+    if (tcb !== null && tcbs.get(tcb)?.thread !== id) problems.push(`thread ${id} has TCB ${tcb}, not the other way`);
+  for (const [address, { bound, active, word }] of notifications) {
+    if (bound !== null && tcbs.get(bound)?.bound !== address)
+      problems.push(`notification ${address} is bound to ${bound}, not the other way`);
+    if (!active && word !== 0n) problems.push(`notification ${address} has flags, but nobody signalled`);
+    if (active && kernel.threads.queues.has(`notification ${address.toString(16)}`))
+      problems.push(`notification ${address} is active, and threads wait for it`);
+  }
+  for (const task of tasks.values()) if (task.threads.length === 0) problems.push(`task ${task.id} has no thread`);
+}
+
+/** The right to answer belongs to a thread that waits for an answer, and is right behind its master. */
+function checkReplies({ kernel }: MachineState, all: readonly Placed[], problems: string[]): void {
+  for (const { at, capability, previous } of all) {
+    if (capability.type !== "reply") continue;
+    const { tcb, master } = capability;
+    if (master !== (at === slotAt(tcb, TcbSlot.reply))) problems.push(`slot ${at}: a master reply in the wrong place`);
+    if (master) continue;
+    const thread = kernel.threads.threads.get(kernel.sel4.tcbs.get(tcb)?.thread ?? (0 as never));
+    if (thread?.state !== "blocked" || thread.wait?.kind !== "reply")
+      problems.push(`slot ${at} could answer TCB ${tcb}, which waits for no answer`);
+    if (previous !== slotAt(tcb, TcbSlot.reply)) problems.push(`slot ${at}: a reply that is not behind its master`);
+  }
+}
+
+function checkQueues({ kernel }: MachineState, all: readonly Placed[], problems: string[]): void {
+  const objects = new Set(
+    all.flatMap(({ capability: cap }) =>
+      cap.type === "endpoint" || cap.type === "notification" ? [`${cap.type} ${cap.address.toString(16)}`] : [],
+    ),
+  );
+  for (const [name, ids] of kernel.threads.queues) {
+    if (!/^(endpoint|notification) /.test(name)) continue;
+    const kinds = new Set(ids.map((id) => kernel.threads.threads.get(id)?.wait?.kind));
+    if (!objects.has(name)) problems.push(`threads wait at ${name}, which is gone`);
+    if (kinds.size !== 1) problems.push(`at ${name} threads wait for ${[...kinds].join(" and ")}`);
+  }
+}
+
+function checkVspaces({ kernel }: MachineState, all: readonly Placed[], problems: string[]): void {
+  const { vspaces, asidPools } = kernel.sel4;
+  const own = new Set([...kernel.mm.spaces.values()].map(({ asid }) => asid));
+  for (const [asid, root] of vspaces) {
+    const pool = asid - (asid % asidsPerPool);
+    if (!own.has(asid) && !asidPools.has(pool)) problems.push(`address space ${asid} has no pool`);
+    const named = all.some(
+      ({ capability: cap }) => cap.type === "pageTable" && cap.address === root && cap.mapped?.asid === asid,
+    );
+    if (!own.has(asid) && !named) problems.push(`address space ${asid} has no capability`);
+  }
+}
+
+export function checkCapabilities(state: MachineState, problems: string[]): void {
+  const { slots, graves } = state.kernel.cap;
+  const lists = listsOf(slots, problems);
+  const all = lists.flat();
+  for (const list of lists) checkUntyped(list, problems);
+  for (const check of [checkWorlds, checkObjects, checkReplies, checkQueues, checkVspaces]) check(state, all, problems);
+  checkOverlap(all, problems);
+  checkControlBlocks(state, problems);
+  const zombies = all.filter(({ capability }) => capability.type === "zombie").map(({ at }) => at);
+  if (zombies.sort().join() !== [...graves].sort().join()) problems.push(`graves [${graves}], zombies at [${zombies}]`);
+}
