@@ -102,7 +102,6 @@ export function frameInvocation(k: Sel4Kernel, call: FrameCall): Answer {
 /** Whether this frame can be mapped there: a frame that is mapped already only to where it is. */
 function checkPlace(k: Sel4Kernel, { cap }: FrameCall, { root, asid }: Vspace, address: number): Result<null> {
   const { sizeBits, mapped } = cap;
-  if (address % 2 ** sizeBits !== 0) return refuse({ kind: "alignmentError" });
   const entry = entryAt(k, root, address);
   if (entry.bits !== sizeBits)
     return refuse({ kind: "failedLookup", source: false, fault: { kind: "missingCapability", bitsLeft: entry.bits } });
@@ -126,6 +125,7 @@ function mapFrame(k: Sel4Kernel, call: FrameCall): Answer {
   const inside = checkAddress(k, wanted + 2n ** BigInt(cap.sizeBits) - 1n);
   if (!inside.ok) return inside;
   const { root, asid } = vspace.value;
+  if (wanted % 2n ** BigInt(cap.sizeBits) !== 0n) return refuse({ kind: "alignmentError" });
   const address = Number(wanted);
   const checked = checkPlace(k, call, vspace.value, address);
   if (!checked.ok) return checked;

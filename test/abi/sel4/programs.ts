@@ -120,7 +120,16 @@ export const sel4Programs: SeL4Program[] = [
   },
   {
     name: "errors",
-    console: ["ok labels", "ok truncated messages", "ok other types", "ok address spaces", "ok nothing changed"],
+    console: [
+      "ok labels",
+      "ok truncated messages",
+      "ok other types",
+      "ok address spaces",
+      "ok whole words",
+      "ok order",
+      "ok last node",
+      "ok nothing changed",
+    ],
   },
   {
     name: "spaces",

@@ -152,6 +152,69 @@ static void address_spaces(void)
     ok("address spaces");
 }
 
+/* Numbers are not cut off before they are looked at. */
+static void whole_words(void)
+{
+    seL4_CPtr page = take(seL4_UntypedObject, 12), to = slot();
+    equal(send(tcb, TCBResume | 1ul << 32, 0, 0), seL4_IllegalOperation);
+    equal(seL4_DomainSet_Set(seL4_CapDomain, 0, tcb), seL4_NoError);
+    seL4_SetCap(0, tcb);
+    seL4_SetMR(0, 256);
+    equal(send(seL4_CapDomain, DomainSetSet, 1, 1), seL4_InvalidArgument);
+    equal(seL4_GetMR(0), 0);
+    seL4_SetMR(0, 1);
+    equal(send(seL4_CapDomain, DomainSetSet, 0, 1), seL4_InvalidArgument);
+    seL4_SetCap(0, ROOT);
+    seL4_SetMR(0, 8);
+    seL4_SetMR(1, to);
+    seL4_SetMR(2, 256 + 64);
+    equal(send(seL4_CapIRQControl, IRQIssueIRQHandler, 1, 3), seL4_RangeError);
+    seL4_SetCap(0, page);
+    seL4_SetCap(1, ROOT);
+    seL4_SetMR(0, to);
+    seL4_SetMR(1, 256 + 64);
+    equal(send(seL4_CapASIDControl, RISCVASIDControlMakePool, 2, 2), seL4_RangeError);
+    check(is_empty(to));
+    ok("whole words");
+}
+
+/* What comes first where two things are wrong. */
+static void order(void)
+{
+    seL4_CPtr page = take(seL4_UntypedObject, 12), child = slot();
+    fine(retype(page, seL4_EndpointObject, 0, child, 1));
+    equal(seL4_TCB_SetIPCBuffer(tcb, 1, page), seL4_RevokeFirst);
+    equal(seL4_TCB_SetIPCBuffer(tcb, 1, frame), seL4_AlignmentError);
+    equal(seL4_RISCV_Page_Map(frame, table, -4096ul, seL4_ReadWrite, 0), seL4_InvalidCapability);
+    equal(seL4_RISCV_Page_Map(frame, VSPACE, -4095ul, seL4_ReadWrite, 0), seL4_AlignmentError);
+    equal(seL4_RISCV_Page_Map(frame, VSPACE, 0x3ffffff000, seL4_ReadWrite, 0), seL4_InvalidArgument);
+    /* What goes with a message is looked up before anything happens. */
+    seL4_SetCap(0, 1ul << 40);
+    seL4_NBSend(notification, seL4_MessageInfo_new(0, 0, 1, 0));
+    seL4_Word badge = 1;
+    seL4_Poll(notification, &badge);
+    equal(badge, 0);
+    ok("order");
+}
+
+/* A TCB that has the last capability to a CNode, or to a table that is no top one. */
+static void last_node(void)
+{
+    seL4_CPtr other = take(seL4_TCBObject, 0), own = take(seL4_CapTableObject, 2);
+    fine(seL4_TCB_SetSpace(other, 0, own, 0, VSPACE, 0));
+    fine(seL4_TCB_SetSpace(other, 0, ROOT, 0, VSPACE, 0));
+    fine(seL4_TCB_SetSpace(other, 0, own, 0, VSPACE, 0));
+    fine(delete(own));
+    equal(seL4_TCB_SetSpace(other, 0, ROOT, 0, VSPACE, 0), seL4_IllegalOperation);
+    equal(seL4_TCB_Configure(other, 0, ROOT, 0, VSPACE, 0, 0, 0), seL4_IllegalOperation);
+    fine(delete(other));
+    seL4_CPtr inner = take(seL4_RISCV_PageTableObject, 0);
+    fine(seL4_RISCV_PageTable_Map(inner, VSPACE, address(seL4_HugePageBits), seL4_RISCV_Default_VMAttributes));
+    fine(seL4_TCB_SetSpace(tcb, 0, ROOT, 0, inner, 0));
+    fine(delete(inner));
+    ok("last node");
+}
+
 /* None of the above got through. */
 static void unchanged(void)
 {
@@ -192,6 +255,9 @@ int main(void)
     truncated();
     other_types();
     address_spaces();
+    whole_words();
+    order();
+    last_node();
     unchanged();
     return 0;
 }
