@@ -61,7 +61,7 @@ function dig(k: CapKernel): boolean {
   spend(k.effort, slotsPerStep, "items");
   getSlot(k, grave).capability = { ...zombie, count };
   if (count > 0) return true;
-  k.cap.graves = k.cap.graves.filter((other) => other !== grave);
+  k.cap.graves.pop();
   clear(k, grave);
   return true;
 }

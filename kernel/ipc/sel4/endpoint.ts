@@ -20,6 +20,7 @@ import { ipcReply, ipcSend } from "../../trace/events/ipc.ts";
 import { capOf, getTcb, tcbSlot, threadOf } from "./access.ts";
 import type { Sel4Kernel } from "./kernel.ts";
 import {
+  bufferOf,
   completeCall,
   decodeInfo,
   encodeInfo,
@@ -76,6 +77,7 @@ function receiveSlot(k: Sel4Kernel, receiver: Thread): SlotAddress | null {
  * receiver named; where that cannot be, this one and all behind it stay.
  */
 function transferCaps(k: Sel4Kernel, slots: readonly SlotAddress[], receiver: Thread, endpoint: Endpoint | null) {
+  if (slots.length === 0 || bufferOf(k, receiver, false) === null) return { extraCaps: 0, capsUnwrapped: 0 };
   let into = receiveSlot(k, receiver);
   let unwrapped = 0;
   let count = 0;
@@ -204,8 +206,12 @@ export function cancelAll(k: Sel4Kernel, queue: string, badge: bigint | null = n
   }
 }
 
+export interface FaultAnswer {
+  label: bigint;
+  words: readonly bigint[];
+}
 /** What the one who answers a fault wants: registers for the thread, and whether it goes on. */
-export type FaultReply = (k: Sel4Kernel, thread: Thread, fault: FaultMessage, words: readonly bigint[]) => void;
+export type FaultReply = (k: Sel4Kernel, thread: Thread, fault: FaultMessage, answer: FaultAnswer) => boolean;
 
 /** Answers the caller whose right to an answer is in `slot`, which is used up by that. */
 export function reply(
@@ -230,10 +236,10 @@ export function reply(
   }
   if (k.trace.on(ipcReply))
     k.trace.write(ipcReply, { family: "sel4", to: caller.id, label: info.label, length: info.length });
-  onFault(k, caller, wait.fault, readMessage(k, from, info.length));
-  // A label says that the fault was not mended: the thread stays where it is.
+  const answer = { label: info.label, words: readMessage(k, from, info.length) };
+  const goesOn = onFault(k, caller, wait.fault, answer);
   release(k, caller, "answered");
-  if (info.label !== 0n) block(k, caller, { ...inactive });
+  if (!goesOn) block(k, caller, { ...inactive });
 }
 
 /** The caller that a thread has not answered yet is forgotten when it receives again. */

@@ -75,8 +75,12 @@ export function deliverFault(k: Sel4Kernel, thread: Thread, fault: FaultMessage)
 
 const names = new Map<number, string>(Object.entries(Label).map(([name, label]) => [label, name]));
 
-/** Registers that a handler's answer sets: those that the fault's message showed. */
-export const applyFaultReply: FaultReply = (k, thread, fault, words) => {
+/**
+ * Registers that a handler's answer sets are those that the fault's message showed. With a label it stops the thread
+ * there; an access or a call that found no capability is tried again in any case.
+ */
+export const applyFaultReply: FaultReply = (k, thread, fault, { label, words }) => {
+  if (fault.label !== Label.unknownSyscall && fault.label !== Label.userException) return true;
   const registers = k.hal.contexts.getUserRegisters(thread.context);
   const set = (index: number, word: bigint | undefined): void => {
     if (word !== undefined) registers[index] = word;
@@ -84,9 +88,10 @@ export const applyFaultReply: FaultReply = (k, thread, fault, words) => {
   // In the order of seL4_UserContext: pc 0, ra 1, sp 2, a0 16.
   if (fault.label === Label.unknownSyscall) {
     for (const [i, index] of [0, 2, 1, 16, 17, 18, 19, 20, 21, 22].entries()) set(index, words[i]);
-  } else if (fault.label === Label.userException) {
+  } else {
     set(0, words[0]);
     set(2, words[1]);
-  } else return;
+  }
   k.hal.contexts.setUserRegisters(thread.context, registers);
+  return label === 0n;
 };

@@ -241,7 +241,11 @@ static void exceptions(void)
     equal(result, 1);
     ok("user exception");
 
-    /* An answer with another label stops the thread. */
+    /* An answer with another label stops the thread; but a load is tried again whatever the label is. */
+    start(loading, address(seL4_PageBits));
+    receive();
+    answer(1, 0);
+    receive();
     start(illegal, 0);
     receive();
     seL4_SetMR(seL4_UserException_FaultIP, (seL4_Word)illegal_at + 4);
