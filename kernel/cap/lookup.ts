@@ -12,7 +12,7 @@ export const wordBits = 64;
 
 export type Resolution = { slot: SlotAddress; bitsLeft: number } | { fault: LookupFault };
 
-const mask = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
+const masks = Array.from({ length: wordBits + 1 }, (_, bits) => (1n << BigInt(bits)) - 1n);
 
 /**
  * Walks from the root: each CNode takes its guard and its radix off the top of the address, until no bits are left
@@ -24,13 +24,13 @@ export function resolve(k: Kernel, root: Capability | null, index: bigint, depth
   let bits = depth;
   for (;;) {
     const { guard, guardBits, radix } = node;
-    const there = guardBits > bits ? 0n : (index >> BigInt(bits - guardBits)) & mask(guardBits);
+    const there = guardBits > bits ? 0n : (index >> BigInt(bits - guardBits)) & masks[guardBits]!;
     if (guardBits > bits || there !== guard)
       return { fault: { kind: "guardMismatch", guard, bitsLeft: bits, guardBits } };
     const level = guardBits + radix;
     if (level > bits) return { fault: { kind: "depthMismatch", bitsFound: level, bitsLeft: bits } };
     bits -= level;
-    const slot = slotAt(node.address, Number((index >> BigInt(bits)) & mask(radix)));
+    const slot = slotAt(node.address, Number((index >> BigInt(bits)) & masks[radix]!));
     const capability = bits === 0 ? undefined : peekSlot(k, slot)?.capability;
     if (capability?.type !== "cnode") return { slot, bitsLeft: bits };
     node = capability;

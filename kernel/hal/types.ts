@@ -64,6 +64,11 @@ export interface Mmu {
   walk(root: FrameNumber, address: number): WalkStep[];
   /** Sets the entry at which the walk ends: a table, or a page of the size that the entry covers. null empties it. */
   setEntry(root: FrameNumber, address: number, bits: number, to: EntryTarget | null): void;
+  /**
+   * Empties a table whose entries cover 2^bits bytes each, and the tables below it; tells of each entry that led
+   * somewhere, of a table's after all that was in it.
+   */
+  empty(table: FrameNumber, bits: number, left: (entry: WalkStep) => void): void;
   /** Makes the hart translate by these tables. */
   activate(root: FrameNumber, asid: number): void;
   /** Forgets cached translations: of one page of the active space, or all of all spaces. */

@@ -44,6 +44,7 @@ export function createHal({ core, ram, clock, uart, trace }: HalParts): Hal {
     initRoot: (root) => tables.initRoot(root),
     walk: (root, address) => tables.walk(root, address),
     setEntry: (root, address, bits, to) => tables.setEntry(root, address, bits, to),
+    empty: (table, bits, left) => tables.empty(table, bits, left),
     lookup: (root, address) => tables.lookup(root, address),
     map: (root, address, mapping, allocateTable) => tables.map(root, address, mapping, allocateTable),
     unmap: (root, address) => tables.unmap(root, address),

@@ -50,7 +50,7 @@ const permissionsOf = (flags: number): Permissions =>
       (flags & Entry.execute ? Permission.execute : 0);
 
 export class PageTables
-  implements Pick<Mmu, "initRoot" | "walk" | "setEntry" | "lookup" | "map" | "unmap" | "forEach" | "release">
+  implements Pick<Mmu, "initRoot" | "walk" | "setEntry" | "empty" | "lookup" | "map" | "unmap" | "forEach" | "release">
 {
   readonly #memory: PhysicalMemory;
   readonly #firstPpn: number;
@@ -95,15 +95,31 @@ export class PageTables
     const steps: WalkStep[] = [];
     let table = root;
     for (let depth = 0; depth < spans.length; depth++) {
-      const entry = this.#get(table, indexAt(address, depth));
-      const frame = entry & Entry.valid ? this.#frameOf(entry) : (0 as FrameNumber);
-      const kind = (entry & Entry.valid) === 0 ? "empty" : entry & leafBits ? "page" : "table";
-      const permissions = kind === "page" ? permissionsOf(entry) : 0;
-      steps.push({ bits: spanBits[depth]!, kind, frame, permissions });
-      if (kind !== "table") break;
-      table = frame;
+      const step = this.#stepOf(this.#get(table, indexAt(address, depth)), spanBits[depth]!);
+      steps.push(step);
+      if (step.kind !== "table") break;
+      table = step.frame;
     }
     return steps;
+  }
+
+  #stepOf(entry: number, bits: number): WalkStep {
+    if ((entry & Entry.valid) === 0) return { bits, kind: "empty", frame: 0 as FrameNumber, permissions: 0 };
+    const frame = this.#frameOf(entry);
+    return entry & leafBits
+      ? { bits, kind: "page", frame, permissions: permissionsOf(entry) }
+      : { bits, kind: "table", frame, permissions: 0 };
+  }
+
+  empty(table: FrameNumber, bits: number, left: (entry: WalkStep) => void): void {
+    for (let index = 0; index < entriesPerTable; index++) {
+      const entry = this.#get(table, index);
+      if ((entry & Entry.valid) === 0) continue;
+      const step = this.#stepOf(entry, bits);
+      if (step.kind === "table") this.empty(step.frame, bits - 9, left);
+      this.#set(table, index, 0 as FrameNumber, 0);
+      left(step);
+    }
   }
 
   setEntry(root: FrameNumber, address: number, bits: number, to: EntryTarget | null): void {

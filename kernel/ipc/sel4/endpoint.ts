@@ -150,7 +150,7 @@ function afterSend(k: Sel4Kernel, sender: Thread, what: SendWait, receiver: Thre
 export const sendWait = (
   cap: Endpoint,
   { call, fault }: { call: boolean; fault: FaultMessage | null },
-): SendWait & Wait => ({
+): SendWait & { queue: string } => ({
   kind: "send",
   queue: endpointQueue(cap.address),
   deadlineNs: null,
@@ -166,10 +166,10 @@ export function send(
   k: Sel4Kernel,
   sender: Thread,
   cap: Endpoint,
-  what: SendWait,
+  what: SendWait & { queue: string },
   blocking: boolean,
 ): Wait | "sent" | "dropped" {
-  const receiver = firstAt(k, endpointQueue(cap.address));
+  const receiver = firstAt(k, what.queue);
   if (receiver?.wait?.kind !== "receive") return blocking ? what : "dropped";
   const mayGrant = receiver.wait.grant;
   const info = meet(k, cap.address, sender, what, receiver);

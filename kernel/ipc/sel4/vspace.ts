@@ -23,6 +23,8 @@ import { capOf, isVspace } from "./access.ts";
 import type { Sel4Kernel } from "./kernel.ts";
 
 export const pageBits = 12;
+/** Of an entry of a top table. */
+const topBits = 30;
 export const asidPoolBits = 12;
 /** Address-space numbers of one pool, and pools. The first pool is the kernel's, for programs' own spaces. */
 export const asidsPerPool = 512;
@@ -33,8 +35,12 @@ export const frameAt = (k: Sel4Kernel, address: PhysicalAddress): FrameNumber =>
 export const addressOf = (k: Sel4Kernel, frame: FrameNumber): PhysicalAddress =>
   (k.ramBase + frame * pageBytes) as PhysicalAddress;
 
+/** What was made of untyped memory, and is none of Linux's. */
+export const isGiven = (k: Sel4Kernel, frame: FrameNumber): boolean => k.mm.frames.owner[frame] === FrameOwner.untyped;
+
 /** The Linux side of a space, when there is one. */
 export function spaceOfRoot(k: Sel4Kernel, root: FrameNumber): Space | null {
+  if (isGiven(k, root)) return null;
   for (const space of k.mm.spaces.values()) if (space.root === root) return space;
   return null;
 }
@@ -96,9 +102,6 @@ export function putPage(k: Sel4Kernel, place: PagePlace, first: FrameNumber): vo
   k.hal.mmu.flush();
 }
 
-/** A frame's page, and not one of Linux's. */
-export const isGiven = (k: Sel4Kernel, frame: FrameNumber): boolean => k.mm.frames.owner[frame] === FrameOwner.untyped;
-
 /** A page that is mapped gets other permissions, or makes room. */
 export function changePage(k: Sel4Kernel, place: PagePlace, first: FrameNumber): void {
   takePage(k, place, entryAt(k, place.root, place.address).frame);
@@ -116,9 +119,7 @@ export function takePage(
   k.hal.mmu.setEntry(root, address, sizeBits, null);
   drop(k, first, sizeBits);
   const space = spaceOfRoot(k, root);
-  if (space !== null) {
-    unmapRange(k, space, address, address + 2 ** sizeBits);
-  }
+  if (space !== null) unmapRange(k, space, address, address + 2 ** sizeBits);
   k.hal.mmu.flush();
 }
 
@@ -130,7 +131,7 @@ export function takeTable(k: Sel4Kernel, root: FrameNumber, address: number, tab
   const start = address - (address % 2 ** step.bits);
   const space = spaceOfRoot(k, root);
   if (space !== null) leaveRange(k, space, start, start + 2 ** step.bits);
-  emptyTable(k, root, start, step.bits, space);
+  emptyTable(k, table, step.bits - 9, space);
   k.hal.mmu.setEntry(root, start, step.bits, null);
   dropFrame(k.mm.frames, table);
   k.hal.mmu.flush();
@@ -146,24 +147,21 @@ function leaveRange(k: Sel4Kernel, space: Space, start: number, end: number): vo
   discardPages(k, space, start, end);
 }
 
-/** The entries of the table that an entry of `bits` leads to go; those it leads to live on, if others hold them. */
-function emptyTable(k: Sel4Kernel, root: FrameNumber, start: number, bits: number, space: Space | null): void {
-  const below = bits - 9;
+/** A table of entries of `bits` leads nowhere any more; what it led to lives on, if others hold it. */
+function emptyTable(k: Sel4Kernel, table: FrameNumber, bits: number, space: Space | null): void {
   spend(k.effort, 512, "items");
-  for (let address = start; address < start + 2 ** bits; address += 2 ** below) {
-    const step = k.hal.mmu.walk(root, address).find((candidate) => candidate.bits === below)!;
-    if (step.kind === "empty") continue;
-    if (step.kind === "table") {
-      emptyTable(k, root, address, below, space);
-      forgetTable(k, step.frame, space);
-    } else drop(k, step.frame, below);
-    k.hal.mmu.setEntry(root, address, below, null);
-  }
+  k.hal.mmu.empty(table, bits, (entry) => {
+    if (entry.kind === "page") drop(k, entry.frame, entry.bits);
+    else {
+      spend(k.effort, 512, "items");
+      forgetTable(k, entry.frame, space);
+    }
+  });
 }
 
 /** A table is not where it was any more; Linux's own ones are in the space's accounts. */
 function forgetTable(k: Sel4Kernel, table: FrameNumber, space: Space | null): void {
-  if (space !== null && k.mm.frames.owner[table] === FrameOwner.table) {
+  if (space !== null && !isGiven(k, table)) {
     space.residentFrames -= 1;
     space.tableFrames -= 1;
   }
@@ -195,16 +193,7 @@ export function dropVspace(k: Sel4Kernel, asid: number): void {
   const root = k.sel4.vspaces.get(asid);
   if (root === undefined || spaceOfRoot(k, frameAt(k, root)) !== null) return;
   k.sel4.vspaces.delete(asid);
-  const span = 2 ** 30;
-  for (let address = 0; address < k.hal.mmu.userEnd; address += span) {
-    const step = k.hal.mmu.walk(frameAt(k, root), address)[0]!;
-    if (step.kind === "empty") continue;
-    if (step.kind === "table") {
-      emptyTable(k, frameAt(k, root), address, step.bits, null);
-      dropFrame(k.mm.frames, step.frame);
-    } else drop(k, step.frame, step.bits);
-    k.hal.mmu.setEntry(frameAt(k, root), address, step.bits, null);
-  }
+  emptyTable(k, frameAt(k, root), topBits, null);
   k.hal.mmu.flush();
 }
 
