@@ -58,6 +58,7 @@ export function mayCommit(k: MmKernel, space: Space, bytes: number): boolean {
   // All that is there is more than what is there and was not promised.
   if (promised + (space.residentFrames + tables) * pageBytes <= space.frameLimit * pageBytes) return true;
   let there = (space.tableFrames + tables) * pageBytes;
-  for (const region of space.regions) if (!isPromised(region) && !isGiven(region)) there += residentBytes(k, space, region);
+  for (const region of space.regions)
+    if (!isPromised(region) && !isGiven(region)) there += residentBytes(k, space, region);
   return promised + there <= space.frameLimit * pageBytes;
 }
