@@ -135,6 +135,7 @@ const facts: Record<string, string[]> = {
     "offsetof(seL4_IPCBuffer, receiveDepth) == 1016",
     "seL4_MsgMaxLength == 120",
     "seL4_MsgMaxExtraCaps == 3",
+    "seL4_FastMessageRegisters == 4",
   ],
   "boot information": [
     "sizeof(seL4_BootInfo) == 3848",

@@ -4,6 +4,8 @@ export interface SeL4Program {
   /** Of test/guest/sel4/<name>.c: `guest("sel4/<name>")` compiles it. It is started as the root task. */
   name: string;
   console: string[];
+  /** How it ends, unless it exits with 0. */
+  signal?: number;
   /** Typed line by line, whenever the machine has nothing to do. */
   typed?: string[];
 }
@@ -161,5 +163,25 @@ export const sel4Programs: SeL4Program[] = [
   {
     name: "lecture",
     console: ["ok derivation", "ok mapping", "ok revocation"],
+  },
+  {
+    name: "libraries",
+    signal: 6,
+    console: [
+      "ok allocation",
+      "ok arithmetic",
+      "messages@libraries.c:LINE one",
+      "messages@libraries.c:LINE [Cond failed: 1 + 1 == 2]",
+      "\ttwo 2",
+      "messages@libraries.c:LINE [Err seL4_DeleteFirst]:",
+      "\tthree",
+      "ok messages",
+      "ok names of x86's objects",
+      "a thread: 1 2 3",
+      "a thread: 1 0 0",
+      "ok variables of threads",
+      "main@libraries.c:LINE [Err seL4_FailedLookup]:",
+      "\tthe end",
+    ],
   },
 ];

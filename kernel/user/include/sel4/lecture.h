@@ -16,20 +16,11 @@
 #pragma once
 
 #include <sel4/sel4.h>
+#include <sel4/x86.h>
 
 #define FRAME_WIDTH seL4_PageBits
 
 #define seL4_AsyncEndpointObject seL4_NotificationObject
-#define seL4_X86_4K seL4_RISCV_4K_Page
-#define seL4_X86_4M seL4_RISCV_Mega_Page
-#define seL4_X86_PageTableObject seL4_RISCV_PageTableObject
-#define seL4_X86_PageDirectoryObject seL4_RISCV_PageTableObject
-#define seL4_X86_Default_VMAttributes seL4_RISCV_Default_VMAttributes
-
-typedef seL4_RISCV_Page seL4_X86_Page;
-typedef seL4_RISCV_PageTable seL4_X86_PageTable;
-typedef seL4_RISCV_PageTable seL4_X86_PageDirectory;
-typedef seL4_RISCV_VMAttributes seL4_X86_VMAttributes;
 
 static struct {
     seL4_Word base;    /* physical address of the first frame */
@@ -50,16 +41,4 @@ LIBSEL4_INLINE_FUNC seL4_Error seL4_X86_Untyped_Retype(seL4_CPtr selector, seL4_
     seL4_Word slot = lecture_space.objects + (node_offset - (lecture_space.base >> FRAME_WIDTH));
     return seL4_Untyped_Retype(untyped, type, size_bits, root, node_index, node_index == 0 ? 0 : seL4_WordBits, slot,
                                num_objects);
-}
-
-LIBSEL4_INLINE_FUNC seL4_Error seL4_X86_PageTable_Map(seL4_X86_PageTable _service, seL4_X86_PageDirectory vspace,
-                                                      seL4_Word vaddr, seL4_X86_VMAttributes attr)
-{
-    return seL4_RISCV_PageTable_Map(_service, vspace, vaddr, attr);
-}
-
-LIBSEL4_INLINE_FUNC seL4_Error seL4_X86_Page_Map(seL4_X86_Page _service, seL4_X86_PageDirectory vspace, seL4_Word vaddr,
-                                                 seL4_CapRights_t rights, seL4_X86_VMAttributes attr)
-{
-    return seL4_RISCV_Page_Map(_service, vspace, vaddr, rights, attr);
 }
