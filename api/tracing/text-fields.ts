@@ -2,9 +2,9 @@
 import type { DecodedEvent, FieldValue } from "../../kernel/trace/index.ts";
 
 /** Numbers that people read in hexadecimal. */
-const addresses: readonly string[] = ["address", "pc", "start", "end", "base", "entry", "object", "slot", "badge"];
-/** Of a capability these are slots; of a switch between threads, threads, which are small. */
-const addressesAsWords: readonly string[] = ["from", "to"];
+const addresses: readonly string[] = ["address", "pc", "start", "end", "base", "entry"];
+/** And these where they are words, not small numbers. */
+const words: readonly string[] = ["object", "slot", "badge", "from", "to"];
 
 export function describeFields({ values }: DecodedEvent): string[] {
   return Object.entries(values).map(([name, value]) => `${name}=${describeValue(name, value)}`);
@@ -13,8 +13,8 @@ export function describeFields({ values }: DecodedEvent): string[] {
 export function describeValue(name: string, value: FieldValue): string {
   if (value instanceof Uint8Array) return quote(value);
   if (typeof value === "string") return /^[\w.:+/-]+$/.test(value) ? value : JSON.stringify(value);
-  const isAddress = addresses.includes(name) || (typeof value === "bigint" && addressesAsWords.includes(name));
-  if (typeof value !== "boolean" && isAddress) return `0x${value.toString(16)}`;
+  const inHex = addresses.includes(name) || (typeof value === "bigint" && words.includes(name));
+  if (typeof value !== "boolean" && inHex) return `0x${value.toString(16)}`;
   return String(value);
 }
 

@@ -153,9 +153,11 @@ function restOf(enter: DecodedEvent, exit: DecodedEvent): string {
   const whole = exit.values["text"] as string;
   let shared = 0;
   while (shared < begun.length && begun[shared] === whole[shared]) shared += 1;
-  // Back to the start of the argument that differs.
+  // Back to the start of the argument that differs, unless the end leaves the later ones out.
   const argument =
-    shared === begun.length ? shared : Math.max(whole.lastIndexOf(", ", shared - 1) + 2, whole.indexOf("(") + 1);
+    shared === begun.length || whole[shared] === ")"
+      ? shared
+      : Math.max(whole.lastIndexOf(", ", shared - 1) + 2, whole.indexOf("(") + 1);
   return whole.slice(argument);
 }
 

@@ -119,7 +119,10 @@ function settle(
     out = undefined;
   } else if (outcome.kind === "done") outcome.commit?.();
   const watched = k.trace.on(syscallExit);
-  const text = watched || call.thread.call !== null ? row.show(decoding, raw, out) + showResult(value, row.result) : "";
+  const text =
+    watched || call.thread.call !== null
+      ? row.show(decoding, raw, out) + (row.showResult?.(k, decoding, call, value) ?? showResult(value, row.result))
+      : "";
   if (watched)
     k.trace.write(syscallExit, { number: numberOf(k, row), name: row.name, value, error: errnoOf(value) ?? "", text });
   finish(k, call.thread, value, text);

@@ -61,6 +61,8 @@ export interface SystemCall<K> {
   store(k: MmKernel, call: Call, raw: readonly bigint[], out: Outs): Errno | null;
   /** `write(1, "hello\n", 6)`; with `out`, what came back stands in its place. */
   show(decoding: Decoding, raw: readonly bigint[], out?: Outs): string;
+  /** ` = 6`, where a number does not say it all. */
+  showResult?(k: K, decoding: Decoding, call: Call, value: bigint): string;
 }
 
 export function syscall<K extends MmKernel, const A extends Arguments>(row: Declaration<K, A>): SystemCall<K> {

@@ -15,6 +15,7 @@ import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
 import { bufferOf, decodeInfo, infoOf, readMessage, setInfo, writeMessage } from "../../ipc/sel4/message.ts";
 import { signal, take, waitFor } from "../../ipc/sel4/notification.ts";
 import { inactive } from "../../ipc/sel4/tcb.ts";
+import { type CallText, callText, resultText } from "../../ipc/sel4/text.ts";
 import { unreachable } from "../../lib/assert.ts";
 import { signals } from "../../lib/signals.ts";
 import { encodeText } from "../../lib/text.ts";
@@ -25,7 +26,7 @@ import { exitTask, killTask } from "../../thread/tasks.ts";
 import type { Wait } from "../../thread/wait.ts";
 import { word } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
-import { syscall } from "../define/syscall.ts";
+import { type SystemCall, syscall } from "../define/syscall.ts";
 import { cnodeInvocation } from "./cnode.ts";
 import { type Answer, errorMessage, type Invocation } from "./invocation.ts";
 import { irqControlInvocation, irqHandlerInvocation } from "./irq.ts";
@@ -261,60 +262,95 @@ const tags: Partial<Record<Capability["type"], number>> = {
 const message = { capability: word, info: word, mr0: word, mr1: word, mr2: word, mr3: word } as const;
 const row = { support: "full" } as const;
 
+/** A call that passes a message: its text says what the message is and what the capability is of. */
+function readable(call: SystemCall<Sel4Kernel>): SystemCall<Sel4Kernel> {
+  const numberIn = (k: Sel4Kernel): number => call.nr[k.hal.isa.name];
+  // Found out when it is first asked for: as the call begins, or else not at all.
+  type Texts = { texts?: () => CallText | null };
+  return {
+    ...call,
+    decode(k, made, raw) {
+      let found: CallText | null | undefined;
+      // The kernel is one object; memory management sees less of it.
+      const whole = k as Sel4Kernel;
+      const texts = () => (found ??= callText(whole, made.thread, numberIn(whole), raw));
+      const { values, errno } = call.decode(k, made, raw);
+      return { values: { ...values, texts }, errno };
+    },
+    show: (decoding, raw, out) => (decoding.values as Texts).texts?.()?.text ?? call.show(decoding, raw, out),
+    showResult(k, decoding, { thread }, value) {
+      const texts = (decoding.values as Texts).texts?.() ?? null;
+      return texts === null ? ` = ${value}` : resultText(k, thread, numberIn(k), texts, value);
+    },
+  };
+}
+
 export const sel4Table = [
-  syscall({
-    ...row,
-    name: "seL4_Call",
-    nr: { rv64: -1 },
-    args: message,
-    run: (k: Sel4Kernel, { capability, info }, call) =>
-      invoke(k, call, capability, info, { blocking: true, call: true }),
-  }),
-  syscall({
-    ...row,
-    name: "seL4_ReplyRecv",
-    nr: { rv64: -2 },
-    args: message,
-    run(k: Sel4Kernel, { capability }, call) {
-      if (call.thread.tcb === null) return noCapabilities;
-      answerCaller(k, call.thread);
-      return receiveFrom(k, call, capability, true);
-    },
-  }),
-  syscall({
-    ...row,
-    name: "seL4_Send",
-    nr: { rv64: -3 },
-    args: message,
-    run: (k: Sel4Kernel, { capability, info }, call) =>
-      invoke(k, call, capability, info, { blocking: true, call: false }),
-  }),
-  syscall({
-    ...row,
-    name: "seL4_NBSend",
-    nr: { rv64: -4 },
-    args: message,
-    run: (k: Sel4Kernel, { capability, info }, call) =>
-      invoke(k, call, capability, info, { blocking: false, call: false }),
-  }),
-  syscall({
-    ...row,
-    name: "seL4_Recv",
-    nr: { rv64: -5 },
-    args: { capability: word },
-    run: (k: Sel4Kernel, { capability }, call) => receiveFrom(k, call, capability, true),
-  }),
-  syscall({
-    ...row,
-    name: "seL4_Reply",
-    nr: { rv64: -6 },
-    args: message,
-    run(k: Sel4Kernel, _args, { thread }) {
-      if (thread.tcb === null) return noCapabilities;
-      answerCaller(k, thread);
-      return done(0);
-    },
-  }),
+  readable(
+    syscall({
+      ...row,
+      name: "seL4_Call",
+      nr: { rv64: -1 },
+      args: message,
+      run: (k: Sel4Kernel, { capability, info }, call) =>
+        invoke(k, call, capability, info, { blocking: true, call: true }),
+    }),
+  ),
+  readable(
+    syscall({
+      ...row,
+      name: "seL4_ReplyRecv",
+      nr: { rv64: -2 },
+      args: message,
+      run(k: Sel4Kernel, { capability }, call) {
+        if (call.thread.tcb === null) return noCapabilities;
+        answerCaller(k, call.thread);
+        return receiveFrom(k, call, capability, true);
+      },
+    }),
+  ),
+  readable(
+    syscall({
+      ...row,
+      name: "seL4_Send",
+      nr: { rv64: -3 },
+      args: message,
+      run: (k: Sel4Kernel, { capability, info }, call) =>
+        invoke(k, call, capability, info, { blocking: true, call: false }),
+    }),
+  ),
+  readable(
+    syscall({
+      ...row,
+      name: "seL4_NBSend",
+      nr: { rv64: -4 },
+      args: message,
+      run: (k: Sel4Kernel, { capability, info }, call) =>
+        invoke(k, call, capability, info, { blocking: false, call: false }),
+    }),
+  ),
+  readable(
+    syscall({
+      ...row,
+      name: "seL4_Recv",
+      nr: { rv64: -5 },
+      args: { capability: word },
+      run: (k: Sel4Kernel, { capability }, call) => receiveFrom(k, call, capability, true),
+    }),
+  ),
+  readable(
+    syscall({
+      ...row,
+      name: "seL4_Reply",
+      nr: { rv64: -6 },
+      args: message,
+      run(k: Sel4Kernel, _args, { thread }) {
+        if (thread.tcb === null) return noCapabilities;
+        answerCaller(k, thread);
+        return done(0);
+      },
+    }),
+  ),
   syscall({
     ...row,
     name: "seL4_Yield",
@@ -326,13 +362,15 @@ export const sel4Table = [
       return gone;
     },
   }),
-  syscall({
-    ...row,
-    name: "seL4_NBRecv",
-    nr: { rv64: -8 },
-    args: { capability: word },
-    run: (k: Sel4Kernel, { capability }, call) => receiveFrom(k, call, capability, false),
-  }),
+  readable(
+    syscall({
+      ...row,
+      name: "seL4_NBRecv",
+      nr: { rv64: -8 },
+      args: { capability: word },
+      run: (k: Sel4Kernel, { capability }, call) => receiveFrom(k, call, capability, false),
+    }),
+  ),
   syscall({
     ...row,
     name: "seL4_DebugPutChar",

@@ -18,10 +18,10 @@ import type { Thread } from "../../thread/state.ts";
 import type { FaultMessage, Wait } from "../../thread/wait.ts";
 import { ipcReply, ipcSend } from "../../trace/events/ipc.ts";
 import { capOf, getTcb, tcbSlot, threadOf } from "./access.ts";
+import { completeCall, completeSend } from "./complete.ts";
 import type { Sel4Kernel } from "./kernel.ts";
 import {
   bufferOf,
-  completeCall,
   decodeInfo,
   encodeInfo,
   extraCapAddresses,
@@ -187,10 +187,8 @@ export function receive(k: Sel4Kernel, receiver: Thread, cap: Endpoint): { badge
   if (sender === null || what?.kind !== "send") return { kind: "receive", queue, deadlineNs: null, grant };
   const info = meet(k, cap.address, sender, what, receiver);
   const wait = afterSend(k, sender, what, receiver, grant);
-  if (wait === null) {
-    k.hal.contexts.finishCall(sender.context, 0n);
-    release(k, sender, "sent");
-  } else {
+  if (wait === null) completeSend(k, sender);
+  else {
     release(k, sender, "sent");
     block(k, sender, wait);
   }

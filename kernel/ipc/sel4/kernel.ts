@@ -1,5 +1,6 @@
 import type { CapKernel } from "../../cap/kernel.ts";
 import type { SchedKernel } from "../../sched/sched.ts";
+import type { Thread } from "../../thread/state.ts";
 import type { Sel4State } from "./state.ts";
 
 /** The slice of the kernel that seL4's objects need. */
@@ -7,4 +8,6 @@ export interface Sel4Kernel extends CapKernel, SchedKernel {
   readonly sel4: Sel4State;
   /** Where RAM begins in physical memory. */
   readonly ramBase: number;
+  /** On whose behalf the kernel works; for the trace. */
+  subject: Thread | null;
 }

@@ -5,7 +5,6 @@
  */
 import { pageBytes } from "../../hal/types.ts";
 import type { FrameNumber } from "../../lib/ids.ts";
-import { release } from "../../thread/blocking.ts";
 import type { Thread } from "../../thread/state.ts";
 import { capOf, getTcb } from "./access.ts";
 import type { Sel4Kernel } from "./kernel.ts";
@@ -100,11 +99,4 @@ export function receivePath(k: Sel4Kernel, thread: Thread): { root: bigint; inde
 /** Puts the tag of a message in place; the badge is the call's result. */
 export function setInfo(k: Sel4Kernel, thread: Thread, info: bigint): void {
   k.hal.contexts.setCallArgument(thread.context, infoArgument, info);
-}
-
-/** A thread that waits in a call has what it waited for: the call is over, and the thread goes on. */
-export function completeCall(k: Sel4Kernel, thread: Thread, { badge, info }: { badge: bigint; info: bigint }): void {
-  setInfo(k, thread, info);
-  k.hal.contexts.finishCall(thread.context, badge);
-  release(k, thread, "message");
 }

@@ -5,8 +5,8 @@ import type { Thread } from "../../thread/state.ts";
 import type { Wait } from "../../thread/wait.ts";
 import { ipcSignal } from "../../trace/events/ipc.ts";
 import { getNotification, getTcb, threadOf } from "./access.ts";
+import { completeCall } from "./complete.ts";
 import type { Sel4Kernel } from "./kernel.ts";
-import { completeCall } from "./message.ts";
 import type { Notification } from "./state.ts";
 
 export const notificationQueue = (address: PhysicalAddress): string => `notification ${address.toString(16)}`;

@@ -27,7 +27,12 @@ describe.skipIf(!hasCompiler)("seL4's interface (needs riscv64-linux-gnu-gcc)", 
       runOn(run.machine);
       outputs.push(...run.machine.drainOutputs());
     }
-    expect(consoleOf(outputs).replace(/\.c:\d+/g, ".c:LINE").trimEnd().split("\n")).toEqual(console);
+    expect(
+      consoleOf(outputs)
+        .replace(/\.c:\d+/g, ".c:LINE")
+        .trimEnd()
+        .split("\n"),
+    ).toEqual(console);
     expect(exitOf(outputs)?.status).toMatchObject(
       signal === undefined ? { kind: "exited", code: 0 } : { kind: "signaled", signal },
     );

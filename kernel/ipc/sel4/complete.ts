@@ -1,0 +1,40 @@
+/** The end of a call in which a thread waited: whoever it waited for completes it. */
+import { release } from "../../thread/blocking.ts";
+import type { Thread } from "../../thread/state.ts";
+import { syscallExit } from "../../trace/events/syscall.ts";
+import type { Sel4Kernel } from "./kernel.ts";
+import { messageRegisters, setInfo } from "./message.ts";
+import { callText, resultText } from "./text.ts";
+
+/** The end of a call is an event of the thread that made it. */
+function withEvent(k: Sel4Kernel, thread: Thread, badge: bigint, complete: () => void): void {
+  if (!k.trace.on(syscallExit)) {
+    complete();
+    return;
+  }
+  const number = Number(BigInt.asIntN(32, k.hal.contexts.getCallNumber(thread.context)));
+  const raw = k.hal.contexts.getCallArguments(thread.context, 2 + messageRegisters);
+  const call = callText(k, thread, number, raw, true);
+  complete();
+  if (call === null) return;
+  const text = call.text + resultText(k, thread, number, call, badge);
+  const name = text.slice(0, text.indexOf("("));
+  const { subject } = k;
+  k.subject = thread;
+  k.trace.write(syscallExit, { number: number >>> 0, name, value: BigInt.asIntN(64, badge), error: "", text });
+  k.subject = subject;
+}
+
+/** It has what it waited for, and goes on. */
+export function completeCall(k: Sel4Kernel, thread: Thread, { badge, info }: { badge: bigint; info: bigint }): void {
+  withEvent(k, thread, badge, () => setInfo(k, thread, info));
+  k.hal.contexts.finishCall(thread.context, badge);
+  release(k, thread, "message");
+}
+
+/** Its message has gone, and it goes on. */
+export function completeSend(k: Sel4Kernel, thread: Thread): void {
+  withEvent(k, thread, 0n, () => {});
+  k.hal.contexts.finishCall(thread.context, 0n);
+  release(k, thread, "sent");
+}
