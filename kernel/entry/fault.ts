@@ -1,7 +1,6 @@
 /** Faults of programs: resolved by memory management, or the end of the task with a signal and a reason. */
 import { type Access, pageBytes, type Trap } from "../hal/types.ts";
-import { deliverFault, userException, vmFault } from "../ipc/sel4/fault.ts";
-import { inactive } from "../ipc/sel4/tcb.ts";
+import { deliverFault, stopOnFault, userException, vmFault } from "../ipc/sel4/fault.ts";
 import { alignDown, hex } from "../lib/bits.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
@@ -12,7 +11,6 @@ import { getSpace, stackTop } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { userRange } from "../mm/user.ts";
 import { runsAbroad } from "../sched/sched.ts";
-import { block } from "../thread/blocking.ts";
 import type { Task, Thread } from "../thread/state.ts";
 import { killTask, taskOf } from "../thread/tasks.ts";
 import { endVictim } from "../thread/victim.ts";
@@ -78,9 +76,10 @@ function pageFault(k: EntryKernel, thread: Thread, task: Task, address: bigint, 
 /** A thread that capabilities control has a handler for its faults, or stops; one of its program's own may die of them. */
 function handled(k: EntryKernel, thread: Thread, message: () => FaultMessage): boolean {
   if (thread.tcb === null) return false;
-  if (deliverFault(k, thread, message())) return true;
+  const fault = message();
+  if (deliverFault(k, thread, fault)) return true;
   if (!runsAbroad(k, thread)) return false;
-  block(k, thread, { ...inactive });
+  stopOnFault(k, thread, fault);
   return true;
 }
 

@@ -9,8 +9,7 @@
  */
 import type { Call, Outcome, Outs } from "../abi/define/outcome.ts";
 import { type Decoding, resultOf, type SystemCall, showResult } from "../abi/define/syscall.ts";
-import { deliverFault, unknownSyscall } from "../ipc/sel4/fault.ts";
-import { inactive } from "../ipc/sel4/tcb.ts";
+import { deliverFault, stopOnFault, unknownSyscall } from "../ipc/sel4/fault.ts";
 import { must } from "../lib/assert.ts";
 import { toSigned64 } from "../lib/bits.ts";
 import { errnoOf, errnoResult } from "../lib/errno.ts";
@@ -44,9 +43,10 @@ const numberIsLinux = (number: bigint): boolean => toSigned64(number) >= 0n;
 function unknown(k: EntryKernel, thread: Thread, number: bigint): void {
   if (k.trace.on(syscallUnknown)) k.trace.write(syscallUnknown, { number });
   if (thread.tcb !== null && thread.call === null) {
-    if (deliverFault(k, thread, unknownSyscall(k, thread, number))) return;
+    const fault = unknownSyscall(k, thread, number);
+    if (deliverFault(k, thread, fault)) return;
     if (runsAbroad(k, thread)) {
-      block(k, thread, { ...inactive });
+      stopOnFault(k, thread, fault);
       return;
     }
   }

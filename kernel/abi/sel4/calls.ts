@@ -9,8 +9,9 @@ import { lookupSlot } from "../../cap/lookup.ts";
 import { peekSlot } from "../../cap/slots.ts";
 import { type Capability, Right } from "../../cap/state.ts";
 import { capOf, getTcb, tcbSlot } from "../../ipc/sel4/access.ts";
+import { nameOf, printText, threadTable } from "../../ipc/sel4/debug.ts";
 import { dropCaller, extraCaps, receive, reply, send, sendWait } from "../../ipc/sel4/endpoint.ts";
-import { applyFaultReply, capFault, deliverFault } from "../../ipc/sel4/fault.ts";
+import { applyFaultReply, capFault, deliverOrStop } from "../../ipc/sel4/fault.ts";
 import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
 import { bufferOf, decodeInfo, infoOf, readMessage, setInfo, writeMessage } from "../../ipc/sel4/message.ts";
 import { signal, take, waitFor } from "../../ipc/sel4/notification.ts";
@@ -18,7 +19,6 @@ import { inactive } from "../../ipc/sel4/tcb.ts";
 import { type CallText, callText, resultText } from "../../ipc/sel4/text.ts";
 import { unreachable } from "../../lib/assert.ts";
 import { signals } from "../../lib/signals.ts";
-import { encodeText } from "../../lib/text.ts";
 import { yieldHart } from "../../sched/sched.ts";
 import { block } from "../../thread/blocking.ts";
 import type { Task, Thread } from "../../thread/state.ts";
@@ -46,7 +46,7 @@ interface Manner {
 
 /** A fault of the call itself: to the handler, or nowhere. */
 function faulted(k: Sel4Kernel, thread: Thread, address: bigint, receiving: boolean, why: LookupFault): Outcome {
-  if (!deliverFault(k, thread, capFault(k, thread, address, receiving, why))) block(k, thread, { ...inactive });
+  deliverOrStop(k, thread, capFault(k, thread, address, receiving, why));
   return gone;
 }
 
@@ -376,16 +376,37 @@ export const sel4Table = [
     name: "seL4_DebugPutChar",
     nr: { rv64: -9 },
     args: { character: word },
-    run(k: Sel4Kernel, { character }, { task }) {
+    run(k: Sel4Kernel, { character }, { task, thread }) {
       const { outputBytes } = task.limits;
       if (outputBytes !== 0 && task.outputBytes >= outputBytes) {
         killTask(k, task, signals.SIGXFSZ);
         return gone;
       }
       task.outputBytes += 1;
-      const bytes = encodeText(String.fromCharCode(Number(character & 0x7fn)));
-      k.outlet.console(task.id, k.hal.serial.write(bytes), bytes);
+      printText(k, thread, String.fromCharCode(Number(character & 0x7fn)));
       return done(0);
+    },
+  }),
+  syscall({
+    ...row,
+    name: "seL4_DebugDumpScheduler",
+    nr: { rv64: -10 },
+    args: {},
+    run(k: Sel4Kernel, _args, { thread }) {
+      printText(k, thread, threadTable(k, thread));
+      return done(0);
+    },
+  }),
+  syscall({
+    ...row,
+    name: "seL4_DebugHalt",
+    nr: { rv64: -11 },
+    note: "ends the program; the machine goes on",
+    args: {},
+    run(k: Sel4Kernel, _args, { task, thread }) {
+      printText(k, thread, `Debug halt syscall from thread "${nameOf(k, thread)}"\n`);
+      killTask(k, task, signals.SIGKILL);
+      return gone;
     },
   }),
   syscall({

@@ -5,11 +5,12 @@ import { block } from "../../thread/blocking.ts";
 import type { Thread } from "../../thread/state.ts";
 import type { FaultMessage } from "../../thread/wait.ts";
 import { ipcFault } from "../../trace/events/ipc.ts";
+import { reportFault } from "./debug.ts";
 import { type FaultReply, faultEndpoint, send, sendWait } from "./endpoint.ts";
+import { FaultLabel as Label } from "./fault-label.ts";
 import type { Sel4Kernel } from "./kernel.ts";
+import { inactive } from "./tcb.ts";
 
-/** seL4_Fault_tag. */
-const Label = { capFault: 1, unknownSyscall: 2, userException: 3, vmFault: 5 } as const;
 /** What the message carries for them: scause of an access fault, whatever fault it was. */
 const fsr: Record<Access, bigint> = { execute: 1n, read: 5n, write: 7n };
 
@@ -71,6 +72,17 @@ export function deliverFault(k: Sel4Kernel, thread: Thread, fault: FaultMessage)
   const wait = send(k, thread, cap, sendWait(cap, { call: false, fault }), true);
   if (typeof wait !== "string") block(k, thread, wait);
   return true;
+}
+
+/** The same, but without a handler the thread stops where it is, and people are told. */
+export function deliverOrStop(k: Sel4Kernel, thread: Thread, fault: FaultMessage): void {
+  if (deliverFault(k, thread, fault)) return;
+  stopOnFault(k, thread, fault);
+}
+
+export function stopOnFault(k: Sel4Kernel, thread: Thread, fault: FaultMessage): void {
+  reportFault(k, thread, fault);
+  block(k, thread, { ...inactive });
 }
 
 const names = new Map<number, string>(Object.entries(Label).map(([name, label]) => [label, name]));

@@ -11,6 +11,7 @@ import { block, release } from "../../thread/blocking.ts";
 import type { Thread } from "../../thread/state.ts";
 import { createThread, exitThread, getTask } from "../../thread/tasks.ts";
 import { getTcb, tcbSlot, threadOf, worldAt } from "./access.ts";
+import { childName, nameOf } from "./debug.ts";
 import type { Sel4Kernel } from "./kernel.ts";
 import { unbind } from "./notification.ts";
 import type { Tcb } from "./state.ts";
@@ -23,7 +24,8 @@ export function createTcb(k: Sel4Kernel, address: PhysicalAddress): void {
   thread.tcb = address;
   thread.priority = 0;
   block(k, thread, { ...inactive });
-  k.sel4.tcbs.set(address, newTcb(thread));
+  const maker = k.subject === null ? "" : nameOf(k, k.subject);
+  k.sel4.tcbs.set(address, { ...newTcb(thread), name: childName(maker) });
 }
 
 export const newTcb = (thread: Thread): Tcb => ({

@@ -3,6 +3,7 @@
 export interface SeL4Program {
   /** Of test/guest/sel4/<name>.c: `guest("sel4/<name>")` compiles it. It is started as the root task. */
   name: string;
+  /** Without what depends on where things are, see `plain`. */
   console: string[];
   /** How it ends, unless it exits with 0. */
   signal?: number;
@@ -165,23 +166,48 @@ export const sel4Programs: SeL4Program[] = [
     console: ["ok derivation", "ok mapping", "ok revocation"],
   },
   {
+    name: "debug",
+    signal: 9,
+    console: [
+      "Dumping all tcbs!",
+      "Name State IP Prio Core",
+      "-".repeat(86),
+      "child of: 'rootserver' inactive 0xN 0 0",
+      "child of: 'rootserver' running 0xN 1 0",
+      "waiter blocked on ntfn 0xN 7 0",
+      "rootserver running 0xN 255 0",
+      "Caught a fault that has no handler: vm fault on code at address 0xN with status 0xN",
+      "in thread \"child of: 'rootserver'\" at address 0xN",
+      'Debug halt syscall from thread "first"',
+    ],
+  },
+  {
     name: "libraries",
     signal: 6,
     console: [
       "ok allocation",
       "ok arithmetic",
-      "messages@libraries.c:LINE one",
-      "messages@libraries.c:LINE [Cond failed: 1 + 1 == 2]",
-      "\ttwo 2",
-      "messages@libraries.c:LINE [Err seL4_DeleteFirst]:",
-      "\tthree",
+      "messages@libraries.c:N one",
+      "messages@libraries.c:N [Cond failed: 1 + 1 == 2]",
+      " two 2",
+      "messages@libraries.c:N [Err seL4_DeleteFirst]:",
+      " three",
       "ok messages",
       "ok names of x86's objects",
       "a thread: 1 2 3",
       "a thread: 1 0 0",
       "ok variables of threads",
-      "main@libraries.c:LINE [Err seL4_FailedLookup]:",
-      "\tthe end",
+      "main@libraries.c:N [Err seL4_FailedLookup]:",
+      " the end",
     ],
   },
 ];
+
+/** Lines without addresses, line numbers and the width of columns. */
+export const plain = (text: string): string[] =>
+  text
+    .replace(/\.c:\d+/g, ".c:N")
+    .replace(/0x[0-9a-f]+/g, "0xN")
+    .replace(/[ \t]+/g, " ")
+    .trimEnd()
+    .split("\n");
