@@ -18,7 +18,10 @@ function withHeaders(source: string): string {
   return [source, ...headers.map((name) => join(folder, name))].map((path) => readFileSync(path, "utf8")).join("\0");
 }
 
-/** What programs in sel4/ are made of besides: a change in any of it makes all anew. */
+/** Programs for seL4's interface: the tests' and the samples. */
+const usesSel4 = (name: string): boolean => name.startsWith("sel4/") || name.startsWith("../../kernel/user/");
+
+/** What they are made of besides: a change in any of it makes all anew. */
 function sel4Headers(): Uint8Array {
   const hash = createHash("sha256");
   for (const file of globSync("**/*.h", { cwd: include }).sort())
@@ -28,10 +31,10 @@ function sel4Headers(): Uint8Array {
 
 /** The executable of test/guest/<name>.c, or of assembler with ".S"; in sel4/ also with the headers for seL4's calls. */
 export function guest(name: string, ...options: string[]): Uint8Array {
-  const source = fileURLToPath(new URL(name.includes(".") ? name : `${name}.c`, import.meta.url));
+  const source = fileURLToPath(new URL(/\.[cS]$/.test(name) ? name : `${name}.c`, import.meta.url));
   const flags = [...(options.includes("-pie") ? [] : ["-static"]), "-O2", "-pthread", ...options];
   const hash = createHash("sha256").update(withHeaders(source)).update(flags.join(" "));
-  if (name.startsWith("sel4/")) {
+  if (usesSel4(name)) {
     hash.update(sel4Headers());
     flags.push("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-I", include);
   }
