@@ -1,6 +1,8 @@
 /** Faults of programs: resolved by memory management, or the end of the task with a signal and a reason. */
 import { type Access, pageBytes, type Trap } from "../hal/types.ts";
-import { deliverFault, stopOnFault, userException, vmFault } from "../ipc/sel4/fault.ts";
+import { reportFault } from "../ipc/sel4/debug.ts";
+import { deliverFault, userException, vmFault } from "../ipc/sel4/fault.ts";
+import { inactive } from "../ipc/sel4/tcb.ts";
 import { alignDown, hex } from "../lib/bits.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
@@ -11,6 +13,7 @@ import { getSpace, stackTop } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { userRange } from "../mm/user.ts";
 import { runsAbroad } from "../sched/sched.ts";
+import { block } from "../thread/blocking.ts";
 import type { Task, Thread } from "../thread/state.ts";
 import { killTask, taskOf } from "../thread/tasks.ts";
 import { endVictim } from "../thread/victim.ts";
@@ -78,8 +81,9 @@ function handled(k: EntryKernel, thread: Thread, message: () => FaultMessage): b
   if (thread.tcb === null) return false;
   const fault = message();
   if (deliverFault(k, thread, fault)) return true;
+  reportFault(k, thread, fault);
   if (!runsAbroad(k, thread)) return false;
-  stopOnFault(k, thread, fault);
+  block(k, thread, { ...inactive });
   return true;
 }
 

@@ -63,8 +63,10 @@ function faultText({ label, words }: FaultMessage): string {
   }
 }
 
-/** A fault that nobody handles. */
+/** A fault that nobody handles: it could not be sent to where the handler should be. */
 export function reportFault(k: Sel4Kernel, thread: Thread, fault: FaultMessage): void {
-  const where = `in thread "${nameOf(k, thread)}" at address ${hex(fault.words[0]!)}`;
-  printText(k, thread, `Caught a fault that has no handler: ${faultText(fault)}\n${where}\n`);
+  const tcb = thread.tcb === null ? undefined : k.sel4.tcbs.get(thread.tcb);
+  const handler = `Caught cap fault in send phase at address ${hex(tcb?.faultHandler ?? 0n)}`;
+  const where = `in thread ${hex(BigInt(thread.tcb ?? 0))} "${nameOf(k, thread)}" at address ${hex(fault.words[0]!)}`;
+  printText(k, thread, `${handler}\nwhile trying to handle:\n${faultText(fault)}\n${where}\n`);
 }

@@ -166,6 +166,17 @@ export const sel4Programs: SeL4Program[] = [
     console: ["ok derivation", "ok mapping", "ok revocation"],
   },
   {
+    name: "crash",
+    signal: 11,
+    console: [
+      "reads 0",
+      "Caught cap fault in send phase at address 0xN",
+      "while trying to handle:",
+      "vm fault on data at address 0xN with status 0xN",
+      'in thread 0xN "rootserver" at address 0xN',
+    ],
+  },
+  {
     name: "debug",
     signal: 9,
     console: [
@@ -176,8 +187,10 @@ export const sel4Programs: SeL4Program[] = [
       "child of: 'rootserver' running 0xN 1 0",
       "waiter blocked on ntfn 0xN 7 0",
       "rootserver running 0xN 255 0",
-      "Caught a fault that has no handler: vm fault on code at address 0xN with status 0xN",
-      "in thread \"child of: 'rootserver'\" at address 0xN",
+      "Caught cap fault in send phase at address 0xN",
+      "while trying to handle:",
+      "vm fault on code at address 0xN with status 0xN",
+      "in thread 0xN \"child of: 'rootserver'\" at address 0xN",
       'Debug halt syscall from thread "first"',
     ],
   },
