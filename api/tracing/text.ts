@@ -9,7 +9,7 @@
  *     [task 2] 0.005000 exit_group(0) = ?
  *     [task 2] 0.005000 +++ task 2 exited with 0 +++
  *
- * A call is one line when nothing stands between its beginning and its end. The formatter keeps open calls from
+ * A task's first thread has the task's number, and is not named. A call is one line when nothing stands between its beginning and its end. The formatter keeps open calls from
  * batch to batch; how a run is cut into batches does not show in the text.
  */
 import type { DecodedEvent } from "../../kernel/trace/index.ts";
@@ -125,7 +125,10 @@ class Formatter implements TextFormatter {
 const columnText: Readonly<Record<TextColumn, (event: DecodedEvent) => string>> = {
   sequence: ({ sequence }) => `#${sequence}`,
   hart: ({ hart }) => `[hart ${hart}]`,
-  task: ({ task }) => (task === 0 ? "[machine]" : `[task ${task}]`),
+  task: ({ task, thread }) => {
+    if (task === 0) return "[machine]";
+    return thread === 0 || thread === task ? `[task ${task}]` : `[task ${task} thread ${thread}]`;
+  },
   thread: ({ thread }) => `[thread ${thread}]`,
   time: ({ timeNs }) => seconds(timeNs, 6),
   timeNs: ({ timeNs }) => seconds(timeNs, 9),

@@ -219,7 +219,7 @@ describe("regular expressions", () => {
 });
 
 function recorded(): Uint8Array {
-  const ring = createTraceRing({ sequence: 0 }, () => ({ timeNs: 5, instructions: 7, task: 2, thread: 3, hart: 0 }));
+  const ring = createTraceRing({ sequence: 0 }, () => ({ timeNs: 5, instructions: 7, task: 2, thread: 2, hart: 0 }));
   ring.setMask(maskOf([]));
   const call = (name: string, text: string, value: bigint) => {
     const number = 64;

@@ -57,6 +57,13 @@ describe.skipIf(!hasCompiler)("the trace of a program with capabilities (needs r
     );
   });
 
+  it("tells the threads of a task apart", () => {
+    const formatter = createTextFormatter({ columns: ["task"] });
+    const lines = formatter.push(events.filter(({ category }) => category === "syscall")).split("\n");
+    expect(lines).toContainEqual(expect.stringMatching(/^\[task 1\] seL4_Recv\(/));
+    expect(lines).toContainEqual(expect.stringMatching(/^\[task 1 thread 2\] seL4_Call\(0x\w+ endpoint/));
+  });
+
   it("ends the calls of waiting threads as events of these threads", () => {
     const open = new Map<number, string>();
     for (const { name, thread, values } of events) {
