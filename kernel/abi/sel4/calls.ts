@@ -423,6 +423,15 @@ export const sel4Table = [
   }),
   syscall({
     ...row,
+    name: "seL4_DebugSnapshot",
+    nr: { rv64: -13 },
+    support: "partial",
+    note: "prints nothing: a trace and a snapshot of the machine say more",
+    args: {},
+    run: () => done(0),
+  }),
+  syscall({
+    ...row,
     name: "seL4_DebugNameThread",
     nr: { rv64: -14 },
     args: { tcb: word },

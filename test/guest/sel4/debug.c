@@ -14,6 +14,7 @@ int main(void)
     seL4_DebugNameThread(waiter->tcb, "waiter");
     seL4_CPtr fresh = take(seL4_TCBObject, 0);
     seL4_DebugDumpScheduler();
+    seL4_DebugSnapshot();
 
     /* A thread in a space of its own, where there is nothing. */
     seL4_CPtr space = take(seL4_RISCV_PageTableObject, 0);
