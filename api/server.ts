@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { CapabilityService } from "../proto/gen/ostler/v1/capabilities_pb.js";
 import { ConsoleService } from "../proto/gen/ostler/v1/console_pb.js";
 import { GradingService } from "../proto/gen/ostler/v1/grading_pb.js";
 import { MachineService } from "../proto/gen/ostler/v1/machines_pb.js";
@@ -21,6 +22,7 @@ import { createGrpcServer, type GrpcServer } from "./grpc/index.ts";
 import { Hosting } from "./hosting/hosting.ts";
 import { callRecord, createPipeline, implement, type Operation, type Pipeline } from "./operation.ts";
 import { createRestServer, type RestServer, readComments } from "./rest/index.ts";
+import { capabilityService } from "./services/capabilities.ts";
 import type { Deps } from "./services/common.ts";
 import { consoleService } from "./services/console.ts";
 import { withKindErrors } from "./services/failures.ts";
@@ -113,6 +115,7 @@ function operationsOf(deps: Deps, grading: Grading): Operation[] {
     ...implement(TaskService, taskService(deps)),
     ...implement(ConsoleService, consoleService(deps)),
     ...implement(MemoryService, memoryService(deps)),
+    ...implement(CapabilityService, capabilityService(deps)),
     ...implement(SnapshotService, snapshotService(deps)),
     ...implement(TraceService, traceService(deps)),
     ...implement(ProgramService, programService(deps)),

@@ -1,5 +1,6 @@
 /** The kernel's public tables: names and numbers, nothing that runs. Any part of the server may read them. */
 
+export { errorNames, methods } from "./abi/sel4/names.ts";
 export { errnoOf } from "./lib/errno.ts";
 export { signalName } from "./lib/signals.ts";
 export { systemCallCatalogue } from "./machine/catalogue.ts";

@@ -72,6 +72,11 @@ export const branches: Record<string, Branch> = {
     summary: "bytes of a machine or of a task",
     load: async () => (await import("./commands/memory.ts")).memoryCommand,
   },
+  capability: {
+    heading: MACHINES,
+    summary: "who holds which capabilities, and calls through them",
+    load: async () => (await import("./commands/capability.ts")).capabilityCommand,
+  },
   task: {
     heading: MACHINES,
     summary: "remote-driven tasks, whose system calls come from here",

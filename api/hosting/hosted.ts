@@ -15,6 +15,11 @@ import type { Captured, Command, Mark, Queried, Query, WorkerMessage } from "./p
 
 type CallDone = Extract<Output, { kind: "callDone" }>;
 
+/** A call through a remote-driven task, without the number that it gets here. */
+export type RemoteInput =
+  | Omit<Extract<Input, { kind: "call" }>, "call">
+  | Omit<Extract<Input, { kind: "invoke" }>, "call">;
+
 export interface TaskExit {
   status: ExitStatus;
   fault: FaultInfo | null;
@@ -123,9 +128,9 @@ export class HostedMachine {
     return accepted((await this.#send({ kind: "apply", input })) as ApplyResult);
   }
 
-  /** A system call of a remote-driven task. `receipt` is stored in the same transaction as the entry if the call ends at once. */
+  /** A call of a remote-driven task. `receipt` is stored in the same transaction as the entry if the call ends at once. */
   async call(
-    input: Omit<Extract<Input, { kind: "call" }>, "call">,
+    input: RemoteInput,
     signal: AbortSignal,
     receipt: ((done: CallDone) => IdempotencyRow) | null,
   ): Promise<CallDone> {

@@ -9,7 +9,10 @@
  * that durable before anything in the message reaches a client (output commit).
  */
 import type {
+  AddressSpaceInfo,
   ApplyResult,
+  CapabilityFilter,
+  CapabilityGraphInfo,
   ContentHash,
   FrameOwnerName,
   FrameRuns,
@@ -20,6 +23,7 @@ import type {
   Output,
   Position,
   RegionInfo,
+  SpaceSelector,
   TaskId,
   TaskInfo,
 } from "../../kernel/index.ts";
@@ -80,6 +84,8 @@ export type Query =
   | { kind: "regions"; task: TaskId }
   | { kind: "memoryMap" }
   | { kind: "frameRuns"; from: number; limit: number; owner: FrameOwnerName | null }
+  | { kind: "capabilities"; from: number | null; limit: number; filter: CapabilityFilter }
+  | { kind: "addressSpace"; which: SpaceSelector; address: number | null; from: number; limit: number }
   | { kind: "readPhysical"; address: number; length: number }
   | { kind: "readVirtual"; task: TaskId; address: number; length: number };
 
@@ -89,6 +95,8 @@ export interface Queried {
   regions?: RegionInfo[] | null;
   memoryMap?: MemoryMapInfo;
   frameRuns?: FrameRuns;
+  capabilities?: CapabilityGraphInfo;
+  addressSpace?: AddressSpaceInfo | null;
   bytes?: Uint8Array | null;
 }
 

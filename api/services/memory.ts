@@ -1,6 +1,7 @@
 /** MemoryService: physical and virtual memory. Reads are queries; writes are inputs like any other. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
+  AddressSpaceInfo,
   AllocatorKind,
   CommitPolicy as CommitName,
   FrameOwnerName,
@@ -8,19 +9,24 @@ import type {
   MemoryMapInfo,
   MemoryRangeInfo,
   Position,
+  SpaceSelector,
   TaskId,
+  ThreadId,
   ZoneKind as ZoneName,
 } from "../../kernel/index.ts";
 import { CommitPolicy, FrameAllocator, MemoryRangeKind } from "../../proto/gen/ostler/v1/machines_pb.js";
 import {
   FrameOwner,
   type FreeMemorySchema,
+  type GetAddressSpaceRequest,
+  type GetAddressSpaceResponseSchema,
   type GetMemoryMapResponseSchema,
   type ListFramesRequest,
   type MemoryService,
+  PageTableEntryKind,
   ZoneKind,
 } from "../../proto/gen/ostler/v1/memory_pb.js";
-import { invalid, notFound, outOfRange } from "../errors.ts";
+import { failedPrecondition, invalid, notFound, outOfRange } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { ServiceImplementation } from "../operation.ts";
 import { type Deps, toNumber, toPosition, useMachine } from "./common.ts";
@@ -99,6 +105,53 @@ const toMemoryMap = (map: MemoryMapInfo, at: Position): MessageInitShape<typeof 
   },
 });
 
+const ENTRY_KINDS = {
+  empty: PageTableEntryKind.EMPTY,
+  table: PageTableEntryKind.TABLE,
+  page: PageTableEntryKind.PAGE,
+} as const;
+
+const toAddressSpace = (
+  info: AddressSpaceInfo,
+  at: Position,
+): MessageInitShape<typeof GetAddressSpaceResponseSchema> => ({
+  asid: info.asid,
+  rootAddress: info.root,
+  task: info.task ?? 0,
+  walk: (info.walk?.steps ?? []).map((step) => ({ ...step, kind: ENTRY_KINDS[step.kind] })),
+  ...(info.walk !== null && info.walk.physical !== null && { physicalAddress: info.walk.physical }),
+  ranges: info.ranges.map(({ start, pages, pageBits, physical, permissions }) => ({
+    start,
+    pages: BigInt(pages),
+    pageBytes: 2 ** pageBits,
+    physicalAddress: physical,
+    permissions,
+  })),
+  nextPageToken: info.next === null ? "" : String(info.next),
+  position: toPosition(at),
+});
+
+/** The token is the address of the first range of the page. */
+function spaceQuery({ space, address, pageSize, pageToken }: GetAddressSpaceRequest) {
+  if (!/^[0-9]{0,15}$/.test(pageToken)) throw invalid("page_token", "must be a next_page_token of the page before");
+  const which = { [space.case!]: space.value } as { task: TaskId } | { thread: ThreadId } | { asid: number };
+  return {
+    kind: "addressSpace",
+    which: which satisfies SpaceSelector,
+    address: address === undefined ? null : addressOf(address),
+    from: Number(pageToken),
+    limit: pageSize || DEFAULT_FRAMES_PAGE,
+  } as const;
+}
+
+async function noSpace(machine: HostedMachine, { space }: GetAddressSpaceRequest): Promise<Error> {
+  const { tasks } = await machine.query({ kind: "tasks" });
+  const threads = (tasks ?? []).flatMap((task) => task.threads.map(({ thread }) => thread as number));
+  if (space.case === "thread" && threads.includes(space.value))
+    return failedPrecondition("NO_ADDRESS_SPACE", `thread ${space.value} has not been given an address space`);
+  return notFound(space.case === "asid" ? "space" : space.case!, String(space.value));
+}
+
 /** The token is the number of the first frame of the page. */
 function frameQuery({ pageSize, pageToken, owner }: ListFramesRequest) {
   if (!/^[0-9]{0,9}$/.test(pageToken)) throw invalid("page_token", "must be a next_page_token of the page before");
@@ -159,6 +212,13 @@ export function memoryService(deps: Deps): ServiceImplementation<typeof MemorySe
         nextPageToken: next === null ? "" : String(next),
         position: positionOf(machine),
       };
+    },
+
+    async getAddressSpace(request, context) {
+      const machine = await useMachine(deps, context, request.machineId);
+      const { addressSpace } = await machine.query(spaceQuery(request));
+      if (!addressSpace) throw await noSpace(machine, request);
+      return toAddressSpace(addressSpace, machine.visible.summary.position);
     },
   };
 }

@@ -2,7 +2,7 @@
 import { getSystemErrorMessage } from "node:util";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { errnoOf, systemCallCatalogue } from "../../kernel/catalogue.ts";
-import type { CallArgument as KernelArgument, Output, TaskId, TaskInfo, ThreadInfo } from "../../kernel/index.ts";
+import type { CallArgument as KernelArgument, TaskId, TaskInfo, ThreadInfo } from "../../kernel/index.ts";
 import {
   type CallArgument,
   type CallRequest,
@@ -17,9 +17,10 @@ import {
 } from "../../proto/gen/ostler/v1/tasks_pb.js";
 import { invalid, notFound } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
-import type { Context, ServiceImplementation } from "../operation.ts";
-import { answerRow, type Deps, exitStatus, findAnswer, inTurn, once, useMachine } from "./common.ts";
+import type { ServiceImplementation } from "../operation.ts";
+import { type Deps, exitStatus, once, useMachine } from "./common.ts";
 import { toTaskLimits } from "./machines.ts";
+import { type CallDone, remoteCall } from "./remote-calls.ts";
 
 const SIGKILL = 9;
 const DEFAULT_PAGE = 100;
@@ -31,8 +32,6 @@ const THREAD_STATES = {
 } as const satisfies Record<ThreadInfo["state"], ThreadState>;
 
 const numbersByName = new Map(systemCallCatalogue().map((row) => [row.name, row.number]));
-
-type CallDone = Extract<Output, { kind: "callDone" }>;
 
 function toTask(info: TaskInfo): MessageInitShape<typeof TaskSchema> {
   return {
@@ -92,19 +91,23 @@ export function taskService(deps: Deps): ServiceImplementation<typeof TaskServic
       return once(deps, context, schemas, request, async () => {
         const machine = await useMachine(deps, context, request.machineId);
         const limits = toTaskLimits(request.limits);
-        const { task } = await machine.apply({ kind: "createRemoteTask", name: request.name || "remote", limits });
+        const { name, capabilities } = request;
+        // Entries of tasks without are as they always were.
+        const extra = capabilities ? { capabilities } : {};
+        const { task } = await machine.apply({ kind: "createRemoteTask", name: name || "remote", limits, ...extra });
         return { task: toTask(await taskOf(machine, task!)) };
       });
     },
 
     call(request, context) {
       const schemas = { request: CallRequestSchema, response: CallResponseSchema };
-      return inTurn(context, request, async () => {
-        const earlier = await findAnswer(deps, context, schemas, request);
-        if (earlier !== null) return earlier;
-        const machine = await useMachine(deps, context, request.machineId);
-        return makeCall(deps, machine, request, context);
+      const input = () => ({
+        kind: "call" as const,
+        task: request.task as TaskId,
+        number: numberOf(request),
+        arguments: request.arguments.map(toArgument),
       });
+      return remoteCall(deps, context, schemas, request, { input, answer: callResponse });
     },
 
     listSystemCalls(request) {
@@ -134,30 +137,6 @@ function pageOf<T>(all: readonly T[], request: { pageSize: number; pageToken: st
   return { items, nextPageToken: items.length < rest.length ? String(keyOf(items.at(-1)!)) : "" };
 }
 
-async function makeCall(deps: Deps, machine: HostedMachine, request: CallRequest, context: Context) {
-  const schemas = { request: CallRequestSchema, response: CallResponseSchema };
-  const task = request.task as TaskId;
-  const input = {
-    kind: "call",
-    task,
-    number: numberOf(request),
-    arguments: request.arguments.map(toArgument),
-  } as const;
-  const answer = (done: CallDone) => ({ ...callResponse(done), taskAlive: machine.exit(task) === undefined });
-  const keyed = request.idempotencyKey !== "";
-  // A call that ends at once is remembered in the transaction of its own journal entry: a retry after a crash
-  // finds either both or neither. One that blocks is remembered when it ends.
-  let remembered = false;
-  const receipt = (done: CallDone) => {
-    remembered = true;
-    return answerRow(context, schemas, request, answer(done));
-  };
-  const done = await machine.call(input, context.signal, keyed ? receipt : null);
-  const response = answer(done);
-  if (keyed && !remembered) await deps.store.idempotency.save(answerRow(context, schemas, request, response));
-  return response;
-}
-
 function numberOf(request: CallRequest): number {
   if (request.call.case !== "name") return request.call.value ?? 0;
   const name = request.call.value;
@@ -185,7 +164,7 @@ function toArgument({ argument }: CallArgument): KernelArgument {
   }
 }
 
-function callResponse(done: CallDone): MessageInitShape<typeof CallResponseSchema> {
+function callResponse(done: CallDone, taskAlive: boolean): MessageInitShape<typeof CallResponseSchema> {
   const error = errnoOf(done.value);
   return {
     value: done.value,
@@ -193,5 +172,6 @@ function callResponse(done: CallDone): MessageInitShape<typeof CallResponseSchem
     errorDescription: error === null ? "" : getSystemErrorMessage(Number(done.value)),
     buffers: done.buffers,
     text: done.text,
+    taskAlive,
   };
 }

@@ -10,7 +10,8 @@
 import type { Call, Outcome, Outs } from "../abi/define/outcome.ts";
 import { type Decoding, resultOf, type SystemCall, showResult } from "../abi/define/syscall.ts";
 import { deliverFault, stopOnFault, unknownSyscall } from "../ipc/sel4/fault.ts";
-import { must } from "../lib/assert.ts";
+import { clientAnswer } from "../ipc/sel4/message.ts";
+import { assert } from "../lib/assert.ts";
 import { toSigned64 } from "../lib/bits.ts";
 import { errnoOf, errnoResult } from "../lib/errno.ts";
 import { commitPolicy } from "../mm/accounting.ts";
@@ -102,7 +103,10 @@ function settle(
   decoding: Decoding,
   outcome: Outcome<Outs>,
 ): void {
-  if (outcome.kind === "gone") return;
+  if (outcome.kind === "gone") {
+    goOn(k, call.thread);
+    return;
+  }
   if (outcome.kind === "blocked") {
     block(k, call.thread, outcome.wait);
     return;
@@ -128,8 +132,22 @@ function settle(
   finish(k, call.thread, value, text);
 }
 
+/** A client's call that has neither ended nor waits is looked at once more. */
+function goOn(k: EntryKernel, thread: Thread): void {
+  if (thread.call !== null && thread.state === "ready" && k.threads.threads.has(thread.id))
+    k.threads.remoteReady.push(thread.id);
+}
+
+/** The thread of a client's call was let go: the call is over, or is made again. */
+function continueCall(k: EntryKernel, thread: Thread): void {
+  if (thread.call === null || thread.state !== "ready") return;
+  const over = thread.call.invocation?.over ?? null;
+  if (over === null) dispatch(k, thread);
+  else finish(k, thread, over, "");
+}
+
 /** The result reaches who made the call: the program's registers, or the client. */
-function finish(k: EntryKernel, thread: Thread, value: bigint, text: string): void {
+function finish(k: EntryKernel, thread: Thread, value: bigint, text: string, interrupted = false): void {
   const { call } = thread;
   if (call === null) {
     k.hal.contexts.finishCall(thread.context, value);
@@ -138,23 +156,38 @@ function finish(k: EntryKernel, thread: Thread, value: bigint, text: string): vo
   const space = getSpace(k, taskOf(k, thread).space);
   // A client that unmaps its own scratch memory gets nothing back from it.
   const buffers = call.buffers.map(({ address, size }) => peek(k, space, address, size) ?? new Uint8Array(0));
+  const answer =
+    call.invocation === undefined
+      ? null
+      : interrupted
+        ? ({ kind: "cancelled" } as const)
+        : clientAnswer(k, thread, value);
   thread.call = null;
   block(k, thread, { kind: "remote", queue: null, deadlineNs: null });
-  k.outlet.callDone(call.id, value, buffers, text);
+  k.outlet.callDone(call.id, value, buffers, text, answer);
 }
 
 /** A thread whose wait is over goes on. */
 export function resumeThread(k: EntryKernel, thread: Thread): void {
   const { resume } = thread;
   thread.resume = null;
-  if (resume === null) return;
+  if (resume === null) {
+    continueCall(k, thread);
+    return;
+  }
   if (resume.kind === "restart") {
     dispatch(k, thread);
     return;
   }
   const progress = thread.wait;
   thread.wait = null;
-  const row = must(rowOf(k, k.hal.contexts.getCallNumber(thread.context)), "a call that waited has a row");
+  const row = rowOf(k, k.hal.contexts.getCallNumber(thread.context));
+  // Of a client's thread somebody else may have written the registers.
+  if (thread.call !== null && (row === null || thread.call.invocation !== undefined)) {
+    finish(k, thread, toSigned64(resume.value), "", true);
+    return;
+  }
+  assert(row !== null, "a call that waited has a row");
   const raw = k.hal.contexts.getCallArguments(thread.context, row.argumentCount);
   const value = toSigned64(resume.value);
   // Decoded whether anybody watches or not: reading memory can bring pages in.

@@ -43,6 +43,9 @@ export interface WalkStep {
   /** Of a table or page. */
   frame: FrameNumber;
   permissions: Permissions;
+  /** The entry itself, and which one of its table it is. */
+  entry: number;
+  index: number;
 }
 
 /** Page tables in physical memory. `root` is the frame of the top table. */

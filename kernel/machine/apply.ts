@@ -6,12 +6,14 @@
  */
 import * as uarts from "../hardware/uart/uart.ts";
 import { consoleIrq, interrupt as raise } from "../ipc/sel4/irq.ts";
+import { forgetReply } from "../ipc/sel4/tcb.ts";
 import { lastSignal } from "../lib/signals.ts";
 import { interrupt } from "../thread/blocking.ts";
 import { killTask } from "../thread/tasks.ts";
 import { machineInput, machineResumed } from "../trace/events/machine.ts";
 import { consoleChanged } from "../vfs/files.ts";
 import { planFile } from "./files.ts";
+import { planInvoke } from "./invoke.ts";
 import type { Kernel } from "./kernel.ts";
 import { planWritePhysical, planWriteVirtual } from "./memory.ts";
 import { liveTask, type Plan, refuse } from "./plan.ts";
@@ -81,7 +83,10 @@ function planPause(k: Kernel): Plan {
 function planCancel(k: Kernel, { call }: Of<"cancelCall">): Plan {
   const thread = threadOfCall(k, call);
   if (thread === null) return refuse("notFound", "call", `no call ${call} is being made`);
-  return perform(() => interrupt(k, thread));
+  return perform(() => {
+    forgetReply(k, thread);
+    interrupt(k, thread);
+  });
 }
 
 function planKill(k: Kernel, { task: id, signal }: Of<"killTask">): Plan {
@@ -110,6 +115,8 @@ function planOf(k: Kernel, input: Input): Plan {
       return planRemoteTask(k, input);
     case "call":
       return planCall(k, input);
+    case "invoke":
+      return planInvoke(k, input);
     case "cancelCall":
       return planCancel(k, input);
     case "killTask":
@@ -132,6 +139,8 @@ function detailOf(input: Input): string {
       return input.file.path;
     case "createRemoteTask":
       return input.name;
+    case "invoke":
+      return `${input.operation} ${input.call} of task ${input.task}`;
     case "call":
       return `call ${input.call} of task ${input.task}`;
     default:

@@ -1,6 +1,7 @@
 /** The machine's methods as hosts and tests use them. Implemented in machine.ts. */
 import type { CoreFactory } from "../hardware/cpu/core.ts";
 import type { TaskId } from "../lib/ids.ts";
+import type { AddressSpaceInfo, CapabilityFilter, CapabilityGraphInfo, SpaceSelector } from "./graph-types.ts";
 import type {
   ApplyResult,
   ContentSource,
@@ -56,6 +57,13 @@ export interface Machine {
   memoryMap(): MemoryMapInfo;
   /** Who has which frames, from frame `from` on; `owner`: only these. */
   frameRuns(from: number, limit: number, owner: FrameOwnerName | null): FrameRuns;
+  /** Capabilities from the slot at address `from` on (null: the first), and the objects that they are about. */
+  capabilities(from: number | null, limit: number, filter: CapabilityFilter): CapabilityGraphInfo;
+  /** null when there is no such space; `address`: the walk of it, `from` and `limit`: of what is mapped. */
+  addressSpace(
+    which: SpaceSelector,
+    query: { address: number | null; from: number; limit: number },
+  ): AddressSpaceInfo | null;
   /** null when any byte of the range is outside RAM. At most 1 MiB. */
   readPhysical(address: number, length: number): Uint8Array | null;
   /** As the task would read it (unmapped demand-zero pages of a region read as zeros); null when not readable. */

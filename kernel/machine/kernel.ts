@@ -32,7 +32,8 @@ function outletTo(outbox: Outbox): Outlet {
     taskStarted: (task, name) => outbox.put({ kind: "taskStarted", task, name }),
     taskExited: (task, status, instructions, peakMemoryBytes, fault) =>
       outbox.put({ kind: "taskExited", task, status: { ...status }, instructions, peakMemoryBytes, fault }),
-    callDone: (call, value, buffers, text) => outbox.put({ kind: "callDone", call, value, buffers, text }),
+    callDone: (call, value, buffers, text, answer) =>
+      outbox.put({ kind: "callDone", call, value, buffers, text, answer }),
   };
 }
 

@@ -16,7 +16,9 @@ import { activateSpace } from "../sched/sched.ts";
 import { getThread } from "../thread/blocking.ts";
 import { machineFrozen } from "../trace/events/machine.ts";
 import { setFile } from "../vfs/paths.ts";
+import { addressSpace } from "./address-space.ts";
 import { applyInput } from "./apply.ts";
+import { capabilityGraph } from "./capabilities.ts";
 import { addressMap } from "./catalogue.ts";
 import type { Machine, MachineMemory, MachinePorts } from "./face.ts";
 import { listTasks, positionOf, summarize } from "./inspect.ts";
@@ -101,6 +103,8 @@ function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machi
     regions: (task) => listRegions(k, task),
     memoryMap: () => memoryMap(k),
     frameRuns: (from, limit, owner) => frameRuns(k, from, limit, owner),
+    capabilities: (from, limit, filter) => capabilityGraph(k, from, limit, filter),
+    addressSpace: (which, query) => addressSpace(k, which, query),
     readPhysical: (address, length) => readPhysical(k, address, length),
     readVirtual: (task, address, length) => readVirtual(k, task, address, length),
     encodeState() {

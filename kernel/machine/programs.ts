@@ -92,6 +92,13 @@ function findProgram(k: Kernel, start: Start, environment: readonly string[]): P
   return { path: start.path, image: entry.image, executable: plan.executable, arguments: start.arguments, environment };
 }
 
+/** Why there can be no root task now. */
+export const noWorld = [
+  "exhausted",
+  "",
+  "the machine has not enough free memory in one piece for a root task's objects",
+] as const;
+
 export function planProgramStart(k: Kernel, start: Start): Plan {
   const environment = start.environment ?? k.config.environment;
   const problem = limitsProblem(start.limits) ?? argumentsProblem(start, environment) ?? inputProblem(start);
@@ -102,8 +109,7 @@ export function planProgramStart(k: Kernel, start: Start): Plan {
   const ownTables = wantsCapabilities ? tablesOfWorld : 0;
   const frames = framesToStart(stackBytesOf([start.path, ...start.arguments, ...environment])) + ownTables;
   const noRoom = roomProblem(k, frames, 2, start.limits.memoryBytes);
-  if (noRoom === null && wantsCapabilities && !mayCreateWorld(k))
-    return refuse("exhausted", "", "the machine has not enough free memory in one piece for a root task's objects");
+  if (noRoom === null && wantsCapabilities && !mayCreateWorld(k)) return refuse(...noWorld);
   return noRoom ?? { perform: () => startProgram(k, start, program).id };
 }
 

@@ -5,24 +5,26 @@
  * are laid into the scratch memory, the registers are set as a program would set them, and the same dispatch
  * follows as after a trap. So it works while the machine is paused, and blocks and resumes like any call.
  */
+import { writeBootInfo } from "../abi/sel4/bootinfo.ts";
 import { dispatch } from "../entry/syscall.ts";
 import { Permission } from "../hal/types.ts";
+import { createWorld, mayCreateWorld } from "../ipc/sel4/world.ts";
 import { assert } from "../lib/assert.ts";
 import { alignUp } from "../lib/bits.ts";
 import { type Errno, errnoResult } from "../lib/errno.ts";
-import type { CallId } from "../lib/ids.ts";
+import type { CallId, TaskId, ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { encodeText } from "../lib/text.ts";
 import { covers } from "../mm/regions.ts";
 import { addRegion, createSpace, discardPages, getSpace, unmapRange } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { copyOut } from "../mm/user.ts";
-import { beginRemoteCall, block, getThread } from "../thread/blocking.ts";
+import { beginRemoteCall, block } from "../thread/blocking.ts";
 import type { Task, Thread } from "../thread/state.ts";
-import { createTask, nextTaskId } from "../thread/tasks.ts";
+import { createTask, nextTaskId, taskOf } from "../thread/tasks.ts";
 import type { Kernel } from "./kernel.ts";
 import { liveTask, type Plan, refuse } from "./plan.ts";
-import { frameLimitOf, limitsProblem, openStandardFiles, roomProblem } from "./programs.ts";
+import { frameLimitOf, limitsProblem, noWorld, openStandardFiles, roomProblem } from "./programs.ts";
 import type { CallArgument, Input, InputError } from "./types.ts";
 
 type Create = Extract<Input, { kind: "createRemoteTask" }>;
@@ -44,14 +46,15 @@ function addScratch(k: Kernel, space: Space): void {
   });
 }
 
-export function planRemoteTask(k: Kernel, { name, limits: wanted }: Create): Plan {
+export function planRemoteTask(k: Kernel, { name, limits: wanted, capabilities }: Create): Plan {
   if (name === "" || name.length > 255 || name.includes("\0"))
     return refuse("invalid", "name", "must have 1 to 255 characters, no NUL");
   const problem = limitsProblem(wanted) ?? roomProblem(k, 8, 1, wanted.memoryBytes);
-  return problem ?? { perform: () => createRemoteTask(k, name, wanted).id };
+  if (problem === null && capabilities === true && !mayCreateWorld(k)) return refuse(...noWorld);
+  return problem ?? { perform: () => createRemoteTask(k, name, wanted, capabilities === true).id };
 }
 
-function createRemoteTask(k: Kernel, name: string, wanted: Create["limits"]): Task {
+function createRemoteTask(k: Kernel, name: string, wanted: Create["limits"], capabilities: boolean): Task {
   const space = createSpace(k, nextTaskId(k), frameLimitOf(wanted));
   assert(space !== null, "there was a frame for the top table");
   addScratch(k, space);
@@ -64,6 +67,7 @@ function createRemoteTask(k: Kernel, name: string, wanted: Create["limits"]): Ta
     context,
   );
   openStandardFiles(k, task, { kind: "console" });
+  if (capabilities) writeBootInfo(k, createWorld(k, task, thread, space));
   block(k, thread, { kind: "remote", queue: null, deadlineNs: null });
   return task;
 }
@@ -126,23 +130,32 @@ function layOut(args: readonly CallArgument[]): Laid | { error: InputError } {
   return laid;
 }
 
-export function planCall(k: Kernel, input: CallInput): Plan {
-  const task = liveTask(k, input.task);
+/** The thread that a client's next call is made through. */
+export function idleThread(k: Kernel, id: TaskId, call: CallId): Thread | { error: InputError } {
+  const task = liveTask(k, id);
   if ("error" in task) return task;
   if (task.kind !== "remote")
     return refuse("failedPrecondition", "task", `task ${task.id} is a program: it makes its calls itself`);
-  if (threadOfCall(k, input.call) !== null)
-    return refuse("invalid", "call", `call ${input.call} is being made already`);
-  const thread = getThread(k, task.threads[0]!);
+  if (threadOfCall(k, call) !== null) return refuse("invalid", "call", `call ${call} is being made already`);
+  // A task's first thread has its number; others are of its own making.
+  const thread = k.threads.threads.get(task.id as number as ThreadId);
+  if (thread === undefined)
+    return refuse("failedPrecondition", "task", `the thread of task ${task.id} went with the last capability to it`);
   if (thread.call !== null)
     return refuse("failedPrecondition", "task", `task ${task.id} is in call ${thread.call.id}: one at a time`);
+  return thread;
+}
+
+export function planCall(k: Kernel, input: CallInput): Plan {
+  const thread = idleThread(k, input.task, input.call);
+  if ("error" in thread) return thread;
   if (!Number.isSafeInteger(input.number) || input.number < 0)
     return refuse("invalid", "number", "must be the number of a system call");
   const laid = layOut(input.arguments);
   if ("error" in laid) return laid;
   return {
     perform() {
-      makeCall(k, task, thread, input, laid);
+      makeCall(k, thread, input, laid);
       return undefined;
     },
   };
@@ -167,14 +180,15 @@ function fillScratch(k: Kernel, space: Space, laid: Laid): Errno | null {
   return null;
 }
 
-function makeCall(k: Kernel, task: Task, thread: Thread, input: CallInput, laid: Laid): void {
-  const errno = fillScratch(k, getSpace(k, task.space), laid);
+function makeCall(k: Kernel, thread: Thread, input: CallInput, laid: Laid): void {
+  const errno = fillScratch(k, getSpace(k, taskOf(k, thread).space), laid);
   if (errno !== null) {
     k.outlet.callDone(
       input.call,
       errnoResult(errno),
       laid.buffers.map(({ size }) => new Uint8Array(size)),
       "",
+      null,
     );
     return;
   }

@@ -11,11 +11,12 @@
  *   Hence a replay that runs to an entry's position and applies it there meets the same state as the first run.
  * - `apply` that returns an error has changed nothing and need not be journalled.
  */
+
 import type { CallId, TaskId, ThreadId } from "../lib/ids.ts";
 import type { AllocatorKind } from "../mm/allocators/allocator.ts";
 import type { FrameOwner } from "../mm/frames.ts";
 import type { CommitPolicy, FreeFigures, PhysicalMemoryConfig, RamKind, ZoneKind } from "../mm/physical.ts";
-import type { ExitStatus, FaultInfo, TaskLimits } from "../thread/state.ts";
+import type { ExitStatus, FaultInfo, InvocationAnswer, TaskLimits } from "../thread/state.ts";
 
 export type { AllocatorKind } from "../mm/allocators/allocator.ts";
 export type {
@@ -27,7 +28,8 @@ export type {
   SetAsideKind,
   ZoneKind,
 } from "../mm/physical.ts";
-export type { ExitStatus, FaultInfo, TaskLimits } from "../thread/state.ts";
+export type { ExitStatus, FaultInfo, InvocationAnswer, TaskLimits } from "../thread/state.ts";
+export type * from "./graph-types.ts";
 
 export interface Position {
   /** Instructions executed by all harts. */
@@ -103,14 +105,33 @@ export type Input =
       input: StandardInput;
       limits: TaskLimits;
     }
-  | { kind: "createRemoteTask"; name: string; limits: TaskLimits }
+  /** `capabilities`: it is the root task of a world of its own, and holds half of the free memory. */
+  | { kind: "createRemoteTask"; name: string; limits: TaskLimits; capabilities?: boolean }
   /** A system call by a remote-driven task. The result comes as the output `callDone` (possibly at once). */
   | { kind: "call"; call: CallId; task: TaskId; number: number; arguments: CallArgument[] }
+  /** One of seL4's calls by a remote-driven task that holds capabilities. Its result is a `callDone` with an answer. */
+  | {
+      kind: "invoke";
+      call: CallId;
+      task: TaskId;
+      operation: InvokeOperation;
+      /** Address in the task's capability space; of no meaning to `reply` and `yieldHart`. */
+      capability: bigint;
+      /** Of a kernel object the method's number; else whatever the receiver is to see. */
+      label: bigint;
+      words: bigint[];
+      /** Addresses of capabilities that go with the message. */
+      capabilities: bigint[];
+      /** Where a capability that comes with a message is to go; null: nowhere. */
+      receive: { root: bigint; index: bigint; depth: bigint } | null;
+    }
   /** Ends a call that is blocked: it returns EINTR. */
   | { kind: "cancelCall"; call: CallId }
   | { kind: "killTask"; task: TaskId; signal: number }
   | { kind: "writePhysical"; address: number; bytes: Uint8Array }
   | { kind: "writeVirtual"; task: TaskId; address: number; bytes: Uint8Array };
+
+export type InvokeOperation = "call" | "replyRecv" | "send" | "nbSend" | "recv" | "reply" | "yieldHart" | "nbRecv";
 
 /** Why an input was refused. `code` is stable; `field` names the part of the input. */
 export interface InputError {
@@ -149,6 +170,8 @@ export type Output =
       buffers: Uint8Array[];
       /** The call as strace would show it. */
       text: string;
+      /** Of an `invoke`; null for a `call`. */
+      answer: InvocationAnswer | null;
     }
   /** The machine went from running to paused. */
   | { kind: "paused"; reason: "requested" | "limit" };

@@ -26,6 +26,7 @@ export function block(k: ThreadKernel, thread: Thread, wait: Wait): void {
   }
   if (wait.deadlineNs !== null) k.hal.timer.setThreadTimeout(thread.id, wait.deadlineNs);
   k.readyQueue.stopped(thread);
+  if (thread.call !== null) k.threads.remoteReady = k.threads.remoteReady.filter((id) => id !== thread.id);
   if (wait.kind !== "remote" && k.trace.on(threadBlock))
     k.trace.write(threadBlock, { thread: thread.id, wait: describeWait(wait) });
 }

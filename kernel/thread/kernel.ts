@@ -1,6 +1,6 @@
 import type { CallId, TaskId } from "../lib/ids.ts";
 import type { MmKernel } from "../mm/kernel.ts";
-import type { ExitStatus, FaultInfo, Task, Thread, ThreadsState } from "./state.ts";
+import type { ExitStatus, FaultInfo, InvocationAnswer, Task, Thread, ThreadsState } from "./state.ts";
 
 /** What leaves the machine; the composition root turns it into outputs. */
 export interface Outlet {
@@ -13,7 +13,8 @@ export interface Outlet {
     peakMemoryBytes: number,
     fault: FaultInfo | null,
   ): void;
-  callDone(call: CallId, value: bigint, buffers: Uint8Array[], text: string): void;
+  /** `answer`: of a call through a capability. */
+  callDone(call: CallId, value: bigint, buffers: Uint8Array[], text: string, answer: InvocationAnswer | null): void;
 }
 
 /** Told when threads start and stop being able to run; implemented by sched. */

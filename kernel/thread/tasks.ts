@@ -74,10 +74,22 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext)
   return thread;
 }
 
-/** One of several threads ends. The last one ends by `exitTask`. */
-export function exitThread(k: ThreadKernel, thread: Thread): void {
+/** One of several threads ends; a client's call in it returns. The last one ends by `exitTask`. */
+export function exitThread(k: ThreadKernel, thread: Thread, value: bigint = errnoResult("EINTR")): void {
   const task = taskOf(k, thread);
   abandon(k, thread);
+  if (thread.call !== null) {
+    const { id, buffers, invocation } = thread.call;
+    const answer = invocation === undefined ? null : ({ kind: "cancelled" } as const);
+    thread.call = null;
+    k.outlet.callDone(
+      id,
+      value,
+      buffers.map(() => new Uint8Array(0)),
+      "",
+      answer,
+    );
+  }
   k.threads.threads.delete(thread.id);
   task.threads = task.threads.filter((id) => id !== thread.id);
   if (k.trace.on(threadExit)) k.trace.write(threadExit, { task: task.id, thread: thread.id });
@@ -85,18 +97,8 @@ export function exitThread(k: ThreadKernel, thread: Thread): void {
 
 /** A task ends with all its threads and gives everything back. */
 export function exitTask(k: ThreadKernel, task: Task, status: ExitStatus): void {
-  for (const id of [...task.threads]) {
-    const thread = getThread(k, id);
-    const call = thread.call;
-    exitThread(k, thread);
-    if (call !== null)
-      k.outlet.callDone(
-        call.id,
-        status.kind === "exited" ? 0n : errnoResult("EINTR"),
-        call.buffers.map(() => new Uint8Array(0)),
-        "",
-      );
-  }
+  const value = status.kind === "exited" ? 0n : errnoResult("EINTR");
+  for (const id of [...task.threads]) exitThread(k, getThread(k, id), value);
   for (const resource of k.taskResources) resource.release(task);
   const peakMemoryBytes = getSpace(k, task.space).peakFrames * pageBytes;
   destroySpace(k, task.space);

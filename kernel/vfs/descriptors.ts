@@ -25,6 +25,13 @@ const slotsPerTask = 2 ** 20;
 export const descriptorSlot = (task: TaskId, fd: number): SlotAddress =>
   (firstSlot - task * slotsPerTask - fd) as SlotAddress;
 
+/** Whose descriptor a slot of the kernel's own is, if it is one. */
+export function descriptorOf(slot: SlotAddress): { task: TaskId; fd: number } | null {
+  const number = firstSlot - slot;
+  if (number < slotsPerTask) return null;
+  return { task: Math.floor(number / slotsPerTask) as TaskId, fd: number % slotsPerTask };
+}
+
 const isFree = (task: Task, fd: number): boolean => (task.descriptors[fd] ?? null) === null;
 
 export function fileOf(k: FileKernel, task: Task, fd: number): OpenFile | null {

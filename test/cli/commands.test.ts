@@ -104,6 +104,33 @@ describe("a command", () => {
     expect(large.err).toMatch(/leaves less than 4194304.*\(option --set-aside\)/);
   });
 
+  it("is a root task, and shows what became of its capabilities", async () => {
+    const id = (await ostler(["machine", "create", "-q", "--memory", "16M"])).out.trim();
+    const task = (await ostler(["task", "create", id, "--capabilities", "-q"])).out.trim();
+    const invoke = (...args: string[]) => ostler(["capability", "invoke", id, task, ...args]);
+    const made = await invoke("16", "UntypedRetype", "2", "0", "0", "0", "100", "1", "--with", "2");
+    expect(made).toEqual({ status: 0, out: "done\n", err: "" });
+    expect(await invoke("2", "CNodeMint", "101", "64", "100", "64", "15", "7", "--with", "2")).toMatchObject({
+      status: 0,
+    });
+    const again = await invoke("2", "CNodeMint", "101", "64", "100", "64", "15", "7", "--with", "2");
+    expect(again).toMatchObject({ status: 1, out: "DeleteFirst: the destination holds something: delete it first\n" });
+    expect((await invoke("2", "Nothing")).err).toContain("has no method");
+    const graph = (await ostler(["capability", "graph", id, "--type", "endpoint"])).out;
+    expect(graph).toMatch(
+      /^cnode 0x[0-9a-f]+\[101\] +endpoint +endpoint@0x[0-9a-f]+ +rwgp badge 0x7 +slot@0x[0-9a-f]+ +1$/m,
+    );
+    expect((await ostler(["capability", "graph", id, "--dot"])).out).toMatch(/^digraph capabilities \{\n/);
+    expect((await ostler(["capability", "graph", id, "--svg"])).out).toContain("</svg>");
+    const json = JSON.parse((await ostler(["capability", "graph", id, "--all", "--page-size", "5", "--json"])).out);
+    expect(json.slots).toHaveLength(Number(json.total));
+    const space = (await ostler(["memory", "space", id, task, "0x3000000000"])).out;
+    expect(space).toMatch(/^ +0 +4 KiB +0x[0-9a-f]+ +0x[0-9a-f]+ +page +0x[0-9a-f]+ +rw-$/m);
+    expect(space).toMatch(/^0x3000000000 +0x3000002000 +2 +4 KiB +0x[0-9a-f]+ +rw-$/m);
+    expect((await ostler(["memory", "space", id])).err).toContain("give a task");
+    await ostler(["machine", "delete", id]);
+  });
+
   it("goes through all pages with --all", async () => {
     for (const name of ["p1", "p2", "p3"])
       await ostler(["machine", "create", "--name", name, "--label", "page=x", "-q"]);

@@ -49,6 +49,7 @@ export interface Client {
     service: S,
     method: N,
     request: In<S, N>,
+    signal?: AbortSignal,
   ): Promise<Out<S, N>>;
   stream<S extends DescService, N extends keyof Methods<S> & string>(
     service: S,
@@ -95,13 +96,14 @@ export function grpcClient(address: string, key: string): Client {
   const definition = (service: DescService, name: string) => serviceDefinition(service)[name]!;
   return {
     transport: "grpc",
-    call(service, name, request) {
+    call(service, name, request, signal) {
       const { path, requestSerialize, responseDeserialize } = definition(service, name);
       const message = create(descOf(service, name).input, request as never);
       return new Promise((resolve, reject) => {
-        client.makeUnaryRequest(path, requestSerialize, responseDeserialize, message, metadata(), (error, value) =>
-          error ? reject(toApiError(error)) : resolve(value as never),
-        );
+        const done = (error: ServiceError | null, value: unknown) =>
+          error ? reject(toApiError(error)) : resolve(value as never);
+        const call = client.makeUnaryRequest(path, requestSerialize, responseDeserialize, message, metadata(), done);
+        signal?.addEventListener("abort", () => call.cancel());
       });
     },
     async *stream(service, name, request, signal) {
@@ -160,8 +162,8 @@ export function restClient(base: string, key: string): Client {
   };
   return {
     transport: "rest",
-    async call(service, name, request) {
-      const response = await send(service, name, request);
+    async call(service, name, request, signal) {
+      const response = await send(service, name, request, signal);
       return fromJson(descOf(service, name).output, (await response.json()) as JsonValue) as never;
     },
     async *stream(service, name, request, signal) {

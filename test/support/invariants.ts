@@ -114,7 +114,7 @@ interface Accounts {
   problems: Problems;
 }
 
-function holdPages(holders: Holders, { bits, frame }: WalkStep, owner: FrameOwner): void {
+function holdPages(holders: Holders, { bits, frame }: Pick<WalkStep, "bits" | "frame">, owner: FrameOwner): void {
   for (let i = 0; i < 2 ** (bits - 12); i++) holders.add((frame + i) as FrameNumber, owner);
 }
 
@@ -164,7 +164,7 @@ function checkHandMade({ state, tables, holders, caps, problems }: Accounts): vo
   for (const { ranges } of state.kernel.sel4.worlds.values())
     for (const { address, sizeBits } of ranges) {
       const frame = ((address - addressMap.ram.base) / pageBytes) as FrameNumber;
-      holdPages(holders, { bits: sizeBits, kind: "page", frame, permissions: 0 }, FrameOwner.untyped);
+      holdPages(holders, { bits: sizeBits, frame }, FrameOwner.untyped);
     }
 }
 
@@ -202,10 +202,13 @@ function checkThreads({ kernel, clock }: MachineState, problems: Problems): void
   const { tasks, threads, queues, remoteReady } = kernel.threads;
   const all = [...threads.values()];
   const { current, queue } = kernel.sched;
-  const isRemote = (task: number): boolean => tasks.get(task as never)?.kind === "remote";
-  const ready = all.filter(({ state, task }) => state === "ready" && !isRemote(task)).map(({ id }) => id);
+  // Of a remote task the first thread is the client's; others are its own.
+  const isClients = ({ id, task }: (typeof all)[number]): boolean =>
+    tasks.get(task)?.kind === "remote" && Number(id) === Number(task);
+  const isReady = all.filter(({ state }) => state === "ready");
+  const ready = isReady.filter((thread) => !isClients(thread)).map(({ id }) => id);
   same("ready threads and who is scheduled", ready, current === null ? queue : [current, ...queue], problems);
-  const called = all.filter(({ state, task }) => state === "ready" && isRemote(task)).map(({ id }) => id);
+  const called = isReady.filter(isClients).map(({ id }) => id);
   same("clients' threads that go on", called, remoteReady, problems);
   const listed = [...tasks.values()].flatMap((task) => task.threads.map((id) => `${task.id}.${id}`));
   same(

@@ -13,6 +13,7 @@ import { action, type Session } from "../session.ts";
 import { argument, group, leaf } from "../shared.ts";
 import { parseAddress, parseSize, parseTask } from "../units.ts";
 import { framesCommand, mapCommand } from "./memory-map.ts";
+import { spaceCommand } from "./memory-space.ts";
 
 const ADDRESS_HELP = "\nWithout --task addresses are physical; RAM begins at 0x80000000.";
 const taskOption = () => new Option("--task <task>", "virtual addresses of this task").argParser(parseTask);
@@ -72,4 +73,5 @@ export const memoryCommand = group("memory", "bytes of a machine or of a task, a
   writeCommand,
   mapCommand,
   framesCommand,
+  spaceCommand,
 ]);

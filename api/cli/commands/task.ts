@@ -216,6 +216,7 @@ export const killCommand = leaf("kill <machine> <task>", "send a signal to a tas
 
 interface RemoteOptions extends LimitOptions {
   name?: string;
+  capabilities?: boolean;
   quiet?: boolean;
 }
 
@@ -223,9 +224,11 @@ const createRemote = limitOptions(
   leaf("create <machine>", "make a remote-driven task: its system calls come from `ostler call`", [
     "T=$(ostler task create m-1234 --quiet)",
     'ostler call m-1234 $T write 1 "hello" 5',
+    "ostler task create m-1234 --capabilities          # for `ostler capability invoke`, too",
   ]),
 )
   .option("--name <text>", "its name")
+  .option("--capabilities", "it is a root task: half of the free memory is its own, as untyped capabilities")
   .option("-q, --quiet", "print the task number only")
   .action(
     action<RemoteOptions>(async (session, [machineId], options) => {
@@ -234,6 +237,7 @@ const createRemote = limitOptions(
         machineId: machineId!,
         name: options.name ?? "",
         limits: limitsOf(options),
+        capabilities: options.capabilities === true,
       });
       if (options.quiet) session.out.line(String(answer.task!.task));
       else

@@ -322,6 +322,10 @@ function answer(resident: Resident, query: Query): Queried {
       return { summary, memoryMap: machine.memoryMap() };
     case "frameRuns":
       return { summary, frameRuns: machine.frameRuns(query.from, query.limit, query.owner) };
+    case "capabilities":
+      return { summary, capabilities: machine.capabilities(query.from, query.limit, query.filter) };
+    case "addressSpace":
+      return { summary, addressSpace: machine.addressSpace(query.which, query) };
     case "readPhysical":
       return { summary, bytes: machine.readPhysical(query.address, query.length) };
     case "readVirtual":

@@ -11,9 +11,9 @@ import { type Capability, Right } from "../../cap/state.ts";
 import { capOf, getTcb, tcbSlot } from "../../ipc/sel4/access.ts";
 import { nameOf, printText, threadTable } from "../../ipc/sel4/debug.ts";
 import { dropCaller, extraCaps, receive, reply, send, sendWait } from "../../ipc/sel4/endpoint.ts";
-import { applyFaultReply, capFault, deliverOrStop } from "../../ipc/sel4/fault.ts";
+import { applyFaultReply, capFault, deliverFault, stopOnFault } from "../../ipc/sel4/fault.ts";
 import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
-import { bufferOf, decodeInfo, infoOf, readMessage, setInfo, writeMessage } from "../../ipc/sel4/message.ts";
+import { bufferOf, decodeInfo, endCall, infoOf, readMessage, setInfo, writeMessage } from "../../ipc/sel4/message.ts";
 import { signal, take, waitFor } from "../../ipc/sel4/notification.ts";
 import { inactive } from "../../ipc/sel4/tcb.ts";
 import { type CallText, callText, resultText } from "../../ipc/sel4/text.ts";
@@ -24,6 +24,7 @@ import { block } from "../../thread/blocking.ts";
 import type { Task, Thread } from "../../thread/state.ts";
 import { exitTask, killTask } from "../../thread/tasks.ts";
 import type { Wait } from "../../thread/wait.ts";
+import { capRefuse } from "../../trace/events/capability.ts";
 import { word } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { type SystemCall, syscall } from "../define/syscall.ts";
@@ -44,11 +45,19 @@ interface Manner {
   call: boolean;
 }
 
-/** A fault of the call itself: to the handler, or nowhere. */
+/** A fault of the call itself: to the handler. Without one the thread stops; a client's is told instead. */
 function faulted(k: Sel4Kernel, thread: Thread, address: bigint, receiving: boolean, why: LookupFault): Outcome {
-  deliverOrStop(k, thread, capFault(k, thread, address, receiving, why));
+  const fault = capFault(k, thread, address, receiving, why);
+  if (deliverFault(k, thread, fault)) return gone;
+  if (thread.call?.invocation !== undefined) {
+    thread.call.invocation.fault = fault;
+    return done(0);
+  }
+  stopOnFault(k, thread, fault);
   return gone;
 }
+
+const missing = (bitsLeft: number): LookupFault => ({ kind: "missingCapability", bitsLeft });
 
 function lookup(k: Sel4Kernel, thread: Thread, address: bigint) {
   return lookupSlot(k, capOf(k, thread.tcb!, "cspace"), address);
@@ -78,6 +87,8 @@ function invoke(
   const again = progress?.kind === "again";
   const answer = method(k, { thread, slot: found.slot, cap, label: Number(info.label), words, extra, again });
   if (!k.threads.threads.has(thread.id)) return endedItself(k, task);
+  if (!answer.ok && k.trace.on(capRefuse))
+    k.trace.write(capRefuse, { type: cap.type, label: info.label, error: answer.error.kind });
   return manner.call || (answer.ok && typeof answer.value === "string") ? finishObject(k, thread, answer) : done(0);
 }
 
@@ -125,6 +136,7 @@ function method(k: Sel4Kernel, call: Invocation): Answer {
 
 /** The kernel's answer to a caller: the result's words, or the error's. */
 function finishObject(k: Sel4Kernel, thread: Thread, result: Answer): Outcome {
+  if (thread.call?.invocation !== undefined) thread.call.invocation.ofKernel = true;
   if (result.ok && result.value === "again") {
     // The thread stays on its call, which counts as an instruction each time it is made.
     thread.wait = { kind: "again", queue: null, deadlineNs: null };
@@ -134,7 +146,7 @@ function finishObject(k: Sel4Kernel, thread: Thread, result: Answer): Outcome {
   const { label, words } = result.ok ? { label: 0n, words: [...result.value] as bigint[] } : errorMessage(result.error);
   if (result.ok && result.value === "stop") {
     setInfo(k, thread, 0n);
-    k.hal.contexts.finishCall(thread.context, 0n);
+    endCall(k, thread, 0n);
     block(k, thread, { ...inactive });
     return gone;
   }
@@ -206,8 +218,7 @@ function receiveFrom(k: Sel4Kernel, { thread }: Call, address: bigint, blocking:
     cap?.type === "notification" && cap.rights & Right.read
       ? (k.sel4.notifications.get(cap.address)!.bound ?? thread.tcb) === thread.tcb
       : false;
-  if (cap?.type !== "notification" || !mine)
-    return faulted(k, thread, address, true, { kind: "missingCapability", bitsLeft: 0 });
+  if (cap?.type !== "notification" || !mine) return faulted(k, thread, address, true, missing(0));
   const signalled = take(k, cap.address);
   if (signalled !== null) return received(k, thread, signalled, 0n);
   if (!blocking) return nothingReceived(k, thread);
@@ -357,7 +368,7 @@ export const sel4Table = [
     nr: { rv64: -7 },
     args: {},
     run(k: Sel4Kernel, _args, { thread }) {
-      k.hal.contexts.finishCall(thread.context, 0n);
+      endCall(k, thread, 0n);
       if (k.sched.current === thread.id) yieldHart(k, "yield");
       return gone;
     },

@@ -9,6 +9,8 @@ import { tcbSlot } from "../../ipc/sel4/access.ts";
 import { cancelAll, endpointQueue } from "../../ipc/sel4/endpoint.ts";
 import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
 import type { SlotAddress } from "../../lib/ids.ts";
+import { capMove, capRevoke } from "../../trace/events/capability.ts";
+import { ipcCancel } from "../../trace/events/ipc.ts";
 import { type Answer, again, answer, extraCap, type Invocation, needs } from "./invocation.ts";
 import { Label } from "./labels.ts";
 
@@ -42,7 +44,12 @@ export function cnodeInvocation(k: Sel4Kernel, call: Call): Answer {
 }
 
 function revoke(k: Sel4Kernel, at: SlotAddress): Answer {
-  for (let step = 0; step < stepsAtOnce; step++) if (revokeStep(k, at)) return answer();
+  for (let step = 0; step < stepsAtOnce; step++) {
+    if (!revokeStep(k, at)) continue;
+    if (k.trace.on(capRevoke))
+      k.trace.write(capRevoke, { type: peekSlot(k, at)?.capability.type ?? "", slot: BigInt(at) });
+    return answer();
+  }
   return again;
 }
 
@@ -56,7 +63,9 @@ function cancel(k: Sel4Kernel, at: SlotAddress): Answer {
   const sends = badgedSends(k, at);
   if (!sends.ok) return sends;
   const { cap, badge } = sends.value;
-  if (badge !== 0n && cap.type === "endpoint") cancelAll(k, endpointQueue(cap.address), badge);
+  if (badge === 0n || cap.type !== "endpoint") return answer();
+  cancelAll(k, endpointQueue(cap.address), badge);
+  if (k.trace.on(ipcCancel)) k.trace.write(ipcCancel, { object: BigInt(cap.address), badge });
   return answer();
 }
 
@@ -110,6 +119,8 @@ function saveCaller(k: Sel4Kernel, call: Call, to: SlotAddress): Answer {
   if (!isEmpty(k, to)) return refuse({ kind: "deleteFirst" });
   const caller = tcbSlot(call.thread.tcb!, "caller");
   const cap = peekSlot(k, caller)?.capability;
-  if (cap !== undefined) move(k, caller, to, cap);
+  if (cap === undefined) return answer();
+  move(k, caller, to, cap);
+  if (k.trace.on(capMove)) k.trace.write(capMove, { type: cap.type, from: BigInt(caller), to: BigInt(to) });
   return answer();
 }

@@ -58,7 +58,7 @@ export function emptySlot(k: Sel4Kernel, root: Capability | null, index: bigint,
 }
 
 /** seL4_Error. */
-const codes: Record<CapabilityError["kind"], number> = {
+export const errorCodes: Record<CapabilityError["kind"], number> = {
   invalidArgument: 1,
   invalidCapability: 2,
   illegalOperation: 3,
@@ -73,7 +73,7 @@ const codes: Record<CapabilityError["kind"], number> = {
 
 /** The message that tells of an error: its code is the label. */
 export function errorMessage(error: CapabilityError): { label: bigint; words: bigint[] } {
-  return { label: BigInt(codes[error.kind]), words: errorWords(error) };
+  return { label: BigInt(errorCodes[error.kind]), words: errorWords(error) };
 }
 
 function errorWords(error: CapabilityError): bigint[] {

@@ -4,8 +4,9 @@ import { peekSlot, placeChild } from "../../cap/slots.ts";
 import { type CapabilityOf, Right } from "../../cap/state.ts";
 import { acknowledge, clearHandler, maxIrq, setHandler } from "../../ipc/sel4/irq.ts";
 import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
+import { capIrq } from "../../trace/events/capability.ts";
 import { type Answer, answer, emptySlot, extraCap, type Invocation, needs } from "./invocation.ts";
-import { Label } from "./labels.ts";
+import { Label, methodName } from "./labels.ts";
 
 export function irqControlInvocation(k: Sel4Kernel, call: Invocation): Answer {
   const withTrigger = call.label === Label.irqIssueIRQHandlerTrigger;
@@ -21,16 +22,23 @@ export function irqControlInvocation(k: Sel4Kernel, call: Invocation): Answer {
   if (!slot.ok) return slot;
   k.sel4.irqs.set(irq, { masked: false, pending: false });
   placeChild(k, call.slot, slot.value, { type: "irqHandler", irq });
+  note(k, call, irq);
   return answer();
+}
+
+function note(k: Sel4Kernel, { label }: Invocation, irq: number): void {
+  if (k.trace.on(capIrq)) k.trace.write(capIrq, { method: methodName(label), irq });
 }
 
 export function irqHandlerInvocation(k: Sel4Kernel, call: Invocation<CapabilityOf<"irqHandler">>): Answer {
   const { irq } = call.cap;
   switch (call.label) {
     case Label.irqAckIRQ:
+      note(k, call, irq);
       acknowledge(k, irq);
       return answer();
     case Label.irqClearIRQHandler:
+      note(k, call, irq);
       clearHandler(k, irq);
       return answer();
     case Label.irqSetIRQHandler: {
@@ -40,6 +48,7 @@ export function irqHandlerInvocation(k: Sel4Kernel, call: Invocation<CapabilityO
       if (cap?.type !== "notification" || (cap.rights & Right.write) === 0)
         return refuse({ kind: "invalidCapability", capability: 0 });
       setHandler(k, irq, call.extra[0]!);
+      note(k, call, irq);
       return answer();
     }
     default:

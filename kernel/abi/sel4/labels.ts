@@ -38,3 +38,7 @@ export const Label = {
   asidPoolAssign: 36,
   irqIssueIRQHandlerTrigger: 37,
 } as const;
+
+const names = new Map<number, string>(Object.entries(Label).map(([name, label]) => [label, name]));
+/** For traces. */
+export const methodName = (label: number): string => names.get(label) ?? String(label);

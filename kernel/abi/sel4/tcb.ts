@@ -14,8 +14,9 @@ import type { PhysicalAddress, SlotAddress } from "../../lib/ids.ts";
 import { activateSpace, setPriority } from "../../sched/sched.ts";
 import type { Thread } from "../../thread/state.ts";
 import { highestPriority } from "../../thread/tasks.ts";
+import { capTcb } from "../../trace/events/capability.ts";
 import { type Answer, answer, extraCap, flag, type Invocation, needs, typedExtra } from "./invocation.ts";
-import { Label } from "./labels.ts";
+import { Label, methodName } from "./labels.ts";
 
 type Call = Invocation<CapabilityOf<"tcb">>;
 const registerCount = 32;
@@ -48,7 +49,13 @@ export function tcbInvocation(k: Sel4Kernel, call: Call): Answer {
   if (row === undefined) return refuse({ kind: "illegalOperation" });
   const [words, capabilities, method] = row;
   const truncated = needs(call, words, capabilities);
-  return truncated === null ? method(k, call) : refuse(truncated);
+  if (truncated !== null) return refuse(truncated);
+  const { address } = call.cap;
+  const { thread } = getTcb(k, address);
+  const result = method(k, call);
+  if (result.ok && k.trace.on(capTcb))
+    k.trace.write(capTcb, { method: methodName(call.label), tcb: BigInt(address), thread });
+  return result;
 }
 
 const isSelf = (call: Call): boolean => call.cap.address === call.thread.tcb;
@@ -168,7 +175,8 @@ function spaces(
     getTcb(k, address).faultHandler = faultHandler!;
     fill(k, address, cspace.value);
     fill(k, address, vspace.value);
-    if (isSelf(call)) activateSpace(k, call.thread);
+    // A client's thread is never on the hart.
+    if (isSelf(call) && k.sched.current === call.thread.id) activateSpace(k, call.thread);
   });
 }
 

@@ -24,8 +24,10 @@ import {
 } from "../../ipc/sel4/vspace.ts";
 import { freePool } from "../../ipc/sel4/world.ts";
 import type { FrameNumber } from "../../lib/ids.ts";
+import { permissionText } from "../../mm/space.ts";
+import { capMap, capSpace, capUnmap } from "../../trace/events/capability.ts";
 import { type Answer, answer, emptySlot, extraCap, flag, type Invocation, needs } from "./invocation.ts";
-import { Label } from "./labels.ts";
+import { Label, methodName } from "./labels.ts";
 
 interface Vspace {
   root: FrameNumber;
@@ -72,12 +74,28 @@ export function pageTableInvocation(k: Sel4Kernel, call: Invocation<CapabilityOf
   const address = wanted - (wanted % 2 ** entry.bits);
   putTable(k, root, address, entry.bits, frameAt(k, call.cap.address));
   getSlot(k, call.slot).capability = { ...call.cap, mapped: { asid, address } };
+  noteMap(k, call.cap, { asid, address }, "");
   return answer();
+}
+
+type Mappable = CapabilityOf<"frame"> | CapabilityOf<"pageTable">;
+
+function noteMap(k: Sel4Kernel, cap: Mappable, { asid, address }: MappedAt, permissions: string): void {
+  if (!k.trace.on(capMap)) return;
+  const { type, address: object } = cap;
+  k.trace.write(capMap, { type, object: BigInt(object), space: asid, address: BigInt(address), permissions });
+}
+
+function noteUnmap(k: Sel4Kernel, { type, address: object, mapped }: Mappable): void {
+  if (mapped === null || !k.trace.on(capUnmap)) return;
+  const { asid, address } = mapped;
+  k.trace.write(capUnmap, { type, object: BigInt(object), space: asid, address: BigInt(address) });
 }
 
 function unmapPageTable(k: Sel4Kernel, call: Invocation<CapabilityOf<"pageTable">>): Answer {
   if (!isFinal(k, call.slot) || isVspace(k, call.cap)) return refuse({ kind: "revokeFirst" });
   unmapTable(k, call.cap);
+  noteUnmap(k, call.cap);
   getSlot(k, call.slot).capability = { ...call.cap, mapped: null };
   return answer();
 }
@@ -90,6 +108,7 @@ export function frameInvocation(k: Sel4Kernel, call: FrameCall): Answer {
       return mapFrame(k, call);
     case Label.pageUnmap:
       unmapFrame(k, call.cap);
+      noteUnmap(k, call.cap);
       getSlot(k, call.slot).capability = { ...call.cap, mapped: null };
       return answer();
     case Label.pageGetAddress:
@@ -135,6 +154,7 @@ function mapFrame(k: Sel4Kernel, call: FrameCall): Answer {
   if (entryAt(k, root, address).kind === "page") changePage(k, place, frameAt(k, cap.address));
   else putPage(k, place, frameAt(k, cap.address));
   getSlot(k, call.slot).capability = { ...cap, mapped: { asid, address } };
+  noteMap(k, cap, { asid, address }, permissionText(permissions));
   return answer();
 }
 
@@ -154,6 +174,7 @@ export function asidControlInvocation(k: Sel4Kernel, call: Invocation): Answer {
   getSlot(k, from).capability = { ...untyped, used: 2 ** untyped.sizeBits };
   k.sel4.asidPools.set(base, untyped.address);
   placeChild(k, from, slot.value, { type: "asidPool", address: untyped.address, base });
+  noteSpace(k, call, untyped.address, base);
   return answer();
 }
 
@@ -172,5 +193,10 @@ export function asidPoolInvocation(k: Sel4Kernel, call: Invocation<CapabilityOf<
   if (asid >= base + asidsPerPool) return refuse({ kind: "deleteFirst" });
   k.sel4.vspaces.set(asid, cap.address);
   getSlot(k, call.extra[0]!).capability = { ...cap, mapped: { asid, address: 0 } };
+  noteSpace(k, call, cap.address, asid);
   return answer();
+}
+
+function noteSpace(k: Sel4Kernel, { label }: Invocation, object: number, space: number): void {
+  if (k.trace.on(capSpace)) k.trace.write(capSpace, { method: methodName(label), object: BigInt(object), space });
 }

@@ -95,7 +95,8 @@ export class PageTables
     const steps: WalkStep[] = [];
     let table = root;
     for (let depth = 0; depth < spans.length; depth++) {
-      const step = this.#stepOf(this.#get(table, indexAt(address, depth)), spanBits[depth]!);
+      const index = indexAt(address, depth);
+      const step = this.#stepOf(this.#get(table, index), spanBits[depth]!, index);
       steps.push(step);
       if (step.kind !== "table") break;
       table = step.frame;
@@ -103,19 +104,20 @@ export class PageTables
     return steps;
   }
 
-  #stepOf(entry: number, bits: number): WalkStep {
-    if ((entry & Entry.valid) === 0) return { bits, kind: "empty", frame: 0 as FrameNumber, permissions: 0 };
+  #stepOf(entry: number, bits: number, index: number): WalkStep {
+    const none = { bits, kind: "empty", frame: 0 as FrameNumber, permissions: 0, entry, index } as const;
+    if ((entry & Entry.valid) === 0) return none;
     const frame = this.#frameOf(entry);
     return entry & leafBits
-      ? { bits, kind: "page", frame, permissions: permissionsOf(entry) }
-      : { bits, kind: "table", frame, permissions: 0 };
+      ? { ...none, kind: "page", frame, permissions: permissionsOf(entry) }
+      : { ...none, kind: "table", frame };
   }
 
   empty(table: FrameNumber, bits: number, left: (entry: WalkStep) => void): void {
     for (let index = 0; index < entriesPerTable; index++) {
       const entry = this.#get(table, index);
       if ((entry & Entry.valid) === 0) continue;
-      const step = this.#stepOf(entry, bits);
+      const step = this.#stepOf(entry, bits, index);
       if (step.kind === "table") this.empty(step.frame, bits - 9, left);
       this.#set(table, index, 0 as FrameNumber, 0);
       left(step);

@@ -3,7 +3,7 @@ import { release } from "../../thread/blocking.ts";
 import type { Thread } from "../../thread/state.ts";
 import { syscallExit } from "../../trace/events/syscall.ts";
 import type { Sel4Kernel } from "./kernel.ts";
-import { messageRegisters, setInfo } from "./message.ts";
+import { endCall, messageRegisters, setInfo } from "./message.ts";
 import { callText, resultText } from "./text.ts";
 
 /** The end of a call is an event of the thread that made it. */
@@ -28,13 +28,13 @@ function withEvent(k: Sel4Kernel, thread: Thread, badge: bigint, complete: () =>
 /** It has what it waited for, and goes on. */
 export function completeCall(k: Sel4Kernel, thread: Thread, { badge, info }: { badge: bigint; info: bigint }): void {
   withEvent(k, thread, badge, () => setInfo(k, thread, info));
-  k.hal.contexts.finishCall(thread.context, badge);
+  endCall(k, thread, badge);
   release(k, thread, "message");
 }
 
 /** Its message has gone, and it goes on. */
 export function completeSend(k: Sel4Kernel, thread: Thread): void {
   withEvent(k, thread, 0n, () => {});
-  k.hal.contexts.finishCall(thread.context, 0n);
+  endCall(k, thread, 0n);
   release(k, thread, "sent");
 }

@@ -16,7 +16,10 @@ export const maxIrq = 127;
 export const consoleIrq = 10;
 
 /** Far from the graves. */
-const irqSlot = (irq: number): SlotAddress => (-(2 ** 40) - irq) as SlotAddress;
+const firstIrqSlot = -(2 ** 40);
+const irqSlot = (irq: number): SlotAddress => (firstIrqSlot - irq) as SlotAddress;
+/** The line whose notification a slot of the kernel's own holds; null for another slot. */
+export const lineOfSlot = (slot: SlotAddress): number | null => (slot < firstIrqSlot ? firstIrqSlot - slot : null);
 
 export function setHandler(k: Sel4Kernel, irq: number, from: SlotAddress): void {
   clearHandler(k, irq);

@@ -5,7 +5,7 @@
  */
 import { pageBytes } from "../../hal/types.ts";
 import type { FrameNumber } from "../../lib/ids.ts";
-import type { Thread } from "../../thread/state.ts";
+import type { InvocationAnswer, Thread } from "../../thread/state.ts";
 import { capOf, getTcb } from "./access.ts";
 import type { Sel4Kernel } from "./kernel.ts";
 
@@ -99,4 +99,52 @@ export function receivePath(k: Sel4Kernel, thread: Thread): { root: bigint; inde
 /** Puts the tag of a message in place; the badge is the call's result. */
 export function setInfo(k: Sel4Kernel, thread: Thread, info: bigint): void {
   k.hal.contexts.setCallArgument(thread.context, infoArgument, info);
+}
+
+/** The call that a thread stands on is over. A client's is answered when its thread goes on. */
+export function endCall(k: Sel4Kernel, thread: Thread, badge: bigint): void {
+  k.hal.contexts.finishCall(thread.context, badge);
+  if (thread.call?.invocation !== undefined) thread.call.invocation.over = badge;
+}
+
+/** A message as a client has it: what is beyond the registers goes into the buffer, if there is one. */
+export interface ClientMessage {
+  label: bigint;
+  words: readonly bigint[];
+  /** Addresses of capabilities that go with it. */
+  capabilities: readonly bigint[];
+  /** The slot for a capability that comes; null: none is taken. */
+  receive: { root: bigint; index: bigint; depth: bigint } | null;
+}
+
+/** Puts a client's message where the thread's own would be, and says what its call's arguments are. */
+export function layMessage(k: Sel4Kernel, thread: Thread, message: ClientMessage): bigint[] {
+  const { label, words, capabilities, receive } = message;
+  const info = encodeInfo({ label, capsUnwrapped: 0, extraCaps: capabilities.length, length: words.length });
+  const buffer = bufferOf(k, thread, true);
+  const put = (index: number, word: bigint): void => buffer?.setBigUint64(index * 8, word, true);
+  for (let i = messageRegisters; i < words.length; i++) put(bufferWords.message + i, words[i]!);
+  for (const [i, address] of capabilities.entries()) put(bufferWords.capabilities + i, address);
+  put(bufferWords.receiveRoot, receive?.root ?? 0n);
+  put(bufferWords.receiveIndex, receive?.index ?? 0n);
+  put(bufferWords.receiveDepth, receive?.depth ?? 0n);
+  return [info, ...words.slice(0, messageRegisters)];
+}
+
+/** What a client gets of a call that is over. */
+export function clientAnswer(k: Sel4Kernel, thread: Thread, badge: bigint): InvocationAnswer {
+  const { receives, fault, ofKernel } = thread.call!.invocation!;
+  if (fault !== null) return { kind: "fault", ...fault };
+  const none = { label: 0n, extraCaps: 0, capsUnwrapped: 0, length: 0 };
+  const info = receives ? decodeInfo(k.hal.contexts.getCallArguments(thread.context, 2)[infoArgument]!) : none;
+  return {
+    kind: "message",
+    badge: receives ? BigInt.asUintN(64, badge) : 0n,
+    label: info.label,
+    words: readMessage(k, thread, info.length),
+    capabilities: info.extraCaps,
+    unwrapped: info.capsUnwrapped,
+    badges: extraCapAddresses(k, thread, info.extraCaps).filter((_, i) => (info.capsUnwrapped >> i) & 1),
+    ofKernel,
+  };
 }

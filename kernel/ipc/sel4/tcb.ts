@@ -49,9 +49,12 @@ export function endTcb(k: Sel4Kernel, address: PhysicalAddress): void {
   if (thread !== null) exitThread(k, thread);
 }
 
+/** The thread of a remote task that makes no call: it has stopped already, and its client alone lets it go on. */
+const isClients = (thread: Thread): boolean => thread.state === "blocked" && thread.wait?.kind === "remote";
+
 /** Takes a thread out of whatever it waits for; it stays blocked. What it asked for it asks again when it goes on. */
 export function cancelWait(k: Sel4Kernel, thread: Thread): void {
-  if (thread.wait?.kind === "reply" && thread.tcb !== null) cancelReply(k, thread.tcb);
+  forgetReply(k, thread);
   if (thread.state === "blocked" && thread.wait?.kind !== "inactive") {
     release(k, thread, "cancelled");
     block(k, thread, { ...inactive });
@@ -59,6 +62,10 @@ export function cancelWait(k: Sel4Kernel, thread: Thread): void {
 }
 
 /** Whoever has the right to answer this thread has it no more. */
+export function forgetReply(k: Sel4Kernel, { wait, tcb }: Thread): void {
+  if (wait?.kind === "reply" && tcb !== null) cancelReply(k, tcb);
+}
+
 function cancelReply(k: Sel4Kernel, tcb: PhysicalAddress): void {
   const next = peekSlot(k, tcbSlot(tcb, "reply"))?.next ?? null;
   if (next !== null && peekSlot(k, next)?.capability.type === "reply") deleteSlot(k, next);
@@ -75,13 +82,14 @@ export function redirect(k: Sel4Kernel, thread: Thread): void {
 }
 
 export function suspend(k: Sel4Kernel, thread: Thread): void {
+  if (isClients(thread)) return;
   if (thread.state === "blocked") cancelWait(k, thread);
   else block(k, thread, { ...inactive });
 }
 
 /** Nothing for a thread that runs. */
 export function resume(k: Sel4Kernel, thread: Thread): void {
-  if (thread.state !== "blocked") return;
+  if (thread.state !== "blocked" || isClients(thread)) return;
   cancelWait(k, thread);
   release(k, thread, "resumed");
 }

@@ -31,5 +31,55 @@ export const capRevoke = event(0x0a05, "capability", "cap.revoke", "What was der
   type: "text",
   slot: "u64",
 });
+export const capMap = event(0x0a06, "capability", "cap.map", "A frame or page table went into an address space.", {
+  type: "text",
+  object: "u64",
+  space: "u32",
+  address: "u64",
+  permissions: "text",
+});
+export const capUnmap = event(0x0a07, "capability", "cap.unmap", "A frame or page table left an address space.", {
+  type: "text",
+  object: "u64",
+  space: "u32",
+  address: "u64",
+});
+export const capTcb = event(0x0a08, "capability", "cap.tcb", "A thread was changed through its TCB.", {
+  method: "text",
+  tcb: "u64",
+  thread: "u32",
+});
+export const capSpace = event(0x0a09, "capability", "cap.space", "An ASID pool was made, or a number was given.", {
+  method: "text",
+  object: "u64",
+  space: "u32",
+});
+export const capIrq = event(
+  0x0a0a,
+  "capability",
+  "cap.irq",
+  "An interrupt line was given, set, cleared, acknowledged.",
+  {
+    method: "text",
+    irq: "u32",
+  },
+);
+export const capRefuse = event(0x0a0b, "capability", "cap.refuse", "A kernel object refused what it was asked.", {
+  type: "text",
+  label: "u64",
+  error: "text",
+});
 
-export const capabilityEvents = [capRetype, capCopy, capMove, capDelete, capRevoke] as const;
+export const capabilityEvents = [
+  capRetype,
+  capCopy,
+  capMove,
+  capDelete,
+  capRevoke,
+  capMap,
+  capUnmap,
+  capTcb,
+  capSpace,
+  capIrq,
+  capRefuse,
+] as const;

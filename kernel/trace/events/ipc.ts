@@ -24,5 +24,9 @@ export const ipcFault = event(0x0704, "ipc", "ipc.fault", "A thread's fault beca
   address: "u64",
   delivered: "flag",
 });
+export const ipcCancel = event(0x0705, "ipc", "ipc.cancel", "Senders with a badge were sent away from an endpoint.", {
+  object: "u64",
+  badge: "u64",
+});
 
-export const ipcEvents = [ipcSend, ipcReply, ipcSignal, ipcFault] as const;
+export const ipcEvents = [ipcSend, ipcReply, ipcSignal, ipcFault, ipcCancel] as const;

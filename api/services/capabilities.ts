@@ -1,0 +1,199 @@
+/** CapabilityService: the graph of capabilities, as data and as a picture. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  CapabilityGraphInfo,
+  CapabilitySlotInfo,
+  CapabilityType as CapabilityTypeName,
+  CapabilityFilter as KernelFilter,
+  KernelObjectInfo,
+  TaskId,
+} from "../../kernel/index.ts";
+import {
+  CapabilityEdgeKind,
+  type CapabilityEdgeSchema,
+  type CapabilityFilter,
+  type CapabilityService,
+  type CapabilitySlotSchema,
+  CapabilityType,
+  CopyCapabilityRequestSchema,
+  CopyCapabilityResponseSchema,
+  DeleteCapabilityRequestSchema,
+  DeleteCapabilityResponseSchema,
+  GraphFormat,
+  InvokeRequestSchema,
+  InvokeResponseSchema,
+  type KernelObjectSchema,
+  RetypeUntypedRequestSchema,
+  RetypeUntypedResponseSchema,
+  RevokeCapabilityRequestSchema,
+  RevokeCapabilityResponseSchema,
+} from "../../proto/gen/ostler/v1/capabilities_pb.js";
+import { capabilityDot } from "../drawing/capability-dot.ts";
+import { capabilitySvg } from "../drawing/capability-svg.ts";
+import { Code, invalid, OstlerError } from "../errors.ts";
+import type { HostedMachine } from "../hosting/hosted.ts";
+import type { ServiceImplementation } from "../operation.ts";
+import { type Deps, toNumber, toPosition, useMachine } from "./common.ts";
+import { answered, invokeResponse, toCopy, toInvoke, toRetype, toSlotMethod } from "./invocations.ts";
+import { remoteCall } from "./remote-calls.ts";
+
+const DEFAULT_PAGE = 100;
+/** Slots of a picture: more of them nobody can look at. */
+const MAX_DRAWN = 2000;
+const TYPES: Record<CapabilityTypeName, CapabilityType> = {
+  untyped: CapabilityType.UNTYPED,
+  cnode: CapabilityType.CNODE,
+  tcb: CapabilityType.TCB,
+  endpoint: CapabilityType.ENDPOINT,
+  notification: CapabilityType.NOTIFICATION,
+  reply: CapabilityType.REPLY,
+  frame: CapabilityType.FRAME,
+  pageTable: CapabilityType.PAGE_TABLE,
+  asidControl: CapabilityType.ASID_CONTROL,
+  asidPool: CapabilityType.ASID_POOL,
+  irqControl: CapabilityType.IRQ_CONTROL,
+  irqHandler: CapabilityType.IRQ_HANDLER,
+  domain: CapabilityType.DOMAIN,
+  zombie: CapabilityType.ZOMBIE,
+  file: CapabilityType.FILE,
+};
+const TYPE_NAMES = new Map(Object.entries(TYPES).map(([name, type]) => [type, name as CapabilityTypeName]));
+
+function toPlace({ place }: CapabilitySlotInfo): NonNullable<MessageInitShape<typeof CapabilitySlotSchema>["place"]> {
+  switch (place.kind) {
+    case "kernel":
+      return { case: "kernel", value: place.name };
+    case "tcb":
+      return { case: "tcb", value: { address: place.address, name: place.name } };
+    default:
+      return { case: place.kind, value: { address: place.address, index: place.index } };
+  }
+}
+
+const toSlot = (slot: CapabilitySlotInfo): MessageInitShape<typeof CapabilitySlotSchema> => ({
+  id: slot.id,
+  place: toPlace(slot),
+  type: TYPES[slot.type],
+  object: slot.object,
+  rights: slot.rights,
+  ...(slot.badge !== null && { badge: slot.badge }),
+  ...(slot.guard !== null && { guard: slot.guard.value, guardBits: slot.guard.bits }),
+  ...(slot.mapped !== null && { mapped: slot.mapped }),
+  ...(slot.bytesUsed !== null && { bytesUsed: slot.bytesUsed }),
+  master: slot.master,
+  parent: slot.parent ?? "",
+  revocable: slot.revocable,
+  holders: slot.holders,
+  holderCount: slot.holderCount,
+});
+
+type Detail = NonNullable<MessageInitShape<typeof KernelObjectSchema>["detail"]>;
+
+/** The kernel's details have the fields of the contract's; what has none is only its kind. */
+function toDetail({ detail: { kind, ...value } }: KernelObjectInfo): Detail {
+  if (kind === "asidControl" || kind === "irqControl" || kind === "domain") return { case: undefined };
+  return { case: kind, value } as Detail;
+}
+
+const toObject = (object: KernelObjectInfo): MessageInitShape<typeof KernelObjectSchema> => ({
+  id: object.id,
+  kind: TYPES[object.detail.kind],
+  address: object.address,
+  bytes: object.bytes,
+  capabilities: object.capabilities,
+  detail: toDetail(object),
+});
+
+/** What a slot is in; null for the kernel's own. */
+const containerOf = ({ place }: CapabilitySlotInfo): string | null =>
+  place.kind === "kernel" ? null : `${place.kind}@0x${place.address.toString(16)}`;
+
+function edgesOf({ slots }: CapabilityGraphInfo): MessageInitShape<typeof CapabilityEdgeSchema>[] {
+  return slots.flatMap((slot) => {
+    const container = containerOf(slot);
+    return [
+      ...(slot.parent === null ? [] : [{ kind: CapabilityEdgeKind.DERIVATION, from: slot.parent, to: slot.id }]),
+      ...(container === null ? [] : [{ kind: CapabilityEdgeKind.CONTAINMENT, from: container, to: slot.id }]),
+      { kind: CapabilityEdgeKind.REFERENCE, from: slot.id, to: slot.object },
+    ];
+  });
+}
+
+const toFilter = (filter: CapabilityFilter | undefined): KernelFilter => ({
+  task: filter === undefined || filter.task === 0 ? null : (filter.task as TaskId),
+  types: (filter?.types ?? []).map((type) => TYPE_NAMES.get(type)!),
+  object: filter?.objectAddress === undefined ? null : toNumber(filter.objectAddress, "filter.object_address"),
+});
+
+/** The token is the address of the first slot of the page; slots of the kernel's own are below zero. */
+function firstSlot(pageToken: string): number | null {
+  if (!/^(-?[0-9]{1,15})?$/.test(pageToken))
+    throw invalid("page_token", "must be a next_page_token of the page before");
+  return pageToken === "" ? null : Number(pageToken);
+}
+
+async function graph(machine: HostedMachine, from: number | null, limit: number, filter: KernelFilter) {
+  return (await machine.query({ kind: "capabilities", from, limit, filter })).capabilities!;
+}
+
+export function capabilityService(deps: Deps): ServiceImplementation<typeof CapabilityService> {
+  return {
+    async getCapabilityGraph({ machineId, filter, pageSize, pageToken }, context) {
+      const machine = await useMachine(deps, context, machineId);
+      const answer = await graph(machine, firstSlot(pageToken), pageSize || DEFAULT_PAGE, toFilter(filter));
+      return {
+        slots: answer.slots.map(toSlot),
+        objects: answer.objects.map(toObject),
+        edges: edgesOf(answer),
+        total: BigInt(answer.total),
+        nextPageToken: answer.next === null ? "" : String(answer.next),
+        position: toPosition(machine.visible.summary.position),
+      };
+    },
+
+    invoke(request, context) {
+      const schemas = { request: InvokeRequestSchema, response: InvokeResponseSchema };
+      return remoteCall(deps, context, schemas, request, { input: () => toInvoke(request), answer: invokeResponse });
+    },
+
+    retypeUntyped(request, context) {
+      const schemas = { request: RetypeUntypedRequestSchema, response: RetypeUntypedResponseSchema };
+      return remoteCall(deps, context, schemas, request, { input: () => toRetype(request), answer: answered });
+    },
+
+    copyCapability(request, context) {
+      const schemas = { request: CopyCapabilityRequestSchema, response: CopyCapabilityResponseSchema };
+      return remoteCall(deps, context, schemas, request, { input: () => toCopy(request), answer: answered });
+    },
+
+    deleteCapability(request, context) {
+      const schemas = { request: DeleteCapabilityRequestSchema, response: DeleteCapabilityResponseSchema };
+      const input = () => toSlotMethod(request, "CNodeDelete");
+      return remoteCall(deps, context, schemas, request, { input, answer: answered });
+    },
+
+    revokeCapability(request, context) {
+      const schemas = { request: RevokeCapabilityRequestSchema, response: RevokeCapabilityResponseSchema };
+      const input = () => toSlotMethod(request, "CNodeRevoke");
+      return remoteCall(deps, context, schemas, request, { input, answer: answered });
+    },
+
+    async renderCapabilityGraph({ machineId, filter, format }, context) {
+      const machine = await useMachine(deps, context, machineId);
+      const answer = await graph(machine, null, MAX_DRAWN, toFilter(filter));
+      if (answer.next !== null) {
+        throw new OstlerError(
+          Code.RESOURCE_EXHAUSTED,
+          "GRAPH_TOO_LARGE",
+          `${answer.total} capabilities are more than the ${MAX_DRAWN} of a picture; filter by task, type or object`,
+        );
+      }
+      const dot = format === GraphFormat.DOT;
+      return {
+        text: dot ? capabilityDot(answer) : capabilitySvg(answer),
+        mediaType: dot ? "text/vnd.graphviz" : "image/svg+xml",
+        position: toPosition(machine.visible.summary.position),
+      };
+    },
+  };
+}

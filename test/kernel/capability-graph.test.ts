@@ -1,0 +1,65 @@
+/** The graph of capabilities: derivation as revocation sees it, and looking changes nothing. */
+import { describe, expect, it } from "vitest";
+import type { CapabilityGraphInfo, Machine } from "../../kernel/index.ts";
+import { sel4Programs } from "../abi/sel4/programs.ts";
+import { guest, hasCompiler } from "../guest/compile.ts";
+import { fileOf, mustApply, startInput, testMachine } from "../support/machine.ts";
+import { first, objectType, RootTask } from "../support/root-task.ts";
+
+const all = (machine: Machine): CapabilityGraphInfo =>
+  machine.capabilities(null, 100_000, { task: null, types: [], object: null });
+
+/** Slots below one in the tree of derivation. */
+function below({ slots }: CapabilityGraphInfo, ancestor: string): Set<string> {
+  const parents = new Map(slots.map(({ id, parent }) => [id, parent]));
+  const descends = (id: string | null): boolean =>
+    id !== null && (id === ancestor || descends(parents.get(id) ?? null));
+  return new Set(slots.filter(({ parent }) => descends(parent)).map(({ id }) => id));
+}
+
+const slotOf = ({ slots }: CapabilityGraphInfo, index: bigint): string =>
+  slots.find(({ place }) => place.kind === "cnode" && place.index === Number(index))!.id;
+
+describe("derivation", () => {
+  it("is what a revocation takes: all below a slot, and nothing else", () => {
+    const root = new RootTask(testMachine());
+    const { machine } = root;
+    const untyped = root.make(objectType.untyped, 14n);
+    const made = [100n, 101n, 102n];
+    root.must("untypedRetype", untyped, [objectType.endpoint, 0n, 0n, 0n, made[0]!, 3n], [first.cnode]);
+    const badged = root.mint(made[0]!, 5n);
+    const copies = [root.copy(badged), root.copy(badged), root.copy(made[0]!), root.copy(made[1]!)];
+    root.must("cnodeMove", first.cnode, [400n, 64n, copies[0]!, 64n], [first.cnode]);
+    for (const slot of [badged, made[0]!, untyped]) {
+      const before = all(machine);
+      const gone = below(before, slotOf(before, slot));
+      expect(gone.size).toBeGreaterThan(0);
+      root.revoke(slot);
+      const left = before.slots.map(({ id }) => id).filter((id) => !gone.has(id));
+      expect(all(machine).slots.map(({ id }) => id)).toEqual(left);
+    }
+  });
+});
+
+describe.skipIf(!hasCompiler)("looking (needs riscv64-linux-gnu-gcc)", () => {
+  it.each(sel4Programs.map(({ name }) => name))("at %s while it runs changes nothing, and hangs together", (name) => {
+    const machine = testMachine({ files: [fileOf("/bin/program", guest(`sel4/${name}`))] });
+    const task = mustApply(machine, startInput("/bin/program"))!;
+    for (let instructions = 30_000; machine.tasks()[0]?.state === "running"; instructions += 30_000) {
+      machine.run({ instructions, timeNs: Number.MAX_SAFE_INTEGER });
+      const before = machine.encodeState();
+      const { slots, objects } = all(machine);
+      for (const { thread } of machine.tasks()[0]?.threads ?? [])
+        machine.addressSpace({ thread }, { address: 0x10_0000_0000, from: 0, limit: 1000 });
+      machine.addressSpace({ task }, { address: 0x10_0000_0000, from: 0, limit: 1000 });
+      expect(machine.encodeState()).toEqual(before);
+      const ids = new Set(slots.map(({ id }) => id));
+      expect(ids.size).toBe(slots.length);
+      const objectIds = new Set(objects.map(({ id }) => id));
+      for (const { parent, object } of slots) {
+        if (parent !== null) expect(ids).toContain(parent);
+        expect(objectIds).toContain(object);
+      }
+    }
+  });
+});

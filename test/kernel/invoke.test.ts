@@ -1,0 +1,194 @@
+/** A client as root task: seL4's calls made from outside. */
+import { beforeEach, describe, expect, it } from "vitest";
+import type { CallId, Input, Machine } from "../../kernel/index.ts";
+import { catalogue, categories, decodeRecords } from "../../kernel/trace/index.ts";
+import { mustApply, noLimits, restoreMachine, runOn, testMachine, testPorts } from "../support/machine.ts";
+import { callCode, first, objectType, RootTask } from "../support/root-task.ts";
+
+let machine: Machine;
+let root: RootTask;
+beforeEach(() => {
+  machine = testMachine();
+  root = new RootTask(machine);
+});
+
+const refused = (input: Input): unknown => {
+  const before = machine.encodeState();
+  const result = machine.apply(input);
+  expect(machine.encodeState()).toEqual(before);
+  return result.ok ? "accepted" : result.error;
+};
+
+const code = 0x10_0000_0000n;
+const cancel = (call: CallId): void => void mustApply(machine, { kind: "cancelCall", call });
+
+describe("a remote-driven root task", () => {
+  it("makes objects, derives capabilities, and gets errors as values", () => {
+    const endpoint = root.make(objectType.endpoint);
+    const badged = root.mint(endpoint, 7n);
+    expect(root.method("cnodeMint", first.cnode, [badged, 64n, endpoint, 64n, 15n, 9n], [first.cnode])).toMatchObject({
+      label: 8n,
+    });
+    expect(root.method("cnodeDelete", first.cnode, [1n, 65n])).toMatchObject({ label: 4n, words: [1n, 64n] });
+    expect(root.revoke(endpoint)).toMatchObject({ label: 0n });
+    expect(root.method("cnodeMove", first.cnode, [900n, 64n, badged, 64n], [first.cnode])).toMatchObject({
+      label: 6n,
+      words: [1n, 2n, 64n],
+    });
+  });
+
+  it("does much in steps", () => {
+    const untyped = root.make(objectType.untyped, 16n);
+    for (let i = 0; i < 4; i++)
+      root.must(
+        "untypedRetype",
+        untyped,
+        [objectType.endpoint, 0n, 0n, 0n, 1000n + 200n * BigInt(i), 200n],
+        [first.cnode],
+      );
+    expect(root.revoke(untyped)).toMatchObject({ kind: "message", label: 0n });
+    expect(machine.capabilities(null, 10_000, { task: null, types: ["endpoint"], object: null }).total).toBe(0);
+  });
+
+  it("takes and gives signals, and waits for them until it is cancelled", () => {
+    const notification = root.make(objectType.notification);
+    const badged = root.mint(notification, 0x10n);
+    expect(root.do("nbRecv", notification)).toMatchObject({ kind: "message", badge: 0n });
+    expect(root.do("send", badged)).toMatchObject({ kind: "message", badge: 0n, words: [] });
+    expect(root.do("recv", notification)).toMatchObject({ kind: "message", badge: 0x10n });
+    const call = root.start("recv", notification);
+    expect(root.answer(call)).toBeNull();
+    expect(machine.tasks()[0]?.threads[0]).toMatchObject({ state: "blocked", call });
+    expect(refused(root.input("send", badged))).toMatchObject({ code: "failedPrecondition", field: "task" });
+    cancel(call);
+    expect(root.answer(call)).toEqual({ kind: "cancelled" });
+    expect(root.do("nbRecv", notification)).toMatchObject({ badge: 0n });
+  });
+
+  it("exchanges messages with threads that it made", () => {
+    const endpoint = root.make(objectType.endpoint);
+    root.thread(code, callCode(-1, root.mint(endpoint, 5n), [42, 43]));
+    const call = root.start("recv", endpoint);
+    expect(root.answer(call)).toBeNull();
+    runOn(machine, 1000);
+    expect(root.answer(call)).toMatchObject({ badge: 5n, words: [42n, 43n], ofKernel: false });
+    const waiting = root.start("replyRecv", endpoint, { label: 3n, words: [1n] });
+    expect(root.answer(waiting)).toBeNull();
+    cancel(waiting);
+    expect(root.answer(waiting)).toEqual({ kind: "cancelled" });
+  });
+
+  it("calls a thread, and is answered once: a cancelled call's answer reaches nobody", () => {
+    const endpoint = root.make(objectType.endpoint);
+    const loop = callCode(-5, endpoint).slice(0, -1);
+    const answer = callCode(-2, endpoint, [77]);
+    root.thread(code, [...loop, ...answer]);
+    runOn(machine, 1000);
+    const call = root.start("call", endpoint, { label: 9n, words: [1n, 2n, 3n, 4n, 5n] });
+    cancel(call);
+    expect(root.answer(call)).toEqual({ kind: "cancelled" });
+    runOn(machine, 1000);
+    expect(machine.drainOutputs()).toEqual([]);
+    const again = root.start("call", endpoint, { words: [8n] });
+    expect(root.answer(again)).toBeNull();
+    expect(machine.summary().run).not.toBe("frozen");
+  });
+
+  it("is told of a fault that nobody handles", () => {
+    expect(root.do("recv", 5000n)).toMatchObject({ kind: "fault", label: 1 });
+    expect(root.do("send", 1n << 40n)).toMatchObject({
+      kind: "fault",
+      label: 1,
+      words: [expect.anything(), 1n << 40n, 0n, 4n, 64n, 0n, 52n],
+    });
+    expect(root.do("nbSend", 1n << 40n)).toMatchObject({ kind: "message" });
+  });
+
+  it("can stop itself, and be started by another thread", () => {
+    const before = root.copy(first.tcb);
+    const call = root.start("call", first.tcb, { label: 11n });
+    expect(root.answer(call)).toBeNull();
+    cancel(call);
+    expect(root.answer(call)).toEqual({ kind: "cancelled" });
+    root.thread(
+      code,
+      callCode(-1, before, []).map((word, i) => (i === 2 ? 0x0000_c5b7 : word)),
+    );
+    const stopped = root.start("call", first.tcb, { label: 11n });
+    runOn(machine, 1000);
+    expect(root.answer(stopped)).toMatchObject({ kind: "message", label: 0n });
+    // While it makes no call it is its client's alone: a resume does nothing.
+    root.machine.apply({ kind: "pause" });
+    expect(root.do("yieldHart", 0n)).toMatchObject({ kind: "message" });
+  });
+
+  it("may delete its own thread, and is then no use any more", () => {
+    const call = root.start("call", first.cnode, { label: 17n, words: [first.tcb, 64n] });
+    expect(root.answer(call)).toMatchObject({ kind: "cancelled" });
+    expect(refused(root.input("yieldHart", 0n))).toMatchObject({ code: "failedPrecondition", field: "task" });
+    mustApply(machine, { kind: "killTask", task: root.task, signal: 9 });
+    expect(machine.memoryMap().owners.map(({ owner }) => owner)).not.toContain("untyped");
+  });
+
+  it("refuses what cannot be, and changes nothing", () => {
+    const plain = mustApply(machine, { kind: "createRemoteTask", name: "plain", limits: noLimits })!;
+    expect(refused({ ...root.input("yieldHart", 0n), task: plain })).toMatchObject({ code: "failedPrecondition" });
+    const bad = (message: object) => refused({ ...root.input("call", 1n), ...message });
+    expect(bad({ words: Array(121).fill(0n) })).toMatchObject({ field: "words" });
+    expect(bad({ words: [-1n] })).toMatchObject({ field: "words" });
+    expect(bad({ capabilities: [1n, 1n, 1n, 1n] })).toMatchObject({ field: "capabilities" });
+    expect(bad({ label: 1n << 52n })).toMatchObject({ field: "label" });
+    expect(bad({ operation: "toString" })).toMatchObject({ field: "operation" });
+    expect(bad({ words: null })).toMatchObject({ code: "invalid" });
+    root.must("tcbSetIPCBuffer", first.tcb, [0n], [first.buffer]);
+    expect(bad({ words: [1n, 1n, 1n, 1n, 1n] })).toMatchObject({ code: "failedPrecondition" });
+    const tiny = testMachine({ memoryBytes: 2 ** 20 });
+    const created = tiny.apply({ kind: "createRemoteTask", name: "r", limits: noLimits, capabilities: true });
+    expect(created).toMatchObject({ ok: false, error: { code: "exhausted" } });
+  });
+
+  it("waits on through a snapshot, and a replay is the same", () => {
+    const build = (target: Machine): { root: RootTask; call: CallId } => {
+      const remote = new RootTask(target);
+      const endpoint = remote.make(objectType.endpoint);
+      remote.thread(code, callCode(-3, endpoint, [6]));
+      return { root: remote, call: remote.start("recv", endpoint) };
+    };
+    const one = testMachine();
+    const { call } = build(one);
+    const two = testMachine();
+    build(two);
+    expect(two.encodeState()).toEqual(one.encodeState());
+    const copy = restoreMachine(one.encodeState(), testPorts(), () => false);
+    for (let page = 0; page < one.memory.pages; page++) copy.providePage(page, one.memory.page(page).slice());
+    for (const each of [one, copy]) runOn(each, 1000);
+    const done = { kind: "callDone", call, answer: { kind: "message", words: [6n] } };
+    expect(one.drainOutputs()).toMatchObject([done]);
+    expect(copy.drainOutputs()).toMatchObject([done]);
+    expect(copy.encodeState()).toEqual(one.encodeState());
+  });
+});
+
+describe("the trace of capabilities", () => {
+  it("has an event for what each method does", () => {
+    machine.setTraceMask(1 << categories.indexOf("capability"));
+    const at = 0x20_0000_0000n;
+    const frame = root.map(at);
+    root.must("pageUnmap", frame);
+    const tcb = root.make(objectType.tcb);
+    const notification = root.make(objectType.notification);
+    root.must("tcbBindNotification", tcb, [], [notification]);
+    root.must("tcbSuspend", tcb);
+    const handler = root.slot();
+    root.must("irqIssueIRQHandler", 4n, [10n, handler, 64n], [first.cnode]);
+    root.must("irqSetIRQHandler", handler, [], [notification]);
+    root.must("irqAckIRQ", handler);
+    root.must("asidPoolAssign", first.asidPool, [], [root.make(objectType.table)]);
+    root.method("tcbResume", frame);
+    root.revoke(notification);
+    const names = decodeRecords(machine.drainTrace(), catalogue).map(({ type }) => type.name);
+    const all = ["cap.retype", "cap.map", "cap.unmap", "cap.tcb", "cap.irq", "cap.space", "cap.refuse", "cap.revoke"];
+    expect(names).toEqual(expect.arrayContaining(all));
+    expect(names.filter((name) => name === "cap.irq")).toHaveLength(3);
+  });
+});
