@@ -105,11 +105,18 @@ const expectations: [string, (output: string) => void][] = [
     },
   ],
   [
-    "task create",
+    "hello from outside",
     (output) => {
       expect(output).toContain('write(1, "hello from outside", 18) = 18');
       expect(output).toMatch(/4c 69 6e 75 78/);
       expect(output).toContain("SUPPORT");
+    },
+  ],
+  [
+    "--capabilities",
+    (output) => {
+      expect(output).toMatch(/\[101\] +endpoint +endpoint@0x[0-9a-f]+ +rwgp badge 0x7/);
+      expect(output).toMatch(/^0x3000000000 +0x3000002000 +2 +4 KiB/m);
     },
   ],
   [
