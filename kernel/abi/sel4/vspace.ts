@@ -8,7 +8,6 @@ import { isVspace } from "../../ipc/sel4/access.ts";
 import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
 import {
   asidPoolBits,
-  asidPoolCount,
   asidsPerPool,
   changePage,
   entryAt,
@@ -163,7 +162,7 @@ export function asidControlInvocation(k: Sel4Kernel, call: Invocation): Answer {
   const truncated = needs(call, 2, 2);
   if (truncated !== null) return refuse(truncated);
   const base = freePool(k);
-  if (base >= asidPoolCount * asidsPerPool) return refuse({ kind: "deleteFirst" });
+  if (base === null) return refuse({ kind: "deleteFirst" });
   const untyped = extraCap(k, call, 0);
   if (untyped?.type !== "untyped" || untyped.sizeBits !== asidPoolBits || untyped.device)
     return refuse({ kind: "invalidCapability", capability: 1 });

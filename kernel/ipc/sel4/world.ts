@@ -10,7 +10,7 @@ import { extentOf } from "../../cap/relations.ts";
 import { getSlot, placeDerived, placeRoot } from "../../cap/slots.ts";
 import { type Capability, Right, slotAt } from "../../cap/state.ts";
 import { pageBytes } from "../../hal/types.ts";
-import { assert } from "../../lib/assert.ts";
+import { assert, must } from "../../lib/assert.ts";
 import type { FrameNumber, PhysicalAddress, TaskId } from "../../lib/ids.ts";
 import { limits } from "../../lib/limits.ts";
 import { orderOf } from "../../mm/allocators/allocator.ts";
@@ -25,6 +25,7 @@ import type { Sel4Kernel } from "./kernel.ts";
 import { newTcb } from "./tcb.ts";
 import {
   addressOf,
+  asidPoolCount,
   asidsPerPool,
   frameAt,
   pageBits,
@@ -97,7 +98,7 @@ export const tablesOfWorld = 2;
 export function mayCreateWorld(k: Sel4Kernel): boolean {
   const { frames, largest } = freeFigures(k.mm.frames.zones);
   const needed = 4 * 2 ** firstObjectsOrder;
-  return largest >= needed && frames >= limits.reservedFrames + needed;
+  return freePool(k) !== null && largest >= needed && frames >= limits.reservedFrames + needed;
 }
 
 /** Makes a program that is about to start the root task of a world. There is memory for it (see above). */
@@ -140,7 +141,7 @@ function fillRoot(k: Sel4Kernel, places: Places, space: Space, untyped: readonly
     mapped: { asid, address: mapped },
   });
   k.sel4.vspaces.set(asid, root);
-  const pool = freePool(k);
+  const pool = must(freePool(k), "a pool is free");
   k.sel4.asidPools.set(pool, places.asidPool);
   // The top of the address is a guard of zeros, so that small numbers are addresses.
   const guard = { guard: 0n, guardBits: 64 - rootRadix };
@@ -157,11 +158,11 @@ function fillRoot(k: Sel4Kernel, places: Places, space: Space, untyped: readonly
     placeRoot(k, at(rootSlots.firstUntyped + i), { type: "untyped", address, sizeBits, device: false, used: 0 });
 }
 
-/** The first free pool behind the kernel's own. */
-export function freePool(k: Sel4Kernel): number {
-  let base = asidsPerPool;
-  while (k.sel4.asidPools.has(base)) base += asidsPerPool;
-  return base;
+/** A free pool; from the end, since programs' own spaces have numbers from the beginning. */
+export function freePool(k: Sel4Kernel): number | null {
+  for (let base = (asidPoolCount - 1) * asidsPerPool; base > 0; base -= asidsPerPool)
+    if (!k.sel4.asidPools.has(base)) return base;
+  return null;
 }
 
 function bindThread(k: Sel4Kernel, places: Places, thread: Thread, space: Space): void {
