@@ -1,7 +1,7 @@
 /** Methods of page tables, frames, and address-space numbers. */
 import { done, type Result, refuse } from "../../cap/errors.ts";
 import { restrict } from "../../cap/relations.ts";
-import { firstChild, getSlot, isFinal, placeChild } from "../../cap/slots.ts";
+import { firstChild, getSlot, isFinal, placeDerived } from "../../cap/slots.ts";
 import type { CapabilityOf, MappedAt } from "../../cap/state.ts";
 import { pageBytes } from "../../hal/types.ts";
 import { isVspace } from "../../ipc/sel4/access.ts";
@@ -172,7 +172,7 @@ export function asidControlInvocation(k: Sel4Kernel, call: Invocation): Answer {
   if (!slot.ok) return slot;
   getSlot(k, from).capability = { ...untyped, used: 2 ** untyped.sizeBits };
   k.sel4.asidPools.set(base, untyped.address);
-  placeChild(k, from, slot.value, { type: "asidPool", address: untyped.address, base });
+  placeDerived(k, from, slot.value, { type: "asidPool", address: untyped.address, base });
   noteSpace(k, call, untyped.address, base);
   return answer();
 }

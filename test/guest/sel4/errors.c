@@ -145,6 +145,13 @@ static void address_spaces(void)
     equal(seL4_RISCV_ASIDControl_MakePool(control, page, ROOT, to, seL4_WordBits), seL4_RevokeFirst);
     check(is_empty(to));
     fine(delete(child));
+    /* A copy of a pool's capability is not derived from it, as one of the first pool's is. */
+    fine(seL4_RISCV_ASIDControl_MakePool(control, page, ROOT, to, seL4_WordBits));
+    child = copy(to);
+    fine(revoke(to));
+    check(!is_empty(child));
+    fine(revoke(page));
+    check(is_empty(child) && is_empty(to));
     equal(seL4_RISCV_ASIDPool_Assign(pool, frame), seL4_InvalidCapability);
     equal(seL4_GetMR(0), 1);
     equal(seL4_RISCV_ASIDPool_Assign(pool, VSPACE), seL4_InvalidCapability); /* has one */
