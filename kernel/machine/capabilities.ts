@@ -11,7 +11,7 @@ import { type Capability, type CapabilityOf, Right, slotBits } from "../cap/stat
 import { capOf } from "../ipc/sel4/access.ts";
 import { lineOfSlot } from "../ipc/sel4/irq.ts";
 import { TcbSlot, tcbSlotCount } from "../ipc/sel4/state.ts";
-import type { SlotAddress } from "../lib/ids.ts";
+import type { SlotAddress, ThreadId } from "../lib/ids.ts";
 import { descriptorOf } from "../vfs/descriptors.ts";
 import { describeObject, mappedInfo } from "./capability-objects.ts";
 import type {
@@ -199,6 +199,9 @@ function rightsText(cap: Capability): string {
 }
 
 const holdersAt = (graph: Graph, slot: SlotAddress): HolderInfo[] => {
+  const descriptor = descriptorOf(slot);
+  // All threads of a task have its descriptors; its first one has its number.
+  if (descriptor !== null) return [{ task: descriptor.task, thread: Number(descriptor.task) as ThreadId }];
   const container = containerAt(graph.containers, slot);
   return container === null ? [] : (graph.holders.get(container.address) ?? []);
 };
