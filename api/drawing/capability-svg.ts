@@ -6,7 +6,7 @@
 import type { CapabilityGraphInfo, CapabilitySlotInfo, KernelObjectInfo } from "../../kernel/index.ts";
 import { capabilityText, objectText, placeText, xmlText } from "./capability-text.ts";
 
-const box = { width: 250, height: 44, gapX: 50, gapY: 10 } as const;
+const box = { width: 290, height: 44, gapX: 50, gapY: 10 } as const;
 const margin = 20;
 const headerHeight = 30;
 
