@@ -15,7 +15,7 @@ type Kernel = Pick<CapKernel, "cap" | "objectSizes">;
 /** The slot's content; null when it is empty. */
 export const peekSlot = (k: Kernel, address: SlotAddress): Slot | null => k.cap.slots.get(address) ?? null;
 export const getSlot = (k: Kernel, address: SlotAddress): Slot =>
-  must(k.cap.slots.get(address), `slot ${address} holds a capability`);
+  must(k.cap.slots.get(address), "the slot holds a capability");
 export const isEmpty = (k: Kernel, address: SlotAddress): boolean => !k.cap.slots.has(address);
 
 function link(k: Kernel, from: SlotAddress | null, to: SlotAddress | null): void {

@@ -15,8 +15,7 @@ import type { MmKernel } from "./kernel.ts";
 import { insertRegion, protectRange, removeRange } from "./regions.ts";
 import { FrameOwner, type Region, type Space } from "./state.ts";
 
-export const getSpace = (k: Pick<MmKernel, "mm">, id: SpaceId): Space =>
-  must(k.mm.spaces.get(id), `space ${id} exists`);
+export const getSpace = (k: Pick<MmKernel, "mm">, id: SpaceId): Space => must(k.mm.spaces.get(id), "the space exists");
 
 /** Programs may not map pages below this one, so that a null pointer with an offset faults. */
 export const lowestAddress = 0x10000;

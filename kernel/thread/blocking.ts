@@ -13,7 +13,7 @@ import type { Resume, Thread } from "./state.ts";
 import { describeWait, interrupted, type Wait, waitKinds } from "./wait.ts";
 
 export const getThread = (k: Pick<ThreadKernel, "threads">, id: ThreadId): Thread =>
-  must(k.threads.threads.get(id), `thread ${id} exists`);
+  must(k.threads.threads.get(id), "the thread exists");
 
 export function block(k: ThreadKernel, thread: Thread, wait: Wait): void {
   assert(thread.state === "ready", "a running thread blocks");

@@ -14,7 +14,7 @@ import type { ExitStatus, Task, TaskLimits, Thread } from "./state.ts";
 export const highestPriority = 255;
 
 export const getTask = (k: Pick<ThreadKernel, "threads">, id: TaskId): Task =>
-  must(k.threads.tasks.get(id), `task ${id} exists`);
+  must(k.threads.tasks.get(id), "the task exists");
 export const taskOf = (k: Pick<ThreadKernel, "threads">, thread: Thread): Task => getTask(k, thread.task);
 
 /** The number that the next task gets. */

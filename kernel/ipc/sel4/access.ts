@@ -13,14 +13,18 @@ export const capOf = (k: Sel4Kernel, tcb: PhysicalAddress, slot: keyof typeof Tc
   peekSlot(k, tcbSlot(tcb, slot))?.capability ?? null;
 
 export const getTcb = (k: Sel4Kernel, address: PhysicalAddress): Tcb =>
-  must(k.sel4.tcbs.get(address), `the TCB at ${address} exists`);
+  must(k.sel4.tcbs.get(address), "the TCB exists");
 
 /** The thread of a TCB; null when it has ended by itself (as a thread of its program can). */
 export const threadOf = (k: Sel4Kernel, tcb: PhysicalAddress): Thread | null =>
   k.threads.threads.get(getTcb(k, tcb).thread) ?? null;
 
 export const getNotification = (k: Sel4Kernel, address: PhysicalAddress): Notification =>
-  must(k.sel4.notifications.get(address), `the notification at ${address} exists`);
+  must(k.sel4.notifications.get(address), "the notification exists");
+
+/** Who waits at an object is in the queue of its name. In two pieces: large numbers are slow to write out. */
+export const queueName = (kind: "endpoint" | "notification", address: PhysicalAddress): string =>
+  `${kind} ${Math.floor(address / 2 ** 16).toString(16)}${(address % 2 ** 16).toString(16).padStart(4, "0")}`;
 
 /** The program whose memory an address is in. */
 export const worldAt = (k: Sel4Kernel, address: number): World =>

@@ -17,7 +17,7 @@ import { block, getThread, release } from "../../thread/blocking.ts";
 import type { Thread } from "../../thread/state.ts";
 import type { FaultMessage, Wait } from "../../thread/wait.ts";
 import { ipcReply, ipcSend } from "../../trace/events/ipc.ts";
-import { capOf, getTcb, tcbSlot, threadOf } from "./access.ts";
+import { capOf, getTcb, queueName, tcbSlot, threadOf } from "./access.ts";
 import { completeCall, completeSend } from "./complete.ts";
 import type { Sel4Kernel } from "./kernel.ts";
 import {
@@ -33,7 +33,7 @@ import {
 } from "./message.ts";
 import { inactive } from "./tcb.ts";
 
-export const endpointQueue = (address: PhysicalAddress): string => `endpoint ${address.toString(16)}`;
+export const endpointQueue = (address: PhysicalAddress): string => queueName("endpoint", address);
 
 type SendWait = Extract<Wait, { kind: "send" }>;
 type Endpoint = CapabilityOf<"endpoint">;

@@ -4,12 +4,12 @@ import { getThread } from "../../thread/blocking.ts";
 import type { Thread } from "../../thread/state.ts";
 import type { Wait } from "../../thread/wait.ts";
 import { ipcSignal } from "../../trace/events/ipc.ts";
-import { getNotification, getTcb, threadOf } from "./access.ts";
+import { getNotification, getTcb, queueName, threadOf } from "./access.ts";
 import { completeCall } from "./complete.ts";
 import type { Sel4Kernel } from "./kernel.ts";
 import type { Notification } from "./state.ts";
 
-export const notificationQueue = (address: PhysicalAddress): string => `notification ${address.toString(16)}`;
+export const notificationQueue = (address: PhysicalAddress): string => queueName("notification", address);
 
 function deliver(k: Sel4Kernel, thread: Thread, badge: bigint): void {
   completeCall(k, thread, { badge, info: 0n });
