@@ -10,7 +10,7 @@ import { type CapabilityError, done, type Result, refuse } from "./errors.ts";
 import type { CapKernel } from "./kernel.ts";
 import { restrict, withData } from "./relations.ts";
 import { firstChild, isEmpty, move, peekSlot, placeDerived, swap } from "./slots.ts";
-import { type Capability, Right, type Rights } from "./state.ts";
+import { allRights, type Capability, type Rights } from "./state.ts";
 
 const illegal: CapabilityError = { kind: "illegalOperation" };
 
@@ -112,11 +112,9 @@ export function rotate(k: CapKernel, r: RotateRequest): Result<null> {
   return done(null);
 }
 
-const everyRight = Right.read | Right.write | Right.grant | Right.grantReply;
-
 /** The endpoint and badge whose queued senders are to be cancelled: all rights to the endpoint are needed for that. */
 export function badgedSends(k: CapKernel, at: SlotAddress): Result<{ cap: Capability; badge: bigint }> {
   const cap = peekSlot(k, at)?.capability;
-  if (cap?.type !== "endpoint" || (cap.rights & everyRight) !== everyRight) return refuse(illegal);
+  if (cap?.type !== "endpoint" || (cap.rights & allRights) !== allRights) return refuse(illegal);
   return done({ cap, badge: cap.badge });
 }

@@ -5,7 +5,6 @@
  * who is whose child (`isParent`), and with the neighbours in the mapping database who is the last of an object
  * (`isFinal`), which is what an object's life hangs on.
  */
-import { assert } from "../lib/assert.ts";
 import type { PhysicalAddress } from "../lib/ids.ts";
 import {
   type Capability,
@@ -156,11 +155,4 @@ export function becomesRevocable(derived: Capability, source: Capability): boole
   if (derived.type === "irqHandler") return source.type === "irqControl";
   const badge = badgeOf(derived);
   return badge !== null && badge !== badgeOf(source);
-}
-
-/** The index of the slot that an address in a CNode means. */
-export function slotIndex(cap: CapabilityOf<"cnode">, address: number): number {
-  const index = (address - cap.address) / 2 ** slotBits;
-  assert(index >= 0 && index < 2 ** cap.radix, "a slot of this CNode");
-  return index;
 }

@@ -73,6 +73,15 @@ function charge(space: Space): void {
   if (space.residentFrames > space.peakFrames) space.peakFrames = space.residentFrames;
 }
 
+/** A frame for one of the space's page tables, in its accounts; null when there is none. */
+export function takeTableFor(k: MmKernel, space: Space): FrameNumber | null {
+  const table = takeFrame(k.mm.frames, FrameOwner.table);
+  if (table === null) return null;
+  charge(space);
+  space.tableFrames += 1;
+  return table;
+}
+
 /** Puts a frame (whose reference the caller holds) at a page; false when there is no memory for it or its tables. */
 export function mapPage(
   k: MmKernel,
@@ -82,14 +91,7 @@ export function mapPage(
   permissions: Permissions,
 ): boolean {
   if (!mayGrow(space)) return false;
-  const allocateTable = (): FrameNumber | null => {
-    const table = mayGrow(space) ? takeFrame(k.mm.frames, FrameOwner.table) : null;
-    if (table !== null) {
-      charge(space);
-      space.tableFrames += 1;
-    }
-    return table;
-  };
+  const allocateTable = () => (mayGrow(space) ? takeTableFor(k, space) : null);
   if (!k.hal.mmu.map(space.root, address, { frame, permissions }, allocateTable)) return false;
   charge(space);
   k.hal.mmu.flush(address);

@@ -5,10 +5,9 @@
  * Registers: a0 the capability's address, and in the end the badge; a1 the message's tag; a2 to a5 its first words.
  */
 import { type LookupFault, refuse } from "../../cap/errors.ts";
-import { lookupSlot } from "../../cap/lookup.ts";
 import { peekSlot } from "../../cap/slots.ts";
-import { type Capability, Right } from "../../cap/state.ts";
-import { capOf, getTcb, tcbSlot } from "../../ipc/sel4/access.ts";
+import { type Capability, type CapabilityOf, Right } from "../../cap/state.ts";
+import { capabilityNamed, getTcb, slotNamed, tcbSlot } from "../../ipc/sel4/access.ts";
 import { nameOf, printText, threadTable } from "../../ipc/sel4/debug.ts";
 import { dropCaller, extraCaps, receive, reply, send, sendWait } from "../../ipc/sel4/endpoint.ts";
 import { applyFaultReply, capFault, deliverFault, stopOnFault } from "../../ipc/sel4/fault.ts";
@@ -18,6 +17,7 @@ import { signal, take, waitFor } from "../../ipc/sel4/notification.ts";
 import { inactive } from "../../ipc/sel4/tcb.ts";
 import { type CallText, callText, resultText } from "../../ipc/sel4/text.ts";
 import { unreachable } from "../../lib/assert.ts";
+import type { SlotAddress } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { yieldHart } from "../../sched/sched.ts";
 import { block } from "../../thread/blocking.ts";
@@ -29,7 +29,7 @@ import { word } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { type SystemCall, syscall } from "../define/syscall.ts";
 import { cnodeInvocation } from "./cnode.ts";
-import { type Answer, errorMessage, type Invocation } from "./invocation.ts";
+import { type Answer, answer, errorMessage, type Invocation } from "./invocation.ts";
 import { irqControlInvocation, irqHandlerInvocation } from "./irq.ts";
 import { domainInvocation, tcbInvocation } from "./tcb.ts";
 import { untypedInvocation } from "./untyped.ts";
@@ -59,10 +59,6 @@ function faulted(k: Sel4Kernel, thread: Thread, address: bigint, receiving: bool
 
 const missing = (bitsLeft: number): LookupFault => ({ kind: "missingCapability", bitsLeft });
 
-function lookup(k: Sel4Kernel, thread: Thread, address: bigint) {
-  return lookupSlot(k, capOf(k, thread.tcb!, "cspace"), address);
-}
-
 /** Send, NBSend and Call: what they do depends on what the capability is of. */
 function invoke(
   k: Sel4Kernel,
@@ -72,24 +68,26 @@ function invoke(
   manner: Manner,
 ): Outcome {
   if (thread.tcb === null) return noCapabilities;
-  const found = lookup(k, thread, address);
+  const found = slotNamed(k, thread, address);
   if ("fault" in found) return manner.blocking ? faulted(k, thread, address, false, found.fault) : done(0);
   const info = decodeInfo(tag);
   const extra = extraCaps(k, thread, info.extraCaps);
   if ("fault" in extra) return manner.blocking ? faulted(k, thread, extra.address, false, extra.fault) : done(0);
   const cap = peekSlot(k, found.slot)?.capability;
   // An empty slot is a capability to nothing, and nothing can be done with it.
-  if (cap === undefined) return manner.call ? finishObject(k, thread, nothingThere) : done(0);
+  if (cap === undefined) return answered(k, thread, manner, nothingThere);
   if (cap.type === "endpoint") return sendTo(k, thread, cap, manner);
   if (cap.type === "notification") return signalTo(k, thread, cap, manner);
   if (cap.type === "reply") return replyTo(k, thread, found.slot, cap, manner);
   const words = readMessage(k, thread, info.length);
   const again = progress?.kind === "again";
-  const answer = method(k, { thread, slot: found.slot, cap, label: Number(info.label), words, extra, again });
+  const result = method(k, { thread, slot: found.slot, cap, label: Number(info.label), words, extra, again });
   if (!k.threads.threads.has(thread.id)) return endedItself(k, task);
-  if (!answer.ok && k.trace.on(capRefuse))
-    k.trace.write(capRefuse, { type: cap.type, label: info.label, error: answer.error.kind });
-  return manner.call || (answer.ok && typeof answer.value === "string") ? finishObject(k, thread, answer) : done(0);
+  if (!result.ok && k.trace.on(capRefuse))
+    k.trace.write(capRefuse, { type: cap.type, label: info.label, error: result.error.kind });
+  // What is not done yet, and a thread that stops, concern also those who only sent.
+  const unfinished = result.ok && typeof result.value === "string";
+  return unfinished ? finishObject(k, thread, result) : answered(k, thread, manner, result);
 }
 
 const nothingThere = refuse({ kind: "invalidCapability", capability: 0 });
@@ -155,39 +153,32 @@ function finishObject(k: Sel4Kernel, thread: Thread, result: Answer): Outcome {
   return done(0);
 }
 
-function sendTo(
-  k: Sel4Kernel,
-  thread: Thread,
-  cap: Extract<Capability, { type: "endpoint" }>,
-  manner: Manner,
-): Outcome {
-  const { blocking, call } = manner;
-  if ((cap.rights & Right.write) === 0) return call ? finishObject(k, thread, nothingThere) : done(0);
-  const sent = send(k, thread, cap, sendWait(cap, { call, fault: null }), blocking);
+/** The kernel's answer to who made a call; who only sent gets none. */
+const answered = (k: Sel4Kernel, thread: Thread, { call }: Manner, result: Answer): Outcome =>
+  call ? finishObject(k, thread, result) : done(0);
+
+function sendTo(k: Sel4Kernel, thread: Thread, cap: CapabilityOf<"endpoint">, manner: Manner): Outcome {
+  if ((cap.rights & Right.write) === 0) return answered(k, thread, manner, nothingThere);
+  const sent = send(k, thread, cap, sendWait(cap, { call: manner.call, fault: null }), manner.blocking);
   return typeof sent === "string" ? done(0) : blocked(sent);
 }
 
-function signalTo(
-  k: Sel4Kernel,
-  thread: Thread,
-  cap: Extract<Capability, { type: "notification" }>,
-  { call }: Manner,
-): Outcome {
-  if ((cap.rights & Right.write) === 0) return call ? finishObject(k, thread, nothingThere) : done(0);
+function signalTo(k: Sel4Kernel, thread: Thread, cap: CapabilityOf<"notification">, manner: Manner): Outcome {
+  if ((cap.rights & Right.write) === 0) return answered(k, thread, manner, nothingThere);
   signal(k, cap.address, cap.badge);
-  return call ? finishObject(k, thread, { ok: true, value: [] }) : done(0);
+  return answered(k, thread, manner, answer());
 }
 
 function replyTo(
   k: Sel4Kernel,
   thread: Thread,
-  slot: Parameters<typeof reply>[2],
-  cap: Extract<Capability, { type: "reply" }>,
-  { call }: Manner,
+  slot: SlotAddress,
+  cap: CapabilityOf<"reply">,
+  manner: Manner,
 ): Outcome {
-  if (cap.master) return call ? finishObject(k, thread, nothingThere) : done(0);
+  if (cap.master) return answered(k, thread, manner, nothingThere);
   reply(k, thread, slot, cap, applyFaultReply);
-  return call ? finishObject(k, thread, { ok: true, value: [] }) : done(0);
+  return answered(k, thread, manner, answer());
 }
 
 /** Answers the caller that the thread's TCB remembers; nobody, if there is none. */
@@ -210,7 +201,7 @@ function received(k: Sel4Kernel, thread: Thread, badge: bigint, info: bigint): O
 /** Recv and NBRecv. */
 function receiveFrom(k: Sel4Kernel, { thread }: Call, address: bigint, blocking: boolean): Outcome {
   if (thread.tcb === null) return noCapabilities;
-  const found = lookup(k, thread, address);
+  const found = slotNamed(k, thread, address);
   if ("fault" in found) return faulted(k, thread, address, true, found.fault);
   const cap = peekSlot(k, found.slot)?.capability;
   if (cap?.type === "endpoint" && cap.rights & Right.read) return receiveAt(k, thread, cap, blocking);
@@ -225,12 +216,7 @@ function receiveFrom(k: Sel4Kernel, { thread }: Call, address: bigint, blocking:
   return blocked(waitFor(cap.address));
 }
 
-function receiveAt(
-  k: Sel4Kernel,
-  thread: Thread,
-  cap: Extract<Capability, { type: "endpoint" }>,
-  blocking: boolean,
-): Outcome {
+function receiveAt(k: Sel4Kernel, thread: Thread, cap: CapabilityOf<"endpoint">, blocking: boolean): Outcome {
   dropCaller(k, thread);
   const { bound } = getTcb(k, thread.tcb!);
   const signalled = bound === null ? null : take(k, bound);
@@ -242,8 +228,7 @@ function receiveAt(
 
 function debugName(k: Sel4Kernel, { thread }: Call, address: bigint): Outcome {
   if (thread.tcb === null) return noCapabilities;
-  const found = lookup(k, thread, address);
-  const cap = "fault" in found ? null : peekSlot(k, found.slot)?.capability;
+  const cap = capabilityNamed(k, thread, address);
   const buffer = bufferOf(k, thread, false);
   if (cap?.type !== "tcb" || buffer === null) return done(0);
   const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + 8, 960);
@@ -427,9 +412,8 @@ export const sel4Table = [
     args: { capability: word },
     run(k: Sel4Kernel, { capability }, { thread }) {
       if (thread.tcb === null) return noCapabilities;
-      const found = lookup(k, thread, capability);
-      const cap = "fault" in found ? null : peekSlot(k, found.slot)?.capability;
-      return done(cap === null || cap === undefined ? 0 : (tags[cap.type] ?? 0));
+      const cap = capabilityNamed(k, thread, capability);
+      return done(cap === null ? 0 : (tags[cap.type] ?? 0));
     },
   }),
   syscall({

@@ -1,4 +1,6 @@
 /** From addresses to objects. */
+import type { LookupFault } from "../../cap/errors.ts";
+import { lookupSlot } from "../../cap/lookup.ts";
 import { peekSlot } from "../../cap/slots.ts";
 import { type Capability, slotAt } from "../../cap/state.ts";
 import { must } from "../../lib/assert.ts";
@@ -26,12 +28,27 @@ export const getNotification = (k: Sel4Kernel, address: PhysicalAddress): Notifi
 export const queueName = (kind: "endpoint" | "notification", address: PhysicalAddress): string =>
   `${kind} ${Math.floor(address / 2 ** 16).toString(16)}${(address % 2 ** 16).toString(16).padStart(4, "0")}`;
 
+/** The slot that an address means in the capability space of a thread with a TCB. */
+export const slotNamed = (
+  k: Sel4Kernel,
+  thread: Thread,
+  address: bigint,
+): { slot: SlotAddress } | { fault: LookupFault } => lookupSlot(k, capOf(k, thread.tcb!, "cspace"), address);
+
+/** What is in that slot; null for nothing, whether there is no such slot or an empty one. */
+export function capabilityNamed(k: Sel4Kernel, thread: Thread, address: bigint): Capability | null {
+  const found = slotNamed(k, thread, address);
+  return "fault" in found ? null : (peekSlot(k, found.slot)?.capability ?? null);
+}
+
+/** Whether an address is in a world's memory. */
+export const isInWorld = ({ ranges }: World, address: number): boolean =>
+  ranges.some((range) => address >= range.address && address < range.address + 2 ** range.sizeBits);
+
 /** The program whose memory an address is in. */
 export const worldAt = (k: Sel4Kernel, address: number): World =>
   must(
-    [...k.sel4.worlds.values()].find(({ ranges }) =>
-      ranges.some((range) => address >= range.address && address < range.address + 2 ** range.sizeBits),
-    ),
+    [...k.sel4.worlds.values()].find((world) => isInWorld(world, address)),
     "memory of capabilities is some program's",
   );
 

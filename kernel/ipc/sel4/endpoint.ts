@@ -9,15 +9,15 @@
 import { derive } from "../../cap/cnode.ts";
 import { deleteSlot } from "../../cap/delete.ts";
 import type { LookupFault } from "../../cap/errors.ts";
-import { lookupSlot, targetSlot } from "../../cap/lookup.ts";
+import { targetSlot } from "../../cap/lookup.ts";
 import { isEmpty, peekSlot, placeDerived, placeRoot } from "../../cap/slots.ts";
-import { type Capability, type CapabilityOf, Right } from "../../cap/state.ts";
+import { type CapabilityOf, Right } from "../../cap/state.ts";
 import type { PhysicalAddress, SlotAddress } from "../../lib/ids.ts";
 import { block, getThread, release } from "../../thread/blocking.ts";
 import type { Thread } from "../../thread/state.ts";
 import type { FaultMessage, Wait } from "../../thread/wait.ts";
 import { ipcReply, ipcSend } from "../../trace/events/ipc.ts";
-import { capOf, getTcb, queueName, tcbSlot, threadOf } from "./access.ts";
+import { capabilityNamed, getTcb, queueName, slotNamed, tcbSlot, threadOf } from "./access.ts";
 import { completeCall, completeSend } from "./complete.ts";
 import type { Sel4Kernel } from "./kernel.ts";
 import {
@@ -55,7 +55,7 @@ export function extraCaps(
 ): SlotAddress[] | { address: bigint; fault: LookupFault } {
   const slots: SlotAddress[] = [];
   for (const address of extraCapAddresses(k, sender, count)) {
-    const found = lookupSlot(k, capOf(k, sender.tcb!, "cspace"), address);
+    const found = slotNamed(k, sender, address);
     if ("fault" in found) return { address, fault: found.fault };
     slots.push(found.slot);
   }
@@ -66,9 +66,7 @@ export function extraCaps(
 function receiveSlot(k: Sel4Kernel, receiver: Thread): SlotAddress | null {
   const path = receivePath(k, receiver);
   if (path === null) return null;
-  const root = lookupSlot(k, capOf(k, receiver.tcb!, "cspace"), path.root);
-  if ("fault" in root) return null;
-  const slot = targetSlot(k, peekSlot(k, root.slot)?.capability ?? null, path.index, path.depth);
+  const slot = targetSlot(k, capabilityNamed(k, receiver, path.root), path.index, path.depth);
   return slot.ok && isEmpty(k, slot.value) ? slot.value : null;
 }
 
@@ -249,8 +247,7 @@ export function dropCaller(k: Sel4Kernel, thread: Thread): void {
 export function faultEndpoint(k: Sel4Kernel, thread: Thread): Endpoint | null {
   if (thread.tcb === null) return null;
   const { faultHandler } = getTcb(k, thread.tcb);
-  const found = lookupSlot(k, capOf(k, thread.tcb, "cspace"), faultHandler);
-  const cap: Capability | undefined = "fault" in found ? undefined : peekSlot(k, found.slot)?.capability;
+  const cap = capabilityNamed(k, thread, faultHandler);
   if (cap?.type !== "endpoint" || (cap.rights & Right.write) === 0) return null;
   return cap.rights & (Right.grant | Right.grantReply) ? cap : null;
 }

@@ -74,12 +74,7 @@ export function deliverFault(k: Sel4Kernel, thread: Thread, fault: FaultMessage)
   return true;
 }
 
-/** The same, but without a handler the thread stops where it is, and people are told. */
-export function deliverOrStop(k: Sel4Kernel, thread: Thread, fault: FaultMessage): void {
-  if (deliverFault(k, thread, fault)) return;
-  stopOnFault(k, thread, fault);
-}
-
+/** A thread whose fault has no handler stops where it is, and people are told. */
 export function stopOnFault(k: Sel4Kernel, thread: Thread, fault: FaultMessage): void {
   reportFault(k, thread, fault);
   block(k, thread, { ...inactive });

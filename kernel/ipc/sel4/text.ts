@@ -6,12 +6,10 @@
  *
  * It only looks; what it cannot find is left out.
  */
-import { lookupSlot } from "../../cap/lookup.ts";
-import { peekSlot } from "../../cap/slots.ts";
 import type { CapabilityType } from "../../cap/state.ts";
 import { hex } from "../../lib/bits.ts";
 import type { Thread } from "../../thread/state.ts";
-import { capOf } from "./access.ts";
+import { capabilityNamed } from "./access.ts";
 import type { Sel4Kernel } from "./kernel.ts";
 import { decodeInfo, extraCapAddresses, type MessageInfo, messageRegisters } from "./message.ts";
 
@@ -68,8 +66,7 @@ const shapes = new Map<number, Shape & { name: string }>([
 ]);
 
 function typeAt(k: Sel4Kernel, thread: Thread, address: bigint): CapabilityType | null {
-  const found = lookupSlot(k, capOf(k, thread.tcb!, "cspace"), address);
-  return "fault" in found ? null : (peekSlot(k, found.slot)?.capability.type ?? null);
+  return capabilityNamed(k, thread, address)?.type ?? null;
 }
 
 const small = (number: bigint): string => (number < 0x1_0000n ? String(number) : hex(number));

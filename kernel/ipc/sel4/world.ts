@@ -16,11 +16,11 @@ import { limits } from "../../lib/limits.ts";
 import { orderOf } from "../../mm/allocators/allocator.ts";
 import { dropRun, FrameOwner, takeRun } from "../../mm/frames.ts";
 import { freeFigures } from "../../mm/physical.ts";
-import { getSpace } from "../../mm/space.ts";
+import { getSpace, takeTableFor } from "../../mm/space.ts";
 import type { Space } from "../../mm/state.ts";
 import type { Task, Thread } from "../../thread/state.ts";
 import { getTask, highestPriority } from "../../thread/tasks.ts";
-import { isVspace, tcbSlot } from "./access.ts";
+import { isInWorld, isVspace, tcbSlot } from "./access.ts";
 import type { Sel4Kernel } from "./kernel.ts";
 import { newTcb } from "./tcb.ts";
 import {
@@ -199,17 +199,11 @@ function mapForProgram(k: Sel4Kernel, places: Places, space: Space): void {
 
 /** The program's own tables lead there, as they do to all that the kernel maps for it. */
 function prepareTables(k: Sel4Kernel, space: Space, address: number): void {
-  const take = () => {
-    const table = takeRun(k.mm.frames, 0, FrameOwner.table);
-    if (table !== null) {
-      space.residentFrames += 1;
-      space.tableFrames += 1;
-      space.peakFrames = Math.max(space.peakFrames, space.residentFrames);
-    }
-    return table;
-  };
   const mapping = { frame: space.root, permissions: 0 };
-  assert(k.hal.mmu.map(space.root, address, mapping, take), "there was memory for tables");
+  assert(
+    k.hal.mmu.map(space.root, address, mapping, () => takeTableFor(k, space)),
+    "there was memory for tables",
+  );
   k.hal.mmu.setEntry(space.root, address, pageBits, null);
 }
 
@@ -226,8 +220,7 @@ function leaveOwnSpace(k: Sel4Kernel, id: TaskId, inside: (address: number) => b
 export function releaseWorld(k: Sel4Kernel, task: Task): void {
   const world = k.sel4.worlds.get(task.id);
   if (world === undefined) return;
-  const inside = (address: number): boolean =>
-    world.ranges.some((range) => address >= range.address && address < range.address + 2 ** range.sizeBits);
+  const inside = (address: number): boolean => isInWorld(world, address);
   const { sel4, cap } = k;
   leaveOwnSpace(k, world.task, inside);
   // What is in no memory (an interrupt line, an open file) does not go with the memory.
