@@ -258,9 +258,7 @@ export class HostedMachine {
   #release(mark: Mark): void {
     this.#mark = mark;
     for (const output of mark.outputs) this.#releaseOutput(output, mark);
-    if (mark.trace.length > 0 || this.#subscriptions.size > 0) {
-      for (const subscription of this.#subscriptions) subscription.offer(mark.trace, mark.summary.traceSequence);
-    }
+    for (const subscription of this.#subscriptions) subscription.offer(mark.trace, mark.summary.traceSequence);
     this.bell.ring();
   }
 

@@ -1,6 +1,6 @@
 /** Address spaces as the MMU's tables have them, for hosts that look: a walk, and what is mapped. Changes nothing. */
-import { pageBytes } from "../hal/types.ts";
 import { capOf, isVspace } from "../ipc/sel4/access.ts";
+import { addressOf, frameAt } from "../ipc/sel4/vspace.ts";
 import type { FrameNumber, TaskId } from "../lib/ids.ts";
 import { getSpace, permissionText } from "../mm/space.ts";
 import type { AddressSpaceInfo, MappedRangeInfo, SpaceSelector, WalkInfo } from "./graph-types.ts";
@@ -15,13 +15,13 @@ interface Found {
   root: FrameNumber;
 }
 
-const physicalOf = (k: Kernel, frame: number): bigint => BigInt(k.ram.base + frame * pageBytes);
+const physicalOf = (k: Kernel, frame: FrameNumber): bigint => BigInt(addressOf(k, frame));
 
 /** Tables by number: a program's own, or made by hand. */
 function byNumber(k: Kernel, asid: number): Found | null {
   for (const space of k.mm.spaces.values()) if (space.asid === asid) return { asid, root: space.root };
   const root = k.sel4.vspaces.get(asid);
-  return root === undefined ? null : { asid, root: ((root - k.ram.base) / pageBytes) as FrameNumber };
+  return root === undefined ? null : { asid, root: frameAt(k, root) };
 }
 
 function find(k: Kernel, which: SpaceSelector): Found | null {
