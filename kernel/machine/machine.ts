@@ -138,7 +138,7 @@ export function restoreMachine(
 ): Machine {
   const { ports, isHostError } = watchPorts(hostPorts);
   const state = decodePlain(encoded) as MachineState;
-  assert(state.version === 2, `a machine's state of version 2, not ${state.version}`);
+  assert(state.version === 3, `a machine's state of version 3, not ${state.version}`);
   const core = createCore(state.config, ports);
   for (let page = 0; page < core.pageFlags.length; page++) {
     if (isZero(page)) core.pageFlags[page]! |= PageFlag.present;

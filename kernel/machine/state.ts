@@ -30,7 +30,7 @@ export interface ControlState {
 }
 
 export interface MachineState {
-  version: 2;
+  version: 3;
   config: MachineConfig;
   clock: ClockState;
   control: ControlState;
@@ -58,7 +58,7 @@ const copyConfig = ({ physicalMemory: physical, ...config }: MachineConfig): Mac
 });
 
 export const initState = (config: MachineConfig): MachineState => ({
-  version: 2,
+  version: 3,
   config: copyConfig(config),
   clock: initClock(),
   control: {

@@ -73,8 +73,16 @@ function zonesOfFrames({ mm }: KernelOfVersion1): void {
   delete mm.frames.next;
 }
 
+/** What a state of version 2 needs to be one of version 3, a step for each thing that came. */
+const version3: readonly ((state: AnyState) => void)[] = [];
+
+function toVersion3(state: AnyState): AnyState {
+  for (const step of version3) step(state);
+  return state;
+}
+
 /** Row i leads from version i + 1 to version i + 2. */
-export const migrations: readonly Migration[] = [zonesAndCapabilities];
+export const migrations: readonly Migration[] = [zonesAndCapabilities, toVersion3];
 
 /** The state blob, made current. Bytes that are current already come back as they are. */
 export function migrateState(hash: string, bytes: Uint8Array, rows: readonly Migration[] = migrations): Uint8Array {
