@@ -20,6 +20,11 @@ interface KernelOfVersion1 {
   files: { open: Map<number, { references?: number }> };
 }
 
+interface KernelOfVersion2 {
+  threads: { threads: Map<number, { wait: { kind: string; queue: string | null } | null }> };
+  files: object;
+}
+
 /**
  * Version 2 has zones of frames, each with an allocator; version 1 had the owners and a place to search on from.
  * Version 2 has capabilities; in version 1 nobody had any, all threads were equal, and descriptors named their files.
@@ -73,8 +78,17 @@ function zonesOfFrames({ mm }: KernelOfVersion1): void {
   delete mm.frames.next;
 }
 
+/** Version 3 has pipes, and a poll waits in any number of queues. */
+function pollsAndPipes(state: AnyState): void {
+  const { threads, files } = state["kernel"] as KernelOfVersion2;
+  for (const { wait } of threads.threads.values()) {
+    if (wait?.kind === "poll") Object.assign(wait, { queues: wait.queue === null ? [] : [wait.queue], queue: null });
+  }
+  Object.assign(files, { pipes: new Map(), nextPipe: 1 });
+}
+
 /** What a state of version 2 needs to be one of version 3, a step for each thing that came. */
-const version3: readonly ((state: AnyState) => void)[] = [];
+const version3: readonly ((state: AnyState) => void)[] = [pollsAndPipes];
 
 function toVersion3(state: AnyState): AnyState {
   for (const step of version3) step(state);

@@ -1,7 +1,7 @@
 /**
  * Blocking and waking: the only code that changes `Thread.state`.
  *
- * Invariant: a blocked thread is in its wait's queue (if it names one) and has a timeout (if it has a deadline);
+ * Invariant: a blocked thread is in its wait's queues (wait.ts, `queuesOf`) and has a timeout (if it has a deadline);
  * a thread that is not blocked is in no queue and has none.
  */
 import { assert, must } from "../lib/assert.ts";
@@ -10,7 +10,7 @@ import type { ThreadId } from "../lib/ids.ts";
 import { threadBlock, threadWake } from "../trace/events/task.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import type { Resume, Thread } from "./state.ts";
-import { describeWait, interrupted, type Wait, waitKinds } from "./wait.ts";
+import { describeWait, interruptedOf, queuesOf, type Wait, waitKinds } from "./wait.ts";
 
 export const getThread = (k: Pick<ThreadKernel, "threads">, id: ThreadId): Thread =>
   must(k.threads.threads.get(id), "the thread exists");
@@ -19,9 +19,9 @@ export function block(k: ThreadKernel, thread: Thread, wait: Wait): void {
   assert(thread.state === "ready", "a running thread blocks");
   thread.state = "blocked";
   thread.wait = wait;
-  if (wait.queue !== null) {
-    const queue = k.threads.queues.get(wait.queue);
-    if (queue === undefined) k.threads.queues.set(wait.queue, [thread.id]);
+  for (const name of queuesOf(wait)) {
+    const queue = k.threads.queues.get(name);
+    if (queue === undefined) k.threads.queues.set(name, [thread.id]);
     else queue.push(thread.id);
   }
   if (wait.deadlineNs !== null) k.hal.timer.setThreadTimeout(thread.id, wait.deadlineNs);
@@ -34,12 +34,12 @@ export function block(k: ThreadKernel, thread: Thread, wait: Wait): void {
 /** Takes a blocked thread out of whatever it waits in. */
 function detach(k: ThreadKernel, thread: Thread): void {
   const wait = must(thread.wait, "a blocked thread has a wait");
-  if (wait.queue !== null) {
-    const queue = must(k.threads.queues.get(wait.queue), "the queue of a waiting thread exists");
+  for (const name of queuesOf(wait)) {
+    const queue = must(k.threads.queues.get(name), "the queue of a waiting thread exists");
     spend(k.effort, 32 + queue.length, "items");
     const rest = queue.filter((id) => id !== thread.id);
-    if (rest.length === 0) k.threads.queues.delete(wait.queue);
-    else k.threads.queues.set(wait.queue, rest);
+    if (rest.length === 0) k.threads.queues.delete(name);
+    else k.threads.queues.set(name, rest);
   }
   if (wait.deadlineNs !== null) k.hal.timer.cancelThreadTimeout(thread.id);
 }
@@ -86,8 +86,9 @@ export function timeOut(k: ThreadKernel, id: ThreadId): void {
   wake(k, thread, waitKinds[must(thread.wait, "a timeout ends a wait").kind].timeout, "timeout");
 }
 
-/** Ends a wait with EINTR. */
-export const interrupt = (k: ThreadKernel, thread: Thread): void => wake(k, thread, interrupted, "interrupted");
+/** Ends a wait with EINTR, or with what was done before it. */
+export const interrupt = (k: ThreadKernel, thread: Thread): void =>
+  wake(k, thread, interruptedOf(must(thread.wait, "a blocked thread has a wait")), "interrupted");
 
 /** The thread of a remote task is to make a call: it is not blocked any more, and no one schedules it. */
 export function beginRemoteCall(thread: Thread): void {

@@ -18,7 +18,10 @@ export type Wait = WaitBase &
     | { kind: "sleep" }
     /** Read of a file that has nothing yet. */
     | { kind: "read" }
-    | { kind: "poll" }
+    /** Write to a file that has no room; `done` bytes of the call were taken before. */
+    | { kind: "write"; done: number }
+    /** For any of several files: in their queues, too. */
+    | { kind: "poll"; queues: string[] }
     | { kind: "futex"; bitset: number }
     /** A remote task's thread that has no call to make. */
     | { kind: "remote" }
@@ -57,10 +60,13 @@ interface WaitOps {
   timeout: Resume;
   /** Somebody woke the queue. */
   woken: Resume;
+  /** A signal or a cancellation ended it; EINTR unless said. */
+  interrupted?(wait: Wait): Resume;
 }
 
 const complete = (value: bigint): Resume => ({ kind: "complete", value });
 const restart: Resume = { kind: "restart" };
+const interrupted: Resume = complete(errnoResult("EINTR"));
 const until = (wait: Wait): string => (wait.deadlineNs === null ? "" : ` until ${wait.deadlineNs} ns`);
 
 export const waitKinds: Record<WaitKind, WaitOps> = {
@@ -69,7 +75,13 @@ export const waitKinds: Record<WaitKind, WaitOps> = {
     timeout: complete(0n),
     woken: complete(0n),
   },
-  read: { describe: () => "console read", timeout: restart, woken: restart },
+  read: { describe: (wait) => `${wait.queue} read`, timeout: restart, woken: restart },
+  write: {
+    describe: (wait) => `${wait.queue} write`,
+    timeout: restart,
+    woken: restart,
+    interrupted: (wait) => (wait.kind === "write" && wait.done > 0 ? complete(BigInt(wait.done)) : interrupted),
+  },
   poll: { describe: (wait) => `poll${until(wait)}`, timeout: restart, woken: restart },
   futex: {
     describe: (wait) => `${wait.queue}${until(wait)}`,
@@ -85,6 +97,10 @@ export const waitKinds: Record<WaitKind, WaitOps> = {
   again: { describe: () => "the rest of a long call", timeout: restart, woken: restart },
 };
 
+/** The queues that a waiting thread is in: no two are the same. */
+export const queuesOf = (wait: Wait): readonly string[] =>
+  wait.kind === "poll" ? wait.queues : wait.queue === null ? [] : [wait.queue];
+
 export const describeWait = (wait: Wait): string => waitKinds[wait.kind].describe(wait);
-/** A signal or a cancellation ended the wait. */
-export const interrupted: Resume = complete(errnoResult("EINTR"));
+/** What a signal or a cancellation makes of a wait. */
+export const interruptedOf = (wait: Wait): Resume => waitKinds[wait.kind].interrupted?.(wait) ?? interrupted;

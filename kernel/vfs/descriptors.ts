@@ -15,6 +15,7 @@ import type { Errno } from "../lib/errno.ts";
 import type { SlotAddress, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import type { Task } from "../thread/state.ts";
+import { opsOf } from "./files.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
 
@@ -72,6 +73,13 @@ export function openTarget(
   return fd;
 }
 
+/** Whether so many more files can be opened by the task. */
+export function roomProblem(k: FileKernel, task: Task, count: number): Errno | null {
+  const used = task.descriptors.reduce((sum, descriptor) => sum + (descriptor === null ? 0 : 1), 0);
+  if (used + count > limits.descriptors) return "EMFILE";
+  return k.files.open.size + count > k.config.limits.openFiles ? "ENFILE" : null;
+}
+
 function derive(k: FileKernel, task: Task, fd: number, to: SlotAddress): void {
   const copied = copy(k, { to, from: descriptorSlot(task.id, fd), depth: 64n, rights: allRights, data: null });
   assert(copied.ok, "a capability to a file can be copied");
@@ -116,5 +124,8 @@ export function closeAll(k: FileKernel, task: Task): void {
 
 /** A capability to an open file goes: with the last one, the file is no longer open. */
 export function finaliseFile(k: FileKernel, { file }: CapabilityOf<"file">, final: boolean): void {
-  if (final) k.files.open.delete(file);
+  if (!final) return;
+  const ended = must(k.files.open.get(file), "what a capability names is open");
+  k.files.open.delete(file);
+  opsOf(ended).release?.(k, ended);
 }

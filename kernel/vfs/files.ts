@@ -4,31 +4,59 @@ import { getImage, readImage } from "../mm/images.ts";
 import { wakeQueue } from "../thread/blocking.ts";
 import type { Task } from "../thread/state.ts";
 import type { FileKernel } from "./kernel.ts";
+import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
 
 export const consoleQueue = "console";
 
+/** Bits of `flags` that say what an open file is for. */
+export const AccessMode = { mask: 3, read: 0, write: 1, both: 2 } as const;
+export const mayRead = (file: OpenFile): boolean => (file.flags & AccessMode.mask) !== AccessMode.write;
+export const mayWrite = (file: OpenFile): boolean => (file.flags & AccessMode.mask) !== AccessMode.read;
+
+/** What poll(2) tells of a file. */
+export const Ready = {
+  in: 1,
+  out: 4,
+  error: 8,
+  hangUp: 0x10,
+  invalid: 0x20,
+  readNormal: 0x40,
+  writeNormal: 0x100,
+} as const;
+const readable = Ready.in | Ready.readNormal;
+const writable = Ready.out | Ready.writeNormal;
+
 /** Bytes, an error, or the queue to wait in. An empty read is the end of the file. */
 export type ReadResult = { bytes: Uint8Array } | { errno: Errno } | { queue: string };
+/** How many bytes were taken, an error, or the queue in which to wait for room for the rest. */
+export type WriteResult = { count: number; queue?: string } | { errno: Errno };
 
 export interface FileOps {
   /** Reads at a position, and changes nothing. */
   read(k: FileKernel, file: OpenFile, position: number, count: number): ReadResult;
   /** Goes past bytes that were read at the file's own position. */
   advance(k: FileKernel, file: OpenFile, count: number): void;
-  /** Writes all of it; an error, or null. */
-  write(k: FileKernel, task: Task, bytes: Uint8Array): Errno | null;
+  write(k: FileKernel, task: Task, file: OpenFile, bytes: Uint8Array): WriteResult;
   seekable: boolean;
   terminal: boolean;
   size(file: OpenFile): number;
-  readable(k: FileKernel): boolean;
+  /** Bytes that can be read at once (FIONREAD), for what is not a stored file. */
+  available?(k: FileKernel, file: OpenFile): number;
+  ready(k: FileKernel, file: OpenFile): number;
+  /** Where changes of `ready` are announced; null: it never changes. */
+  queue(file: OpenFile): string | null;
+  /** The last capability to the open file went. */
+  release?(k: FileKernel, file: OpenFile): void;
 }
 
-const always = (): boolean => true;
+const always = (): number => readable | writable;
+const never = (): null => null;
+const readOnly = (): WriteResult => ({ errno: "EBADF" });
 
-function writeConsole(k: FileKernel, task: Task, bytes: Uint8Array): null {
+function writeConsole(k: FileKernel, task: Task, _file: OpenFile, bytes: Uint8Array): WriteResult {
   if (bytes.length > 0) k.outlet.console(task.id, k.hal.serial.write(bytes), bytes);
-  return null;
+  return { count: bytes.length };
 }
 
 function movePosition(_k: FileKernel, file: OpenFile, count: number): void {
@@ -36,44 +64,93 @@ function movePosition(_k: FileKernel, file: OpenFile, count: number): void {
 }
 
 type Of<Kind> = OpenTarget & { kind: Kind };
+const pipeOf = (file: OpenFile): number => (file.target as Of<"pipe">).pipe;
+
+const consoleAvailable = (k: FileKernel): number => k.hal.serial.available();
+
+const consoleOps: FileOps = {
+  read(k, _file, _position, count) {
+    if (count === 0) return { bytes: new Uint8Array(0) };
+    if (k.hal.serial.available() === 0 && !k.hal.serial.ended()) return { queue: consoleQueue };
+    return { bytes: k.hal.serial.peek(count) };
+  },
+  advance: (k, _file, count) => k.hal.serial.drop(count),
+  write: writeConsole,
+  seekable: false,
+  terminal: true,
+  size: () => 0,
+  available: consoleAvailable,
+  ready: (k) => (k.hal.serial.available() > 0 || k.hal.serial.ended() ? readable | writable : writable),
+  queue: () => consoleQueue,
+};
+
+const bytesOps: FileOps = {
+  read: (_k, file, position, count) => ({
+    bytes: (file.target as Of<"bytes">).bytes.slice(position, position + count),
+  }),
+  advance: movePosition,
+  write: readOnly,
+  seekable: false,
+  terminal: false,
+  size: (file) => (file.target as Of<"bytes">).bytes.length,
+  ready: always,
+  queue: never,
+};
+
+const imageOps: FileOps = {
+  read(k, file, position, count) {
+    const bytes = readImage(k, getImage(k, (file.target as Of<"image">).image), position, count);
+    return bytes === null ? { errno: "ENOMEM" } : { bytes };
+  },
+  advance: movePosition,
+  write: readOnly,
+  seekable: true,
+  terminal: false,
+  size: (file) => (file.target as Of<"image">).size,
+  ready: always,
+  queue: never,
+};
+
+/** As in Linux: an end tells of the other one's absence, and there is room when a page is free. */
+function pipeReady(k: FileKernel, file: OpenFile): number {
+  const pipe = getPipe(k, pipeOf(file));
+  let ready = 0;
+  if (mayRead(file)) {
+    if (pipe.pages.length > 0) ready |= readable;
+    if (pipe.writers === 0) ready |= Ready.hangUp;
+  }
+  if (mayWrite(file)) {
+    if (pipe.pages.length < pipe.mostPages) ready |= writable;
+    if (pipe.readers === 0) ready |= Ready.error;
+  }
+  return ready;
+}
+
+const pipeOps: FileOps = {
+  read(k, file, _position, count) {
+    const bytes = peekPipe(getPipe(k, pipeOf(file)), count);
+    return bytes === null ? { queue: pipeQueue(pipeOf(file)) } : { bytes };
+  },
+  advance: (k, file, count) => dropFromPipe(k, pipeOf(file), count),
+  write(k, _task, file, bytes) {
+    const count = writePipe(k, pipeOf(file), bytes);
+    if (typeof count !== "number") return { errno: count };
+    return count < bytes.length ? { count, queue: pipeQueue(pipeOf(file)) } : { count };
+  },
+  seekable: false,
+  terminal: false,
+  size: () => 0,
+  available: (k, file) => pipeLength(getPipe(k, pipeOf(file))),
+  ready: pipeReady,
+  queue: (file) => pipeQueue(pipeOf(file)),
+  release: (k, file) => closePipe(k, pipeOf(file), mayRead(file), mayWrite(file)),
+};
 
 export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
-  console: {
-    read(k, _file, _position, count) {
-      if (count === 0) return { bytes: new Uint8Array(0) };
-      if (k.hal.serial.available() === 0 && !k.hal.serial.ended()) return { queue: consoleQueue };
-      return { bytes: k.hal.serial.peek(count) };
-    },
-    advance: (k, _file, count) => k.hal.serial.drop(count),
-    write: writeConsole,
-    seekable: false,
-    terminal: true,
-    size: () => 0,
-    readable: (k) => k.hal.serial.available() > 0 || k.hal.serial.ended(),
-  },
-  bytes: {
-    read: (_k, file, position, count) => ({
-      bytes: (file.target as Of<"bytes">).bytes.slice(position, position + count),
-    }),
-    advance: movePosition,
-    write: () => "EBADF",
-    seekable: false,
-    terminal: false,
-    size: (file) => (file.target as Of<"bytes">).bytes.length,
-    readable: always,
-  },
-  image: {
-    read(k, file, position, count) {
-      const bytes = readImage(k, getImage(k, (file.target as Of<"image">).image), position, count);
-      return bytes === null ? { errno: "ENOMEM" } : { bytes };
-    },
-    advance: movePosition,
-    write: () => "EBADF",
-    seekable: true,
-    terminal: false,
-    size: (file) => (file.target as Of<"image">).size,
-    readable: always,
-  },
+  console: consoleOps,
+  bytes: bytesOps,
+  image: imageOps,
+  pipe: pipeOps,
 };
 
 export const opsOf = (file: OpenFile): FileOps => fileKinds[file.target.kind];

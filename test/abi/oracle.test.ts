@@ -35,6 +35,8 @@ const rows: Row[] = [
   { program: "mappings", arguments: [file] },
   { program: "descriptors", arguments: [file] },
   { program: "refused" },
+  { program: "pipes" },
+  { program: "pipes", arguments: ["broken"] },
   { program: "time" },
   { program: "synchronise" },
   { program: "math" },

@@ -23,6 +23,9 @@ const ways: [what: string, name: string, count: number][] = [
   ["write of 4 KiB", "block", 100_000],
   ["page fault, and giving the page back", "fault", 163_840],
   ["switch between two threads by futex", "switch", 100_000],
+  ["pipe: a byte to another thread and back", "pipe", 40_000],
+  ["pipe: write and read of 1 byte", "byte through", 100_000],
+  ["pipe: write and read of 64 KiB", "block through", 10_000],
   ["mmap and munmap of a page", "map", 100_000],
 ];
 

@@ -1,6 +1,6 @@
 /**
  * What seL4's calls cost: guest instructions and nanoseconds of the host's processor for each, beside two threads that
- * wake each other by futex, which is what Linux's side has for that (there are no pipes yet). Rounds are interleaved;
+ * wake each other by futex or send each other a byte through pipes, which is what Linux's side has for that. Rounds are interleaved;
  * what the program takes to prepare is measured in every round, too, and taken off.
  */
 import process from "node:process";
@@ -14,6 +14,7 @@ const ROUNDS = 7;
 /** What is done, how it is called in the program, how often. */
 const ways: [what: string, name: string, count: number][] = [
   ["futex: there and back, two Linux threads", "futex", 40_000],
+  ["pipe: there and back, two Linux threads", "pipe", 40_000],
   ["call and reply, one address space", "together", 40_000],
   ["call and reply, two address spaces", "apart", 40_000],
   ["signal, 1 level of CNodes", "1", 100_000],

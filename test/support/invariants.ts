@@ -15,7 +15,9 @@ import type { FrameNumber, TaskId } from "../../kernel/lib/ids.ts";
 import type { MachineState } from "../../kernel/machine/state.ts";
 import { findRegion } from "../../kernel/mm/regions.ts";
 import { FrameOwner, type Space } from "../../kernel/mm/state.ts";
+import { queuesOf } from "../../kernel/thread/wait.ts";
 import { descriptorSlot } from "../../kernel/vfs/descriptors.ts";
+import type { FilesState } from "../../kernel/vfs/state.ts";
 import { checkCapabilities } from "./capability-invariants.ts";
 
 type Problems = string[];
@@ -220,7 +222,7 @@ function checkThreads({ kernel, clock }: MachineState, problems: Problems): void
   const live = all.filter(({ context }) => context === null).map(({ id }) => id);
   same("who is on the hart", live, current === null ? [] : [current], problems);
   const waits = all.flatMap(({ id, state, wait }) => (state === "blocked" ? [{ id, ...wait! }] : []));
-  const waiting = waits.flatMap(({ id, queue: name }) => (name === null ? [] : [`${name}: ${id}`]));
+  const waiting = waits.flatMap(({ id, ...wait }) => queuesOf(wait).map((name) => `${name}: ${id}`));
   const queued = [...queues].flatMap(([name, ids]) => ids.map((id) => `${name}: ${id}`));
   same("waits and queues", waiting, queued, problems);
   const due = waits.flatMap(({ id, deadlineNs }) => (deadlineNs === null ? [] : [`${id} at ${deadlineNs}`]));
@@ -246,10 +248,28 @@ function checkSlots({ slots }: CapState, problems: Problems): void {
   }
 }
 
+/** Pipes are there for as long as they are open, and count who has them open. */
+function checkPipes({ pipes, open }: FilesState, problems: Problems): void {
+  const ends = [...open.values()].flatMap(({ flags, target }) =>
+    target.kind === "pipe" ? [{ pipe: target.pipe, reads: (flags & 3) !== 1, writes: (flags & 3) !== 0 }] : [],
+  );
+  same("pipes and their ends", pipes.keys(), new Set(ends.map(({ pipe }) => pipe)), problems);
+  for (const [id, pipe] of pipes) {
+    const own = ends.filter((end) => end.pipe === id);
+    const [readers, writers] = [own.filter(({ reads }) => reads).length, own.filter(({ writes }) => writes).length];
+    if (pipe.readers !== readers || pipe.writers !== writers)
+      problems.push(`pipe ${id}: ${pipe.readers} readers, ${pipe.writers} writers; has ${readers} and ${writers}`);
+    for (const { bytes, from } of pipe.pages)
+      if (from >= bytes.length || bytes.length > pageBytes)
+        problems.push(`pipe ${id}: page ${from} of ${bytes.length}`);
+  }
+}
+
 function checkFiles({ kernel }: MachineState, problems: Problems): void {
   checkSlots(kernel.cap, problems);
   const named = [...kernel.cap.slots.values()].flatMap(({ capability: c }) => (c.type === "file" ? c.file : []));
   same("capabilities to files and open files", new Set(named), kernel.files.open.keys(), problems);
+  checkPipes(kernel.files, problems);
   const tables = [...kernel.threads.tasks.values()].flatMap(({ id, descriptors }) =>
     descriptors.flatMap((descriptor, fd) => (descriptor === null ? [] : descriptorSlot(id, fd))),
   );

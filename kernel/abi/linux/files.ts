@@ -1,9 +1,11 @@
 /** Names and descriptors: openat(2), close(2), dup(2), fcntl(2), fstat(2), readlinkat(2), getcwd(2). */
+import { pageBytes } from "../../hal/types.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { encodeText } from "../../lib/text.ts";
 import type { Task } from "../../thread/state.ts";
 import { closeDescriptor, duplicate, fileOf, openTarget, replaceDescriptor } from "../../vfs/descriptors.ts";
 import { type Found, lookup, normalize } from "../../vfs/paths.ts";
+import { getPipe, resizePipe } from "../../vfs/pipe.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { bufferOut, choice, fd, flags, long, path, size, structOut, uint } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
@@ -73,9 +75,10 @@ function statOf(mode: number, inode: number, bytes: number): Stat {
 
 const consoleStat = statOf(FileType.character | 0o620, 1, 0);
 
-function statOpen({ target }: OpenFile): Stat {
+function statOpen(k: LinuxKernel, { target }: OpenFile): Stat {
   if (target.kind === "console") return consoleStat;
   if (target.kind === "bytes") return statOf(0o010600, 1, 0); // reads like a pipe
+  if (target.kind === "pipe") return statOf(0o010600, getPipe(k, target.pipe).inode, 0);
   return statOf(FileType.regular | target.mode, target.inode, target.size);
 }
 
@@ -94,7 +97,16 @@ function access(k: LinuxKernel, task: Task, directory: number, name: string, mod
   return done(0);
 }
 
-const Fcntl = { F_DUPFD: 0, F_GETFD: 1, F_SETFD: 2, F_GETFL: 3, F_SETFL: 4, F_DUPFD_CLOEXEC: 1030 } as const;
+const Fcntl = {
+  F_DUPFD: 0,
+  F_GETFD: 1,
+  F_SETFD: 2,
+  F_GETFL: 3,
+  F_SETFL: 4,
+  F_DUPFD_CLOEXEC: 1030,
+  F_SETPIPE_SZ: 1031,
+  F_GETPIPE_SZ: 1032,
+} as const;
 
 function fcntl(k: LinuxKernel, task: Task, number: number, file: OpenFile, command: number, argument: bigint): Outcome {
   const descriptor = task.descriptors[number]!;
@@ -116,6 +128,13 @@ function fcntl(k: LinuxKernel, task: Task, number: number, file: OpenFile, comma
       const settable = Open.O_APPEND | Open.O_NONBLOCK;
       file.flags = (file.flags & ~settable) | (value & settable);
       return done(0);
+    }
+    case Fcntl.F_SETPIPE_SZ:
+    case Fcntl.F_GETPIPE_SZ: {
+      if (file.target.kind !== "pipe") return fail("EBADF");
+      if (command === Fcntl.F_GETPIPE_SZ) return done(getPipe(k, file.target.pipe).mostPages * pageBytes);
+      const result = resizePipe(k, file.target.pipe, value);
+      return typeof result === "number" ? done(result) : fail(result);
     }
     default:
       return fail("EINVAL");
@@ -198,7 +217,7 @@ export const fileCalls = [
     support: "partial",
     note: "Descriptor and status flags, and duplication; no locks, no owners.",
     args: { fd, command: choice(Fcntl), argument: long },
-    errors: ["EBADF", "EINVAL", "EMFILE"],
+    errors: ["EBADF", "EBUSY", "EINVAL", "EMFILE", "EPERM"],
     run(k: LinuxKernel, { fd, command, argument }, { task }) {
       const file = fileOf(k, task, fd);
       return file === null ? fail("EBADF") : fcntl(k, task, fd, file, command, argument);
@@ -212,7 +231,7 @@ export const fileCalls = [
     errors: ["EBADF", "EFAULT"],
     run(k: LinuxKernel, { fd }, { task }) {
       const file = fileOf(k, task, fd);
-      return file === null ? fail("EBADF") : { kind: "done", value: 0, out: { stat: statOpen(file) } };
+      return file === null ? fail("EBADF") : { kind: "done", value: 0, out: { stat: statOpen(k, file) } };
     },
   }),
   syscall({
@@ -225,7 +244,7 @@ export const fileCalls = [
       if (flags & ~(At.AT_SYMLINK_NOFOLLOW | At.AT_NO_AUTOMOUNT | At.AT_EMPTY_PATH)) return fail("EINVAL");
       if (path === "" && flags & At.AT_EMPTY_PATH && directory !== currentDirectory) {
         const file = fileOf(k, task, directory);
-        return file === null ? fail("EBADF") : { kind: "done", value: 0, out: { stat: statOpen(file) } };
+        return file === null ? fail("EBADF") : { kind: "done", value: 0, out: { stat: statOpen(k, file) } };
       }
       const found = path === "" && flags & At.AT_EMPTY_PATH ? lookup(k, task, ".") : find(k, task, directory, path);
       return "errno" in found ? fail(found.errno) : { kind: "done", value: 0, out: { stat: statFound(found) } };

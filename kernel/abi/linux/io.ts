@@ -1,15 +1,14 @@
-/** Reading and writing through descriptors: read(2), write(2), readv(2), pread(2), lseek(2), ppoll(2), ioctl(2). */
+/** Reading and writing through descriptors: read(2), write(2), readv(2), pread(2), lseek(2), ioctl(2). */
 
 import type { Errno } from "../../lib/errno.ts";
-import { limits } from "../../lib/limits.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { sendSignal } from "../../thread/signals.ts";
 import type { Task } from "../../thread/state.ts";
 import { killTask } from "../../thread/tasks.ts";
-import { deadlineAfter } from "../../time/clock.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
-import { consoleQueue, opsOf } from "../../vfs/files.ts";
+import { mayRead, mayWrite, opsOf } from "../../vfs/files.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import {
   address,
@@ -17,11 +16,9 @@ import {
   bufferOut,
   choice,
   fd,
-  inout,
   long,
   pack,
   size,
-  structIn,
   uint,
   vectorIn,
   vectorOut,
@@ -29,10 +26,9 @@ import {
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import { fromTimespec, signalSet, termios, timespec, winsize } from "./layouts.ts";
+import { termios, winsize } from "./layouts.ts";
 
-export const openFlags = { O_RDONLY: 0, O_WRONLY: 1, O_RDWR: 2, O_NONBLOCK: 0o4000 } as const;
-const accessMode = (file: OpenFile): number => file.flags & 3;
+const nonBlocking = 0o4000;
 
 /** Reads at the file's position, or at a given one; the bytes go to the call's out argument of this name. */
 function readFrom<Name extends string>(
@@ -44,7 +40,7 @@ function readFrom<Name extends string>(
   name: Name,
 ): Outcome<{ [Key in Name]: Uint8Array }> {
   const file = fileOf(k, task, number);
-  if (file === null || accessMode(file) === openFlags.O_WRONLY) return fail("EBADF");
+  if (file === null || !mayRead(file)) return fail("EBADF");
   const ops = opsOf(file);
   if (at !== null && !ops.seekable) return fail("ESPIPE");
   if (at !== null && at < 0n) return fail("EINVAL");
@@ -52,7 +48,7 @@ function readFrom<Name extends string>(
   const result = ops.read(k, file, position, room);
   if ("errno" in result) return fail(result.errno);
   if ("queue" in result) {
-    if (file.flags & openFlags.O_NONBLOCK) return fail("EAGAIN");
+    if (file.flags & nonBlocking) return fail("EAGAIN");
     return { kind: "blocked", wait: { kind: "read", queue: result.queue, deadlineNs: null } };
   }
   const count = result.bytes.length;
@@ -62,19 +58,35 @@ function readFrom<Name extends string>(
     : { kind: "done", value: count, out };
 }
 
-function writeTo(k: LinuxKernel, { task }: Call, number: number, bytes: Uint8Array): Outcome {
-  const file = fileOf(k, task, number);
-  if (file === null || accessMode(file) === openFlags.O_RDONLY) return fail("EBADF");
-  const ops = opsOf(file);
-  const room =
-    ops.terminal && task.limits.outputBytes !== 0 ? task.limits.outputBytes - task.outputBytes : bytes.length;
-  const part = room >= bytes.length ? bytes : bytes.subarray(0, room);
-  const errno = ops.write(k, task, part);
-  if (errno !== null) return fail(errno);
-  if (ops.terminal) task.outputBytes += part.length;
+/** What a task may still write to terminals under its own limit. */
+const outputRoom = ({ limits: { outputBytes }, outputBytes: written }: Task): number =>
+  outputBytes === 0 ? Number.POSITIVE_INFINITY : outputBytes - written;
+
+/** The console takes all of it, up to the task's limit, which ends it. */
+function writeToTerminal(k: LinuxKernel, task: Task, file: OpenFile, bytes: Uint8Array): Outcome {
+  const part = bytes.subarray(0, Math.min(bytes.length, outputRoom(task)));
+  const result = opsOf(file).write(k, task, file, part);
+  if ("errno" in result) return fail(result.errno);
+  task.outputBytes += part.length;
   if (part.length === bytes.length) return done(bytes.length);
   killTask(k, task, signals.SIGXFSZ);
   return { kind: "gone" };
+}
+
+function writeTo(k: LinuxKernel, { task, thread, progress }: Call, number: number, bytes: Uint8Array): Outcome {
+  const file = fileOf(k, task, number);
+  if (file === null || !mayWrite(file)) return fail("EBADF");
+  if (opsOf(file).terminal) return writeToTerminal(k, task, file, bytes);
+  const before = progress?.kind === "write" ? progress.done : 0;
+  const result = opsOf(file).write(k, task, file, bytes.subarray(before));
+  if ("errno" in result) {
+    if (result.errno === "EPIPE" && sendSignal(k, task, thread, signals.SIGPIPE)) return { kind: "gone" };
+    return before > 0 ? done(before) : fail(result.errno);
+  }
+  const count = before + result.count;
+  if (result.queue === undefined) return done(count);
+  if (file.flags & nonBlocking) return count > 0 ? done(count) : fail("EAGAIN");
+  return { kind: "blocked", wait: { kind: "write", queue: result.queue, deadlineNs: null, done: count } };
 }
 
 const ioctls = {
@@ -90,7 +102,9 @@ const ioctls = {
 function ioctl(k: LinuxKernel, { task }: Call, file: OpenFile, request: number, where: bigint): Errno | null {
   const put = (bytes: Uint8Array): Errno | null => copyOut(k, getSpace(k, task.space), where, bytes);
   const number = (value: number): Uint8Array => Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
-  if (!opsOf(file).terminal) return "ENOTTY";
+  const { terminal, available } = opsOf(file);
+  if (request === ioctls.FIONREAD && available !== undefined) return put(number(available(k, file)));
+  if (!terminal) return "ENOTTY";
   switch (request) {
     case ioctls.TCGETS:
       // A raw line: no editing, no echo, newline stays newline.
@@ -105,8 +119,6 @@ function ioctl(k: LinuxKernel, { task }: Call, file: OpenFile, request: number, 
       return put(pack(winsize, { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }));
     case ioctls.TIOCGPGRP:
       return put(number(task.id));
-    case ioctls.FIONREAD:
-      return put(number(k.hal.serial.available()));
     default:
       return "ENOTTY";
   }
@@ -124,51 +136,6 @@ function seek(file: OpenFile, offset: bigint, whence: number): Outcome {
   return done(position);
 }
 
-const PollEvent = { in: 1, out: 4, invalid: 0x20 } as const;
-
-/** Fills in `revents` of a pollfd array; how many have any, and whether waiting for the console could help. */
-function pollOnce(k: LinuxKernel, task: Task, set: Uint8Array): { ready: number; waits: boolean } {
-  const view = new DataView(set.buffer, set.byteOffset, set.length);
-  let ready = 0;
-  let waits = false;
-  for (let at = 0; at < set.length; at += 8) {
-    const number = view.getInt32(at, true);
-    const wanted = view.getUint16(at + 4, true);
-    const file = number < 0 ? null : fileOf(k, task, number);
-    let found = 0;
-    if (number >= 0 && file === null) found = PollEvent.invalid;
-    if (file !== null) {
-      if (wanted & PollEvent.in && opsOf(file).readable(k)) found |= PollEvent.in;
-      else if (wanted & PollEvent.in) waits = true;
-      if (wanted & PollEvent.out) found |= PollEvent.out;
-    }
-    view.setUint16(at + 6, found, true);
-    if (found !== 0) ready += 1;
-  }
-  return { ready, waits };
-}
-
-function poll(
-  k: LinuxKernel,
-  call: Call,
-  where: bigint,
-  count: number,
-  timeout: { tv_sec: bigint; tv_nsec: bigint } | null,
-): Outcome {
-  if (count > limits.pollEntries) return fail("EINVAL");
-  const ns = timeout === null ? null : fromTimespec(timeout);
-  if (timeout !== null && ns === null) return fail("EINVAL");
-  const space = getSpace(k, call.task.space);
-  const set = copyIn(k, space, where, count * 8);
-  if (!set.ok) return fail(set.errno);
-  const { ready, waits } = pollOnce(k, call.task, set.value);
-  const deadlineNs = call.progress !== null ? call.progress.deadlineNs : ns === null ? null : deadlineAfter(k, ns);
-  const over = ready > 0 || (deadlineNs !== null && deadlineNs <= k.hal.timer.nowNs());
-  if (!over) return { kind: "blocked", wait: { kind: "poll", queue: waits ? consoleQueue : null, deadlineNs } };
-  const errno = copyOut(k, space, where, set.value);
-  return errno === null ? done(ready) : fail(errno);
-}
-
 export const ioCalls = [
   syscall({
     name: "read",
@@ -184,7 +151,7 @@ export const ioCalls = [
     support: "full",
     note: "Beyond the task's output limit the task is killed with SIGXFSZ.",
     args: { fd, buffer: bufferIn("count"), count: size },
-    errors: ["EBADF", "EFAULT"],
+    errors: ["EAGAIN", "EBADF", "EFAULT", "EINTR", "EPIPE"],
     run: (k: LinuxKernel, { fd, buffer }, call) => writeTo(k, call, fd, buffer),
   }),
   syscall({
@@ -200,7 +167,7 @@ export const ioCalls = [
     nr: { rv64: 66 },
     support: "full",
     args: { fd, vector: vectorIn("count"), count: uint },
-    errors: ["EBADF", "EFAULT", "EINVAL"],
+    errors: ["EAGAIN", "EBADF", "EFAULT", "EINTR", "EINVAL", "EPIPE"],
     run: (k: LinuxKernel, { fd, vector }, call) => writeTo(k, call, fd, vector),
   }),
   syscall({
@@ -235,20 +202,5 @@ export const ioCalls = [
       const errno = ioctl(k, call, file, request, argument);
       return errno === null ? done(0) : fail(errno);
     },
-  }),
-  syscall({
-    name: "ppoll",
-    nr: { rv64: 73 },
-    support: "partial",
-    note: "The signal mask is not applied, the timeout not written back.",
-    args: {
-      fds: inout("pollfd"),
-      count: uint,
-      timeout: structIn(timespec),
-      mask: structIn(signalSet),
-      maskBytes: size,
-    },
-    errors: ["EFAULT", "EINTR", "EINVAL"],
-    run: (k: LinuxKernel, { fds, count, timeout }, call) => poll(k, call, fds, count, timeout),
   }),
 ] as const;

@@ -4,6 +4,8 @@ import { fileCalls } from "./files.ts";
 import { ioCalls } from "./io.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { memoryCalls } from "./memory.ts";
+import { pipeCalls } from "./pipes.ts";
+import { pollCalls } from "./poll.ts";
 import { signalCalls } from "./signals.ts";
 import { systemCalls } from "./system.ts";
 import { threadCalls } from "./threads.ts";
@@ -12,6 +14,8 @@ import { timeCalls } from "./time.ts";
 export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...ioCalls,
   ...fileCalls,
+  ...pipeCalls,
+  ...pollCalls,
   ...memoryCalls,
   ...timeCalls,
   ...threadCalls,

@@ -32,6 +32,32 @@ static void switches(void) {
   pthread_join(other, 0);
 }
 
+static int there[2], back[2];
+
+static void *echo(void *unused) {
+  char c;
+  while (read(there[0], &c, 1) == 1) write(back[1], &c, 1);
+  return unused;
+}
+
+/* A byte to another thread and one back: two switches. */
+static void round_trips(void) {
+  pthread_t other;
+  char c = 0;
+  if (pipe(there) || pipe(back)) return;
+  pthread_create(&other, 0, echo, 0);
+  for (long i = 0; i < count; i++) write(there[1], &c, 1), read(back[0], &c, 1);
+  close(there[1]);
+  pthread_join(other, 0);
+}
+
+/* A block into a pipe and out of it again. */
+static void through(size_t bytes) {
+  static char large[65536];
+  if (pipe(there)) return;
+  for (long i = 0; i < count; i++) write(there[1], large, bytes), read(there[0], large, bytes);
+}
+
 static void faults(void) {
   char *pages = mmap(0, CHUNK * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   for (long i = 0; i < count; i++) {
@@ -51,5 +77,8 @@ int main(int argc, char **argv) {
   if (!strcmp(what, "map")) for (long i = 0; i < count; i++) munmap(mmap(0, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), PAGE);
   if (!strcmp(what, "fault")) faults();
   if (!strcmp(what, "switch")) switches();
+  if (!strcmp(what, "pipe")) round_trips();
+  if (!strcmp(what, "byte through")) through(1);
+  if (!strcmp(what, "block through")) through(65536);
   return 0;
 }

@@ -131,6 +131,34 @@ static void *ping(void *side)
     return 0;
 }
 
+static int there[2], back[2];
+
+static void *pipe_echo(void *unused)
+{
+    char c;
+    while (read(there[0], &c, 1) == 1) {
+        write(back[1], &c, 1);
+    }
+    return unused;
+}
+
+/* A byte to another thread and one back. */
+static void pipes(void)
+{
+    pthread_t other;
+    char c = 0;
+    if (pipe(there) || pipe(back)) {
+        return;
+    }
+    pthread_create(&other, 0, pipe_echo, 0);
+    for (long i = 0; i < count; i++) {
+        write(there[1], &c, 1);
+        read(back[0], &c, 1);
+    }
+    close(there[1]);
+    pthread_join(other, 0);
+}
+
 static void futexes(void)
 {
     pthread_t other;
@@ -147,6 +175,8 @@ int main(int argc, char **argv)
         calls(1);
     } else if (!strcmp(what, "together")) {
         calls(0);
+    } else if (!strcmp(what, "pipe")) {
+        pipes();
     } else if (!strcmp(what, "futex")) {
         futexes();
     } else if (!strcmp(what, "retypes")) {
