@@ -129,7 +129,9 @@ function settle(
       : "";
   if (watched)
     k.trace.write(syscallExit, { number: numberOf(k, row), name: row.name, value, error: errnoOf(value) ?? "", text });
-  finish(k, call.thread, value, text);
+  if (outcome.kind === "done" && outcome.keepsRegisters === true && call.thread.call === null)
+    k.hal.contexts.passCall(call.thread.context);
+  else finish(k, call.thread, value, text);
 }
 
 /** A client's call that has neither ended nor waits is looked at once more. */

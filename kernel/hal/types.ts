@@ -107,6 +107,8 @@ export interface Contexts {
   setThreadPointer(context: ContextRef, value: bigint): void;
   /** Puts a call's result in place and goes past the call. */
   finishCall(context: ContextRef, result: bigint): void;
+  /** Goes past a call that has no result: the registers stay as they are. */
+  passCall(context: ContextRef): void;
   /** A copy for a new thread of the same program: past the call, result 0, own stack and thread pointer. */
   fork(context: ContextRef, stackPointer: bigint | null, threadPointer: bigint | null): SavedContext;
 }

@@ -87,8 +87,19 @@ function pollsAndPipes(state: AnyState): void {
   Object.assign(files, { pipes: new Map(), nextPipe: 1 });
 }
 
+/** A thread that waits for a message says whether somebody wrote its registers meanwhile. */
+function waitsThatCanBeRedirected(state: AnyState): void {
+  const { threads } = state["kernel"] as KernelOfVersion2;
+  for (const { wait } of threads.threads.values())
+    if (wait !== null && ["send", "receive", "reply", "signal"].includes(wait.kind))
+      Object.assign(wait, { redirected: false });
+}
+
 /** What a state of version 2 needs to be one of version 3, a step for each thing that came. */
-const version3: readonly ((state: AnyState) => void)[] = [pollsAndPipes];
+const version3: readonly ((state: AnyState) => void)[] = [
+  pollsAndPipes, //
+  waitsThatCanBeRedirected,
+];
 
 function toVersion3(state: AnyState): AnyState {
   for (const step of version3) step(state);

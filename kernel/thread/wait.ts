@@ -3,7 +3,8 @@
  *
  * Every wait may be in one queue (who wakes that queue ends it) and may have a deadline (the timer ends it).
  * On wake a call either completes with a value, or is dispatched again from the registers with this record as
- * its saved progress. There is no third way.
+ * its saved progress. There is no third way. (Where the registers of a thread that waits for a message were written
+ * meanwhile, it is `redirected`: its call ends as it would have, but it goes on where it was told to.)
  */
 import { errnoResult } from "../lib/errno.ts";
 import type { Resume } from "./state.ts";
@@ -35,13 +36,14 @@ export type Wait = WaitBase &
         grantReply: boolean;
         call: boolean;
         fault: FaultMessage | null;
+        redirected: boolean;
       }
     /** For a sender at an endpoint. */
-    | { kind: "receive"; grant: boolean }
+    | { kind: "receive"; grant: boolean; redirected: boolean }
     /** For the answer to a call, or to a fault. */
-    | { kind: "reply"; fault: FaultMessage | null }
+    | { kind: "reply"; fault: FaultMessage | null; redirected: boolean }
     /** For a notification. */
-    | { kind: "signal" }
+    | { kind: "signal"; redirected: boolean }
     /** Nothing: the call does more than one step's work, and is made again. */
     | { kind: "again" }
   );

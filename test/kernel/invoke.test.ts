@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { CallId, Input, Machine } from "../../kernel/index.ts";
 import { catalogue, categories, decodeRecords } from "../../kernel/trace/index.ts";
+import { brokenInvariants } from "../support/invariants.ts";
 import { mustApply, noLimits, restoreMachine, runOn, testMachine, testPorts } from "../support/machine.ts";
 import { callCode, first, objectType, RootTask } from "../support/root-task.ts";
 
@@ -120,6 +121,33 @@ describe("a remote-driven root task", () => {
     // While it makes no call it is its client's alone: a resume does nothing.
     root.machine.apply({ kind: "pause" });
     expect(root.do("yieldHart", 0n)).toMatchObject({ kind: "message" });
+  });
+
+  it("keeps its thread to itself: others can neither start it nor send it elsewhere", () => {
+    const own = root.copy(first.tcb);
+    const [writeRegisters, resume] = [3, 12];
+    // The tag's label does not fit into a small number: lui of a1, and the length on top of it.
+    const invoke = (label: number, words: number[]): number[] => {
+      const call = callCode(-1, own, words);
+      return [
+        ...call.slice(0, 2),
+        (0x5b7 | (label << 12)) >>> 0,
+        ((words.length << 20) | 0x58593) >>> 0,
+        ...call.slice(3),
+      ];
+    };
+    const attempts: [number, number[]][] = [
+      [writeRegisters, [1, 1, 64]],
+      [writeRegisters, [0, 1, 64]],
+      [resume, []],
+    ];
+    for (const [i, [label, words]] of attempts.entries()) {
+      root.thread(code + 0x1000n * BigInt(i), invoke(label, words));
+      runOn(machine, 1000);
+      expect(brokenInvariants(machine)).toEqual([]);
+      expect(machine.tasks()[0]?.threads[0]).toMatchObject({ state: "blocked", wait: "a client's call" });
+      expect(root.do("yieldHart", 0n)).toMatchObject({ kind: "message" });
+    }
   });
 
   it("may delete its own thread, and is then no use any more", () => {

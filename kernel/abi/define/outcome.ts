@@ -12,6 +12,8 @@ export interface Done<Out = NoOuts> {
   kind: "done";
   value: number | bigint;
   out?: Out;
+  /** The call has no result: a program's registers stay as they are. */
+  keepsRegisters?: boolean;
   /** What happens once `out` has reached the caller's memory: a read into what is no memory takes nothing. */
   commit?(): void;
 }
@@ -32,4 +34,6 @@ export interface Call {
 }
 
 export const done = (value: number | bigint): { kind: "done"; value: number | bigint } => ({ kind: "done", value });
+/** The end of a call that has no result. */
+export const passed: Done<NoOuts> = { kind: "done", value: 0, keepsRegisters: true };
 export const fail = (errno: Errno): { kind: "fail"; errno: Errno } => ({ kind: "fail", errno });

@@ -12,7 +12,16 @@ import { nameOf, printText, threadTable } from "../../ipc/sel4/debug.ts";
 import { dropCaller, extraCaps, receive, reply, send, sendWait } from "../../ipc/sel4/endpoint.ts";
 import { applyFaultReply, capFault, deliverFault, stopOnFault } from "../../ipc/sel4/fault.ts";
 import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
-import { bufferOf, decodeInfo, endCall, infoOf, readMessage, setInfo, writeMessage } from "../../ipc/sel4/message.ts";
+import {
+  bufferOf,
+  decodeInfo,
+  endCall,
+  infoOf,
+  keepInfo,
+  readMessage,
+  setInfo,
+  writeMessage,
+} from "../../ipc/sel4/message.ts";
 import { signal, take, waitFor } from "../../ipc/sel4/notification.ts";
 import { inactive } from "../../ipc/sel4/tcb.ts";
 import { type CallText, callText, resultText } from "../../ipc/sel4/text.ts";
@@ -26,7 +35,7 @@ import { exitTask, killTask } from "../../thread/tasks.ts";
 import type { Wait } from "../../thread/wait.ts";
 import { capRefuse } from "../../trace/events/capability.ts";
 import { word } from "../define/arguments.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, passed } from "../define/outcome.ts";
 import { type SystemCall, syscall } from "../define/syscall.ts";
 import { cnodeInvocation } from "./cnode.ts";
 import { type Answer, answer, errorMessage, type Invocation } from "./invocation.ts";
@@ -69,10 +78,10 @@ function invoke(
 ): Outcome {
   if (thread.tcb === null) return noCapabilities;
   const found = slotNamed(k, thread, address);
-  if ("fault" in found) return manner.blocking ? faulted(k, thread, address, false, found.fault) : done(0);
+  if ("fault" in found) return manner.blocking ? faulted(k, thread, address, false, found.fault) : passed;
   const info = decodeInfo(tag);
   const extra = extraCaps(k, thread, info.extraCaps);
-  if ("fault" in extra) return manner.blocking ? faulted(k, thread, extra.address, false, extra.fault) : done(0);
+  if ("fault" in extra) return manner.blocking ? faulted(k, thread, extra.address, false, extra.fault) : passed;
   const cap = peekSlot(k, found.slot)?.capability;
   // An empty slot is a capability to nothing, and nothing can be done with it.
   if (cap === undefined) return answered(k, thread, manner, nothingThere);
@@ -141,26 +150,36 @@ function finishObject(k: Sel4Kernel, thread: Thread, result: Answer): Outcome {
     if (k.sched.current === thread.id) yieldHart(k, "long call");
     return gone;
   }
-  const { label, words } = result.ok ? { label: 0n, words: [...result.value] as bigint[] } : errorMessage(result.error);
-  if (result.ok && result.value === "stop") {
+  if (result.ok && result.value === "stop") return stopItself(k, thread);
+  if (result.ok && result.value === "moved") {
     setInfo(k, thread, 0n);
-    endCall(k, thread, 0n);
-    block(k, thread, { ...inactive });
+    endCall(k, thread, 0n, true);
     return gone;
   }
+  const { label, words } = result.ok ? { label: 0n, words: [...result.value] as bigint[] } : errorMessage(result.error);
   const length = writeMessage(k, thread, words);
   setInfo(k, thread, infoOf(label, length));
   return done(0);
 }
 
+/** A program's thread stays on its call, and makes it again when it is resumed; a client is answered then. */
+function stopItself(k: Sel4Kernel, thread: Thread): Outcome {
+  if (thread.call !== null) {
+    setInfo(k, thread, 0n);
+    endCall(k, thread, 0n);
+  }
+  block(k, thread, { ...inactive });
+  return gone;
+}
+
 /** The kernel's answer to who made a call; who only sent gets none. */
 const answered = (k: Sel4Kernel, thread: Thread, { call }: Manner, result: Answer): Outcome =>
-  call ? finishObject(k, thread, result) : done(0);
+  call ? finishObject(k, thread, result) : passed;
 
 function sendTo(k: Sel4Kernel, thread: Thread, cap: CapabilityOf<"endpoint">, manner: Manner): Outcome {
   if ((cap.rights & Right.write) === 0) return answered(k, thread, manner, nothingThere);
   const sent = send(k, thread, cap, sendWait(cap, { call: manner.call, fault: null }), manner.blocking);
-  return typeof sent === "string" ? done(0) : blocked(sent);
+  return typeof sent === "string" ? passed : blocked(sent);
 }
 
 function signalTo(k: Sel4Kernel, thread: Thread, cap: CapabilityOf<"notification">, manner: Manner): Outcome {
@@ -188,13 +207,9 @@ function answerCaller(k: Sel4Kernel, thread: Thread): void {
   if (cap?.type === "reply") reply(k, thread, slot, cap, applyFaultReply);
 }
 
-function nothingReceived(k: Sel4Kernel, thread: Thread): Outcome {
-  setInfo(k, thread, 0n);
-  return done(0);
-}
-
-function received(k: Sel4Kernel, thread: Thread, badge: bigint, info: bigint): Outcome {
-  setInfo(k, thread, info);
+/** A badge and no message: of a signal, or of nothing at all. */
+function signalled(k: Sel4Kernel, thread: Thread, badge: bigint): Outcome {
+  keepInfo(k, thread);
   return done(badge);
 }
 
@@ -210,31 +225,31 @@ function receiveFrom(k: Sel4Kernel, { thread }: Call, address: bigint, blocking:
       ? (k.sel4.notifications.get(cap.address)!.bound ?? thread.tcb) === thread.tcb
       : false;
   if (cap?.type !== "notification" || !mine) return faulted(k, thread, address, true, missing(0));
-  const signalled = take(k, cap.address);
-  if (signalled !== null) return received(k, thread, signalled, 0n);
-  if (!blocking) return nothingReceived(k, thread);
-  return blocked(waitFor(cap.address));
+  const flags = take(k, cap.address);
+  if (flags === null && blocking) return blocked(waitFor(cap.address));
+  return signalled(k, thread, flags ?? 0n);
 }
 
 function receiveAt(k: Sel4Kernel, thread: Thread, cap: CapabilityOf<"endpoint">, blocking: boolean): Outcome {
   dropCaller(k, thread);
   const { bound } = getTcb(k, thread.tcb!);
-  const signalled = bound === null ? null : take(k, bound);
-  if (signalled !== null) return received(k, thread, signalled, 0n);
+  const flags = bound === null ? null : take(k, bound);
+  if (flags !== null) return signalled(k, thread, flags);
   const got = receive(k, thread, cap);
-  if ("badge" in got && "info" in got) return received(k, thread, got.badge, got.info);
-  return blocking ? blocked(got as Wait) : nothingReceived(k, thread);
+  if ("kind" in got) return blocking ? blocked(got) : signalled(k, thread, 0n);
+  setInfo(k, thread, got.info);
+  return done(got.badge);
 }
 
 function debugName(k: Sel4Kernel, { thread }: Call, address: bigint): Outcome {
   if (thread.tcb === null) return noCapabilities;
   const cap = capabilityNamed(k, thread, address);
   const buffer = bufferOf(k, thread, false);
-  if (cap?.type !== "tcb" || buffer === null) return done(0);
+  if (cap?.type !== "tcb" || buffer === null) return passed;
   const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + 8, 960);
   const end = bytes.indexOf(0);
   getTcb(k, cap.address).name = String.fromCharCode(...bytes.subarray(0, end < 0 ? 64 : Math.min(end, 64)));
-  return done(0);
+  return passed;
 }
 
 /** Numbers of seL4's capability tags, for who debugs. */
@@ -343,7 +358,7 @@ export const sel4Table = [
       run(k: Sel4Kernel, _args, { thread }) {
         if (thread.tcb === null) return noCapabilities;
         answerCaller(k, thread);
-        return done(0);
+        return passed;
       },
     }),
   ),
@@ -353,7 +368,7 @@ export const sel4Table = [
     nr: { rv64: -7 },
     args: {},
     run(k: Sel4Kernel, _args, { thread }) {
-      endCall(k, thread, 0n);
+      endCall(k, thread, null);
       if (k.sched.current === thread.id) yieldHart(k, "yield");
       return gone;
     },
@@ -380,7 +395,7 @@ export const sel4Table = [
       }
       task.outputBytes += 1;
       printText(k, thread, String.fromCharCode(Number(character & 0x7fn)));
-      return done(0);
+      return passed;
     },
   }),
   syscall({
@@ -390,7 +405,7 @@ export const sel4Table = [
     args: {},
     run(k: Sel4Kernel, _args, { thread }) {
       printText(k, thread, threadTable(k, thread));
-      return done(0);
+      return passed;
     },
   }),
   syscall({
@@ -423,7 +438,7 @@ export const sel4Table = [
     support: "partial",
     note: "prints nothing: a trace and a snapshot of the machine say more",
     args: {},
-    run: () => done(0),
+    run: () => passed,
   }),
   syscall({
     ...row,

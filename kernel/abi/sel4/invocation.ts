@@ -21,8 +21,11 @@ export interface Invocation<C extends Capability = Capability> {
   readonly again: boolean;
 }
 
-/** Words of the answer; or a long call has to be made again; or the caller has stopped, its answer in place. */
-export type Answer = Result<readonly bigint[] | "again" | "stop">;
+/**
+ * Words of the answer; or a long call has to be made again; or the caller has stopped itself, and makes its call again
+ * should it ever go on; or it has moved: where it goes on is in its registers.
+ */
+export type Answer = Result<readonly bigint[] | "again" | "stop" | "moved">;
 
 export const answer = (...words: bigint[]): Answer => done(words);
 export const again: Answer = done("again");

@@ -87,17 +87,26 @@ function copyRegisters(k: Sel4Kernel, call: Call): Answer {
   const source = typedExtra(k, call, 0, "tcb");
   if (!source.ok) return source;
   const [flags] = call.words as [bigint];
+  const [stops, starts, frame, integer] = [0, 1, 2, 3].map((bit) => flag(flags, bit)) as [
+    boolean,
+    boolean,
+    boolean,
+    boolean,
+  ];
   const from = threadOf(k, source.value.address);
   const to = threadOf(k, call.cap.address);
   if (from === null || to === null) return answer();
-  if (flag(flags, 0) && from !== call.thread) suspend(k, from);
+  // The caller itself stops at the end of its call, unless it is the one that is started.
+  const stopsItself = stops && from === call.thread && !(starts && to === from);
+  if (stops && from !== call.thread) suspend(k, from);
+  if (starts && to !== call.thread) resume(k, to);
   const values = k.hal.contexts.getUserRegisters(from.context);
   const registers = k.hal.contexts.getUserRegisters(to.context);
-  for (let i = 0; i < registerCount; i++) if (flag(flags, i < frameRegisters ? 2 : 3)) registers[i] = values[i]!;
+  for (let i = 0; i < registerCount; i++) if (i < frameRegisters ? frame : integer) registers[i] = values[i]!;
   k.hal.contexts.setUserRegisters(to.context, registers);
-  if (to !== call.thread) redirect(k, to);
-  if (flag(flags, 1)) resume(k, to);
-  return flag(flags, 0) && from === call.thread ? done("stop") : answer();
+  if (frame && to !== call.thread) redirect(k, to);
+  if (stopsItself) return done("stop");
+  return frame && to === call.thread ? done("moved") : answer();
 }
 
 /** A priority, if the authority may give it. */

@@ -41,9 +41,10 @@ export function contextsOver(core: Core): Contexts {
     if (context === null) core.setPc(pc);
     else context.pc = BigInt.asUintN(64, pc);
   };
+  const passCall = (context: ContextRef): void => setPc(context, getPc(context) + callBytes);
   const finishCall = (context: ContextRef, result: bigint): void => {
     registers(context)[Register.firstArgument] = result;
-    setPc(context, getPc(context) + callBytes);
+    passCall(context);
   };
 
   /** What was loaded last: the next save writes into it, since making typed arrays costs more than all the rest. */
@@ -84,6 +85,7 @@ export function contextsOver(core: Core): Contexts {
     },
     ...userRegistersOver(registers, getPc, setPc),
     finishCall,
+    passCall,
     fork(context, stackPointer, threadPointer) {
       const from = context ?? core.saveHart();
       const copy: SavedContext = {

@@ -75,7 +75,7 @@ function receiveSlot(k: Sel4Kernel, receiver: Thread): SlotAddress | null {
  * receiver named; where that cannot be, this one and all behind it stay.
  */
 function transferCaps(k: Sel4Kernel, slots: readonly SlotAddress[], receiver: Thread, endpoint: Endpoint | null) {
-  if (slots.length === 0 || bufferOf(k, receiver, false) === null) return { extraCaps: 0, capsUnwrapped: 0 };
+  if (slots.length === 0 || bufferOf(k, receiver, true) === null) return { extraCaps: 0, capsUnwrapped: 0 };
   let into = receiveSlot(k, receiver);
   let unwrapped = 0;
   let count = 0;
@@ -142,7 +142,7 @@ function afterSend(k: Sel4Kernel, sender: Thread, what: SendWait, receiver: Thre
   if (!what.call && what.fault === null) return null;
   if (!what.grant && !what.grantReply) return { ...inactive };
   giveReply(k, sender.tcb!, receiver.tcb!, mayGrant);
-  return { kind: "reply", fault: what.fault, queue: null, deadlineNs: null };
+  return { kind: "reply", fault: what.fault, redirected: what.redirected, queue: null, deadlineNs: null };
 }
 
 export const sendWait = (
@@ -157,6 +157,7 @@ export const sendWait = (
   grantReply: (cap.rights & Right.grantReply) !== 0,
   call,
   fault,
+  redirected: false,
 });
 
 /** The running thread sends. A wait when it has to wait, "sent" when the message has gone, "dropped" otherwise. */
@@ -182,7 +183,8 @@ export function receive(k: Sel4Kernel, receiver: Thread, cap: Endpoint): { badge
   const sender = firstAt(k, queue);
   const grant = (cap.rights & Right.grant) !== 0;
   const what = sender?.wait;
-  if (sender === null || what?.kind !== "send") return { kind: "receive", queue, deadlineNs: null, grant };
+  if (sender === null || what?.kind !== "send")
+    return { kind: "receive", queue, deadlineNs: null, grant, redirected: false };
   const info = meet(k, cap.address, sender, what, receiver);
   const wait = afterSend(k, sender, what, receiver, grant);
   if (wait === null) completeSend(k, sender);
@@ -219,17 +221,21 @@ export function reply(
 ): void {
   const caller = k.sel4.tcbs.has(cap.tcb) ? threadOf(k, cap.tcb) : null;
   const wait = caller?.wait;
-  deleteSlot(k, slot);
-  if (caller === null || wait?.kind !== "reply") return;
+  if (caller === null || wait?.kind !== "reply") {
+    deleteSlot(k, slot);
+    return;
+  }
   const info = infoOfSender(k, from);
   if (wait.fault === null) {
     const grant = (cap.rights & Right.grant) !== 0;
     const tag = transfer(k, from, caller, { endpoint: null, grant, fault: null });
+    deleteSlot(k, slot);
     if (k.trace.on(ipcReply))
       k.trace.write(ipcReply, { family: "sel4", to: caller.id, label: info.label, length: decodeInfo(tag).length });
     completeCall(k, caller, { badge: 0n, info: tag });
     return;
   }
+  deleteSlot(k, slot);
   if (k.trace.on(ipcReply))
     k.trace.write(ipcReply, { family: "sel4", to: caller.id, label: info.label, length: info.length });
   const answer = { label: info.label, words: readMessage(k, from, info.length) };

@@ -3,6 +3,7 @@
  * Reference Manual 13.0.0, section 4.1). Word i of the buffer: 0 the tag, 1 to 120 the message, 121 user data, 122 to
  * 124 capabilities or badges, then root, index and depth of the slot where a capability is to go.
  */
+import { Right } from "../../cap/state.ts";
 import { pageBytes } from "../../hal/types.ts";
 import type { FrameNumber } from "../../lib/ids.ts";
 import type { InvocationAnswer, Thread } from "../../thread/state.ts";
@@ -15,6 +16,7 @@ export const maxExtraCaps = 3;
 const bufferWords = { message: 1, capabilities: 122, receiveRoot: 125, receiveIndex: 126, receiveDepth: 127 } as const;
 export const ipcBufferBits = 10;
 /** Registers by the index of the argument that they are. */
+const badgeArgument = 0;
 const infoArgument = 1;
 const firstMessageArgument = 2;
 
@@ -38,12 +40,14 @@ export const encodeInfo = ({ label, capsUnwrapped, extraCaps, length }: MessageI
 export const infoOf = (label: bigint, length: number): bigint =>
   encodeInfo({ label, capsUnwrapped: 0, extraCaps: 0, length });
 
-/** A thread's IPC buffer in physical memory; null when it has none that it could write to. */
+/** A thread's IPC buffer in physical memory; null when it has none. To receive, it needs one that it may write to. */
 export function bufferOf(k: Sel4Kernel, thread: Thread, write: boolean): DataView | null {
   if (thread.tcb === null) return null;
   const { ipcBuffer } = getTcb(k, thread.tcb);
   const cap = capOf(k, thread.tcb, "buffer");
-  if (ipcBuffer === 0 || cap?.type !== "frame" || cap.device || cap.rights !== 3) return null;
+  if (cap?.type !== "frame" || cap.device) return null;
+  const needed = write ? Right.read | Right.write : Right.read;
+  if ((cap.rights & needed) !== needed) return null;
   const address = cap.address + (ipcBuffer % 2 ** cap.sizeBits);
   const frame = Math.floor((address - k.ramBase) / pageBytes) as FrameNumber;
   const page = write ? k.hal.memory.write(frame) : k.hal.memory.read(frame);
@@ -101,10 +105,20 @@ export function setInfo(k: Sel4Kernel, thread: Thread, info: bigint): void {
   k.hal.contexts.setCallArgument(thread.context, infoArgument, info);
 }
 
-/** The call that a thread stands on is over. A client's is answered when its thread goes on. */
-export function endCall(k: Sel4Kernel, thread: Thread, badge: bigint): void {
-  k.hal.contexts.finishCall(thread.context, badge);
-  if (thread.call?.invocation !== undefined) thread.call.invocation.over = badge;
+/**
+ * The call that a thread stands on is over; `badge` is null for one that has no answer, whose registers stay as they
+ * are. A client's is answered when its thread goes on. `stays`: where it goes on is in its registers already.
+ */
+export function endCall(k: Sel4Kernel, thread: Thread, badge: bigint | null, stays = false): void {
+  const { contexts } = k.hal;
+  if (badge !== null) contexts.setCallArgument(thread.context, badgeArgument, badge);
+  if (!stays) contexts.passCall(thread.context);
+  if (thread.call?.invocation !== undefined) thread.call.invocation.over = badge ?? 0n;
+}
+
+/** Nothing came but, perhaps, a signal: a program's tag stays what it was, and a client is shown an empty message. */
+export function keepInfo(k: Sel4Kernel, thread: Thread): void {
+  if (thread.call !== null) setInfo(k, thread, 0n);
 }
 
 /** A message as a client has it: what is beyond the registers goes into the buffer, if there is one. */

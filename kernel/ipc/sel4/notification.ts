@@ -11,8 +11,9 @@ import type { Notification } from "./state.ts";
 
 export const notificationQueue = (address: PhysicalAddress): string => queueName("notification", address);
 
+/** A signal is no message: it brings a badge, and nothing else changes. */
 function deliver(k: Sel4Kernel, thread: Thread, badge: bigint): void {
-  completeCall(k, thread, { badge, info: 0n });
+  completeCall(k, thread, { badge, info: null });
 }
 
 /** The bound thread, when it waits for any message. */
@@ -48,6 +49,7 @@ export const waitFor = (address: PhysicalAddress): Wait => ({
   kind: "signal",
   queue: notificationQueue(address),
   deadlineNs: null,
+  redirected: false,
 });
 
 export function bind(k: Sel4Kernel, address: PhysicalAddress, tcb: PhysicalAddress): void {

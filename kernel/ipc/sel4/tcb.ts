@@ -71,14 +71,19 @@ function cancelReply(k: Sel4Kernel, tcb: PhysicalAddress): void {
   if (next !== null && peekSlot(k, next)?.capability.type === "reply") deleteSlot(k, next);
 }
 
-/** Whatever a thread was in the middle of, it goes on from the registers that somebody gave it now. */
+/**
+ * Whatever a thread was in the middle of, it goes on from the registers that somebody gave it now. One that waits for
+ * a message or a signal waits on (what it waits for with a fault is the end of the fault, which it goes on from
+ * anyway); what Linux's side waits for is forgotten.
+ */
 export function redirect(k: Sel4Kernel, thread: Thread): void {
-  if (thread.state === "blocked") cancelWait(k, thread);
-  else {
+  const { wait } = thread;
+  if (thread.state !== "blocked") {
     // Its call, long or already answered, is another one's now.
     thread.wait = null;
     thread.resume = null;
-  }
+  } else if (wait !== null && "redirected" in wait) wait.redirected = true;
+  else if (!isClients(thread)) cancelWait(k, thread);
 }
 
 export function suspend(k: Sel4Kernel, thread: Thread): void {

@@ -46,6 +46,8 @@ export interface CallText {
   text: string;
   /** The answer is the kernel's, about one of its objects. */
   toKernel: boolean;
+  /** What comes is a signal: there is no message with it. */
+  signals: boolean;
 }
 
 interface Shape {
@@ -112,13 +114,14 @@ export function callText(
     const caps = extraCapAddresses(k, thread, info.extraCaps);
     if (caps.length > 0) parts.push(`caps=[${caps.map(hex).join(", ")}]`);
   }
-  return { text: `${shape.name}(${parts.join(", ")})`, toKernel };
+  return { text: `${shape.name}(${parts.join(", ")})`, toKernel, signals: shape.receives && type === "notification" };
 }
 
 /** What a call came back with: its message is in place, its badge not yet. */
 export function resultText(k: Sel4Kernel, thread: Thread, number: number, call: CallText, badge: bigint): string {
   if (shapes.get(number)?.receives !== true) return " = 0";
   const [, tag, ...registers] = k.hal.contexts.getCallArguments(thread.context, 2 + messageRegisters);
+  if (call.signals && number !== -1) return ` = {badge=${hex(badge)}}`;
   const info = decodeInfo(tag!);
   if (call.toKernel) {
     const error = errorNames[Number(info.label)] ?? small(info.label);

@@ -79,6 +79,21 @@ export const sel4Programs: SeL4Program[] = [
     ],
   },
   {
+    name: "redirect",
+    console: [
+      "ok registers without an answer",
+      "ok a sender that waited",
+      "ok suspends itself",
+      "ok a receiver is redirected",
+      "ok a sender is redirected",
+      "ok and goes on",
+      "ok copies registers to itself",
+      "ok copies and starts",
+      "ok the slot of an answer",
+      "ok a buffer for reading",
+    ],
+  },
+  {
     name: "ipc",
     console: [
       "ok call and reply",
