@@ -11,7 +11,9 @@ const breakpoint: Trap = { kind: "breakpoint" };
 function trapOf(core: Core, stop: CoreStop): Trap {
   const value = (): bigint => BigInt.asUintN(64, core.faultValue());
   switch (stop) {
+    // A device has something to tell: the machine looks at what is due whenever the hart comes back.
     case CoreStop.budget:
+    case CoreStop.attention:
       return budget;
     case CoreStop.ecall:
       return systemCall;

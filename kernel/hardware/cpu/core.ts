@@ -27,12 +27,14 @@ export const CoreStop = {
   storePageFault: 6,
   /** A page of RAM that is not present was touched; `faultPage` holds its number. */
   needPage: 7,
-  /** The translation led outside RAM; `faultValue` holds the virtual address. */
+  /** The translation led to where neither RAM nor a device is; `faultValue` holds the virtual address. */
   accessFault: 8,
   /** LR/SC/AMO at a misaligned address; `faultValue` holds the virtual address. */
   misalignedAtomic: 9,
   /** wfi in user mode is illegal; reserved for the privileged modes that a later core adds. */
   waitForInterrupt: 10,
+  /** `attention` was called during an access to a device; the access is done, pc is behind it. */
+  attention: 11,
 } as const;
 export type CoreStop = (typeof CoreStop)[keyof typeof CoreStop];
 
@@ -100,10 +102,35 @@ export interface Core {
   run(budget: number): CoreStop;
   /** Instructions executed by the last `run`. */
   executed(): number;
+  /** During an access to a device: instructions that this `run` has executed before the present one. */
+  executedNow(): number;
+  /** During an access to a device: `run` comes back right behind the instruction, with `CoreStop.attention`. */
+  attention(): void;
   /** See `CoreStop`; valid until the next run. */
   faultValue(): bigint;
   faultPage(): number;
 }
 
+/**
+ * Everything in the physical address space that is not RAM. The core asks once an instruction, for whole aligned
+ * registers. What answers may change its own state, and call the core's `attention` if the machine has to look at
+ * interrupts or due times before the next instruction.
+ */
+export interface Bus {
+  /** null: nothing is there. */
+  read(address: number, size: AccessSize): bigint | null;
+  /** `value` is below 2^(8 * size). False: nothing is there. */
+  write(address: number, size: AccessSize, value: bigint): boolean;
+}
+export type AccessSize = 1 | 2 | 4 | 8;
+
+export interface CoreOptions {
+  ramPages: number;
+  /** Physical address of the first byte of RAM; a multiple of 4096. */
+  ramBase: number;
+  /** Without one, everything outside RAM is an access fault. */
+  bus?: Bus;
+}
+
 /** Host-supplied, so that the kernel names neither WebAssembly nor files: builds a core with `ramPages` of 4 KiB. */
-export type CoreFactory = (options: { ramPages: number; ramBase: number }) => Core;
+export type CoreFactory = (options: CoreOptions) => Core;

@@ -1,5 +1,5 @@
 /** A machine with two pages of code and three of data, and short ways to run something on it. */
-import { type Core, CoreStop, type HartState } from "../../../kernel/hardware/cpu/core.ts";
+import { type Bus, type Core, CoreStop, type HartState } from "../../../kernel/hardware/cpu/core.ts";
 import { iType } from "./encode.ts";
 import { Machine, PAGE, RW, RX } from "./machine.ts";
 
@@ -15,12 +15,16 @@ export const load = (f3: number, rd: number, rs1: number, imm = 0): number => iT
 export const csrr = (rd: number, number: number): number => iType(0x73, 2, rd, 0, number);
 
 export class Fixture {
-  readonly machine = new Machine(128);
-  readonly core: Core = this.machine.core;
-  readonly codePage = this.machine.mapFresh(CODE, 2, RX);
-  readonly dataPage = this.machine.mapFresh(DATA, 3, RW);
+  readonly machine: Machine;
+  readonly core: Core;
+  readonly codePage: number;
+  readonly dataPage: number;
 
-  constructor(words: number[] = [], registers: Record<number, bigint> = {}, offset = 0) {
+  constructor(words: number[] = [], registers: Record<number, bigint> = {}, offset = 0, bus?: Bus) {
+    this.machine = new Machine(128, bus);
+    this.core = this.machine.core;
+    this.codePage = this.machine.mapFresh(CODE, 2, RX);
+    this.dataPage = this.machine.mapFresh(DATA, 3, RW);
     this.machine.code(this.codePage, words, offset);
     this.core.setPc(CODE + BigInt(offset));
     for (const [register, value] of Object.entries(registers))

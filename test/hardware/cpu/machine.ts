@@ -3,7 +3,7 @@
  * static program. No kernel is involved.
  */
 import { readFileSync } from "node:fs";
-import { type Core, CoreStop, PageFlag } from "../../../kernel/hardware/cpu/core.ts";
+import { type Bus, type Core, CoreStop, PageFlag } from "../../../kernel/hardware/cpu/core.ts";
 import { createRv64Core } from "../../../kernel/hardware/cpu/rv64/core.ts";
 
 export const RAM_BASE = 0x8000_0000;
@@ -25,8 +25,8 @@ export class Machine {
   readonly root: number;
   #next = 0;
 
-  constructor(ramPages = 1024) {
-    this.core = createRv64Core(rv64Module, { ramPages, ramBase: RAM_BASE });
+  constructor(ramPages = 1024, bus?: Bus) {
+    this.core = createRv64Core(rv64Module, { ramPages, ramBase: RAM_BASE, ...(bus && { bus }) });
     this.core.pageFlags.fill(PageFlag.present);
     this.root = this.allocate();
     this.core.setAddressSpace(RAM_BASE / PAGE + this.root, 1);
@@ -39,8 +39,12 @@ export class Machine {
 
   /** Makes RAM page `page` appear at `va`; `level` 1 or 2 makes a superpage. */
   map(va: bigint, page: number, bits: number, level = 0, root = this.root): void {
-    const at = this.entryAddress(va, level, root);
-    this.core.ramView.setBigUint64(at, (BigInt(RAM_BASE / PAGE + page) << 10n) | BigInt(bits), true);
+    this.mapPhysical(va, RAM_BASE / PAGE + page, bits, level, root);
+  }
+
+  /** The same for any physical page. */
+  mapPhysical(va: bigint, ppn: number, bits: number, level = 0, root = this.root): void {
+    this.core.ramView.setBigUint64(this.entryAddress(va, level, root), (BigInt(ppn) << 10n) | BigInt(bits), true);
   }
 
   /** Offset in RAM of the entry of `va` at `level`, with the tables above made as needed. */

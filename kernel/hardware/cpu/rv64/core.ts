@@ -3,8 +3,10 @@
  * The RV64GC interpreter behind the `Core` contract. Everything that executes is in ./assembly, compiled to WebAssembly;
  * this file builds the machine's one memory and reads and writes its control block (map in assembly/layout.ts).
  */
-import type { Core, CoreStop, HartState } from "../core.ts";
+import type { AccessSize, Bus, Core, CoreOptions, CoreStop, HartState } from "../core.ts";
 import {
+  ATTENTION,
+  BUS_FAULT,
   EXECUTED,
   F_REGS,
   FAULT_PAGE,
@@ -20,7 +22,7 @@ import {
 
 /** What assembly/index.ts exports. */
 interface CoreExports {
-  initialize(ramPages: number, basePpn: bigint, ramHost: number): void;
+  initialize(ramPages: number, basePpn: bigint, ramHost: number, hasBus: boolean): void;
   run(budget: number): CoreStop;
   setAddressSpace(rootPpn: bigint, asid: bigint): void;
   flushTlb(): void;
@@ -35,27 +37,45 @@ const PIECE = 1_000_000;
 
 const WASM_PAGE = 0x10000;
 
-export interface Rv64Options {
-  ramPages: number;
-  /** Physical address of the first byte of RAM; a multiple of 4096. */
-  ramBase: number;
-}
-
 /** `module` is build/rv64.wasm, compiled by the host; one module serves any number of cores. */
-export function createRv64Core(module: WebAssembly.Module, { ramPages, ramBase }: Rv64Options): Core {
+export function createRv64Core(module: WebAssembly.Module, { ramPages, ramBase, bus }: CoreOptions): Core {
   const ramHost = ramOffset(ramPages);
   const size = ramHost + ramPages * PAGE_SIZE;
   if (!(Number.isInteger(ramPages) && ramPages > 0 && size <= 2 ** 32)) {
-    throw new RangeError(`a core needs between 1 and about ${2 ** 20 - 4600} pages of RAM, not ${ramPages}`);
+    throw new RangeError(`a core needs between 1 and about ${2 ** 20 - 8200} pages of RAM, not ${ramPages}`);
   }
   if (!Number.isSafeInteger(ramBase) || ramBase < 0 || ramBase % PAGE_SIZE) {
     throw new RangeError(`RAM must start at a multiple of ${PAGE_SIZE}, not at ${ramBase}`);
   }
   const pages = Math.ceil(size / WASM_PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const wasm = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as CoreExports;
-  wasm.initialize(ramPages, BigInt(ramBase / PAGE_SIZE), ramHost | 0);
+  const env = { memory, ...(bus === undefined ? noBus : busOver(bus, memory.buffer)) };
+  const wasm = new WebAssembly.Instance(module, { env }).exports as unknown as CoreExports;
+  wasm.initialize(ramPages, BigInt(ramBase / PAGE_SIZE), ramHost | 0, bus !== undefined);
   return coreOver(memory.buffer, wasm, ramHost, ramPages, ramBase);
+}
+
+/** What assembly/bus.ts imports. */
+interface BusImports extends Record<string, unknown> {
+  busRead(address: number, size: AccessSize): bigint;
+  busWrite(address: number, size: AccessSize, value: bigint): void;
+}
+
+/** Never called: the core was told that there is none. */
+const noBus: BusImports = { busRead: () => 0n, busWrite: () => {} };
+
+function busOver(bus: Bus, buffer: ArrayBuffer): BusImports {
+  const fault = new Uint32Array(buffer, BUS_FAULT, 1);
+  return {
+    busRead(address, size) {
+      const value = bus.read(address, size);
+      if (value === null) fault[0] = 1;
+      return value ?? 0n;
+    },
+    busWrite(address, size, value) {
+      if (!bus.write(address, size, BigInt.asUintN(8 * size, value))) fault[0] = 1;
+    },
+  };
 }
 
 const emptyHart = (): HartState => ({
@@ -112,6 +132,7 @@ function coreOver(buffer: ArrayBuffer, wasm: CoreExports, ramHost: number, ramPa
 
     run: (budget) => {
       executed = 0;
+      control.setUint32(ATTENTION, 0, true);
       for (;;) {
         const stop = wasm.run(Math.min(budget - executed, PIECE));
         executed += control.getUint32(EXECUTED, true);
@@ -119,6 +140,8 @@ function coreOver(buffer: ArrayBuffer, wasm: CoreExports, ramHost: number, ramPa
       }
     },
     executed: () => executed,
+    executedNow: () => executed + control.getUint32(EXECUTED, true),
+    attention: () => control.setUint32(ATTENTION, 1, true),
     faultValue: () => control.getBigUint64(FAULT_VALUE, true),
     faultPage: () => control.getUint32(FAULT_PAGE, true),
   };

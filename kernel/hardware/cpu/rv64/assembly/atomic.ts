@@ -16,7 +16,7 @@ export function atomic(p: i32): Stop {
   switch (w >>> 27) {
     case 2: {
       const host = translate(va, Access.Read);
-      if (!host) return refused();
+      if (!host) return refusedAtomic(va);
       rd(p, size == 8 ? load<i64>(host) : load<i32>(host));
       store<i64>(L.RESERVATION, va);
       return Stop.None;
@@ -24,7 +24,7 @@ export function atomic(p: i32): Stop {
     case 3: return storeConditional(p, va, size);
     default: {
       const host = translate(va, Access.Write);
-      if (!host) return refused();
+      if (!host) return refusedAtomic(va);
       const old = size == 8 ? load<i64>(host) : <i64>load<i32>(host);
       const operand = size == 8 ? rs2(p) : <i64><i32>rs2(p);
       const value = combine(w >>> 27, old, operand);
@@ -43,12 +43,17 @@ function storeConditional(p: i32, va: i64, size: i32): Stop {
     return Stop.None;
   }
   const host = translate(va, Access.Write);
-  if (!host) return refused();
+  if (!host) return refusedAtomic(va);
   store<i64>(L.RESERVATION, -1);
   if (size == 8) store<i64>(host, rs2(p));
   else store<i32>(host, <i32>rs2(p));
   rd(p, 0);
   return storedTo(host, size) ? Stop.Refetch : Stop.None;
+}
+
+/** Devices know no atomic accesses. */
+function refusedAtomic(va: i64): Stop {
+  return refused() == Stop.Device ? stopWith(Stop.AccessFault, va) : refused();
 }
 
 /** Word operands come sign-extended, which keeps both orders of comparison. */

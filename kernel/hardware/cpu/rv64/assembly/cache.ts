@@ -11,9 +11,8 @@ import { FIRST_TERMINATOR, Op } from "./ops";
 import { decode16 } from "./decode_c";
 import { decode32 } from "./decode";
 import { Stop, delta, opOf, put, runOf } from "./state";
-import {
-  Access, CODE, currentBank, dropFetchers, dropWriters, flagsOf, markDirty, pageOfHost, refused, setFlags, slotCell, walk,
-} from "./mmu";
+import { currentFetch, dropFetchers, dropWriters } from "./banks";
+import { Access, CODE, flagsOf, markDirty, pageOfHost, refused, setFlags, slotCell, walk, writerCell } from "./mmu";
 
 let nextSlot: i32 = 0;
 
@@ -28,10 +27,10 @@ export function fetchMiss(va: i64): Stop {
   if (!host) return refused();
   const page = pageOfHost(host);
   const slot = flagsOf(page) & CODE ? <i32>load<u16>(slotCell(page)) : allocate(page, host);
-  const entry = currentBank() + ((<i32>(va >>> 12) & (L.FETCH_ENTRIES - 1)) << 4);
-  store<i64>(entry, va & ~4095, L.FETCH_TLB);
-  store<i32>(entry, slotAddress(slot), L.FETCH_TLB + 8);
-  store<i32>(entry, host, L.FETCH_TLB + 12);
+  const entry = currentFetch() + ((<i32>(va >>> 12) & (L.FETCH_ENTRIES - 1)) << 4);
+  store<i64>(entry, va & ~4095);
+  store<i32>(entry, slotAddress(slot), 8);
+  store<i32>(entry, host, 12);
   return Stop.None;
 }
 
@@ -46,7 +45,7 @@ function allocate(page: i32, host: i32): i32 {
   store<u32>(pageCell(slot), page + 1);
   store<u16>(slotCell(page), slot);
   setFlags(page, flagsOf(page) | CODE);
-  dropWriters(host);
+  dropWriters(writerCell(page), host);
   return slot;
 }
 

@@ -9,8 +9,8 @@ export { run } from "./run";
 export { clearDirty, flushPage, flushTlb, setAddressSpace } from "./mmu";
 export { wrote } from "./cache";
 
-export function initialize(ramPages: i32, basePpn: u64, ramHost: i32): void {
-  configure(ramPages, basePpn, ramHost);
+export function initialize(ramPages: i32, basePpn: u64, ramHost: i32, hasBus: bool): void {
+  configure(ramPages, basePpn, ramHost, hasBus);
   store<i64>(L.RESERVATION, -1);
 }
 

@@ -3,11 +3,12 @@
  * `../core.ts`, so it is written in the common subset of both languages: plain numeric constants.
  *
  *   0x0000   (nothing: static data would go here, and there is none)
- *   0x1000   control block: registers, counters, the reason of the last stop
- *   0x3000   which physical page each code slot holds
- *   0x10000  translation banks, one per recently used address space: read TLB, write TLB, fetch TLB
+ *   0x1000   control block: first what belongs to the hart, then the reason of the last stop and the current banks
+ *   0x3000   which physical page each code slot holds; what each bank stands for
+ *   0x8000   the harts that are not executing: copies of their part of the control block
+ *   0x10000  fetch banks, then data banks (read TLB, write TLB): one for each recently used meaning of an address
  *   SLOTS    decoded pages, plus one scratch slot for instructions that straddle two pages
- *   FLAGS    one byte of PageFlag per RAM page, then the code slot of each RAM page (u16)
+ *   FLAGS    one byte of PageFlag per RAM page, then a record of PAGE_RECORD bytes for each
  *   RAM      guest RAM, at a multiple of 64 KiB that depends on its size
  *
  * Memory that is never touched is never committed by the host, so the generous tables cost a small machine nothing.
@@ -25,36 +26,58 @@ export const F_REGS = 0x1200;
 export const PC = 0x1300;
 export const FCSR = 0x1308;
 export const RESERVATION = 0x1310;
-export const FAULT_VALUE = 0x1318;
-export const FAULT_PAGE = 0x1320;
-export const EXECUTED = 0x1328;
-export const INSTRET_BASE = 0x1330;
-export const TIME_BASE = 0x1338;
+/** Instructions that this hart has retired, up to the last stop. */
+export const INSTRET_BASE = 0x1318;
+
+/** What belongs to a hart: from REGS to here. */
+export const HART_BYTES = 0x800;
+
+// The reason of the last stop, and what a run works with.
+export const FAULT_VALUE = 0x1800;
+export const FAULT_PAGE = 0x1808;
+export const EXECUTED = 0x1810;
+export const TIME_BASE = 0x1818;
+/** Address of the data bank in force, and of the fetch bank. They change with the meaning of addresses only. */
+export const CURRENT_BANK = 0x1820;
+export const CURRENT_FETCH = 0x1824;
+/** Physical address of the device register that was refused as RAM. */
+export const DEVICE_ADDRESS = 0x1828;
+/** Set by the host during an access to a device: nobody answers there; the run has to stop behind the instruction. */
+export const BUS_FAULT = 0x1830;
+export const ATTENTION = 0x1834;
 
 export const SLOT_PAGES = 0x3000;
+export const BANK_KEYS = 0x3800;
+export const FETCH_KEYS = 0x3a00;
+
+export const PARKED_HARTS = 0x8000;
+export const MAX_HARTS = 8;
 
 // Translation banks.
-export const BANKS = 0x10000;
-export const BANK_COUNT = 8;
+export const FETCH_BANKS = 0x10000;
+export const FETCH_BANK_COUNT = 16;
+export const FETCH_ENTRIES = 256;
+export const FETCH_BYTES = 0x1000;
+export const BANKS = 0x20000;
+export const BANK_COUNT = 16;
 export const TLB_ENTRIES = 4096;
 export const TLB_BYTES = 0x10000;
 export const READ_TLB = 0;
 export const WRITE_TLB = 0x10000;
-export const FETCH_TLB = 0x20000;
-export const FETCH_ENTRIES = 256;
-export const FETCH_BYTES = 0x1000;
-export const BANK_BYTES = 0x21000;
+export const BANK_BYTES = 0x20000;
 
 // Decoded pages: 2048 records of 16 bytes, then two that stay empty: running off the page ends on one of them.
-export const SLOTS = 0x120000;
+export const SLOTS = 0x220000;
 export const SLOT_COUNT = 512;
 export const SLOT_BYTES = 0x8020;
 export const SLOT_RECORDS_BYTES = 0x8000;
-export const SCRATCH_SLOT = 0x1124000;
+export const SCRATCH_SLOT = 0x1224000;
 
-export const FLAGS = 0x1140000;
+export const FLAGS = 0x1240000;
+/** Per RAM page, behind the flags: the code slots that it owns (two u16), where it is entered as writable (u32). */
+export const PAGE_RECORD = 12;
 
 /** Offset of guest RAM in the WebAssembly memory. */
 export function ramOffset(ramPages: number): number {
-  return Math.ceil((FLAGS + 3 * ramPages) / 0x10000) * 0x10000;
+  return Math.ceil((FLAGS + (1 + PAGE_RECORD) * ramPages) / 0x10000) * 0x10000;
 }

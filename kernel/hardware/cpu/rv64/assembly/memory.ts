@@ -5,8 +5,9 @@
  */
 import { Op } from "./ops";
 import { Access, refused, translate } from "./mmu";
+import { deviceDone, deviceValue, readDevice, writeDevice } from "./bus";
 import { storedTo } from "./cache";
-import { Stop, immediate, opOf, rd, rs1, rs2 } from "./state";
+import { Stop, immediate, opOf, rd, rs1, rs2, stopWith } from "./state";
 
 /** Executes the load or store at record `p` completely. */
 export function access(p: i32): Stop {
@@ -25,34 +26,52 @@ export function access(p: i32): Stop {
 
 function loadInto(p: i32, va: i64, size: i32): Stop {
   const first = translate(va, Access.Read);
-  if (!first) return refused();
-  let value: i64;
   const here = 4096 - (<i32>va & 4095);
+  if (!first) {
+    if (refused() != Stop.Device) return refused();
+    if (size > here || !readDevice(size)) return stopWith(Stop.AccessFault, va);
+    rd(p, extend(opOf(p), deviceValue()));
+    return deviceDone();
+  }
+  let value: i64;
   if (size <= here) {
-    value = size == 8 ? load<i64>(first) : size == 4 ? load<i32>(first) : size == 2 ? <i64>load<i16>(first) : <i64>load<i8>(first);
+    value = size == 8 ? load<i64>(first) : size == 4 ? <i64>load<i32>(first) : size == 2 ? <i64>load<i16>(first) : <i64>load<i8>(first);
   } else {
     const second = translate((va & ~4095) + 4096, Access.Read);
-    if (!second) return refused();
+    if (!second) return refusedBeyond(va);
     value = 0;
     for (let i = size - 1; i >= 0; i--) value = value << 8 | load<u8>(i < here ? first + i : second + i - here);
-    const unused = <i64>(64 - 8 * size);
-    value = (value << unused) >> unused;
   }
-  switch (opOf(p)) {
-    case Op.Lbu: value &= 0xff; break;
-    case Op.Lhu: value &= 0xffff; break;
-    case Op.Lwu: value &= 0xffffffff; break;
-    case Op.Flw: value |= 0xffffffff00000000; break;
-    default:
-  }
-  rd(p, value);
+  rd(p, extend(opOf(p), value));
   return Stop.None;
+}
+
+/** What the load leaves in its register, of the low bits of `value`. */
+function extend(op: i32, value: i64): i64 {
+  switch (op) {
+    case Op.Lb: return <i64><i8>value;
+    case Op.Lbu: return value & 0xff;
+    case Op.Lh: return <i64><i16>value;
+    case Op.Lhu: return value & 0xffff;
+    case Op.Lw: return <i64><i32>value;
+    case Op.Lwu: return value & 0xffffffff;
+    case Op.Flw: return value | 0xffffffff00000000;
+    default: return value;
+  }
+}
+
+/** The second page of a crossing access was refused. A device is never accessed in parts. */
+function refusedBeyond(va: i64): Stop {
+  return refused() == Stop.Device ? stopWith(Stop.AccessFault, (va & ~4095) + 4096) : refused();
 }
 
 export function storeFrom(va: i64, value: i64, size: i32): Stop {
   const first = translate(va, Access.Write);
-  if (!first) return refused();
   const here = 4096 - (<i32>va & 4095);
+  if (!first) {
+    if (refused() != Stop.Device) return refused();
+    return size > here || !writeDevice(size, value) ? stopWith(Stop.AccessFault, va) : deviceDone();
+  }
   if (size <= here) {
     if (size == 8) store<i64>(first, value);
     else if (size == 4) store<i32>(first, <i32>value);
@@ -61,7 +80,7 @@ export function storeFrom(va: i64, value: i64, size: i32): Stop {
     return storedTo(first, size) ? Stop.Refetch : Stop.None;
   }
   const second = translate((va & ~4095) + 4096, Access.Write);
-  if (!second) return refused();
+  if (!second) return refusedBeyond(va);
   for (let i = 0; i < size; i++) {
     store<u8>(i < here ? first + i : second + i - here, <u8>value);
     value >>= 8;

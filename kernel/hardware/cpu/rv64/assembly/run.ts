@@ -18,7 +18,7 @@
 import * as L from "./layout";
 import { Op } from "./ops";
 import { decodeLine, decodeStraddling, fetchMiss } from "./cache";
-import { currentBank } from "./mmu";
+import { currentBank, currentFetch } from "./banks";
 import { slow } from "./slow";
 import { div, divw, mulh, mulhsu, mulhu, orcB, rem, remw } from "./integer";
 import {
@@ -35,7 +35,7 @@ const BOX: i64 = 0xffffffff00000000;
 // @ts-ignore: decorator
 @inline function host(at: i32, va: i64, table: i32): i32 { return <i32>va + load<i32>(at + table, 8); }
 // @ts-ignore: decorator
-@inline function fetchEntry(bank: i32, va: i64): i32 { return bank + ((<i32>va >>> 8) & ((L.FETCH_ENTRIES - 1) << 4)); }
+@inline function fetchEntry(fetch: i32, va: i64): i32 { return fetch + ((<i32>va >>> 8) & ((L.FETCH_ENTRIES - 1) << 4)); }
 
 /** Rounding to nearest, and the inexact flag set: hardware gives the same result and flags if nothing else happens. */
 // @ts-ignore: decorator
@@ -52,7 +52,7 @@ const BOX: i64 = 0xffffffff00000000;
 @inline function unplant(plant: i32, op: i32): void { if (plant && opOf(plant) == Op.Stop) store<u8>(plant, op); }
 
 export function run(total: i32): Stop {
-  const bank = currentBank();
+  const bank = currentBank(), fetch = currentFetch();
   let budget = total;
   // Begin on an empty record at the end of the page before, so that the first thing done is a look-up of pc.
   let page = load<i64>(L.PC) - L.PAGE_SIZE;
@@ -274,10 +274,10 @@ export function run(total: i32): Stop {
       }
       case Op.Jr: {
         target = (rs1(p) + immediate(p)) & ~1;
-        const at = fetchEntry(bank, target);
-        if (load<i64>(at, L.FETCH_TLB) == (target & ~4095)) {
+        const at = fetchEntry(fetch, target);
+        if (load<i64>(at) == (target & ~4095)) {
           page = target & ~4095;
-          base = load<i32>(at, L.FETCH_TLB + 8);
+          base = load<i32>(at, 8);
           p = base + ((<i32>target & 4095) << 3);
           if ((budget -= runOf(p)) >= 0) continue;
           event = Event.Short;
@@ -289,10 +289,10 @@ export function run(total: i32): Stop {
       case Op.Jalr: {
         target = (rs1(p) + immediate(p)) & ~1;
         rd(p, page + <i64>((p - base + delta(p)) >> 3));
-        const at = fetchEntry(bank, target);
-        if (load<i64>(at, L.FETCH_TLB) == (target & ~4095)) {
+        const at = fetchEntry(fetch, target);
+        if (load<i64>(at) == (target & ~4095)) {
           page = target & ~4095;
-          base = load<i32>(at, L.FETCH_TLB + 8);
+          base = load<i32>(at, 8);
           p = base + ((<i32>target & 4095) << 3);
           if ((budget -= runOf(p)) >= 0) continue;
           event = Event.Short;
@@ -322,7 +322,7 @@ export function run(total: i32): Stop {
       target = page + <i64>((p - base) >> 3);
       if (op == Op.None) {
         if (left && p - base < L.SLOT_RECORDS_BYTES) {
-          decodeLine(p, base, load<i32>(fetchEntry(bank, page), L.FETCH_TLB + 12));
+          decodeLine(p, base, load<i32>(fetchEntry(fetch, page), 12));
           if ((budget = left - runOf(p)) >= 0) continue;
           event = Event.Short;
         } else {
@@ -335,12 +335,12 @@ export function run(total: i32): Stop {
         plant = 0;
         continue;
       } else if (op == Op.Straddle) {
-        const low = <i32>load<u16>(load<i32>(fetchEntry(bank, page), L.FETCH_TLB + 12) + L.PAGE_SIZE - 2);
+        const low = <i32>load<u16>(load<i32>(fetchEntry(fetch, page), 12) + L.PAGE_SIZE - 2);
         const next = page + L.PAGE_SIZE;
-        const at = fetchEntry(bank, next);
-        if (load<i64>(at, L.FETCH_TLB) != next && (stop = fetchMiss(next))) break;
+        const at = fetchEntry(fetch, next);
+        if (load<i64>(at) != next && (stop = fetchMiss(next))) break;
         base = L.SCRATCH_SLOT;
-        p = decodeStraddling(low, <i32>load<u16>(load<i32>(at, L.FETCH_TLB + 12)));
+        p = decodeStraddling(low, <i32>load<u16>(load<i32>(at, 12)));
         continue;
       } else if (op >= Op.Ecall) {
         if (op == Op.Illegal) stop = illegalInstruction(imm(p));
@@ -357,9 +357,13 @@ export function run(total: i32): Stop {
           p += length;
           continue;
         }
-        if (stop != Stop.Refetch) break;
-        stop = Stop.None;
+        if (stop > 0 && stop != Stop.Attention) break;
         target += length >> 3;
+        if (stop == Stop.Attention) {
+          left--;
+          break;
+        }
+        stop = Stop.None;
         budget = left - 1;
         event = Event.Far;
       }
@@ -369,10 +373,10 @@ export function run(total: i32): Stop {
     if (event == Event.Far) {
       left = budget;
       if (!left) break;
-      const at = fetchEntry(bank, target);
-      if (load<i64>(at, L.FETCH_TLB) != (target & ~4095) && (stop = fetchMiss(target))) break;
+      const at = fetchEntry(fetch, target);
+      if (load<i64>(at) != (target & ~4095) && (stop = fetchMiss(target))) break;
       page = target & ~4095;
-      base = load<i32>(at, L.FETCH_TLB + 8);
+      base = load<i32>(at, 8);
       p = base + ((<i32>target & 4095) << 3);
       event = Event.Slow;
       if ((budget -= runOf(p)) >= 0) continue;

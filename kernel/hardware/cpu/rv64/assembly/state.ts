@@ -71,8 +71,12 @@ export const enum Stop {
   NeedPage = 7,
   AccessFault = 8,
   MisalignedAtomic = 9,
+  /** The instruction is done, and so is the run: the host has something to do. */
+  Attention = 11,
   /** The instruction is done, but decoded records may have changed: look the next one up again. */
   Refetch = -1,
+  /** Not RAM: DEVICE_ADDRESS says where a device may be. Only between mmu.ts and who accesses. */
+  Device = -2,
 }
 
 export function stopWith(reason: Stop, value: i64): Stop {
