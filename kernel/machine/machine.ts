@@ -12,8 +12,6 @@ import { PageFlag } from "../hardware/cpu/core.ts";
 import { assert } from "../lib/assert.ts";
 import { decodePlain, encodePlain } from "../lib/codec.ts";
 import { addImage } from "../mm/images.ts";
-import { activateSpace } from "../sched/sched.ts";
-import { getThread } from "../thread/blocking.ts";
 import { machineFrozen } from "../trace/events/machine.ts";
 import { setFile } from "../vfs/paths.ts";
 import { addressSpace } from "./address-space.ts";
@@ -146,6 +144,5 @@ export function restoreMachine(
   }
   core.loadHart(state.hardware.harts[0]!);
   const kernel = assembleKernel(state, core, ports);
-  if (kernel.sched.current !== null) activateSpace(kernel, getThread(kernel, kernel.sched.current));
   return machineOver(kernel, isHostError);
 }

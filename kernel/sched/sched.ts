@@ -48,14 +48,13 @@ function enter(k: SchedKernel, thread: Thread): void {
   assert(thread.state === "ready" && thread.context !== null, "a ready thread gets the hart");
   k.hal.contexts.load(thread.context);
   thread.context = null;
-  activateSpace(k, thread);
   k.sched.current = thread.id;
   k.sched.quantumLeft = k.config.quantumInstructions;
   noteSwitch(k, thread.id);
 }
 
-/** Makes the hart see the thread's memory; also after a restore. */
-export function activateSpace(k: SchedKernel, thread: Thread): void {
+/** Makes the hart see the thread's memory. */
+function activateSpace(k: SchedKernel, thread: Thread): void {
   const { root, asid } = tablesOf(k, thread);
   k.hal.mmu.activate(root, asid);
 }
@@ -117,7 +116,10 @@ export function schedule(k: SchedKernel): Thread | null {
     }
     enter(k, getThread(k, next));
   }
-  return getThread(k, sched.current!);
+  const thread = getThread(k, sched.current!);
+  // Also when it is who ran before: what says where it runs may have been changed, or taken away, by somebody else.
+  activateSpace(k, thread);
+  return thread;
 }
 
 /** The current thread goes to the end of the queue. */

@@ -198,6 +198,56 @@ describe("a remote-driven root task", () => {
   });
 });
 
+describe("the address space of the thread on the hart", () => {
+  /** What the thread does now, in this machine and in one that was restored from it. */
+  function expectSame(): void {
+    const copy = restoreMachine(machine.encodeState(), testPorts(), () => false);
+    for (let page = 0; page < machine.memory.pages; page++) copy.providePage(page, machine.memory.page(page).slice());
+    for (const each of [machine, copy]) runOn(each, 10);
+    expect(copy.encodeState()).toEqual(machine.encodeState());
+    expect(brokenInvariants(machine)).toEqual([]);
+  }
+  const stay = 0x6f;
+
+  it("is another one as soon as a client says so", () => {
+    const tcb = root.thread(code, [stay]);
+    runOn(machine, 1000);
+    const table = root.make(objectType.table);
+    root.must("asidPoolAssign", first.asidPool, [], [table]);
+    root.must("tcbSetSpace", tcb, [0n, 0n, 0n], [first.cnode, table]);
+    expectSame();
+    expect(machine.tasks()[0]?.threads[1]).toMatchObject({ state: "blocked", wait: "inactive" });
+  });
+
+  it("is none as soon as a client takes it away, whatever its table is used for then", () => {
+    const untyped = root.make(objectType.untyped, 12n);
+    const table = root.slot();
+    root.must("untypedRetype", untyped, [objectType.table, 0n, 0n, 0n, table, 1n], [first.cnode]);
+    root.must("asidPoolAssign", first.asidPool, [], [table]);
+    const frame = root.make(objectType.page);
+    const [physical] = root.must("pageGetAddress", frame);
+    mustApply(machine, { kind: "writePhysical", address: Number(physical), bytes: new Uint8Array([stay, 0, 0, 0]) });
+    // Where a page of 1 GiB that begins with RAM would show it, too.
+    const at = code + physical! - 0x8000_0000n;
+    for (let level = 0; level < 2; level++) root.must("pageTableMap", root.make(objectType.table), [at, 0n], [table]);
+    root.must("pageMap", frame, [at, 3n, 0n], [table]);
+    const tcb = root.make(objectType.tcb);
+    root.must("tcbConfigure", tcb, [0n, 0n, 0n, 0n], [first.cnode, table, first.buffer]);
+    root.must("tcbSetPriority", tcb, [100n], [first.tcb]);
+    root.must("tcbWriteRegisters", tcb, [1n, 1n, at]);
+    runOn(machine, 1000);
+    const { thread } = machine.tasks()[0]!.threads[1]!;
+    const { root: top } = machine.addressSpace({ thread }, { address: null, from: 0, limit: 1 })!;
+    expect(machine.tasks()[0]?.threads[1]).toMatchObject({ state: "running" });
+    root.revoke(untyped);
+    root.must("untypedRetype", untyped, [objectType.page, 0n, 0n, 0n, table, 1n], [first.cnode]);
+    const entry = new Uint8Array(BigUint64Array.from([(0x80000n << 10n) | 0xdbn]).buffer);
+    mustApply(machine, { kind: "writePhysical", address: Number(top) + 8 * Number(code >> 30n), bytes: entry });
+    expectSame();
+    expect(machine.tasks()[0]?.threads[1]).toMatchObject({ state: "blocked", wait: "inactive" });
+  });
+});
+
 describe("the trace of capabilities", () => {
   it("has an event for what each method does", () => {
     machine.setTraceMask(1 << categories.indexOf("capability"));

@@ -11,7 +11,7 @@ import { ipcBufferBits } from "../../ipc/sel4/message.ts";
 import { bind, notificationQueue, unbind } from "../../ipc/sel4/notification.ts";
 import { redirect, resume, suspend } from "../../ipc/sel4/tcb.ts";
 import type { PhysicalAddress, SlotAddress } from "../../lib/ids.ts";
-import { activateSpace, setPriority } from "../../sched/sched.ts";
+import { setPriority } from "../../sched/sched.ts";
 import type { Thread } from "../../thread/state.ts";
 import { highestPriority } from "../../thread/tasks.ts";
 import { capTcb } from "../../trace/events/capability.ts";
@@ -184,8 +184,6 @@ function spaces(
     getTcb(k, address).faultHandler = faultHandler!;
     fill(k, address, cspace.value);
     fill(k, address, vspace.value);
-    // A client's thread is never on the hart.
-    if (isSelf(call) && k.sched.current === call.thread.id) activateSpace(k, call.thread);
   });
 }
 

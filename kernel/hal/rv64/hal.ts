@@ -39,6 +39,8 @@ export interface HalParts {
 export function createHal({ core, ram, clock, uart, trace }: HalParts): Hal {
   const memory = memoryOver(ram);
   const tables = new PageTables(memory, core.ramBase);
+  /** What is active already need not be made so, and to ask costs less. */
+  let active = { root: -1, asid: -1 };
   const mmu: Mmu = {
     userEnd,
     initRoot: (root) => tables.initRoot(root),
@@ -50,7 +52,11 @@ export function createHal({ core, ram, clock, uart, trace }: HalParts): Hal {
     unmap: (root, address) => tables.unmap(root, address),
     forEach: (root, start, end, visit) => tables.forEach(root, start, end, visit),
     release: (root, free) => tables.release(root, free),
-    activate: (root, asid) => core.setAddressSpace(tables.ppnOf(root), asid),
+    activate(root, asid) {
+      if (active.root === root && active.asid === asid) return;
+      active = { root, asid };
+      core.setAddressSpace(tables.ppnOf(root), asid);
+    },
     flush: (address) => (address === undefined ? core.flushTlb() : core.flushTlb(address)),
   };
   return {
