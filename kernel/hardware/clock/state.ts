@@ -20,6 +20,9 @@ export interface ClockEvent {
   subject: number;
 }
 
-export type ClockEventKind = "threadTimeout";
+export type ClockEventKind = "threadTimeout" | DeviceEventKind;
+
+/** Of devices; the board knows whose they are. */
+export type DeviceEventKind = "clintTimer" | "rtcAlarm" | "uartTimeout" | "virtioQueue";
 
 export const initClock = (): ClockState => ({ instructions: 0, idleNs: 0, events: [], nextOrder: 1 });

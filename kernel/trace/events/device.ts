@@ -8,4 +8,18 @@ export const uartTransmit = event(0x0603, "device", "uart.transmit", "Bytes left
   bytes: "bytes",
 });
 
-export const deviceEvents = [uartReceive, uartEnd, uartTransmit] as const;
+const access = { device: "text", offset: "u32", bytes: "u32", value: "u64" } as const;
+export const deviceRead = event(0x0604, "device", "device.read", "An instruction read a device's register.", access);
+export const deviceWrite = event(0x0605, "device", "device.write", "An instruction wrote a device's register.", access);
+export const interruptLine = event(
+  0x0606,
+  "interrupt",
+  "interrupt.line",
+  "A device raised or lowered its interrupt line.",
+  {
+    irq: "u32",
+    raised: "flag",
+  },
+);
+
+export const deviceEvents = [uartReceive, uartEnd, uartTransmit, deviceRead, deviceWrite, interruptLine] as const;

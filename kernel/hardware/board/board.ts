@@ -1,0 +1,128 @@
+/**
+ * The board: devices wired to each other, to RAM and to the harts' interrupts.
+ *
+ * It is behaviour over BoardState and keeps nothing of its own but what it last told its host. The host asks for
+ * interrupt lines before harts run; when an access changes one of them, brings a due time forward or switches the
+ * machine off, the board asks for `attention`, and the host is to come back after that very instruction.
+ */
+import { assert } from "../../lib/assert.ts";
+import type { Effort } from "../../lib/effort.ts";
+import type { RandomState } from "../../lib/random.ts";
+import type { Trace } from "../../trace/define.ts";
+import { interruptLine } from "../../trace/events/device.ts";
+import { type Bus, createBus } from "../bus/bus.ts";
+import type { Wiring } from "../bus/device.ts";
+import { dmaOver } from "../bus/dma.ts";
+import { clintLines } from "../clint/clint.ts";
+import * as clocks from "../clock/clock.ts";
+import type { ClockEvent, ClockState, DeviceEventKind } from "../clock/state.ts";
+import { type Disk, diskOver } from "../disk/disk.ts";
+import type { Ram } from "../memory/ram.ts";
+import { plicLines, setSource } from "../plic/plic.ts";
+import type { SerialLine } from "../uart16550/uart16550.ts";
+import { consoleQueue } from "../virtio/console.ts";
+import { queuesPerSlot } from "../virtio/transport.ts";
+import { type BoardDevices, devicesOf } from "./devices.ts";
+import type { BoardState } from "./state.ts";
+
+export interface BoardParts {
+  ram: Ram;
+  clock: ClockState;
+  trace: Trace;
+  effort: Effort;
+  random: RandomState;
+  /** The console's serial line. */
+  line: SerialLine;
+  /** Virtual time, also while an instruction executes. */
+  now(): number;
+  /** The core is to leave its run after the instruction that is executing. */
+  attention(): void;
+  content(hash: string): Uint8Array;
+  /** A written page of a disk, which the host has in a snapshot. */
+  fetchDiskPage(disk: number, page: number): Uint8Array;
+  /** The reset ROM's content. */
+  rom: Uint8Array;
+}
+
+export interface Board {
+  readonly bus: Bus;
+  readonly disks: readonly Disk[];
+  /** Bits of mip that the board drives, by hart: software, timer and external interrupts. */
+  interruptLines(): readonly number[];
+  /** One of the board's events has come due. */
+  fire(event: ClockEvent): void;
+  /** Bytes have come over the console's line. */
+  consoleArrived(): void;
+  /** Every device as after power-on; disks, the console's line and the clock stay as they are. */
+  reset(): void;
+}
+
+/** What each kind of event on the clock means. */
+type Due = Readonly<Record<DeviceEventKind, (subject: number) => void>>;
+
+const dueOf = (devices: BoardDevices): Due => ({
+  // It is due; whoever asks for the lines sees it.
+  clintTimer: () => {},
+  rtcAlarm: (subject) => devices.rtc.due?.(subject),
+  uartTimeout: (subject) => devices.uart.due?.(subject),
+  virtioQueue: (subject) => devices.virtio[Math.floor(subject / queuesPerSlot)]?.due?.(subject % queuesPerSlot),
+});
+
+function disksOf(state: BoardState, { content, fetchDiskPage }: BoardParts): Disk[] {
+  return state.disks.map((disk, index) => diskOver(disk, { content, fetch: (page) => fetchDiskPage(index, page) }));
+}
+
+function wiringOf(state: BoardState, { now, clock, trace, random, ram, effort }: BoardParts): Wiring {
+  return {
+    now,
+    clock,
+    trace,
+    random,
+    dma: dmaOver(ram, effort),
+    setInterrupt(irq, raised) {
+      if (setSource(state.plic, irq, raised) && trace.on(interruptLine)) trace.write(interruptLine, { irq, raised });
+    },
+  };
+}
+
+export function createBoard(state: BoardState, parts: BoardParts): Board {
+  const { clock, line, now } = parts;
+  const disks = disksOf(state, parts);
+  const devices = devicesOf(state, wiringOf(state, parts), { disks, line, rom: parts.rom });
+  const harts = state.clint.msip.length;
+  const lines = (): number[] =>
+    Array.from({ length: harts }, (_, hart) => clintLines(state.clint, hart, now()) | plicLines(state.plic, hart));
+  /** What the host knows. */
+  let told = lines();
+  let toldDueNs = clocks.nextDueNs(clock);
+  const touched = (): void => {
+    const { power } = state;
+    const isNews =
+      power.state === "off" ||
+      power.resetRequested ||
+      clocks.nextDueNs(clock) < toldDueNs ||
+      lines().some((line, hart) => line !== told[hart]);
+    if (isNews) parts.attention();
+  };
+  const due = dueOf(devices);
+  const receiver = state.virtio.findIndex(({ kind }) => kind === "console");
+  return {
+    bus: createBus(devices.blocks, { touched, trace: parts.trace }),
+    disks,
+    interruptLines() {
+      toldDueNs = clocks.nextDueNs(clock);
+      return (told = lines());
+    },
+    fire({ kind, subject }) {
+      assert(kind !== "threadTimeout", "a board has no threads");
+      due[kind](subject);
+    },
+    consoleArrived() {
+      if (state.console === "uart") devices.uart.lineChanged();
+      else devices.virtio[receiver]?.kick(consoleQueue.receive);
+    },
+    reset() {
+      for (const device of devices.all) device.reset();
+    },
+  };
+}

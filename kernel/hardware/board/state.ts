@@ -1,0 +1,62 @@
+/** All devices of the board. A machine of our own kernel has none of them. */
+import { type ClintState, initClint } from "../clint/state.ts";
+import { type DiskSpec, type DiskState, initDisk } from "../disk/state.ts";
+import { initPower, type PowerState } from "../finisher/state.ts";
+import { initNetwork, type NetworkState } from "../network/state.ts";
+import { initPlic, type PlicState } from "../plic/state.ts";
+import { initRtc, type RtcState } from "../rtc/state.ts";
+import { initUart16550, type Uart16550State } from "../uart16550/state.ts";
+import { initVirtio, type VirtioState } from "../virtio/state.ts";
+
+export interface BoardSpec {
+  harts: number;
+  realtimeEpochNs: bigint;
+  disks: readonly DiskSpec[];
+  network: boolean;
+  /** Which device gets what is typed at the console; both can write to it. */
+  console: "uart" | "virtio";
+}
+
+/** What is plugged into a virtio slot. */
+export type VirtioKind = "block" | "net" | "console" | "entropy";
+
+export interface SlotState {
+  kind: VirtioKind;
+  /** Which one of the disks. */
+  disk: number;
+  transport: VirtioState;
+}
+
+export interface BoardState {
+  power: PowerState;
+  clint: ClintState;
+  plic: PlicState;
+  uart: Uart16550State;
+  rtc: RtcState;
+  disks: DiskState[];
+  network: NetworkState;
+  console: "uart" | "virtio";
+  /** By slot. */
+  virtio: SlotState[];
+}
+
+const queuesOf: Readonly<Record<VirtioKind, number>> = { block: 1, net: 2, console: 2, entropy: 1 };
+
+const slot = (kind: VirtioKind, disk = 0): SlotState => ({ kind, disk, transport: initVirtio(queuesOf[kind]) });
+
+export const initBoard = (spec: BoardSpec): BoardState => ({
+  power: initPower(),
+  clint: initClint(spec.harts),
+  plic: initPlic(spec.harts),
+  uart: initUart16550(),
+  rtc: initRtc(spec.realtimeEpochNs),
+  disks: spec.disks.map(initDisk),
+  network: initNetwork(),
+  console: spec.console,
+  virtio: [
+    ...spec.disks.map((_, disk) => slot("block", disk)),
+    ...(spec.network ? [slot("net")] : []),
+    slot("entropy"),
+    slot("console"),
+  ],
+});

@@ -1,0 +1,178 @@
+/** The device tree of the board: what firmware and kernels are told about the machine. Names and layout as QEMU's `virt`. */
+import { addressMap } from "../bus/map.ts";
+import { timebaseHz } from "../clint/clint.ts";
+import { cells64, type TreeNode } from "../devicetree/fdt.ts";
+import { sourceCount } from "../plic/state.ts";
+import { uartClockHz } from "../uart16550/uart16550.ts";
+
+export interface TreeFacts {
+  harts: number;
+  memoryBytes: number;
+  /** Virtio slots that have a device. */
+  virtioSlots: number;
+  commandLine: string;
+  initrd: { start: number; end: number } | null;
+  /** A kernel's first randomness. */
+  seed: Uint8Array;
+  console: "uart" | "virtio";
+}
+
+/** What the hart can do, in the order that the ISA manual prescribes. */
+const extensions = ["i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei"] as const;
+const isaText = `rv64${extensions.filter((name) => name.length === 1).join("")}_${extensions
+  .filter((name) => name.length > 1)
+  .join("_")}`;
+
+const plicHandle = 1;
+const finisherHandle = 2;
+const intcHandle = (hart: number): number => 3 + hart;
+
+/** Causes of interrupts at a hart. */
+const cause = { machineSoftware: 3, machineTimer: 7, supervisorExternal: 9, machineExternal: 11 } as const;
+
+const at = (name: string, base: number): string => `${name}@${base.toString(16)}`;
+const reg = ({ base, bytes }: { base: number; bytes: number }): number[] => [...cells64(base), ...cells64(bytes)];
+const interrupt = (irq: number) => ({ "interrupt-parent": [plicHandle], interrupts: [irq] });
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
+const hartNode = (hart: number): TreeNode => ({
+  name: `cpu@${hart.toString(16)}`,
+  properties: {
+    device_type: "cpu",
+    reg: [hart],
+    status: "okay",
+    compatible: "riscv",
+    "riscv,isa": isaText,
+    "riscv,isa-base": "rv64i",
+    "riscv,isa-extensions": extensions,
+    "mmu-type": "riscv,sv39",
+  },
+  children: [
+    {
+      name: "interrupt-controller",
+      properties: {
+        "#interrupt-cells": [1],
+        "interrupt-controller": true,
+        compatible: "riscv,cpu-intc",
+        phandle: [intcHandle(hart)],
+      },
+    },
+  ],
+});
+
+const cpusNode = (harts: number): TreeNode => ({
+  name: "cpus",
+  properties: { "#address-cells": [1], "#size-cells": [0], "timebase-frequency": [timebaseHz] },
+  children: upTo(harts).map(hartNode),
+});
+
+function chosenNode({ commandLine, initrd, seed, console }: TreeFacts): TreeNode {
+  return {
+    name: "chosen",
+    properties: {
+      bootargs: commandLine,
+      ...(initrd !== null && {
+        "linux,initrd-start": cells64(initrd.start),
+        "linux,initrd-end": cells64(initrd.end),
+      }),
+      ...(console === "uart" && { "stdout-path": `/soc/${at("serial", addressMap.uart.base)}` }),
+      "rng-seed": seed,
+    },
+  };
+}
+
+const controllers = (harts: number): TreeNode[] => [
+  {
+    name: at("clint", addressMap.clint.base),
+    properties: {
+      compatible: ["sifive,clint0", "riscv,clint0"],
+      reg: reg(addressMap.clint),
+      "interrupts-extended": upTo(harts).flatMap((hart) => [
+        intcHandle(hart),
+        cause.machineSoftware,
+        intcHandle(hart),
+        cause.machineTimer,
+      ]),
+    },
+  },
+  {
+    name: at("plic", addressMap.plic.base),
+    properties: {
+      compatible: ["sifive,plic-1.0.0", "riscv,plic0"],
+      reg: reg(addressMap.plic),
+      "interrupt-controller": true,
+      "#interrupt-cells": [1],
+      "#address-cells": [0],
+      "riscv,ndev": [sourceCount - 1],
+      "interrupts-extended": upTo(harts).flatMap((hart) => [
+        intcHandle(hart),
+        cause.machineExternal,
+        intcHandle(hart),
+        cause.supervisorExternal,
+      ]),
+      phandle: [plicHandle],
+    },
+  },
+];
+
+const devices = (virtioSlots: number): TreeNode[] => [
+  {
+    name: at("test", addressMap.finisher.base),
+    properties: {
+      compatible: ["sifive,test1", "sifive,test0", "syscon"],
+      reg: reg(addressMap.finisher),
+      phandle: [finisherHandle],
+    },
+  },
+  {
+    name: at("rtc", addressMap.rtc.base),
+    properties: { compatible: "google,goldfish-rtc", reg: reg(addressMap.rtc), ...interrupt(addressMap.rtc.irq) },
+  },
+  {
+    name: at("serial", addressMap.uart.base),
+    properties: {
+      compatible: "ns16550a",
+      reg: reg(addressMap.uart),
+      "clock-frequency": [uartClockHz],
+      ...interrupt(addressMap.uart.irq),
+    },
+  },
+  ...upTo(virtioSlots).map((slot): TreeNode => {
+    const { base, bytes, irq } = addressMap.virtio;
+    const place = { base: base + slot * bytes, bytes };
+    return {
+      name: at("virtio_mmio", place.base),
+      properties: { compatible: "virtio,mmio", reg: reg(place), ...interrupt(irq + slot) },
+    };
+  }),
+];
+
+const powerNode = (name: string, value: number): TreeNode => ({
+  name,
+  properties: { compatible: `syscon-${name}`, regmap: [finisherHandle], offset: [0], value: [value] },
+});
+
+export const boardTree = (facts: TreeFacts): TreeNode => ({
+  name: "",
+  properties: {
+    "#address-cells": [2],
+    "#size-cells": [2],
+    compatible: "riscv-virtio",
+    model: "riscv-virtio,ostler",
+  },
+  children: [
+    chosenNode(facts),
+    {
+      name: at("memory", addressMap.ram.base),
+      properties: { device_type: "memory", reg: reg({ base: addressMap.ram.base, bytes: facts.memoryBytes }) },
+    },
+    cpusNode(facts.harts),
+    powerNode("poweroff", 0x5555),
+    powerNode("reboot", 0x7777),
+    {
+      name: "soc",
+      properties: { "#address-cells": [2], "#size-cells": [2], compatible: "simple-bus", ranges: true },
+      children: [...controllers(facts.harts), ...devices(facts.virtioSlots)],
+    },
+  ],
+});
