@@ -10,7 +10,7 @@ import type { Sel4Kernel } from "../ipc/sel4/kernel.ts";
 import { objectBehaviour as sel4Behaviour } from "../ipc/sel4/objects.ts";
 import { releaseWorld } from "../ipc/sel4/world.ts";
 import type { TaskResource } from "../thread/kernel.ts";
-import { closeAll, finaliseFile } from "../vfs/descriptors.ts";
+import { closeAll, finaliseFile, inheritDescriptors } from "../vfs/descriptors.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
 
 export { createHal } from "../hal/rv64/hal.ts";
@@ -28,7 +28,7 @@ export const systemCallCatalogue = (): SystemCallInfo[] => describeCalls(isa);
 
 export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskResource[] => [
   { release: (task) => releaseWorld(k(), task) },
-  { release: (task) => closeAll(k(), task) },
+  { release: (task) => closeAll(k(), task), inherit: (from, to) => inheritDescriptors(k(), from, to) },
 ];
 
 /** What becomes of objects, by whose they are. */

@@ -1,5 +1,4 @@
 /** Starting programs: everything is checked first (see apply.ts). */
-import { userId } from "../abi/linux/kernel.ts";
 import { sel4Auxiliary, writeBootInfo } from "../abi/sel4/bootinfo.ts";
 import { pageBytes } from "../hal/types.ts";
 import { createWorld, mayCreateWorld, tablesOfWorld } from "../ipc/sel4/world.ts";
@@ -8,6 +7,7 @@ import { randomBytes } from "../lib/random.ts";
 import { encodeText } from "../lib/text.ts";
 import { framesToStart, loadProgram, type Program, planProgram, stackBytesOf } from "../loader/program.ts";
 import { getImage, reclaimableFrames } from "../mm/images.ts";
+import { userId } from "../thread/credentials.ts";
 import type { Task, TaskLimits } from "../thread/state.ts";
 import { createTask, nextTaskId } from "../thread/tasks.ts";
 import { duplicate, openTarget } from "../vfs/descriptors.ts";

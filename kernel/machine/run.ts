@@ -19,6 +19,7 @@ import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
 import { schedule } from "../sched/sched.ts";
 import { getThread, timeOut } from "../thread/blocking.ts";
+import { countInstructions, instructionsLeft, jobOf } from "../thread/jobs.ts";
 import type { Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
 import { machineIdle, machinePaused, timerFired } from "../trace/events/machine.ts";
@@ -71,9 +72,10 @@ function reachedControlLimit(k: Kernel): boolean {
 function prepare(k: Kernel, thread: Thread): boolean {
   const task = taskOf(k, thread);
   k.subject = thread;
-  const spent = task.limits.instructions !== 0 && task.instructions >= task.limits.instructions;
+  const spent = instructionsLeft(k, task) <= 0;
   const resumes = thread.resume !== null;
-  if (spent) dieOf(k, thread, signals.SIGXCPU, 0n, `the limit of ${task.limits.instructions} instructions is used up`);
+  if (spent)
+    dieOf(k, thread, signals.SIGXCPU, 0n, `the limit of ${jobOf(k, task).limits.instructions} instructions is used up`);
   else if (resumes) resumeThread(k, thread);
   k.subject = null;
   return spent || resumes;
@@ -109,10 +111,9 @@ function budgetOf(k: Kernel, thread: Thread, limit: RunLimit): number {
   const now = clocks.timeNs(clock);
   const nextNs = Math.min(clocks.nextDueNs(clock), limit.timeNs, timeLimit(k));
   const lastInstruction = Math.min(limit.instructions, control.untilInstructions ?? Number.POSITIVE_INFINITY);
-  const left = task.limits.instructions === 0 ? coreBudget : task.limits.instructions - task.instructions;
   return Math.min(
     k.sched.quantumLeft,
-    left,
+    instructionsLeft(k, task),
     coreBudget,
     lastInstruction - clock.instructions,
     (nextNs - now) / clocks.nsPerInstruction,
@@ -148,7 +149,7 @@ function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress)
   clock.instructions += executed;
   k.sched.quantumLeft -= executed;
   thread.instructions += executed;
-  taskOf(k, thread).instructions += executed;
+  countInstructions(k, taskOf(k, thread), executed);
   progress.faults = ran.executed === 0 && trap.kind === "pageFault" ? progress.faults + 1 : 0;
   assert(progress.faults < faultsPerInstruction, "a page fault that was resolved does not come again");
   if (trap.kind === "needPage") return pagesFrom(k, trap.page);

@@ -45,6 +45,10 @@ export function promisedBytes(k: Pick<MmKernel, "mm" | "effort">): number {
 export const memoryLimit = (k: Pick<MmKernel, "mm">): number => k.mm.frames.total * pageBytes;
 export const usedBytes = (k: Pick<MmKernel, "mm">): number => (k.mm.frames.total - k.mm.frames.free) * pageBytes;
 
+/** Whether the machine may promise all that a space was promised to another one, too. */
+export const mayPromiseAgain = (k: MmKernel, space: Space): boolean =>
+  commitPolicy(k) === "overcommit" || promisedBytes(k) + promisedTo(k, space) <= memoryLimit(k);
+
 /**
  * Whether `bytes` more of private memory may be promised, by the machine and by the space's own limit. Under the
  * latter what is promised counts whole, the rest as far as it is there.

@@ -41,6 +41,7 @@ export function createSpace(k: MmKernel, task: TaskId, frameLimit: number): Spac
   const space: Space = {
     id: k.mm.nextSpace++ as SpaceId,
     task,
+    users: 1,
     asid: freeAsid(k),
     root,
     regions: [],
@@ -56,13 +57,24 @@ export function createSpace(k: MmKernel, task: TaskId, frameLimit: number): Spac
   return space;
 }
 
-export function destroySpace(k: MmKernel, id: SpaceId): void {
+/** One more task runs in the space. */
+export function shareSpace(k: MmKernel, id: SpaceId): void {
+  getSpace(k, id).users += 1;
+}
+
+/** A task leaves the space; with the last one it ends. */
+export function leaveSpace(k: MmKernel, id: SpaceId): void {
   const space = getSpace(k, id);
+  space.users -= 1;
+  if (space.users === 0) destroySpace(k, space);
+}
+
+function destroySpace(k: MmKernel, space: Space): void {
   spend(k.effort, space.residentFrames, "pages");
   k.hal.mmu.forEach(space.root, 0, k.hal.mmu.userEnd, (_address, mapping) => dropFrame(k.mm.frames, mapping.frame));
   k.hal.mmu.release(space.root, (frame) => dropFrame(k.mm.frames, frame));
   k.hal.mmu.flush();
-  k.mm.spaces.delete(id);
+  k.mm.spaces.delete(space.id);
 }
 
 /** Room for one more frame under the space's own limit. */

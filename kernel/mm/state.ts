@@ -48,7 +48,10 @@ export interface Region {
 
 export interface Space {
   id: SpaceId;
+  /** The task that it was made for. */
   task: TaskId;
+  /** Tasks that run in it. */
+  users: number;
   asid: number;
   root: FrameNumber;
   /** Ascending, disjoint. */

@@ -78,6 +78,33 @@ function zonesOfFrames({ mm }: KernelOfVersion1): void {
   delete mm.frames.next;
 }
 
+interface TaskOfVersion2 {
+  id: number;
+  instructions: number;
+  outputBytes: number;
+  limits?: object;
+}
+
+/** Before there were processes, every task was the host's, by itself, and user 1000's. */
+function families(state: AnyState): void {
+  const { threads, mm } = state["kernel"] as {
+    threads: { tasks: Map<number, TaskOfVersion2> };
+    mm: { spaces: Map<number, object> };
+  };
+  const jobs = new Map<number, object>();
+  const user = { uid: 1000, euid: 1000, suid: 1000, fsuid: 1000, gid: 1000, egid: 1000, sgid: 1000, fsgid: 1000 };
+  for (const task of threads.tasks.values()) {
+    const { id, instructions, outputBytes, limits } = task;
+    jobs.set(id, { limits, instructions, outputBytes });
+    delete task.limits;
+    const childUsage = { userNs: 0, peakFrames: 0, pageFaults: 0 };
+    const alone = { job: id, parent: null, exitSignal: 17, group: id, session: id, executed: false, childUsage };
+    Object.assign(task, alone, { credentials: { ...user, groups: [] } });
+  }
+  for (const space of mm.spaces.values()) Object.assign(space, { users: 1 });
+  Object.assign(threads, { zombies: new Map(), jobs, init: null });
+}
+
 /** Version 3 has pipes, and a poll waits in any number of queues. */
 function pollsAndPipes(state: AnyState): void {
   const { threads, files } = state["kernel"] as KernelOfVersion2;
@@ -99,6 +126,7 @@ function waitsThatCanBeRedirected(state: AnyState): void {
 const version3: readonly ((state: AnyState) => void)[] = [
   pollsAndPipes, //
   waitsThatCanBeRedirected,
+  families,
 ];
 
 function toVersion3(state: AnyState): AnyState {

@@ -1,7 +1,9 @@
 /**
  * Tasks and threads as data.
  *
- * A task is an address space with descriptors, limits and accounts; it ends with its last thread. A thread that
+ * A task is an address space with descriptors and accounts, POSIX's process; it ends with its last thread, and is a
+ * zombie until its parent has asked how. A job is a task that the host started with all that it forked: limits are a
+ * job's, so that nobody gets round them by forking. A thread that
  * waits leaves a record of what it waits for and stays on its call. The live registers belong to the thread
  * whose `context` is null: at most one, the scheduler's current.
  */
@@ -9,14 +11,45 @@ import type { SavedContext } from "../hal/types.ts";
 import type { CallId, PhysicalAddress, SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
 import type { FaultMessage, Wait } from "./wait.ts";
 
-/** Limits of one task; 0 means no limit of its own. */
+/** Limits of a task that the host starts, and of what it forks; 0 means no limit of its own. */
 export interface TaskLimits {
-  /** Instructions executed by its threads; beyond it the task is killed with SIGXCPU. */
+  /** Instructions executed by all its threads and descendants; beyond it each of them is killed with SIGXCPU. */
   instructions: number;
-  /** Bytes of frames that its address space may hold; beyond it allocation fails with ENOMEM (a fault kills with SIGKILL). */
+  /**
+   * Bytes of frames that its address space, and each descendant's, may hold; beyond it allocation fails with ENOMEM (a
+   * fault kills with SIGKILL).
+   */
   memoryBytes: number;
-  /** Bytes written to standard output and standard error; beyond it the task is killed with SIGXFSZ. */
+  /** Bytes written to the console by it and its descendants; beyond it the one that writes is killed with SIGXFSZ. */
   outputBytes: number;
+}
+
+/** Limits, and what was used of them. */
+export interface Job {
+  limits: TaskLimits;
+  instructions: number;
+  outputBytes: number;
+}
+
+/** Whom a task acts for (credentials(7)): real, effective, saved and file-system ids, and supplementary groups. */
+export interface Credentials {
+  uid: number;
+  euid: number;
+  suid: number;
+  fsuid: number;
+  gid: number;
+  egid: number;
+  sgid: number;
+  fsgid: number;
+  groups: number[];
+}
+
+/** What a task used, for those who ask after its end. */
+export interface Usage {
+  /** Nanoseconds of user time; there is no other. */
+  userNs: number;
+  peakFrames: number;
+  pageFaults: number;
 }
 
 /** How a task ended, in POSIX terms. */
@@ -48,10 +81,24 @@ export interface Task {
   id: TaskId;
   name: string;
   kind: "program" | "remote";
+  /** Its address space; after vfork two tasks have the same. */
   space: SpaceId;
   threads: ThreadId[];
   descriptors: (Descriptor | null)[];
-  limits: TaskLimits;
+  /** The task that the host started, whose limits count: itself, or an ancestor that may have ended. */
+  job: TaskId;
+  /** Who is told of its end; null when nobody is: it was the host that started it, or its parent is gone. */
+  parent: TaskId | null;
+  /** What its parent is sent when it ends; 0 for nothing. */
+  exitSignal: number;
+  /** Its process group and its session, each known by the task that began it. */
+  group: TaskId;
+  session: TaskId;
+  /** It has executed a program of its own since it was forked: its group is no longer its parent's to choose. */
+  executed: boolean;
+  credentials: Credentials;
+  /** Of children that were waited for, and of theirs. */
+  childUsage: Usage;
   /** Path of the program; "" for a remote task. */
   executable: string;
   workingDirectory: string;
@@ -127,6 +174,20 @@ export type InvocationAnswer =
   | { kind: "fault"; label: number; words: bigint[] }
   | { kind: "cancelled" };
 
+/** A task that has ended, for its parent to ask how (wait(2)). It has nothing but its number. */
+export interface Zombie {
+  id: TaskId;
+  name: string;
+  parent: TaskId;
+  group: TaskId;
+  session: TaskId;
+  status: ExitStatus;
+  userId: number;
+  exitSignal: number;
+  /** Its own and that of its children that it waited for. */
+  usage: Usage;
+}
+
 /** What is remembered of a task that has ended. */
 export interface ExitedTask {
   id: TaskId;
@@ -142,6 +203,11 @@ export interface ExitedTask {
 
 export interface ThreadsState {
   tasks: Map<TaskId, Task>;
+  zombies: Map<TaskId, Zombie>;
+  /** By the task that the host started; as long as one of them lives. */
+  jobs: Map<TaskId, Job>;
+  /** The first program of a machine that boots: orphans become its children, and with it everything ends. */
+  init: TaskId | null;
   threads: Map<ThreadId, Thread>;
   /** Tasks and threads share one space of numbers; a program's first thread has its task's. */
   nextId: number;
@@ -155,6 +221,9 @@ export interface ThreadsState {
 
 export const initThreads = (): ThreadsState => ({
   tasks: new Map(),
+  zombies: new Map(),
+  jobs: new Map(),
+  init: null,
   threads: new Map(),
   nextId: 1,
   exited: [],

@@ -4,11 +4,15 @@ import { must } from "../lib/assert.ts";
 import { errnoResult } from "../lib/errno.ts";
 import type { SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
-import { destroySpace, getSpace } from "../mm/space.ts";
+import { signals } from "../lib/signals.ts";
+import { getSpace, leaveSpace } from "../mm/space.ts";
 import { taskExit, taskStart, threadCreate, threadExit } from "../trace/events/task.ts";
-import { abandon, getThread } from "./blocking.ts";
+import { abandon, getThread, wakeQueue } from "./blocking.ts";
+import { copyCredentials, userCredentials } from "./credentials.ts";
+import { leaveFamily } from "./family.ts";
+import { beginJob, endJob } from "./jobs.ts";
 import type { ThreadKernel } from "./kernel.ts";
-import type { ExitStatus, Task, TaskLimits, Thread } from "./state.ts";
+import type { ExitStatus, SignalAction, Task, TaskLimits, Thread, Usage } from "./state.ts";
 
 /** What every thread has that nobody gave another. */
 export const highestPriority = 255;
@@ -28,28 +32,72 @@ export interface NewTask {
   executable: string;
 }
 
-/** A task with its first thread, which is ready but not yet known to the scheduler. */
-export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedContext): { task: Task; thread: Thread } {
-  const task: Task = {
-    id: nextTaskId(k),
-    ...wanted,
-    limits: { ...wanted.limits },
-    threads: [],
-    descriptors: [],
-    workingDirectory: "/",
-    signalActions: new Map(),
-    fileModeMask: 0o022,
-    startNs: k.hal.timer.nowNs(),
-    instructions: 0,
-    outputBytes: 0,
-    systemCalls: 0,
-    pageFaults: 0,
-    fault: null,
-  };
+const noUsage = (): Usage => ({ userNs: 0, peakFrames: 0, pageFaults: 0 });
+
+const fresh = (k: ThreadKernel, id: TaskId) => ({
+  id,
+  threads: [],
+  descriptors: [],
+  startNs: k.hal.timer.nowNs(),
+  instructions: 0,
+  outputBytes: 0,
+  systemCalls: 0,
+  pageFaults: 0,
+  childUsage: noUsage(),
+  executed: false,
+  fault: null,
+});
+
+function addTask(k: ThreadKernel, task: Task, context: SavedContext): { task: Task; thread: Thread } {
   k.threads.tasks.set(task.id, task);
   if (k.trace.on(taskStart)) k.trace.write(taskStart, { task: task.id, name: task.name, kind: task.kind });
   k.outlet.taskStarted(task.id, task.name);
   return { task, thread: createThread(k, task, context) };
+}
+
+/** A task that the host starts, with its first thread, which is ready but not yet known to the scheduler. */
+export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedContext): { task: Task; thread: Thread } {
+  const { name, kind, space, executable } = wanted;
+  const id = nextTaskId(k);
+  beginJob(k, id, wanted.limits);
+  const task: Task = {
+    ...fresh(k, id),
+    ...{ name, kind, space, executable },
+    job: id,
+    parent: null,
+    exitSignal: signals.SIGCHLD,
+    group: id,
+    session: id,
+    credentials: userCredentials(),
+    workingDirectory: "/",
+    signalActions: new Map(),
+    fileModeMask: 0o022,
+  };
+  return addTask(k, task, context);
+}
+
+const copyActions = (actions: ReadonlyMap<number, SignalAction>): Map<number, SignalAction> =>
+  new Map([...actions].map(([signal, action]) => [signal, { ...action }]));
+
+/** A child of a task, in a space that is the child's by now; descriptors and the like are copied, too. */
+export function createChild(
+  k: ThreadKernel,
+  parent: Task,
+  wanted: { space: SpaceId; parent: TaskId | null; exitSignal: number },
+  context: SavedContext,
+): { task: Task; thread: Thread } {
+  const { name, executable, job, group, session, workingDirectory, fileModeMask } = parent;
+  const task: Task = {
+    ...fresh(k, nextTaskId(k)),
+    ...{ name, executable, job, group, session, workingDirectory, fileModeMask },
+    ...wanted,
+    kind: "program",
+    credentials: copyCredentials(parent.credentials),
+    signalActions: copyActions(parent.signalActions),
+  };
+  const added = addTask(k, task, context);
+  for (const resource of k.taskResources) resource.inherit?.(parent, task);
+  return added;
 }
 
 export function createThread(k: ThreadKernel, task: Task, context: SavedContext): Thread {
@@ -95,20 +143,25 @@ export function exitThread(k: ThreadKernel, thread: Thread, value: bigint = errn
   if (k.trace.on(threadExit)) k.trace.write(threadExit, { task: task.id, thread: thread.id });
 }
 
-/** A task ends with all its threads and gives everything back. */
+export const vforkQueue = (child: TaskId): string => `vfork ${child}`;
+
+/** A task ends with all its threads and gives everything back. Its parent is told, its children get another one. */
 export function exitTask(k: ThreadKernel, task: Task, status: ExitStatus): void {
   const value = status.kind === "exited" ? 0n : errnoResult("EINTR");
   for (const id of [...task.threads]) exitThread(k, getThread(k, id), value);
   for (const resource of k.taskResources) resource.release(task);
-  const peakMemoryBytes = getSpace(k, task.space).peakFrames * pageBytes;
-  destroySpace(k, task.space);
+  const { peakFrames } = getSpace(k, task.space);
+  leaveSpace(k, task.space);
   k.threads.tasks.delete(task.id);
-  remember(k, task, status, peakMemoryBytes);
+  endJob(k, task.job);
+  remember(k, task, status, peakFrames * pageBytes);
   if (k.trace.on(taskExit)) {
     const code = status.kind === "exited" ? status.code : status.signal;
     k.trace.write(taskExit, { task: task.id, status: status.kind, code, instructions: BigInt(task.instructions) });
   }
-  k.outlet.taskExited(task.id, status, task.instructions, peakMemoryBytes, task.fault);
+  k.outlet.taskExited(task.id, status, task.instructions, peakFrames * pageBytes, task.fault);
+  wakeQueue(k, vforkQueue(task.id), 1);
+  leaveFamily(k, task, status, peakFrames);
 }
 
 function remember(k: ThreadKernel, task: Task, status: ExitStatus, peakMemoryBytes: number): void {

@@ -7,6 +7,7 @@
  * meanwhile, it is `redirected`: its call ends as it would have, but it goes on where it was told to.)
  */
 import { errnoResult } from "../lib/errno.ts";
+import type { TaskId } from "../lib/ids.ts";
 import type { Resume } from "./state.ts";
 
 interface WaitBase {
@@ -24,6 +25,10 @@ export type Wait = WaitBase &
     /** For any of several files: in their queues, too. */
     | { kind: "poll"; queues: string[] }
     | { kind: "futex"; bitset: number }
+    /** For something to become of a child. */
+    | { kind: "child" }
+    /** For a child that was made by vfork to run a program of its own, or to end. */
+    | { kind: "vfork"; child: TaskId }
     /** A remote task's thread that has no call to make. */
     | { kind: "remote" }
     /** A thread that was not started, or was stopped, by who has its TCB. */
@@ -90,6 +95,8 @@ export const waitKinds: Record<WaitKind, WaitOps> = {
     timeout: complete(errnoResult("ETIMEDOUT")),
     woken: complete(0n),
   },
+  child: { describe: () => "a child", timeout: restart, woken: restart },
+  vfork: { describe: (wait) => `${wait.queue}`, timeout: restart, woken: restart },
   remote: { describe: () => "a client's call", timeout: restart, woken: restart },
   inactive: { describe: () => "inactive", timeout: restart, woken: restart },
   send: { describe: (wait) => `send to ${wait.queue}`, timeout: restart, woken: restart },

@@ -11,6 +11,7 @@ import { deleteSlot } from "../cap/delete.ts";
 import { peekSlot, placeRoot } from "../cap/slots.ts";
 import { allRights, type CapabilityOf } from "../cap/state.ts";
 import { assert, must } from "../lib/assert.ts";
+import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { SlotAddress, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
@@ -108,6 +109,16 @@ export function replaceDescriptor(
   closeDescriptor(k, task, to);
   derive(k, task, fd, take(task, to, closeOnExec));
   return to;
+}
+
+/** A forked task gets a capability derived from each of its parent's; a number whose own was revoked stays taken. */
+export function inheritDescriptors(k: FileKernel, from: Task, to: Task): void {
+  spend(k.effort, 32 * from.descriptors.length, "items");
+  for (const [fd, descriptor] of from.descriptors.entries()) {
+    if (descriptor === null) continue;
+    const slot = take(to, fd, descriptor.closeOnExec);
+    if (fileOf(k, from, fd) !== null) derive(k, from, fd, slot);
+  }
 }
 
 export function closeDescriptor(k: FileKernel, task: Task, fd: number): boolean {

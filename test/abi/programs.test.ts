@@ -164,7 +164,7 @@ describe.skipIf(!hasCompiler)("programs under the Linux personality (needs riscv
     expect(lines(console)).toEqual([
       "-1 ENOSYS",
       "-1 ENOSYS",
-      "fork -1 ENOSYS",
+      "bpf -1 ENOSYS",
       "Linux testbox riscv64",
       "ram 1 procs 1",
       "stack 8388608",

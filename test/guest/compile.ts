@@ -29,6 +29,21 @@ function sel4Headers(): Uint8Array {
   return hash.digest();
 }
 
+/** The path of the same program made for this host, or null where that is no Linux or has no compiler. */
+export function hostProgram(name: string): string | null {
+  if (process.platform !== "linux") return null;
+  const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
+  const key = createHash("sha256").update(withHeaders(source)).digest("hex").slice(0, 20);
+  const file = `${cache}host-${name.replace(/\W/g, "-")}-${key}`;
+  if (existsSync(file)) return file;
+  mkdirSync(cache, { recursive: true });
+  const temporary = `${file}.${process.pid}`;
+  const made = spawnSync("gcc", ["-static", "-O2", "-pthread", "-w", "-o", temporary, source, "-lm"]);
+  if (made.status !== 0) return null;
+  renameSync(temporary, file);
+  return file;
+}
+
 /** The executable of test/guest/<name>.c, or of assembler with ".S"; in sel4/ also with the headers for seL4's calls. */
 export function guest(name: string, ...options: string[]): Uint8Array {
   const source = fileURLToPath(new URL(/\.[cS]$/.test(name) ? name : `${name}.c`, import.meta.url));

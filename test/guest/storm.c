@@ -39,10 +39,10 @@ static uint64_t wild(void) {
 static uint64_t number(void) {
   static const uint16_t known[] = {17,  23,  24,  25,  29,  48,  56,  57,  62,  63,  64,  65,  66,  67,  78,  79,  80,  96,
                                    99,  113, 114, 123, 124, 134, 135, 153, 160, 165, 166, 169, 172, 173, 174, 178, 179, 214,
-                                   215, 216, 220, 222, 226, 233, 258, 259, 261, 278, 283, 293, 435};
-  static const uint16_t waits[] = {73, 98, 101, 115}, ends[] = {93, 94, 129, 130, 131};
+                                   215, 216, 220, 222, 226, 233, 258, 259, 261, 278, 283, 293, 435, 154, 155, 156, 157, 220};
+  static const uint16_t waits[] = {73, 98, 101, 115, 95, 260}, ends[] = {93, 94, 129, 130, 131};
   if (random_below(400) == 0) return ends[random_below(5)];
-  if (random_below(60) == 0) return waits[random_below(4)];
+  if (random_below(60) == 0) return waits[random_below(6)];
   if (random_below(60) == 0) return random_word() >> random_below(64);
   return known[random_below(sizeof known / sizeof *known)];
 }
@@ -73,6 +73,8 @@ static void random_call(void) {
   if (random_below(3)) value[0] = random_below(5);
   // A thread that shares everything goes on from here, too, on the same or on another stack.
   if (value[6] == 220 && random_below(2)) value[0] = 0x3d0f00, value[1] = random_below(2) ? 0 : (uintptr_t)buffer + sizeof buffer - 512;
+  // So does a process, in a copy of the memory or in the same.
+  else if (value[6] == 220 && random_below(2)) value[0] = random_below(4) ? 17 : 0x4111, value[1] = 0;
 }
 
 int main(int argc, char **argv) {

@@ -11,7 +11,7 @@
 int main(void) {
   printf("%ld %s\n", syscall(1234), strerrorname_np(errno));
   printf("%ld %s\n", syscall(-1L), strerrorname_np(errno));
-  printf("fork %d %s\n", fork(), strerrorname_np(errno));
+  printf("bpf %ld %s\n", syscall(280), strerrorname_np(errno));
   struct utsname u; uname(&u);
   printf("%s %s %s\n", u.sysname, u.nodename, u.machine);
   struct sysinfo s; sysinfo(&s);

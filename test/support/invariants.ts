@@ -282,12 +282,19 @@ function checkFiles({ kernel }: MachineState, problems: Problems): void {
     filled,
     problems,
   );
-  same(
-    "spaces and tasks",
-    [...kernel.mm.spaces.keys()],
-    [...kernel.threads.tasks.values()].map(({ space }) => space),
-    problems,
-  );
+  const users = [...kernel.mm.spaces.values()].flatMap(({ id, users }) => Array.from({ length: users }, () => id));
+  const spaces = [...kernel.threads.tasks.values()].map(({ space }) => space);
+  same("users of spaces and tasks", users, spaces, problems);
+}
+
+/** Parents live, numbers are one task's or one zombie's, and jobs are those that somebody is in. */
+function checkFamilies({ kernel }: MachineState, problems: Problems): void {
+  const { tasks, zombies, jobs, init } = kernel.threads;
+  for (const { id, parent } of [...tasks.values(), ...zombies.values()])
+    if (parent !== null && !tasks.has(parent)) problems.push(`the parent ${parent} of ${id} has ended`);
+  for (const id of zombies.keys()) if (tasks.has(id)) problems.push(`${id} is alive and a zombie`);
+  if (init !== null && !tasks.has(init)) problems.push("init has ended");
+  same("jobs and tasks", jobs.keys(), new Set([...tasks.values()].map(({ job }) => job)), problems);
 }
 
 /** What does not hold, in words; at most a few. */
@@ -300,6 +307,7 @@ export function brokenInvariants(machine: Machine): string[] {
   checkFrames(state, machine, problems);
   checkThreads(state, problems);
   checkFiles(state, problems);
+  checkFamilies(state, problems);
   checkCapabilities(state, problems);
   return problems.slice(0, 5);
 }

@@ -92,8 +92,11 @@ export const text = (bytes: Uint8Array): string => new TextDecoder().decode(byte
 export const consoleOf = (outputs: readonly Output[]): string =>
   outputs.map((output) => (output.kind === "console" ? text(output.bytes) : "")).join("");
 export type Exit = Extract<Output, { kind: "taskExited" }>;
-export const exitOf = (outputs: readonly Output[]): Exit | undefined =>
-  outputs.find((output) => output.kind === "taskExited");
+/** How the first task ended that ended, or the one that is named. */
+export const exitOf = (outputs: readonly Output[], task?: TaskId): Exit | undefined =>
+  outputs.find(
+    (output): output is Exit => output.kind === "taskExited" && (task === undefined || output.task === task),
+  );
 
 export interface ProgramRun {
   machine: Machine;
@@ -136,7 +139,7 @@ export function runProgram(program: Uint8Array, options: ProgramOptions = {}): P
   const task = mustApply(machine, startInput("/bin/program", options))!;
   const stop = runOn(machine, options.instructions);
   const outputs = machine.drainOutputs();
-  return { machine, task, stop, outputs, console: consoleOf(outputs), exit: exitOf(outputs) };
+  return { machine, task, stop, outputs, console: consoleOf(outputs), exit: exitOf(outputs, task) };
 }
 
 export interface CallResult {

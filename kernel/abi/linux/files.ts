@@ -2,6 +2,7 @@
 import { pageBytes } from "../../hal/types.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { encodeText } from "../../lib/text.ts";
+import { userId } from "../../thread/credentials.ts";
 import type { Task } from "../../thread/state.ts";
 import { closeDescriptor, duplicate, fileOf, openTarget, replaceDescriptor } from "../../vfs/descriptors.ts";
 import { type Found, lookup, normalize } from "../../vfs/paths.ts";
@@ -10,7 +11,7 @@ import type { OpenFile } from "../../vfs/state.ts";
 import { bufferOut, choice, fd, flags, long, path, size, structOut, uint } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
-import { type LinuxKernel, userId } from "./kernel.ts";
+import type { LinuxKernel } from "./kernel.ts";
 import { type Stat, stat } from "./layouts.ts";
 
 const Open = {

@@ -4,6 +4,7 @@ import type { Errno } from "../../lib/errno.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { countOutput, outputLeft } from "../../thread/jobs.ts";
 import { sendSignal } from "../../thread/signals.ts";
 import type { Task } from "../../thread/state.ts";
 import { killTask } from "../../thread/tasks.ts";
@@ -58,16 +59,12 @@ function readFrom<Name extends string>(
     : { kind: "done", value: count, out };
 }
 
-/** What a task may still write to terminals under its own limit. */
-const outputRoom = ({ limits: { outputBytes }, outputBytes: written }: Task): number =>
-  outputBytes === 0 ? Number.POSITIVE_INFINITY : outputBytes - written;
-
 /** The console takes all of it, up to the task's limit, which ends it. */
 function writeToTerminal(k: LinuxKernel, task: Task, file: OpenFile, bytes: Uint8Array): Outcome {
-  const part = bytes.subarray(0, Math.min(bytes.length, outputRoom(task)));
+  const part = bytes.subarray(0, Math.min(bytes.length, outputLeft(k, task)));
   const result = opsOf(file).write(k, task, file, part);
   if ("errno" in result) return fail(result.errno);
-  task.outputBytes += part.length;
+  countOutput(k, task, part.length);
   if (part.length === bytes.length) return done(bytes.length);
   killTask(k, task, signals.SIGXFSZ);
   return { kind: "gone" };

@@ -9,6 +9,4 @@ export interface LinuxKernel extends FileKernel, SchedKernel, TimeKernel {
   readonly config: FileKernel["config"] & SchedKernel["config"] & TimeKernel["config"] & { readonly hostname: string };
 }
 
-/** Everybody's user and group. */
-export const userId = 1000;
 export const release = "6.1.0-ostler";

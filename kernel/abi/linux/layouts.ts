@@ -1,6 +1,8 @@
 /** C structures of the riscv64 Linux ABI (asm-generic uapi headers): name, size, and where each member lies. */
 
+import { pageBytes } from "../../hal/types.ts";
 import { encodeText } from "../../lib/text.ts";
+import type { ExitStatus, Usage } from "../../thread/state.ts";
 import type { Layout } from "../define/arguments.ts";
 
 const scalars = {
@@ -89,6 +91,21 @@ export const rusage = layout("rusage", 144, {
   minflt: [64, "i64"],
 });
 
+/** siginfo_t as waitid(2) fills it in. */
+export const siginfoChild = layout("siginfo", 128, {
+  si_signo: [0, "i32"],
+  si_code: [8, "i32"],
+  si_pid: [16, "i32"],
+  si_uid: [20, "u32"],
+  si_status: [24, "i32"],
+});
+
+export const waitWord = layout("status", 4, { status: [0, "i32"] });
+
+/** How wait(2) tells of an end. */
+export const waitStatus = (status: ExitStatus): number =>
+  status.kind === "exited" ? (status.code & 0xff) << 8 : status.signal;
+
 export const sysinfo = layout("sysinfo", 112, {
   uptime: [0, "i64"],
   totalram: [32, "u64"],
@@ -139,6 +156,12 @@ export const utsname: Layout<Utsname> = {
 };
 
 const nsPerSecond = 1_000_000_000n;
+
+export function toRusage({ userNs, peakFrames, pageFaults }: Usage): Parameters<typeof rusage.write>[1] {
+  const { tv_sec, tv_usec } = toTimeval(BigInt(userNs));
+  const maxrss = BigInt((peakFrames * pageBytes) / 1024);
+  return { utime_sec: tv_sec, utime_usec: tv_usec, maxrss, minflt: BigInt(pageFaults) };
+}
 
 export const toTimespec = (ns: bigint): Timespec => ({ tv_sec: ns / nsPerSecond, tv_nsec: ns % nsPerSecond });
 export const toTimeval = (ns: bigint): { tv_sec: bigint; tv_usec: bigint } => ({

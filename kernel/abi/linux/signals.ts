@@ -20,11 +20,29 @@ function send(k: LinuxKernel, call: Call, task: Task, thread: Thread, number: nu
   return ended && task === call.task ? { kind: "gone" } : done(0);
 }
 
+/** Sends to every task that is meant; "gone" when the caller was among them and ended. */
+function sendToAll(k: LinuxKernel, call: Call, tasks: readonly Task[], number: number): Outcome {
+  for (const task of tasks) {
+    const thread = task === call.task ? call.thread : k.threads.threads.get(task.threads[0]!);
+    if (thread !== undefined && k.threads.tasks.has(task.id)) send(k, call, task, thread, number);
+  }
+  return k.threads.tasks.has(call.task.id) ? done(0) : { kind: "gone" };
+}
+
+/** kill(2): one task, a group, or all but init and the caller. */
 function kill(k: LinuxKernel, call: Call, id: number, number: number): Outcome {
-  const target = id === 0 || id === -call.task.id ? call.task : k.threads.tasks.get(id as TaskId);
-  if (target === undefined) return fail("ESRCH");
-  const thread = target === call.task ? call.thread : k.threads.threads.get(target.threads[0]!)!;
-  return send(k, call, target, thread, number);
+  if (number < 0 || number > lastSignal) return fail("EINVAL");
+  const { tasks, zombies, init } = k.threads;
+  if (id === -1) {
+    const others = [...tasks.values()].filter((task) => task.id !== init && task !== call.task);
+    return others.length === 0 ? fail("ESRCH") : sendToAll(k, call, others, number);
+  }
+  const group = id === 0 ? call.task.group : -id;
+  const isMeant = (found: { id: TaskId; group: TaskId }): boolean => (id > 0 ? found.id === id : found.group === group);
+  const meant = [...tasks.values()].filter(isMeant);
+  // What has ended and was not waited for yet can be sent anything.
+  if (meant.length === 0) return [...zombies.values()].some(isMeant) ? done(0) : fail("ESRCH");
+  return sendToAll(k, call, meant, number);
 }
 
 function tgkill(k: LinuxKernel, call: Call, group: number | null, id: number, number: number): Outcome {
@@ -84,7 +102,7 @@ export const signalCalls = [
     name: "kill",
     nr: { rv64: 129 },
     support: "partial",
-    note: "One task; no process groups. Stop signals do nothing.",
+    note: "Stop signals do nothing.",
     args: { id: int, signal },
     errors: ["EINVAL", "ESRCH"],
     run: (k: LinuxKernel, { id, signal }, call) => kill(k, call, id, signal),

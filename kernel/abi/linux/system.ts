@@ -7,11 +7,12 @@ import { randomBytes } from "../../lib/random.ts";
 import { getSpace } from "../../mm/space.ts";
 import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { jobOf } from "../../thread/jobs.ts";
 import type { Task } from "../../thread/state.ts";
 import { address, bufferOut, choice, flags, inout, int, size, structIn, structOut, uint } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
 import { type CallNumbers, type SystemCall, syscall } from "../define/syscall.ts";
-import { type LinuxKernel, release, userId } from "./kernel.ts";
+import { type LinuxKernel, release } from "./kernel.ts";
 import { rlimit, sysinfo, utsname } from "./layouts.ts";
 
 const Resource = {
@@ -35,6 +36,7 @@ const Resource = {
 const unlimited = 0xffff_ffff_ffff_ffffn;
 
 function limitOf(k: LinuxKernel, task: Task, resource: number): bigint {
+  const { memoryBytes } = jobOf(k, task).limits;
   switch (resource) {
     case Resource.RLIMIT_STACK:
       return BigInt(limits.stackBytes);
@@ -43,7 +45,7 @@ function limitOf(k: LinuxKernel, task: Task, resource: number): bigint {
     case Resource.RLIMIT_NPROC:
       return BigInt(k.config.limits.threads);
     case Resource.RLIMIT_RSS:
-      return task.limits.memoryBytes === 0 ? unlimited : BigInt(task.limits.memoryBytes);
+      return memoryBytes === 0 ? unlimited : BigInt(memoryBytes);
     case Resource.RLIMIT_CORE:
       return 0n;
     default:
@@ -84,11 +86,11 @@ const idCall = (name: string, nr: CallNumbers, id: (task: Task) => number): Syst
 
 export const systemCalls = [
   idCall("getpid", { rv64: 172 }, (task) => task.id),
-  idCall("getppid", { rv64: 173 }, () => 0),
-  idCall("getuid", { rv64: 174 }, () => userId),
-  idCall("geteuid", { rv64: 175 }, () => userId),
-  idCall("getgid", { rv64: 176 }, () => userId),
-  idCall("getegid", { rv64: 177 }, () => userId),
+  idCall("getppid", { rv64: 173 }, (task) => task.parent ?? 0),
+  idCall("getuid", { rv64: 174 }, ({ credentials }) => credentials.uid),
+  idCall("geteuid", { rv64: 175 }, ({ credentials }) => credentials.euid),
+  idCall("getgid", { rv64: 176 }, ({ credentials }) => credentials.gid),
+  idCall("getegid", { rv64: 177 }, ({ credentials }) => credentials.egid),
   syscall({
     name: "uname",
     nr: { rv64: 160 },

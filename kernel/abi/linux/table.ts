@@ -1,11 +1,13 @@
 /** All of Linux's system calls that there are. */
 import type { SystemCall } from "../define/syscall.ts";
 import { fileCalls } from "./files.ts";
+import { groupCalls } from "./groups.ts";
 import { ioCalls } from "./io.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { memoryCalls } from "./memory.ts";
 import { pipeCalls } from "./pipes.ts";
 import { pollCalls } from "./poll.ts";
+import { processCalls } from "./processes.ts";
 import { signalCalls } from "./signals.ts";
 import { systemCalls } from "./system.ts";
 import { threadCalls } from "./threads.ts";
@@ -19,6 +21,8 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...memoryCalls,
   ...timeCalls,
   ...threadCalls,
+  ...processCalls,
+  ...groupCalls,
   ...systemCalls,
   ...signalCalls,
 ];

@@ -1,66 +1,18 @@
-/** Threads of a program: clone(2) with CLONE_THREAD, exit(2), futex(2), and the ids around them. */
+/** Threads of a program: exit(2), futex(2), and the ids around them. */
 import type { Errno } from "../../lib/errno.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { futexRequeue, futexWait, futexWake, readWord } from "../../sync/futex.ts";
 import type { Thread } from "../../thread/state.ts";
-import { createThread, exitTask, exitThread } from "../../thread/tasks.ts";
+import { exitTask, exitThread } from "../../thread/tasks.ts";
 import { deadlineAfter, deadlineAt } from "../../time/clock.ts";
-import { address, flags, inout, int, size, uint } from "../define/arguments.ts";
+import { address, inout, int, size, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { fromTimespec, timespec } from "./layouts.ts";
 
-const Clone = {
-  CLONE_VM: 0x100,
-  CLONE_FS: 0x200,
-  CLONE_FILES: 0x400,
-  CLONE_SIGHAND: 0x800,
-  CLONE_THREAD: 0x10000,
-  CLONE_SYSVSEM: 0x40000,
-  CLONE_SETTLS: 0x80000,
-  CLONE_PARENT_SETTID: 0x100000,
-  CLONE_CHILD_CLEARTID: 0x200000,
-  CLONE_DETACHED: 0x400000,
-  CLONE_CHILD_SETTID: 0x1000000,
-} as const;
-const threadFlags = Clone.CLONE_VM | Clone.CLONE_FS | Clone.CLONE_FILES | Clone.CLONE_SIGHAND | Clone.CLONE_THREAD;
-
 const wordBytes = (value: number): Uint8Array => Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
-
-interface CloneArguments {
-  flags: number;
-  stack: bigint;
-  parentId: bigint;
-  threadPointer: bigint;
-  childId: bigint;
-}
-
-function clone(k: LinuxKernel, { task, thread }: Call, args: CloneArguments): Outcome {
-  if (task.kind === "remote" || (args.flags & threadFlags) !== threadFlags) return fail("ENOSYS");
-  if (k.threads.threads.size >= k.config.limits.threads) return fail("EAGAIN");
-  const space = getSpace(k, task.space);
-  const number = k.threads.nextId;
-  for (const [flag, where] of [
-    [Clone.CLONE_PARENT_SETTID, args.parentId],
-    [Clone.CLONE_CHILD_SETTID, args.childId],
-  ] as const) {
-    const errno = args.flags & flag ? copyOut(k, space, where, wordBytes(number)) : null;
-    if (errno !== null) return fail(errno);
-  }
-  const pointer = args.flags & Clone.CLONE_SETTLS ? args.threadPointer : null;
-  const child = createThread(
-    k,
-    task,
-    k.hal.contexts.fork(thread.context, args.stack === 0n ? null : args.stack, pointer),
-  );
-  child.signalMask = thread.signalMask;
-  child.priority = thread.priority;
-  if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.clearOnExit = args.childId;
-  k.readyQueue.ready(child);
-  return done(child.id);
-}
 
 /** The calling thread ends; with the last one, the task. */
 function exit(k: LinuxKernel, { task, thread }: Call, code: number): Outcome {
@@ -159,16 +111,6 @@ export const threadCalls = [
     run: (k: LinuxKernel, { code }, call) => exit(k, call, code),
   }),
   syscall({
-    name: "exit_group",
-    nr: { rv64: 94 },
-    support: "full",
-    args: { code: int },
-    run(k: LinuxKernel, { code }, { task }) {
-      exitTask(k, task, { kind: "exited", code: code & 0xff });
-      return { kind: "gone" };
-    },
-  }),
-  syscall({
     name: "set_tid_address",
     nr: { rv64: 96 },
     support: "full",
@@ -195,23 +137,6 @@ export const threadCalls = [
     args: { head: address, bytes: size },
     errors: ["EINVAL"],
     run: (_k: LinuxKernel, { bytes }) => (bytes === 24 ? done(0) : fail("EINVAL")),
-  }),
-  syscall({
-    name: "clone",
-    nr: { rv64: 220 },
-    support: "partial",
-    note: "Threads only (CLONE_VM, FS, FILES, SIGHAND and THREAD together); other flags return ENOSYS.",
-    args: { flags: flags(Clone), stack: address, parentId: address, threadPointer: address, childId: address },
-    errors: ["EAGAIN", "EFAULT", "ENOSYS"],
-    run: (k: LinuxKernel, args, call) => clone(k, call, args),
-  }),
-  syscall({
-    name: "clone3",
-    nr: { rv64: 435 },
-    support: "none",
-    args: { arguments: address, bytes: size },
-    errors: ["ENOSYS"],
-    run: (_k: LinuxKernel) => fail("ENOSYS"),
   }),
   syscall({
     name: "rseq",

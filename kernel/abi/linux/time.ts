@@ -1,6 +1,5 @@
 /** Clocks and sleeping. All clocks are virtual; a processor-time clock counts a nanosecond per instruction. */
 
-import { pageBytes } from "../../hal/types.ts";
 import { getSpace } from "../../mm/space.ts";
 import { deadlineAfter, deadlineAt, realtimeNs } from "../../time/clock.ts";
 import { choice, flags, structIn, structOut } from "../define/arguments.ts";
@@ -15,6 +14,7 @@ import {
   timeval,
   timezone,
   tms,
+  toRusage,
   toTimespec,
   toTimeval,
 } from "./layouts.ts";
@@ -129,7 +129,12 @@ export const timeCalls = [
     errors: ["EFAULT"],
     run(k: LinuxKernel, _args, { task }) {
       const ticks = (ns: bigint): bigint => (ns * ticksPerSecond) / 1_000_000_000n;
-      const times = { tms_utime: ticks(BigInt(task.instructions)), tms_stime: 0n, tms_cutime: 0n, tms_cstime: 0n };
+      const times = {
+        tms_utime: ticks(BigInt(task.instructions)),
+        tms_stime: 0n,
+        tms_cutime: ticks(BigInt(task.childUsage.userNs)),
+        tms_cstime: 0n,
+      };
       return { kind: "done", value: ticks(BigInt(k.hal.timer.nowNs())), out: { times } };
     },
   }),
@@ -137,19 +142,18 @@ export const timeCalls = [
     name: "getrusage",
     nr: { rv64: 165 },
     support: "partial",
-    note: "User time, peak memory and page faults; the rest is 0.",
+    note: "User time, peak memory and page faults, all minor; the rest is 0.",
     args: { who: choice({ RUSAGE_SELF: 0, RUSAGE_CHILDREN: 0xffff_ffff, RUSAGE_THREAD: 1 }), usage: structOut(rusage) },
     errors: ["EFAULT", "EINVAL"],
     run(k: LinuxKernel, { who }, { task, thread }) {
       if (who !== 0 && who !== 1 && who !== 0xffff_ffff) return fail("EINVAL");
-      const ns = who === 0 ? task.instructions : who === 1 ? thread.instructions : 0;
-      const { tv_sec, tv_usec } = toTimeval(BigInt(ns));
-      const maxrss = BigInt((getSpace(k, task.space).peakFrames * pageBytes) / 1024);
-      return {
-        kind: "done",
-        value: 0,
-        out: { usage: { utime_sec: tv_sec, utime_usec: tv_usec, maxrss, minflt: BigInt(task.pageFaults) } },
+      const { peakFrames } = getSpace(k, task.space);
+      const own = {
+        userNs: who === 1 ? thread.instructions : task.instructions,
+        peakFrames,
+        pageFaults: task.pageFaults,
       };
+      return { kind: "done", value: 0, out: { usage: toRusage(who === 0xffff_ffff ? task.childUsage : own) } };
     },
   }),
 ] as const;

@@ -30,6 +30,7 @@ import type { SlotAddress } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { yieldHart } from "../../sched/sched.ts";
 import { block } from "../../thread/blocking.ts";
+import { countOutput, outputLeft } from "../../thread/jobs.ts";
 import type { Task, Thread } from "../../thread/state.ts";
 import { exitTask, killTask } from "../../thread/tasks.ts";
 import type { Wait } from "../../thread/wait.ts";
@@ -388,12 +389,11 @@ export const sel4Table = [
     nr: { rv64: -9 },
     args: { character: word },
     run(k: Sel4Kernel, { character }, { task, thread }) {
-      const { outputBytes } = task.limits;
-      if (outputBytes !== 0 && task.outputBytes >= outputBytes) {
+      if (outputLeft(k, task) <= 0) {
         killTask(k, task, signals.SIGXFSZ);
         return gone;
       }
-      task.outputBytes += 1;
+      countOutput(k, task, 1);
       printText(k, thread, String.fromCharCode(Number(character & 0x7fn)));
       return passed;
     },

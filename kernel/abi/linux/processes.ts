@@ -1,0 +1,316 @@
+/** Processes: clone(2) and clone3(2) with all that they make, wait4(2), waitid(2), exit_group(2). */
+import type { TaskId } from "../../lib/ids.ts";
+import { signals } from "../../lib/signals.ts";
+import { getSpace } from "../../mm/space.ts";
+import { copyIn, copyOut } from "../../mm/user.ts";
+import { childrenQueue, reap } from "../../thread/family.ts";
+import { forkTask } from "../../thread/fork.ts";
+import type { ExitStatus, Task, Zombie } from "../../thread/state.ts";
+import { createThread, exitTask, vforkQueue } from "../../thread/tasks.ts";
+import { address, choice, flags, int, size, structOut } from "../define/arguments.ts";
+import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { syscall } from "../define/syscall.ts";
+import type { LinuxKernel } from "./kernel.ts";
+import { rusage, siginfoChild, toRusage, waitStatus, waitWord } from "./layouts.ts";
+
+const Clone = {
+  CLONE_VM: 0x100,
+  CLONE_FS: 0x200,
+  CLONE_FILES: 0x400,
+  CLONE_SIGHAND: 0x800,
+  CLONE_PTRACE: 0x2000,
+  CLONE_VFORK: 0x4000,
+  CLONE_PARENT: 0x8000,
+  CLONE_THREAD: 0x10000,
+  CLONE_SYSVSEM: 0x40000,
+  CLONE_SETTLS: 0x80000,
+  CLONE_PARENT_SETTID: 0x100000,
+  CLONE_CHILD_CLEARTID: 0x200000,
+  CLONE_DETACHED: 0x400000,
+  CLONE_UNTRACED: 0x800000,
+  CLONE_CHILD_SETTID: 0x1000000,
+  CLONE_IO: 0x8000_0000,
+} as const;
+const known = Object.values(Clone).reduce((all, flag) => (all | flag) >>> 0, 0);
+const ofThreads = Clone.CLONE_VM | Clone.CLONE_FS | Clone.CLONE_FILES | Clone.CLONE_SIGHAND | Clone.CLONE_THREAD;
+/** What two processes would have in common. */
+const shared = Clone.CLONE_FS | Clone.CLONE_FILES | Clone.CLONE_SIGHAND;
+/** Of clone3 only: the child begins with the default actions. */
+const clearHandlers = 0x1_0000_0000n;
+
+interface CloneArguments {
+  flags: number;
+  exitSignal: number;
+  stack: bigint;
+  parentId: bigint;
+  threadPointer: bigint;
+  childId: bigint;
+  clearHandlers: boolean;
+}
+
+const wordBytes = (value: number): Uint8Array => Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
+
+/** Where the new thread's number is stored; like Linux, nobody is told when there is no memory. */
+function storeIds(k: LinuxKernel, args: CloneArguments, from: Task, child: Task, id: number): void {
+  if (args.flags & Clone.CLONE_PARENT_SETTID) copyOut(k, getSpace(k, from.space), args.parentId, wordBytes(id));
+  if (args.flags & Clone.CLONE_CHILD_SETTID) copyOut(k, getSpace(k, child.space), args.childId, wordBytes(id));
+}
+
+const stackOf = ({ stack }: CloneArguments): bigint | null => (stack === 0n ? null : stack);
+const pointerOf = (args: CloneArguments): bigint | null =>
+  args.flags & Clone.CLONE_SETTLS ? args.threadPointer : null;
+
+function cloneThread(k: LinuxKernel, { task, thread }: Call, args: CloneArguments): Outcome {
+  if ((args.flags & ofThreads) !== ofThreads) return fail("EINVAL");
+  if (k.threads.threads.size >= k.config.limits.threads) return fail("EAGAIN");
+  const context = k.hal.contexts.fork(thread.context, stackOf(args), pointerOf(args));
+  const child = createThread(k, task, context);
+  storeIds(k, args, task, task, child.id);
+  child.signalMask = thread.signalMask;
+  child.priority = thread.priority;
+  if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.clearOnExit = args.childId;
+  k.readyQueue.ready(child);
+  return done(child.id);
+}
+
+function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments): Outcome {
+  if (args.flags & shared) return fail("EINVAL");
+  // The capabilities that a root task has are its own: no two tasks can be it.
+  if (task.threads.some((id) => k.threads.threads.get(id)!.tcb !== null)) return fail("EPERM");
+  if (args.flags & Clone.CLONE_PARENT && k.threads.init === task.id) return fail("EINVAL");
+  const child = forkTask(k, task, thread, {
+    sharesMemory: (args.flags & Clone.CLONE_VM) !== 0,
+    sharesParent: (args.flags & Clone.CLONE_PARENT) !== 0,
+    exitSignal: args.exitSignal,
+    stack: stackOf(args),
+    threadPointer: pointerOf(args),
+  });
+  if (typeof child === "string") return fail(child);
+  storeIds(k, args, task, child.task, child.task.id);
+  if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.thread.clearOnExit = args.childId;
+  if (args.clearHandlers) resetHandlers(child.task);
+  k.readyQueue.ready(child.thread);
+  const { id } = child.task;
+  if ((args.flags & Clone.CLONE_VFORK) === 0) return done(id);
+  return { kind: "blocked", wait: { kind: "vfork", child: id, queue: vforkQueue(id), deadlineNs: null } };
+}
+
+const ignoreHandler = 1n;
+
+/** Signals that had handlers are as they were at first; what is ignored stays ignored. */
+function resetHandlers(task: Task): void {
+  for (const [signal, { handler }] of task.signalActions)
+    if (handler !== ignoreHandler) task.signalActions.delete(signal);
+}
+
+function clone(k: LinuxKernel, call: Call, args: CloneArguments): Outcome {
+  if (call.progress?.kind === "vfork") return done(call.progress.child);
+  if (call.task.kind === "remote") return fail("ENOSYS");
+  const wanted = args.flags;
+  if ((wanted & ~known) >>> 0 !== 0 || args.exitSignal > 64) return fail("EINVAL");
+  if (wanted & Clone.CLONE_THREAD && !(wanted & Clone.CLONE_SIGHAND)) return fail("EINVAL");
+  if (wanted & Clone.CLONE_SIGHAND && !(wanted & Clone.CLONE_VM)) return fail("EINVAL");
+  return wanted & Clone.CLONE_THREAD ? cloneThread(k, call, args) : cloneTask(k, call, args);
+}
+
+const leastCloneArguments = 64;
+const cloneArgumentBytes = 88;
+
+/** The structure of clone3; what it has that is not here must be zero. */
+function clone3(k: LinuxKernel, call: Call, where: bigint, bytes: number): Outcome {
+  if (call.progress?.kind === "vfork") return done(call.progress.child);
+  if (bytes < leastCloneArguments) return fail("EINVAL");
+  if (bytes > 4096) return fail("E2BIG");
+  const copied = copyIn(k, getSpace(k, call.task.space), where, bytes);
+  if (!copied.ok) return fail(copied.errno);
+  if (copied.value.subarray(cloneArgumentBytes).some((byte) => byte !== 0)) return fail("E2BIG");
+  const padded = new Uint8Array(cloneArgumentBytes);
+  padded.set(copied.value.subarray(0, cloneArgumentBytes));
+  const view = new DataView(padded.buffer);
+  const [all, , childId, parentId, exitSignal, stack, stackBytes, threadPointer, setIds, idCount] = Array.from(
+    { length: cloneArgumentBytes / 8 },
+    (_, i) => view.getBigUint64(i * 8, true),
+  ) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
+  const low = all & ~clearHandlers;
+  if (low > 0xffff_ffffn || low & 0xffn || exitSignal > 64n || setIds !== 0n || idCount !== 0n) return fail("EINVAL");
+  if ((stack === 0n) !== (stackBytes === 0n)) return fail("EINVAL");
+  const clears = (all & clearHandlers) !== 0n;
+  if (clears && low & BigInt(Clone.CLONE_SIGHAND)) return fail("EINVAL");
+  if (low & BigInt(Clone.CLONE_THREAD | Clone.CLONE_PARENT) && exitSignal !== 0n) return fail("EINVAL");
+  return clone(k, call, {
+    flags: Number(low),
+    exitSignal: Number(exitSignal),
+    stack: BigInt.asUintN(64, stack + stackBytes),
+    parentId,
+    threadPointer,
+    childId,
+    clearHandlers: clears,
+  });
+}
+
+const Wait = {
+  WNOHANG: 1,
+  WUNTRACED: 2,
+  WEXITED: 4,
+  WCONTINUED: 8,
+  WNOWAIT: 0x100_0000,
+  __WNOTHREAD: 0x2000_0000,
+  __WALL: 0x4000_0000,
+  __WCLONE: 0x8000_0000,
+} as const;
+const anywhere = Wait.__WNOTHREAD | Wait.__WALL | Wait.__WCLONE;
+
+/** Which children are meant: all, one, or those of a group. */
+type Which = { kind: "all" } | { kind: "task"; id: number } | { kind: "group"; id: number };
+
+interface Child {
+  id: TaskId;
+  parent: TaskId | null;
+  group: TaskId;
+  exitSignal: number;
+}
+
+function isMeant(which: Which, options: number, task: Task, child: Child): boolean {
+  if (child.parent !== task.id) return false;
+  if (which.kind === "task" && child.id !== which.id) return false;
+  if (which.kind === "group" && child.group !== which.id) return false;
+  return (options & Wait.__WALL) !== 0 || (child.exitSignal !== signals.SIGCHLD) === ((options & Wait.__WCLONE) !== 0);
+}
+
+type Found = { zombie: Zombie } | "none" | "no child";
+
+function findChild(k: LinuxKernel, task: Task, which: Which, options: number): Found {
+  let exists = false;
+  for (const zombie of k.threads.zombies.values()) {
+    if (!isMeant(which, options, task, zombie)) continue;
+    if (options & Wait.WEXITED) return { zombie };
+    exists = true;
+  }
+  for (const child of k.threads.tasks.values()) exists ||= isMeant(which, options, task, child);
+  return exists ? "none" : "no child";
+}
+
+const waitsForChild = (task: Task): Outcome<never> => ({
+  kind: "blocked",
+  wait: { kind: "child", queue: childrenQueue(task.id), deadlineNs: null },
+});
+
+function wait4(k: LinuxKernel, { task }: Call, id: number, options: number) {
+  const allowed = Wait.WNOHANG | Wait.WUNTRACED | Wait.WCONTINUED | anywhere;
+  if ((options & ~allowed) >>> 0 !== 0) return fail("EINVAL");
+  if (id === -0x8000_0000) return fail("ESRCH");
+  const group = id === 0 ? task.group : -id;
+  const which: Which = id === -1 ? { kind: "all" } : id > 0 ? { kind: "task", id } : { kind: "group", id: group };
+  const found = findChild(k, task, which, options | Wait.WEXITED);
+  if (found === "no child") return fail("ECHILD");
+  if (found === "none") return options & Wait.WNOHANG ? done(0) : waitsForChild(task);
+  const { zombie } = found;
+  reap(k, task, zombie);
+  const out = { status: { status: waitStatus(zombie.status) }, usage: toRusage(zombie.usage) };
+  return { kind: "done", value: zombie.id, out } as const;
+}
+
+const IdType = { P_ALL: 0, P_PID: 1, P_PGID: 2, P_PIDFD: 3 } as const;
+const ChildCode = { exited: 1, killed: 2 } as const;
+
+const childInfo = ({ id, userId, status }: Zombie) => ({
+  si_signo: signals.SIGCHLD,
+  si_code: status.kind === "exited" ? ChildCode.exited : ChildCode.killed,
+  si_pid: id,
+  si_uid: userId,
+  si_status: statusNumber(status),
+});
+
+const noInfo = { si_signo: 0, si_code: 0, si_pid: 0, si_uid: 0, si_status: 0 };
+
+const statusNumber = (status: ExitStatus): number => (status.kind === "exited" ? status.code : status.signal);
+
+function whichOf(task: Task, type: number, id: number): Which | "EINVAL" {
+  switch (type) {
+    case IdType.P_ALL:
+      return { kind: "all" };
+    case IdType.P_PID:
+      return id > 0 ? { kind: "task", id } : "EINVAL";
+    case IdType.P_PGID:
+      return id < 0 ? "EINVAL" : { kind: "group", id: id === 0 ? task.group : id };
+    default:
+      return "EINVAL";
+  }
+}
+
+function waitid(k: LinuxKernel, { task }: Call, type: number, id: number, options: number) {
+  const reasons = Wait.WEXITED | Wait.WUNTRACED | Wait.WCONTINUED;
+  if ((options & ~(reasons | Wait.WNOHANG | Wait.WNOWAIT | anywhere)) >>> 0 !== 0) return fail("EINVAL");
+  if ((options & reasons) === 0) return fail("EINVAL");
+  const which = whichOf(task, type, id);
+  if (which === "EINVAL") return fail(which);
+  const found = findChild(k, task, which, options);
+  if (found === "no child") return fail("ECHILD");
+  if (found === "none") {
+    if (options & Wait.WNOHANG) return { kind: "done", value: 0, out: { info: noInfo } } as const;
+    return waitsForChild(task);
+  }
+  const { zombie } = found;
+  if ((options & Wait.WNOWAIT) === 0) reap(k, task, zombie);
+  return { kind: "done", value: 0, out: { info: childInfo(zombie), usage: toRusage(zombie.usage) } } as const;
+}
+
+export const processCalls = [
+  syscall({
+    name: "exit_group",
+    nr: { rv64: 94 },
+    support: "full",
+    args: { code: int },
+    run(k: LinuxKernel, { code }, { task }) {
+      exitTask(k, task, { kind: "exited", code: code & 0xff });
+      return { kind: "gone" };
+    },
+  }),
+  syscall({
+    name: "clone",
+    nr: { rv64: 220 },
+    support: "partial",
+    note: "Threads share memory, files, directories and handlers, processes at most memory; no name spaces, no pidfd.",
+    args: { flags: flags(Clone), stack: address, parentId: address, threadPointer: address, childId: address },
+    errors: ["EAGAIN", "EINVAL", "ENOMEM", "ENOSYS", "EPERM"],
+    run: (k: LinuxKernel, { flags: all, ...args }, call) =>
+      clone(k, call, { ...args, flags: (all & ~0xff) >>> 0, exitSignal: all & 0xff, clearHandlers: false }),
+  }),
+  syscall({
+    name: "clone3",
+    nr: { rv64: 435 },
+    support: "partial",
+    note: "As clone; no choice of ids, no cgroup.",
+    args: { arguments: address, bytes: size },
+    errors: ["E2BIG", "EAGAIN", "EFAULT", "EINVAL", "ENOMEM", "ENOSYS", "EPERM"],
+    run: (k: LinuxKernel, { arguments: where, bytes }, call) => clone3(k, call, where, bytes),
+  }),
+  syscall({
+    name: "wait4",
+    nr: { rv64: 260 },
+    support: "full",
+    args: {
+      id: int,
+      status: structOut(waitWord, "optional"),
+      options: flags(Wait),
+      usage: structOut(rusage, "optional"),
+    },
+    errors: ["ECHILD", "EFAULT", "EINTR", "EINVAL", "ESRCH"],
+    run: (k: LinuxKernel, { id, options }, call) => wait4(k, call, id, options),
+  }),
+  syscall({
+    name: "waitid",
+    nr: { rv64: 95 },
+    support: "partial",
+    note: "No pidfd.",
+    args: {
+      type: choice(IdType),
+      id: int,
+      info: structOut(siginfoChild, "optional"),
+      options: flags(Wait),
+      usage: structOut(rusage, "optional"),
+    },
+    errors: ["ECHILD", "EFAULT", "EINTR", "EINVAL"],
+    run: (k: LinuxKernel, { type, id, options }, call) => waitid(k, call, type, id, options),
+  }),
+] as const;

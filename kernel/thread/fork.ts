@@ -1,0 +1,49 @@
+/** Forking: a task that is a copy of the caller's, with one thread that goes on where the caller is. */
+import type { Errno } from "../lib/errno.ts";
+import { copySpace } from "../mm/fork.ts";
+import { getSpace, shareSpace } from "../mm/space.ts";
+import type { ThreadKernel } from "./kernel.ts";
+import type { Task, Thread } from "./state.ts";
+import { createChild, nextTaskId } from "./tasks.ts";
+
+export interface ForkRequest {
+  /** The child runs in the parent's space (vfork) instead of a copy. */
+  sharesMemory: boolean;
+  /** The child is the caller's sibling. */
+  sharesParent: boolean;
+  exitSignal: number;
+  /** Where the child's stack and thread-local storage are; null: where the parent's are. */
+  stack: bigint | null;
+  threadPointer: bigint | null;
+}
+
+/** What is forked may have no more of each than the machine's limits permit; zombies count. */
+function hasRoom(k: ThreadKernel): boolean {
+  const { tasks, threads } = k.config.limits;
+  return k.threads.tasks.size + k.threads.zombies.size < tasks && k.threads.threads.size < threads;
+}
+
+/** The child is ready, but the scheduler does not know it yet: whoever asked may have to finish it first. */
+export function forkTask(
+  k: ThreadKernel,
+  parent: Task,
+  thread: Thread,
+  request: ForkRequest,
+): { task: Task; thread: Thread } | Errno {
+  if (!hasRoom(k)) return "EAGAIN";
+  const space = request.sharesMemory
+    ? getSpace(k, parent.space)
+    : copySpace(k, getSpace(k, parent.space), nextTaskId(k));
+  if (space === null) return "ENOMEM";
+  if (request.sharesMemory) shareSpace(k, space.id);
+  const wanted = {
+    space: space.id,
+    parent: request.sharesParent ? parent.parent : parent.id,
+    exitSignal: request.sharesParent ? parent.exitSignal : request.exitSignal,
+  };
+  const context = k.hal.contexts.fork(thread.context, request.stack, request.threadPointer);
+  const child = createChild(k, parent, wanted, context);
+  child.thread.signalMask = thread.signalMask;
+  child.thread.priority = thread.priority;
+  return child;
+}
