@@ -2,9 +2,10 @@
  * Worker threads: starts them, sends commands, serves the content that they ask for, and notices when one
  * dies. A machine lives in the worker that it was placed in until it is unloaded or the worker dies.
  */
-import { readFileSync } from "node:fs";
 import { MessageChannel, Worker } from "node:worker_threads";
+import type { CpuModules } from "../../kernel/index.ts";
 import type { Blobs, Hash } from "../store/types.ts";
+import { compileCpu } from "./cpu.ts";
 import type { Command, FetchAnswer, FetchRequest, WorkerFailure, WorkerMessage, WorkerStart } from "./protocol.ts";
 
 type Reply = Extract<WorkerMessage, { kind: "reply" }>;
@@ -26,12 +27,6 @@ export interface PoolListener {
   lost(worker: PooledWorker, why: Error): void;
 }
 
-const cpuFile = new URL("../../kernel/hardware/cpu/rv64/build/rv64.wasm", import.meta.url);
-
-export function compileCpu(): WebAssembly.Module {
-  return new WebAssembly.Module(readFileSync(cpuFile));
-}
-
 export class PooledWorker {
   readonly thread: Worker;
   readonly #pending = new Map<number, { resolve(reply: Reply): void; reject(error: Error): void }>();
@@ -44,7 +39,7 @@ export class PooledWorker {
   /** Commands under way that are no machine's (replays, executions). */
   jobs = 0;
 
-  constructor(cpu: WebAssembly.Module, blobs: Blobs, listener: PoolListener) {
+  constructor(cpu: CpuModules, blobs: Blobs, listener: PoolListener) {
     this.#listener = listener;
     const signal = new SharedArrayBuffer(4);
     const { port1: ours, port2: theirs } = new MessageChannel();

@@ -14,6 +14,7 @@ import type {
   CapabilityFilter,
   CapabilityGraphInfo,
   ContentHash,
+  CpuModules,
   FrameOwnerName,
   FrameRuns,
   Input,
@@ -26,6 +27,7 @@ import type {
   SpaceSelector,
   TaskId,
   TaskInfo,
+  TimingFigures,
 } from "../../kernel/index.ts";
 
 /** A snapshot's root, or the config of a machine that has none yet. */
@@ -83,6 +85,7 @@ export type Query =
   | { kind: "tasks" }
   | { kind: "regions"; task: TaskId }
   | { kind: "memoryMap" }
+  | { kind: "timing" }
   | { kind: "frameRuns"; from: number; limit: number; owner: FrameOwnerName | null }
   | { kind: "capabilities"; from: number | null; limit: number; filter: CapabilityFilter }
   | { kind: "addressSpace"; which: SpaceSelector; address: number | null; from: number; limit: number }
@@ -94,6 +97,7 @@ export interface Queried {
   tasks?: TaskInfo[];
   regions?: RegionInfo[] | null;
   memoryMap?: MemoryMapInfo;
+  timing?: TimingFigures | null;
   frameRuns?: FrameRuns;
   capabilities?: CapabilityGraphInfo;
   addressSpace?: AddressSpaceInfo | null;
@@ -180,6 +184,6 @@ export interface FetchAnswer {
 
 /** Handed to a worker when it starts. */
 export interface WorkerStart {
-  cpu: WebAssembly.Module;
+  cpu: CpuModules;
   signal: SharedArrayBuffer;
 }

@@ -30,6 +30,7 @@ import { failedPrecondition, invalid, notFound, outOfRange } from "../errors.ts"
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { ServiceImplementation } from "../operation.ts";
 import { type Deps, toNumber, toPosition, useMachine } from "./common.ts";
+import { toTiming } from "./timing.ts";
 
 /** End of the 64-bit addresses that the kernel can name; anything beyond is not mapped anywhere. */
 const addressOf = (value: bigint): number => toNumber(value, "address");
@@ -197,6 +198,16 @@ export function memoryService(deps: Deps): ServiceImplementation<typeof MemorySe
       const machine = await useMachine(deps, context, machineId);
       const { memoryMap } = await machine.query({ kind: "memoryMap" });
       return toMemoryMap(memoryMap!, machine.visible.summary.position);
+    },
+
+    async getTiming({ machineId }, context) {
+      const machine = await useMachine(deps, context, machineId);
+      const { timing, summary } = await machine.query({ kind: "timing" });
+      if (!timing) {
+        const message = "nothing is modelled of this machine's timing; a machine is created with spec.timing for that";
+        throw failedPrecondition("TIMING_NOT_MODELLED", message);
+      }
+      return toTiming(timing, summary.position);
     },
 
     async listFrames(request, context) {

@@ -20,6 +20,7 @@ import {
 } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { invalid } from "../errors.ts";
 import type { MachineRow, Store } from "../store/types.ts";
+import { checkTiming, timingOf } from "./timing.ts";
 
 const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
 const DEFAULT_QUANTUM = 100_000;
@@ -57,6 +58,7 @@ export async function completeSpec(
 ): Promise<MachineSpec> {
   const spec = given ?? create(MachineSpecSchema);
   checkMemoryIsLeft(spec, field);
+  checkTiming(spec.timing, field);
   const seen = new Set<string>();
   for (const [index, file] of spec.files.entries()) {
     const at = `${field}.files[${index}]`;
@@ -119,6 +121,7 @@ export function configOf(spec: MachineSpec): MachineConfig {
   return {
     memoryBytes: memoryBytesOf(spec),
     ...(spec.physicalMemory !== undefined && { physicalMemory: physicalMemoryOf(spec.physicalMemory) }),
+    ...(spec.timing !== undefined && { timing: timingOf(spec.timing) }),
     seed: spec.seed,
     quantumInstructions: spec.quantumInstructions || DEFAULT_QUANTUM,
     realtimeEpochNs:

@@ -67,5 +67,13 @@ step({
       "--target",
       "release",
     ],
+    [
+      bin("asc"),
+      "kernel/hardware/cpu/rv64/assembly/index.ts",
+      "--config",
+      "kernel/hardware/cpu/rv64/assembly/asconfig.json",
+      "--target",
+      "timed",
+    ],
   ],
 });

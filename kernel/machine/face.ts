@@ -16,6 +16,7 @@ import type {
   RegionInfo,
   RunStop,
   TaskInfo,
+  TimingFigures,
 } from "./types.ts";
 
 /** What the host lends to a machine. All of it is a pure function of its arguments, so none of it can change a run. */
@@ -55,6 +56,8 @@ export interface Machine {
   tasks(): TaskInfo[];
   regions(task: TaskId): RegionInfo[] | null;
   memoryMap(): MemoryMapInfo;
+  /** What the timing model counted; null where none is modelled. */
+  timing(): TimingFigures | null;
   /** Who has which frames, from frame `from` on; `owner`: only these. */
   frameRuns(from: number, limit: number, owner: FrameOwnerName | null): FrameRuns;
   /** Capabilities from the slot at address `from` on (null: the first), and the objects that they are about. */

@@ -7,6 +7,7 @@
  */
 
 import { pageBytes } from "../hal/types.ts";
+import { initTiming, timingFigures } from "../hardware/cache/model.ts";
 import type { Core } from "../hardware/cpu/core.ts";
 import { PageFlag } from "../hardware/cpu/core.ts";
 import { assert } from "../lib/assert.ts";
@@ -100,6 +101,7 @@ function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machi
     tasks: () => listTasks(k),
     regions: (task) => listRegions(k, task),
     memoryMap: () => memoryMap(k),
+    timing: () => (k.core.timing === null ? null : timingFigures(k.core.timing, hartCount)),
     frameRuns: (from, limit, owner) => frameRuns(k, from, limit, owner),
     capabilities: (from, limit, filter) => capabilityGraph(k, from, limit, filter),
     addressSpace: (which, query) => addressSpace(k, which, query),
@@ -107,14 +109,20 @@ function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machi
     readVirtual: (task, address, length) => readVirtual(k, task, address, length),
     encodeState() {
       k.state.hardware.harts = [k.core.saveHart()];
+      k.state.hardware.timing = k.core.timing?.slice() ?? null;
       return encodePlain(k.state);
     },
   };
 }
 
-function createCore(config: MachineConfig, ports: MachinePorts): Core {
+const hartCount = 1;
+
+/** `timing`: the area of a machine that is restored; a new one begins with empty caches. */
+function createCore(config: MachineConfig, ports: MachinePorts, timing?: Uint8Array | null): Core {
   assert(config.memoryBytes > 0 && config.memoryBytes % 2 ** 20 === 0, "memoryBytes is a positive multiple of 1 MiB");
-  return ports.createCore({ ramPages: config.memoryBytes / pageBytes, ramBase: addressMap.ram.base });
+  const ramPages = config.memoryBytes / pageBytes;
+  if (config.timing !== undefined) timing ??= initTiming(config.timing, hartCount, ramPages);
+  return ports.createCore({ ramPages, ramBase: addressMap.ram.base, timing: timing ?? null });
 }
 
 /** A new machine: RAM is zero, nothing runs, and it is not paused. */
@@ -137,7 +145,7 @@ export function restoreMachine(
   const { ports, isHostError } = watchPorts(hostPorts);
   const state = decodePlain(encoded) as MachineState;
   assert(state.version === 3, `a machine's state of version 3, not ${state.version}`);
-  const core = createCore(state.config, ports);
+  const core = createCore(state.config, ports, state.hardware.timing);
   for (let page = 0; page < core.pageFlags.length; page++) {
     if (isZero(page)) core.pageFlags[page]! |= PageFlag.present;
     else core.pageFlags[page]! &= ~PageFlag.present;

@@ -7,6 +7,7 @@
 
 import { type CapState, initCap } from "../cap/state.ts";
 import { pageBytes } from "../hal/types.ts";
+import type { TimingConfig } from "../hardware/cache/model.ts";
 import { type ClockState, initClock } from "../hardware/clock/state.ts";
 import type { HartState } from "../hardware/cpu/core.ts";
 import { initUart, type UartState } from "../hardware/uart/state.ts";
@@ -34,7 +35,12 @@ export interface MachineState {
   config: MachineConfig;
   clock: ClockState;
   control: ControlState;
-  hardware: { harts: HartState[]; uart: UartState };
+  hardware: {
+    harts: HartState[];
+    uart: UartState;
+    /** The timing model's area (hardware/cache/model.ts), where one is modelled. */
+    timing: Uint8Array | null;
+  };
   kernel: {
     mm: MmState;
     threads: ThreadsState;
@@ -47,8 +53,19 @@ export interface MachineState {
   trace: { sequence: number };
 }
 
-const copyConfig = ({ physicalMemory: physical, ...config }: MachineConfig): MachineConfig => ({
+const copyTiming = ({ distances, ...timing }: TimingConfig): TimingConfig => ({
+  instructions: { ...timing.instructions },
+  data: { ...timing.data },
+  second: { ...timing.second },
+  instructionTlb: { ...timing.instructionTlb },
+  dataTlb: { ...timing.dataTlb },
+  memoryLatency: timing.memoryLatency,
+  distances: distances.map((row) => [...row]),
+});
+
+const copyConfig = ({ physicalMemory: physical, timing, ...config }: MachineConfig): MachineConfig => ({
   ...config,
+  ...(timing !== undefined && { timing: copyTiming(timing) }),
   ...(physical !== undefined && {
     physicalMemory: { ...physical, setAside: physical.setAside.map((part) => ({ ...part })) },
   }),
@@ -68,7 +85,7 @@ export const initState = (config: MachineConfig): MachineState => ({
     untilTimeNs: null,
     frozen: null,
   },
-  hardware: { harts: [], uart: initUart() },
+  hardware: { harts: [], uart: initUart(), timing: null },
   kernel: {
     mm: initMm(config.memoryBytes / pageBytes, config.physicalMemory),
     threads: initThreads(),

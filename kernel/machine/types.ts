@@ -12,12 +12,21 @@
  * - `apply` that returns an error has changed nothing and need not be journalled.
  */
 
+import type { TimingConfig } from "../hardware/cache/model.ts";
 import type { CallId, TaskId, ThreadId } from "../lib/ids.ts";
 import type { AllocatorKind } from "../mm/allocators/allocator.ts";
 import type { FrameOwner } from "../mm/frames.ts";
 import type { CommitPolicy, FreeFigures, PhysicalMemoryConfig, RamKind, ZoneKind } from "../mm/physical.ts";
 import type { ExitStatus, FaultInfo, InvocationAnswer, TaskLimits } from "../thread/state.ts";
 
+export type {
+  CacheConfig,
+  CacheFigures,
+  Replacement,
+  TimingConfig,
+  TimingFigures,
+  TlbConfig,
+} from "../hardware/cache/model.ts";
 export type { AllocatorKind } from "../mm/allocators/allocator.ts";
 export type {
   CommitPolicy,
@@ -56,6 +65,8 @@ export interface MachineConfig {
   memoryBytes: number;
   /** How RAM is divided and given out. Default: all of it is available, in one zone, by a bitmap. */
   physicalMemory?: PhysicalMemoryConfig;
+  /** Caches, TLBs and memory nodes, of which cycles are counted. Default: none; an instruction is a cycle. */
+  timing?: TimingConfig;
   /** Seed of the machine's random numbers (getrandom, AT_RANDOM, ASLR is off). */
   seed: bigint;
   /** Round-robin quantum in instructions. */

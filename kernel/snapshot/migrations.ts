@@ -127,6 +127,8 @@ const version3: readonly ((state: AnyState) => void)[] = [
   pollsAndPipes, //
   waitsThatCanBeRedirected,
   families,
+  // Timing could not be modelled.
+  (state) => Object.assign(state["hardware"] as object, { timing: null }),
 ];
 
 function toVersion3(state: AnyState): AnyState {

@@ -7,8 +7,10 @@ import {
   MemoryRangeKind,
 } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { FrameOwner, MemoryService, ZoneKind } from "../../proto/gen/ostler/v1/memory_pb.js";
+import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
 import { ApiError, type Client } from "../support/client.ts";
+import { compileC, sources } from "../support/guest.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const MiB = 1n << 20n;
@@ -146,5 +148,43 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     expect(error.message).toContain("leaves less than 4194304 of the machine's 8388608 bytes");
     const wrongPage = client.call(MemoryService, "listFrames", { machineId: await make({}), pageToken: "x" });
     expect(await wrongPage.catch((reason: unknown) => reason)).toMatchObject({ fields: ["page_token"] });
+  });
+
+  test("a machine with modelled timing tells of its caches; another says that there is nothing to tell", async () => {
+    const nodes = [{ distances: [10, 20] }, { distances: [20, 10] }];
+    const machineId = await make({ timing: { data: { ways: 4, bytes: 16384n }, nodes } });
+    const timing = () => client.call(MemoryService, "getTiming", { machineId });
+    expect(await timing()).toMatchObject({ instructions: 0n, cycles: 0n, harts: [{ data: { hits: 0n, misses: 0n } }] });
+    const { program } = await client.call(ProgramService, "uploadProgram", {
+      name: "hello",
+      data: compileC(sources.hello),
+    });
+    const chosen = { case: "programHash", value: program!.programHash } as const;
+    const { task } = await client.call(MachineService, "startProgram", { machineId, program: chosen, run: true });
+    for await (const _ of client.stream(MachineService, "waitMachine", {
+      machineId,
+      taskExited: task,
+      timeoutMs: 30_000,
+    }));
+    const answer = await timing();
+    expect(answer.instructions).toBeGreaterThan(1000n);
+    expect(answer.cycles).toBe(answer.instructions + answer.stallCycles);
+    expect(answer.localAccesses + answer.remoteAccesses).toBe(answer.second!.misses);
+    expect(answer.harts[0]!.data!.hits).toBeGreaterThan(answer.harts[0]!.data!.misses);
+    await client.call(MachineService, "hibernateMachine", { machineId });
+    expect(await timing()).toEqual(answer);
+    const plain = client.call(MemoryService, "getTiming", { machineId: await make({}) });
+    expect(await plain.catch((reason: unknown) => reason)).toMatchObject({
+      code: "FAILED_PRECONDITION",
+      reason: "TIMING_NOT_MODELLED",
+    });
+  });
+
+  test("caches that cannot be are refused, naming the field", async () => {
+    const fieldsOf = async (timing: object) => (await refusal({ timing })).fields;
+    expect(await fieldsOf({ data: { bytes: 1000n } })).toEqual(["spec.timing.data.bytes"]);
+    expect(await fieldsOf({ second: { lineBytes: 24 } })).toContain("spec.timing.second.line_bytes");
+    expect(await fieldsOf({ dataTlb: { entries: 48, ways: 32 } })).toEqual(["spec.timing.data_tlb.entries"]);
+    expect(await fieldsOf({ nodes: [{ distances: [10, 20] }] })).toEqual(["spec.timing.nodes"]);
   });
 });

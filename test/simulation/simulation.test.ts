@@ -7,7 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { compileCpu } from "../../api/hosting/pool.ts";
+import { compileCpu } from "../../api/hosting/cpu.ts";
 import type { Origin, Route, StoredEntry } from "../../api/hosting/protocol.ts";
 import { ContentCache } from "../../api/hosting/worker/content.ts";
 import { Replay } from "../../api/hosting/worker/replay.ts";

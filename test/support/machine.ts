@@ -5,6 +5,7 @@ import {
   type ApplyResult,
   type CallArgument,
   type CallId,
+  type CpuModules,
   createMachine,
   createRv64Core,
   type Input,
@@ -17,10 +18,12 @@ import {
   type TaskId,
 } from "../../kernel/index.ts";
 
-const cpuFile = new URL("../../kernel/hardware/cpu/rv64/build/rv64.wasm", import.meta.url);
-let cpu: WebAssembly.Module | null = null;
-export const cpuIsBuilt = (): boolean => existsSync(cpuFile);
-const cpuModule = (): WebAssembly.Module => (cpu ??= new WebAssembly.Module(readFileSync(cpuFile)));
+const cpuFile = (name: string): URL => new URL(`../../kernel/hardware/cpu/rv64/build/${name}`, import.meta.url);
+const compiled = (name: string): WebAssembly.Module => new WebAssembly.Module(readFileSync(cpuFile(name)));
+let cpu: CpuModules | null = null;
+export const cpuIsBuilt = (): boolean => existsSync(cpuFile("rv64.wasm"));
+const cpuModules = (): CpuModules =>
+  (cpu ??= { functional: compiled("rv64.wasm"), timed: compiled("rv64-timed.wasm") });
 
 export const sha256 = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
   new Uint8Array(createHash("sha256").update(bytes).digest());
@@ -43,7 +46,7 @@ export const noLimits = { instructions: 0, memoryBytes: 0, outputBytes: 0 };
 export const forever = { instructions: Number.MAX_SAFE_INTEGER, timeNs: Number.MAX_SAFE_INTEGER };
 
 export const testPorts = (overrides: Partial<MachinePorts> = {}): MachinePorts => ({
-  createCore: (options) => createRv64Core(cpuModule(), options),
+  createCore: (options) => createRv64Core(cpuModules(), options),
   sha256,
   content(hash) {
     const bytes = contents.get(hash);

@@ -1,5 +1,5 @@
 /** Replays a machine's journal from nothing, in one piece, without a server: what an undisturbed run reaches. */
-import { compileCpu } from "../../api/hosting/pool.ts";
+import { compileCpu } from "../../api/hosting/cpu.ts";
 import { ContentCache } from "../../api/hosting/worker/content.ts";
 import { Replay } from "../../api/hosting/worker/replay.ts";
 import { ResidentFactory } from "../../api/hosting/worker/resident.ts";

@@ -23,6 +23,7 @@ import {
   type SetAsideMemory,
   SetAsideMemorySchema,
   StepMachineResponseSchema,
+  TimingSpecSchema,
 } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import { CommandError, readInput, UsageError } from "../failure.ts";
 import { table } from "../output.ts";
@@ -42,6 +43,7 @@ import {
 } from "../shared.ts";
 import { collect, collectPair, parseCount, parseDurationNs, parseSize } from "../units.ts";
 import { killCommand, startCommand, taskCommand, tasksCommand } from "./task.ts";
+import { timingCommand } from "./timing.ts";
 import { waitCommand } from "./wait.ts";
 
 interface CreateOptions {
@@ -59,6 +61,7 @@ interface CreateOptions {
   env?: string[];
   file?: string[];
   spec?: string;
+  timing?: boolean;
   ephemeral?: boolean;
   quiet?: boolean;
 }
@@ -116,6 +119,10 @@ function specOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> 
     )
     .addOption(new Option("--dma <size>", "so much from RAM's start is the zone dma").argParser(parseSize))
     .option("--overcommit", "promise programs more memory than there is; who uses most is killed when none is left")
+    .option(
+      "--timing",
+      "model caches and TLBs and count cycles; sizes and latencies come from --spec, or are usual ones",
+    )
     .option("--name <text>", "display name")
     .addOption(new Option("--label <name=value>", "label; may be repeated").argParser(collectPair))
     .addOption(new Option("--seed <n>", "seed of all randomness in the machine (default 0)").argParser(parseCount))
@@ -135,6 +142,7 @@ export async function createMachine(session: Session, options: CreateOptions): P
   const spec = options.spec === undefined ? create(MachineSpecSchema) : readSpec(options.spec);
   if (options.memory !== undefined) spec.memoryBytes = BigInt(options.memory);
   spec.physicalMemory = physicalMemory(spec.physicalMemory, options);
+  if (options.timing) spec.timing ??= create(TimingSpecSchema);
   if (options.seed !== undefined) spec.seed = BigInt(options.seed);
   if (options.quantum !== undefined) spec.quantumInstructions = options.quantum;
   if (options.epoch !== undefined) spec.realtimeEpoch = timestampFromDate(parseDate(options.epoch));
@@ -324,6 +332,7 @@ export const machineCommand = group(
     pauseCommand,
     stepCommand,
     waitCommand,
+    timingCommand,
     tasksCommand,
     taskCommand,
     killCommand,

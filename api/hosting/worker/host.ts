@@ -8,7 +8,7 @@
  * - what leaves about a machine leaves in the order in which it happened there;
  * - a machine does not run far ahead of what the main thread has released of it.
  */
-import { type RunStop, SnapshotFormatError } from "../../../kernel/index.ts";
+import { type CpuModules, type RunStop, SnapshotFormatError } from "../../../kernel/index.ts";
 import {
   type Command,
   type CommandMessage,
@@ -71,7 +71,7 @@ export class WorkerHost {
   readonly #jobs = new Map<string, Job>();
   #looping = false;
 
-  constructor(cpu: WebAssembly.Module, content: ContentCache, post: (message: WorkerMessage) => void) {
+  constructor(cpu: CpuModules, content: ContentCache, post: (message: WorkerMessage) => void) {
     this.#factory = new ResidentFactory(cpu, content);
     this.#post = post;
   }
@@ -318,6 +318,8 @@ function answer(resident: Resident, query: Query): Queried {
       return { summary, tasks: machine.tasks() };
     case "regions":
       return { summary, tasks: machine.tasks(), regions: machine.regions(query.task) };
+    case "timing":
+      return { summary, timing: machine.timing() };
     case "memoryMap":
       return { summary, memoryMap: machine.memoryMap() };
     case "frameRuns":

@@ -2,13 +2,12 @@
  * One machine in this process, without server, worker or database: what `ostler run --local` uses. The same kernel
  * and the same residents as in a worker, so a program runs as it would on a server.
  */
-import { readFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Input, MachineConfig, Output, TaskId } from "../../../kernel/index.ts";
+import { compileCpu } from "../cpu.ts";
 import { ContentCache, type ContentFetcher } from "./content.ts";
 import { type Resident, ResidentFactory } from "./resident.ts";
 
-const CPU_FILE = new URL("../../../kernel/hardware/cpu/rv64/build/rv64.wasm", import.meta.url);
 const CONTENT_BYTES = 256 * 1024 * 1024;
 /** Short enough that keys and Ctrl-C are noticed at once. */
 const SLICE_INSTRUCTIONS = 1_000_000;
@@ -43,8 +42,7 @@ export type LocalResult =
 
 /** Runs the program to its end. */
 export async function runLocally(run: LocalRun, hooks: LocalHooks): Promise<LocalResult> {
-  const module = new WebAssembly.Module(readFileSync(CPU_FILE));
-  const factory = new ResidentFactory(module, new ContentCache(mapFetcher(run.content), CONTENT_BYTES));
+  const factory = new ResidentFactory(compileCpu(), new ContentCache(mapFetcher(run.content), CONTENT_BYTES));
   const resident = await factory.create({ kind: "config", config: run.config }, 0);
   resident.machine.setTraceMask(run.traceMask);
   const started = resident.apply(run.start);

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import {
   type ApplyResult,
+  type CpuModules,
   captureSnapshot,
   createMachine,
   createRv64Core,
@@ -97,10 +98,10 @@ export class Resident {
 
 /** Builds residents from origins. */
 export class ResidentFactory {
-  readonly #cpu: WebAssembly.Module;
+  readonly #cpu: CpuModules;
   readonly #content: ContentCache;
 
-  constructor(cpu: WebAssembly.Module, content: ContentCache) {
+  constructor(cpu: CpuModules, content: ContentCache) {
     this.#cpu = cpu;
     this.#content = content;
   }

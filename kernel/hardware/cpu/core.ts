@@ -98,6 +98,9 @@ export interface Core {
    */
   setCounters(instret: number, timeNs: number): void;
 
+  /** The live area of the timing model (hardware/cache/model.ts); null where none is modelled. */
+  readonly timing: Uint8Array | null;
+
   /** Executes up to `budget` instructions (an integer, 0 <= budget <= 2^31-1). */
   run(budget: number): CoreStop;
   /** Instructions executed by the last `run`. */
@@ -130,6 +133,8 @@ export interface CoreOptions {
   ramBase: number;
   /** Without one, everything outside RAM is an access fault. */
   bus?: Bus;
+  /** The timing model's area to begin with; without one an instruction is a cycle, whatever it does. */
+  timing?: Uint8Array | null;
 }
 
 /** Host-supplied, so that the kernel names neither WebAssembly nor files: builds a core with `ramPages` of 4 KiB. */

@@ -4,13 +4,14 @@
  */
 import { readFileSync } from "node:fs";
 import { type Bus, type Core, CoreStop, PageFlag } from "../../../kernel/hardware/cpu/core.ts";
-import { createRv64Core } from "../../../kernel/hardware/cpu/rv64/core.ts";
+import { type CpuModules, createRv64Core } from "../../../kernel/hardware/cpu/rv64/core.ts";
 
 export const RAM_BASE = 0x8000_0000;
 export const PAGE = 4096;
 
-const wasm = new URL("../../../kernel/hardware/cpu/rv64/build/rv64.wasm", import.meta.url);
-export const rv64Module = new WebAssembly.Module(readFileSync(wasm));
+const compiled = (name: string): WebAssembly.Module =>
+  new WebAssembly.Module(readFileSync(new URL(`../../../kernel/hardware/cpu/rv64/build/${name}`, import.meta.url)));
+export const rv64Modules: CpuModules = { functional: compiled("rv64.wasm"), timed: compiled("rv64-timed.wasm") };
 
 /** Bits of a page-table entry. */
 export const Pte = { V: 1, R: 2, W: 4, X: 8, U: 16, G: 32, A: 64, D: 128 } as const;
@@ -25,8 +26,9 @@ export class Machine {
   readonly root: number;
   #next = 0;
 
-  constructor(ramPages = 1024, bus?: Bus) {
-    this.core = createRv64Core(rv64Module, { ramPages, ramBase: RAM_BASE, ...(bus && { bus }) });
+  /** `timing`: the area of a timing model. */
+  constructor(ramPages = 1024, bus?: Bus, timing: Uint8Array | null = null) {
+    this.core = createRv64Core(rv64Modules, { ramPages, ramBase: RAM_BASE, timing, ...(bus && { bus }) });
     this.core.pageFlags.fill(PageFlag.present);
     this.root = this.allocate();
     this.core.setAddressSpace(RAM_BASE / PAGE + this.root, 1);
@@ -121,8 +123,8 @@ export class Program {
   #pages = new Map<number, number>();
   #brk: number;
 
-  constructor(path: string, ramPages = 16384) {
-    this.machine = new Machine(ramPages);
+  constructor(path: string, ramPages = 16384, timing: Uint8Array | null = null) {
+    this.machine = new Machine(ramPages, undefined, timing);
     this.core = this.machine.core;
     const bytes = readFileSync(path);
     const elf = readElf(bytes);

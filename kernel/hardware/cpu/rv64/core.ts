@@ -30,6 +30,8 @@ interface CoreExports {
   clearDirty(): void;
   wrote(page: number): void;
   setCounters(instret: number, timeNs: number): void;
+  setTiming(area: number): void;
+  setTimedHart(index: number): void;
 }
 
 /** A WebAssembly engine optimises between calls, not within one: a long run is done in pieces of this size. */
@@ -37,10 +39,16 @@ const PIECE = 1_000_000;
 
 const WASM_PAGE = 0x10000;
 
-/** `module` is build/rv64.wasm, compiled by the host; one module serves any number of cores. */
-export function createRv64Core(module: WebAssembly.Module, { ramPages, ramBase, bus }: CoreOptions): Core {
+/** build/rv64.wasm and build/rv64-timed.wasm, compiled by the host; they serve any number of cores. */
+export interface CpuModules {
+  functional: WebAssembly.Module;
+  timed: WebAssembly.Module;
+}
+
+export function createRv64Core(modules: CpuModules, { ramPages, ramBase, bus, timing = null }: CoreOptions): Core {
   const ramHost = ramOffset(ramPages);
-  const size = ramHost + ramPages * PAGE_SIZE;
+  const timingHost = ramHost + ramPages * PAGE_SIZE;
+  const size = timingHost + (timing?.length ?? 0);
   if (!(Number.isInteger(ramPages) && ramPages > 0 && size <= 2 ** 32)) {
     throw new RangeError(`a core needs between 1 and about ${2 ** 20 - 8200} pages of RAM, not ${ramPages}`);
   }
@@ -49,10 +57,17 @@ export function createRv64Core(module: WebAssembly.Module, { ramPages, ramBase, 
   }
   const pages = Math.ceil(size / WASM_PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const module = timing === null ? modules.functional : modules.timed;
   const env = { memory, ...(bus === undefined ? noBus : busOver(bus, memory.buffer)) };
   const wasm = new WebAssembly.Instance(module, { env }).exports as unknown as CoreExports;
   wasm.initialize(ramPages, BigInt(ramBase / PAGE_SIZE), ramHost | 0, bus !== undefined);
-  return coreOver(memory.buffer, wasm, ramHost, ramPages, ramBase);
+  let area: Uint8Array | null = null;
+  if (timing !== null) {
+    area = new Uint8Array(memory.buffer, timingHost, timing.length);
+    area.set(timing);
+    wasm.setTiming(timingHost | 0);
+  }
+  return coreOver(memory.buffer, wasm, ramHost, ramPages, ramBase, area);
 }
 
 /** What assembly/bus.ts imports. */
@@ -86,7 +101,14 @@ const emptyHart = (): HartState => ({
   reservation: -1n,
 });
 
-function coreOver(buffer: ArrayBuffer, wasm: CoreExports, ramHost: number, ramPages: number, ramBase: number): Core {
+function coreOver(
+  buffer: ArrayBuffer,
+  wasm: CoreExports,
+  ramHost: number,
+  ramPages: number,
+  ramBase: number,
+  timing: Uint8Array | null,
+): Core {
   const x = new BigUint64Array(buffer, REGS, 32);
   const f = new BigUint64Array(buffer, F_REGS, 32);
   const control = new DataView(buffer);
@@ -129,6 +151,8 @@ function coreOver(buffer: ArrayBuffer, wasm: CoreExports, ramHost: number, ramPa
       if (page >= 0 && page < ramPages) wasm.wrote(page);
     },
     setCounters: (instret, timeNs) => wasm.setCounters(instret, timeNs),
+
+    timing,
 
     run: (budget) => {
       executed = 0;

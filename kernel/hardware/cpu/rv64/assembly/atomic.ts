@@ -6,6 +6,7 @@
 import * as L from "./layout";
 import { Access, refused, translate } from "./mmu";
 import { storedTo } from "./cache";
+import { accesses } from "./timed";
 import { Stop, imm, rd, rs1, rs2, stopWith } from "./state";
 
 export function atomic(p: i32): Stop {
@@ -17,6 +18,7 @@ export function atomic(p: i32): Stop {
     case 2: {
       const host = translate(va, Access.Read);
       if (!host) return refusedAtomic(va);
+      if (TIMED) accesses(va, host, size, false);
       rd(p, size == 8 ? load<i64>(host) : load<i32>(host));
       store<i64>(L.RESERVATION, va);
       return Stop.None;
@@ -25,6 +27,7 @@ export function atomic(p: i32): Stop {
     default: {
       const host = translate(va, Access.Write);
       if (!host) return refusedAtomic(va);
+      if (TIMED) accesses(va, host, size, true);
       const old = size == 8 ? load<i64>(host) : <i64>load<i32>(host);
       const operand = size == 8 ? rs2(p) : <i64><i32>rs2(p);
       const value = combine(w >>> 27, old, operand);
@@ -44,6 +47,7 @@ function storeConditional(p: i32, va: i64, size: i32): Stop {
   }
   const host = translate(va, Access.Write);
   if (!host) return refusedAtomic(va);
+  if (TIMED) accesses(va, host, size, true);
   store<i64>(L.RESERVATION, -1);
   if (size == 8) store<i64>(host, rs2(p));
   else store<i32>(host, <i32>rs2(p));

@@ -5,6 +5,7 @@
  */
 import * as L from "./layout";
 import { Stop, illegalInstruction, imm, rd, rs1 } from "./state";
+import { stalls } from "./timing";
 
 export function csr(p: i32): Stop {
   const w = imm(p);
@@ -19,7 +20,8 @@ export function csr(p: i32): Stop {
     case 0x001: old = fcsr & 31; break;
     case 0x002: old = fcsr >> 5; break;
     case 0x003: old = fcsr; break;
-    case 0xc00: case 0xc02: old = load<i64>(L.INSTRET_BASE) + load<i64>(L.EXECUTED); break;
+    case 0xc00: old = load<i64>(L.INSTRET_BASE) + load<i64>(L.EXECUTED) + (TIMED ? stalls() : 0); break;
+    case 0xc02: old = load<i64>(L.INSTRET_BASE) + load<i64>(L.EXECUTED); break;
     case 0xc01: old = <i64>(<u64>(load<i64>(L.TIME_BASE) + load<i64>(L.EXECUTED)) / 100); break;
     default: return illegalInstruction(w);
   }

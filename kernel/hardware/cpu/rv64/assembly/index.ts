@@ -8,6 +8,7 @@ import { configure } from "./mmu";
 export { run } from "./run";
 export { clearDirty, flushPage, flushTlb, setAddressSpace } from "./mmu";
 export { wrote } from "./cache";
+export { setTimedHart, setTiming } from "./timing";
 
 export function initialize(ramPages: i32, basePpn: u64, ramHost: i32, hasBus: bool): void {
   configure(ramPages, basePpn, ramHost, hasBus);

@@ -7,6 +7,7 @@ import { Op } from "./ops";
 import { Access, refused, translate } from "./mmu";
 import { deviceDone, deviceValue, readDevice, writeDevice } from "./bus";
 import { storedTo } from "./cache";
+import { accesses, accessesAcross } from "./timed";
 import { Stop, immediate, opOf, rd, rs1, rs2, stopWith } from "./state";
 
 /** Executes the load or store at record `p` completely. */
@@ -35,10 +36,12 @@ function loadInto(p: i32, va: i64, size: i32): Stop {
   }
   let value: i64;
   if (size <= here) {
+    if (TIMED) accesses(va, first, size, false);
     value = size == 8 ? load<i64>(first) : size == 4 ? <i64>load<i32>(first) : size == 2 ? <i64>load<i16>(first) : <i64>load<i8>(first);
   } else {
     const second = translate((va & ~4095) + 4096, Access.Read);
     if (!second) return refusedBeyond(va);
+    if (TIMED) accessesAcross(va, first, second, size, false);
     value = 0;
     for (let i = size - 1; i >= 0; i--) value = value << 8 | load<u8>(i < here ? first + i : second + i - here);
   }
@@ -73,6 +76,7 @@ export function storeFrom(va: i64, value: i64, size: i32): Stop {
     return size > here || !writeDevice(size, value) ? stopWith(Stop.AccessFault, va) : deviceDone();
   }
   if (size <= here) {
+    if (TIMED) accesses(va, first, size, true);
     if (size == 8) store<i64>(first, value);
     else if (size == 4) store<i32>(first, <i32>value);
     else if (size == 2) store<i16>(first, <i16>value);
@@ -81,6 +85,7 @@ export function storeFrom(va: i64, value: i64, size: i32): Stop {
   }
   const second = translate((va & ~4095) + 4096, Access.Write);
   if (!second) return refusedBeyond(va);
+  if (TIMED) accessesAcross(va, first, second, size, true);
   for (let i = 0; i < size; i++) {
     store<u8>(i < here ? first + i : second + i - here, <u8>value);
     value >>= 8;

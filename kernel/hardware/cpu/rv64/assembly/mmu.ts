@@ -8,6 +8,7 @@ import {
   currentBank, currentFetch, flushBanks, flushInData, flushInFetch, forgetOtherData, initializeBanks, noteWriter, useDataBank, useFetchBank,
 } from "./banks";
 import { Stop, stopWith } from "./state";
+import { forgetTranslation, forgetTranslations } from "./timing";
 
 export const enum Access { Read = 0, Write = 1, Fetch = 2 }
 
@@ -24,6 +25,7 @@ let ramBasePpn: u64 = 0;
 let ramHost: i32 = 0;
 let hasBus: bool = false;
 let rootPpn: u64 = ~0;
+let asidNow: u64 = 0;
 /** Why the last `walk` or `translate` returned 0. */
 let refusal: Stop = Stop.None;
 /** A leaf above the last level has been met since the banks were emptied: then one page alone cannot be flushed. */
@@ -110,6 +112,24 @@ function leaf(va: i64, access: Access, pte: u64, ppn: u64, superpage: u64): i32 
   return ramPage(ppn | ((<u64>va >> 12) & superpage), va, access);
 }
 
+/** Host address of the table entry at which the walk for `va` arrives at a level, or 0 if it ends before. */
+export function tableEntry(va: i64, level: i32): i32 {
+  let table = rootPpn;
+  for (let i = 2; i >= level; i--) {
+    const at = hostOfPage(<i32>(table - ramBasePpn)) + ((<i32>(va >> (12 + 9 * i)) & 511) << 3);
+    if (i == level) return at;
+    const pte = load<u64>(at);
+    if (pte & (R | X)) return 0;
+    table = (pte >> 10) & 0xfffffffffff;
+  }
+  return 0;
+}
+
+// @ts-ignore: decorator
+@inline export function offsetInRam(host: i32): u64 { return <u64><u32>(host - ramHost); }
+// @ts-ignore: decorator
+@inline export function currentAsid(): u64 { return asidNow; }
+
 /** Host address of the byte at `va`, or 0; enters the translation in the TLB. */
 export function translate(va: i64, access: Access): i32 {
   const page = va & ~4095;
@@ -134,17 +154,24 @@ export function translate(va: i64, access: Access): i32 {
 
 export function setAddressSpace(root: u64, asid: u64): void {
   rootPpn = root;
+  asidNow = asid;
   useDataBank(root << 16 | asid, 1);
   useFetchBank(root << 16 | asid, 1);
 }
 
-export function flushTlb(): void {
+function flushAll(): void {
   superpages = false;
   flushBanks();
 }
 
+export function flushTlb(): void {
+  if (TIMED) forgetTranslations();
+  flushAll();
+}
+
 export function flushPage(va: i64): void {
-  if (superpages) return flushTlb();
+  if (TIMED) forgetTranslation(va, asidNow);
+  if (superpages) return flushAll();
   flushInData(currentBank(), va);
   flushInFetch(currentFetch(), va);
 }

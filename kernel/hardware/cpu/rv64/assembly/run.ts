@@ -20,6 +20,7 @@ import { Op } from "./ops";
 import { decodeLine, decodeStraddling, fetchMiss } from "./cache";
 import { currentBank, currentFetch } from "./banks";
 import { slow } from "./slow";
+import { fetches } from "./timed";
 import { div, divw, mulh, mulhsu, mulhu, orcB, rem, remw } from "./integer";
 import {
   Stop, delta, illegalInstruction, imm, immediate, opOf, rd, rdd, rs1, rs1d, rs1w, rs2, rs2d, rs2w, rs3, runOf,
@@ -65,6 +66,7 @@ export function run(total: i32): Stop {
   let stop = Stop.None;
 
   for (;;) {
+    if (TIMED) fetches(p, page + <i64>((p - base) >> 3));
     switch (opOf(p)) {
       case Op.Nop: p += delta(p); continue;
       case Op.Li: rd(p, immediate(p)); p += delta(p); continue;
@@ -153,84 +155,84 @@ export function run(total: i32): Stop {
       case Op.Bseti: rd(p, rs1(p) | (<i64>1 << immediate(p))); p += delta(p); continue;
       case Op.Lb: {
         const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (load<i64>(at, L.READ_TLB) != (va & ~(4095))) break;
+        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4095))) break;
         rd(p, <i64>load<i8>(host(at, va, L.READ_TLB)));
         p += delta(p);
         continue;
       }
       case Op.Lh: {
         const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (load<i64>(at, L.READ_TLB) != (va & ~(4094))) break;
+        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4094))) break;
         rd(p, <i64>load<i16>(host(at, va, L.READ_TLB)));
         p += delta(p);
         continue;
       }
       case Op.Lw: {
         const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
+        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
         rd(p, <i64>load<i32>(host(at, va, L.READ_TLB)));
         p += delta(p);
         continue;
       }
       case Op.Ld: {
         const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (load<i64>(at, L.READ_TLB) != (va & ~(4088))) break;
+        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4088))) break;
         rd(p, load<i64>(host(at, va, L.READ_TLB)));
         p += delta(p);
         continue;
       }
       case Op.Lbu: {
         const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (load<i64>(at, L.READ_TLB) != (va & ~(4095))) break;
+        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4095))) break;
         rd(p, <i64>load<u8>(host(at, va, L.READ_TLB)));
         p += delta(p);
         continue;
       }
       case Op.Lhu: {
         const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (load<i64>(at, L.READ_TLB) != (va & ~(4094))) break;
+        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4094))) break;
         rd(p, <i64>load<u16>(host(at, va, L.READ_TLB)));
         p += delta(p);
         continue;
       }
       case Op.Lwu: {
         const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
+        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
         rd(p, <i64>load<u32>(host(at, va, L.READ_TLB)));
         p += delta(p);
         continue;
       }
       case Op.Flw: {
         const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
+        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
         rd(p, <i64>load<u32>(host(at, va, L.READ_TLB)) | BOX);
         p += delta(p);
         continue;
       }
       case Op.Sb: {
         const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (load<i64>(at, L.WRITE_TLB) != (va & ~(4095))) break;
+        if (TIMED || load<i64>(at, L.WRITE_TLB) != (va & ~(4095))) break;
         store<i8>(host(at, va, L.WRITE_TLB), <i8>rs2(p));
         p += delta(p);
         continue;
       }
       case Op.Sh: {
         const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (load<i64>(at, L.WRITE_TLB) != (va & ~(4094))) break;
+        if (TIMED || load<i64>(at, L.WRITE_TLB) != (va & ~(4094))) break;
         store<i16>(host(at, va, L.WRITE_TLB), <i16>rs2(p));
         p += delta(p);
         continue;
       }
       case Op.Sw: {
         const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (load<i64>(at, L.WRITE_TLB) != (va & ~(4092))) break;
+        if (TIMED || load<i64>(at, L.WRITE_TLB) != (va & ~(4092))) break;
         store<i32>(host(at, va, L.WRITE_TLB), <i32>rs2(p));
         p += delta(p);
         continue;
       }
       case Op.Sd: {
         const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (load<i64>(at, L.WRITE_TLB) != (va & ~(4088))) break;
+        if (TIMED || load<i64>(at, L.WRITE_TLB) != (va & ~(4088))) break;
         store<i64>(host(at, va, L.WRITE_TLB), rs2(p));
         p += delta(p);
         continue;
