@@ -6,7 +6,7 @@ import {
   MachineService,
   MemoryRangeKind,
 } from "../../proto/gen/ostler/v1/machines_pb.js";
-import { FrameOwner, MemoryService, ZoneKind } from "../../proto/gen/ostler/v1/memory_pb.js";
+import { FrameOwner, type GetMemoryMapResponse, MemoryService, ZoneKind } from "../../proto/gen/ostler/v1/memory_pb.js";
 import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
 import { ApiError, type Client } from "../support/client.ts";
@@ -31,6 +31,7 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
   const make = async (spec: object): Promise<string> =>
     (await client.call(MachineService, "createMachine", { spec })).machine!.machineId;
   const map = (machineId: string) => client.call(MemoryService, "getMemoryMap", { machineId });
+  const ramOf = ({ ranges }: GetMemoryMapResponse) => ranges.filter(({ kind }) => kind !== MemoryRangeKind.DEVICE);
   const refusal = async (spec: object): Promise<ApiError> => {
     const error = await make(spec).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(ApiError);
@@ -39,8 +40,10 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
 
   test("a machine that asks for nothing has one zone of all its RAM, and a bitmap", async () => {
     const answer = await map(await make({}));
-    expect(answer.ranges).toMatchObject([
-      { kind: MemoryRangeKind.DEVICE, start: 0x1000_0000n, name: "uart" },
+    expect(answer.ranges).toContainEqual(
+      expect.objectContaining({ kind: MemoryRangeKind.DEVICE, start: 0x1000_0000n, name: "uart" }),
+    );
+    expect(ramOf(answer)).toMatchObject([
       { kind: MemoryRangeKind.AVAILABLE, start: RAM, bytes: 64n * MiB, name: "ram" },
     ]);
     expect(answer.zones).toMatchObject([{ kind: ZoneKind.NORMAL, start: RAM, bytes: 64n * MiB }]);
@@ -62,7 +65,7 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       },
     });
     const answer = await map(machineId);
-    expect(answer.ranges.slice(1)).toMatchObject([
+    expect(ramOf(answer)).toMatchObject([
       { kind: MemoryRangeKind.FIRMWARE, start: RAM, bytes: MiB },
       { kind: MemoryRangeKind.AVAILABLE, start: RAM + MiB, bytes: 29n * MiB },
       { kind: MemoryRangeKind.PERSISTENT, start: RAM + 30n * MiB, bytes: 2n * MiB },
