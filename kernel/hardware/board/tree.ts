@@ -52,6 +52,7 @@ const hartNode = (hart: number): TreeNode => ({
       name: "interrupt-controller",
       properties: {
         "#interrupt-cells": [1],
+        "#address-cells": [0],
         "interrupt-controller": true,
         compatible: "riscv,cpu-intc",
         phandle: [intcHandle(hart)],

@@ -5,14 +5,9 @@
  */
 import type { Trace } from "../../trace/define.ts";
 import { deviceRead, deviceWrite } from "../../trace/events/device.ts";
+import type { Bus } from "../cpu/core.ts";
 import type { Device } from "./device.ts";
-import { type AccessBytes, readRegisters, writeRegisters } from "./registers.ts";
-
-/** As a core sees it: null or false is an access fault. Addresses are physical, of any value. */
-export interface Bus {
-  read(address: number, size: AccessBytes): bigint | null;
-  write(address: number, size: AccessBytes, value: bigint): boolean;
-}
+import { readRegisters, writeRegisters } from "./registers.ts";
 
 export interface Block {
   readonly name: string;

@@ -9,7 +9,7 @@
  * - of another width, not aligned to its width, or over the end of an array of registers: an access fault;
  * - where nothing is declared: reads as zero, and a write does nothing.
  */
-export type AccessBytes = 1 | 2 | 4 | 8;
+import type { AccessSize } from "../cpu/core.ts";
 
 export interface Register {
   /** As the device's manual calls it. */
@@ -21,7 +21,7 @@ export interface Register {
   /** From one to the next. Default: `bytes`. */
   readonly stride?: number;
   /** Widths of an access. Default: its own. */
-  readonly widths?: readonly AccessBytes[];
+  readonly widths?: readonly AccessSize[];
   /** Without it reads as zero. */
   read?(index: number): number;
   /** Without it writes do nothing. `value` has at most the register's bytes. */
@@ -43,7 +43,7 @@ interface Place {
   from: number;
 }
 
-function placeOf(registers: readonly Register[], offset: number, size: AccessBytes): Place | null | "fault" {
+function placeOf(registers: readonly Register[], offset: number, size: AccessSize): Place | null | "fault" {
   for (const register of registers) {
     const index = indexIn(register, offset);
     if (index < 0) continue;
@@ -64,7 +64,7 @@ function placeOf(registers: readonly Register[], offset: number, size: AccessByt
 const mask = (bytes: number): number => 2 ** (bytes * 8) - 1;
 
 /** null: an access fault. */
-export function readRegisters(registers: readonly Register[], offset: number, size: AccessBytes): bigint | null {
+export function readRegisters(registers: readonly Register[], offset: number, size: AccessSize): bigint | null {
   const place = placeOf(registers, offset, size);
   if (place === "fault") return null;
   if (place === null) return 0n;
@@ -81,7 +81,7 @@ export function readRegisters(registers: readonly Register[], offset: number, si
 export function writeRegisters(
   registers: readonly Register[],
   offset: number,
-  size: AccessBytes,
+  size: AccessSize,
   value: bigint,
 ): boolean {
   const place = placeOf(registers, offset, size);

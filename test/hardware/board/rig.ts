@@ -2,9 +2,9 @@
 import { type Board, createBoard } from "../../../kernel/hardware/board/board.ts";
 import { type BoardSpec, type BoardState, initBoard } from "../../../kernel/hardware/board/state.ts";
 import { addressMap } from "../../../kernel/hardware/bus/map.ts";
-import type { AccessBytes } from "../../../kernel/hardware/bus/registers.ts";
 import * as clocks from "../../../kernel/hardware/clock/clock.ts";
 import { initClock } from "../../../kernel/hardware/clock/state.ts";
+import type { AccessSize } from "../../../kernel/hardware/cpu/core.ts";
 import type { Ram } from "../../../kernel/hardware/memory/ram.ts";
 import { initRandom } from "../../../kernel/lib/random.ts";
 
@@ -86,8 +86,8 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
       board.consoleArrived();
     },
     text: () => Buffer.from(sent).toString(),
-    read: (address: number, size: AccessBytes = 4): number => Number(bus.read(address, size) ?? Number.NaN),
-    write: (address: number, value: number | bigint, size: AccessBytes = 4): boolean =>
+    read: (address: number, size: AccessSize = 4): number => Number(bus.read(address, size) ?? Number.NaN),
+    write: (address: number, value: number | bigint, size: AccessSize = 4): boolean =>
       bus.write(address, size, BigInt(value)),
     lines: (hart = 0): number => board.interruptLines()[hart]!,
     /** Lets time pass, event by event. */
