@@ -1,10 +1,15 @@
 /**
  * The seam between the machine and whatever executes guest instructions.
  *
+ * There are two uses of a core. A user core executes programs of our own kernel: every trap is a stop. A privileged core
+ * is a machine of the guest's own: all modes, traps lead to the guest's handlers, and what is left as a reason to stop is
+ * the budget, a page that is missing, a hart that waits, and a device that wants the machine's attention.
+ *
  * Contract, for every implementation (interpreter now, translator later):
  * - `run(budget)` executes exactly `budget` instructions unless it stops earlier for a reason below;
  *   `executed()` tells how many. An `ecall`/`ebreak` counts as executed and leaves pc ON the instruction;
  *   a faulting instruction does not count, changes nothing, and leaves pc on it.
+ * - In a privileged core an instruction that traps counts as executed; taking an interrupt costs nothing.
  * - run(a) then run(b) leaves the same bits as run(a + b). Nothing a host does between two calls
  *   (flushing the TLB, clearing dirty flags, taking a snapshot) changes a result.
  * - Guest RAM is one flat array; page n covers bytes [n*4096, n*4096+4096) from `ramBase` (physical).
@@ -31,7 +36,7 @@ export const CoreStop = {
   accessFault: 8,
   /** LR/SC/AMO at a misaligned address; `faultValue` holds the virtual address. */
   misalignedAtomic: 9,
-  /** wfi in user mode is illegal; reserved for the privileged modes that a later core adds. */
+  /** Privileged cores: a wfi was executed and no enabled interrupt pends; pc is behind it. */
   waitForInterrupt: 10,
   /** `attention` was called during an access to a device; the access is done, pc is behind it. */
   attention: 11,
@@ -48,7 +53,7 @@ export const PageFlag = {
   code: 4,
 } as const;
 
-/** The architectural state of one hart in user mode; plain data, part of the machine's state. */
+/** The architectural state of one hart; plain data, part of the machine's state. */
 export interface HartState {
   /** x0..x31 (x0 is 0). */
   x: BigUint64Array;
@@ -59,6 +64,35 @@ export interface HartState {
   fcsr: number;
   /** Virtual address of the LR/SC reservation, or -1n for none. */
   reservation: bigint;
+  /** Of a privileged core's hart. */
+  privileged?: PrivilegedState;
+}
+
+export interface PrivilegedState {
+  /** 0 user, 1 supervisor, 3 machine. */
+  mode: number;
+  /** Instructions that this hart has executed. */
+  executed: bigint;
+  /** Control and status registers by name, as the core keeps them. */
+  registers: Map<string, bigint>;
+}
+
+/** The harts of a privileged core take turns: registers, `saveHart` and `run` are those of the selected one. */
+export interface Harts {
+  readonly count: number;
+  readonly selected: number;
+  /** The reservation of the one that loses its turn is lost. */
+  select(hart: number): void;
+  /** Which interrupts lines from outside assert, as bits of mip. */
+  setLines(hart: number, bits: number): void;
+  /** An enabled interrupt pends: what wfi waits for, whether it can be taken or not. */
+  isAwake(hart: number): boolean;
+  /** When the hart's own timer (stimecmp) is going to pend, in virtual time; Infinity when it has none, or pends. */
+  timerDueNs(hart: number): number;
+  /** Virtual time. Each run moves it on by what it executes, so it has to be told only when time jumps. */
+  setTime(ns: number): void;
+  /** Takes an interrupt that can be taken now: nothing is left to do at this position. */
+  settle(): void;
 }
 
 export interface Core {
@@ -109,6 +143,8 @@ export interface Core {
   executedNow(): number;
   /** During an access to a device: `run` comes back right behind the instruction, with `CoreStop.attention`. */
   attention(): void;
+  /** Of a privileged core. */
+  readonly harts: Harts | null;
   /** See `CoreStop`; valid until the next run. */
   faultValue(): bigint;
   faultPage(): number;
@@ -135,6 +171,8 @@ export interface CoreOptions {
   bus?: Bus;
   /** The timing model's area to begin with; without one an instruction is a cycle, whatever it does. */
   timing?: Uint8Array | null;
+  /** A privileged core, with so many harts (1 to 8). Default: a user core. */
+  harts?: number;
 }
 
 /** Host-supplied, so that the kernel names neither WebAssembly nor files: builds a core with `ramPages` of 4 KiB. */

@@ -7,23 +7,27 @@ import type { AccessSize, Bus, Core, CoreOptions, CoreStop, HartState } from "..
 import {
   ATTENTION,
   BUS_FAULT,
+  DONE,
   EXECUTED,
   F_REGS,
   FAULT_PAGE,
   FAULT_VALUE,
   FCSR,
   FLAGS,
+  MAX_HARTS,
   PAGE_SIZE,
   PC,
   REGS,
   RESERVATION,
   ramOffset,
 } from "./assembly/layout.ts";
+import { type HartExports, hartsOver, loadPrivileged, resetHarts, savePrivileged } from "./harts.ts";
 
 /** What assembly/index.ts exports. */
-interface CoreExports {
-  initialize(ramPages: number, basePpn: bigint, ramHost: number, hasBus: boolean): void;
+interface CoreExports extends HartExports {
+  initialize(ramPages: number, basePpn: bigint, ramHost: number, hasBus: boolean, privileged: boolean): void;
   run(budget: number): CoreStop;
+  runPrivileged(budget: number): CoreStop;
   setAddressSpace(rootPpn: bigint, asid: bigint): void;
   flushTlb(): void;
   flushPage(virtualAddress: bigint): void;
@@ -45,7 +49,10 @@ export interface CpuModules {
   timed: WebAssembly.Module;
 }
 
-export function createRv64Core(modules: CpuModules, { ramPages, ramBase, bus, timing = null }: CoreOptions): Core {
+export function createRv64Core(
+  modules: CpuModules,
+  { ramPages, ramBase, bus, timing = null, harts = 0 }: CoreOptions,
+): Core {
   const ramHost = ramOffset(ramPages);
   const timingHost = ramHost + ramPages * PAGE_SIZE;
   const size = timingHost + (timing?.length ?? 0);
@@ -55,19 +62,22 @@ export function createRv64Core(modules: CpuModules, { ramPages, ramBase, bus, ti
   if (!Number.isSafeInteger(ramBase) || ramBase < 0 || ramBase % PAGE_SIZE) {
     throw new RangeError(`RAM must start at a multiple of ${PAGE_SIZE}, not at ${ramBase}`);
   }
+  if (!Number.isInteger(harts) || harts < 0 || harts > MAX_HARTS) {
+    throw new RangeError(`a core has 1 to ${MAX_HARTS} harts, not ${harts}`);
+  }
   const pages = Math.ceil(size / WASM_PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const module = timing === null ? modules.functional : modules.timed;
   const env = { memory, ...(bus === undefined ? noBus : busOver(bus, memory.buffer)) };
   const wasm = new WebAssembly.Instance(module, { env }).exports as unknown as CoreExports;
-  wasm.initialize(ramPages, BigInt(ramBase / PAGE_SIZE), ramHost | 0, bus !== undefined);
+  wasm.initialize(ramPages, BigInt(ramBase / PAGE_SIZE), ramHost | 0, bus !== undefined, harts > 0);
   let area: Uint8Array | null = null;
   if (timing !== null) {
     area = new Uint8Array(memory.buffer, timingHost, timing.length);
     area.set(timing);
     wasm.setTiming(timingHost | 0);
   }
-  return coreOver(memory.buffer, wasm, ramHost, ramPages, ramBase, area);
+  return coreOver(memory.buffer, wasm, ramHost, { ramPages, ramBase, harts, timing: area });
 }
 
 /** What assembly/bus.ts imports. */
@@ -101,44 +111,59 @@ const emptyHart = (): HartState => ({
   reservation: -1n,
 });
 
+type Registers = Pick<Core, "x" | "f" | "getPc" | "setPc" | "saveHart" | "loadHart">;
+
+/** The registers of the hart that executes; `harts`: of a privileged core. */
+function registersOver(buffer: ArrayBuffer, harts: HartExports | null): Registers {
+  const x = new BigUint64Array(buffer, REGS, 32);
+  const f = new BigUint64Array(buffer, F_REGS, 32);
+  const control = new DataView(buffer);
+  const getPc = (): bigint => control.getBigUint64(PC, true);
+  const setPc = (value: bigint): void => control.setBigUint64(PC, value & ~1n, true);
+  return {
+    x,
+    f,
+    getPc,
+    setPc,
+    saveHart: (into = emptyHart()) => {
+      into.x.set(x);
+      into.f.set(f);
+      into.pc = getPc();
+      into.fcsr = control.getUint32(FCSR, true);
+      into.reservation = control.getBigInt64(RESERVATION, true);
+      if (harts) into.privileged = savePrivileged(control);
+      return into;
+    },
+    loadHart: (state) => {
+      x.set(state.x);
+      x[0] = 0n;
+      f.set(state.f);
+      setPc(state.pc);
+      control.setUint32(FCSR, state.fcsr & 0xff, true);
+      control.setBigInt64(RESERVATION, state.reservation, true);
+      if (harts && state.privileged) loadPrivileged(control, harts, state.privileged);
+    },
+  };
+}
+
 function coreOver(
   buffer: ArrayBuffer,
   wasm: CoreExports,
   ramHost: number,
-  ramPages: number,
-  ramBase: number,
-  timing: Uint8Array | null,
+  { ramPages, ramBase, harts: count, timing }: Required<Omit<CoreOptions, "bus">>,
 ): Core {
-  const x = new BigUint64Array(buffer, REGS, 32);
-  const f = new BigUint64Array(buffer, F_REGS, 32);
   const control = new DataView(buffer);
+  const harts = count > 0 ? hartsOver(wasm, control, count) : null;
+  const runPiece = harts ? wasm.runPrivileged : wasm.run;
+  if (harts) resetHarts(control, count);
   let executed = 0;
 
-  const core: Core = {
+  return {
     ram: new Uint8Array(buffer, ramHost, ramPages * PAGE_SIZE),
     ramView: new DataView(buffer, ramHost, ramPages * PAGE_SIZE),
     ramBase,
     pageFlags: new Uint8Array(buffer, FLAGS, ramPages),
-    x,
-    f,
-    getPc: () => control.getBigUint64(PC, true),
-    setPc: (value) => control.setBigUint64(PC, value & ~1n, true),
-    saveHart: (into = emptyHart()) => {
-      into.x.set(x);
-      into.f.set(f);
-      into.pc = core.getPc();
-      into.fcsr = control.getUint32(FCSR, true);
-      into.reservation = control.getBigInt64(RESERVATION, true);
-      return into;
-    },
-    loadHart: (state: HartState) => {
-      x.set(state.x);
-      x[0] = 0n;
-      f.set(state.f);
-      core.setPc(state.pc);
-      control.setUint32(FCSR, state.fcsr & 0xff, true);
-      control.setBigInt64(RESERVATION, state.reservation, true);
-    },
+    ...registersOver(buffer, harts === null ? null : wasm),
     clearReservation: () => control.setBigInt64(RESERVATION, -1n, true),
 
     setAddressSpace: (rootPpn, asid) => wasm.setAddressSpace(BigInt(rootPpn), BigInt(asid & 0xffff)),
@@ -158,16 +183,16 @@ function coreOver(
       executed = 0;
       control.setUint32(ATTENTION, 0, true);
       for (;;) {
-        const stop = wasm.run(Math.min(budget - executed, PIECE));
+        const stop = runPiece(Math.min(budget - executed, PIECE));
         executed += control.getUint32(EXECUTED, true);
         if (stop !== 0 || executed >= budget) return stop;
       }
     },
     executed: () => executed,
-    executedNow: () => executed + control.getUint32(EXECUTED, true),
+    executedNow: () => executed + control.getUint32(DONE, true) + control.getUint32(EXECUTED, true),
     attention: () => control.setUint32(ATTENTION, 1, true),
+    harts,
     faultValue: () => control.getBigUint64(FAULT_VALUE, true),
     faultPage: () => control.getUint32(FAULT_PAGE, true),
   };
-  return core;
 }

@@ -5,6 +5,7 @@
  */
 import * as L from "./layout";
 import { Stop } from "./state";
+import { accessDone } from "./tables";
 
 // @ts-ignore: decorator
 @external("env", "busRead")
@@ -43,5 +44,5 @@ export function writeDevice(size: i32, data: i64): bool {
 
 /** How an instruction that has accessed a device ends. */
 export function deviceDone(): Stop {
-  return load<u32>(L.ATTENTION) ? Stop.Attention : Stop.None;
+  return load<u32>(L.ATTENTION) ? Stop.Attention : accessDone(false);
 }

@@ -1,58 +1,92 @@
 /**
- * Decoded pages. A physical page of code owns at most one slot of records; slots are given out lowest first and, once
- * all are taken, round robin. Records are filled in on demand, one straight line at a time.
+ * Decoded pages. A physical page of code owns at most one slot of records, and one more where floating point is guarded
+ * (privilege.ts). Slots are given out lowest first and, once all are taken, round robin. Records are filled in on demand, one
+ * straight line at a time.
  *
  * Coherence needs no fence.i: a page that owns a slot has no write-TLB entry, so every store to it comes through
  * `storedTo`, which empties the slot when a decoded instruction was hit. An instruction that straddles two pages is
- * never kept: its record says so, and it is put together afresh in the scratch slot each time.
+ * never kept: its record says so, and it is put together afresh in the scratch slot each time. So is every instruction of
+ * a page whose protection is finer than the page.
  */
 import * as L from "./layout";
 import { FIRST_TERMINATOR, Op } from "./ops";
 import { decode16 } from "./decode_c";
 import { decode32 } from "./decode";
 import { Stop, delta, opOf, put, runOf } from "./state";
-import { currentFetch, dropFetchers, dropWriters } from "./banks";
-import { Access, CODE, flagsOf, markDirty, pageOfHost, refused, setFlags, slotCell, walk, writerCell } from "./mmu";
+import { currentFetch, dropFetchers, dropWriters, flushBanks } from "./banks";
+import {
+  Access, CODE, GUARDED_CODE, TABLE, flagsOf, hostOfPage, isWhole, markDirty, pageOfHost, refused, setFlags, slotCell, walk, writerCell,
+} from "./mmu";
+import { floatIsGuarded } from "./privilege";
 
 let nextSlot: i32 = 0;
+/** The record of the scratch slot that is in use. */
+let scratch: i32 = L.SCRATCH_SLOT;
 
 // @ts-ignore: decorator
 @inline function pageCell(slot: i32): i32 { return L.SLOT_PAGES + (slot << 2); }
 // @ts-ignore: decorator
 @inline function slotAddress(slot: i32): i32 { return L.SLOTS + slot * L.SLOT_BYTES; }
+// @ts-ignore: decorator
+@inline function flagOfCode(guarded: bool): i32 { return guarded ? GUARDED_CODE : CODE; }
+// @ts-ignore: decorator
+@inline function fetchEntryOf(va: i64): i32 { return currentFetch() + ((<i32>(va >>> 12) & (L.FETCH_ENTRIES - 1)) << 4); }
 
-/** Makes the fetch-TLB entry of the page of `va` valid, or tells why that cannot be. */
+/** Makes the fetch-TLB entry of the page of `va` valid, or decodes just this one instruction, or tells why neither can be. */
 export function fetchMiss(va: i64): Stop {
-  const host = walk(va, Access.Fetch);
+  const host = walk(va, Access.Fetch, 2);
   if (!host) return refused();
+  if (!isWhole()) return decodeAlone(va, host);
   const page = pageOfHost(host);
-  const slot = flagsOf(page) & CODE ? <i32>load<u16>(slotCell(page)) : allocate(page, host);
-  const entry = currentFetch() + ((<i32>(va >>> 12) & (L.FETCH_ENTRIES - 1)) << 4);
+  const guarded = floatIsGuarded();
+  const slot = flagsOf(page) & flagOfCode(guarded) ? <i32>load<u16>(slotCell(page, guarded)) : allocate(page, guarded);
+  const entry = fetchEntryOf(va);
   store<i64>(entry, va & ~4095);
   store<i32>(entry, slotAddress(slot), 8);
   store<i32>(entry, host, 12);
   return Stop.None;
 }
 
-function allocate(page: i32, host: i32): i32 {
+/** Host address of the halfword of an instruction at `va`, or 0. */
+export function fetchHalf(va: i64): i32 {
+  const entry = fetchEntryOf(va);
+  const page = load<i64>(entry) == (va & ~4095) ? load<i32>(entry, 12) : walk(va, Access.Fetch, 2);
+  return page ? page + (<i32>va & 4095) : 0;
+}
+
+function decodeAlone(va: i64, host: i32): Stop {
+  const offset = <i32>va & 4095;
+  const low = <i32>load<u16>(host + offset);
+  let high = 0;
+  if ((low & 3) == 3) {
+    const second = fetchHalf(va + 2);
+    if (!second) return refused();
+    high = <i32>load<u16>(second);
+  }
+  decodeScratch(offset, low, high);
+  return Stop.Scratch;
+}
+
+function allocate(page: i32, guarded: bool): i32 {
   let slot = 0;
   while (slot < L.SLOT_COUNT && load<u32>(pageCell(slot))) slot++;
   if (slot == L.SLOT_COUNT) {
     slot = nextSlot;
     nextSlot = (nextSlot + 1) % L.SLOT_COUNT;
-    release(<i32>load<u32>(pageCell(slot)) - 1);
+    const holder = <i32>load<u32>(pageCell(slot)) - 1;
+    release(holder >> 1, <bool>(holder & 1));
   }
-  store<u32>(pageCell(slot), page + 1);
-  store<u16>(slotCell(page), slot);
-  setFlags(page, flagsOf(page) | CODE);
-  dropWriters(writerCell(page), host);
+  store<u32>(pageCell(slot), (page << 1 | <i32>guarded) + 1);
+  store<u16>(slotCell(page, guarded), slot);
+  setFlags(page, flagsOf(page) | flagOfCode(guarded));
+  dropWriters(writerCell(page), hostOfPage(page));
   return slot;
 }
 
-/** Takes the slot of a page away. */
-function release(page: i32): void {
-  const slot = <i32>load<u16>(slotCell(page));
-  setFlags(page, flagsOf(page) & ~CODE);
+/** Takes a slot of a page away. */
+function release(page: i32, guarded: bool): void {
+  const slot = <i32>load<u16>(slotCell(page, guarded));
+  setFlags(page, flagsOf(page) & ~flagOfCode(guarded));
   store<u32>(pageCell(slot), 0);
   dropFetchers(slotAddress(slot));
   memory.fill(slotAddress(slot), 0, L.SLOT_RECORDS_BYTES);
@@ -61,15 +95,23 @@ function release(page: i32): void {
 /** The host wrote a page. */
 export function wrote(page: i32): void {
   markDirty(page);
-  if (flagsOf(page) & CODE) release(page);
+  const flags = flagsOf(page);
+  if (flags & CODE) release(page, false);
+  if (flags & GUARDED_CODE) release(page, true);
+  if (flags & TABLE) flushBanks();
 }
 
 /** A store of `size` bytes at `host`, within one page, has been done; true when decoded instructions were lost. */
 export function storedTo(host: i32, size: i32): bool {
   const page = pageOfHost(host);
-  if (!(flagsOf(page) & CODE)) return false;
-  const records = slotAddress(<i32>load<u16>(slotCell(page)));
-  const offset = host & 4095;
+  const flags = flagsOf(page);
+  const lost = (flags & CODE) != 0 && emptyIfDecoded(<i32>load<u16>(slotCell(page, false)), host & 4095, size);
+  return ((flags & GUARDED_CODE) != 0 && emptyIfDecoded(<i32>load<u16>(slotCell(page, true)), host & 4095, size)) || lost;
+}
+
+/** Empties a slot if an instruction has been decoded from any of these bytes of its page. */
+function emptyIfDecoded(slot: i32, offset: i32, size: i32): bool {
+  const records = slotAddress(slot);
   const last = records + (((offset + size - 1) >> 1) << 4);
   let p = records + (max((offset >> 1) - 1, 0) << 4);
   for (; p <= last; p += 16) {
@@ -105,10 +147,12 @@ export function decodeLine(start: i32, base: i32, host: i32): void {
   for (p = start; p < end; p += delta(p)) store<u16>(p, count--, 2);
 }
 
-/** The scratch record of the instruction whose halves are at the end of one page and at `high` on the next. */
-export function decodeStraddling(low: i32, high: i32): i32 {
-  const p = L.SCRATCH_SLOT + L.SLOT_RECORDS_BYTES - 16;
-  decode32(p, low | (high << 16), L.PAGE_SIZE - 2, false);
-  store<u16>(p, 1, 2);
-  return p;
+/** The scratch record of the instruction of these halves, `offset` from the start of a page. The rest of the slot is empty. */
+export function decodeScratch(offset: i32, low: i32, high: i32): i32 {
+  memory.fill(scratch, 0, 16);
+  scratch = L.SCRATCH_SLOT + (offset << 3);
+  if ((low & 3) == 3) decode32(scratch, low | high << 16, offset, false);
+  else decode16(scratch, low, offset);
+  store<u16>(scratch, 1, 2);
+  return scratch;
 }

@@ -7,7 +7,7 @@
  */
 import { Op } from "./ops";
 import { put, xd, xs } from "./state";
-import { decodeFloat, decodeFused } from "./decode_float";
+import { decodeFloat, decodeFused, guard } from "./decode_float";
 
 // @ts-ignore: decorator
 @inline function destination(w: i32): i32 { return xd((w >> 7) & 31); }
@@ -47,10 +47,10 @@ export function decode32(p: i32, w: i32, offset: i32, near: bool): void {
       return put(p, op, 4, destination(w), source1(w), 0, immediate);
     }
     case 0x01: case 0x09: case 0x14:
-      if (decodeFloat(p, w)) return;
+      if (decodeFloat(p, w)) return guard(p, w, 4);
       break;
     case 0x10: case 0x11: case 0x12: case 0x13:
-      if (decodeFused(p, w)) return;
+      if (decodeFused(p, w)) return guard(p, w, 4);
       break;
     case 0x03:
       if (funct3(w) <= 1) return put(p, Op.Nop, 4, 0, 0, 0, 0);
@@ -210,5 +210,8 @@ function isAtomic(w: i32): bool {
 function systemOp(w: i32): Op {
   if (w == 0x73) return Op.Ecall;
   if (w == 0x100073) return Op.Ebreak;
-  return (funct3(w) & 3) != 0 ? Op.Csr : Op.Illegal;
+  if ((funct3(w) & 3) != 0) return Op.Csr;
+  if (funct3(w) || w & 0xf80) return Op.Illegal;
+  // sret, mret, wfi, sfence.vma.
+  return w == 0x10200073 || w == 0x30200073 || w == 0x10500073 || funct7(w) == 0x09 ? Op.System : Op.Illegal;
 }

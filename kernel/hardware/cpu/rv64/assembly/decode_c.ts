@@ -5,6 +5,7 @@
 import { Op } from "./ops";
 import { fr, put, xd, xs } from "./state";
 import { branch, illegal, jump } from "./decode";
+import { guard } from "./decode_float";
 
 /** Bit `from` (and `width - 1` above it) of h, moved to `to`. */
 // @ts-ignore: decorator
@@ -35,10 +36,10 @@ function quadrant0(p: i32, h: i32): bool {
       put(p, Op.Addi, 2, xd(low(h)), xs(2), 0, value);
       return true;
     }
-    case 1: put(p, Op.Ld, 2, fr(low(h)), xs(high(h)), 0, doubleword); return true;
+    case 1: put(p, Op.Ld, 2, fr(low(h)), xs(high(h)), 0, doubleword); guard(p, h, 2); return true;
     case 2: put(p, Op.Lw, 2, xd(low(h)), xs(high(h)), 0, word); return true;
     case 3: put(p, Op.Ld, 2, xd(low(h)), xs(high(h)), 0, doubleword); return true;
-    case 5: put(p, Op.Sd, 2, 0, xs(high(h)), fr(low(h)), doubleword); return true;
+    case 5: put(p, Op.Sd, 2, 0, xs(high(h)), fr(low(h)), doubleword); guard(p, h, 2); return true;
     case 6: put(p, Op.Sw, 2, 0, xs(high(h)), xs(low(h)), word); return true;
     case 7: put(p, Op.Sd, 2, 0, xs(high(h)), xs(low(h)), doubleword); return true;
     default: return false;
@@ -107,7 +108,7 @@ function quadrant2(p: i32, h: i32): bool {
   const storeDouble = bits(h, 10, 3, 3) | bits(h, 7, 3, 6);
   switch (h >> 13) {
     case 0: put(p, Op.Slli, 2, xd(register), xs(register), 0, bits(h, 12, 1, 5) | other); return true;
-    case 1: put(p, Op.Ld, 2, fr(register), xs(2), 0, loadDouble); return true;
+    case 1: put(p, Op.Ld, 2, fr(register), xs(2), 0, loadDouble); guard(p, h, 2); return true;
     case 2:
       if (!register) return false;
       put(p, Op.Lw, 2, xd(register), xs(2), 0, loadWord);
@@ -117,7 +118,7 @@ function quadrant2(p: i32, h: i32): bool {
       put(p, Op.Ld, 2, xd(register), xs(2), 0, loadDouble);
       return true;
     case 4: return moveOrJump(p, h, register, other);
-    case 5: put(p, Op.Sd, 2, 0, xs(2), fr(other), storeDouble); return true;
+    case 5: put(p, Op.Sd, 2, 0, xs(2), fr(other), storeDouble); guard(p, h, 2); return true;
     case 6: put(p, Op.Sw, 2, 0, xs(2), xs(other), bits(h, 9, 4, 2) | bits(h, 7, 2, 6)); return true;
     default: put(p, Op.Sd, 2, 0, xs(2), xs(other), storeDouble); return true;
   }

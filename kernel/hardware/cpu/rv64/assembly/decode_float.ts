@@ -1,9 +1,11 @@
 /**
  * Decoding of F and D. Moves and loads become integer operations on the offsets of floating-point registers. Arithmetic
  * that the dispatch loop has a fast path for gets an operation of its own; the rest is `Float`. In every case `imm` is
- * the instruction, from which the exact path works.
+ * the instruction, from which the exact path works. While floating point is guarded (mstatus.FS), all of it becomes
+ * `FloatGuarded`.
  */
 import { Op } from "./ops";
+import { floatIsGuarded } from "./privilege";
 import { fr, put, xd, xs } from "./state";
 
 /** Rounding mode fields 5 and 6 are reserved; 7 means the dynamic mode. */
@@ -12,6 +14,11 @@ import { fr, put, xd, xs } from "./state";
 /** The fast paths round to nearest even, which they check for the dynamic mode. */
 // @ts-ignore: decorator
 @inline function maybeNearest(w: i32): bool { return ((w >> 12) & 7) == 0 || ((w >> 12) & 7) == 7; }
+
+/** Takes the place of what has been decoded at `p` if it may not be executed just so. */
+export function guard(p: i32, bits: i32, length: i32): void {
+  if (floatIsGuarded()) put(p, Op.FloatGuarded, length, 0, 0, 0, bits);
+}
 
 /** LOAD-FP, STORE-FP and OP-FP. False when the instruction is undefined. */
 export function decodeFloat(p: i32, w: i32): bool {

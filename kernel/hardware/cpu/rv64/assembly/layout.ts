@@ -29,8 +29,45 @@ export const RESERVATION = 0x1310;
 /** Instructions that this hart has retired, up to the last stop. */
 export const INSTRET_BASE = 0x1318;
 
-/** What belongs to a hart: from REGS to here. */
+/** What belongs to a hart: from REGS on. */
 export const HART_BYTES = 0x800;
+
+// The privileged state of a hart: 64 bits each. Counters are offsets from INSTRET_BASE, unless they are inhibited.
+export const MODE = 0x1320;
+export const MSTATUS = 0x1328;
+export const MEDELEG = 0x1330;
+export const MIDELEG = 0x1338;
+export const MIE = 0x1340;
+/** The bits of mip that software sets. */
+export const MIP = 0x1348;
+/** The bits of mip that lines from outside the hart set. */
+export const LINES = 0x1350;
+export const MTVEC = 0x1358;
+export const MSCRATCH = 0x1360;
+export const MEPC = 0x1368;
+export const MCAUSE = 0x1370;
+export const MTVAL = 0x1378;
+export const MCOUNTEREN = 0x1380;
+export const MCOUNTINHIBIT = 0x1388;
+export const MENVCFG = 0x1390;
+export const MCYCLE = 0x1398;
+export const MINSTRET = 0x13a0;
+export const MHARTID = 0x13a8;
+export const STVEC = 0x13b0;
+export const SSCRATCH = 0x13b8;
+export const SEPC = 0x13c0;
+export const SCAUSE = 0x13c8;
+export const STVAL = 0x13d0;
+export const SCOUNTEREN = 0x13d8;
+export const SENVCFG = 0x13e0;
+export const SATP = 0x13e8;
+export const STIMECMP = 0x13f0;
+/** pmpcfg0 and pmpcfg2, then pmpaddr0 to pmpaddr15. */
+export const PMPCFG = 0x1400;
+export const PMPADDR = 0x1410;
+export const PMP_ENTRIES = 16;
+/** Derived from the two: where each entry begins and ends. */
+export const PMP_RANGES = 0x1500;
 
 // The reason of the last stop, and what a run works with.
 export const FAULT_VALUE = 0x1800;
@@ -45,6 +82,12 @@ export const DEVICE_ADDRESS = 0x1828;
 /** Set by the host during an access to a device: nobody answers there; the run has to stop behind the instruction. */
 export const BUS_FAULT = 0x1830;
 export const ATTENTION = 0x1834;
+/** Instructions that this run has executed before the present stretch of it; EXECUTED counts in the stretch. */
+export const DONE = 0x1838;
+/** What the present instruction has changed in page-table entries: how many, whose, and what they were. */
+export const UPDATES = 0x1840;
+export const UPDATE_STAMP = 0x1848;
+export const UPDATE_LOG = 0x1850;
 
 export const SLOT_PAGES = 0x3000;
 export const BANK_KEYS = 0x3800;
@@ -74,7 +117,10 @@ export const SLOT_RECORDS_BYTES = 0x8000;
 export const SCRATCH_SLOT = 0x1224000;
 
 export const FLAGS = 0x1240000;
-/** Per RAM page, behind the flags: the code slots that it owns (two u16), where it is entered as writable (u32). */
+/**
+ * Per RAM page, behind the flags: the code slots that it owns (two u16), where it is entered as writable (u32), and
+ * which addresses it translates as a page table (u32).
+ */
 export const PAGE_RECORD = 12;
 
 /** Offset of guest RAM in the WebAssembly memory. */

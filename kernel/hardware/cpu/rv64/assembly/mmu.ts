@@ -1,22 +1,32 @@
 /**
- * Sv39 (privileged specification, section 4.4) as user mode sees it, and what is remembered of it in the banks.
+ * From virtual addresses to bytes: Sv39 (privileged specification, section 4.4), physical memory protection, RAM.
  *
- * Svade: an access through an entry with A clear, or a write with D clear, is a page fault; entries are never written.
+ * - In a core for user mode only, an access through an entry with A clear, or a write with D clear, is a page fault
+ *   (Svade), and entries are never written. With all privileges, A and D are set as hardware does it (Svadu).
+ * - A walk first finds out everything that can be wrong, and that the page is there, and only then updates an entry.
+ * - What may be found again without a walk is entered in the bank in force; see banks.ts and tables.ts.
  */
 import * as L from "./layout";
 import {
   currentBank, currentFetch, flushBanks, flushInData, flushInFetch, forgetOtherData, initializeBanks, noteWriter, useDataBank, useFetchBank,
 } from "./banks";
+import { Protection, protection } from "./pmp";
+import { MXR, Mode, SUM, isPaged, isPrivileged, mode, modeOfData, rootOfSatp, status } from "./privilege";
 import { Stop, stopWith } from "./state";
+import { guardTable, updateEntry } from "./tables";
 import { forgetTranslation, forgetTranslations } from "./timing";
 
 export const enum Access { Read = 0, Write = 1, Fetch = 2 }
 
 const PRESENT: i32 = 1;
 const DIRTY: i32 = 2;
+/** The page owns a code slot: decoded with floating point as it is, and as it is where that is guarded. */
 export const CODE: i32 = 4;
+export const GUARDED_CODE: i32 = 16;
+/** The page has been walked as a page table. */
+export const TABLE: i32 = 8;
 /** What takes a page its write entries: something is derived from its contents. */
-export const GUARDED: i32 = CODE;
+export const DERIVED: i32 = CODE | GUARDED_CODE | TABLE;
 
 const V: u64 = 1, R: u64 = 2, W: u64 = 4, X: u64 = 8, U: u64 = 16, A: u64 = 64, D: u64 = 128;
 
@@ -24,15 +34,24 @@ let ramPages: u64 = 0;
 let ramBasePpn: u64 = 0;
 let ramHost: i32 = 0;
 let hasBus: bool = false;
+/** Of a core for user mode only; otherwise it is in satp. */
 let rootPpn: u64 = ~0;
 let asidNow: u64 = 0;
 /** Why the last `walk` or `translate` returned 0. */
 let refusal: Stop = Stop.None;
+let refusedAccess: Access = Access.Read;
+/** The last walk is good for the whole page; protection may be finer. */
+let whole: bool = true;
 /** A leaf above the last level has been met since the banks were emptied: then one page alone cannot be flushed. */
 let superpages: bool = false;
 
 // @ts-ignore: decorator
 @inline export function refused(): Stop { return refusal; }
+// @ts-ignore: decorator
+@inline export function isWhole(): bool { return whole; }
+/** What the access was that `refused` speaks of. */
+// @ts-ignore: decorator
+@inline export function accessRefused(): Access { return refusedAccess; }
 // @ts-ignore: decorator
 @inline export function pageOfHost(host: i32): i32 { return <i32>(<u32>(host - ramHost) >> 12); }
 // @ts-ignore: decorator
@@ -41,15 +60,21 @@ let superpages: bool = false;
 @inline export function flagsOf(page: i32): i32 { return load<u8>(L.FLAGS + page); }
 // @ts-ignore: decorator
 @inline export function setFlags(page: i32, flags: i32): void { store<u8>(L.FLAGS + page, flags); }
-/** Address of the record of a page: its code slots (two u16), its write entry (u32). */
+// @ts-ignore: decorator
+@inline export function pageCount(): i32 { return <i32>ramPages; }
+/** Address of the record of a page: its code slots (two u16), its write entry, what it translates (u32 each). */
 // @ts-ignore: decorator
 @inline function recordOf(page: i32): i32 { return L.FLAGS + <i32>ramPages + page * L.PAGE_RECORD; }
-/** Address of the number of the code slot of a page. */
+/** Address of the number of the code slot of a page; `guarded`: of that for guarded floating point. */
 // @ts-ignore: decorator
-@inline export function slotCell(page: i32): i32 { return recordOf(page); }
+@inline export function slotCell(page: i32, guarded: bool): i32 { return recordOf(page) + (guarded ? 2 : 0); }
 /** Address of what banks.ts notes about the page's write entries. */
 // @ts-ignore: decorator
 @inline export function writerCell(page: i32): i32 { return recordOf(page) + 4; }
+
+/** Address of what tables.ts notes about the page as a table. */
+// @ts-ignore: decorator
+@inline export function tableCell(page: i32): i32 { return recordOf(page) + 8; }
 
 export function configure(pages: i32, basePpn: u64, host: i32, bus: bool): void {
   ramPages = pages;
@@ -59,57 +84,105 @@ export function configure(pages: i32, basePpn: u64, host: i32, bus: bool): void 
   initializeBanks();
 }
 
-function refuse(reason: Stop, va: i64): i32 {
+function refuse(reason: Stop, va: i64, access: Access): i32 {
+  refusedAccess = access;
   refusal = stopWith(reason, va);
   return 0;
 }
 
-function pageFault(va: i64, access: Access): i32 {
-  if (access == Access.Read) return refuse(Stop.LoadPageFault, va);
-  return refuse(access == Access.Write ? Stop.StorePageFault : Stop.InstructionPageFault, va);
+export function misaligned(va: i64, access: Access): Stop {
+  refuse(Stop.MisalignedAtomic, va, access);
+  return refusal;
 }
 
-/** Host address of the RAM page with this physical page number, or 0: it may be that of a device, for data. */
+function pageFault(va: i64, access: Access): i32 {
+  if (access == Access.Read) return refuse(Stop.LoadPageFault, va, access);
+  return refuse(access == Access.Write ? Stop.StorePageFault : Stop.InstructionPageFault, va, access);
+}
+
+// @ts-ignore: decorator
+@inline function modeOf(access: Access): Mode { return access == Access.Fetch ? mode() : modeOfData(); }
+
+/** Host address of the page of RAM with this number, or 0. */
 function ramPage(ppn: u64, va: i64, access: Access): i32 {
   const page = ppn - ramBasePpn;
-  if (page >= ramPages) {
-    if (!hasBus || access == Access.Fetch) return refuse(Stop.AccessFault, va);
-    store<u64>(L.DEVICE_ADDRESS, ppn << 12 | va & 4095);
-    return refuse(Stop.Device, va);
-  }
+  if (page >= ramPages) return refuse(Stop.AccessFault, va, access);
   if (!(flagsOf(<i32>page) & PRESENT)) {
     store<u32>(L.FAULT_PAGE, <u32>page);
-    return refuse(Stop.NeedPage, va);
+    return refuse(Stop.NeedPage, va, access);
   }
   return hostOfPage(<i32>page);
 }
 
-/** Translates; returns the host address of the page, or 0 with `refused()` telling why. Fills no TLB. */
-export function walk(va: i64, access: Access): i32 {
+/** The end of every walk: host address of the page of `physical`, or 0, which for data may be because of a device. */
+function place(physical: u64, va: i64, access: Access, size: i32): i32 {
+  whole = true;
+  if (isPrivileged()) {
+    const verdict = protection(physical, size, access, modeOf(access));
+    if (verdict == Protection.Denied) return refuse(Stop.AccessFault, va, access);
+    whole = verdict == Protection.Page;
+  }
+  const ppn = physical >> 12;
+  if (!hasBus || access == Access.Fetch || ppn - ramBasePpn < ramPages) return ramPage(ppn, va, access);
+  store<u64>(L.DEVICE_ADDRESS, physical);
+  return refuse(Stop.Device, va, access);
+}
+
+/**
+ * Translates `va` for an access to `size` bytes that does not leave the page. Host address of the page, or 0 with
+ * `refused()` telling why. Enters nothing in a bank.
+ */
+export function walk(va: i64, access: Access, size: i32): i32 {
+  if (isPrivileged() && (modeOf(access) == Mode.Machine || !isPaged())) {
+    return <u64>va >> 56 ? refuse(Stop.AccessFault, va, access) : place(<u64>va, va, access, size);
+  }
   if ((va << 25) >> 25 != va) return pageFault(va, access);
-  let table = rootPpn;
+  let table = isPrivileged() ? rootOfSatp() : rootPpn;
   for (let shift: i64 = 30; shift >= 12; shift -= 9) {
-    const host = ramPage(table, va, Access.Fetch);
-    if (!host) return 0;
-    const pte = load<u64>(host + ((<i32>(va >> shift) & 511) << 3));
-    const ppn = (pte >> 10) & 0xfffffffffff;
+    const at = entryIn(table, va, shift, access);
+    if (!at) return 0;
+    const pte = load<u64>(at);
     // Bits 54..63 are reserved, or belong to extensions that this core does not have.
     if (!(pte & V) || (pte & (R | W)) == W || pte >> 54) return pageFault(va, access);
-    if (pte & (R | X)) return leaf(va, access, pte, ppn, (<u64>1 << (shift - 12)) - 1);
+    if (pte & (R | X)) return leaf(va, access, size, at, (<u64>1 << (shift - 12)) - 1);
     if (pte & (U | A | D)) return pageFault(va, access);
-    table = ppn;
+    table = (pte >> 10) & 0xfffffffffff;
   }
   return pageFault(va, access);
 }
 
-function leaf(va: i64, access: Access, pte: u64, ppn: u64, superpage: u64): i32 {
-  let need = U | A;
-  if (access == Access.Read) need |= R;
-  else if (access == Access.Write) need |= W | D;
-  else need |= X;
-  if ((pte & need) != need || ppn & superpage) return pageFault(va, access);
+/** Host address of the entry of `va` in a table, or 0. */
+function entryIn(table: u64, va: i64, shift: i64, access: Access): i32 {
+  const offset = (<i32>(va >> shift) & 511) << 3;
+  if (isPrivileged() && protection(table << 12 | offset, 8, Access.Read, Mode.Supervisor) == Protection.Denied) {
+    return refuse(Stop.AccessFault, va, access);
+  }
+  const host = ramPage(table, va, access);
+  if (!host) return 0;
+  if (isPrivileged()) guardTable(host, va, shift);
+  return host + offset;
+}
+
+function leaf(va: i64, access: Access, size: i32, at: i32, superpage: u64): i32 {
+  const pte = load<u64>(at);
+  const ppn = (pte >> 10) & 0xfffffffffff;
+  if (!isPermitted(pte, access) || ppn & superpage) return pageFault(va, access);
+  const marks = access == Access.Write ? A | D : A;
+  const marked = (pte & marks) == marks;
+  if (!marked && !isPrivileged()) return pageFault(va, access);
   if (superpage) superpages = true;
-  return ramPage(ppn | ((<u64>va >> 12) & superpage), va, access);
+  const physical = (ppn | ((<u64>va >> 12) & superpage)) << 12 | va & 4095;
+  const host = place(physical, va, access, size);
+  if (!marked && (host || refusal == Stop.Device)) updateEntry(at, marks);
+  return host;
+}
+
+function isPermitted(pte: u64, access: Access): bool {
+  const from = isPrivileged() ? modeOf(access) : Mode.User;
+  if (from == Mode.User ? !(pte & U) : pte & U && (access == Access.Fetch || !(status() & SUM))) return false;
+  if (access == Access.Fetch) return (pte & X) != 0;
+  if (access == Access.Write) return (pte & W) != 0;
+  return (pte & R) != 0 || (isPrivileged() && (status() & MXR) != 0 && (pte & X) != 0);
 }
 
 /** Host address of the table entry at which the walk for `va` arrives at a level, or 0 if it ends before. */
@@ -130,19 +203,19 @@ export function tableEntry(va: i64, level: i32): i32 {
 // @ts-ignore: decorator
 @inline export function currentAsid(): u64 { return asidNow; }
 
-/** Host address of the byte at `va`, or 0; enters the translation in the TLB. */
-export function translate(va: i64, access: Access): i32 {
+/** Host address of the byte at `va`, or 0; as `walk`, and enters the translation in the bank. */
+export function translate(va: i64, access: Access, size: i32): i32 {
   const page = va & ~4095;
   const entry = currentBank() + ((<i32>(va >>> 12) & (L.TLB_ENTRIES - 1)) << 4) + (access == Access.Write ? L.WRITE_TLB : L.READ_TLB);
   if (load<i64>(entry) == page) return <i32>va + load<i32>(entry, 8);
-  const host = walk(va, access);
+  const host = walk(va, access, size);
   if (!host) return 0;
-  let grant = true;
+  let grant = whole;
   if (access == Access.Write) {
     const index = pageOfHost(host);
     const flags = flagsOf(index);
     setFlags(index, flags | DIRTY);
-    grant = !(flags & GUARDED);
+    if (flags & DERIVED) grant = false;
     if (grant) noteWriter(writerCell(index), entry, host);
   }
   if (grant) {

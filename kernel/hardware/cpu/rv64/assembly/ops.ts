@@ -27,7 +27,7 @@ export const enum Op {
   FaddD, FsubD, FmulD, FmaddD, FaddS, FsubS, FmulS, FmaddS,
   FsgnjD, FsgnjnD, FsgnjxD, FeqD, FltD, FleD, FcvtDW, FmvWX,
   // Out of line; imm holds the instruction.
-  Float, Atomic, Csr,
+  Float, FloatGuarded, Atomic, Csr, System,
   // Terminators.
   Jump, Jal, JalFar, Jr, Jalr, Beq, Bne, Blt, Bge, Bltu, Bgeu, BeqFar, BneFar, BltFar, BgeFar, BltuFar, BgeuFar,
   Ecall, Ebreak, Illegal, Straddle,

@@ -17,8 +17,9 @@
  */
 import * as L from "./layout";
 import { Op } from "./ops";
-import { decodeLine, decodeStraddling, fetchMiss } from "./cache";
+import { decodeLine, decodeScratch, fetchHalf, fetchMiss } from "./cache";
 import { currentBank, currentFetch } from "./banks";
+import { refused } from "./mmu";
 import { slow } from "./slow";
 import { fetches } from "./timed";
 import { div, divw, mulh, mulhsu, mulhu, orcB, rem, remw } from "./integer";
@@ -323,7 +324,7 @@ export function run(total: i32): Stop {
       left = budget + runOf(p);
       target = page + <i64>((p - base) >> 3);
       if (op == Op.None) {
-        if (left && p - base < L.SLOT_RECORDS_BYTES) {
+        if (left && p - base < L.SLOT_RECORDS_BYTES && base != L.SCRATCH_SLOT) {
           decodeLine(p, base, load<i32>(fetchEntry(fetch, page), 12));
           if ((budget = left - runOf(p)) >= 0) continue;
           event = Event.Short;
@@ -338,11 +339,14 @@ export function run(total: i32): Stop {
         continue;
       } else if (op == Op.Straddle) {
         const low = <i32>load<u16>(load<i32>(fetchEntry(fetch, page), 12) + L.PAGE_SIZE - 2);
-        const next = page + L.PAGE_SIZE;
-        const at = fetchEntry(fetch, next);
-        if (load<i64>(at) != next && (stop = fetchMiss(next))) break;
+        store<i64>(L.EXECUTED, <i64>(total - left));
+        const high = fetchHalf(page + L.PAGE_SIZE);
+        if (!high) {
+          stop = refused();
+          break;
+        }
         base = L.SCRATCH_SLOT;
-        p = decodeStraddling(low, <i32>load<u16>(load<i32>(at, 12)));
+        p = decodeScratch(L.PAGE_SIZE - 2, low, <i32>load<u16>(high));
         continue;
       } else if (op >= Op.Ecall) {
         if (op == Op.Illegal) stop = illegalInstruction(imm(p));
@@ -354,19 +358,20 @@ export function run(total: i32): Stop {
       } else {
         const length = delta(p);
         store<i64>(L.EXECUTED, <i64>(total - left));
+        store<i64>(L.PC, target);
         stop = slow(p);
         if (!stop) {
           p += length;
           continue;
         }
-        if (stop > 0 && stop != Stop.Attention) break;
+        // The instruction is not done.
+        if (stop == Stop.Retry || (stop > 0 && stop < Stop.Wait)) break;
         target += length >> 3;
-        if (stop == Stop.Attention) {
-          left--;
-          break;
-        }
+        left--;
+        if (stop == Stop.Switch) target = load<i64>(L.PC);
+        if (stop != Stop.Refetch) break;
         stop = Stop.None;
-        budget = left - 1;
+        budget = left;
         event = Event.Far;
       }
     }
@@ -376,9 +381,16 @@ export function run(total: i32): Stop {
       left = budget;
       if (!left) break;
       const at = fetchEntry(fetch, target);
-      if (load<i64>(at) != (target & ~4095) && (stop = fetchMiss(target))) break;
-      page = target & ~4095;
       base = load<i32>(at, 8);
+      if (load<i64>(at) != (target & ~4095)) {
+        store<i64>(L.EXECUTED, <i64>(total - left));
+        stop = fetchMiss(target);
+        if (stop == Stop.Scratch) base = L.SCRATCH_SLOT;
+        else if (stop) break;
+        else base = load<i32>(at, 8);
+        stop = Stop.None;
+      }
+      page = target & ~4095;
       p = base + ((<i32>target & 4095) << 3);
       event = Event.Slow;
       if ((budget -= runOf(p)) >= 0) continue;

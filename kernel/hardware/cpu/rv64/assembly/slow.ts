@@ -6,11 +6,14 @@ import { atomic } from "./atomic";
 import { csr } from "./csr";
 import { executeFloat } from "./float/execute";
 import { byHardware } from "./float/hardware";
+import { guardedFloat, system } from "./system";
 
 export function slow(p: i32): Stop {
   const op = opOf(p);
   if (op >= Op.Lb && op <= Op.Sd) return access(p);
   if (op == Op.Atomic) return atomic(p);
   if (op == Op.Csr) return csr(p);
+  if (op == Op.System) return system(p);
+  if (op == Op.FloatGuarded) return guardedFloat(p);
   return byHardware(p) ? Stop.None : executeFloat(p);
 }

@@ -71,12 +71,20 @@ export const enum Stop {
   NeedPage = 7,
   AccessFault = 8,
   MisalignedAtomic = 9,
+  /** A wfi is done, and nothing is pending. */
+  Wait = 10,
   /** The instruction is done, and so is the run: the host has something to do. */
   Attention = 11,
   /** The instruction is done, but decoded records may have changed: look the next one up again. */
   Refetch = -1,
   /** Not RAM: DEVICE_ADDRESS says where a device may be. Only between mmu.ts and who accesses. */
   Device = -2,
+  /** The instruction is done and has set PC: mode, banks or what interrupts may be taken have changed. */
+  Switch = -3,
+  /** The same, but the instruction is not done and comes again. */
+  Retry = -4,
+  /** It has been decoded for this one time, in the scratch slot. Only between cache.ts and the dispatch loop. */
+  Scratch = -5,
 }
 
 export function stopWith(reason: Stop, value: i64): Stop {
