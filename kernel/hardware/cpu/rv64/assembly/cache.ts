@@ -6,16 +6,17 @@
  * Coherence needs no fence.i: a page that owns a slot has no write-TLB entry, so every store to it comes through
  * `storedTo`, which empties the slot when a decoded instruction was hit. An instruction that straddles two pages is
  * never kept: its record says so, and it is put together afresh in the scratch slot each time. So is every instruction of
- * a page whose protection is finer than the page.
+ * a page whose protection is finer than the page, or that is not RAM.
  */
 import * as L from "./layout";
 import { FIRST_TERMINATOR, Op } from "./ops";
 import { decode16 } from "./decode_c";
 import { decode32 } from "./decode";
 import { Stop, delta, opOf, put, runOf } from "./state";
+import { deviceValue, readDevice } from "./bus";
 import { currentFetch, dropFetchers, dropWriters, flushBanks } from "./banks";
 import {
-  Access, CODE, GUARDED_CODE, TABLE, flagsOf, hostOfPage, isWhole, markDirty, pageOfHost, refused, setFlags, slotCell, walk, writerCell,
+  Access, CODE, GUARDED_CODE, TABLE, flagsOf, hostOfPage, isWhole, markDirty, notRam, pageOfHost, refused, setFlags, slotCell, walk, writerCell,
 } from "./mmu";
 import { floatIsGuarded } from "./privilege";
 
@@ -35,7 +36,7 @@ let scratch: i32 = L.SCRATCH_SLOT;
 /** Makes the fetch-TLB entry of the page of `va` valid, or decodes just this one instruction, or tells why neither can be. */
 export function fetchMiss(va: i64): Stop {
   const host = walk(va, Access.Fetch, 2);
-  if (!host) return refused();
+  if (!host) return refused() == Stop.Device ? decodeFromDevice(va) : refused();
   if (!isWhole()) return decodeAlone(va, host);
   const page = pageOfHost(host);
   const guarded = floatIsGuarded();
@@ -51,7 +52,8 @@ export function fetchMiss(va: i64): Stop {
 export function fetchHalf(va: i64): i32 {
   const entry = fetchEntryOf(va);
   const page = load<i64>(entry) == (va & ~4095) ? load<i32>(entry, 12) : walk(va, Access.Fetch, 2);
-  return page ? page + (<i32>va & 4095) : 0;
+  if (page) return page + (<i32>va & 4095);
+  return refused() == Stop.Device ? notRam(va, Access.Fetch) : 0;
 }
 
 function decodeAlone(va: i64, host: i32): Stop {
@@ -64,6 +66,23 @@ function decodeAlone(va: i64, host: i32): Stop {
     high = <i32>load<u16>(second);
   }
   decodeScratch(offset, low, high);
+  return Stop.Scratch;
+}
+
+/** Instructions of a read-only memory on the bus; DEVICE_ADDRESS says where. */
+function decodeFromDevice(va: i64): Stop {
+  let low = 0, high = 0;
+  let there = readDevice(2);
+  if (there) low = <i32>deviceValue() & 0xffff;
+  if (there && (low & 3) == 3) {
+    there = !walk(va + 2, Access.Fetch, 2) && refused() == Stop.Device && readDevice(2);
+    high = <i32>deviceValue() & 0xffff;
+  }
+  if (!there) {
+    notRam(va, Access.Fetch);
+    return refused();
+  }
+  decodeScratch(<i32>va & 4095, low, high);
   return Stop.Scratch;
 }
 

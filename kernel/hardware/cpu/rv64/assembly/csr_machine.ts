@@ -1,7 +1,7 @@
 /**
  * The registers of machine mode (privileged specification 1.12, chapter 3). Fields that may hold any legal value keep
  * what they had when an illegal one is written. There are no performance counters besides mcycle and minstret: their
- * registers read as zero. Triggers, Smepmp, state enables and hypervisor registers do not exist.
+ * registers read as zero, and so do those of debug triggers, of which there are none. Smepmp, state enables and hypervisor registers do not exist.
  */
 import * as L from "./layout";
 import { Effect, give, readCounter } from "./csr";
@@ -41,13 +41,13 @@ export function readMachine(number: i32): bool {
     case 0xb02: return readCounter(2);
     default:
   }
-  if (isEvent(number)) return give(0);
+  if (isZero(number)) return give(0);
   return readProtectionRegister(number);
 }
 
-/** mhpmcounter3 to 31 and mhpmevent3 to 31. */
-function isEvent(number: i32): bool {
-  return (number >= 0xb03 && number < 0xb20) || (number >= 0x323 && number < 0x340);
+/** mhpmcounter3 to 31, mhpmevent3 to 31; tselect, tdata1 to 3. */
+function isZero(number: i32): bool {
+  return (number >= 0x7a0 && number < 0x7a4) || (number >= 0xb03 && number < 0xb20) || (number >= 0x323 && number < 0x340);
 }
 
 /** Of the 64 entries that the encoding has room for, those from 16 on are read-only zero. */
@@ -81,7 +81,7 @@ export function writeMachine(number: i32, to: u64): Effect {
     case 0xb02: return writeCounter(2, to);
     default:
   }
-  if (isEvent(number)) return Effect.None;
+  if (isZero(number)) return Effect.None;
   return writeProtectionRegister(number, to);
 }
 

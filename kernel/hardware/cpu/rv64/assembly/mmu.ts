@@ -90,6 +90,11 @@ function refuse(reason: Stop, va: i64, access: Access): i32 {
   return 0;
 }
 
+/** A device has been met, or nothing, where only RAM will do. */
+export function notRam(va: i64, access: Access): i32 {
+  return refuse(Stop.AccessFault, va, access);
+}
+
 export function misaligned(va: i64, access: Access): Stop {
   refuse(Stop.MisalignedAtomic, va, access);
   return refusal;
@@ -114,7 +119,7 @@ function ramPage(ppn: u64, va: i64, access: Access): i32 {
   return hostOfPage(<i32>page);
 }
 
-/** The end of every walk: host address of the page of `physical`, or 0, which for data may be because of a device. */
+/** The end of every walk: host address of the page of `physical`, or 0, which may be because of a device. */
 function place(physical: u64, va: i64, access: Access, size: i32): i32 {
   whole = true;
   if (isPrivileged()) {
@@ -123,7 +128,7 @@ function place(physical: u64, va: i64, access: Access, size: i32): i32 {
     whole = verdict == Protection.Page;
   }
   const ppn = physical >> 12;
-  if (!hasBus || access == Access.Fetch || ppn - ramBasePpn < ramPages) return ramPage(ppn, va, access);
+  if (!hasBus || (access == Access.Fetch && !isPrivileged()) || ppn - ramBasePpn < ramPages) return ramPage(ppn, va, access);
   store<u64>(L.DEVICE_ADDRESS, physical);
   return refuse(Stop.Device, va, access);
 }
