@@ -39,8 +39,11 @@ import { startUpkeep } from "./services/upkeep.ts";
 import { userService } from "./services/users.ts";
 import type { Store } from "./store/types.ts";
 
-/** Programs and submissions up to 16 MiB, and some room around them. */
-const MESSAGE_LIMIT_BYTES = 20 * 1024 * 1024;
+const mebibyte = 1024 * 1024;
+/** Programs and boot images up to 64 MiB, and some room around them. */
+const MESSAGE_LIMIT_BYTES = 68 * mebibyte;
+/** Of JSON: submissions up to 16 MiB as base64. */
+const BODY_LIMIT_BYTES = 40 * mebibyte;
 const descriptors = fileURLToPath(new URL("../proto/gen/descriptors.binpb", import.meta.url));
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -75,7 +78,7 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
   const rest = await createRestServer({
     operations,
     pipeline,
-    bodyLimitBytes: MESSAGE_LIMIT_BYTES * 2,
+    bodyLimitBytes: BODY_LIMIT_BYTES,
     uploadLimitBytes: MESSAGE_LIMIT_BYTES,
     document: { title: "Ostler", version, comments: readComments(descriptors) },
   });

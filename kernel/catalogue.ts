@@ -4,5 +4,6 @@ export { errorNames, methods } from "./abi/sel4/names.ts";
 export { defaultTiming, timingProblems } from "./hardware/cache/model.ts";
 export { errnoOf } from "./lib/errno.ts";
 export { signalName } from "./lib/signals.ts";
+export { bootProblem } from "./machine/bare/images.ts";
 export { systemCallCatalogue } from "./machine/catalogue.ts";
 export { leastAvailableBytes } from "./mm/physical.ts";

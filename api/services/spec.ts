@@ -20,7 +20,9 @@ import {
 } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { invalid } from "../errors.ts";
 import type { MachineRow, Store } from "../store/types.ts";
+import { bareBootOf, bareWithDefaults, checkBoot, completeImages } from "./bare.ts";
 import { checkTiming, timingOf } from "./timing.ts";
+import { sizeOfUpload } from "./uploads.ts";
 
 const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
 const DEFAULT_QUANTUM = 100_000;
@@ -65,15 +67,17 @@ export async function completeSpec(
     if (/\/\.\.?(\/|$)/.test(file.path)) throw invalid(`${at}.path`, 'must not contain "." or ".." as a part');
     if (seen.has(file.path)) throw invalid(`${at}.path`, `${file.path} is named twice`);
     seen.add(file.path);
-    const program = await store.programs.get(ownerId, file.contentHash);
-    if (program === null)
-      throw invalid(
-        `${at}.content_hash`,
-        "no program or file with this hash was uploaded by you; upload it first (POST /v1/programs)",
-      );
-    file.size = BigInt(program.size);
+    file.size = await sizeOfUpload(store, ownerId, file.contentHash, at);
   }
+  await completeBare(store, ownerId, spec, `${field}.bare`);
   return withDefaults(spec);
+}
+
+/** Checks what a machine is to boot, now that its images are at hand. */
+async function completeBare(store: Store, ownerId: string, spec: MachineSpec, field: string): Promise<void> {
+  if (spec.bare === undefined) return;
+  await completeImages(store, ownerId, spec.bare, field);
+  await checkBoot(store, memoryBytesOf(spec), spec.bare, field);
 }
 
 function withDefaults(spec: MachineSpec): MachineSpec {
@@ -87,6 +91,7 @@ function withDefaults(spec: MachineSpec): MachineSpec {
     environment: [...environment],
     files: spec.files.map((file, index) => ({ ...file, mode: files[index]!.mode })),
     limits: create(MachineLimitsSchema, limits),
+    ...(spec.bare !== undefined && { bare: bareWithDefaults(spec.bare) }),
   });
 }
 
@@ -120,6 +125,7 @@ export function configOf(spec: MachineSpec): MachineConfig {
   const { limits } = spec;
   return {
     memoryBytes: memoryBytesOf(spec),
+    ...(spec.bare !== undefined && { boot: bareBootOf(spec.bare) }),
     ...(spec.physicalMemory !== undefined && { physicalMemory: physicalMemoryOf(spec.physicalMemory) }),
     ...(spec.timing !== undefined && { timing: timingOf(spec.timing) }),
     seed: spec.seed,

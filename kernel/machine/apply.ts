@@ -12,6 +12,7 @@ import { interrupt } from "../thread/blocking.ts";
 import { killTask } from "../thread/tasks.ts";
 import { machineInput, machineResumed } from "../trace/events/machine.ts";
 import { consoleChanged } from "../vfs/files.ts";
+import { pauseMachine } from "./control.ts";
 import { planFile } from "./files.ts";
 import { planInvoke } from "./invoke.ts";
 import type { Kernel } from "./kernel.ts";
@@ -19,7 +20,7 @@ import { planWritePhysical, planWriteVirtual } from "./memory.ts";
 import { liveTask, type Plan, refuse } from "./plan.ts";
 import { planProgramStart } from "./programs.ts";
 import { planCall, planRemoteTask, threadOfCall } from "./remote.ts";
-import { pauseMachine, settle } from "./run.ts";
+import { settle } from "./run.ts";
 import type { ApplyResult, Input } from "./types.ts";
 
 const perform = (action: () => void): Plan => ({
@@ -33,6 +34,7 @@ type Of<Kind extends Input["kind"]> = Extract<Input, { kind: Kind }>;
 
 /** Who reads the console as a file, and who handles its interrupt. */
 function consoleSpeaks(k: Kernel): void {
+  k.bare?.board.consoleArrived();
   consoleChanged(k);
   raise(k, consoleIrq);
 }
@@ -97,7 +99,12 @@ function planKill(k: Kernel, { task: id, signal }: Of<"killTask">): Plan {
   return perform(() => killTask(k, task, signal));
 }
 
+/** What a machine without our kernel can be given. */
+const bareInputs: ReadonlySet<Input["kind"]> = new Set(["console", "consoleEnd", "resume", "pause", "writePhysical"]);
+
 function planOf(k: Kernel, input: Input): Plan {
+  if (k.bare !== null && !bareInputs.has(input.kind))
+    return refuse("failedPrecondition", "kind", "the machine boots bare: its programs and files are its own kernel's");
   switch (input.kind) {
     case "console":
       return planConsole(k, input);

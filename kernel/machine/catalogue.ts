@@ -13,7 +13,7 @@ import type { TaskResource } from "../thread/kernel.ts";
 import { closeAll, finaliseFile, inheritDescriptors } from "../vfs/descriptors.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
 
-export { createHal } from "../hal/rv64/hal.ts";
+export { createHal, isa as instructionSet } from "../hal/rv64/hal.ts";
 export { addressMap } from "../hardware/bus/map.ts";
 
 const isa: IsaName = "rv64";

@@ -6,6 +6,8 @@ import { getSpace } from "../mm/space.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { Task, Thread } from "../thread/state.ts";
 import { describeWait } from "../thread/wait.ts";
+import type { Bare } from "./bare/bare.ts";
+import { canExecute } from "./bare/run.ts";
 import type { Kernel } from "./kernel.ts";
 import type { MachineSummary, Position, TaskInfo, ThreadInfo } from "./types.ts";
 
@@ -14,10 +16,18 @@ export const positionOf = (k: Kernel): Position => ({
   timeNs: clocks.timeNs(k.state.clock),
 });
 
+function runOfBare({ state }: Kernel, bare: Bare): { run: MachineSummary["run"]; reason: string } {
+  const { power } = bare.state.board;
+  if (power.state === "off") return { run: "idle", reason: `switched off with code ${power.code}` };
+  const willRun = canExecute(bare) || state.clock.events.length > 0 || state.control.untilTimeNs !== null;
+  return willRun ? { run: "running", reason: "" } : { run: "idle", reason: "every hart waits for an interrupt" };
+}
+
 function runOf(k: Kernel): { run: MachineSummary["run"]; reason: string } {
   const { control, clock } = k.state;
   if (control.frozen !== null) return { run: "frozen", reason: control.frozen };
   if (control.paused) return { run: "paused", reason: control.reason };
+  if (k.bare !== null) return runOfBare(k, k.bare);
   const canRun = k.sched.current !== null || k.sched.queue.length > 0;
   const willRun = canRun || clock.events.length > 0 || control.untilTimeNs !== null;
   return willRun ? { run: "running", reason: "" } : { run: "idle", reason: "" };

@@ -10,6 +10,7 @@ import { createReadyQueue } from "../sched/sched.ts";
 import type { Outlet } from "../thread/kernel.ts";
 import type { Thread } from "../thread/state.ts";
 import { createTraceRing, type TraceRing } from "../trace/record/ring.ts";
+import { assembleBare, type Bare, type BusSocket, busSocket } from "./bare/bare.ts";
 import { createHal, objectBehaviour, systemCalls, taskResources } from "./catalogue.ts";
 import type { MachinePorts } from "./face.ts";
 import { Outbox } from "./outbox.ts";
@@ -24,6 +25,8 @@ export interface Kernel extends EntryKernel {
   readonly ring: TraceRing;
   /** On whose behalf the kernel works right now; for the trace. */
   subject: Thread | null;
+  /** Of a machine that boots bare: the kernel's own parts then have nothing to do. */
+  bare: Bare | null;
 }
 
 function outletTo(outbox: Outbox): Outlet {
@@ -37,14 +40,21 @@ function outletTo(outbox: Outbox): Outlet {
   };
 }
 
-/** `core` has the machine's RAM; the state decides everything else. */
-export function assembleKernel(state: MachineState, core: Core, ports: MachinePorts): Kernel {
+/** `core` is as new, with the machine's RAM and with `socket` for its bus; the state decides everything else. */
+export function assembleKernel(
+  state: MachineState,
+  core: Core,
+  ports: MachinePorts,
+  socket: BusSocket = busSocket(),
+): Kernel {
   const { clock, hardware, random } = state;
   const { mm, threads, sched, files, cap, sel4 } = state.kernel;
   const context = { timeNs: 0, instructions: 0, task: 0, thread: 0, hart: 0 };
   const ring = createTraceRing(state.trace, () => {
-    context.timeNs = clocks.timeNs(clock);
-    context.instructions = clock.instructions;
+    const ahead = kernel.bare?.ahead() ?? 0;
+    context.timeNs = clocks.timeNs(clock) + ahead * clocks.nsPerInstruction;
+    context.instructions = clock.instructions + ahead;
+    context.hart = kernel.bare?.state.turn.hart ?? 0;
     context.task = kernel.subject?.task ?? 0;
     context.thread = kernel.subject?.id ?? 0;
     return context;
@@ -62,6 +72,7 @@ export function assembleKernel(state: MachineState, core: Core, ports: MachinePo
     trace: ring,
     effort: { spent: 0 },
     subject: null,
+    bare: null,
     hal: createHal({ core, ram, clock, uart: hardware.uart, trace: ring }),
     content: ports.content,
     mm,
@@ -81,5 +92,6 @@ export function assembleKernel(state: MachineState, core: Core, ports: MachinePo
     taskResources: taskResources(self),
     outlet: outletTo(outbox),
   };
+  if (hardware.bare !== null) kernel.bare = assembleBare(kernel, hardware.bare, socket, ports);
   return kernel;
 }

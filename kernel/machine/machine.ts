@@ -8,7 +8,7 @@
 
 import { pageBytes } from "../hal/types.ts";
 import { initTiming, timingFigures } from "../hardware/cache/model.ts";
-import type { Core } from "../hardware/cpu/core.ts";
+import type { Bus, Core } from "../hardware/cpu/core.ts";
 import { PageFlag } from "../hardware/cpu/core.ts";
 import { assert } from "../lib/assert.ts";
 import { decodePlain, encodePlain } from "../lib/codec.ts";
@@ -17,13 +17,15 @@ import { machineFrozen } from "../trace/events/machine.ts";
 import { setFile } from "../vfs/paths.ts";
 import { addressSpace } from "./address-space.ts";
 import { applyInput } from "./apply.ts";
+import { busSocket, loadHarts, powerOn, saveHarts } from "./bare/bare.ts";
 import { capabilityGraph } from "./capabilities.ts";
 import { addressMap } from "./catalogue.ts";
-import type { Machine, MachineMemory, MachinePorts } from "./face.ts";
+import type { Machine, MachinePorts } from "./face.ts";
 import { listTasks, positionOf, summarize } from "./inspect.ts";
 import { assembleKernel, type Kernel } from "./kernel.ts";
 import { listRegions, readPhysical, readVirtual } from "./memory.ts";
 import { frameRuns, memoryMap } from "./memory-map.ts";
+import { diskPagesOf, machinePages } from "./pages.ts";
 import { runKernel } from "./run.ts";
 import { initState, type MachineState } from "./state.ts";
 import type { ApplyResult, MachineConfig, RunStop } from "./types.ts";
@@ -54,17 +56,9 @@ function freeze(k: Kernel, error: unknown): string {
   return message;
 }
 
-const memoryOf = (core: Core): MachineMemory => ({
-  pages: core.pageFlags.length,
-  pageBytes,
-  isPresent: (page) => (core.pageFlags[page]! & PageFlag.present) !== 0,
-  isDirty: (page) => (core.pageFlags[page]! & PageFlag.dirty) !== 0,
-  page: (page) => core.ram.subarray(page * pageBytes, (page + 1) * pageBytes),
-  clearDirty: () => core.clearDirty(),
-});
-
 function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machine {
   const { control } = k.state;
+  const pages = machinePages(k);
   const refused = (message: string): ApplyResult => ({
     ok: false,
     error: { code: "failedPrecondition", field: "", message },
@@ -72,7 +66,7 @@ function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machi
 
   return {
     config: k.config,
-    memory: memoryOf(k.core),
+    memory: pages,
     position: () => positionOf(k),
     summary: () => summarize(k),
     apply(input) {
@@ -94,45 +88,48 @@ function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machi
         return { kind: "frozen", message: freeze(k, error) };
       }
     },
-    providePage: (page, bytes) => k.ram.provide(page, bytes),
+    providePage: (page, bytes) => pages.provide(page, bytes),
     drainOutputs: () => k.outbox.drain(),
     setTraceMask: (mask) => k.ring.setMask(mask),
     drainTrace: () => k.ring.drain(),
     tasks: () => listTasks(k),
     regions: (task) => listRegions(k, task),
     memoryMap: () => memoryMap(k),
-    timing: () => (k.core.timing === null ? null : timingFigures(k.core.timing, hartCount)),
+    timing: () => (k.core.timing === null ? null : timingFigures(k.core.timing, hartsOf(k.config))),
     frameRuns: (from, limit, owner) => frameRuns(k, from, limit, owner),
     capabilities: (from, limit, filter) => capabilityGraph(k, from, limit, filter),
     addressSpace: (which, query) => addressSpace(k, which, query),
     readPhysical: (address, length) => readPhysical(k, address, length),
     readVirtual: (task, address, length) => readVirtual(k, task, address, length),
     encodeState() {
-      k.state.hardware.harts = [k.core.saveHart()];
+      k.state.hardware.harts = saveHarts(k.core);
       k.state.hardware.timing = k.core.timing?.slice() ?? null;
       return encodePlain(k.state);
     },
   };
 }
 
-const hartCount = 1;
+const hartsOf = ({ boot }: MachineConfig): number => boot?.harts ?? 1;
 
 /** `timing`: the area of a machine that is restored; a new one begins with empty caches. */
-function createCore(config: MachineConfig, ports: MachinePorts, timing?: Uint8Array | null): Core {
+function createCore(config: MachineConfig, ports: MachinePorts, bus: Bus, timing?: Uint8Array | null): Core {
   assert(config.memoryBytes > 0 && config.memoryBytes % 2 ** 20 === 0, "memoryBytes is a positive multiple of 1 MiB");
   const ramPages = config.memoryBytes / pageBytes;
-  if (config.timing !== undefined) timing ??= initTiming(config.timing, hartCount, ramPages);
-  return ports.createCore({ ramPages, ramBase: addressMap.ram.base, timing: timing ?? null });
+  if (config.timing !== undefined) timing ??= initTiming(config.timing, hartsOf(config), ramPages);
+  const bare = config.boot === undefined ? {} : { bus, harts: config.boot.harts };
+  return ports.createCore({ ramPages, ramBase: addressMap.ram.base, timing: timing ?? null, ...bare });
 }
 
 /** A new machine: RAM is zero, nothing runs, and it is not paused. */
 export function createMachine(config: MachineConfig, hostPorts: MachinePorts): Machine {
   const { ports, isHostError } = watchPorts(hostPorts);
-  const core = createCore(config, ports);
+  const socket = busSocket();
+  const core = createCore(config, ports, socket);
   for (let page = 0; page < core.pageFlags.length; page++) core.pageFlags[page]! |= PageFlag.present;
-  const kernel = assembleKernel(initState(config), core, ports);
+  const kernel = assembleKernel(initState(config), core, ports, socket);
   for (const { path, content, size, mode } of config.files)
     setFile(kernel, { path, image: addImage(kernel, content, size), size, mode });
+  if (kernel.bare !== null) powerOn(kernel, kernel.bare);
   return machineOver(kernel, isHostError);
 }
 
@@ -145,12 +142,14 @@ export function restoreMachine(
   const { ports, isHostError } = watchPorts(hostPorts);
   const state = decodePlain(encoded) as MachineState;
   assert(state.version === 3, `a machine's state of version 3, not ${state.version}`);
-  const core = createCore(state.config, ports, state.hardware.timing);
+  const socket = busSocket();
+  const core = createCore(state.config, ports, socket, state.hardware.timing);
   for (let page = 0; page < core.pageFlags.length; page++) {
     if (isZero(page)) core.pageFlags[page]! |= PageFlag.present;
     else core.pageFlags[page]! &= ~PageFlag.present;
   }
-  core.loadHart(state.hardware.harts[0]!);
-  const kernel = assembleKernel(state, core, ports);
+  const kernel = assembleKernel(state, core, ports, socket);
+  loadHarts(core, state.hardware.harts, state.hardware.bare?.turn.hart ?? 0);
+  for (const { pages, first } of diskPagesOf(kernel)) pages.provideZeros((page) => isZero(first + page));
   return machineOver(kernel, isHostError);
 }

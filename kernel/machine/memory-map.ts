@@ -11,9 +11,12 @@ const ownerNames = Object.keys(FrameOwner) as FrameOwnerName[];
 const nameOf = new Map<number, FrameOwnerName>(ownerNames.map((name) => [FrameOwner[name], name]));
 
 function rangesOf(k: Kernel): MemoryRangeInfo[] {
-  const { ram, ...devices } = addressMap;
-  const ranges: MemoryRangeInfo[] = Object.entries(devices).map(([name, { base, bytes }]) => {
-    return { kind: "device", start: base, bytes, name };
+  const { ram, uart, ...others } = addressMap;
+  // Beside a kernel of ours there is the console's line only.
+  const devices = Object.entries(k.bare === null ? { uart } : { uart, ...others });
+  const ranges: MemoryRangeInfo[] = devices.map(([name, place]) => {
+    const { base, bytes } = place;
+    return { kind: "device", start: base, bytes: bytes * ("count" in place ? place.count : 1), name };
   });
   for (const { kind, first, end } of ramRanges(k.ram.pages, k.config.physicalMemory ?? plainMemory))
     ranges.push({ kind, start: ram.base + first * pageBytes, bytes: (end - first) * pageBytes, name: "ram" });

@@ -15,32 +15,28 @@ import * as clocks from "../hardware/clock/clock.ts";
 import { assert } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
 import type { ThreadId } from "../lib/ids.ts";
-import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
 import { schedule } from "../sched/sched.ts";
 import { getThread, timeOut } from "../thread/blocking.ts";
 import { countInstructions, instructionsLeft, jobOf } from "../thread/jobs.ts";
 import type { Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
-import { machineIdle, machinePaused, timerFired } from "../trace/events/machine.ts";
+import { timerFired } from "../trace/events/machine.ts";
+import { runBare, settleBare } from "./bare/run.ts";
+import {
+  instructionsToNext,
+  mustYield,
+  pagesFrom,
+  pauseMachine,
+  reachedControlLimit,
+  skipIdleTime,
+} from "./control.ts";
 import type { RunLimit } from "./face.ts";
 import type { Kernel } from "./kernel.ts";
 import type { RunStop } from "./types.ts";
 
-/** The most that one entry into user mode executes (the core takes a 31-bit budget). */
-const coreBudget = 2 ** 31 - 1;
 /** Page faults that one instruction can take on its way: fetch and data, each over two pages; and room. */
 const faultsPerInstruction = 16;
-
-export function pauseMachine(k: Kernel, reason: "requested" | "limit"): void {
-  const { control } = k.state;
-  control.paused = true;
-  control.reason = reason;
-  control.untilInstructions = null;
-  control.untilTimeNs = null;
-  if (k.trace.on(machinePaused)) k.trace.write(machinePaused, { reason });
-  k.outbox.put({ kind: "paused", reason });
-}
 
 function fireDueEvents(k: Kernel): void {
   for (let event = clocks.takeDue(k.state.clock); event !== null; event = clocks.takeDue(k.state.clock)) {
@@ -58,16 +54,6 @@ function resumeRemote(k: Kernel): boolean {
   return true;
 }
 
-const timeLimit = (k: Kernel): number => k.state.control.untilTimeNs ?? limits.timeNs;
-
-function reachedControlLimit(k: Kernel): boolean {
-  const { clock, control } = k.state;
-  return (
-    clock.instructions >= (control.untilInstructions ?? Number.POSITIVE_INFINITY) ||
-    clocks.timeNs(clock) >= timeLimit(k)
-  );
-}
-
 /** One thread goes on after a wait, or ends by its task's limit: false when the current one has just to execute. */
 function prepare(k: Kernel, thread: Thread): boolean {
   const task = taskOf(k, thread);
@@ -83,6 +69,10 @@ function prepare(k: Kernel, thread: Thread): boolean {
 
 /** Does all that happens at the current position. Afterwards `sched.current` has to execute, or nobody can. */
 export function settle(k: Kernel): void {
+  if (k.bare !== null) {
+    settleBare(k, k.bare);
+    return;
+  }
   for (;;) {
     fireDueEvents(k);
     if (resumeRemote(k)) continue;
@@ -93,41 +83,8 @@ export function settle(k: Kernel): void {
   }
 }
 
-/** Nobody can run: skips to what comes next. False when nothing will. */
-function skipIdleTime(k: Kernel, limit: RunLimit): boolean {
-  const { clock, control } = k.state;
-  const next = Math.min(clocks.nextDueNs(clock), control.untilTimeNs ?? Number.POSITIVE_INFINITY);
-  if (next === Number.POSITIVE_INFINITY) return false;
-  const to = Math.min(next, limit.timeNs, limits.timeNs);
-  clocks.skipTo(clock, to);
-  // Told when the idleness ends: where it began or was cut depends on the host.
-  if (to === next && k.trace.on(machineIdle)) k.trace.write(machineIdle, { toNs: BigInt(to) });
-  return true;
-}
-
-function budgetOf(k: Kernel, thread: Thread, limit: RunLimit): number {
-  const { clock, control } = k.state;
-  const task = taskOf(k, thread);
-  const now = clocks.timeNs(clock);
-  const nextNs = Math.min(clocks.nextDueNs(clock), limit.timeNs, timeLimit(k));
-  const lastInstruction = Math.min(limit.instructions, control.untilInstructions ?? Number.POSITIVE_INFINITY);
-  return Math.min(
-    k.sched.quantumLeft,
-    instructionsLeft(k, task),
-    coreBudget,
-    lastInstruction - clock.instructions,
-    (nextNs - now) / clocks.nsPerInstruction,
-  );
-}
-
-/** Absent pages that the next instructions are likely to touch, too. */
-function pagesFrom(k: Kernel, page: number): number[] {
-  const pages: number[] = [];
-  for (let next = page; next < k.ram.pages && pages.length < limits.readAheadPages && !k.ram.isPresent(next); next++)
-    pages.push(next);
-  assert(pages.length > 0, "a page that is needed is not present");
-  return pages;
-}
+const budgetOf = (k: Kernel, thread: Thread, limit: RunLimit): number =>
+  Math.min(k.sched.quantumLeft, instructionsLeft(k, taskOf(k, thread)), instructionsToNext(k, limit));
 
 /**
  * An instruction that faults is counted although it did not retire: something has happened at its position, so the
@@ -167,6 +124,7 @@ interface Progress {
 }
 
 export function runKernel(k: Kernel, wanted: RunLimit): RunStop {
+  if (k.bare !== null) return runBare(k, k.bare, wanted);
   const limit: RunLimit = { instructions: Math.floor(wanted.instructions), timeNs: Math.floor(wanted.timeNs) };
   const { clock, control } = k.state;
   const progress: Progress = { faults: 0 };
@@ -181,7 +139,7 @@ export function runKernel(k: Kernel, wanted: RunLimit): RunStop {
       continue;
     }
     if (clock.instructions >= limit.instructions) return { kind: "limit" };
-    if (k.effort.spent >= limits.effortPerRun || k.outbox.bytes >= limits.pendingOutputBytes) return { kind: "limit" };
+    if (mustYield(k)) return { kind: "limit" };
     const missing = execute(k, getThread(k, current), limit, progress);
     if (missing !== null) return { kind: "needPages", pages: missing };
   }

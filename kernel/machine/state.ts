@@ -17,7 +17,8 @@ import { initMm, type MmState } from "../mm/state.ts";
 import { initSched, type SchedState } from "../sched/state.ts";
 import { initThreads, type ThreadsState } from "../thread/state.ts";
 import { type FilesState, initFiles } from "../vfs/state.ts";
-import type { MachineConfig } from "./types.ts";
+import { type BareState, initBare } from "./bare/state.ts";
+import type { BareBoot, MachineConfig } from "./types.ts";
 
 /** What the host's control inputs decided. */
 export interface ControlState {
@@ -40,6 +41,8 @@ export interface MachineState {
     uart: UartState;
     /** The timing model's area (hardware/cache/model.ts), where one is modelled. */
     timing: Uint8Array | null;
+    /** Of a machine that boots bare. */
+    bare: BareState | null;
   };
   kernel: {
     mm: MmState;
@@ -63,9 +66,18 @@ const copyTiming = ({ distances, ...timing }: TimingConfig): TimingConfig => ({
   distances: distances.map((row) => [...row]),
 });
 
-const copyConfig = ({ physicalMemory: physical, timing, ...config }: MachineConfig): MachineConfig => ({
+const copyBoot = (boot: BareBoot): BareBoot => ({
+  ...boot,
+  firmware: { ...boot.firmware },
+  kernel: boot.kernel === null ? null : { ...boot.kernel },
+  initrd: boot.initrd === null ? null : { ...boot.initrd },
+  disks: boot.disks.map((disk) => ({ ...disk, image: disk.image === null ? null : { ...disk.image } })),
+});
+
+const copyConfig = ({ physicalMemory: physical, timing, boot, ...config }: MachineConfig): MachineConfig => ({
   ...config,
   ...(timing !== undefined && { timing: copyTiming(timing) }),
+  ...(boot !== undefined && { boot: copyBoot(boot) }),
   ...(physical !== undefined && {
     physicalMemory: { ...physical, setAside: physical.setAside.map((part) => ({ ...part })) },
   }),
@@ -85,7 +97,12 @@ export const initState = (config: MachineConfig): MachineState => ({
     untilTimeNs: null,
     frozen: null,
   },
-  hardware: { harts: [], uart: initUart(), timing: null },
+  hardware: {
+    harts: [],
+    uart: initUart(),
+    timing: null,
+    bare: config.boot === undefined ? null : initBare(config, config.boot),
+  },
   kernel: {
     mm: initMm(config.memoryBytes / pageBytes, config.physicalMemory),
     threads: initThreads(),

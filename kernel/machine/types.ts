@@ -13,6 +13,7 @@
  */
 
 import type { TimingConfig } from "../hardware/cache/model.ts";
+import type { DiskSpec } from "../hardware/disk/state.ts";
 import type { CallId, TaskId, ThreadId } from "../lib/ids.ts";
 import type { AllocatorKind } from "../mm/allocators/allocator.ts";
 import type { FrameOwner } from "../mm/frames.ts";
@@ -59,12 +60,40 @@ export interface FileSpec {
   mode: number;
 }
 
+/** A boot image, by content. */
+export interface ImageSpec {
+  content: ContentHash;
+  size: number;
+}
+
+/**
+ * A machine that boots bare: no kernel of ours, but the board's devices, and firmware that owns machine mode. Inputs
+ * are those of a console, of control and of a debugger.
+ */
+export interface BareBoot {
+  /** Raw, for the start of RAM, or ELF. */
+  firmware: ImageSpec;
+  /** What the firmware goes on to: raw, for 2 MiB behind the start of RAM, or ELF. */
+  kernel: ImageSpec | null;
+  initrd: ImageSpec | null;
+  disks: DiskSpec[];
+  commandLine: string;
+  /** 1 to 8. */
+  harts: number;
+  /** A network device, with a gateway at the other end (hardware/network). */
+  network: boolean;
+  /** Which device gets what is typed at the console; both can write to it. */
+  console: "uart" | "virtio";
+}
+
 /** Everything that a machine is made from. Plain data; part of the state. */
 export interface MachineConfig {
   /** Bytes of RAM; a multiple of 1 MiB. */
   memoryBytes: number;
   /** How RAM is divided and given out. Default: all of it is available, in one zone, by a bitmap. */
   physicalMemory?: PhysicalMemoryConfig;
+  /** Default: the kernel of ours runs, beside the processor. */
+  boot?: BareBoot;
   /** Caches, TLBs and memory nodes, of which cycles are counted. Default: none; an instruction is a cycle. */
   timing?: TimingConfig;
   /** Seed of the machine's random numbers (getrandom, AT_RANDOM, ASLR is off). */
@@ -185,7 +214,9 @@ export type Output =
       answer: InvocationAnswer | null;
     }
   /** The machine went from running to paused. */
-  | { kind: "paused"; reason: "requested" | "limit" };
+  | { kind: "paused"; reason: "requested" | "limit" }
+  /** A machine that booted bare has switched itself off (code 0: all was well), or reset itself. */
+  | { kind: "power"; event: "off" | "reset"; code: number };
 
 export type RunStop =
   /**

@@ -129,6 +129,8 @@ const version3: readonly ((state: AnyState) => void)[] = [
   families,
   // Timing could not be modelled.
   (state) => Object.assign(state["hardware"] as object, { timing: null }),
+  // All machines ran the kernel of ours.
+  (state) => Object.assign(state["hardware"] as object, { bare: null }),
 ];
 
 function toVersion3(state: AnyState): AnyState {

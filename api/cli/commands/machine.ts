@@ -42,11 +42,12 @@ import {
   upload,
 } from "../shared.ts";
 import { collect, collectPair, parseCount, parseDurationNs, parseSize } from "../units.ts";
+import { type BareOptions, bareBoot, bareOptions } from "./bare.ts";
 import { killCommand, startCommand, taskCommand, tasksCommand } from "./task.ts";
 import { timingCommand } from "./timing.ts";
 import { waitCommand } from "./wait.ts";
 
-interface CreateOptions {
+interface CreateOptions extends BareOptions {
   memory?: number;
   name?: string;
   label?: Record<string, string>;
@@ -104,7 +105,7 @@ function physicalMemory(
 
 /** Options of whatever creates a machine. */
 function specOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> {
-  return command
+  return bareOptions(command)
     .addOption(new Option("--memory <size>", "RAM, for example 64M (the default)").argParser(parseSize))
     .addOption(
       new Option("--allocator <kind>", "what gives out the frames of RAM (default bitmap)").choices([
@@ -142,6 +143,8 @@ export async function createMachine(session: Session, options: CreateOptions): P
   const spec = options.spec === undefined ? create(MachineSpecSchema) : readSpec(options.spec);
   if (options.memory !== undefined) spec.memoryBytes = BigInt(options.memory);
   spec.physicalMemory = physicalMemory(spec.physicalMemory, options);
+  const bare = await bareBoot(session, spec.bare, options);
+  if (bare !== undefined) spec.bare = bare;
   if (options.timing) spec.timing ??= create(TimingSpecSchema);
   if (options.seed !== undefined) spec.seed = BigInt(options.seed);
   if (options.quantum !== undefined) spec.quantumInstructions = options.quantum;
@@ -191,6 +194,7 @@ const createCommand = specOptions(
     "ostler machine create --name demo",
     "ostler machine create --memory 256M --label course=os1 --file /etc/motd=motd.txt",
     "M=$(ostler machine create --quiet)",
+    'ostler machine create --bare --firmware fw_dynamic.bin --kernel Image --initrd initrd.gz --append "console=ttyS0" --memory 256M --harts 2 --disk 64M',
   ]),
 )
   .option("-q, --quiet", "print the id only")

@@ -11,7 +11,7 @@ import { PageTables, userEnd } from "./page-table.ts";
 
 const letter = (name: string): number => 1 << (name.charCodeAt(0) - 65);
 
-const isa: InstructionSet = {
+export const isa: InstructionSet = {
   name: "rv64",
   elfMachine: 243,
   elfMachineName: "RISC-V",

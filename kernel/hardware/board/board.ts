@@ -41,8 +41,6 @@ export interface BoardParts {
   content(hash: string): Uint8Array;
   /** A written page of a disk, which the host has in a snapshot. */
   fetchDiskPage(disk: number, page: number): Uint8Array;
-  /** The reset ROM's content. */
-  rom: Uint8Array;
 }
 
 export interface Board {
@@ -89,7 +87,7 @@ function wiringOf(state: BoardState, { now, clock, trace, random, ram, effort }:
 export function createBoard(state: BoardState, parts: BoardParts): Board {
   const { clock, line, now } = parts;
   const disks = disksOf(state, parts);
-  const devices = devicesOf(state, wiringOf(state, parts), { disks, line, rom: parts.rom });
+  const devices = devicesOf(state, wiringOf(state, parts), { disks, line });
   const harts = state.clint.msip.length;
   const lines = (): number[] =>
     Array.from({ length: harts }, (_, hart) => clintLines(state.clint, hart, now()) | plicLines(state.plic, hart));
@@ -99,10 +97,7 @@ export function createBoard(state: BoardState, parts: BoardParts): Board {
   const touched = (): void => {
     const { power } = state;
     const isNews =
-      power.state === "off" ||
-      power.resetRequested ||
-      clocks.nextDueNs(clock) < toldDueNs ||
-      lines().some((line, hart) => line !== told[hart]);
+      power.state !== "on" || clocks.nextDueNs(clock) < toldDueNs || lines().some((line, hart) => line !== told[hart]);
     if (isNews) parts.attention();
   };
   const due = dueOf(devices);

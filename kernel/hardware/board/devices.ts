@@ -15,6 +15,7 @@ import type { VirtioDevice } from "../virtio/device.ts";
 import { entropyDevice } from "../virtio/entropy.ts";
 import { netDevice, netQueue } from "../virtio/net.ts";
 import { emptySlot, type Transport, transportOver } from "../virtio/transport.ts";
+import { type ResetVector, resetRom } from "./rom.ts";
 import type { BoardState, VirtioKind } from "./state.ts";
 
 export interface BoardDevices {
@@ -31,13 +32,19 @@ export interface BoardDevices {
 export interface Backing {
   disks: readonly Disk[];
   line: SerialLine;
-  rom: Uint8Array;
 }
 
-/** Bytes that can only be read. */
-const romOver = (bytes: Uint8Array): Device => ({
+/** Its bytes are made when somebody reads them, which is once. */
+const romOver = (vector: ResetVector): Device => ({
   registers: [
-    { name: "rom", offset: 0, bytes: 1, count: bytes.length, widths: [1, 2, 4, 8], read: (index) => bytes[index]! },
+    {
+      name: "rom",
+      offset: 0,
+      bytes: 1,
+      count: addressMap.rom.bytes,
+      widths: [1, 2, 4, 8],
+      read: (index) => resetRom(vector)[index]!,
+    },
   ],
   reset() {},
 });
@@ -80,7 +87,7 @@ export function devicesOf(state: BoardState, wiring: Wiring, backing: Backing): 
   const clock = rtcOver(state.rtc, rtc.irq, wiring);
   const slots = slotsOf(state, wiring, backing);
   const blocks = [
-    place("rom", rom, romOver(backing.rom)),
+    place("rom", rom, romOver(state.reset)),
     place("finisher", finisher, finisherOver(state.power)),
     place("rtc", rtc, clock),
     place("clint", clint, clintOver(state.clint, wiring)),

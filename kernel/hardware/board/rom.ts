@@ -1,6 +1,9 @@
 /**
  * The reset ROM, as QEMU's `virt` board has it: harts begin here, and go to the firmware with their number in a0, the
  * device tree in a1, and in a2 what OpenSBI's fw_dynamic wants to know about the next stage.
+ *
+ * A core fetches instructions from RAM only, so harts begin where the ROM leads, with what it leaves in registers. Its
+ * bytes can be read.
  */
 import { addressMap } from "../bus/map.ts";
 
@@ -20,12 +23,11 @@ const instructions = [
   0x0002_8067, // jr    t0
 ];
 const wordsAt = 24;
+const dynamicInfoAt = 40;
 /** "OSBI". */
 const dynamicMagic = 0x4942_534fn;
 const dynamicVersion = 2n;
 const supervisorMode = 1n;
-
-export const resetAddress = addressMap.rom.base;
 
 export function resetRom({ firmware, tree, next }: ResetVector): Uint8Array {
   const bytes = new Uint8Array(addressMap.rom.bytes);
@@ -36,3 +38,12 @@ export function resetRom({ firmware, tree, next }: ResetVector): Uint8Array {
   for (const [index, word] of words.entries()) view.setBigUint64(wordsAt + 8 * index, word, true);
   return bytes;
 }
+
+/** Registers that are not zero when a hart leaves the ROM, by number: t0, a0, a1, a2. */
+export const leavingRom = ({ firmware, tree }: ResetVector, hart: number): ReadonlyMap<number, bigint> =>
+  new Map([
+    [5, BigInt(firmware)],
+    [10, BigInt(hart)],
+    [11, BigInt(tree)],
+    [12, BigInt(addressMap.rom.base + dynamicInfoAt)],
+  ]);

@@ -7,6 +7,7 @@ import { initPlic, type PlicState } from "../plic/state.ts";
 import { initRtc, type RtcState } from "../rtc/state.ts";
 import { initUart16550, type Uart16550State } from "../uart16550/state.ts";
 import { initVirtio, type VirtioState } from "../virtio/state.ts";
+import type { ResetVector } from "./rom.ts";
 
 export interface BoardSpec {
   harts: number;
@@ -28,6 +29,8 @@ export interface SlotState {
 }
 
 export interface BoardState {
+  /** What the reset ROM says. */
+  reset: ResetVector;
   power: PowerState;
   clint: ClintState;
   plic: PlicState;
@@ -45,6 +48,7 @@ const queuesOf: Readonly<Record<VirtioKind, number>> = { block: 1, net: 2, conso
 const slot = (kind: VirtioKind, disk = 0): SlotState => ({ kind, disk, transport: initVirtio(queuesOf[kind]) });
 
 export const initBoard = (spec: BoardSpec): BoardState => ({
+  reset: { firmware: 0, tree: 0, next: 0 },
   power: initPower(),
   clint: initClint(spec.harts),
   plic: initPlic(spec.harts),

@@ -26,6 +26,8 @@ export interface DiskPages {
   isDirty(page: number): boolean;
   page(page: number): Uint8Array;
   provide(page: number, bytes: Uint8Array): void;
+  /** Those of the absent pages that are known to be zero. */
+  provideZeros(isZero: (page: number) => boolean): void;
   clearDirty(): void;
 }
 
@@ -81,6 +83,11 @@ class PagedDisk implements Disk, DiskPages {
   provide(page: number, bytes: Uint8Array): void {
     assert(bytes.length === diskPageBytes, "a page has 4096 bytes");
     if (!this.isPresent(page)) this.#held.set(page, bytes.slice());
+  }
+
+  provideZeros(isZero: (page: number) => boolean): void {
+    for (let page = 0; page < this.count; page++)
+      if (!this.isPresent(page) && isZero(page)) this.#held.set(page, zeros);
   }
 
   page(page: number): Uint8Array {

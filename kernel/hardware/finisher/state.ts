@@ -1,9 +1,9 @@
-/** How the machine was switched off, by its own doing. `code` 0: it passed. */
+/** How the machine was switched off or reset, by its own doing. */
 export interface PowerState {
-  state: "on" | "off";
+  /** `ending` and `resetting`: asked for by an instruction, to be done as soon as that is over. */
+  state: "on" | "ending" | "resetting" | "off";
+  /** 0: it passed. */
   code: number;
-  /** The machine is to be reset as soon as the instruction that asked for it is done. */
-  resetRequested: boolean;
 }
 
-export const initPower = (): PowerState => ({ state: "on", code: 0, resetRequested: false });
+export const initPower = (): PowerState => ({ state: "on", code: 0 });

@@ -40,14 +40,15 @@ test("CLINT: the timer is due at exactly its tick", () => {
 test("finisher: passes, fails with a code, resets", () => {
   const r = rig();
   r.write(finisher.base, 0x7777);
-  expect(r.state.power).toEqual({ state: "on", code: 0, resetRequested: true });
+  expect(r.state.power).toEqual({ state: "resetting", code: 0 });
   r.board.reset();
-  expect(r.state.power.resetRequested).toBe(false);
   r.write(finisher.base, 0x002a_3333);
-  expect(r.state.power).toMatchObject({ state: "off", code: 42 });
+  expect(r.state.power).toEqual({ state: "ending", code: 42 });
+  r.write(finisher.base, 0x7777);
+  expect(r.state.power.state).toBe("ending");
   const other = rig();
   other.write(finisher.base, 0x5555, 2);
-  expect(other.state.power).toMatchObject({ state: "off", code: 0 });
+  expect(other.state.power).toEqual({ state: "ending", code: 0 });
   expect(other.counts.attentions).toBe(1);
 });
 

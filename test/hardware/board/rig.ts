@@ -70,7 +70,6 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
     attention: () => void (counts.attentions += 1),
     content: (hash) => contents.get(hash)!,
     fetchDiskPage: () => new Uint8Array(4096),
-    rom: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
   });
   const { bus } = board;
   return {

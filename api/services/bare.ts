@@ -1,0 +1,71 @@
+/** Machines that boot bare: what a spec says of firmware, kernel and disks, made the kernel's config, and checked. */
+import { create } from "@bufbuild/protobuf";
+import { bootProblem } from "../../kernel/catalogue.ts";
+import type { BareBoot, ImageSpec } from "../../kernel/index.ts";
+import {
+  BareBootSchema,
+  BareConsole,
+  type BareDisk,
+  BareDiskSchema,
+  type BareBoot as BareSpec,
+  type BootImage,
+} from "../../proto/gen/ostler/v1/machines_pb.js";
+import { invalid } from "../errors.ts";
+import type { Store } from "../store/types.ts";
+import { sizeOfUpload } from "./uploads.ts";
+
+const DISK_UNIT_BYTES = 4096;
+
+const imageOf = (image: BootImage | undefined): ImageSpec | null =>
+  image === undefined ? null : { content: image.contentHash, size: Number(image.size) };
+
+const diskBytesOf = ({ bytes, image }: BareDisk): number =>
+  Number(bytes) || Math.ceil(Number(image?.size ?? 0) / DISK_UNIT_BYTES) * DISK_UNIT_BYTES;
+
+export const bareBootOf = (spec: BareSpec): BareBoot => ({
+  firmware: imageOf(spec.firmware)!,
+  kernel: imageOf(spec.kernel),
+  initrd: imageOf(spec.initrd),
+  disks: spec.disks.map((disk) => ({ image: imageOf(disk.image), bytes: diskBytesOf(disk), readOnly: disk.readOnly })),
+  commandLine: spec.commandLine,
+  harts: spec.harts || 1,
+  network: !spec.withoutNetwork,
+  console: spec.console === BareConsole.VIRTIO ? "virtio" : "uart",
+});
+
+export const bareWithDefaults = (spec: BareSpec): BareSpec =>
+  create(BareBootSchema, {
+    ...spec,
+    harts: spec.harts || 1,
+    disks: spec.disks.map((disk) => create(BareDiskSchema, { ...disk, bytes: BigInt(diskBytesOf(disk)) })),
+    console: spec.console || BareConsole.UART,
+  });
+
+/** Fills in the sizes of what was uploaded. */
+export async function completeImages(store: Store, ownerId: string, spec: BareSpec, field: string): Promise<void> {
+  const complete = async (image: BootImage | undefined, name: string): Promise<void> => {
+    if (image !== undefined) image.size = await sizeOfUpload(store, ownerId, image.contentHash, `${field}.${name}`);
+  };
+  await complete(spec.firmware, "firmware");
+  await complete(spec.kernel, "kernel");
+  await complete(spec.initrd, "initrd");
+  for (const [index, disk] of spec.disks.entries()) {
+    await complete(disk.image, `disks[${index}].image`);
+    const { image } = disk;
+    const bytes = diskBytesOf(disk);
+    if (bytes === 0) throw invalid(`${field}.disks[${index}].bytes`, "give the disk a size or an image");
+    if (image !== undefined && Number(image.size) > bytes)
+      throw invalid(`${field}.disks[${index}].bytes`, `is less than the image's ${image.size} bytes`);
+  }
+}
+
+/** Whether everything lies in RAM, and is what it is taken for. */
+export async function checkBoot(store: Store, memoryBytes: number, spec: BareSpec, field: string): Promise<void> {
+  const boot = bareBootOf(spec);
+  const hashes = [boot.firmware, boot.kernel].flatMap((image) => (image === null ? [] : [image.content]));
+  const contents = await store.blobs.get(hashes);
+  const problem = bootProblem(memoryBytes, boot, (hash) => contents.get(hash)!);
+  if (problem === null) return;
+  const at = problem.field === "memory_bytes" ? field.replace(/bare$/, "memory_bytes") : `${field}.${problem.field}`;
+  throw invalid(at, problem.message);
+}
