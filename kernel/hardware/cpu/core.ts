@@ -173,6 +173,8 @@ export interface CoreOptions {
   timing?: Uint8Array | null;
   /** A privileged core, with so many harts (1 to 8). Default: a user core. */
   harts?: number;
+  /** False: everything is interpreted. Nobody can tell from results. */
+  translate?: boolean;
 }
 
 /** Host-supplied, so that the kernel names neither WebAssembly nor files: builds a core with `ramPages` of 4 KiB. */

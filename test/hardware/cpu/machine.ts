@@ -3,8 +3,10 @@
  * static program. No kernel is involved.
  */
 import { readFileSync } from "node:fs";
+import process from "node:process";
 import { type Bus, type Core, CoreStop, PageFlag } from "../../../kernel/hardware/cpu/core.ts";
 import { type CpuModules, createRv64Core } from "../../../kernel/hardware/cpu/rv64/core.ts";
+import { Translations } from "../../../kernel/hardware/cpu/rv64/translate/modules.ts";
 
 export const RAM_BASE = 0x8000_0000;
 export const PAGE = 4096;
@@ -12,6 +14,9 @@ export const PAGE = 4096;
 const compiled = (name: string): WebAssembly.Module =>
   new WebAssembly.Module(readFileSync(new URL(`../../../kernel/hardware/cpu/rv64/build/${name}`, import.meta.url)));
 export const rv64Modules: CpuModules = { functional: compiled("rv64.wasm"), timed: compiled("rv64-timed.wasm") };
+
+/** With CPU_TRANSLATE set, whatever a test executes is translated as soon as it is jumped to. */
+const everything = process.env["CPU_TRANSLATE"] ? new Translations({ jumps: 1, credit: 1e9 }) : undefined;
 
 /** Bits of a page-table entry. */
 export const Pte = { V: 1, R: 2, W: 4, X: 8, U: 16, G: 32, A: 64, D: 128 } as const;
@@ -27,8 +32,11 @@ export class Machine {
   #next = 0;
 
   /** `timing`: the area of a timing model. */
-  constructor(ramPages = 1024, bus?: Bus, timing: Uint8Array | null = null) {
-    this.core = createRv64Core(rv64Modules, { ramPages, ramBase: RAM_BASE, timing, ...(bus && { bus }) });
+  constructor(ramPages = 1024, bus?: Bus, timing: Uint8Array | null = null, translations = everything) {
+    this.core = createRv64Core(
+      { ...rv64Modules, translations },
+      { ramPages, ramBase: RAM_BASE, timing, ...(bus && { bus }) },
+    );
     this.core.pageFlags.fill(PageFlag.present);
     this.root = this.allocate();
     this.core.setAddressSpace(RAM_BASE / PAGE + this.root, 1);
@@ -123,8 +131,8 @@ export class Program {
   #pages = new Map<number, number>();
   #brk: number;
 
-  constructor(path: string, ramPages = 16384, timing: Uint8Array | null = null) {
-    this.machine = new Machine(ramPages, undefined, timing);
+  constructor(path: string, ramPages = 16384, timing: Uint8Array | null = null, translations = everything) {
+    this.machine = new Machine(ramPages, undefined, timing, translations);
     this.core = this.machine.core;
     const bytes = readFileSync(path);
     const elf = readElf(bytes);

@@ -281,7 +281,7 @@ function branch(random: Random): number[] {
 
 export type Mix = "all" | "float" | "integer";
 
-function instruction(random: Random, mix: Mix): number[] {
+export function instruction(random: Random, mix: Mix): number[] {
   const roll = mix === "float" ? 99 : random.below(mix === "integer" ? 70 : 100);
   if (roll < 28) return integer(random);
   if (roll < 42) return compressed(random);

@@ -1,7 +1,8 @@
 /// <reference path="./wasm.d.ts" />
 /**
- * The RV64GC interpreter behind the `Core` contract. Everything that executes is in ./assembly, compiled to WebAssembly;
- * this file builds the machine's one memory and reads and writes its control block (map in assembly/layout.ts).
+ * The RV64GC core behind the `Core` contract. The interpreter is in ./assembly, compiled to WebAssembly; ./translate makes
+ * more WebAssembly of hot code. This file builds the machine's one memory and reads and writes its control block (map in
+ * assembly/layout.ts).
  */
 import type { AccessSize, Bus, Core, CoreOptions, CoreStop, HartState } from "../core.ts";
 import {
@@ -14,6 +15,7 @@ import {
   FAULT_VALUE,
   FCSR,
   FLAGS,
+  HOT,
   MAX_HARTS,
   PAGE_SIZE,
   PC,
@@ -22,9 +24,12 @@ import {
   ramOffset,
 } from "./assembly/layout.ts";
 import { type HartExports, hartsOver, loadPrivileged, resetHarts, savePrivileged } from "./harts.ts";
+import type { Translations } from "./translate/modules.ts";
+import { Translator, type TranslatorCore } from "./translate/translator.ts";
 
 /** What assembly/index.ts exports. */
-interface CoreExports extends HartExports {
+interface CoreExports extends HartExports, TranslatorCore {
+  setTranslating(jumps: number): void;
   initialize(ramPages: number, basePpn: bigint, ramHost: number, hasBus: boolean, privileged: boolean): void;
   run(budget: number): CoreStop;
   runPrivileged(budget: number): CoreStop;
@@ -43,21 +48,24 @@ const PIECE = 1_000_000;
 
 const WASM_PAGE = 0x10000;
 
-/** build/rv64.wasm and build/rv64-timed.wasm, compiled by the host; they serve any number of cores. */
+/** What serves any number of cores. */
 export interface CpuModules {
+  /** build/rv64.wasm and build/rv64-timed.wasm, compiled by the host. */
   functional: WebAssembly.Module;
   timed: WebAssembly.Module;
+  /** Keeps what hot code is translated to; without it everything is interpreted. */
+  translations?: Translations | undefined;
 }
 
 export function createRv64Core(
   modules: CpuModules,
-  { ramPages, ramBase, bus, timing = null, harts = 0 }: CoreOptions,
+  { ramPages, ramBase, bus, timing = null, harts = 0, translate = true }: CoreOptions,
 ): Core {
   const ramHost = ramOffset(ramPages);
   const timingHost = ramHost + ramPages * PAGE_SIZE;
   const size = timingHost + (timing?.length ?? 0);
   if (!(Number.isInteger(ramPages) && ramPages > 0 && size <= 2 ** 32)) {
-    throw new RangeError(`a core needs between 1 and about ${2 ** 20 - 8200} pages of RAM, not ${ramPages}`);
+    throw new RangeError(`a core needs between 1 and about ${2 ** 20 - 9000} pages of RAM, not ${ramPages}`);
   }
   if (!Number.isSafeInteger(ramBase) || ramBase < 0 || ramBase % PAGE_SIZE) {
     throw new RangeError(`RAM must start at a multiple of ${PAGE_SIZE}, not at ${ramBase}`);
@@ -68,8 +76,18 @@ export function createRv64Core(
   const pages = Math.ceil(size / WASM_PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const module = timing === null ? modules.functional : modules.timed;
-  const env = { memory, ...(bus === undefined ? noBus : busOver(bus, memory.buffer)) };
+  const translations = translate && timing === null ? modules.translations : undefined;
+  const table = new WebAssembly.Table({ element: "anyfunc", initial: translations ? HOT + 1 : 1 });
+  const translator = translations && new Translator(memory, table, translations);
+  const env = {
+    ...{ memory, table },
+    ...(bus === undefined ? noBus : busOver(bus, memory.buffer)),
+    translate: (target: bigint, base: number) => translator?.translate(target, base) ?? false,
+    dropped: (base: number) => translator?.dropped(base),
+  };
   const wasm = new WebAssembly.Instance(module, { env }).exports as unknown as CoreExports;
+  translator?.attach(wasm);
+  wasm.setTranslating(translations?.jumps ?? 0);
   wasm.initialize(ramPages, BigInt(ramBase / PAGE_SIZE), ramHost | 0, bus !== undefined, harts > 0);
   let area: Uint8Array | null = null;
   if (timing !== null) {
@@ -77,7 +95,7 @@ export function createRv64Core(
     area.set(timing);
     wasm.setTiming(timingHost | 0);
   }
-  return coreOver(memory.buffer, wasm, ramHost, { ramPages, ramBase, harts, timing: area });
+  return coreOver(memory.buffer, wasm, ramHost, { ramPages, ramBase, harts, timing: area }, translator);
 }
 
 /** What assembly/bus.ts imports. */
@@ -150,7 +168,8 @@ function coreOver(
   buffer: ArrayBuffer,
   wasm: CoreExports,
   ramHost: number,
-  { ramPages, ramBase, harts: count, timing }: Required<Omit<CoreOptions, "bus">>,
+  { ramPages, ramBase, harts: count, timing }: Required<Omit<CoreOptions, "bus" | "translate">>,
+  translator: Translator | undefined,
 ): Core {
   const control = new DataView(buffer);
   const harts = count > 0 ? hartsOver(wasm, control, count) : null;
@@ -184,7 +203,9 @@ function coreOver(
       control.setUint32(ATTENTION, 0, true);
       for (;;) {
         const stop = runPiece(Math.min(budget - executed, PIECE));
-        executed += control.getUint32(EXECUTED, true);
+        const done = control.getUint32(EXECUTED, true);
+        executed += done;
+        translator?.earn(done);
         if (stop !== 0 || executed >= budget) return stop;
       }
     },

@@ -1,4 +1,4 @@
-/** The part of WebAssembly that the kernel needs: its tsconfig knows no host. The host compiles, the core instantiates. */
+/** The part of WebAssembly that the kernel needs: its tsconfig knows no host.  */
 declare namespace WebAssembly {
   // biome-ignore lint/suspicious/noEmptyInterface: opaque; made by the host, merged with its own declaration there.
   interface Module {}
@@ -8,8 +8,14 @@ declare namespace WebAssembly {
   interface Instance {
     readonly exports: Record<string, unknown>;
   }
-  /** For hosts only; the kernel receives the compiled module. */
+  interface Table {
+    readonly length: number;
+    grow(by: number, fill?: unknown): number;
+    set(index: number, value: unknown): void;
+  }
+  /** Synchronous; the core itself is compiled by the host, what it translates by itself. */
   var Module: { new (bytes: Uint8Array): Module };
   var Memory: { new (descriptor: { initial: number; maximum?: number }): Memory };
+  var Table: { new (descriptor: { element: "anyfunc"; initial: number }): Table };
   var Instance: { new (module: Module, imports: Record<string, Record<string, unknown>>): Instance };
 }

@@ -19,6 +19,7 @@ import {
   Access, CODE, GUARDED_CODE, TABLE, flagsOf, hostOfPage, isWhole, markDirty, notRam, pageOfHost, refused, setFlags, slotCell, walk, writerCell,
 } from "./mmu";
 import { floatIsGuarded } from "./privilege";
+import { forgetTranslated } from "./translated";
 
 let nextSlot: i32 = 0;
 /** The record of the scratch slot that is in use. */
@@ -108,7 +109,13 @@ function release(page: i32, guarded: bool): void {
   setFlags(page, flagsOf(page) & ~flagOfCode(guarded));
   store<u32>(pageCell(slot), 0);
   dropFetchers(slotAddress(slot));
-  memory.fill(slotAddress(slot), 0, L.SLOT_RECORDS_BYTES);
+  empty(slotAddress(slot));
+}
+
+/** Forgets what was decoded and translated of a slot's page. */
+function empty(records: i32): void {
+  forgetTranslated(records);
+  memory.fill(records, 0, L.SLOT_BYTES);
 }
 
 /** The host wrote a page. */
@@ -135,7 +142,7 @@ function emptyIfDecoded(slot: i32, offset: i32, size: i32): bool {
   let p = records + (max((offset >> 1) - 1, 0) << 4);
   for (; p <= last; p += 16) {
     if (opOf(p) != Op.None) {
-      memory.fill(records, 0, L.SLOT_RECORDS_BYTES);
+      empty(records);
       return true;
     }
   }

@@ -8,6 +8,7 @@
 import { Op } from "./ops";
 import { put, xd, xs } from "./state";
 import { decodeFloat, decodeFused, guard } from "./decode_float";
+import { translating } from "./translated";
 
 // @ts-ignore: decorator
 @inline function destination(w: i32): i32 { return xd((w >> 7) & 31); }
@@ -106,16 +107,19 @@ export function decode32(p: i32, w: i32, offset: i32, near: bool): void {
   illegal(p, w, 4);
 }
 
-/** A conditional branch; `op` is the near form. */
+/**
+ * A conditional branch; `op` is the near form. With a translator, what goes back or calls takes the far form even
+ * within a page, because that is where the dispatch loop looks for translated code.
+ */
 export function branch(p: i32, op: Op, length: i32, a: i32, b: i32, offset: i32, near: bool, distance: i32): void {
   const target = offset + distance;
-  if (near && <u32>target < 4096) put(p, op, length, 0, a, b, distance << 3);
+  if (near && <u32>target < 4096 && !(distance <= 0 && translating())) put(p, op, length, 0, a, b, distance << 3);
   else put(p, op + (Op.BeqFar - Op.Beq), length, 0, a, b, target);
 }
 
 export function jump(p: i32, length: i32, register: i32, offset: i32, near: bool, distance: i32): void {
   const target = offset + distance;
-  if (near && <u32>target < 4096) put(p, register ? Op.Jal : Op.Jump, length, xd(register), 0, 0, distance << 3);
+  if (near && <u32>target < 4096 && !((register || distance <= 0) && translating())) put(p, register ? Op.Jal : Op.Jump, length, xd(register), 0, 0, distance << 3);
   else put(p, Op.JalFar, length, xd(register), 0, 0, target);
 }
 

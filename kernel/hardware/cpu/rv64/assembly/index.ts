@@ -10,8 +10,9 @@ import { initializePrivileged } from "./privileged";
 export { run } from "./run";
 export { hartChanged, runPrivileged, selectHart, settle } from "./privileged";
 export { clearDirty, flushPage, flushTlb, setAddressSpace } from "./mmu";
-export { wrote } from "./cache";
+export { decodeLine, decodeScratch, wrote } from "./cache";
 export { setTimedHart, setTiming } from "./timing";
+export { setTranslating, stay } from "./translated";
 
 export function initialize(ramPages: i32, basePpn: u64, ramHost: i32, hasBus: bool, privileged: bool): void {
   configure(ramPages, basePpn, ramHost, hasBus);

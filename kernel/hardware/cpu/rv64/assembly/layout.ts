@@ -109,14 +109,21 @@ export const READ_TLB = 0;
 export const WRITE_TLB = 0x10000;
 export const BANK_BYTES = 0x20000;
 
-// Decoded pages: 2048 records of 16 bytes, then two that stay empty: running off the page ends on one of them.
+// Decoded pages: 2048 records of 16 bytes, then two that stay empty: running off the page ends on one of them. Behind
+// them is what the translator keeps for each halfword (translated.ts says what it means).
 export const SLOTS = 0x220000;
 export const SLOT_COUNT = 512;
-export const SLOT_BYTES = 0x8020;
+export const SLOT_BYTES = 0x9830;
 export const SLOT_RECORDS_BYTES = 0x8000;
-export const SCRATCH_SLOT = 0x1224000;
+export const ENTRIES = 0x8020;
+export const JUMPED = 0x9020;
+export const TRANSLATED = 0x9820;
+export const SCRATCH_SLOT = 0x1526000;
 
-export const FLAGS = 0x1240000;
+/** An entry below this counts how often its code was jumped to; one above is a function's place in the table. */
+export const HOT = 128;
+
+export const FLAGS = 0x1540000;
 /**
  * Per RAM page, behind the flags: the code slots that it owns (two u16), where it is entered as writable (u32), and
  * which addresses it translates as a page table (u32).

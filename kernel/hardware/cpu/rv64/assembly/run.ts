@@ -22,6 +22,7 @@ import { currentBank, currentFetch } from "./banks";
 import { refused } from "./mmu";
 import { slow } from "./slow";
 import { fetches } from "./timed";
+import { enter, noteJump, translating } from "./translated";
 import { div, divw, mulh, mulhsu, mulhu, orcB, rem, remw } from "./integer";
 import {
   Stop, delta, illegalInstruction, imm, immediate, opOf, rd, rdd, rs1, rs1d, rs1w, rs2, rs2d, rs2w, rs3, runOf,
@@ -279,12 +280,15 @@ export function run(total: i32): Stop {
         target = (rs1(p) + immediate(p)) & ~1;
         const at = fetchEntry(fetch, target);
         if (load<i64>(at) == (target & ~4095)) {
-          page = target & ~4095;
-          base = load<i32>(at, 8);
-          p = base + ((<i32>target & 4095) << 3);
-          if ((budget -= runOf(p)) >= 0) continue;
-          event = Event.Short;
-          break;
+          if (!translating()) {
+            page = target & ~4095;
+            base = load<i32>(at, 8);
+            p = base + ((<i32>target & 4095) << 3);
+            if ((budget -= runOf(p)) >= 0) continue;
+            event = Event.Short;
+            break;
+          }
+          noteJump(p, load<i32>(at, 8), target);
         }
         event = Event.Far;
         break;
@@ -293,7 +297,7 @@ export function run(total: i32): Stop {
         target = (rs1(p) + immediate(p)) & ~1;
         rd(p, page + <i64>((p - base + delta(p)) >> 3));
         const at = fetchEntry(fetch, target);
-        if (load<i64>(at) == (target & ~4095)) {
+        if (!translating() && load<i64>(at) == (target & ~4095)) {
           page = target & ~4095;
           base = load<i32>(at, 8);
           p = base + ((<i32>target & 4095) << 3);
@@ -378,18 +382,22 @@ export function run(total: i32): Stop {
 
     // Here `budget` is what is left; the page of `target` is looked up only if there is an instruction to execute.
     if (event == Event.Far) {
-      left = budget;
-      if (!left) break;
-      const at = fetchEntry(fetch, target);
-      base = load<i32>(at, 8);
-      if (load<i64>(at) != (target & ~4095)) {
-        store<i64>(L.EXECUTED, <i64>(total - left));
-        stop = fetchMiss(target);
-        if (stop == Stop.Scratch) base = L.SCRATCH_SLOT;
-        else if (stop) break;
-        else base = load<i32>(at, 8);
+      for (left = budget; left; left = budget) {
+        const at = fetchEntry(fetch, target);
+        if (load<i64>(at) != (target & ~4095)) {
+          store<i64>(L.EXECUTED, <i64>(total - left));
+          stop = fetchMiss(target);
+          if (stop) break;
+        }
+        base = load<i32>(at, 8);
+        if (!translating() || (budget = enter(target, base, left)) == left) break;
+        target = load<i64>(L.PC);
+      }
+      if (stop == Stop.Scratch) {
+        base = L.SCRATCH_SLOT;
         stop = Stop.None;
       }
+      if (!left || stop) break;
       page = target & ~4095;
       p = base + ((<i32>target & 4095) << 3);
       event = Event.Slow;

@@ -1,0 +1,422 @@
+/**
+ * From a region to a WebAssembly module (the contract of its function is in assembly/translated.ts).
+ *
+ * Budget. A block takes the number of its instructions off what is left; when that would be less than nothing, or an
+ * instruction cannot be completed here, what was not done is given back and the interpreter goes on at that instruction.
+ *
+ * Leaving. What may have changed in a block before its first instruction is stored behind a label that is shared by all
+ * blocks with the same set. Registers that change on the way to a possible exit are stored by a stage of their own, and
+ * each stage falls through to those of the exits before.
+ *
+ * A region's pages need not be mapped one behind the other for ever: a block that is entered from another page compares
+ * the fetch TLB with the slot that the page had when it was translated, once in an activation. Nothing can change the
+ * TLB while translated code runs.
+ */
+import { CURRENT_BANK, CURRENT_FETCH, ENTRIES, FCSR, FETCH_ENTRIES, PAGE_SIZE, PC, REGS } from "../assembly/layout.ts";
+import { AT, BANK, CHOICE, Emitter, ENTRY, LEFT, NEAREST, NESTED, PAGE, PARAMETERS } from "./emitter.ts";
+import { type FloatRow, floatRow } from "./float.ts";
+import { analyse, changedBy, type Flow, isEmpty, members, type Registers, union, usedBy, without } from "./flow.ts";
+import { type Graph, structure } from "./graph.ts";
+import { integerRows } from "./integer.ts";
+import { accesses, emitAccess } from "./memory.ts";
+import { FIRST_FLOAT, type Instruction, SINK } from "./records.ts";
+import { type Block, type Ending, type Region, successorsOf } from "./region.ts";
+import { encodeModule, Wasm } from "./wasm.ts";
+
+const W = Wasm;
+const pageOf = (at: number): number => Math.floor(at / PAGE_SIZE);
+
+/** Name of the imported global with the slot of the region's page of this index. */
+export const slotName = (index: number): string => `slot${index}`;
+
+export function compile(region: Region): Uint8Array {
+  return new Compilation(region).module();
+}
+
+/** Code behind a label: stores these registers, then goes on as the next one out. */
+interface Stage {
+  label: number;
+  adds: Registers;
+}
+
+class Compilation {
+  readonly #region: Region;
+  readonly #graph: Graph;
+  readonly #flow: Flow;
+  readonly #e: Emitter;
+  readonly #rows: Map<Instruction, FloatRow>;
+  /** Labels of loops and of merges, by node. */
+  readonly #loops = new Map<number, number>();
+  readonly #merges = new Map<number, number>();
+  /** Labels behind which a set of registers is stored, by the set. */
+  readonly #exits = new Map<string, number>();
+  /** Behind it execution goes on at the address in `#target`, outside the region. */
+  #elsewhere = 0;
+
+  constructor(region: Region) {
+    this.#region = region;
+    const { blocks, places } = region;
+    const inside = (to: number): number[] => (places.has(to) ? [places.get(to) as number] : []);
+    this.#graph = structure(
+      blocks.map(({ ending }) => successorsOf(ending).flatMap(inside)),
+      blocks.map(({ ending }) => ending.kind === "jump"),
+      region.targets.flatMap(inside),
+    );
+    this.#flow = analyse(region, this.#graph);
+    let used: Registers = { x: 0, f: 0 };
+    this.#rows = new Map();
+    for (const instruction of blocks.flatMap(({ instructions }) => instructions)) {
+      used = union(used, union(usedBy(instruction), changedBy(instruction)));
+      const row = floatRow(instruction);
+      if (row) this.#rows.set(instruction, row);
+    }
+    this.#e = new Emitter(members(used), region.pages.length);
+  }
+
+  module(): Uint8Array {
+    const e = this.#e;
+    this.#prologue();
+    this.#elsewhere = e.open(W.block);
+    const sets = this.#openExits();
+    this.#tree(0);
+    e.op(W.unreachable);
+    for (const set of sets) {
+      e.close();
+      this.#store(set);
+      e.i32(0).get(PAGE).get(AT).op(W.i64ExtendI32S, W.i64Add).memory(W.i64Store, PC);
+      e.get(LEFT).op(W.return);
+    }
+    e.close();
+    e.i32(0).get(this.#target).memory(W.i64Store, PC);
+    this.#arguments();
+    e.get(NESTED);
+    this.#indexOfTarget();
+    e.call(W.returnCallIndirect);
+    const globals = this.#region.pages.map((_, index) => slotName(index));
+    return encodeModule({ parameters: PARAMETERS, result: "i32", locals: e.locals, code: e.code, globals });
+  }
+
+  get #target(): number {
+    return this.#e.wide(3);
+  }
+
+  #prologue(): void {
+    const e = this.#e;
+    const all = this.#region.blocks.flatMap(({ instructions }) => instructions);
+    if (all.some(accesses)) e.i32(0).memory(W.i32Load, CURRENT_BANK).set(BANK);
+    if ([...this.#rows.values()].some(({ nearest }) => nearest)) {
+      e.i32(0).memory(W.i32Load, FCSR).i32(0xe1).op(W.i32And).i32(1).op(W.i32Eq).set(NEAREST);
+    }
+    this.#load(this.#flow.live[0] as Registers);
+  }
+
+  #load(set: Registers): void {
+    for (const register of members(set)) {
+      this.#e.i32(0).memory(register < FIRST_FLOAT ? W.i64Load : W.f64Load, REGS + 8 * register);
+      this.#e.set(this.#e.local(register));
+    }
+  }
+
+  #store(set: Registers): void {
+    for (const register of members(set)) {
+      this.#e.i32(0).get(this.#e.local(register));
+      this.#e.memory(register < FIRST_FLOAT ? W.i64Store : W.f64Store, REGS + 8 * register);
+    }
+  }
+
+  /** One label for each set of registers that may have changed at the start of a block; the outermost comes last. */
+  #openExits(): Registers[] {
+    const sets: Registers[] = [];
+    this.#region.blocks.forEach((_, node) => {
+      const set = this.#flow.changed[node] as Registers;
+      if (this.#graph.position[node] === -1 || this.#exits.has(`${set.x} ${set.f}`)) return;
+      this.#exits.set(`${set.x} ${set.f}`, this.#e.open(W.block));
+      sets.push(set);
+    });
+    return sets.reverse();
+  }
+
+  /** A node and all that it dominates. */
+  #tree(node: number): void {
+    const loop = this.#graph.isLoop[node];
+    if (loop) this.#loops.set(node, this.#e.open(W.loop));
+    this.#within(node, this.#graph.merges[node] as number[]);
+    if (loop) this.#e.close();
+  }
+
+  /** A node inside one block for each merge that it dominates; behind the end of the block comes the merge. */
+  #within(node: number, merges: readonly number[]): void {
+    for (const merge of merges) this.#merges.set(merge, this.#e.open(W.block));
+    if (node === this.#graph.dispatch) this.#dispatch();
+    else this.#block(node);
+    for (const merge of merges.toReversed()) {
+      this.#e.close();
+      this.#tree(merge);
+    }
+  }
+
+  /** From `node` to the start of the block at `to`. */
+  #go(node: number, to: number): void {
+    const e = this.#e;
+    const place = this.#region.places.get(to);
+    if (place === undefined) {
+      this.#store(this.#flow.changedAtEnd[node] as Registers);
+      e.get(PAGE).i64(to).op(W.i64Add).set(this.#target).br(this.#elsewhere);
+      return;
+    }
+    if (this.#graph.routed.has(place)) {
+      e.i32((to - this.#lowest()) >> 1).set(CHOICE);
+      this.#edge(node, this.#graph.dispatch);
+    } else this.#edge(node, place);
+  }
+
+  #edge(from: number, to: number): void {
+    const label = this.#label(from, to);
+    if (label === undefined) this.#tree(to);
+    else this.#e.br(label);
+  }
+
+  /** Of a node that is not simply put where it is needed. */
+  #label(from: number, to: number): number | undefined {
+    const back = (this.#graph.position[to] as number) <= (this.#graph.position[from] as number);
+    return (back ? this.#loops : this.#graph.isMerge[to] ? this.#merges : new Map<number, number>()).get(to);
+  }
+
+  #cases(): number[] {
+    return this.#graph.successors[this.#graph.dispatch] as number[];
+  }
+
+  #lowest(): number {
+    return Math.min(...this.#cases().map((place) => (this.#region.blocks[place] as Block).at));
+  }
+
+  /** Branches by CHOICE: the distance in halfwords from the lowest case. */
+  #dispatch(): void {
+    const e = this.#e;
+    const lowest = this.#lowest();
+    const outside = e.open(W.block);
+    const labels = new Map<number, number>();
+    for (const place of this.#cases()) {
+      const label = this.#label(this.#graph.dispatch, place) as number;
+      labels.set(((this.#region.blocks[place] as Block).at - lowest) >> 1, label);
+    }
+    const table = Array.from({ length: this.#caseCount() }, (_, index) => labels.get(index) ?? outside);
+    e.get(CHOICE).brTable(table, outside);
+    e.close();
+    this.#store(this.#flow.changedAtEnd[this.#graph.dispatch] as Registers);
+    e.br(this.#elsewhere);
+  }
+
+  #caseCount(): number {
+    const highest = Math.max(...this.#cases().map((place) => (this.#region.blocks[place] as Block).at));
+    return ((highest - this.#lowest()) >> 1) + 1;
+  }
+
+  #block(node: number): void {
+    const e = this.#e;
+    const block = this.#region.blocks[node] as Block;
+    const changed = this.#flow.changed[node] as Registers;
+    const exit = this.#exits.get(`${changed.x} ${changed.f}`) as number;
+    const { stages, stageOf } = this.#stages(block, changed, exit);
+    const count = block.instructions.length;
+    e.here = { at: block.at, undone: 0, label: exit };
+    this.#checkPages(node, block);
+    if (block.instructions.some((i) => this.#rows.get(i)?.nearest)) e.get(NEAREST).op(W.i32Eqz).leaveIf();
+    e.here = { at: block.at, undone: count, label: exit };
+    e.get(LEFT).i32(count).op(W.i32Sub).tee(LEFT).i32(0).op(W.i32LtS).leaveIf();
+    block.instructions.forEach((instruction, index) => {
+      e.here = { at: instruction.at, undone: count - index, label: stageOf[index] as number };
+      this.#instruction(instruction);
+    });
+    this.#ending(node, block);
+    e.op(W.unreachable);
+    for (const { adds } of stages.reverse()) {
+      e.close();
+      this.#store(adds);
+    }
+    if (stages.length > 0) e.br(exit);
+  }
+
+  /** Opens the block's stages, and tells for each instruction to which label it leaves. */
+  #stages(block: Block, changed: Registers, exit: number): { stages: Stage[]; stageOf: number[] } {
+    const stages: Stage[] = [];
+    const places: number[] = [];
+    let stored = changed;
+    let now = changed;
+    for (const instruction of block.instructions) {
+      const adds = without(now, stored);
+      if (this.#mayLeave(instruction) && !isEmpty(adds)) {
+        stages.push({ label: 0, adds });
+        stored = now;
+      }
+      places.push(stages.length);
+      now = union(now, changedBy(instruction));
+    }
+    for (const stage of stages) stage.label = this.#e.open(W.block);
+    return { stages, stageOf: places.map((place) => stages[place - 1]?.label ?? exit) };
+  }
+
+  #mayLeave(instruction: Instruction): boolean {
+    return accesses(instruction) || this.#rows.has(instruction);
+  }
+
+  /** The pages that the block is on, as far as it may be entered from another. */
+  #checkPages(node: number, { at, instructions }: Block): void {
+    const first = pageOf(at);
+    const elsewhere = (from: number): boolean => pageOf(this.#region.blocks[from]?.at ?? Number.NaN) !== first;
+    if ((this.#graph.predecessors[node] as number[]).some(elsewhere)) this.#checkPage(first);
+    const last = pageOf(at + (instructions[0]?.length ?? 2) - 1);
+    if (last !== first) this.#checkPage(last);
+  }
+
+  #checkPage(distance: number): void {
+    if (distance === 0) return;
+    const e = this.#e;
+    const index = this.#region.pages.indexOf(distance);
+    const page = e.wide(0);
+    e.get(e.checked(index)).op(W.i32Eqz);
+    e.open(W.if);
+    e.get(PAGE)
+      .i64(distance * PAGE_SIZE)
+      .op(W.i64Add)
+      .set(page);
+    this.#fetchEntry(page).get(page).op(W.i64Ne).leaveIf();
+    e.get(ENTRY).memory(W.i32Load, 8).global(index).op(W.i32Ne).leaveIf();
+    e.i32(1).set(e.checked(index));
+    e.close();
+  }
+
+  /** Puts the page of the fetch-TLB entry for the address in a local on the stack, and the entry's address in ENTRY. */
+  #fetchEntry(address: number): Emitter {
+    const e = this.#e;
+    e.get(address).op(W.i32WrapI64).i32(8).op(W.i32ShrU);
+    e.i32((FETCH_ENTRIES - 1) << 4).op(W.i32And);
+    e.i32(0).memory(W.i32Load, CURRENT_FETCH).op(W.i32Add).tee(ENTRY);
+    return e.memory(W.i64Load, 0);
+  }
+
+  #instruction(i: Instruction): void {
+    const e = this.#e;
+    const row = this.#rows.get(i);
+    const integer = integerRows[i.op];
+    if (row) row.emit(e, i);
+    else if (accesses(i)) emitAccess(e, i);
+    else if (integer && i.rd !== SINK) {
+      integer(e, i);
+      e.write(i.rd);
+    }
+  }
+
+  #ending(node: number, { ending, instructions }: Block): void {
+    const last = instructions[instructions.length - 1] as Instruction;
+    if (ending.kind === "go") this.#go(node, ending.to);
+    else if (ending.kind === "branch") this.#branch(node, last, ending);
+    else if (ending.kind === "call") this.#call(node, last, ending);
+    else this.#jump(node, last, ending.kind);
+  }
+
+  #branch(node: number, i: Instruction, { to, next }: Ending & { kind: "branch" }): void {
+    const e = this.#e;
+    e.read(i.rs1)
+      .read(i.rs2)
+      .op(comparisons[i.op.replace("Far", "")] as number);
+    const place = this.#region.places.get(to);
+    const simple = place === undefined || this.#graph.routed.has(place) ? undefined : this.#label(node, place);
+    if (simple !== undefined) e.brIf(simple);
+    else {
+      e.open(W.if);
+      this.#go(node, to);
+      e.close();
+    }
+    this.#go(node, next);
+  }
+
+  /** The address of an indirect jump into `#target`. */
+  #computeTarget(i: Instruction): void {
+    const e = this.#e;
+    e.read(i.rs1);
+    if (i.imm) e.i64(i.imm).op(W.i64Add);
+    e.i64(-2).op(W.i64And).set(this.#target);
+  }
+
+  #jump(node: number, i: Instruction, kind: "return" | "jump"): void {
+    const e = this.#e;
+    this.#computeTarget(i);
+    const within = kind === "jump" && this.#region.targets.length > 0;
+    if (within) {
+      const distance = e.wide(0);
+      e.get(this.#target).get(PAGE).op(W.i64Sub).i64(this.#lowest()).op(W.i64Sub).i64(1).op(W.i64ShrU).tee(distance);
+      e.op(W.i32WrapI64).i32(this.#caseCount());
+      e.get(distance).i64(this.#caseCount()).op(W.i64LtU, W.select).set(CHOICE);
+      this.#edge(node, this.#graph.dispatch);
+      return;
+    }
+    this.#store(this.#flow.changedAtEnd[node] as Registers);
+    if (kind === "jump") e.br(this.#elsewhere);
+    else e.i32(0).get(this.#target).memory(W.i64Store, PC).get(LEFT).op(W.return);
+  }
+
+  /** The first two arguments of a call to `#target`. */
+  #arguments(): void {
+    this.#e.get(this.#target).i64(-PAGE_SIZE).op(W.i64And).get(LEFT);
+  }
+
+  /** The place in the function table of the code at `#target`; returns to the caller where nothing is known of it. */
+  #indexOfTarget(): void {
+    const e = this.#e;
+    this.#fetchEntry(this.#target).get(this.#target).i64(-PAGE_SIZE).op(W.i64And, W.i64Ne);
+    e.open(W.if);
+    e.get(LEFT).op(W.return);
+    e.close();
+    e.get(this.#target)
+      .op(W.i32WrapI64)
+      .i32(PAGE_SIZE - 1)
+      .op(W.i32And);
+    e.get(ENTRY).memory(W.i32Load, 8).op(W.i32Add).memory(W.i32Load16U, ENTRIES);
+  }
+
+  /**
+   * After a call the callee may be anywhere: only if it is at the place behind the call, this function goes on. Otherwise
+   * it returns too, until the interpreter is reached.
+   */
+  #call(node: number, i: Instruction, { to, next }: Ending & { kind: "call" }): void {
+    const e = this.#e;
+    if (to === null) this.#computeTarget(i);
+    else e.get(PAGE).i64(to).op(W.i64Add).set(this.#target);
+    if (i.rd !== SINK) e.get(PAGE).i64(next).op(W.i64Add).write(i.rd);
+    this.#store(this.#flow.changedAtEnd[node] as Registers);
+    const behind = this.#region.places.get(next);
+    if (behind === undefined) {
+      e.br(this.#elsewhere);
+      return;
+    }
+    e.i32(0).get(this.#target).memory(W.i64Store, PC);
+    e.get(NESTED).op(W.i32Eqz);
+    e.open(W.if);
+    e.get(LEFT).op(W.return);
+    e.close();
+    this.#arguments();
+    e.get(NESTED).i32(1).op(W.i32Sub);
+    if (to !== null && pageOf(to) === pageOf((this.#region.blocks[node] as Block).at)) {
+      const page = this.#region.pages.indexOf(pageOf(to));
+      e.global(page).memory(W.i32Load16U, ENTRIES + (to & (PAGE_SIZE - 1)));
+    } else this.#indexOfTarget();
+    e.call(W.callIndirect).set(LEFT);
+    e.i32(0).memory(W.i64Load, PC).get(PAGE).i64(next).op(W.i64Add, W.i64Ne);
+    e.open(W.if);
+    e.get(LEFT).op(W.return);
+    e.close();
+    const node2 = this.#graph.routed.has(behind) ? this.#graph.dispatch : behind;
+    this.#load(this.#flow.live[node2] as Registers);
+    this.#go(node, next);
+  }
+}
+
+const comparisons: Record<string, number> = {
+  Beq: W.i64Eq,
+  Bne: W.i64Ne,
+  Blt: W.i64LtS,
+  Bge: W.i64GeS,
+  Bltu: W.i64LtU,
+  Bgeu: W.i64GeU,
+};

@@ -1,0 +1,394 @@
+/**
+ * Floating point by the host's own instructions, under the conditions of assembly/float/hardware.ts, where the reasons
+ * are: a result is taken only when it and the flags are provably those of the exact path; else the interpreter does the
+ * instruction. What rounds or may be inexact needs NEAREST: dynamic mode to nearest, and the inexact flag set already.
+ * Neither changes within translated code, so a block checks it once.
+ */
+import type { Emitter } from "./emitter.ts";
+import type { Instruction } from "./records.ts";
+import { Wasm } from "./wasm.ts";
+
+const W = Wasm;
+const BOX = -0x100000000;
+const GREATEST = Number.MAX_VALUE;
+const LEAST_NORMAL = 2.2250738585072014e-308;
+const GREATEST_SINGLE = 3.4028234663852886e38;
+const LEAST_NORMAL_SINGLE = 1.1754943508222875e-38;
+
+export interface FloatRow {
+  nearest: boolean;
+  emit: (e: Emitter, i: Instruction) => void;
+}
+
+const inexact = (emit: FloatRow["emit"]): FloatRow => ({ nearest: true, emit });
+const exact = (emit: FloatRow["emit"]): FloatRow => ({ nearest: false, emit });
+
+const unless = (e: Emitter): void => void e.op(W.i32Eqz).leaveIf();
+
+function finite(e: Emitter, value: number): void {
+  e.get(value).op(W.f64Abs).f64(GREATEST).op(W.f64Le);
+  unless(e);
+}
+
+/** Finite and above the least normal number. */
+function normal(e: Emitter, value: number): void {
+  e.get(value).op(W.f64Abs).f64(GREATEST).op(W.f64Le);
+  e.get(value).op(W.f64Abs).f64(LEAST_NORMAL).op(W.f64Gt, W.i32And);
+  unless(e);
+}
+
+function finiteSingle(e: Emitter, value: number): void {
+  e.get(value).op(W.f32Abs).f32(GREATEST_SINGLE).op(W.f32Le);
+  unless(e);
+}
+
+function normalSingle(e: Emitter, value: number): void {
+  e.get(value).op(W.f32Abs).f32(GREATEST_SINGLE).op(W.f32Le);
+  e.get(value).op(W.f32Abs).f32(LEAST_NORMAL_SINGLE).op(W.f32Gt, W.i32And);
+  unless(e);
+}
+
+/** Leaves unless the NaN boxes of all registers are intact. */
+function boxed(e: Emitter, registers: readonly number[]): void {
+  registers.forEach((register, index) => {
+    e.read(register);
+    if (index) e.op(W.i64And);
+  });
+  e.i64(32).op(W.i64ShrS).i64(-1).op(W.i64Ne).leaveIf();
+}
+
+/** A register's value as binary32, whose box has been checked. */
+const single = (e: Emitter, register: number): Emitter => e.readWord(register).op(W.f32ReinterpretI32);
+const promoted = (e: Emitter, register: number): Emitter => single(e, register).op(W.f64PromoteF32);
+
+/** Writes the f32 on the stack. */
+const giveSingle = (e: Emitter, rd: number): void =>
+  void e.op(W.i32ReinterpretF32, W.i64ExtendI32U).i64(BOX).op(W.i64Or).write(rd);
+
+type Check = (e: Emitter, value: number) => void;
+
+const double2 = (code: number, check: Check): FloatRow =>
+  inexact((e, i) => {
+    const value = e.double(0);
+    e.readDouble(i.rs1).readDouble(i.rs2).op(code).set(value);
+    check(e, value);
+    e.get(value).writeDouble(i.rd);
+  });
+
+const single2 = (code: number, check: Check): FloatRow =>
+  inexact((e, i) => {
+    const value = e.single(0);
+    boxed(e, [i.rs1, i.rs2]);
+    single(e, i.rs1);
+    single(e, i.rs2).op(code).set(value);
+    check(e, value);
+    giveSingle(e.get(value), i.rd);
+  });
+
+/** Leaves if one of two doubles on the stack is a NaN. */
+function ordered(e: Emitter, a: number, b: number): void {
+  e.get(a).get(a).op(W.f64Ne).get(b).get(b).op(W.f64Ne, W.i32Or).leaveIf();
+}
+
+/** Both operands as doubles in double(0) and double(1), neither a NaN. */
+function operands(e: Emitter, i: Instruction, isDouble: boolean): void {
+  const [a, b] = [e.double(0), e.double(1)];
+  if (isDouble) {
+    e.readDouble(i.rs1).set(a).readDouble(i.rs2).set(b);
+  } else {
+    boxed(e, [i.rs1, i.rs2]);
+    promoted(e, i.rs1).set(a);
+    promoted(e, i.rs2).set(b);
+  }
+  ordered(e, a, b);
+}
+
+const compare = (code: number, isDouble: boolean): FloatRow =>
+  exact((e, i) => {
+    operands(e, i, isDouble);
+    e.get(e.double(0)).get(e.double(1)).op(code, W.i64ExtendI32U).write(i.rd);
+  });
+
+/** WebAssembly's minimum and maximum differ from RISC-V's for NaNs only. */
+const pick = (code: number, isDouble: boolean): FloatRow =>
+  exact((e, i) => {
+    operands(e, i, isDouble);
+    e.get(e.double(0)).get(e.double(1)).op(code);
+    if (isDouble) e.writeDouble(i.rd);
+    else giveSingle(e.op(W.f32DemoteF64), i.rd);
+  });
+
+/** Sign injection: funct3 0 copies, 1 inverts, 2 multiplies. */
+function injectSign(how: number, isDouble: boolean): FloatRow {
+  if (isDouble && how < 2) {
+    return exact((e, i) => {
+      e.readDouble(i.rs1).readDouble(i.rs2);
+      e.op(...(how ? [W.f64Neg] : []), W.f64Copysign).writeDouble(i.rd);
+    });
+  }
+  const sign = isDouble ? -(2 ** 63) : 2 ** 31;
+  return exact((e, i) => {
+    if (!isDouble) boxed(e, [i.rs1, i.rs2]);
+    e.read(i.rs1);
+    if (how < 2) e.i64(sign).i64(-1).op(W.i64Xor, W.i64And);
+    e.read(i.rs2);
+    if (how === 1) e.i64(-1).op(W.i64Xor);
+    e.i64(sign)
+      .op(W.i64And, how < 2 ? W.i64Or : W.i64Xor)
+      .write(i.rd);
+  });
+}
+
+const squareRoot = (isDouble: boolean): FloatRow =>
+  inexact((e, i) => {
+    if (isDouble) {
+      e.readDouble(i.rs1).op(W.f64Sqrt).set(e.double(0));
+      normal(e, e.double(0));
+      e.get(e.double(0)).writeDouble(i.rd);
+      return;
+    }
+    boxed(e, [i.rs1]);
+    single(e, i.rs1).op(W.f32Sqrt).set(e.single(0));
+    normalSingle(e, e.single(0));
+    giveSingle(e.get(e.single(0)), i.rd);
+  });
+
+const narrow = inexact((e, i) => {
+  e.readDouble(i.rs1).op(W.f32DemoteF64).set(e.single(0));
+  normalSingle(e, e.single(0));
+  giveSingle(e.get(e.single(0)), i.rd);
+});
+
+const widen = exact((e, i) => {
+  boxed(e, [i.rs1]);
+  single(e, i.rs1).set(e.single(0));
+  finiteSingle(e, e.single(0));
+  e.get(e.single(0)).op(W.f64PromoteF32).writeDouble(i.rd);
+});
+
+/** By rounding mode; to nearest with ties away has no instruction. */
+const roundings: Record<number, number> = {
+  0: W.f64Nearest,
+  1: W.f64Trunc,
+  2: W.f64Floor,
+  3: W.f64Ceil,
+  7: W.f64Nearest,
+};
+
+/** Least value, what is above all values, and the conversion: of w, wu, l, lu. */
+const integers = [
+  [-(2 ** 31), 2 ** 31, [W.i32TruncSatF64S, W.i64ExtendI32S]],
+  [0, 2 ** 32, [W.i32TruncSatF64U, W.i64ExtendI32S]],
+  [-(2 ** 63), 2 ** 63, [W.i64TruncSatF64S]],
+  [0, 2 ** 64, [W.i64TruncSatF64U]],
+] as const;
+
+function toInteger(kind: number, mode: number, isDouble: boolean): FloatRow | undefined {
+  const rounding = roundings[mode];
+  const row = integers[kind];
+  if (rounding === undefined || row === undefined) return undefined;
+  const [least, above, codes] = row;
+  return inexact((e, i) => {
+    const value = e.double(0);
+    if (isDouble) e.readDouble(i.rs1);
+    else {
+      boxed(e, [i.rs1]);
+      promoted(e, i.rs1);
+    }
+    e.op(rounding).set(value);
+    e.get(value).f64(least).op(W.f64Ge);
+    e.get(value).f64(above).op(W.f64Lt, W.i32And);
+    unless(e);
+    e.get(value)
+      .op(...codes)
+      .write(i.rd);
+  });
+}
+
+function fromInteger(kind: number, mode: number, isDouble: boolean): FloatRow | undefined {
+  const toNearest = mode === 0 || mode === 7;
+  const source = (e: Emitter, i: Instruction): Emitter => {
+    if (kind >= 2) return e.read(i.rs1);
+    return e.readWord(i.rs1).op(kind ? W.i64ExtendI32U : W.i64ExtendI32S);
+  };
+  if (isDouble && kind < 2) return exact((e, i) => source(e, i).op(W.f64ConvertI64S).writeDouble(i.rd));
+  if (!toNearest) return undefined;
+  if (isDouble) {
+    const code = kind & 1 ? W.f64ConvertI64U : W.f64ConvertI64S;
+    return inexact((e, i) => source(e, i).op(code).writeDouble(i.rd));
+  }
+  const code = kind & 1 ? W.f32ConvertI64U : W.f32ConvertI64S;
+  return inexact((e, i) => giveSingle(source(e, i).op(code), i.rd));
+}
+
+/** The sum on the stack of a value and its error, by an error-free transformation, rounded to odd. */
+function toOdd(e: Emitter, sum: number, error: number): void {
+  const bits = e.wide(0);
+  e.get(sum).op(W.i64ReinterpretF64).tee(bits);
+  e.i64(1).i64(-1);
+  e.get(error).f64(0).op(W.f64Gt).get(sum).f64(0).op(W.f64Gt, W.i32Eq, W.select);
+  e.i64(0);
+  e.get(error).f64(0).op(W.f64Ne).get(bits).i64(1).op(W.i64And, W.i64Eqz, W.i32And);
+  e.op(W.select, W.i64Add, W.f64ReinterpretI64);
+}
+
+/** Which of the product and the addend are negated, by the opcode. */
+const signs = (i: Instruction): { product: boolean; addend: boolean } => {
+  const opcode = (i.imm >> 2) & 31;
+  return { product: (opcode & 2) !== 0, addend: opcode === 0x11 || opcode === 0x13 };
+};
+
+const fusedSingle = inexact((e, i) => {
+  const { product, addend } = signs(i);
+  const [x, c, sum, part, error] = [0, 1, 2, 3, 4].map((index) => e.double(index)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  boxed(e, [i.rs1, i.rs2, i.rs3]);
+  promoted(e, i.rs1);
+  promoted(e, i.rs2)
+    .op(W.f64Mul, ...(product ? [W.f64Neg] : []))
+    .set(x);
+  promoted(e, i.rs3)
+    .op(...(addend ? [W.f64Neg] : []))
+    .set(c);
+  e.get(x).get(c).op(W.f64Add).tee(sum).f64(0).op(W.f64Eq).leaveIf();
+  e.get(sum).get(x).op(W.f64Sub).set(part);
+  e.get(x).get(sum).get(part).op(W.f64Sub, W.f64Sub).get(c).get(part).op(W.f64Sub, W.f64Add).set(error);
+  toOdd(e, sum, error);
+  e.op(W.f32DemoteF64).set(e.single(0));
+  normalSingle(e, e.single(0));
+  giveSingle(e.get(e.single(0)), i.rd);
+});
+
+/** |value| within the bounds in which no step overflows or underflows, as an i32. */
+const moderate = (e: Emitter, value: number): Emitter =>
+  e.get(value).op(W.f64Abs).f64(1e140).op(W.f64Lt).get(value).op(W.f64Abs).f64(1e-110).op(W.f64Gt, W.i32And);
+
+/** Dekker's splitting: the upper half of `value`'s significand into `high`, the rest into `low`. */
+function split(e: Emitter, value: number, high: number, low: number): void {
+  e.get(value).f64(134217729).op(W.f64Mul).tee(high).get(high).get(value).op(W.f64Sub, W.f64Sub).set(high);
+  e.get(value).get(high).op(W.f64Sub).set(low);
+}
+
+/** The sum of two doubles into `sum`, its error on the stack. */
+function twoSum(e: Emitter, a: number, b: number, sum: number, part: number): void {
+  e.get(a).get(b).op(W.f64Add).tee(sum).get(a).op(W.f64Sub).set(part);
+  e.get(a).get(sum).get(part).op(W.f64Sub, W.f64Sub).get(b).get(part).op(W.f64Sub, W.f64Add);
+}
+
+const fusedDouble = inexact((e, i) => {
+  const { product, addend } = signs(i);
+  const scratch = Array.from({ length: 15 }, (_, index) => e.double(index));
+  const [a, b, c, ah, al, bh, bl, uh, ul, th, tl, vh, vl, low, part] = scratch as [
+    ...[number, number, number, number, number, number, number, number],
+    ...[number, number, number, number, number, number, number],
+  ];
+  e.readDouble(i.rs1)
+    .op(...(product ? [W.f64Neg] : []))
+    .set(a);
+  e.readDouble(i.rs2).set(b);
+  e.readDouble(i.rs3)
+    .op(...(addend ? [W.f64Neg] : []))
+    .set(c);
+  moderate(e, a);
+  moderate(e, b).op(W.i32And);
+  moderate(e, c).get(c).f64(0).op(W.f64Eq, W.i32Or, W.i32And);
+  unless(e);
+  split(e, a, ah, al);
+  split(e, b, bh, bl);
+  e.get(a).get(b).op(W.f64Mul).set(uh);
+  // The error of the product.
+  e.get(al).get(bl).op(W.f64Mul);
+  e.get(uh).get(ah).get(bh).op(W.f64Mul, W.f64Sub);
+  e.get(al).get(bh).op(W.f64Mul, W.f64Sub);
+  e.get(ah).get(bl).op(W.f64Mul, W.f64Sub, W.f64Sub).set(ul);
+  twoSum(e, c, ul, th, part);
+  e.set(tl);
+  twoSum(e, uh, th, vh, part);
+  e.set(vl);
+  twoSum(e, tl, vl, low, part);
+  e.set(part);
+  e.get(vh);
+  toOdd(e, low, part);
+  e.op(W.f64Add).set(a);
+  normal(e, a);
+  e.get(a).writeDouble(i.rd);
+});
+
+const doubleRows = [
+  double2(W.f64Add, finite),
+  double2(W.f64Sub, finite),
+  double2(W.f64Mul, normal),
+  double2(W.f64Div, normal),
+];
+const singleRows = [
+  single2(W.f32Add, finiteSingle),
+  single2(W.f32Sub, finiteSingle),
+  single2(W.f32Mul, normalSingle),
+  single2(W.f32Div, normalSingle),
+];
+const comparisons = [W.f64Le, W.f64Lt, W.f64Eq];
+
+/** Instructions of OP-FP, by funct5. */
+function operation(w: number): FloatRow | undefined {
+  const isDouble = ((w >> 25) & 1) === 1;
+  const f3 = (w >> 12) & 7;
+  const kind = (w >> 20) & 3;
+  const toNearest = f3 === 0 || f3 === 7;
+  switch (w >>> 27) {
+    case 0x00:
+    case 0x01:
+    case 0x02:
+    case 0x03:
+      return toNearest ? (isDouble ? doubleRows : singleRows)[w >>> 27] : undefined;
+    case 0x04:
+      return injectSign(f3, isDouble);
+    case 0x05:
+      return pick(f3 ? W.f64Max : W.f64Min, isDouble);
+    case 0x08:
+      return isDouble ? widen : toNearest ? narrow : undefined;
+    case 0x0b:
+      return toNearest ? squareRoot(isDouble) : undefined;
+    case 0x14:
+      return compare(comparisons[f3] as number, isDouble);
+    case 0x18:
+      return toInteger(kind, f3, isDouble);
+    case 0x1a:
+      return fromInteger(kind, f3, isDouble);
+    default:
+      return undefined;
+  }
+}
+
+/** How a floating-point instruction is translated; undefined when it is not. */
+export function floatRow(i: Instruction): FloatRow | undefined {
+  switch (i.op) {
+    case "FmaddD":
+      return fusedDouble;
+    case "FmaddS":
+      return fusedSingle;
+    case "FmvWX":
+      return exact((e) => e.read(i.rs1).i64(BOX).op(W.i64Or).write(i.rd));
+    case "Float":
+    case "FaddD":
+    case "FsubD":
+    case "FmulD":
+    case "FaddS":
+    case "FsubS":
+    case "FmulS":
+    case "FsgnjD":
+    case "FsgnjnD":
+    case "FsgnjxD":
+    case "FeqD":
+    case "FltD":
+    case "FleD":
+    case "FcvtDW":
+      return ((i.imm >> 2) & 31) === 0x14 ? operation(i.imm) : undefined;
+    default:
+      return undefined;
+  }
+}

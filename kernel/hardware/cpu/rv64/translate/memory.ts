@@ -1,0 +1,143 @@
+/**
+ * Loads, stores and atomics: a probe of the read or write TLB as in the dispatch loop of the interpreter, which is left
+ * to do whatever the probe does not settle: an empty entry, a misaligned access, a device, a fault, a page with code.
+ */
+import { READ_TLB, RESERVATION, TLB_ENTRIES, WRITE_TLB } from "../assembly/layout.ts";
+import { BANK, type Emitter, ENTRY } from "./emitter.ts";
+import type { OpName } from "./ops.ts";
+import { FIRST_FLOAT, type Instruction } from "./records.ts";
+import { Type, Wasm } from "./wasm.ts";
+
+const W = Wasm;
+const BOX = -0x100000000;
+
+/** Operation and size of what is loaded; all give an i64. */
+const loads: Partial<Record<OpName, readonly [code: number, size: number]>> = {
+  Lb: [W.i64Load8S, 1],
+  Lh: [W.i64Load16S, 2],
+  Lw: [W.i64Load32S, 4],
+  Ld: [W.i64Load, 8],
+  Lbu: [W.i64Load8U, 1],
+  Lhu: [W.i64Load16U, 2],
+  Lwu: [W.i64Load32U, 4],
+  Flw: [W.i64Load32U, 4],
+};
+
+const stores: Partial<Record<OpName, readonly [code: number, size: number]>> = {
+  Sb: [W.i64Store8, 1],
+  Sh: [W.i64Store16, 2],
+  Sw: [W.i64Store32, 4],
+  Sd: [W.i64Store, 8],
+};
+
+/** Puts the host address of `size` bytes at the guest address in wide(0) on the stack. */
+function probe(e: Emitter, table: number, size: number): Emitter {
+  const address = e.wide(0);
+  e.get(address).op(W.i32WrapI64).i32(8).op(W.i32ShrU);
+  e.i32((TLB_ENTRIES - 1) << 4).op(W.i32And);
+  e.get(BANK).op(W.i32Add).tee(ENTRY).memory(W.i64Load, table);
+  // One comparison for page, permission and alignment.
+  e.get(address)
+    .i64(size - 1 - 4096)
+    .op(W.i64And, W.i64Ne)
+    .leaveIf();
+  e.get(address).op(W.i32WrapI64);
+  return e
+    .get(ENTRY)
+    .memory(W.i32Load, table + 8)
+    .op(W.i32Add);
+}
+
+function address(e: Emitter, { rs1, imm }: Instruction): void {
+  e.read(rs1);
+  if (imm) e.i64(imm).op(W.i64Add);
+  e.set(e.wide(0));
+}
+
+function load(e: Emitter, i: Instruction, code: number, size: number): void {
+  address(e, i);
+  probe(e, READ_TLB, size);
+  if (i.op === "Ld" && i.rd >= FIRST_FLOAT) {
+    e.memory(W.f64Load, 0).writeDouble(i.rd);
+    return;
+  }
+  e.memory(code, 0);
+  if (i.op === "Flw") e.i64(BOX).op(W.i64Or);
+  e.write(i.rd);
+}
+
+function store(e: Emitter, i: Instruction, code: number, size: number): void {
+  address(e, i);
+  probe(e, WRITE_TLB, size);
+  if (i.op === "Sd" && i.rs2 >= FIRST_FLOAT) e.readDouble(i.rs2).memory(W.f64Store, 0);
+  else e.read(i.rs2).memory(code, 0);
+}
+
+const choose = (comparison: number) => (e: Emitter, old: number, operand: number) =>
+  e.get(old).get(operand).get(old).get(operand).op(comparison, W.select);
+const combine = (code: number) => (e: Emitter, old: number, operand: number) => e.get(old).get(operand).op(code);
+
+/** New values by funct5. Words come sign-extended, which keeps both orders of comparison. */
+const combinations: Record<number, (e: Emitter, old: number, operand: number) => Emitter> = {
+  0: combine(W.i64Add),
+  1: (e, _, operand) => e.get(operand),
+  4: combine(W.i64Xor),
+  8: combine(W.i64Or),
+  12: combine(W.i64And),
+  16: choose(W.i64LtS),
+  20: choose(W.i64GtS),
+  24: choose(W.i64LtU),
+  28: choose(W.i64GtU),
+};
+
+/** As assembly/atomic.ts, where what holds of reservations is said. */
+function atomic(e: Emitter, i: Instruction): void {
+  const size = 1 << ((i.imm >> 12) & 7);
+  const [loadCode, storeCode] = size === 8 ? [W.i64Load, W.i64Store] : [W.i64Load32S, W.i64Store32];
+  const [va, old, operand] = [e.wide(0), e.wide(1), e.wide(2)];
+  e.read(i.rs1).set(va);
+  const funct5 = i.imm >>> 27;
+  if (funct5 === 2) {
+    probe(e, READ_TLB, size).memory(loadCode, 0).write(i.rd);
+    e.i32(0).get(va).memory(W.i64Store, RESERVATION);
+    return;
+  }
+  if (funct5 === 3) {
+    storeConditional(e, i, size, storeCode);
+    return;
+  }
+  probe(e, WRITE_TLB, size).tee(ENTRY).memory(loadCode, 0).set(old);
+  if (size === 8) e.read(i.rs2);
+  else e.readWord(i.rs2).op(W.i64ExtendI32S);
+  e.set(operand).get(ENTRY);
+  combinations[funct5]?.(e, old, operand).memory(storeCode, 0);
+  e.get(old).write(i.rd);
+}
+
+function storeConditional(e: Emitter, i: Instruction, size: number, storeCode: number): void {
+  const va = e.wide(0);
+  e.get(va)
+    .i64(size - 1)
+    .op(W.i64And)
+    .i64(0)
+    .op(W.i64Ne)
+    .leaveIf();
+  e.i32(0).memory(W.i64Load, RESERVATION).get(va).op(W.i64Eq);
+  e.open(W.if, Type.i64);
+  probe(e, WRITE_TLB, size).read(i.rs2).memory(storeCode, 0).i64(0);
+  e.otherwise();
+  e.i64(1);
+  e.close();
+  e.write(i.rd).i32(0).i64(-1).memory(W.i64Store, RESERVATION);
+}
+
+export const accesses = (i: Instruction): boolean => i.op in loads || i.op in stores || i.op === "Atomic";
+
+/** Emits a load, store or atomic. */
+export function emitAccess(e: Emitter, i: Instruction): void {
+  const asLoad = loads[i.op];
+  const asStore = stores[i.op];
+  if (asLoad) load(e, i, ...asLoad);
+  else if (asStore) store(e, i, ...asStore);
+  else atomic(e, i);
+}

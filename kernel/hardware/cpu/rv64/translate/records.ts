@@ -1,0 +1,112 @@
+/**
+ * Reading guest code as the interpreter's decoder sees it: decoded records (assembly/state.ts) of the pages around the
+ * one that the translation starts in. Only pages that the current fetch TLB holds are read, so reading changes nothing
+ * that a guest could notice: no page walk, no accessed bit, no fault.
+ */
+import { CURRENT_FETCH, FETCH_ENTRIES, JUMPED, PAGE_SIZE, SINK_OFFSET } from "../assembly/layout.ts";
+import { type OpName, opNames } from "./ops.ts";
+
+/** What of assembly/index.ts is needed here. */
+export interface Decoder {
+  decodeLine(start: number, base: number, host: number): void;
+  decodeScratch(offset: number, low: number, high: number): number;
+}
+
+export interface Instruction {
+  /** Distance in bytes from the start of the page that the translation starts in. */
+  at: number;
+  op: OpName;
+  length: number;
+  /** Registers by number: x0 to x31, then f0 to f31 from FIRST_FLOAT; a result that goes to x0 has rd SINK. */
+  rd: number;
+  rs1: number;
+  rs2: number;
+  rs3: number;
+  imm: number;
+  /** The instruction as it is in memory, with the high half 0 if it is compressed. */
+  bits: number;
+}
+
+export const SINK = SINK_OFFSET / 8;
+export const FIRST_FLOAT = 64;
+
+/** How many pages before and behind its own a region may reach. */
+const REACH = 4;
+
+export interface CodePage {
+  slot: number;
+  host: number;
+}
+
+export class CodeReader {
+  readonly #memory: DataView;
+  readonly #decoder: Decoder;
+  readonly #page: bigint;
+  readonly #pages = new Map<number, CodePage | undefined>();
+
+  /** `page` is the virtual address of the page that the translation starts in. */
+  constructor(memory: DataView, decoder: Decoder, page: bigint) {
+    this.#memory = memory;
+    this.#decoder = decoder;
+    this.#page = page;
+  }
+
+  /** The page `distance` pages from the first. */
+  page(distance: number): CodePage | undefined {
+    if (distance < -REACH || distance > REACH) return undefined;
+    if (!this.#pages.has(distance)) this.#pages.set(distance, this.#lookUp(distance));
+    return this.#pages.get(distance);
+  }
+
+  #lookUp(distance: number): CodePage | undefined {
+    const page = BigInt.asIntN(64, this.#page + BigInt(distance * PAGE_SIZE));
+    const index = Number((page >> 12n) & BigInt(FETCH_ENTRIES - 1));
+    const entry = this.#memory.getInt32(CURRENT_FETCH, true) + index * 16;
+    if (this.#memory.getBigInt64(entry, true) !== page) return undefined;
+    return { slot: this.#memory.getInt32(entry + 8, true), host: this.#memory.getInt32(entry + 12, true) };
+  }
+
+  /** Undefined where the page is not at hand, or its record is not that of the instruction for the moment. */
+  read(at: number): Instruction | undefined {
+    const page = this.page(Math.floor(at / PAGE_SIZE));
+    if (!page) return undefined;
+    const record = page.slot + (at & (PAGE_SIZE - 1)) * 8;
+    if (opNames[this.#memory.getUint8(record)] === "None") this.#decoder.decodeLine(record, page.slot, page.host);
+    const op = opNames[this.#memory.getUint8(record)];
+    if (op === undefined || op === "Stop") return undefined;
+    const code = page.host + (at & (PAGE_SIZE - 1));
+    if (op !== "Straddle") return this.#instruction(record, at, op, code);
+    const next = this.page(Math.floor(at / PAGE_SIZE) + 1);
+    if (!next) return undefined;
+    const low = this.#memory.getUint16(code, true);
+    const high = this.#memory.getUint16(next.host, true);
+    const whole = this.#decoder.decodeScratch(PAGE_SIZE - 2, low, high);
+    const straddling = opNames[this.#memory.getUint8(whole)];
+    return straddling && { ...this.#instruction(whole, at, straddling, code), bits: low | (high << 16) };
+  }
+
+  #instruction(record: number, at: number, op: OpName, code: number): Instruction {
+    const length = this.#memory.getUint8(record + 1) >> 3;
+    const register = (offset: number): number => this.#memory.getUint16(record + offset, true) >> 3;
+    return {
+      at,
+      op,
+      length,
+      rd: register(4),
+      rs1: register(6),
+      rs2: register(8),
+      rs3: register(10),
+      imm: this.#memory.getInt32(record + 12, true),
+      bits:
+        length === 2 || (at & (PAGE_SIZE - 1)) === PAGE_SIZE - 2
+          ? this.#memory.getUint16(code, true)
+          : this.#memory.getInt32(code, true),
+    };
+  }
+
+  /** Whether an indirect jump led here. */
+  jumped(at: number): boolean {
+    const page = this.page(Math.floor(at / PAGE_SIZE));
+    return page !== undefined && this.#memory.getUint8(page.slot + JUMPED + ((at & (PAGE_SIZE - 1)) >> 1)) !== 0;
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * What is translated at a time: a region, the blocks that can be reached from one entry by jumps, branches and falling
+ * through, and behind calls when they return. Distances (`at`) count from the start of the entry's page, so a region
+ * knows nothing of where in memory it is.
+ */
+import { PAGE_SIZE } from "../assembly/layout.ts";
+import { type CodeReader, type Instruction, SINK } from "./records.ts";
+import { translatable } from "./translatable.ts";
+
+export type Ending =
+  /** On to `to`, by a jump or because another block starts there. */
+  | { kind: "go"; to: number }
+  | { kind: "branch"; to: number; next: number }
+  /** `to` is null for an indirect call. */
+  | { kind: "call"; to: number | null; next: number }
+  | { kind: "return" }
+  /** An indirect jump that is no return. */
+  | { kind: "jump" };
+
+export interface Block {
+  at: number;
+  /** The jump at the end, if there is one, included. */
+  instructions: Instruction[];
+  ending: Ending;
+}
+
+export interface Region {
+  /** The first is the entry. */
+  blocks: Block[];
+  /** Places of the blocks by their `at`. */
+  places: Map<number, number>;
+  /** Where indirect jumps within the region are known to lead. */
+  targets: number[];
+  /** How many pages before and behind the entry's page the code is on; the entry's page is the first. */
+  pages: number[];
+  /** Instructions. */
+  size: number;
+}
+
+/** More would take an optimising compiler too long. */
+const MAX_INSTRUCTIONS = 700;
+const MAX_TARGETS = 300;
+
+/** How far from the code found so far the targets of its indirect jumps are looked for. */
+const VICINITY = 2048;
+
+const isLink = (register: number): boolean => register === 1 || register === 5;
+
+/** How a block ends with this instruction; undefined when it does not end. */
+function endingOf({ op, at, length, rd, rs1, imm }: Instruction): Ending | undefined {
+  const next = at + length;
+  const near = at + (imm >> 3);
+  const far = Math.floor(at / PAGE_SIZE) * PAGE_SIZE + imm;
+  switch (op) {
+    case "Jump":
+      return { kind: "go", to: near };
+    case "Jal":
+      return { kind: "call", to: near, next };
+    case "JalFar":
+      return rd === SINK ? { kind: "go", to: far } : { kind: "call", to: far, next };
+    case "Jalr":
+      return { kind: "call", to: null, next };
+    case "Jr":
+      return { kind: isLink(rs1) && imm === 0 ? "return" : "jump" };
+    case "Beq":
+    case "Bne":
+    case "Blt":
+    case "Bge":
+    case "Bltu":
+    case "Bgeu":
+      return { kind: "branch", to: near, next };
+    case "BeqFar":
+    case "BneFar":
+    case "BltFar":
+    case "BgeFar":
+    case "BltuFar":
+    case "BgeuFar":
+      return { kind: "branch", to: far, next };
+    default:
+      return undefined;
+  }
+}
+
+export function successorsOf(ending: Ending): number[] {
+  switch (ending.kind) {
+    case "go":
+      return [ending.to];
+    case "branch":
+      return [ending.next, ending.to];
+    case "call":
+      return [ending.next];
+    default:
+      return [];
+  }
+}
+
+class Discovery {
+  readonly #reader: CodeReader;
+  readonly seen = new Map<number, Instruction>();
+  readonly leaders = new Set<number>();
+  readonly targets = new Set<number>();
+  indirect = false;
+  #pending: number[] = [];
+
+  constructor(reader: CodeReader) {
+    this.#reader = reader;
+  }
+
+  lead(at: number): void {
+    if (this.leaders.has(at)) return;
+    this.leaders.add(at);
+    this.#pending.push(at);
+  }
+
+  /** Breadth first, so that what is near the entry is in when the region gets too large. */
+  follow(): void {
+    for (let i = 0; i < this.#pending.length; i++) this.#line(this.#pending[i] as number);
+    this.#pending = [];
+  }
+
+  #line(from: number): void {
+    for (let at = from; this.seen.size < MAX_INSTRUCTIONS; ) {
+      if (this.seen.has(at)) {
+        if (at !== from) this.leaders.add(at);
+        return;
+      }
+      const instruction = this.#reader.read(at);
+      if (!instruction || !translatable(instruction)) return;
+      this.seen.set(at, instruction);
+      const ending = endingOf(instruction);
+      if (ending) {
+        if (ending.kind === "jump") this.indirect = true;
+        for (const to of successorsOf(ending)) this.lead(to);
+        return;
+      }
+      const next = at + instruction.length;
+      // An instruction is checked together with the pages that it is on, at the start of a block.
+      const leaves = Math.floor(next / PAGE_SIZE) !== Math.floor(at / PAGE_SIZE);
+      const straddles = (next & (PAGE_SIZE - 1)) === PAGE_SIZE - 2 && this.#reader.read(next)?.length === 4;
+      if (leaves || straddles) {
+        this.lead(next);
+        return;
+      }
+      at = next;
+    }
+  }
+
+  /** Takes in where indirect jumps have led so far, as long as that finds more. */
+  followJumps(): void {
+    for (let before = -1; this.indirect && this.targets.size !== before; ) {
+      before = this.targets.size;
+      const all = [...this.seen.keys()];
+      const low = Math.min(...all) - VICINITY;
+      const high = Math.max(...all) + VICINITY;
+      for (let at = low - (low & 1); at < high && this.targets.size < MAX_TARGETS; at += 2) {
+        if (!this.#reader.jumped(at)) continue;
+        this.targets.add(at);
+        this.lead(at);
+      }
+      this.follow();
+    }
+  }
+
+  block(leader: number): Block {
+    const instructions: Instruction[] = [];
+    for (let at = leader; ; ) {
+      const instruction = this.seen.get(at);
+      // Not at hand, not translatable, or too much: the region ends here.
+      if (!instruction) return { at: leader, instructions, ending: { kind: "go", to: at } };
+      instructions.push(instruction);
+      const ending = endingOf(instruction);
+      if (ending) return { at: leader, instructions, ending };
+      at += instruction.length;
+      if (this.leaders.has(at)) return { at: leader, instructions, ending: { kind: "go", to: at } };
+    }
+  }
+}
+
+/** The region that starts at `entry`, or undefined when there is nothing to translate there. */
+export function discover(reader: CodeReader, entry: number): Region | undefined {
+  const discovery = new Discovery(reader);
+  discovery.lead(entry);
+  discovery.follow();
+  if (!discovery.seen.has(entry)) return undefined;
+  discovery.followJumps();
+  const blocks: Block[] = [];
+  const places = new Map<number, number>();
+  const pages = new Set<number>([0]);
+  for (const leader of discovery.leaders) {
+    if (!discovery.seen.has(leader)) continue;
+    places.set(leader, blocks.length);
+    blocks.push(discovery.block(leader));
+  }
+  for (const { at, length } of discovery.seen.values()) {
+    pages.add(Math.floor(at / PAGE_SIZE));
+    pages.add(Math.floor((at + length - 1) / PAGE_SIZE));
+  }
+  const targets = [...discovery.targets].filter((at) => places.has(at));
+  // The entry's page first; the rest in an order that follows from the set.
+  const others = [...pages].filter((page) => page !== 0).sort((a, b) => a - b);
+  return { blocks, places, targets, pages: [0, ...others], size: discovery.seen.size };
+}

@@ -1,0 +1,167 @@
+/**
+ * The translations of one core. The dispatch loop asks for one when code has been jumped to often enough
+ * (assembly/translated.ts), and says when the records of a page are about to be emptied: everything that was made from
+ * that page is then forgotten. Nothing of this can be seen in what a guest computes.
+ *
+ * What a guest can cause is bounded. Translating takes credit, which is earned by executing; a page whose translations
+ * are thrown away again and again is left alone for ever longer; and when there are too many translations, all are
+ * thrown away, and what is still hot comes again.
+ */
+import { ENTRIES, HOT, PAGE_SIZE, TRANSLATED } from "../assembly/layout.ts";
+import { slotName } from "./compile.ts";
+import type { Translations } from "./modules.ts";
+import { CodeReader, type Decoder } from "./records.ts";
+import { discover, type Region } from "./region.ts";
+
+/** Credit in instructions to translate: at most that is earned, and how many have to be executed for one. */
+const MOST_CREDIT = 50_000;
+const EXECUTED_FOR_ONE = 500;
+
+const MOST_FUNCTIONS = 4096;
+const MOST_BYTES = 16 * 2 ** 20;
+
+/** After its translations were thrown away for the nth time, a page is not translated for 2^n of these. */
+const PATIENCE = 1000;
+const MOST_CHURNING = 4096;
+
+/** How often a region is made again because its indirect jumps lead to more places. */
+const MOST_REMAKES = 6;
+
+interface Translation {
+  region: Region;
+  /** Place in the function table. */
+  index: number;
+  /** Slots of the region's pages; the entry's first. */
+  slots: number[];
+  /** Offset of the entry in its page. */
+  entry: number;
+  bytes: number;
+  remakes: number;
+}
+
+export interface TranslatorCore extends Decoder {
+  stay: unknown;
+}
+
+export class Translator {
+  readonly #memory: WebAssembly.Memory;
+  readonly #view: DataView;
+  readonly #table: WebAssembly.Table;
+  readonly #shared: Translations;
+  #core: TranslatorCore | undefined;
+  readonly #bySlot = new Map<number, Set<Translation>>();
+  readonly #free: number[] = [];
+  #next = HOT + 1;
+  #bytes = 0;
+  #credit: number;
+  #executed = 0;
+  /** Of slots whose translations were thrown away: how often, and until when they are left alone. */
+  readonly #churn = new Map<number, { times: number; until: number }>();
+
+  constructor(memory: WebAssembly.Memory, table: WebAssembly.Table, shared: Translations) {
+    this.#memory = memory;
+    this.#view = new DataView(memory.buffer);
+    this.#table = table;
+    this.#shared = shared;
+    this.#credit = shared.credit;
+  }
+
+  /** The core, which is instantiated after the translator that it imports. */
+  attach(core: TranslatorCore): void {
+    this.#core = core;
+    for (let index = 0; index < this.#table.length; index++) this.#table.set(index, core.stay);
+  }
+
+  /** Instructions have been executed. */
+  earn(executed: number): void {
+    this.#executed += executed;
+    if (this.#credit < MOST_CREDIT) this.#credit += executed / EXECUTED_FOR_ONE;
+  }
+
+  /** Translates the code at `target`, whose slot is `base`; false if it is not to be, now or ever. */
+  translate(target: bigint, base: number): boolean {
+    const entry = Number(target & BigInt(PAGE_SIZE - 1));
+    const cell = base + ENTRIES + entry;
+    // Asked again after as many jumps as the first time.
+    this.#view.setUint16(cell, 0, true);
+    if (this.#credit < 0 || (this.#churn.get(base)?.until ?? 0) > this.#executed) return false;
+    const reader = new CodeReader(this.#view, this.#core as TranslatorCore, target - BigInt(entry));
+    if (this.#widen(reader, base, entry)) return false;
+    const region = discover(reader, entry);
+    if (!region) {
+      this.#view.setUint16(cell, HOT, true);
+      return false;
+    }
+    this.#install(region, reader, entry, 0);
+    return true;
+  }
+
+  /**
+   * Whether `entry` was jumped to from within a translation that did not know of it. That one is made again, with all
+   * the places that its jumps have led to by now.
+   */
+  #widen(reader: CodeReader, base: number, entry: number): boolean {
+    if (!reader.jumped(entry)) return false;
+    for (const known of this.#bySlot.get(base) ?? []) {
+      if (known.slots[0] !== base || known.remakes === MOST_REMAKES || known.region.places.has(entry)) continue;
+      if (!known.region.blocks.some(({ ending }) => ending.kind === "jump")) continue;
+      const region = discover(reader, known.entry);
+      if (!region?.places.has(entry)) continue;
+      this.#forget(known);
+      this.#install(region, reader, known.entry, known.remakes + 1);
+      return true;
+    }
+    return false;
+  }
+
+  #install(region: Region, reader: CodeReader, entry: number, remakes: number): void {
+    this.#credit -= region.size;
+    const slots = region.pages.map((page) => reader.page(page)?.slot as number);
+    const { module, bytes } = this.#shared.compiled(region);
+    if (this.#bytes + bytes > MOST_BYTES || this.#index() === undefined) this.#forgetAll();
+    const index = this.#index() as number;
+    this.#free.pop();
+    const globals = Object.fromEntries(slots.map((slot, page) => [slotName(page), slot]));
+    const env = { memory: this.#memory, table: this.#table, ...globals };
+    this.#table.set(index, new WebAssembly.Instance(module, { env }).exports["run"]);
+    const made = { region, index, slots, entry, bytes, remakes };
+    this.#bytes += bytes;
+    for (const slot of slots) {
+      const all = this.#bySlot.get(slot) ?? new Set();
+      this.#bySlot.set(slot, all.add(made));
+      this.#view.setUint32(slot + TRANSLATED, 1, true);
+    }
+    this.#view.setUint16((slots[0] as number) + ENTRIES + entry, index, true);
+  }
+
+  /** The next free place in the table, left on the list of free ones. */
+  #index(): number | undefined {
+    if (this.#free.length > 0) return this.#free[this.#free.length - 1];
+    if (this.#next > HOT + MOST_FUNCTIONS) return undefined;
+    if (this.#next === this.#table.length) this.#table.grow(256, this.#core?.stay);
+    this.#free.push(this.#next);
+    return this.#next++;
+  }
+
+  #forget(translation: Translation): void {
+    const { index, slots, entry, bytes } = translation;
+    this.#table.set(index, this.#core?.stay);
+    this.#free.push(index);
+    this.#bytes -= bytes;
+    this.#view.setUint16((slots[0] as number) + ENTRIES + entry, 0, true);
+    for (const slot of slots) this.#bySlot.get(slot)?.delete(translation);
+  }
+
+  #forgetAll(): void {
+    for (const all of [...this.#bySlot.values()]) for (const translation of [...all]) this.#forget(translation);
+  }
+
+  /** The records in the slot `base` are about to be emptied. */
+  dropped(base: number): void {
+    for (const translation of [...(this.#bySlot.get(base) ?? [])]) this.#forget(translation);
+    this.#bySlot.delete(base);
+    if (this.#churn.size >= MOST_CHURNING) this.#churn.clear();
+    const times = (this.#churn.get(base)?.times ?? 0) + 1;
+    this.#churn.set(base, { times, until: this.#executed + PATIENCE * 2 ** Math.min(times, 24) });
+  }
+}
