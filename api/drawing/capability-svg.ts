@@ -26,6 +26,7 @@ const colours: Record<CapabilitySlotInfo["type"], string> = {
   domain: "#dee2e6",
   file: "#ffffff",
   zombie: "#adb5bd",
+  bank: "#f1f3f5",
 };
 
 interface Placed {

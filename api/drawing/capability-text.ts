@@ -28,7 +28,9 @@ export function capabilityText(slot: CapabilitySlotInfo): string {
 export function objectText({ detail }: KernelObjectInfo): string {
   switch (detail.kind) {
     case "untyped":
-      return `${detail.bytesUsed} bytes used, ${detail.bytesLeft} left${detail.device ? ", device" : ""}`;
+      return `${detail.bytesUsed} bytes used, ${detail.bytesLeft} left${detail.device ? ", device" : ""}${detail.pool ? ", a pool" : ""}`;
+    case "bank":
+      return `${detail.pages} pages, ${detail.tables} page tables${detail.shared === 0n ? "" : `, ${detail.shared} pages shared`}`;
     case "cnode":
       return `${detail.filled} of ${2 ** detail.radix} slots filled`;
     case "tcb":

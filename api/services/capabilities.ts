@@ -56,6 +56,7 @@ const TYPES: Record<CapabilityTypeName, CapabilityType> = {
   domain: CapabilityType.DOMAIN,
   zombie: CapabilityType.ZOMBIE,
   file: CapabilityType.FILE,
+  bank: CapabilityType.BANK,
 };
 const TYPE_NAMES = new Map(Object.entries(TYPES).map(([name, type]) => [type, name as CapabilityTypeName]));
 

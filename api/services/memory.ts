@@ -97,6 +97,22 @@ const toMemoryMap = (map: MemoryMapInfo, at: Position): MessageInitShape<typeof 
   frames: BigInt(map.frames),
   free: toFreeMemory(map.free),
   owners: map.owners.map(({ owner, frames }) => ({ owner: OWNERS[owner], frames: BigInt(frames) })),
+  pools: map.pools.map((pool) => ({
+    start: BigInt(pool.start),
+    bytes: BigInt(pool.bytes),
+    general: pool.general,
+    frames: BigInt(pool.frames),
+    freeFrames: BigInt(pool.free),
+    cachedFrames: BigInt(pool.cached),
+    untypedFrames: BigInt(pool.untyped),
+    sharedFrames: BigInt(pool.shared),
+    banks: pool.banks.map(({ task, pages, tables, shared }) => ({
+      task,
+      pages: BigInt(pages),
+      tables: BigInt(tables),
+      shared: BigInt(shared),
+    })),
+  })),
   position: toPosition(at),
   accounting: {
     policy: COMMIT_POLICIES[map.accounting.policy],

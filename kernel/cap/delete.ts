@@ -34,6 +34,8 @@ function empty(k: CapKernel, at: SlotAddress): void {
   const final = isFinal(k, at);
   if (k.trace.on(capDelete)) k.trace.write(capDelete, { type: capability.type, slot: BigInt(at), final });
   k.objects.finalise(capability, final);
+  // A task that ended with its memory took it along.
+  if (isEmpty(k, at)) return;
   const zombie = final ? zombieOf(k, capability) : null;
   if (zombie === null) {
     clear(k, at);

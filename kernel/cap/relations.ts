@@ -113,6 +113,8 @@ const relations: { [T in CapabilityType]: Relations<CapabilityOf<T>> } = {
   irqControl: row<"irqControl">({ covers: (_a, b) => b.type === "irqControl" || b.type === "irqHandler" }),
   irqHandler: row<"irqHandler">({ covers: (a, b) => b.type === "irqHandler" && b.irq === a.irq }),
   domain: row<"domain">({}),
+  // In a pool, but no part of it in particular: it is nobody's but the pool's (see below).
+  bank: row<"bank">({ covers: (a, b) => sameAddress(a, b) && b.type === "bank" && b.task === a.task }),
   file: row<"file">({ covers: (a, b) => b.type === "file" && b.file === a.file }),
   zombie: row<"zombie">({ extent: ({ address, sizeBits }) => ({ address, sizeBits }), covers: sameAddress }),
 };
@@ -127,6 +129,7 @@ export const withData = (cap: Capability, data: bigint, keep: boolean): Capabili
 /** `b` is about what `a` is about, or about a part of it. */
 export function covers(a: Capability, b: Capability, sizes: ObjectSizes): boolean {
   if (a.type !== "untyped") return rowOf(a).covers(a, b);
+  if (b.type === "bank") return a.pool !== undefined && b.address === a.address;
   const extent = extentOf(b, sizes);
   return extent !== null && within(a, extent);
 }

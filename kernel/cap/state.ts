@@ -4,14 +4,14 @@
  * A capability names a kernel object (or a range of memory) and says what its holder may do with it. It lives in a
  * slot; slots are 32 bytes of physical memory in a CNode or a TCB, so a slot's address is its name. A slot that is
  * not in the table is empty. Slots below zero are the kernel's own: graves count down from -1, the slots of interrupt
- * lines (ipc/sel4/irq.ts) and of descriptors (vfs/descriptors.ts) are far below.
+ * lines (ipc/sel4/irq.ts), of memory (memory.ts) and of descriptors (vfs/descriptors.ts) are far below.
  *
  * Every capability is in one list, the mapping database, in which each is followed by all that were derived from it.
  * What is whose child follows from what the capabilities are, and from two marks (relations.ts); the list's order
  * does the rest. So the derivation tree costs two links a capability, and taking one out is constant work.
  * (Elphinstone and Heiser, "From L3 to seL4", 2013; the seL4 Reference Manual 13.0.0, section 3.)
  */
-import type { PhysicalAddress, SlotAddress } from "../lib/ids.ts";
+import type { PhysicalAddress, SlotAddress, TaskId } from "../lib/ids.ts";
 
 /** What a capability permits; the bits are those of seL4_CapRights. */
 export const Right = { write: 1, read: 2, grant: 4, grantReply: 8 } as const;
@@ -25,8 +25,20 @@ export interface MappedAt {
 }
 
 export type Capability =
-  /** A range of 2^sizeBits bytes, of which the first `used` have been given to objects. */
-  | { type: "untyped"; address: PhysicalAddress; sizeBits: number; device: boolean; used: number }
+  /**
+   * A range of 2^sizeBits bytes, of which the first `used` have been given to objects; a pool (memory.ts) is given out
+   * by an allocator instead, to all who ask or to who asks for it by name.
+   */
+  | {
+      type: "untyped";
+      address: PhysicalAddress;
+      sizeBits: number;
+      device: boolean;
+      used: number;
+      pool?: "general" | "kept";
+    }
+  /** What one task has of a pool, or the page cache has. */
+  | { type: "bank"; address: PhysicalAddress; sizeBits: number; task: TaskId }
   | { type: "cnode"; address: PhysicalAddress; radix: number; guard: bigint; guardBits: number }
   | { type: "tcb"; address: PhysicalAddress }
   | { type: "endpoint"; address: PhysicalAddress; badge: bigint; rights: Rights }

@@ -61,8 +61,8 @@ export interface Mmu {
   unmap(root: FrameNumber, address: number): Mapping | null;
   /** Calls back for every mapped 4 KiB page of [start, end), ascending; skips what has no tables. */
   forEach(root: FrameNumber, start: number, end: number, visit: (address: number, mapping: Mapping) => void): void;
-  /** Calls back for every table frame, the root last. The tables are not usable afterwards. */
-  release(root: FrameNumber, free: (frame: FrameNumber) => void): void;
+  /** Calls back for every frame with a table, the root last; that of a table after those of the ones below it. */
+  eachTable(root: FrameNumber, visit: (frame: FrameNumber) => void): void;
   /** Entries from the root to where the walk ends; the last one is empty or a page. */
   walk(root: FrameNumber, address: number): WalkStep[];
   /** Sets the entry at which the walk ends: a table, or a page of the size that the entry covers. null empties it. */

@@ -20,6 +20,7 @@ import { planWritePhysical, planWriteVirtual } from "./memory.ts";
 import { liveTask, type Plan, refuse } from "./plan.ts";
 import { planProgramStart } from "./programs.ts";
 import { planCall, planRemoteTask, threadOfCall } from "./remote.ts";
+import { planRevokeSlot } from "./revoke.ts";
 import { settle } from "./run.ts";
 import type { ApplyResult, Input } from "./types.ts";
 
@@ -128,6 +129,8 @@ function planOf(k: Kernel, input: Input): Plan {
       return planCancel(k, input);
     case "killTask":
       return planKill(k, input);
+    case "revokeSlot":
+      return planRevokeSlot(k, input);
     case "writePhysical":
       return planWritePhysical(k, input);
     case "writeVirtual":
@@ -146,6 +149,8 @@ function detailOf(input: Input): string {
       return input.file.path;
     case "createRemoteTask":
       return input.name;
+    case "revokeSlot":
+      return input.slot;
     case "invoke":
       return `${input.operation} ${input.call} of task ${input.task}`;
     case "call":

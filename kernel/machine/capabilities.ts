@@ -5,13 +5,16 @@
  * nearest one before it of which it is a child. Slots come in the order of their addresses, so pages of a list are
  * the same on every host.
  */
+
+import { pageCache, poolOf } from "../cap/memory.ts";
 import { extentOf, isParent } from "../cap/relations.ts";
 import { getSlot } from "../cap/slots.ts";
 import { type Capability, type CapabilityOf, Right, slotBits } from "../cap/state.ts";
+import { pageBytes } from "../hal/types.ts";
 import { capOf } from "../ipc/sel4/access.ts";
 import { lineOfSlot } from "../ipc/sel4/irq.ts";
 import { TcbSlot, tcbSlotCount } from "../ipc/sel4/state.ts";
-import type { SlotAddress, ThreadId } from "../lib/ids.ts";
+import type { SlotAddress, TaskId, ThreadId } from "../lib/ids.ts";
 import { descriptorOf } from "../vfs/descriptors.ts";
 import { describeObject, mappedInfo } from "./capability-objects.ts";
 import type {
@@ -53,6 +56,8 @@ interface Graph {
 
 const at = (address: number): string => `0x${address.toString(16)}`;
 
+const bankName = (task: TaskId): string => (task === pageCache ? "page cache" : `bank of task ${task}`);
+
 /** What an object is called; memory of several sizes can begin at one address. */
 function objectId(cap: Capability): string {
   switch (cap.type) {
@@ -69,6 +74,8 @@ function objectId(cap: Capability): string {
       return `irq ${cap.irq}`;
     case "file":
       return `file ${cap.file}`;
+    case "bank":
+      return `${bankName(cap.task)} in untyped@${at(cap.address)}/${cap.sizeBits}`;
     default:
       return `${cap.type}@${at(cap.address)}`;
   }
@@ -78,6 +85,9 @@ function slotId(slot: SlotAddress): string {
   if (slot >= 0) return `slot@${at(slot)}`;
   const descriptor = descriptorOf(slot);
   if (descriptor !== null) return `descriptor ${descriptor.fd} of task ${descriptor.task}`;
+  const memory = poolOf(slot);
+  if (memory !== null)
+    return memory.task === null ? `pool ${memory.pool}` : `${bankName(memory.task)} in pool ${memory.pool}`;
   const line = lineOfSlot(slot);
   return line === null ? `grave ${-slot}` : `notification of irq ${line}`;
 }
@@ -202,6 +212,8 @@ const holdersAt = (graph: Graph, slot: SlotAddress): HolderInfo[] => {
   const descriptor = descriptorOf(slot);
   // All threads of a task have its descriptors; its first one has its number.
   if (descriptor !== null) return [{ task: descriptor.task, thread: Number(descriptor.task) as ThreadId }];
+  const task = poolOf(slot)?.task ?? pageCache;
+  if (task !== pageCache) return [{ task, thread: Number(task) as ThreadId }];
   const container = containerAt(graph.containers, slot);
   return container === null ? [] : (graph.holders.get(container.address) ?? []);
 };
@@ -219,7 +231,7 @@ function slotInfo(k: Kernel, graph: Graph, slot: SlotAddress): CapabilitySlotInf
     badge: cap.type === "endpoint" || cap.type === "notification" ? cap.badge : null,
     guard: cap.type === "cnode" ? { value: cap.guard, bits: cap.guardBits } : null,
     mapped: "mapped" in cap && cap.mapped !== null ? mappedInfo(k, cap.mapped) : null,
-    bytesUsed: cap.type === "untyped" ? BigInt(cap.used) : null,
+    bytesUsed: cap.type === "untyped" && cap.pool === undefined ? BigInt(cap.used) : null,
     master: cap.type === "reply" && cap.master,
     parent: parent === undefined ? null : slotId(parent),
     revocable,
@@ -235,13 +247,12 @@ function objectInfo(k: Kernel, graph: Graph, { id, kind, capability, slots }: Ob
       : extentOf(capability, k.objectSizes);
   const all = slots.map((slot) => getSlot(k, slot).capability);
   const container = extent === null ? null : containerAt(graph.containers, extent.address);
-  return {
-    id,
-    address: BigInt(extent?.address ?? 0),
-    bytes: extent === null ? 0n : BigInt(2 ** extent.sizeBits),
-    capabilities: slots.length,
-    detail: describeObject(k, kind, capability, all, container?.filled.length ?? 0),
-  };
+  const detail = describeObject(k, kind, capability, all, container?.filled.length ?? 0);
+  const bytes =
+    detail.kind === "bank"
+      ? (detail.pages + detail.tables) * BigInt(pageBytes)
+      : BigInt(extent === null ? 0 : 2 ** extent.sizeBits);
+  return { id, address: BigInt(extent?.address ?? 0), bytes, capabilities: slots.length, detail };
 }
 
 /** Objects that slots refer to, and that they are in: a page of a list makes sense by itself. */

@@ -1,14 +1,17 @@
 /** What kernel objects are right now, kind by kind; for hosts that look. */
 import type { Capability, CapabilityOf, MappedAt } from "../cap/state.ts";
+import { pageBytes } from "../hal/types.ts";
 import { isVspace } from "../ipc/sel4/access.ts";
 import { endpointQueue } from "../ipc/sel4/endpoint.ts";
 import { notificationQueue } from "../ipc/sel4/notification.ts";
 import { asidsPerPool } from "../ipc/sel4/vspace.ts";
 import type { PhysicalAddress, TaskId } from "../lib/ids.ts";
+import { useOf } from "../mm/holdings.ts";
 import { getThread } from "../thread/blocking.ts";
 import { describeWait } from "../thread/wait.ts";
 import type { KernelObjectDetail, KernelObjectKind, MappedInfo } from "./graph-types.ts";
 import type { Kernel } from "./kernel.ts";
+import { holdingOfTask, rangeOf } from "./pools.ts";
 
 type Of<Kind extends KernelObjectKind> = Extract<KernelObjectDetail, { kind: Kind }>;
 
@@ -22,14 +25,23 @@ const mappingsOf = (k: Kernel, all: readonly Capability[]): MappedInfo[] =>
   all.flatMap((cap) => ("mapped" in cap && cap.mapped !== null ? [mappedInfo(k, cap.mapped)] : []));
 
 /** Several capabilities can be to one range; it is used as far as any of them says. */
-function untyped(cap: CapabilityOf<"untyped">, all: readonly Capability[]): Of<"untyped"> {
-  const used = Math.max(...all.map((one) => (one.type === "untyped" ? one.used : 0)));
+function untyped(k: Kernel, cap: CapabilityOf<"untyped">, all: readonly Capability[]): Of<"untyped"> {
+  const pool = cap.pool !== undefined;
+  const used = pool
+    ? 2 ** cap.sizeBits - useOf(k, rangeOf(k, cap)).free * pageBytes
+    : Math.max(...all.map((one) => (one.type === "untyped" ? one.used : 0)));
   return {
     kind: "untyped",
     device: cap.device,
+    pool,
     bytesUsed: BigInt(used),
     bytesLeft: BigInt(2 ** cap.sizeBits - used),
   };
+}
+
+function bank(k: Kernel, cap: CapabilityOf<"bank">): Of<"bank"> {
+  const { pages, tables, shared } = holdingOfTask(k, cap.task, rangeOf(k, cap));
+  return { kind: "bank", task: cap.task, pages: BigInt(pages), tables: BigInt(tables), shared: BigInt(shared) };
 }
 
 function tcb(k: Kernel, address: PhysicalAddress): Of<"tcb"> {
@@ -92,7 +104,9 @@ export function describeObject(
 ): KernelObjectDetail {
   switch (cap.type) {
     case "untyped":
-      return untyped(cap, all);
+      return untyped(k, cap, all);
+    case "bank":
+      return bank(k, cap);
     case "cnode":
       return { kind: "cnode", radix: cap.radix, filled };
     case "reply":

@@ -4,12 +4,17 @@ import type { SystemCall, SystemCallInfo } from "../abi/define/syscall.ts";
 import { linuxTable } from "../abi/linux/table.ts";
 import { sel4Table } from "../abi/sel4/calls.ts";
 import type { ObjectBehaviour } from "../cap/kernel.ts";
+import { closeBanks, openBanks } from "../cap/memory.ts";
+import type { CapabilityOf } from "../cap/state.ts";
 import type { PersonalityKernel } from "../entry/kernel.ts";
 import type { IsaName } from "../hal/types.ts";
 import type { Sel4Kernel } from "../ipc/sel4/kernel.ts";
 import { objectBehaviour as sel4Behaviour } from "../ipc/sel4/objects.ts";
 import { releaseWorld } from "../ipc/sel4/world.ts";
+import { signals } from "../lib/signals.ts";
+import { getThread } from "../thread/blocking.ts";
 import type { TaskResource } from "../thread/kernel.ts";
+import { killTask } from "../thread/tasks.ts";
 import { closeAll, finaliseFile, inheritDescriptors } from "../vfs/descriptors.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
 
@@ -29,13 +34,27 @@ export const systemCallCatalogue = (): SystemCallInfo[] => describeCalls(isa);
 export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskResource[] => [
   { release: (task) => releaseWorld(k(), task) },
   { release: (task) => closeAll(k(), task), inherit: (from, to) => inheritDescriptors(k(), from, to) },
+  { begin: (task) => openBanks(k(), task.id), release: (task) => closeBanks(k(), task.id) },
 ];
+
+/** A task whose memory is taken away ends; one that is ending gives it back. */
+function finaliseBank(k: Sel4Kernel, { task: id }: CapabilityOf<"bank">): void {
+  const task = k.threads.tasks.get(id);
+  if (task === undefined || task.threads.length === 0) return;
+  const pc = k.hal.contexts.getPc(getThread(k, task.threads[0]!).context);
+  task.fault = { signal: signals.SIGKILL, pc, address: 0n, description: "its memory was revoked" };
+  killTask(k, task, signals.SIGKILL);
+}
 
 /** What becomes of objects, by whose they are. */
 export function objectBehaviour(k: () => FileKernel & Sel4Kernel): ObjectBehaviour {
   const { create, finalise } = sel4Behaviour(k);
   return {
     create,
-    finalise: (cap, final) => (cap.type === "file" ? finaliseFile(k(), cap, final) : finalise(cap, final)),
+    finalise(cap, final) {
+      if (cap.type === "file") finaliseFile(k(), cap, final);
+      else if (cap.type === "bank") finaliseBank(k(), cap);
+      else finalise(cap, final);
+    },
   };
 }

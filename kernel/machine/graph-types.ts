@@ -21,7 +21,10 @@ export type KernelObjectKind = Exclude<CapabilityType, "reply">;
 
 /** What an object has besides memory. */
 export type KernelObjectDetail =
-  | { kind: "untyped"; device: boolean; bytesUsed: bigint; bytesLeft: bigint }
+  /** `pool`: frames are taken from it and given back in any order. */
+  | { kind: "untyped"; device: boolean; bytesUsed: bigint; bytesLeft: bigint; pool: boolean }
+  /** 0 is the page cache. In frames; `shared`: of pages that other tasks have, too. */
+  | { kind: "bank"; task: TaskId; pages: bigint; tables: bigint; shared: bigint }
   | { kind: "cnode"; radix: number; filled: number }
   | {
       kind: "tcb";
@@ -65,7 +68,7 @@ export interface KernelObjectInfo {
 export type SlotPlace =
   | { kind: "cnode" | "zombie"; address: bigint; index: number }
   | { kind: "tcb"; address: bigint; name: string }
-  /** One of the kernel's own: a grave, or the notification of an interrupt line. */
+  /** One of the kernel's own: a pool, a bank, a descriptor, the notification of an interrupt line, a grave. */
   | { kind: "kernel"; name: string };
 
 export interface CapabilitySlotInfo {

@@ -6,12 +6,14 @@
  * machine in memory is then half-way through something and must be thrown away and restored.
  */
 
+import { placePools } from "../cap/memory.ts";
 import { pageBytes } from "../hal/types.ts";
 import { initTiming, timingFigures } from "../hardware/cache/model.ts";
 import type { Bus, Core } from "../hardware/cpu/core.ts";
 import { PageFlag } from "../hardware/cpu/core.ts";
 import { assert } from "../lib/assert.ts";
 import { decodePlain, encodePlain } from "../lib/codec.ts";
+import type { PhysicalAddress } from "../lib/ids.ts";
 import { addImage } from "../mm/images.ts";
 import { machineFrozen } from "../trace/events/machine.ts";
 import { setFile } from "../vfs/paths.ts";
@@ -127,6 +129,7 @@ export function createMachine(config: MachineConfig, hostPorts: MachinePorts): M
   const core = createCore(config, ports, socket);
   for (let page = 0; page < core.pageFlags.length; page++) core.pageFlags[page]! |= PageFlag.present;
   const kernel = assembleKernel(initState(config), core, ports, socket);
+  placePools(kernel, kernel.mm, (frame) => (core.ramBase + frame * pageBytes) as PhysicalAddress);
   for (const { path, content, size, mode } of config.files)
     setFile(kernel, { path, image: addImage(kernel, content, size), size, mode });
   if (kernel.bare !== null) powerOn(kernel, kernel.bare);

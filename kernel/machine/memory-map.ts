@@ -5,6 +5,7 @@ import { FrameOwner } from "../mm/frames.ts";
 import { freeFigures, plainMemory, ramRanges } from "../mm/physical.ts";
 import { addressMap } from "./catalogue.ts";
 import type { Kernel } from "./kernel.ts";
+import { poolInfos } from "./pools.ts";
 import type { FrameOwnerName, FrameRuns, MemoryMapInfo, MemoryRangeInfo } from "./types.ts";
 
 const ownerNames = Object.keys(FrameOwner) as FrameOwnerName[];
@@ -42,6 +43,7 @@ export function memoryMap(k: Kernel): MemoryMapInfo {
     owners: ownerNames
       .map((name) => ({ owner: name, frames: counts[FrameOwner[name]]! }))
       .filter(({ frames }) => frames > 0),
+    pools: poolInfos(k),
     accounting: {
       policy: commitPolicy(k),
       promisedBytes: promisedBytes(k),

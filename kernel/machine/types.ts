@@ -168,6 +168,11 @@ export type Input =
   /** Ends a call that is blocked: it returns EINTR. */
   | { kind: "cancelCall"; call: CallId }
   | { kind: "killTask"; task: TaskId; signal: number }
+  /**
+   * Deletes what was derived from the capability in one of the kernel's own slots, which has this id in the graph of
+   * capabilities; with `itself` that one, too. A task whose bank goes ends.
+   */
+  | { kind: "revokeSlot"; slot: string; itself: boolean }
   | { kind: "writePhysical"; address: number; bytes: Uint8Array }
   | { kind: "writeVirtual"; task: TaskId; address: number; bytes: Uint8Array };
 
@@ -294,6 +299,26 @@ export interface MemoryMapInfo {
   /** Adds up to `frames`; none without a frame. */
   owners: { owner: FrameOwnerName; frames: number }[];
   accounting: MemoryAccounting;
+  /** Untyped memory that all frames are taken from; those for general use first. */
+  pools: PoolInfo[];
+}
+
+/** `frames` is the sum of `free`, `cached`, `untyped`, `shared`, and of what each bank has of its own. */
+export interface PoolInfo {
+  start: number;
+  bytes: number;
+  /** For all who need memory, or for who asks for it by name. */
+  general: boolean;
+  frames: number;
+  free: number;
+  /** In the page cache. */
+  cached: number;
+  /** Given to root tasks. */
+  untyped: number;
+  /** Pages that several tasks have, and none of them alone. */
+  shared: number;
+  /** Of tasks that have something. `shared`: of the pages above those that this one sees. */
+  banks: { task: TaskId; pages: number; tables: number; shared: number }[];
 }
 
 export interface MemoryAccounting {

@@ -88,6 +88,27 @@ export function initZones(ranges: readonly RamRange[], { allocator, dmaBytes }: 
   return zones;
 }
 
+/** 2^order frames of a zone from `first` on, which is aligned to as many. */
+export interface Block {
+  first: number;
+  order: number;
+  /** Of a zone for general use. */
+  general: boolean;
+}
+
+/** Zones as blocks, each as large as can be; those for general use first. */
+export function blocksOf(zones: readonly Zone[]): Block[] {
+  const blocks: Block[] = [];
+  for (const { kind, first: start, end } of zones) {
+    for (let first = start; first < end; first += 2 ** blocks.at(-1)!.order) {
+      // Of frame 0 any order is aligned.
+      const aligned = first === 0 ? Number.POSITIVE_INFINITY : 31 - Math.clz32(first & -first);
+      blocks.push({ first, order: Math.min(aligned, orderOf(end - first)), general: kind !== "persistent" });
+    }
+  }
+  return [...blocks.filter(({ general }) => general), ...blocks.filter(({ general }) => !general)];
+}
+
 /** How well what is free hangs together. */
 export interface FreeFigures {
   frames: number;

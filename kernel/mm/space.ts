@@ -72,7 +72,7 @@ export function leaveSpace(k: MmKernel, id: SpaceId): void {
 function destroySpace(k: MmKernel, space: Space): void {
   spend(k.effort, space.residentFrames, "pages");
   k.hal.mmu.forEach(space.root, 0, k.hal.mmu.userEnd, (_address, mapping) => dropFrame(k.mm.frames, mapping.frame));
-  k.hal.mmu.release(space.root, (frame) => dropFrame(k.mm.frames, frame));
+  k.hal.mmu.eachTable(space.root, (frame) => dropFrame(k.mm.frames, frame));
   k.hal.mmu.flush();
   k.mm.spaces.delete(space.id);
 }

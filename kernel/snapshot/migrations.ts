@@ -7,6 +7,7 @@
  */
 import { encodePlain } from "../lib/codec.ts";
 import { SnapshotFormatError } from "./errors.ts";
+import { addPools, type KernelWithoutPools } from "./pools.ts";
 import { decoded } from "./root.ts";
 
 /** A state as decoded: a record with a version. */
@@ -131,6 +132,7 @@ const version3: readonly ((state: AnyState) => void)[] = [
   (state) => Object.assign(state["hardware"] as object, { timing: null }),
   // All machines ran the kernel of ours.
   (state) => Object.assign(state["hardware"] as object, { bare: null }),
+  (state) => addPools(state["kernel"] as KernelWithoutPools),
 ];
 
 function toVersion3(state: AnyState): AnyState {

@@ -26,6 +26,8 @@ export interface ReadyQueue {
 
 /** Something that tasks hold and that has to be given back when they end (descriptors, …). From the catalogue. */
 export interface TaskResource {
+  /** A task begins. */
+  begin?(task: Task): void;
   release(task: Task): void;
   /** A child of `from` was forked: what it gets. */
   inherit?(from: Task, to: Task): void;

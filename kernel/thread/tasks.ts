@@ -50,6 +50,7 @@ const fresh = (k: ThreadKernel, id: TaskId) => ({
 
 function addTask(k: ThreadKernel, task: Task, context: SavedContext): { task: Task; thread: Thread } {
   k.threads.tasks.set(task.id, task);
+  for (const resource of k.taskResources) resource.begin?.(task);
   if (k.trace.on(taskStart)) k.trace.write(taskStart, { task: task.id, name: task.name, kind: task.kind });
   k.outlet.taskStarted(task.id, task.name);
   return { task, thread: createThread(k, task, context) };

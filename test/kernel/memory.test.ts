@@ -196,7 +196,7 @@ describe("Sv39 page tables", () => {
         expect(seen).toEqual([...model].sort((a, b) => a[0] - b[0]));
         for (const at of model.keys()) made.unmap(root, at);
         made.forEach(root, 0, 2 ** 38, () => expect.unreachable());
-        made.release(root, (frame) => freed.push(frame));
+        made.eachTable(root, (frame) => freed.push(frame));
         expect(freed.at(-1)).toBe(0);
         expect(new Set(freed).size).toBe(freed.length);
       }),

@@ -2,8 +2,11 @@
  * What must hold of capabilities, and of what hangs on them, between any two steps: the mapping database, objects in
  * memory, threads with control blocks, queues, and address spaces that were made by hand.
  */
+import { poolOf } from "../../kernel/cap/memory.ts";
 import { extentOf, isParent } from "../../kernel/cap/relations.ts";
 import { type Capability, type Slot, slotAt } from "../../kernel/cap/state.ts";
+import { pageBytes } from "../../kernel/hal/types.ts";
+import { addressMap } from "../../kernel/hardware/bus/map.ts";
 import { objectSizes } from "../../kernel/ipc/sel4/objects.ts";
 import { TcbSlot, type World } from "../../kernel/ipc/sel4/state.ts";
 import { asidsPerPool } from "../../kernel/ipc/sel4/vspace.ts";
@@ -34,6 +37,42 @@ function listsOf(slots: ReadonlyMap<SlotAddress, Slot>, problems: string[]): Pla
   }
   if (seen.size !== slots.size) problems.push(`${slots.size} slots, ${seen.size} of them in lists`);
   return lists;
+}
+
+/** All memory that frames are taken from is in pools, each with a bank of every task that lives, and nothing else. */
+function checkPools({ kernel }: MachineState, all: readonly Placed[], problems: string[]): void {
+  const { zones } = kernel.mm.frames;
+  const ranges = all.flatMap(({ at, capability: cap }) => {
+    const isPool = poolOf(at)?.task === null;
+    if (isPool !== (cap.type === "untyped" && cap.pool !== undefined)) problems.push(`slot ${at}: no place for a pool`);
+    return cap.type === "untyped" && isPool ? [cap] : [];
+  });
+  const bytes = ranges.reduce((sum, { sizeBits }) => sum + 2 ** sizeBits, 0);
+  const should = zones.reduce((sum, { first, end }) => sum + (end - first) * pageBytes, 0);
+  const inZones = ranges.every(({ address, sizeBits }) => {
+    const first = (address - addressMap.ram.base) / pageBytes;
+    return zones.some((zone) => first >= zone.first && first + 2 ** sizeBits / pageBytes <= zone.end);
+  });
+  if (bytes !== should || !inZones) problems.push(`pools of ${bytes} bytes for zones of ${should}`);
+  const general = ranges.filter(({ pool }) => pool === "general");
+  const wanted = [0, ...kernel.threads.tasks.keys()].flatMap((task) =>
+    general.map(({ address, sizeBits }) => `${task} ${address}/${sizeBits}`),
+  );
+  const banks = all.flatMap(({ capability: cap }) =>
+    cap.type === "bank" ? [`${cap.task} ${cap.address}/${cap.sizeBits}`] : [],
+  );
+  if (banks.sort().join() !== wanted.sort().join()) problems.push(`banks [${banks}], tasks need [${wanted}]`);
+}
+
+/** Everything in memory was derived from the pool that it lies in, banks too. */
+function checkDerivation(list: readonly Placed[], problems: string[]): void {
+  const [head, ...rest] = list;
+  for (const { at, capability, ...marks } of rest) {
+    const lies = extentOf(capability, objectSizes) !== null || capability.type === "bank";
+    if (lies && !isParent(head!, { capability, ...marks }, objectSizes)) problems.push(`slot ${at} is of no pool`);
+  }
+  if (head !== undefined && extentOf(head.capability, objectSizes) !== null && poolOf(head.at)?.task !== null)
+    problems.push(`slot ${head.at} is about memory, and was derived from nothing`);
 }
 
 /** What was made of memory comes right behind it in the list, and below the mark. */
@@ -80,8 +119,8 @@ function checkWorlds({ kernel }: MachineState, all: readonly Placed[], problems:
   for (const { task } of worlds) if (!kernel.threads.tasks.has(task)) problems.push(`the world of ${task} outlived it`);
   const roots = new Set(kernel.sel4.vspaces.values());
   for (const { at, capability } of all) {
-    // Descriptors are of no world; invariants.ts has them.
-    if (capability.type === "file") continue;
+    // Descriptors, pools and banks are of no world; invariants.ts has them.
+    if (capability.type === "file" || capability.type === "bank" || poolOf(at) !== null) continue;
     const address = "address" in capability ? capability.address : null;
     const own = at < 0 ? worlds : worlds.filter((world) => isIn(world, at));
     const isRoot = capability.type === "pageTable" && roots.has(capability.address);
@@ -176,7 +215,9 @@ export function checkCapabilities(state: MachineState, problems: string[]): void
   const lists = listsOf(slots, problems);
   const all = lists.flat();
   for (const list of lists) checkUntyped(list, problems);
-  for (const check of [checkWorlds, checkObjects, checkReplies, checkQueues, checkVspaces]) check(state, all, problems);
+  for (const list of lists) checkDerivation(list, problems);
+  for (const check of [checkPools, checkWorlds, checkObjects, checkReplies, checkQueues, checkVspaces])
+    check(state, all, problems);
   checkOverlap(all, problems);
   checkControlBlocks(state, problems);
   const zombies = all.filter(({ capability }) => capability.type === "zombie").map(({ at }) => at);

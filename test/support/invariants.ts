@@ -13,6 +13,7 @@ import type { Machine } from "../../kernel/index.ts";
 import { decodePlain, encodePlain } from "../../kernel/lib/codec.ts";
 import type { FrameNumber, TaskId } from "../../kernel/lib/ids.ts";
 import type { MachineState } from "../../kernel/machine/state.ts";
+import { plainMemory, ramRanges } from "../../kernel/mm/physical.ts";
 import { findRegion } from "../../kernel/mm/regions.ts";
 import { FrameOwner, type Space } from "../../kernel/mm/state.ts";
 import { queuesOf } from "../../kernel/thread/wait.ts";
@@ -170,6 +171,25 @@ function checkHandMade({ state, tables, holders, caps, problems }: Accounts): vo
     }
 }
 
+/** What is told of pools and banks is what page tables and caches hold, and adds up. */
+function checkPools({ kernel }: MachineState, machine: Machine, holders: Holders, problems: Problems): void {
+  const { owner } = kernel.mm.frames;
+  for (const { start, frames, free, cached, untyped, shared, banks } of machine.memoryMap().pools) {
+    const first = (start - addressMap.ram.base) / pageBytes;
+    const counted = { free: 0, cached: 0, untyped: 0, shared: 0, own: 0 };
+    for (let frame = first; frame < first + frames; frame++) {
+      if (owner[frame] === FrameOwner.free) counted.free += 1;
+      else if (holders.owners[frame] === FrameOwner.image) counted.cached += 1;
+      else if (holders.owners[frame] === FrameOwner.untyped) counted.untyped += 1;
+      else if (holders.owners[frame] === FrameOwner.anonymous && holders.counts[frame]! > 1) counted.shared += 1;
+      else counted.own += 1;
+    }
+    const own = banks.reduce((sum, { pages, tables }) => sum + pages + tables, 0);
+    const [told, is] = [{ free, cached, untyped, shared, own }, counted].map((each) => JSON.stringify(each));
+    if (told !== is) problems.push(`the pool at ${start}: told ${told}, is ${is}`);
+  }
+}
+
 function checkFrames(state: MachineState, machine: Machine, problems: Problems): void {
   const { frames, spaces, images } = state.kernel.mm;
   const holders = new Holders(frames.owner.length);
@@ -182,9 +202,15 @@ function checkFrames(state: MachineState, machine: Machine, problems: Problems):
   checkHandMade(accounts);
   for (const image of images.values())
     for (const frame of image.frames) if (frame >= 0) holders.add(frame as FrameNumber, FrameOwner.image);
+  const ranges = ramRanges(frames.owner.length, state.config.physicalMemory ?? plainMemory);
+  for (const { kind, first, end } of ranges) {
+    if (kind === "available" || kind === "persistent") continue;
+    for (let frame = first; frame < end; frame++) holders.add(frame as FrameNumber, FrameOwner[kind]);
+  }
   let free = 0;
   for (let frame = 0; frame < frames.owner.length; frame++) {
-    if (frames.owner[frame] === FrameOwner.free) free += 1;
+    const general = frames.zones.some((zone) => zone.kind !== "persistent" && frame >= zone.first && frame < zone.end);
+    if (general && frames.owner[frame] === FrameOwner.free) free += 1;
     if (frames.references[frame] !== holders.counts[frame] || frames.owner[frame] !== holders.owners[frame])
       problems.push(
         `frame ${frame}: owner ${frames.owner[frame]} with ${frames.references[frame]} references, ` +
@@ -192,6 +218,7 @@ function checkFrames(state: MachineState, machine: Machine, problems: Problems):
       );
   }
   if (free !== frames.free) problems.push(`${frames.free} frames are said to be free, ${free} are`);
+  checkPools(state, machine, holders, problems);
 }
 
 /** Sorted ids that differ are shown as lists. */

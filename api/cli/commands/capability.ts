@@ -78,7 +78,11 @@ const slotColumns: readonly Column<CapabilitySlot>[] = [
 function objectText({ detail }: KernelObject): string {
   switch (detail.case) {
     case "untyped":
-      return `${formatSize(detail.value.bytesUsed)} used, ${formatSize(detail.value.bytesLeft)} left`;
+      return `${formatSize(detail.value.bytesUsed)} used, ${formatSize(detail.value.bytesLeft)} left${detail.value.pool ? ", a pool" : ""}`;
+    case "bank": {
+      const { pages, tables, shared } = detail.value;
+      return `${pages} pages, ${tables} page tables${shared === 0n ? "" : `, ${shared} pages shared`}`;
+    }
     case "cnode":
       return `${detail.value.filled} of ${2 ** detail.value.radix} slots filled`;
     case "tcb": {

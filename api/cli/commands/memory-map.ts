@@ -10,6 +10,7 @@ import {
   GetMemoryMapResponseSchema,
   ListFramesResponseSchema,
   type MemoryAccounting,
+  type MemoryPool,
   type MemoryRange,
   MemoryService,
   type MemoryZone,
@@ -48,6 +49,34 @@ const zoneColumns: readonly Column<MemoryZone>[] = [
   { title: "FREE PIECES OF AT LEAST", value: ({ free }) => piecesText(free) },
 ];
 
+/** A line for each who has something of a pool. */
+interface PoolLine {
+  pool: MemoryPool;
+  who: string;
+  frames: bigint;
+  shared: bigint;
+}
+
+function poolLines(pool: MemoryPool): PoolLine[] {
+  const line = (who: string, frames: bigint, shared = 0n): PoolLine => ({ pool, who, frames, shared });
+  return [
+    line("free", pool.freeFrames),
+    line("page cache", pool.cachedFrames),
+    line("root tasks", pool.untypedFrames),
+    line("several tasks", pool.sharedFrames),
+    ...pool.banks.map(({ task, pages, tables, shared }) => line(`task ${task}`, pages + tables, shared)),
+  ].filter(({ frames, shared }) => frames + shared > 0n);
+}
+
+const poolColumns: readonly Column<PoolLine>[] = [
+  { title: "POOL", value: ({ pool }) => formatHex(pool.start), align: "right" },
+  { title: "OF", value: ({ pool }) => `${formatSize(pool.bytes)}${pool.general ? "" : ", by name"}`, align: "right" },
+  { title: "HAS", value: ({ who }) => who },
+  { title: "FRAMES", value: ({ frames }) => String(frames), align: "right" },
+  { title: "SIZE", value: ({ frames }) => sizeOfFrames(frames), align: "right" },
+  { title: "SHARES", value: ({ shared }) => (shared === 0n ? "-" : String(shared)), align: "right" },
+];
+
 const ownerName = (owner: FrameOwner): string => enumName(FrameOwner, owner).replaceAll("_", "-");
 
 const ownerColumns: readonly Column<OwnedFrames>[] = [
@@ -73,7 +102,12 @@ function mapText(map: GetMemoryMapResponse): string {
     ["fragmentation", (free?.fragmentation ?? 0).toFixed(3)],
     ["accounting", map.accounting === undefined ? "" : accountingText(map.accounting)],
   ]);
-  const tables = [table(rangeColumns, map.ranges), table(zoneColumns, map.zones), table(ownerColumns, map.owners)];
+  const tables = [
+    table(rangeColumns, map.ranges),
+    table(zoneColumns, map.zones),
+    table(ownerColumns, map.owners),
+    table(poolColumns, map.pools.flatMap(poolLines)),
+  ];
   return [summary, ...tables].join("\n\n");
 }
 

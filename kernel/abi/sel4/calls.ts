@@ -136,6 +136,7 @@ function method(k: Sel4Kernel, call: Invocation): Answer {
     case "notification":
     case "reply":
     case "file":
+    case "bank":
       return nothingThere;
     default:
       return unreachable(cap);

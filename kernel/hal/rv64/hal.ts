@@ -51,7 +51,7 @@ export function createHal({ core, ram, clock, uart, trace }: HalParts): Hal {
     map: (root, address, mapping, allocateTable) => tables.map(root, address, mapping, allocateTable),
     unmap: (root, address) => tables.unmap(root, address),
     forEach: (root, start, end, visit) => tables.forEach(root, start, end, visit),
-    release: (root, free) => tables.release(root, free),
+    eachTable: (root, visit) => tables.eachTable(root, visit),
     activate(root, asid) {
       if (active.root === root && active.asid === asid) return;
       active = { root, asid };

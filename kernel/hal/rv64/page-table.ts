@@ -50,7 +50,8 @@ const permissionsOf = (flags: number): Permissions =>
       (flags & Entry.execute ? Permission.execute : 0);
 
 export class PageTables
-  implements Pick<Mmu, "initRoot" | "walk" | "setEntry" | "empty" | "lookup" | "map" | "unmap" | "forEach" | "release">
+  implements
+    Pick<Mmu, "initRoot" | "walk" | "setEntry" | "empty" | "lookup" | "map" | "unmap" | "forEach" | "eachTable">
 {
   readonly #memory: PhysicalMemory;
   readonly #firstPpn: number;
@@ -199,17 +200,17 @@ export class PageTables
     }
   }
 
-  release(root: FrameNumber, free: (frame: FrameNumber) => void): void {
+  eachTable(root: FrameNumber, visit: (frame: FrameNumber) => void): void {
     for (let i = 0; i < entriesPerTable; i++) {
       const top = this.#get(root, i);
       if ((top & Entry.valid) === 0 || top & leafBits) continue;
       const middle = this.#frameOf(top);
       for (let j = 0; j < entriesPerTable; j++) {
         const entry = this.#get(middle, j);
-        if (entry & Entry.valid && (entry & leafBits) === 0) free(this.#frameOf(entry));
+        if (entry & Entry.valid && (entry & leafBits) === 0) visit(this.#frameOf(entry));
       }
-      free(middle);
+      visit(middle);
     }
-    free(root);
+    visit(root);
   }
 }

@@ -6,8 +6,9 @@
  */
 import { derive } from "../../cap/cnode.ts";
 import { deleteSlot } from "../../cap/delete.ts";
+import { placeFirst } from "../../cap/memory.ts";
 import { extentOf } from "../../cap/relations.ts";
-import { getSlot, placeDerived, placeRoot } from "../../cap/slots.ts";
+import { clear, getSlot, placeDerived } from "../../cap/slots.ts";
 import { type Capability, Right, slotAt } from "../../cap/state.ts";
 import { pageBytes } from "../../hal/types.ts";
 import { assert, must } from "../../lib/assert.ts";
@@ -145,17 +146,17 @@ function fillRoot(k: Sel4Kernel, places: Places, space: Space, untyped: readonly
   k.sel4.asidPools.set(pool, places.asidPool);
   // The top of the address is a guard of zeros, so that small numbers are addresses.
   const guard = { guard: 0n, guardBits: 64 - rootRadix };
-  placeRoot(k, at(rootSlots.tcb), { type: "tcb", address: places.tcb });
-  placeRoot(k, at(rootSlots.cnode), { type: "cnode", address: places.cnode, radix: rootRadix, ...guard });
-  placeRoot(k, at(rootSlots.vspace), { type: "pageTable", address: root, mapped: { asid, address: 0 } });
-  placeRoot(k, at(rootSlots.irqControl), { type: "irqControl" });
-  placeRoot(k, at(rootSlots.asidControl), { type: "asidControl" });
-  placeRoot(k, at(rootSlots.asidPool), { type: "asidPool", address: places.asidPool, base: pool });
-  placeRoot(k, at(rootSlots.bootInfo), frame(places.bootInfo, bootInfoAddress));
-  placeRoot(k, at(rootSlots.ipcBuffer), frame(places.ipcBuffer, ipcBufferAddress));
-  placeRoot(k, at(rootSlots.domain), { type: "domain" });
+  placeFirst(k, at(rootSlots.tcb), { type: "tcb", address: places.tcb });
+  placeFirst(k, at(rootSlots.cnode), { type: "cnode", address: places.cnode, radix: rootRadix, ...guard });
+  placeFirst(k, at(rootSlots.vspace), { type: "pageTable", address: root, mapped: { asid, address: 0 } });
+  placeFirst(k, at(rootSlots.irqControl), { type: "irqControl" });
+  placeFirst(k, at(rootSlots.asidControl), { type: "asidControl" });
+  placeFirst(k, at(rootSlots.asidPool), { type: "asidPool", address: places.asidPool, base: pool });
+  placeFirst(k, at(rootSlots.bootInfo), frame(places.bootInfo, bootInfoAddress));
+  placeFirst(k, at(rootSlots.ipcBuffer), frame(places.ipcBuffer, ipcBufferAddress));
+  placeFirst(k, at(rootSlots.domain), { type: "domain" });
   for (const [i, { address, sizeBits }] of untyped.entries())
-    placeRoot(k, at(rootSlots.firstUntyped + i), { type: "untyped", address, sizeBits, device: false, used: 0 });
+    placeFirst(k, at(rootSlots.firstUntyped + i), { type: "untyped", address, sizeBits, device: false, used: 0 });
 }
 
 /** A free pool; from the end, since programs' own spaces have numbers from the beginning. */
@@ -229,7 +230,7 @@ export function releaseWorld(k: Sel4Kernel, task: Task): void {
   // Of graves the zombies say whose they are.
   for (const [at, { capability }] of [...cap.slots]) {
     const grave = at < 0 && capability.type === "zombie" && inside(capability.address);
-    if (inside(at) || grave) cap.slots.delete(at);
+    if (inside(at) || grave) clear(k, at);
   }
   cap.graves = cap.graves.filter((grave) => cap.slots.has(grave));
   for (const table of [sel4.tcbs, sel4.notifications])

@@ -1,5 +1,6 @@
 /** The programs that check seL4's interface from inside, run. */
 import { describe, expect, it } from "vitest";
+import { pageCache } from "../../../kernel/cap/memory.ts";
 import type { Machine, RunStop } from "../../../kernel/index.ts";
 import { initSel4 } from "../../../kernel/ipc/sel4/state.ts";
 import { decodePlain } from "../../../kernel/lib/codec.ts";
@@ -33,7 +34,12 @@ function expectNothingLeft(machine: Machine): void {
   expect(brokenInvariants(machine)).toEqual([]);
   const { kernel } = decodePlain(machine.encodeState()) as MachineState;
   expect(kernel.sel4).toEqual(initSel4());
-  expect(kernel.cap).toMatchObject({ slots: new Map(), graves: [] });
+  // Nobody has memory any more but the page cache: of one pool one bank.
+  expect([...kernel.cap.slots.values()].map(({ capability }) => capability)).toMatchObject([
+    { type: "untyped", pool: "general" },
+    { type: "bank", task: pageCache },
+  ]);
+  expect(kernel.cap.graves).toEqual([]);
   expect([...kernel.threads.queues, ...kernel.threads.threads]).toEqual([]);
   // What is left is the page cache.
   const owners = new Set<number>(kernel.mm.frames.owner);
