@@ -179,6 +179,12 @@ export function capabilityService(deps: Deps): ServiceImplementation<typeof Capa
       return remoteCall(deps, context, schemas, request, { input, answer: answered });
     },
 
+    async revokeSlot({ machineId, slot, itself }, context) {
+      const machine = await useMachine(deps, context, machineId);
+      await machine.apply({ kind: "revokeSlot", slot, itself });
+      return { position: toPosition(machine.visible.summary.position) };
+    },
+
     async renderCapabilityGraph({ machineId, filter, format }, context) {
       const machine = await useMachine(deps, context, machineId);
       const answer = await graph(machine, null, MAX_DRAWN, toFilter(filter));

@@ -129,7 +129,13 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       expect(bytesUsed + bytesLeft).toBe(bytes);
     }
     expect((await graph({ task: 999 })).total).toBe(0n);
-    expect((await graph({ task })).total).toBe(all.total);
+    // The pool and the page cache are no task's.
+    expect((await graph({ task })).total).toBe(all.total - 2n);
+    const bank = all.slots.find(({ type }) => type === CapabilityType.BANK)!;
+    expect(bank).toMatchObject({
+      place: { case: "kernel", value: `bank of task ${task} in pool 0` },
+      parent: "pool 0",
+    });
     expect((await graph({ objectAddress: tcb.address, types: [CapabilityType.TCB] })).total).toBe(1n);
   });
 
@@ -197,10 +203,10 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
   test("the most used methods have operations of their own", async () => {
     const here = { machineId, task };
     // The first untyped capability may be used up by what other tests made.
-    const untyped = (await graph({ types: [CapabilityType.UNTYPED] })).objects
+    const untyped = (await graph({ task, types: [CapabilityType.UNTYPED] })).objects
       .filter(({ kind }) => kind === CapabilityType.UNTYPED)
       .sort((a, b) => Number(b.bytes - a.bytes))[0]!;
-    const holder = (await graph({ types: [CapabilityType.UNTYPED] })).slots.find(
+    const holder = (await graph({ task, types: [CapabilityType.UNTYPED] })).slots.find(
       ({ object }) => object === untyped.id,
     )!;
     const address = BigInt((holder.place.value as { index: number }).index);
@@ -225,6 +231,25 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     expect(await refusal(client.call(CapabilityService, "copyCapability", { ...copy, rights: "x" }))).toMatchObject({
       fields: ["rights"],
     });
+  });
+
+  test("descriptors and whole tasks are revoked by the names that the graph has", async () => {
+    const other = await client.call(TaskService, "createRemoteTask", { machineId, name: "other" });
+    const number = other.task!.task;
+    const revoke = (slot: string, itself = false) =>
+      client.call(CapabilityService, "revokeSlot", { machineId, slot, itself });
+    const descriptors = async () =>
+      (await graph({ task: number, types: [CapabilityType.FILE] })).slots.map(({ id }) => id);
+    expect(await descriptors()).toHaveLength(3);
+    const answer = await revoke(`descriptor 0 of task ${number}`);
+    expect(answer.position!.instructions).toBeTypeOf("bigint");
+    expect(await descriptors()).toEqual([`descriptor 0 of task ${number}`]);
+    expect(await refusal(revoke("pool 0"))).toMatchObject({ fields: ["slot"] });
+    expect((await refusal(revoke(`descriptor 2 of task ${number}`))).message).toContain("or it was revoked");
+    await revoke(`bank of task ${number} in pool 0`, true);
+    const { tasks } = await client.call(TaskService, "listTasks", { machineId });
+    const ended = tasks.find((each) => each.task === number);
+    expect(ended?.exitStatus?.status).toMatchObject({ case: "signal", value: 9 });
   });
 
   test("a call that waits ends with its request, and the task makes the next one", async () => {

@@ -13,6 +13,7 @@ import {
   InvokeResponseSchema,
   type KernelObject,
   RenderCapabilityGraphResponseSchema,
+  RevokeSlotResponseSchema,
 } from "../../../proto/gen/ostler/v1/capabilities_pb.js";
 import { ExitCode } from "../failure.ts";
 import { type Column, list, table } from "../output.ts";
@@ -283,7 +284,22 @@ const invokeCommand = leaf(
     }),
   );
 
+const revokeCommand = leaf("revoke <machine> <slot>", "take away what was derived from a descriptor, or a bank", [
+  'ostler capability revoke m-1234 "descriptor 0 of task 3"                 # closes the copies of what it opened',
+  'ostler capability revoke m-1234 "bank of task 3 in pool 0" --itself      # ends the task',
+])
+  .addHelpText("after", "\nThe slot is one of the kernel's own, by its id in the graph of capabilities.")
+  .option("--itself", "also the capability in the slot")
+  .action(
+    action<{ itself?: boolean }>(async (session, [machineId, slot], { itself }) => {
+      const capabilities = await session.service(CapabilityService);
+      const answer = await capabilities.revokeSlot({ machineId: machineId!, slot: slot!, itself: itself ?? false });
+      session.out.message(RevokeSlotResponseSchema, answer, () => "revoked");
+    }),
+  );
+
 export const capabilityCommand = group("capability", "who holds which capabilities, and calls through them", [
   graphCommand,
   invokeCommand,
+  revokeCommand,
 ]);
