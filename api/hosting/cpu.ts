@@ -1,6 +1,15 @@
 /** The CPU's modules, as workers get them. */
 import { readFileSync } from "node:fs";
+import v8 from "node:v8";
 import type { CpuModules } from "../../kernel/index.ts";
+
+/*
+ * V8 replaces what leads from WebAssembly to an imported JavaScript function by better code after some calls, and keeps
+ * that for all threads in one table. Two threads that do it at once can free the same code twice, which V8 notices and
+ * ends the process ("jit_page_->allocations_.erase(addr) == 1", below Runtime_TierUpWasmToJSWrapper; nodejs/node#64500).
+ * Never doing it costs nothing that can be measured: the database's WebAssembly and ours seldom call out.
+ */
+v8.setFlagsFromString("--wasm-wrapper-tiering-budget=2000000000");
 
 function compile(name: string): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL(`../../kernel/hardware/cpu/rv64/build/${name}`, import.meta.url)));
