@@ -11,6 +11,8 @@ export interface ServerConfig {
   hibernateAfterMs: number;
   unattendedMs: number;
   machinesPerUser: number;
+  collectEveryMs: number;
+  keepGradedDays: number;
   log: "all" | "errors" | "none";
 }
 
@@ -79,6 +81,18 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
     fallback: 1_000,
     read: whole(1, 1_000_000),
     help: "machines that one user may own",
+  },
+  collectEveryMs: {
+    variable: "OSTLER_COLLECT_EVERY_MS",
+    fallback: 3_600_000,
+    read: whole(0, 86_400_000),
+    help: "how often what nobody needs any more is deleted; 0: only when an admin asks",
+  },
+  keepGradedDays: {
+    variable: "OSTLER_KEEP_GRADED_DAYS",
+    fallback: 180,
+    read: whole(0, 36_500),
+    help: "a machine that ran a test is deleted when nobody used it for so many days; 0: never",
   },
   log: {
     variable: "OSTLER_LOG",

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { AdminService } from "../proto/gen/ostler/v1/admin_pb.js";
 import { CapabilityService } from "../proto/gen/ostler/v1/capabilities_pb.js";
 import { ConsoleService } from "../proto/gen/ostler/v1/console_pb.js";
 import { GradingService } from "../proto/gen/ostler/v1/grading_pb.js";
@@ -22,11 +23,13 @@ import { createGrpcServer, type GrpcServer } from "./grpc/index.ts";
 import { Hosting } from "./hosting/hosting.ts";
 import { callRecord, createPipeline, implement, type Operation, type Pipeline } from "./operation.ts";
 import { createRestServer, type RestServer, readComments } from "./rest/index.ts";
+import { adminService } from "./services/admin.ts";
 import { capabilityService } from "./services/capabilities.ts";
 import type { Deps } from "./services/common.ts";
 import { consoleService } from "./services/console.ts";
 import { withKindErrors } from "./services/failures.ts";
 import { gradingService } from "./services/grading.ts";
+import { Housekeeping } from "./services/housekeeping.ts";
 import { machineService } from "./services/machines.ts";
 import { memoryService } from "./services/memory.ts";
 import { programService } from "./services/programs.ts";
@@ -44,6 +47,7 @@ const mebibyte = 1024 * 1024;
 const MESSAGE_LIMIT_BYTES = 68 * mebibyte;
 /** Of JSON: submissions up to 16 MiB as base64. */
 const BODY_LIMIT_BYTES = 40 * mebibyte;
+const DAY_MS = 86_400_000;
 const descriptors = fileURLToPath(new URL("../proto/gen/descriptors.binpb", import.meta.url));
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -72,7 +76,12 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
   );
   const deps: Deps = { store, hosting, limits: { machinesPerUser: config.machinesPerUser } };
   const grading = new Grading(deps);
-  const operations = operationsOf(deps, grading);
+  const housekeeping = new Housekeeping(deps, {
+    everyMs: config.collectEveryMs,
+    keepGradedMs: config.keepGradedDays * DAY_MS,
+    onError: (error) => logBackground(config, error, ""),
+  });
+  const operations = operationsOf(deps, grading, housekeeping);
   const pipeline = pipelineOf(store, config);
   const grpc = createGrpcServer({ operations, pipeline, receiveLimitBytes: MESSAGE_LIMIT_BYTES });
   const rest = await createRestServer({
@@ -99,12 +108,14 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
       await grading.resume();
       hosting.resumeRunning().catch((error) => logBackground(config, error, ""));
       endUpkeep = startUpkeep(store, (error) => logBackground(config, error, ""));
+      housekeeping.start();
       endWatch = watchUnattended(deps, config.unattendedMs, (error) => logBackground(config, error, ""));
       return { http, grpc: `${config.host}:${port}` };
     },
     async close(graceMs = 5_000) {
       endUpkeep();
       endWatch();
+      await housekeeping.close();
       await Promise.all([grpc.drain(graceMs), rest.drain(graceMs)]);
       await grading.close();
       await hosting.close();
@@ -112,7 +123,7 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
   };
 }
 
-function operationsOf(deps: Deps, grading: Grading): Operation[] {
+function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping): Operation[] {
   return [
     ...implement(MachineService, machineService(deps)),
     ...implement(TaskService, taskService(deps)),
@@ -124,6 +135,7 @@ function operationsOf(deps: Deps, grading: Grading): Operation[] {
     ...implement(ProgramService, programService(deps)),
     ...implement(GradingService, gradingService(deps, grading)),
     ...implement(UserService, userService(deps)),
+    ...implement(AdminService, adminService(housekeeping)),
   ].map(withKindErrors);
 }
 

@@ -29,6 +29,7 @@ interface Branch {
 const RUN = "Run:";
 const MACHINES = "Machines:";
 const COURSES = "Courses:";
+const OPERATORS = "Operators:";
 
 /** In the order of `ostler --help`. */
 export const branches: Record<string, Branch> = {
@@ -106,6 +107,11 @@ export const branches: Record<string, Branch> = {
     heading: COURSES,
     summary: "who may do what",
     load: async () => (await import("./commands/user.ts")).userCommand,
+  },
+  store: {
+    heading: OPERATORS,
+    summary: "the store of a running server",
+    load: async () => (await import("./commands/store.ts")).storeCommand,
   },
   key: { heading: COURSES, summary: "API keys", load: async () => (await import("./commands/user.ts")).keyCommand },
 };

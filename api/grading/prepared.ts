@@ -8,11 +8,13 @@ import { toBinary } from "@bufbuild/protobuf";
 import type { AssignmentSpec } from "../../proto/gen/ostler/v1/grading_pb.js";
 import { MachineSpecSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { Code, failedPrecondition, OstlerError } from "../errors.ts";
+import { contentIn } from "../hosting/collection/references.ts";
 import type { Hosting } from "../hosting/hosting.ts";
 import {
   AlreadyExistsError,
   type AssignmentRow,
   type Bytes,
+  type Hold,
   type MachineRow,
   type SnapshotRow,
   type Store,
@@ -31,8 +33,10 @@ export interface Prepared {
 export const derivedId = (prefix: string, ...parts: (string | number)[]): string =>
   prefix + createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 24);
 
-const machineIdOf = (assignmentId: string, version: number): string => derivedId("m-a", assignmentId, version);
-const snapshotIdOf = (assignmentId: string, version: number): string => derivedId("s-a", assignmentId, version);
+export const PREPARED_PREFIX = "m-a";
+const machineIdOf = (assignmentId: string, version: number): string =>
+  derivedId(PREPARED_PREFIX, assignmentId, version);
+export const snapshotIdOf = (assignmentId: string, version: number): string => derivedId("s-a", assignmentId, version);
 
 export class PreparedMachines {
   readonly #store: Store;
@@ -97,10 +101,15 @@ export class PreparedMachines {
     return this.#create(id, assignment);
   }
 
-  async #create(id: string, assignment: AssignmentRow): Promise<MachineRow> {
+  #create(id: string, assignment: AssignmentRow): Promise<MachineRow> {
+    return this.#store.holds.during((hold) => this.#createHeld(id, assignment, hold));
+  }
+
+  async #createHeld(id: string, assignment: AssignmentRow, hold: Hold): Promise<MachineRow> {
     const { machine } = specOf(assignment);
     const hash = createHash("sha256").update(assignment.spec).digest("hex");
-    await this.#store.blobs.put([{ hash, data: assignment.spec }]);
+    hold.add(contentIn(machine));
+    await this.#store.blobs.put([{ hash, data: assignment.spec }], hold);
     const row = {
       id,
       ownerId: assignment.ownerId,

@@ -13,9 +13,10 @@ import {
   GradeReportSchema,
 } from "../../proto/gen/ostler/v1/grading_pb.js";
 import { failedPrecondition, internal } from "../errors.ts";
+import { snapshotRoot } from "../hosting/collection/references.ts";
 import type { Hosting } from "../hosting/hosting.ts";
 import type { ExecutionResult } from "../hosting/protocol.ts";
-import type { Bytes, Store, SubmissionRow } from "../store/types.ts";
+import type { Bytes, Hold, Store, SubmissionRow } from "../store/types.ts";
 import type { Compiler } from "./compile.ts";
 import type { Inspector } from "./inspector.ts";
 import { judge, notRun, type TestReportInit } from "./judge.ts";
@@ -45,17 +46,29 @@ interface Build {
   compile?: MessageInitShape<typeof CompileReportSchema>;
 }
 
+type OnProgress = (done: number, total: number) => void;
+
 /** Returns the encoded report. */
-export async function gradeSubmission(
+export const gradeSubmission = (
   tools: GradingTools,
   submission: SubmissionRow,
-  onProgress: (done: number, total: number) => void,
+  onProgress: OnProgress,
   signal: AbortSignal,
+): Promise<Bytes> => tools.store.holds.during((hold) => grade(tools, submission, onProgress, signal, hold));
+
+/** `hold`: what it was made of stays until the machines that are kept of it name it. */
+async function grade(
+  tools: GradingTools,
+  submission: SubmissionRow,
+  onProgress: OnProgress,
+  signal: AbortSignal,
+  hold: Hold,
 ): Promise<Bytes> {
   const prepared = await tools.prepared.get(submission.assignmentId, submission.assignmentVersion);
+  hold.add([snapshotRoot(prepared.snapshot.root)]);
   const { spec } = prepared;
   onProgress(0, spec.tests.length);
-  const { program, compile } = await build(tools, submission, prepared, signal);
+  const { program, compile } = await build(tools, submission, prepared, signal, hold);
   const outputBytes = Math.min(REPORTED_OUTPUT_BYTES, Math.floor(REPORTED_OUTPUT_IN_ALL_BYTES / spec.tests.length));
   const tests: TestReportInit[] = [];
   for (const [index, test] of spec.tests.entries()) {
@@ -83,6 +96,7 @@ async function build(
   submission: SubmissionRow,
   { spec }: Prepared,
   signal: AbortSignal,
+  hold: Hold,
 ): Promise<Build> {
   const content = (await tools.store.blobs.get([submission.contentHash])).get(submission.contentHash);
   if (content === undefined)
@@ -91,7 +105,7 @@ async function build(
   const { succeeded, messages, program } = await tools.compiler.compile(content, spec.compile?.options ?? [], signal);
   if (program === null) return { program: null, compile: { succeeded, messages } };
   const hash = createHash("sha256").update(program).digest("hex");
-  await tools.store.blobs.put([{ hash, data: program }]);
+  await tools.store.blobs.put([{ hash, data: program }], hold);
   return { program: { hash, size: program.length }, compile: { succeeded, messages, programHash: hash } };
 }
 

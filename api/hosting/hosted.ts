@@ -7,7 +7,7 @@
  */
 import type { ApplyResult, CallId, ExitStatus, FaultInfo, Input, Output, TaskId } from "../../kernel/index.ts";
 import { Code, failedPrecondition, OstlerError, unavailable } from "../errors.ts";
-import type { IdempotencyRow, MachineRow, Store } from "../store/types.ts";
+import type { Hold, IdempotencyRow, MachineRow, Reference, Store } from "../store/types.ts";
 import { Bell, ConsoleTail, type TraceItem, TraceSubscription } from "./feeds.ts";
 import { Gate } from "./gate.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
@@ -48,6 +48,8 @@ export class HostedMachine {
   readonly #exits = new Map<TaskId, TaskExit>();
   readonly #calls = new Map<CallId, { resolve(done: CallDone): void; reject(error: Error): void }>();
   readonly #subscriptions = new Set<TraceSubscription>();
+  /** On the snapshot whose pages it still fetches, and which its next one shares. */
+  #hold: Hold;
   readonly #released = new WeakMap<WorkerMessage, Promise<void>>();
   #receipts = new Map<CallId, (done: CallDone) => IdempotencyRow>();
   #nextCall: number;
@@ -68,6 +70,7 @@ export class HostedMachine {
     row: MachineRow,
     worker: PooledWorker,
     snapshotAt: { sequence: number; instructions: number },
+    hold: Hold,
     onBroken: () => void,
   ) {
     this.id = row.id;
@@ -78,6 +81,7 @@ export class HostedMachine {
     this.#store = store;
     this.#nextCall = row.lastSequence + 1;
     this.snapshotAt = snapshotAt;
+    this.#hold = hold;
     this.#gate = new Gate(
       store.journal,
       row.id,
@@ -159,6 +163,19 @@ export class HostedMachine {
 
   async capture(): Promise<Captured> {
     return (await this.#send({ kind: "capture" })) as Captured;
+  }
+
+  /** Its memory is told by what changed since this snapshot from now on. */
+  standOn(root: Reference): void {
+    const before = this.#hold;
+    this.#hold = this.#store.holds.open();
+    this.#hold.add([root]);
+    before.release();
+  }
+
+  /** It has left memory. */
+  letGo(): void {
+    this.#hold.release();
   }
 
   /** Console bytes from `offset`; empty when there are none yet. */

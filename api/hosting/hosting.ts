@@ -6,7 +6,8 @@
  * any client hears of it (see gate.ts); a machine that nobody uses can leave memory at any time.
  */
 import { cancelled, notFound, OstlerError, unavailable } from "../errors.ts";
-import { type MachineRow, MissingReferenceError, type SnapshotRow, type Store } from "../store/types.ts";
+import { type Hold, type MachineRow, MissingReferenceError, type SnapshotRow, type Store } from "../store/types.ts";
+import { snapshotRoot } from "./collection/references.ts";
 import { BatchQueue, type ReplayBatch } from "./feeds.ts";
 import { HostedMachine, toClientError } from "./hosted.ts";
 import { Pool, type PooledWorker, type PoolListener, WorkerCommandError } from "./pool.ts";
@@ -34,6 +35,7 @@ export interface Stretch {
   end: Route["end"];
 }
 
+type RouteStart = Parameters<Store["snapshots"]["latestBefore"]>[1];
 type ConfigOf = (row: MachineRow) => Extract<Route["origin"], { kind: "config" }>["config"];
 
 export class Hosting {
@@ -105,9 +107,23 @@ export class Hosting {
    * Records from before `fromInstructions` may be among them: seek points do not fall where clients ask.
    */
   async *replay(machineId: string, stretch: Stretch, signal: AbortSignal): AsyncGenerator<ReplayBatch> {
+    const hold = this.#store.holds.open();
+    try {
+      yield* this.#replayHeld(machineId, stretch, signal, hold);
+    } finally {
+      hold.release();
+    }
+  }
+
+  async *#replayHeld(
+    machineId: string,
+    stretch: Stretch,
+    signal: AbortSignal,
+    hold: Hold,
+  ): AsyncGenerator<ReplayBatch> {
     // What happens at an instruction count belongs to the instruction that reaches it.
     const fromInstructions = Math.max(0, stretch.fromInstructions - 1);
-    const route = await this.#pastRoute(machineId, fromInstructions, stretch);
+    const route = await this.#pastRoute(machineId, fromInstructions, stretch, hold);
     const job = `replay-${this.#nextJob++}`;
     const worker = this.#pool.place();
     const batches = new BatchQueue(() => void worker.send({ kind: "credit", job }).catch(() => {}));
@@ -182,10 +198,14 @@ export class Hosting {
     if (row === null) throw notFound("machine", machineId);
     const newest = { instructions: Number.MAX_SAFE_INTEGER, traceSequence: Number.MAX_SAFE_INTEGER };
     const end = { kind: "position", position: row.reached } as const;
-    const route = await this.#routeOf(row, newest, { throughEntry: row.lastSequence, end });
+    const hold = this.#store.holds.open();
+    const route = await this.#routeOf(row, newest, { throughEntry: row.lastSequence, end }, hold).catch((error) => {
+      hold.release();
+      throw error;
+    });
     const worker = this.#pool.place();
     const started = { sequence: route.sequence, instructions: route.start };
-    const machine = new HostedMachine(this.#store, row, worker, started, () => this.#broke(machine));
+    const machine = new HostedMachine(this.#store, row, worker, started, hold, () => this.#broke(machine));
     worker.machines.add(machine.life);
     this.#lives.set(machine.life, machine);
     try {
@@ -213,6 +233,7 @@ export class Hosting {
     await machine.worker.send({ kind: "unload", machine: machine.life }).catch(() => {});
     machine.worker.machines.delete(machine.life);
     this.#lives.delete(machine.life);
+    machine.letGo();
   }
 
   #broke(machine: HostedMachine): void {
@@ -221,24 +242,24 @@ export class Hosting {
   }
 
   /** A stretch's route. Read again if the machine was rewound meanwhile: row and journal must fit each other. */
-  async #pastRoute(machineId: string, fromInstructions: number, stretch: Stretch): Promise<Route> {
+  async #pastRoute(machineId: string, fromInstructions: number, stretch: Stretch, hold: Hold): Promise<Route> {
     const start = { instructions: fromInstructions, traceSequence: stretch.fromSequence };
     for (;;) {
       const row = await this.#store.machines.get(machineId);
       if (row === null) throw notFound("machine", machineId);
-      const route = await this.#routeOf(row, start, stretch);
+      const route = await this.#routeOf(row, start, stretch, hold);
       if ((await this.#store.machines.get(machineId))?.epoch === row.epoch) return route;
     }
   }
 
-  /** From the newest snapshot that is not past `start` to the end. */
+  /** From the newest snapshot that is not past `start` to the end. The snapshot is held from now on. */
   async #routeOf(
     row: MachineRow,
-    start: { instructions: number; traceSequence: number },
+    start: RouteStart,
     stop: Pick<Stretch, "throughEntry" | "end">,
+    hold: Hold,
   ): Promise<Route & { start: number }> {
-    const own = await this.#store.snapshots.latestBefore(row.id, start);
-    const snapshot = own ?? (await this.#originOf(row));
+    const snapshot = await this.#heldSnapshot(row, start, hold);
     const origin: Route["origin"] =
       snapshot === null ? { kind: "config", config: this.#configOf(row) } : { kind: "snapshot", root: snapshot.root };
     const sequence = snapshot?.sequence ?? 0;
@@ -260,6 +281,16 @@ export class Hosting {
         entries.push({ sequence: entry.sequence, at: entry.at, payload: entry.payload });
       }
       if (page.length < JOURNAL_PAGE) return entries;
+    }
+  }
+
+  /** One that is deleted before it is held is not there any more for whoever looks again. */
+  async #heldSnapshot(row: MachineRow, start: RouteStart, hold: Hold): Promise<SnapshotRow | null> {
+    for (;;) {
+      const snapshot = (await this.#store.snapshots.latestBefore(row.id, start)) ?? (await this.#originOf(row));
+      if (snapshot === null) return null;
+      hold.add([snapshotRoot(snapshot.root)]);
+      if ((await this.#store.snapshots.get(snapshot.id)) !== null) return snapshot;
     }
   }
 
@@ -290,7 +321,20 @@ export class Hosting {
     fields: Pick<SnapshotRow, "id" | "displayName" | "labels" | "kind">,
   ): Promise<SnapshotRow> {
     const captured = await machine.capture();
-    const newBytes = await this.#putBlobs(machine, captured.blobs);
+    return this.#store.holds.during(async (hold) => {
+      const newBytes = await this.#putBlobs(machine, captured.blobs, hold);
+      // Whatever becomes of the row: the worker tells the next one by what has changed since.
+      machine.standOn(snapshotRoot(captured.root));
+      return this.#createSnapshot(machine, fields, captured, newBytes);
+    });
+  }
+
+  async #createSnapshot(
+    machine: HostedMachine,
+    fields: Pick<SnapshotRow, "id" | "displayName" | "labels" | "kind">,
+    captured: Captured,
+    newBytes: number,
+  ): Promise<SnapshotRow> {
     const { summary, sequence } = captured;
     const row = {
       ...fields,
@@ -309,11 +353,11 @@ export class Hosting {
     return snapshot;
   }
 
-  async #putBlobs(machine: HostedMachine, blobs: Captured["blobs"]): Promise<number> {
+  async #putBlobs(machine: HostedMachine, blobs: Captured["blobs"], hold: Hold): Promise<number> {
     let newBytes = 0;
     try {
       for (let at = 0; at < blobs.length; at += BLOBS_PER_PUT) {
-        newBytes += (await this.#store.blobs.put(blobs.slice(at, at + BLOBS_PER_PUT))).newBytes;
+        newBytes += (await this.#store.blobs.put(blobs.slice(at, at + BLOBS_PER_PUT), hold)).newBytes;
       }
     } catch (error) {
       // The worker takes these pages for stored; only a machine that is loaded anew knows better.

@@ -24,7 +24,7 @@ import { gradescopeResults } from "../grading/gradescope.ts";
 import { checkSpec, maxPointsOf, specOf } from "../grading/plan.ts";
 import { reportForStudents, reportInBrief, specForStudents } from "../grading/views.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
-import type { AssignmentRow, Bytes, SubmissionRow, UserRow } from "../store/types.ts";
+import type { AssignmentRow, Bytes, Hold, SubmissionRow, UserRow } from "../store/types.ts";
 import { type Deps, idFor, once, pageQuery, sha256Hex, toTimestamp } from "./common.ts";
 import { completeSpec } from "./spec.ts";
 
@@ -120,15 +120,16 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
     context: Context,
     given: AssignmentSpec | undefined,
     owners: readonly string[],
+    hold: Hold,
   ): Promise<Bytes> => {
     const spec = given ?? create(AssignmentSpecSchema);
     checkSpec(spec);
     await grading.compiler.assertUsable(spec.compile?.options ?? [], "spec.compile.options", context.signal);
     for (const owner of owners.slice(0, -1)) {
-      const machine = await completeSpec(store, owner, spec.machine, "spec.machine").catch(() => null);
+      const machine = await completeSpec(store, owner, spec.machine, "spec.machine", hold).catch(() => null);
       if (machine !== null) return toBinary(AssignmentSpecSchema, { ...spec, machine }) as Bytes;
     }
-    const machine = await completeSpec(store, owners.at(-1)!, spec.machine, "spec.machine");
+    const machine = await completeSpec(store, owners.at(-1)!, spec.machine, "spec.machine", hold);
     return toBinary(AssignmentSpecSchema, { ...spec, machine }) as Bytes;
   };
 
@@ -142,14 +143,16 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
     if (contentKind === "c") await grading.compiler.assertAvailable();
     grading.assertRoom(caller.id);
     const contentHash = sha256Hex(request.content);
-    await store.blobs.put([{ hash: contentHash, data: request.content as Bytes }]);
-    return grading.submit({
-      id,
-      assignmentId: assignment.id,
-      assignmentVersion: assignment.version,
-      ownerId: caller.id,
-      contentHash,
-      contentKind,
+    return store.holds.during(async (hold) => {
+      await store.blobs.put([{ hash: contentHash, data: request.content as Bytes }], hold);
+      return grading.submit({
+        id,
+        assignmentId: assignment.id,
+        assignmentVersion: assignment.version,
+        ownerId: caller.id,
+        contentHash,
+        contentKind,
+      });
     });
   };
 
@@ -158,12 +161,13 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
       const schemas = { request: CreateAssignmentRequestSchema, response: CreateAssignmentResponseSchema };
       return once(deps, context, schemas, request, async () => {
         const caller = requireRole(context, "staff");
-        const spec = await acceptedSpec(context, request.spec, [caller.id]);
         const id = idFor("a", caller.id, request.idempotencyKey);
         const { displayName } = request;
-        const row =
-          (await store.assignments.get(id)) ??
-          (await store.assignments.create({ id, ownerId: caller.id, displayName, spec }));
+        const row = await store.holds.during(async (hold) => {
+          const spec = await acceptedSpec(context, request.spec, [caller.id], hold);
+          const fresh = { id, ownerId: caller.id, displayName, spec };
+          return (await store.assignments.get(id)) ?? (await store.assignments.create(fresh));
+        });
         await grading.prepared.prepare(row);
         return { assignment: toAssignment(row, caller) };
       });
@@ -172,8 +176,10 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
     async updateAssignment(request, context) {
       const caller = requireRole(context, "staff");
       const { ownerId } = await assignmentRow(request.assignmentId);
-      const spec = await acceptedSpec(context, request.spec, [ownerId, caller.id]);
-      const row = await store.assignments.update(request.assignmentId, { displayName: request.displayName, spec });
+      const row = await store.holds.during(async (hold) => {
+        const spec = await acceptedSpec(context, request.spec, [ownerId, caller.id], hold);
+        return store.assignments.update(request.assignmentId, { displayName: request.displayName, spec });
+      });
       if (row === null) throw notFound("assignment", request.assignmentId);
       await grading.prepared.prepare(row);
       return { assignment: toAssignment(row, caller) };

@@ -18,6 +18,7 @@ import {
 } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { callerOf, requireRole } from "../auth/identity.ts";
 import { invalid, notFound, resourceExhausted } from "../errors.ts";
+import { contentIn } from "../hosting/collection/references.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
 import type { Bytes, MachineRow, MachineStatus, NewMachine } from "../store/types.ts";
@@ -102,11 +103,12 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
       return once(deps, context, schemas, request, async () => {
         const owner = callerOf(context);
         await assertRoomForMachine(deps, owner.id);
-        const spec = await completeSpec(deps.store, owner.id, request.spec, "spec");
-        const id = idFor("m", owner.id, request.idempotencyKey);
-        const row =
-          (await deps.store.machines.get(id)) ??
-          (await deps.store.machines.create(newMachineRow(id, owner.id, request, toBinary(MachineSpecSchema, spec))));
+        const row = await deps.store.holds.during(async (hold) => {
+          const spec = await completeSpec(deps.store, owner.id, request.spec, "spec", hold);
+          const id = idFor("m", owner.id, request.idempotencyKey);
+          const fresh = newMachineRow(id, owner.id, request, toBinary(MachineSpecSchema, spec));
+          return (await deps.store.machines.get(id)) ?? (await deps.store.machines.create(fresh));
+        });
         return { machine: toMachine(deps, row) };
       });
     },
@@ -220,14 +222,17 @@ async function programPath(
 ): Promise<string> {
   if (request.program.case !== "programHash") return request.program.value ?? "";
   const hash = request.program.value;
-  const program =
-    (await deps.store.programs.get(callerOf(context).id, hash)) ??
-    (await deps.store.programs.get(machine.row.ownerId, hash));
-  if (program === null) throw notFound("program", hash);
-  const path = request.asPath || `/bin/${program.name || hash.slice(0, 12)}`;
-  if (!/^(\/[^/\0]+)+$/.test(path)) throw invalid("as_path", "must be an absolute path, for example /bin/prog");
-  await machine.apply({ kind: "addFile", file: { path, content: hash, size: program.size, mode: 0o755 } });
-  return path;
+  return deps.store.holds.during(async (hold) => {
+    hold.add(contentIn(hash));
+    const program =
+      (await deps.store.programs.get(callerOf(context).id, hash)) ??
+      (await deps.store.programs.get(machine.row.ownerId, hash));
+    if (program === null) throw notFound("program", hash);
+    const path = request.asPath || `/bin/${program.name || hash.slice(0, 12)}`;
+    if (!/^(\/[^/\0]+)+$/.test(path)) throw invalid("as_path", "must be an absolute path, for example /bin/prog");
+    await machine.apply({ kind: "addFile", file: { path, content: hash, size: program.size, mode: 0o755 } });
+    return path;
+  });
 }
 
 function startInput(request: StartProgramRequest, path: string): Input {

@@ -19,7 +19,8 @@ import {
   type PhysicalMemorySpec,
 } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { invalid } from "../errors.ts";
-import type { MachineRow, Store } from "../store/types.ts";
+import { contentIn } from "../hosting/collection/references.ts";
+import type { Hold, MachineRow, Store } from "../store/types.ts";
 import { bareBootOf, bareWithDefaults, checkBoot, completeImages } from "./bare.ts";
 import { checkTiming, timingOf } from "./timing.ts";
 import { sizeOfUpload } from "./uploads.ts";
@@ -57,8 +58,11 @@ export async function completeSpec(
   ownerId: string,
   given: MachineSpec | undefined,
   field: string,
+  hold: Hold,
 ): Promise<MachineSpec> {
   const spec = given ?? create(MachineSpecSchema);
+  // A program that is there now may be deleted before the row that names it is written.
+  hold.add(contentIn(spec));
   checkMemoryIsLeft(spec, field);
   checkTiming(spec.timing, field);
   const seen = new Set<string>();

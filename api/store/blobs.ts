@@ -20,7 +20,9 @@ interface Blob {
 const sizeOf = ({ data }: Blob): number => data.length;
 
 export const blobsIn = (database: Database): Blobs => ({
-  async put(blobs) {
+  async put(blobs, hold) {
+    // First of all: a collection that is under way must know before it looks at what is here already.
+    hold.add(blobs.map(({ hash }) => ({ kind: "leaf", hash })));
     const distinct = [...new Map(blobs.map((blob) => [blob.hash, blob])).values()];
     let newBytes = 0;
     for await (const run of pacedRuns(distinct, Infinity, BYTES_PER_TRANSACTION, sizeOf)) {

@@ -4,10 +4,8 @@ import { appendConsoles, cutConsole, dropConsole, grownSpan, readConsole } from 
 import type { Database, Queries } from "./database.ts";
 import { CONSOLE_HISTORY_BYTES, JOURNAL_ROWS_PER_READ } from "./limits.ts";
 import { nextTurn } from "./runs.ts";
+import { collectable } from "./snapshots.ts";
 import { MissingReferenceError, type SnapshotRow, StaleEpochError } from "./types.ts";
-
-/** Automatic snapshots that no fork stands on: nobody asked for them, so they go with the past that they show. */
-const collectable = { kind: "automatic", forks: { none: {} } };
 
 /**
  * A snapshot of the machine's present line: entries after it are dropped, those before it stay.

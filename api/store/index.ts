@@ -1,8 +1,10 @@
 /** The store over the embedded database: one directory, one process. */
 import { assignmentsIn } from "./assignments.ts";
 import { blobsIn } from "./blobs.ts";
+import { contentsIn } from "./contents.ts";
 import { Database } from "./database.ts";
 import { type DataDirectory, takeDataDirectory } from "./directory.ts";
+import { HoldTable } from "./holds.ts";
 import { idempotencyIn } from "./idempotency.ts";
 import { openJournal } from "./journal.ts";
 import { machinesIn } from "./machines.ts";
@@ -39,6 +41,8 @@ function storeOver(database: Database, directory: DataDirectory): Store {
   };
   return {
     blobs: blobsIn(database),
+    holds: new HoldTable(),
+    contents: contentsIn(database),
     journal,
     machines: machinesIn(database),
     snapshots: snapshotsIn(database),

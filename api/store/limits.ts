@@ -21,3 +21,8 @@ export const BYTES_PER_GROUP = 4 * 1024 * 1024;
 
 export const DEFAULT_PAGE_SIZE = 50;
 export const MAX_PAGE_SIZE = 500;
+
+/** Rows that one step of a collection looks at. */
+export const NAMINGS_PER_PAGE = 200;
+/** The same for journal entries, most of which are small and are passed over by the database itself. */
+export const JOURNAL_ROWS_PER_SCAN = 5_000;

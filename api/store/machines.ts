@@ -27,6 +27,12 @@ export const machinesIn = (database: Database): Machines => ({
     return rows.map(({ id }) => id);
   },
 
+  async unused(startsWith, before, after, take) {
+    const where = { id: { startsWith, gt: after }, updatedAt: { lt: before } };
+    const rows = await database.client.machine.findMany({ where, orderBy: { id: "asc" }, take });
+    return rows.map(machineRow);
+  },
+
   acquire: (id) =>
     database.write(async (queries) => {
       const { count } = await queries.machine.updateMany({ where: { id }, data: { epoch: { increment: 1 } } });

@@ -9,6 +9,8 @@ import { afterKey, byKey, decodeToken, idKey, pageOf, sizeOfPage } from "./pagin
 import { JournalGapError, type SnapshotRow, type Snapshots, StaleEpochError } from "./types.ts";
 
 const LIST = "snapshots";
+/** Automatic ones that no fork stands on: nobody asked for them. */
+export const collectable = { kind: "automatic", forks: { none: {} } };
 
 export const snapshotsIn = (database: Database): Snapshots => ({
   create: (row, epoch) => database.write((queries) => createSnapshot(queries, row, epoch)),
@@ -52,6 +54,32 @@ export const snapshotsIn = (database: Database): Snapshots => ({
       const { count } = await queries.snapshot.deleteMany({ where: { id } });
       return count > 0 ? "deleted" : "missing";
     }),
+
+  async crowded(most, after, limit) {
+    const rows = await database.client.$queryRaw<{ machineId: string }[]>`
+      SELECT "machineId" FROM "Snapshot"
+      WHERE "machineId" > ${after} AND "kind" = 'automatic' AND "onLine" = ${true}
+      GROUP BY "machineId" HAVING COUNT(*) > ${most} ORDER BY "machineId" LIMIT ${limit}`;
+    return rows.map(({ machineId }) => machineId);
+  },
+
+  async line(machineId) {
+    const rows = await database.client.snapshot.findMany({
+      where: { machineId, onLine: true },
+      orderBy: [{ instructions: "asc" }, { sequence: "asc" }, { traceSequence: "asc" }],
+    });
+    return rows.map(snapshotRow);
+  },
+
+  async deleteAutomatic(ids) {
+    const where = { id: { in: [...ids] }, ...collectable };
+    return (await database.write((queries) => queries.snapshot.deleteMany({ where }))).count;
+  },
+
+  async deleteStray() {
+    const where = { onLine: false, ...collectable };
+    return (await database.write((queries) => queries.snapshot.deleteMany({ where }))).count;
+  },
 });
 
 async function createSnapshot(

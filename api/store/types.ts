@@ -2,7 +2,9 @@
  * What the rest of the server knows of the database: plain records in and out, no Prisma types.
  *
  * Contract:
- * - Content (pages, tree nodes, state blobs, programs) is stored once, by SHA-256, in `blobs`.
+ * - Content (pages, tree nodes, state blobs, programs) is stored once, by SHA-256, in `blobs`. What no row leads to is
+ *   collected some time later, unless somebody holds it (`holds`): who stores content, or takes up what a row names, and
+ *   then writes a row of his own, holds it in between.
  * - `journal.commit` is the only durable gate: it resolves after the transaction that holds the batch is on
  *   disk; concurrent calls are gathered into one transaction (group commit) in call order.
  * - Every write that belongs to a machine carries the machine's epoch; a stale epoch is refused (StaleEpochError).
@@ -180,11 +182,62 @@ export interface IdempotencyRow {
 }
 
 export interface Blobs {
-  /** Stores what is not there yet; resolves when durable (large calls in several transactions). Returns how many bytes were new. */
-  put(blobs: { hash: Hash; data: Bytes }[]): Promise<{ newBytes: number }>;
+  /**
+   * Stores what is not there yet; resolves when durable (large calls in several transactions). Returns how many bytes
+   * were new. All of it is held from now on until the hold is let go.
+   */
+  put(blobs: readonly { hash: Hash; data: Bytes }[], hold: Hold): Promise<{ newBytes: number }>;
   /** Missing hashes are absent from the result. Throws CorruptBlobError. */
   get(hashes: readonly Hash[]): Promise<Map<Hash, Bytes>>;
   has(hashes: readonly Hash[]): Promise<Set<Hash>>;
+}
+
+/** What a blob is to the one who names it; it decides what it refers to in turn (kernel/content.ts). */
+export type ContentKind = "root" | "state" | "node" | "leaf";
+export interface Reference {
+  kind: ContentKind;
+  hash: Hash;
+}
+
+/** Keeps content, and all that it refers to, from being collected. Lives in memory: with the process goes its work. */
+export interface Hold {
+  /** Whoever has it from a row looks afterwards whether the row is still there. */
+  add(references: Iterable<Reference>): void;
+  release(): void;
+}
+
+export interface Holds {
+  open(): Hold;
+  /** A hold for as long as the work takes. */
+  during<T>(work: (hold: Hold) => Promise<T>): Promise<T>;
+  /** All that is held now; from then on `listener` is told, in the same turn, what is held newly. One at a time. */
+  watch(listener: (reference: Reference) => void): { held: Reference[]; end(): void };
+}
+
+/** A row that names content: a hash, or bytes in which hashes stand (specs, journal entries). */
+export type Naming =
+  | { kind: "machine"; id: string; spec: Bytes; labels: Record<string, string> }
+  | { kind: "snapshot"; id: string; root: Hash; spec: Bytes | null }
+  | { kind: "program"; id: string; content: Hash }
+  | { kind: "submission"; id: string; content: Hash }
+  | { kind: "assignment"; id: string; spec: Bytes }
+  | { kind: "entry"; id: string; sequence: number; payload: Bytes };
+
+/** For those who go through all that is stored: the collector, and who checks it. */
+export interface Contents {
+  /**
+   * Rows of a kind that name content, in the order of their keys, from `cursor` (null: the first) on. Journal entries
+   * only where the payload has `mark` in it.
+   */
+  namings(
+    kind: Naming["kind"],
+    cursor: string | null,
+    mark: Bytes,
+  ): Promise<{ items: Naming[]; cursor: string | null }>;
+  /** Hashes of what is stored, ascending, after the given one. */
+  hashes(after: Hash | null, limit: number): Promise<Hash[]>;
+  /** Deletes, in one transaction, those for which `isGarbage` holds when it is asked there. */
+  delete(hashes: readonly Hash[], isGarbage: (hash: Hash) => boolean): Promise<{ blobs: number; bytes: number }>;
 }
 
 export interface Journal {
@@ -217,6 +270,8 @@ export interface Machines {
   count(ownerId: string, exceptPrefixes: readonly string[]): Promise<number>;
   /** Ids of all that are ephemeral. */
   ephemeral(): Promise<string[]>;
+  /** Those whose id begins with the prefix and that nothing was written of since `before`; by id, after the given one. */
+  unused(prefix: string, before: Date, after: string, limit: number): Promise<MachineRow[]>;
   /** Takes the lease: raises the epoch and returns the row. */
   acquire(id: string): Promise<MachineRow | null>;
   /** Deletes machine, journal, console and automatic snapshots. Those that a user asked for or that a fork stands on stay. */
@@ -245,6 +300,14 @@ export interface Snapshots {
   latestBefore(machineId: string, limit: { instructions: number; traceSequence: number }): Promise<SnapshotRow | null>;
   /** "inUse": a machine has it for its origin. */
   delete(id: string): Promise<"deleted" | "missing" | "inUse">;
+  /** Machines whose line has more automatic snapshots than `most`, by id, after the given one. */
+  crowded(most: number, after: string, limit: number): Promise<string[]>;
+  /** The points of a machine's present history, oldest first. */
+  line(machineId: string): Promise<Pick<SnapshotRow, "id" | "kind" | "at" | "sequence">[]>;
+  /** Deletes those of them that are automatic and that no fork stands on. Returns how many. */
+  deleteAutomatic(ids: readonly string[]): Promise<number>;
+  /** Deletes automatic ones that are off their machine's line and that no fork stands on any more. Returns how many. */
+  deleteStray(): Promise<number>;
 }
 
 export interface Users {
@@ -296,6 +359,8 @@ export interface Idempotency {
 
 export interface Store {
   readonly blobs: Blobs;
+  readonly holds: Holds;
+  readonly contents: Contents;
   readonly journal: Journal;
   readonly machines: Machines;
   readonly snapshots: Snapshots;

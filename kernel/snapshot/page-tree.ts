@@ -15,7 +15,7 @@ import { hashBytes, isAllZero, type Sha256, sameHash, toHex, zeroHash } from "./
 
 export const pageBytes = 4096;
 export const fanOut = 128;
-const nodeTag = 0x4e;
+export const nodeTag = 0x4e;
 const nodeHeaderBytes = 2;
 export const nodeBytes = nodeHeaderBytes + fanOut * hashBytes;
 

@@ -102,6 +102,7 @@ function watchPauses(): () => Promise<number> {
 async function storeSubject(store: Store): Promise<Subject> {
   const status = { run: "running", reason: "", consoleLength: 0, taskCount: 1, traceSequence: 0 } as const;
   const sequences = new Map<string, number>();
+  const hold = store.holds.open();
   for (let index = 0; index < 128; index++) {
     const at = { instructions: 0, timeNs: 0 };
     const row = { id: `m${index}`, ownerId: "", displayName: "", labels: {}, spec: payload, originSnapshotId: null };
@@ -121,7 +122,7 @@ async function storeSubject(store: Store): Promise<Subject> {
       };
       await Promise.all(Array.from({ length: committers }, (_, index) => run(`m${index}`)));
     },
-    put: async (pages) => void (await store.blobs.put(pages)),
+    put: async (pages) => void (await store.blobs.put(pages, hold)),
     async get(pages) {
       const found = await store.blobs.get(pages.map(({ hash }) => hash));
       if (found.size !== pages.length) throw new Error("pages are missing");

@@ -5,7 +5,7 @@ import { bytes, freshId, freshStore, newMachine, newSnapshot, sha256 } from "./f
 
 const store = await freshStore();
 const content = bytes("int main;");
-await store.blobs.put([{ hash: sha256(content), data: content }]);
+await store.blobs.put([{ hash: sha256(content), data: content }], store.holds.open());
 
 async function addSubmission(change: Partial<SubmissionRow> = {}) {
   const id = freshId("x");
@@ -143,7 +143,7 @@ describe("pages", () => {
     await Promise.all(
       Array.from({ length: 37 }, async (_, index) => {
         const data = bytes(`program ${index}`);
-        await store.blobs.put([{ hash: sha256(data), data }]);
+        await store.blobs.put([{ hash: sha256(data), data }], store.holds.open());
         await store.programs.put({ ownerId: `o${index % 3}`, hash: sha256(data), name: "", size: 1 });
         const machine = await store.machines.create(newMachine({ ownerId: "pages" }));
         await store.snapshots.create(newSnapshot(machine, 0), machine.epoch);

@@ -9,7 +9,7 @@ import { Hosting, type HostingOptions, newId } from "../../api/hosting/hosting.t
 import { newMachineRow } from "../../api/services/machines.ts";
 import { configOfRow } from "../../api/services/spec.ts";
 import { openStore } from "../../api/store/index.ts";
-import type { CommitBatch, MachineRow, Store } from "../../api/store/types.ts";
+import { type CommitBatch, CorruptBlobError, type MachineRow, type Store } from "../../api/store/types.ts";
 import type { Input } from "../../kernel/index.ts";
 import { MachineSpecSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { sha256Hex } from "./machine.ts";
@@ -24,6 +24,8 @@ export interface Faults {
   createSnapshot: Before<[]>;
   snapshotCreated: Before<[]>;
   saveAnswer: Before<[]>;
+  /** Content that is found damaged when it is read. */
+  damaged: Set<string>;
 }
 
 export interface TestHosting {
@@ -50,6 +52,7 @@ export async function startHosting(options: Partial<HostingOptions> = {}): Promi
     createSnapshot: null,
     snapshotCreated: null,
     saveAnswer: null,
+    damaged: new Set(),
   };
   const store = withFaults(real, faults);
   const errors: TestHosting["errors"] = [];
@@ -91,9 +94,14 @@ function withFaults(store: Store, faults: Faults): Store {
     },
     blobs: {
       ...blobs,
-      async put(content) {
+      async put(content, hold) {
         await faults.putBlobs?.();
-        return blobs.put(content);
+        return blobs.put(content, hold);
+      },
+      async get(hashes) {
+        const damaged = hashes.find((hash) => faults.damaged.has(hash));
+        if (damaged !== undefined) throw new CorruptBlobError(damaged);
+        return blobs.get(hashes);
       },
     },
     machines: {
@@ -124,9 +132,11 @@ function withFaults(store: Store, faults: Faults): Store {
 
 async function newMachine(store: Store, files: Record<string, Uint8Array<ArrayBuffer>>): Promise<MachineRow> {
   const contents = Object.entries(files).map(([path, data]) => ({ path, data, hash: sha256Hex(data) }));
-  await store.blobs.put(contents);
-  for (const { path, hash, data } of contents)
-    await store.programs.put({ ownerId: OWNER, hash, name: path.replaceAll("/", "-"), size: data.length });
+  await store.holds.during(async (hold) => {
+    await store.blobs.put(contents, hold);
+    for (const { path, hash, data } of contents)
+      await store.programs.put({ ownerId: OWNER, hash, name: path.replaceAll("/", "-"), size: data.length });
+  });
   const spec = create(MachineSpecSchema, {
     files: contents.map(({ path, data, hash }) => ({ path, contentHash: hash, size: BigInt(data.length) })),
   });

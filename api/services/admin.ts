@@ -1,0 +1,25 @@
+/** AdminService: what an operator does with the store of a running server. */
+import type { AdminService } from "../../proto/gen/ostler/v1/admin_pb.js";
+import { requireRole } from "../auth/identity.ts";
+import type { ServiceImplementation } from "../operation.ts";
+import { toTimestamp } from "./common.ts";
+import type { Housekeeping } from "./housekeeping.ts";
+
+export function adminService(housekeeping: Housekeeping): ServiceImplementation<typeof AdminService> {
+  return {
+    async collectContent(_request, context) {
+      requireRole(context, "admin");
+      const report = await housekeeping.run();
+      return {
+        startedAt: toTimestamp(report.startedAt),
+        durationMs: report.durationMs,
+        examinedBlobs: BigInt(report.examinedBlobs),
+        deletedBlobs: BigInt(report.deletedBlobs),
+        deletedBytes: BigInt(report.deletedBytes),
+        deletedSnapshots: report.deletedSnapshots,
+        deletedMachines: report.deletedMachines,
+        missingBlobs: BigInt(report.missingBlobs),
+      };
+    },
+  };
+}

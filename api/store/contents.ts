@@ -1,0 +1,96 @@
+/** Going through everything: the rows that name content, and the content itself. In pages, so that no step is long. */
+import { hashBytes, hashText, labelsOf } from "./convert.ts";
+import { type Database, Prisma, type Queries } from "./database.ts";
+import { HASHES_PER_QUERY, JOURNAL_ROWS_PER_SCAN, NAMINGS_PER_PAGE } from "./limits.ts";
+import { pacedRuns } from "./runs.ts";
+import type { Bytes, Contents, Hash, Naming } from "./types.ts";
+
+export const contentsIn = (database: Database): Contents => ({
+  async namings(kind, cursor, mark) {
+    if (kind === "entry") return entriesWith(database.client, cursor, mark);
+    const items = await readers[kind](database.client, cursor);
+    return { items, cursor: items.length < NAMINGS_PER_PAGE ? null : items.at(-1)!.id };
+  },
+
+  async hashes(after, limit) {
+    const from = after === null ? Prisma.sql`1 = 1` : Prisma.sql`"hash" > ${hashBytes(after)}`;
+    const rows = await database.client.$queryRaw<{ hash: Bytes }[]>`
+      SELECT "hash" FROM "Blob" WHERE ${from} ORDER BY "hash" LIMIT ${limit}`;
+    return rows.map(({ hash }) => hashText(hash));
+  },
+
+  async delete(hashes, isGarbage) {
+    const deleted = { blobs: 0, bytes: 0 };
+    for await (const run of pacedRuns(hashes, HASHES_PER_QUERY)) {
+      const rows = await database.write(async (queries) => deleteBlobs(queries, run.filter(isGarbage)));
+      deleted.blobs += rows.length;
+      deleted.bytes += rows.reduce((sum, { size }) => sum + Number(size), 0);
+    }
+    return deleted;
+  },
+});
+
+/** Who holds content from now on finds it gone, and stores it again: stores wait for this transaction. */
+async function deleteBlobs(queries: Queries, garbage: readonly Hash[]): Promise<{ size: bigint }[]> {
+  if (garbage.length === 0) return [];
+  return queries.$queryRaw<{ size: bigint }[]>`
+    DELETE FROM "Blob" WHERE "hash" IN (${Prisma.join(garbage.map(hashBytes))}) RETURNING length("data") AS "size"`;
+}
+
+type Reader = (queries: Queries, cursor: string | null) => Promise<Naming[]>;
+
+const after = (cursor: string | null) => ({
+  where: cursor === null ? {} : { id: { gt: cursor } },
+  orderBy: { id: "asc" } as const,
+  take: NAMINGS_PER_PAGE,
+});
+
+const readers: Record<Exclude<Naming["kind"], "entry">, Reader> = {
+  async machine(queries, cursor) {
+    const rows = await queries.machine.findMany({ ...after(cursor), select: { id: true, spec: true, labels: true } });
+    return rows.map(({ id, spec, labels }) => ({ kind: "machine", id, spec, labels: labelsOf(labels) }));
+  },
+  async snapshot(queries, cursor) {
+    const rows = await queries.snapshot.findMany({ ...after(cursor), select: { id: true, root: true, spec: true } });
+    return rows.map(({ id, root, spec }) => ({ kind: "snapshot", id, root: hashText(root), spec }));
+  },
+  /** One content may be many owners' program: its hash is the key. */
+  async program(queries, cursor) {
+    const from = cursor === null ? Prisma.sql`1 = 1` : Prisma.sql`"hash" > ${hashBytes(cursor)}`;
+    const rows = await queries.$queryRaw<{ hash: Bytes }[]>`
+      SELECT DISTINCT "hash" FROM "Program" WHERE ${from} ORDER BY "hash" LIMIT ${NAMINGS_PER_PAGE}`;
+    return rows.map(({ hash }) => ({ kind: "program", id: hashText(hash), content: hashText(hash) }));
+  },
+  async submission(queries, cursor) {
+    const rows = await queries.submission.findMany({ ...after(cursor), select: { id: true, contentHash: true } });
+    return rows.map(({ id, contentHash }) => ({ kind: "submission", id, content: hashText(contentHash) }));
+  },
+  async assignment(queries, cursor) {
+    const rows = await queries.assignment.findMany({ ...after(cursor), select: { id: true, spec: true } });
+    return rows.map(({ id, spec }) => ({ kind: "assignment", id, spec }));
+  },
+};
+
+interface EntryKey {
+  machineId: string;
+  sequence: bigint;
+}
+
+/** The cursor is the key of the last row that was looked at: "<sequence> <machine>". */
+async function entriesWith(queries: Queries, cursor: string | null, mark: Bytes) {
+  const gap = cursor?.indexOf(" ") ?? 0;
+  const [sequence, machineId] = cursor === null ? [-1n, ""] : [BigInt(cursor.slice(0, gap)), cursor.slice(gap + 1)];
+  const isAfter = Prisma.sql`("machineId", "sequence") > (${machineId}, ${sequence})`;
+  const rows = await queries.$queryRaw<(EntryKey & { payload: Bytes })[]>`
+    SELECT "machineId", "sequence", "payload" FROM (
+      SELECT "machineId", "sequence", "payload" FROM "JournalEntry" WHERE ${isAfter}
+      ORDER BY "machineId", "sequence" LIMIT ${JOURNAL_ROWS_PER_SCAN}
+    ) AS "page" WHERE instr("payload", ${mark}) > 0`;
+  const [last] = await queries.$queryRaw<EntryKey[]>`
+    SELECT "machineId", "sequence" FROM "JournalEntry" WHERE ${isAfter}
+    ORDER BY "machineId", "sequence" LIMIT 1 OFFSET ${JOURNAL_ROWS_PER_SCAN - 1}`;
+  const items = rows.map((row): Naming => {
+    return { kind: "entry", id: row.machineId, sequence: Number(row.sequence), payload: row.payload };
+  });
+  return { items, cursor: last === undefined ? null : `${last.sequence} ${last.machineId}` };
+}
