@@ -134,8 +134,9 @@ function settle(
   else finish(k, call.thread, value, text);
 }
 
-/** A client's call that has neither ended nor waits is looked at once more. */
+/** A client's call that has neither ended nor waits is looked at once more; a long one takes turns with the others. */
 function goOn(k: EntryKernel, thread: Thread): void {
+  if (thread.wait?.kind === "again") return;
   if (thread.call !== null && thread.state === "ready" && k.threads.threads.has(thread.id))
     k.threads.remoteReady.push(thread.id);
 }

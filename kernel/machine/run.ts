@@ -67,6 +67,22 @@ function prepare(k: Kernel, thread: Thread): boolean {
   return spent || resumes;
 }
 
+/**
+ * A client's long call goes on while the machine is paused: there nobody else can have a turn between its steps. False
+ * when there is none.
+ */
+function continueLongCall(k: Kernel): boolean {
+  const { current, queue } = k.sched;
+  const id = [...(current === null ? [] : [current]), ...queue].find((each) => getThread(k, each).call !== null);
+  if (id === undefined) return false;
+  const thread = getThread(k, id);
+  k.readyQueue.stopped(thread);
+  k.subject = thread;
+  resumeThread(k, thread);
+  k.subject = null;
+  return true;
+}
+
 /** Does all that happens at the current position. Afterwards `sched.current` has to execute, or nobody can. */
 export function settle(k: Kernel): void {
   if (k.bare !== null) {
@@ -77,7 +93,10 @@ export function settle(k: Kernel): void {
     fireDueEvents(k);
     if (resumeRemote(k)) continue;
     if (!k.state.control.paused && reachedControlLimit(k)) pauseMachine(k, "limit");
-    if (k.state.control.paused) return;
+    if (k.state.control.paused) {
+      if (continueLongCall(k)) continue;
+      return;
+    }
     const thread = schedule(k);
     if (thread === null || !prepare(k, thread)) return;
   }
@@ -94,13 +113,14 @@ const isFault = (trap: Trap): boolean => !uncounted.has(trap.kind);
 /** System calls and breakpoints the core has counted itself; the others are no event of the machine. */
 const uncounted: ReadonlySet<Trap["kind"]> = new Set(["budget", "needPage", "systemCall", "breakpoint"]);
 
+/** A client's thread executes nothing: its turn is the next step of its long call, and counts as an instruction. */
+const nextStep: { trap: Trap; executed: number } = { trap: { kind: "systemCall" }, executed: 1 };
+
 /** Executes the current thread until something comes up; the pages that are missing, if that was it. */
 function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress): number[] | null {
   const { clock } = k.state;
-  const ran = k.hal.hart.run(budgetOf(k, thread, limit), {
-    instructions: clock.instructions,
-    timeNs: clocks.timeNs(clock),
-  });
+  const counters = { instructions: clock.instructions, timeNs: clocks.timeNs(clock) };
+  const ran = thread.call === null ? k.hal.hart.run(budgetOf(k, thread, limit), counters) : nextStep;
   const { trap } = ran;
   const executed = ran.executed + (isFault(trap) ? 1 : 0);
   clock.instructions += executed;

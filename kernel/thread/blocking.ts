@@ -86,9 +86,17 @@ export function timeOut(k: ThreadKernel, id: ThreadId): void {
   wake(k, thread, waitKinds[must(thread.wait, "a timeout ends a wait").kind].timeout, "timeout");
 }
 
-/** Ends a wait with EINTR, or with what was done before it. */
-export const interrupt = (k: ThreadKernel, thread: Thread): void =>
-  wake(k, thread, interruptedOf(must(thread.wait, "a blocked thread has a wait")), "interrupted");
+/** Ends a wait with EINTR, or with what was done before it; or a client's long call, between two of its steps. */
+export function interrupt(k: ThreadKernel, thread: Thread): void {
+  const resume = interruptedOf(must(thread.wait, "a blocked thread, or one in a long call, has a wait"));
+  if (thread.state === "blocked") {
+    wake(k, thread, resume, "interrupted");
+    return;
+  }
+  k.readyQueue.stopped(thread);
+  thread.resume = { ...resume };
+  k.threads.remoteReady.push(thread.id);
+}
 
 /** The thread of a remote task is to make a call: it is not blocked any more, and no one schedules it. */
 export function beginRemoteCall(thread: Thread): void {

@@ -51,6 +51,49 @@ describe("a remote-driven root task", () => {
     expect(machine.capabilities(null, 10_000, { task: null, types: ["endpoint"], object: null }).total).toBe(0);
   });
 
+  it("does very much in steps, between which others run, whatever becomes of them", () => {
+    const untyped = root.make(objectType.untyped, 16n);
+    const node = root.make(objectType.cnode, 11n);
+    for (let i = 0; i < 8; i++)
+      root.must("untypedRetype", untyped, [objectType.endpoint, 0n, node, 64n, BigInt(i) * 200n, 200n], [first.cnode]);
+    const left = () => machine.capabilities(null, 1, { task: null, types: ["endpoint"], object: null }).total;
+    const other = root.thread(code, [0x0013_0313, 0xffdf_f06f]); // addi t1, t1, 1; j -4
+    root.must("tcbSetPriority", other, [255n], [first.tcb]);
+    const instructions = () => machine.tasks()[0]!.threads.at(-1)!.instructions;
+    const begin = () => root.start("call", first.cnode, { label: 16n, words: [untyped, 64n] });
+    const call = begin();
+    expect(left()).toBeGreaterThan(1500);
+    const before = { left: left(), instructions: instructions() };
+    runOn(machine, 200_000);
+    // The other one's whole turns lie between the steps.
+    expect(before.left - left()).toBeGreaterThan(100);
+    expect(left()).toBeGreaterThan(0);
+    expect(instructions()).toBeGreaterThan(before.instructions + 100_000);
+    expect(machine.tasks()[0]?.threads[0]).toMatchObject({ call });
+    expect(brokenInvariants(machine)).toEqual([]);
+    const copy = restoreMachine(machine.encodeState(), testPorts(), () => false);
+    for (let page = 0; page < machine.memory.pages; page++) copy.providePage(page, machine.memory.page(page).slice());
+    for (const each of [machine, copy]) for (let i = 0; i < 50; i++) runOn(each, 1013);
+    expect(copy.encodeState()).toEqual(machine.encodeState());
+    // Called off, it has done what it has done; begun again and with the machine at rest, it is done at once.
+    cancel(call);
+    expect(root.answer(call)).toEqual({ kind: "cancelled" });
+    const rest = left();
+    runOn(machine, 100_000);
+    expect(left()).toBe(rest);
+    expect(rest).toBeGreaterThan(0);
+    const again = begin();
+    mustApply(machine, { kind: "pause" });
+    expect(root.answer(again)).toMatchObject({ kind: "message", label: 0n });
+    expect(left()).toBe(0);
+    expect(brokenInvariants(machine)).toEqual([]);
+    const killed = new RootTask(testMachine());
+    killed.must("untypedRetype", killed.make(objectType.untyped, 13n), [2n, 0n, 0n, 0n, 1000n, 200n], [first.cnode]);
+    killed.start("call", first.cnode, { label: 16n, words: [200n, 64n] });
+    mustApply(killed.machine, { kind: "killTask", task: killed.task, signal: 9 });
+    expect(brokenInvariants(killed.machine)).toEqual([]);
+  });
+
   it("takes and gives signals, and waits for them until it is cancelled", () => {
     const notification = root.make(objectType.notification);
     const badged = root.mint(notification, 0x10n);

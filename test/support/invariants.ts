@@ -236,9 +236,15 @@ function checkThreads({ kernel, clock }: MachineState, problems: Problems): void
     tasks.get(task)?.kind === "remote" && Number(id) === Number(task);
   const isReady = all.filter(({ state }) => state === "ready");
   const ready = isReady.filter((thread) => !isClients(thread)).map(({ id }) => id);
-  same("ready threads and who is scheduled", ready, current === null ? queue : [current, ...queue], problems);
+  // A client's thread is scheduled for the steps of a long call only.
+  const scheduled = current === null ? queue : [current, ...queue];
   const called = isReady.filter(isClients).map(({ id }) => id);
-  same("clients' threads that go on", called, remoteReady, problems);
+  const stepping = called.filter((id) => scheduled.includes(id));
+  same("ready threads and who is scheduled", [...ready, ...stepping], scheduled, problems);
+  const others = called.filter((id) => !stepping.includes(id));
+  same("clients' threads that go on", others, remoteReady, problems);
+  for (const id of stepping)
+    if (threads.get(id)!.call === null) problems.push(`thread ${id} is scheduled without a call`);
   const listed = [...tasks.values()].flatMap((task) => task.threads.map((id) => `${task.id}.${id}`));
   same(
     "threads and their tasks",

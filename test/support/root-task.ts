@@ -1,7 +1,7 @@
 /** A remote-driven root task, for tests: seL4's calls from outside a machine. */
 import { Label } from "../../kernel/abi/sel4/labels.ts";
 import type { CallId, Input, InvocationAnswer, InvokeOperation, Machine, TaskId } from "../../kernel/index.ts";
-import { mustApply, noLimits } from "./machine.ts";
+import { mustApply, noLimits, runOn } from "./machine.ts";
 
 type Invoke = Extract<Input, { kind: "invoke" }>;
 export type Message = Partial<Pick<Invoke, "label" | "words" | "capabilities" | "receive">>;
@@ -50,7 +50,13 @@ export class RootTask {
   }
 
   method(name: keyof typeof Label, capability: bigint, words: bigint[] = [], capabilities: bigint[] = []): Answered {
-    const answer = this.do("call", capability, { label: BigInt(Label[name]), words, capabilities });
+    const call = this.start("call", capability, { label: BigInt(Label[name]), words, capabilities });
+    let answer = this.answer(call);
+    // What takes many steps takes time.
+    for (let step = 0; answer === null && step < 100_000; step++) {
+      runOn(this.machine, 1);
+      answer = this.answer(call);
+    }
     if (answer?.kind !== "message" || !answer.ofKernel) throw new Error(`${name}: ${JSON.stringify(answer)}`);
     return answer;
   }

@@ -150,6 +150,7 @@ function finishObject(k: Sel4Kernel, thread: Thread, result: Answer): Outcome {
     // The thread stays on its call, which counts as an instruction each time it is made.
     thread.wait = { kind: "again", queue: null, deadlineNs: null };
     if (k.sched.current === thread.id) yieldHart(k, "long call");
+    else k.readyQueue.ready(thread);
     return gone;
   }
   if (result.ok && result.value === "stop") return stopItself(k, thread);
