@@ -69,6 +69,7 @@ const OWNERS: Record<FrameOwnerName, FrameOwner> = {
   untyped: FrameOwner.UNTYPED,
   firmware: FrameOwner.FIRMWARE,
   reserved: FrameOwner.RESERVED,
+  file: FrameOwner.FILE,
 };
 const OWNER_NAMES = new Map(Object.entries(OWNERS).map(([name, owner]) => [owner, name as FrameOwnerName]));
 

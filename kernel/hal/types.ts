@@ -133,6 +133,8 @@ export interface Hart {
 /** Virtual time, as the kernel uses it. */
 export interface Timer {
   nowNs(): number;
+  /** Of that, what was spent executing. */
+  busyNs(): number;
   instructions(): number;
   /** One timeout per thread. */
   setThreadTimeout(thread: number, dueNs: number): void;

@@ -7,6 +7,12 @@ export type ThreadId = Id<"thread">;
 export type SpaceId = Id<"space">;
 /** A stored file content (program, data file) that the machine knows by SHA-256. */
 export type ImageId = Id<"image">;
+/** What a regular file holds. */
+export type StoredId = Id<"stored">;
+export type FilesystemId = Id<"filesystem">;
+export type MountId = Id<"mount">;
+/** Of a file within its file system. */
+export type InodeNumber = Id<"inode">;
 /** Physical frame number relative to the start of RAM. */
 export type FrameNumber = Id<"frame">;
 /** A call made by a client through a remote-driven task. */

@@ -8,6 +8,14 @@ export const limits = {
   pathBytes: 4096,
   /** Length of one name in a path (NAME_MAX). */
   nameBytes: 255,
+  /** Symbolic links that are followed on the way to one file (MAXSYMLINKS). */
+  symbolicLinks: 40,
+  /** Inodes of one file system, beside those of the archive that it began as. */
+  inodes: 65536,
+  /** Names of one file (LINK_MAX of ext4). */
+  links: 65000,
+  /** Entries looked up for one getdents64. */
+  listedEntries: 1024,
   /** Entries of a readv/writev vector (UIO_MAXIOV). */
   vectorEntries: 1024,
   /** Entries of a ppoll set. */
@@ -21,9 +29,8 @@ export const limits = {
   argumentCount: 4096,
   /** Size of a remote task's scratch memory: arguments of one call. */
   scratchBytes: 1024 * 1024,
-  /** Files (paths) and file contents that a machine knows. */
-  files: 4096,
-  images: 8192,
+  /** File contents that a machine knows. */
+  images: 65536,
   /** Size of one file. */
   fileBytes: 1024 * 1024 * 1024,
   /** ELF program headers. */

@@ -1,5 +1,5 @@
 /** Text as guests have it: UTF-8 that may be malformed (then U+FFFD, as the Encoding standard has it), C strings. */
-import { utf8Bound, writeUtf8 } from "./utf8.ts";
+import { readUtf8, utf8Bound, writeUtf8 } from "./utf8.ts";
 
 export function encodeText(text: string): Uint8Array {
   const bytes = new Uint8Array(utf8Bound(text.length));
@@ -43,6 +43,37 @@ export function decodeText(bytes: Uint8Array): string {
     at += valid ? length : Math.max(1, Math.min(used, 1));
   }
   return text;
+}
+
+/**
+ * File names are bytes, and two that differ are two names. What is not UTF-8 becomes lone surrogates, U+DC80 to U+DCFF,
+ * a byte each, which no valid sequence gives; `encodeName` turns them back (PEP 383 calls it surrogateescape).
+ */
+export function decodeName(bytes: Uint8Array): string {
+  const whole = readUtf8(bytes, 0, bytes.length, "clean");
+  if (whole !== null) return whole;
+  let text = "";
+  for (let at = 0; at < bytes.length; ) {
+    const length = sequenceLength(bytes[at]!);
+    const valid = length === 0 || at + length > bytes.length ? null : readUtf8(bytes, at, at + length, "clean");
+    text += valid ?? String.fromCharCode(0xdc00 + bytes[at]!);
+    at += valid === null ? 1 : length;
+  }
+  return text;
+}
+
+const isEscaped = (unit: number): boolean => unit >= 0xdc80 && unit <= 0xdcff;
+
+export function encodeName(name: string): Uint8Array {
+  const bytes = new Uint8Array(utf8Bound(name.length));
+  let at = 0;
+  for (let i = 0; i < name.length; i++) {
+    const pair = String.fromCodePoint(name.codePointAt(i)!);
+    if (pair.length === 2) i += 1;
+    if (pair.length === 1 && isEscaped(pair.charCodeAt(0))) bytes[at++] = pair.charCodeAt(0) - 0xdc00;
+    else at = writeUtf8(bytes, at, pair, "clean");
+  }
+  return bytes.slice(0, at);
 }
 
 const escapes: Readonly<Record<number, string>> = {

@@ -5,7 +5,7 @@
  */
 import { Permission, pageBytes, type SavedContext } from "../hal/types.ts";
 import { assert } from "../lib/assert.ts";
-import type { ImageId, TaskId } from "../lib/ids.ts";
+import type { StoredId, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import type { MmKernel } from "../mm/kernel.ts";
 import { addRegion, createSpace, lowestAddress, stackTop } from "../mm/space.ts";
@@ -16,7 +16,7 @@ import { buildStack, type StackPlan } from "./stack.ts";
 
 export interface Program {
   path: string;
-  image: ImageId;
+  file: StoredId;
   executable: Executable;
   arguments: readonly string[];
   environment: readonly string[];
@@ -60,7 +60,7 @@ export function loadProgram(
       start,
       end,
       permissions,
-      backing: { kind: "image", image: program.image, offset, fileBytes, beyond: "zero" },
+      backing: { kind: "file", file: program.file, offset, fileBytes, beyond: "zero", shared: false, writable: false },
       name: program.path,
     });
   }
@@ -89,6 +89,8 @@ export function loadProgram(
     userId: options.userId,
     auxiliary: options.auxiliary,
   });
+  space.argumentsStart = stack.argumentsStart;
+  space.argumentsEnd = stack.argumentsEnd;
   assert(copyOut(k, space, BigInt(stack.pointer), stack.bytes) === null, "there were frames for the stack");
   return { space, context: k.hal.contexts.create(executable.entry, stack.pointer) };
 }

@@ -51,6 +51,9 @@ export interface InitialStack {
   pointer: number;
   /** The bytes from `pointer` to `top`. */
   bytes: Uint8Array;
+  /** The argument strings (/proc/<pid>/cmdline). */
+  argumentsStart: number;
+  argumentsEnd: number;
 }
 
 const programHeaderBytes = 56;
@@ -74,13 +77,24 @@ class Strings {
   text(text: string): number {
     return this.push(encodeText(`${text}\0`));
   }
+
+  /** Where each of them is; they lie in their order. */
+  texts(list: readonly string[]): number[] {
+    return list
+      .toReversed()
+      .map((text) => this.text(text))
+      .reverse();
+  }
 }
 
 export function buildStack(plan: StackPlan): InitialStack {
   const strings = new Strings(plan.top - 8);
   const execfn = strings.text(plan.path);
-  const environment = plan.environment.map((text) => strings.text(text));
-  const args = plan.arguments.map((text) => strings.text(text));
+  // The first one lowest, and the environment right behind the arguments, as programs that rename themselves expect.
+  const environment = strings.texts(plan.environment);
+  const argumentsEnd = strings.at;
+  const args = strings.texts(plan.arguments);
+  const argumentsStart = strings.at;
   const random = strings.push(plan.random);
   const vector: [number, number][] = [
     [Aux.hwcap, plan.hardwareCapabilities],
@@ -108,5 +122,5 @@ export function buildStack(plan: StackPlan): InitialStack {
   const view = new DataView(bytes.buffer);
   for (const [i, word] of words.entries()) view.setBigUint64(i * 8, BigInt(word), true);
   for (const part of strings.parts) bytes.set(part.bytes, part.at - pointer);
-  return { pointer, bytes };
+  return { pointer, bytes, argumentsStart, argumentsEnd };
 }

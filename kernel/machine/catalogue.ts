@@ -7,6 +7,10 @@ import type { ObjectBehaviour } from "../cap/kernel.ts";
 import { closeBanks, openBanks } from "../cap/memory.ts";
 import type { CapabilityOf } from "../cap/state.ts";
 import type { PersonalityKernel } from "../entry/kernel.ts";
+import type { ProcKernel } from "../fs/procfs/kernel.ts";
+import { procfs } from "../fs/procfs/procfs.ts";
+import { sysfs } from "../fs/sysfs.ts";
+import { tmpfs } from "../fs/tmpfs.ts";
 import type { IsaName } from "../hal/types.ts";
 import type { Sel4Kernel } from "../ipc/sel4/kernel.ts";
 import { objectBehaviour as sel4Behaviour } from "../ipc/sel4/objects.ts";
@@ -16,7 +20,10 @@ import { getThread } from "../thread/blocking.ts";
 import type { TaskResource } from "../thread/kernel.ts";
 import { killTask } from "../thread/tasks.ts";
 import { closeAll, finaliseFile, inheritDescriptors } from "../vfs/descriptors.ts";
+import type { FilesystemOps } from "../vfs/filesystem.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
+import type { FilesystemKind } from "../vfs/state.ts";
+import { leaveDirectories } from "../vfs/usage.ts";
 
 export { createHal, isa as instructionSet } from "../hal/rv64/hal.ts";
 export { addressMap } from "../hardware/bus/map.ts";
@@ -33,6 +40,7 @@ export const systemCallCatalogue = (): SystemCallInfo[] => describeCalls(isa);
 
 export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskResource[] => [
   { release: (task) => releaseWorld(k(), task) },
+  { release: (task) => leaveDirectories(k(), task) },
   { release: (task) => closeAll(k(), task), inherit: (from, to) => inheritDescriptors(k(), from, to) },
   { begin: (task) => openBanks(k(), task.id), release: (task) => closeBanks(k(), task.id) },
 ];
@@ -45,6 +53,13 @@ function finaliseBank(k: Sel4Kernel, { task: id }: CapabilityOf<"bank">): void {
   task.fault = { signal: signals.SIGKILL, pc, address: 0n, description: "its memory was revoked" };
   killTask(k, task, signals.SIGKILL);
 }
+
+/** What can be mounted, by its kind. */
+export const filesystems = (k: () => ProcKernel): Readonly<Record<FilesystemKind, FilesystemOps>> => ({
+  tmpfs,
+  proc: procfs(k),
+  sysfs,
+});
 
 /** What becomes of objects, by whose they are. */
 export function objectBehaviour(k: () => FileKernel & Sel4Kernel): ObjectBehaviour {

@@ -11,7 +11,7 @@ import type { Outlet } from "../thread/kernel.ts";
 import type { Thread } from "../thread/state.ts";
 import { createTraceRing, type TraceRing } from "../trace/record/ring.ts";
 import { assembleBare, type Bare, type BusSocket, busSocket } from "./bare/bare.ts";
-import { createHal, objectBehaviour, systemCalls, taskResources } from "./catalogue.ts";
+import { createHal, filesystems, objectBehaviour, systemCalls, taskResources } from "./catalogue.ts";
 import type { MachinePorts } from "./face.ts";
 import { Outbox } from "./outbox.ts";
 import type { MachineState } from "./state.ts";
@@ -75,6 +75,10 @@ export function assembleKernel(
     bare: null,
     hal: createHal({ core, ram, clock, uart: hardware.uart, trace: ring }),
     content: ports.content,
+    filesystems: filesystems(self),
+    archives: () => {
+      throw new Error("no archives yet");
+    },
     mm,
     threads,
     sched,

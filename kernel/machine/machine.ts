@@ -16,7 +16,8 @@ import { decodePlain, encodePlain } from "../lib/codec.ts";
 import type { PhysicalAddress } from "../lib/ids.ts";
 import { addImage } from "../mm/images.ts";
 import { machineFrozen } from "../trace/events/machine.ts";
-import { setFile } from "../vfs/paths.ts";
+import { giveFile } from "../vfs/given.ts";
+import { mountAll } from "../vfs/mounts.ts";
 import { addressSpace } from "./address-space.ts";
 import { applyInput } from "./apply.ts";
 import { busSocket, loadHarts, powerOn, saveHarts } from "./bare/bare.ts";
@@ -130,8 +131,9 @@ export function createMachine(config: MachineConfig, hostPorts: MachinePorts): M
   for (let page = 0; page < core.pageFlags.length; page++) core.pageFlags[page]! |= PageFlag.present;
   const kernel = assembleKernel(initState(config), core, ports, socket);
   placePools(kernel, kernel.mm, (frame) => (core.ramBase + frame * pageBytes) as PhysicalAddress);
+  mountAll(kernel, null);
   for (const { path, content, size, mode } of config.files)
-    setFile(kernel, { path, image: addImage(kernel, content, size), size, mode });
+    giveFile(kernel, path, addImage(kernel, content, size), mode);
   if (kernel.bare !== null) powerOn(kernel, kernel.bare);
   return machineOver(kernel, isHostError);
 }

@@ -2,15 +2,18 @@
 import { sel4Auxiliary, writeBootInfo } from "../abi/sel4/bootinfo.ts";
 import { pageBytes } from "../hal/types.ts";
 import { createWorld, mayCreateWorld, tablesOfWorld } from "../ipc/sel4/world.ts";
+import { assert } from "../lib/assert.ts";
 import { limits } from "../lib/limits.ts";
 import { randomBytes } from "../lib/random.ts";
 import { encodeText } from "../lib/text.ts";
 import { framesToStart, loadProgram, type Program, planProgram, stackBytesOf } from "../loader/program.ts";
-import { getImage, reclaimableFrames } from "../mm/images.ts";
+import { reclaimableFrames } from "../mm/images.ts";
 import { userId } from "../thread/credentials.ts";
-import type { Task, TaskLimits } from "../thread/state.ts";
+import type { Place, Task, TaskLimits } from "../thread/state.ts";
 import { createTask, nextTaskId } from "../thread/tasks.ts";
 import { duplicate, openTarget } from "../vfs/descriptors.ts";
+import { attributesOf, filesystemOf, opsOfFilesystem } from "../vfs/filesystem.ts";
+import { findForHost } from "../vfs/given.ts";
 import type { Kernel } from "./kernel.ts";
 import { type Plan, refuse } from "./plan.ts";
 import type { Input, InputError, StandardInput } from "./types.ts";
@@ -73,23 +76,40 @@ function inputProblem({ input }: Start): Refusal | null {
   return null;
 }
 
-/** The file as a program, or why it is none. */
-function findProgram(k: Kernel, start: Start, environment: readonly string[]): Program | Refusal {
-  const entry = k.files.entries.get(start.path);
-  if (entry === undefined) return refuse("notFound", "path", `the machine has no file ${start.path}`);
-  if ((entry.mode & 0o111) === 0) {
-    return refuse(
-      "badExecutable",
-      "path",
-      `${start.path} has no execute permission (mode 0o${entry.mode.toString(8)})`,
-    );
+/** A program and where it is: opened only when it is to start. */
+interface Found {
+  place: Place;
+  program: Omit<Program, "file">;
+}
+
+/** The file as a program, or why it is none. Changes nothing. */
+function findProgram(k: Kernel, start: Start, environment: readonly string[]): Found | Refusal {
+  const place = findForHost(k, start.path);
+  if ("errno" in place) return refuse("notFound", "path", `the machine has no file ${start.path}`);
+  const attributes = attributesOf(k, place);
+  if ((attributes.mode & 0o111) === 0) {
+    const mode = (attributes.mode & 0o7777).toString(8);
+    return refuse("badExecutable", "path", `${start.path} has no execute permission (mode 0o${mode})`);
   }
-  const content = k.content(getImage(k, entry.image).hash);
-  if (content.length !== entry.size)
-    return refuse("invalid", "path", `${start.path} was announced with ${entry.size} bytes but has ${content.length}`);
+  const fs = filesystemOf(k, place.mount);
+  const content = opsOfFilesystem(k, fs).content(k, fs, place.inode);
+  if (content === null) return refuse("badExecutable", "path", `${start.path} is no regular file`);
+  if (content.length !== attributes.size) {
+    const sizes = `${attributes.size} bytes but has ${content.length}`;
+    return refuse("invalid", "path", `${start.path} was announced with ${sizes}`);
+  }
   const plan = planProgram(k, content);
   if (!plan.ok) return refuse("badExecutable", "path", `${start.path}: ${plan.message}`);
-  return { path: start.path, image: entry.image, executable: plan.executable, arguments: start.arguments, environment };
+  const { path, arguments: args } = start;
+  return { place, program: { path, executable: plan.executable, arguments: args, environment } };
+}
+
+/** What the file that was found holds, for an address space to show. */
+function openProgram(k: Kernel, { place, program }: Found): Program {
+  const fs = filesystemOf(k, place.mount);
+  const target = opsOfFilesystem(k, fs).open(k, fs, place.inode);
+  assert(typeof target !== "string" && target.kind === "regular", "a program is a regular file");
+  return { ...program, file: target.file };
 }
 
 /** Why there can be no root task now. */
@@ -103,14 +123,14 @@ export function planProgramStart(k: Kernel, start: Start): Plan {
   const environment = start.environment ?? k.config.environment;
   const problem = limitsProblem(start.limits) ?? argumentsProblem(start, environment) ?? inputProblem(start);
   if (problem !== null) return problem;
-  const program = findProgram(k, start, environment);
-  if ("error" in program) return program;
-  const { wantsCapabilities } = program.executable;
+  const found = findProgram(k, start, environment);
+  if ("error" in found) return found;
+  const { wantsCapabilities } = found.program.executable;
   const ownTables = wantsCapabilities ? tablesOfWorld : 0;
   const frames = framesToStart(stackBytesOf([start.path, ...start.arguments, ...environment])) + ownTables;
   const noRoom = roomProblem(k, frames, 2, start.limits.memoryBytes);
   if (noRoom === null && wantsCapabilities && !mayCreateWorld(k)) return refuse(...noWorld);
-  return noRoom ?? { perform: () => startProgram(k, start, program).id };
+  return noRoom ?? { perform: () => startProgram(k, start, openProgram(k, found)).id };
 }
 
 function startProgram(k: Kernel, start: Start, program: Program): Task {

@@ -13,7 +13,7 @@ import { Permission, pageBytes } from "../hal/types.ts";
 import { spend } from "../lib/effort.ts";
 import type { MmKernel } from "./kernel.ts";
 import { type CommitPolicy, plainMemory } from "./physical.ts";
-import { isGiven, residentBytes, tablesFor } from "./space.ts";
+import { isGiven, isShared, residentBytes, tablesFor } from "./space.ts";
 import type { Region, Space } from "./state.ts";
 
 export const commitPolicy = (k: Pick<MmKernel, "config">): CommitPolicy =>
@@ -25,6 +25,7 @@ export const isStack = (region: Region): boolean => region.name.startsWith("[sta
 const isPromised = (region: Region): boolean =>
   !isStack(region) &&
   !isGiven(region) &&
+  !isShared(region) &&
   ((region.permissions & Permission.write) !== 0 || (region.backing.kind === "anonymous" && region.permissions !== 0));
 
 function promisedTo(k: Pick<MmKernel, "effort">, space: Space): number {
@@ -34,12 +35,16 @@ function promisedTo(k: Pick<MmKernel, "effort">, space: Space): number {
   return bytes;
 }
 
-/** What all address spaces were promised, in bytes. */
+/** What all address spaces were promised, and what stored files hold, in bytes: it is not for others to have. */
 export function promisedBytes(k: Pick<MmKernel, "mm" | "effort">): number {
-  let bytes = 0;
+  let bytes = k.mm.storedFrames * pageBytes;
   for (const space of k.mm.spaces.values()) bytes += promisedTo(k, space);
   return bytes;
 }
+
+/** Whether a file may take so many bytes more, so that no promise is broken by it. */
+export const mayStoreBytes = (k: MmKernel, bytes: number): boolean =>
+  commitPolicy(k) === "overcommit" || promisedBytes(k) + bytes <= memoryLimit(k);
 
 /** What there is for general use: the bound of promises (strict), or of what is used (overcommit). */
 export const memoryLimit = (k: Pick<MmKernel, "mm">): number => k.mm.frames.total * pageBytes;

@@ -2,18 +2,20 @@
  * Page faults: what a page should be becomes what it is.
  *
  * A region's backing says where a page comes from; `backingKinds` has the behaviour for each kind. Pages of
- * files are shared read-only until somebody stores to one, then that task gets its own copy.
+ * files are shared read-only until somebody stores to one: then the task gets its own copy, or, if the mapping is a
+ * shared one, the file a page of its own.
  */
 import { type Access, Permission, pageBytes } from "../hal/types.ts";
 import { alignDown } from "../lib/bits.ts";
 import type { FrameNumber } from "../lib/ids.ts";
 import { memoryFrame } from "../trace/events/memory.ts";
 import { dropFrame, shareFrame } from "./frames.ts";
-import { getImage, imagePage, takeUserFrame } from "./images.ts";
+import { takeUserFrame } from "./images.ts";
 import type { MmKernel } from "./kernel.ts";
 import { findRegion } from "./regions.ts";
-import { entryPermissions, isPrivate, mapPage, mayGrow, remapPage } from "./space.ts";
+import { entryPermissions, isShared, mapPage, mayGrow, mayStore, remapPage } from "./space.ts";
 import { type Backing, FrameOwner, type Region, type Space } from "./state.ts";
+import { frameToMap, getStored, ownPage } from "./stored.ts";
 
 /** `outOfMemory`: the machine has no frame for it; `overLimit`: the space's own limit does not permit one. */
 export type FaultResult = "resolved" | "unmapped" | "forbidden" | "beyondFile" | "outOfMemory" | "overLimit";
@@ -41,24 +43,31 @@ function copyFrame(k: MmKernel, from: FrameNumber, length: number): FrameNumber 
   return frame;
 }
 
+/** The same of a frame that a reference was taken to; the copy takes its place. */
+function copyShown(k: MmKernel, from: FrameNumber, length: number): FrameNumber | "outOfMemory" {
+  const frame = copyFrame(k, from, length);
+  dropFrame(k.mm.frames, from);
+  return frame;
+}
+
 const backingKinds: Record<Backing["kind"], BackingOps> = {
   anonymous: { frameFor: (k) => zeroFrame(k) },
   // They are there from the beginning to the end.
   frame: { frameFor: () => "beyondFile" },
-  image: {
+  file: {
     frameFor(k, region, page, own) {
-      const backing = region.backing as Backing & { kind: "image" };
+      const backing = region.backing as Backing & { kind: "file" };
       const within = page - region.start;
-      const image = getImage(k, backing.image);
+      const file = getStored(k, backing.file);
       const index = (backing.offset + within) / pageBytes;
+      if (backing.beyond === "fault") {
+        const shown = frameToMap(k, file, index, own && backing.shared);
+        return typeof shown === "number" && own && !backing.shared ? copyShown(k, shown, pageBytes) : shown;
+      }
       const inFile = Math.min(pageBytes, backing.fileBytes - within);
-      if (inFile <= 0 || index >= image.frames.length) return backing.beyond === "zero" ? zeroFrame(k) : "beyondFile";
-      const cached = imagePage(k, image, index);
-      if (cached === null) return "outOfMemory";
-      const wholePage = inFile === pageBytes || backing.beyond === "fault";
-      if (own || !wholePage) return copyFrame(k, cached, inFile);
-      shareFrame(k.mm.frames, cached);
-      return cached;
+      if (inFile <= 0 || index * pageBytes >= file.size) return zeroFrame(k);
+      const shown = frameToMap(k, file, index, false);
+      return typeof shown === "number" && (own || inFile < pageBytes) ? copyShown(k, shown, inFile) : shown;
     },
   },
 };
@@ -79,12 +88,20 @@ function bringIn(k: MmKernel, space: Space, region: Region, page: number, own: b
   return "resolved";
 }
 
+/** A store through a shared mapping to a page that is not the file's own yet: from now on it is, for all who map it. */
+function makeOwn(k: MmKernel, space: Space, region: Region, page: number): FaultResult {
+  const { file, offset } = region.backing as Backing & { kind: "file" };
+  if (ownPage(k, getStored(k, file), (offset + page - region.start) / pageBytes) === null) return "outOfMemory";
+  return bringIn(k, space, region, page, true);
+}
+
 /** The page is there but its frame is seen by others: this space gets a copy. */
 function makePrivate(k: MmKernel, space: Space, region: Region, page: number, frame: FrameNumber): FaultResult {
-  if (isPrivate(k, frame)) {
+  if (mayStore(k, region, frame)) {
     remapPage(k, space, page, frame, region.permissions);
     return "resolved";
   }
+  if (isShared(region)) return makeOwn(k, space, region, page);
   const copy = copyFrame(k, frame, pageBytes);
   if (copy === "outOfMemory") return "outOfMemory";
   remapPage(k, space, page, copy, region.permissions);
@@ -106,7 +123,7 @@ export function resolveFault(k: MmKernel, space: Space, address: number, access:
   const store = access === "write";
   const given = region.backing.kind === "frame" && mapping !== null;
   if (mapping === null) return bringIn(k, space, region, page, store);
-  if (store && !given && (!isPrivate(k, mapping.frame) || (mapping.permissions & Permission.write) === 0)) {
+  if (store && !given && (!mayStore(k, region, mapping.frame) || (mapping.permissions & Permission.write) === 0)) {
     return makePrivate(k, space, region, page, mapping.frame);
   }
   k.hal.mmu.flush(page);

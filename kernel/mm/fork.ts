@@ -27,8 +27,8 @@ export function copySpace(k: MmKernel, from: Space, task: TaskId): Space | null 
   if (!mayPromiseAgain(k, from) || !hasTables(k, from)) return null;
   const space = createSpace(k, task, from.frameLimit);
   assert(space !== null, "there was room for the tables");
-  const { heapStart, heapEnd, mapTop } = from;
-  Object.assign(space, { heapStart, heapEnd, mapTop });
+  const { heapStart, heapEnd, mapTop, argumentsStart, argumentsEnd } = from;
+  Object.assign(space, { heapStart, heapEnd, mapTop, argumentsStart, argumentsEnd });
   spend(k.effort, from.regions.length, "items");
   for (const region of from.regions) {
     // What a capability put there is its holder's.

@@ -21,6 +21,7 @@ export const FrameOwner = {
   untyped: 5,
   firmware: 6,
   reserved: 7,
+  file: 8,
 } as const;
 export type FrameOwner = (typeof FrameOwner)[keyof typeof FrameOwner];
 

@@ -54,7 +54,7 @@ export function useOf(k: Pick<MmKernel, "mm">, { first, end }: FrameRange): Use 
   const use = { free: 0, cached: 0, untyped: 0, shared: 0 };
   for (let frame = first; frame < end; frame++) {
     if (owner[frame] === FrameOwner.free) use.free += 1;
-    else if (owner[frame] === FrameOwner.image) use.cached += 1;
+    else if (owner[frame] === FrameOwner.image || owner[frame] === FrameOwner.file) use.cached += 1;
     else if (owner[frame] === FrameOwner.untyped) use.untyped += 1;
     else if (owner[frame] === FrameOwner.anonymous && references[frame]! > 1) use.shared += 1;
   }

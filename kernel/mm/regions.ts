@@ -32,6 +32,15 @@ export function hasFrames(regions: readonly Region[], start: number, end: number
   return false;
 }
 
+/** Whether a file is shown in [start, end) that was not opened for writing: no protection makes it writable. */
+export function showsReadOnly(regions: readonly Region[], start: number, end: number): boolean {
+  for (let i = firstBehind(regions, start); i < regions.length && regions[i]!.start < end; i++) {
+    const { backing } = regions[i]!;
+    if (backing.kind === "file" && backing.shared && !backing.writable) return true;
+  }
+  return false;
+}
+
 /** Whether regions cover every byte of [start, end). */
 export function covers(regions: readonly Region[], start: number, end: number): boolean {
   let at = start;
@@ -63,7 +72,7 @@ export function findGap(regions: readonly Region[], size: number, bottom: number
 /** What backs the part of a region that begins `delta` bytes in. */
 function backingFrom(backing: Backing, delta: number): Backing {
   if (backing.kind === "anonymous") return { kind: "anonymous" };
-  assert(backing.kind === "image", "what a capability mapped is one piece");
+  assert(backing.kind === "file", "what a capability mapped is one piece");
   return { ...backing, offset: backing.offset + delta, fileBytes: Math.max(0, backing.fileBytes - delta) };
 }
 

@@ -12,8 +12,9 @@ import { limits } from "../lib/limits.ts";
 import { memoryMap, memoryProtect, memoryUnmap } from "../trace/events/memory.ts";
 import { dropFrame, takeFrame } from "./frames.ts";
 import type { MmKernel } from "./kernel.ts";
-import { insertRegion, protectRange, removeRange } from "./regions.ts";
+import { findRegion, insertRegion, protectRange, removeRange } from "./regions.ts";
 import { FrameOwner, type Region, type Space } from "./state.ts";
+import { forgetRegions } from "./stored.ts";
 
 export const getSpace = (k: Pick<MmKernel, "mm">, id: SpaceId): Space => must(k.mm.spaces.get(id), "the space exists");
 
@@ -51,6 +52,8 @@ export function createSpace(k: MmKernel, task: TaskId, frameLimit: number): Spac
     frameLimit,
     heapStart: 0,
     heapEnd: 0,
+    argumentsStart: 0,
+    argumentsEnd: 0,
     mapTop: stackTop(k) - limits.stackBytes - stackGuardBytes,
   };
   k.mm.spaces.set(space.id, space);
@@ -75,6 +78,7 @@ function destroySpace(k: MmKernel, space: Space): void {
   k.hal.mmu.eachTable(space.root, (frame) => dropFrame(k.mm.frames, frame));
   k.hal.mmu.flush();
   k.mm.spaces.delete(space.id);
+  forgetRegions(k, space.regions);
 }
 
 /** Room for one more frame under the space's own limit. */
@@ -139,8 +143,10 @@ export function addRegion(k: MmKernel, space: Space, region: Region): void {
 
 export function unmapRange(k: MmKernel, space: Space, start: number, end: number): void {
   spend(k.effort, space.regions.length, "items");
-  if (removeRange(space.regions, start, end).length === 0) return;
+  const removed = removeRange(space.regions, start, end);
+  if (removed.length === 0) return;
   discardPages(k, space, start, end);
+  forgetRegions(k, removed);
   if (k.trace.on(memoryUnmap)) k.trace.write(memoryUnmap, { space: space.id, start: BigInt(start), end: BigInt(end) });
 }
 
@@ -148,9 +154,15 @@ export function unmapRange(k: MmKernel, space: Space, start: number, end: number
 export const isPrivate = (k: Pick<MmKernel, "mm">, frame: FrameNumber): boolean =>
   k.mm.frames.owner[frame] === FrameOwner.anonymous && k.mm.frames.references[frame] === 1;
 
+export const isShared = ({ backing }: Region): boolean => backing.kind === "file" && backing.shared;
+
+/** Whether a store in the region may go to this frame: it is nobody else's, or the file's that all are to see. */
+export const mayStore = (k: Pick<MmKernel, "mm">, region: Region, frame: FrameNumber): boolean =>
+  isPrivate(k, frame) || (isShared(region) && k.mm.frames.owner[frame] === FrameOwner.file);
+
 /** What a page's entry may permit: its region's permissions, but no store to a frame that others see. */
 export const entryPermissions = (k: MmKernel, region: Region, frame: FrameNumber): Permissions =>
-  isPrivate(k, frame) ? region.permissions : region.permissions & ~Permission.write;
+  mayStore(k, region, frame) ? region.permissions : region.permissions & ~Permission.write;
 
 export function protectPages(k: MmKernel, space: Space, start: number, end: number, permissions: Permissions): void {
   // A region that changes is made anew.
@@ -159,7 +171,7 @@ export function protectPages(k: MmKernel, space: Space, start: number, end: numb
   const pages: { address: number; frame: FrameNumber }[] = [];
   k.hal.mmu.forEach(space.root, start, end, (address, { frame }) => pages.push({ address, frame }));
   for (const { address, frame } of pages) {
-    const allowed = isPrivate(k, frame) ? permissions : permissions & ~Permission.write;
+    const allowed = entryPermissions(k, must(findRegion(space.regions, address), "the page is in a region"), frame);
     k.hal.mmu.map(space.root, address, { frame, permissions: allowed }, () => null);
   }
   spend(k.effort, 2 * pages.length, "pages");

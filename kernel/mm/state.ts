@@ -4,13 +4,25 @@
  * The page tables themselves are in guest RAM; a region says what a page *should* be, the table what it *is*.
  */
 import type { Permissions } from "../hal/types.ts";
-import type { FrameNumber, ImageId, SpaceId, TaskId } from "../lib/ids.ts";
+import type { FrameNumber, ImageId, SpaceId, StoredId, TaskId } from "../lib/ids.ts";
 import { type FramesState, initFrames } from "./frames.ts";
 import type { PhysicalMemoryConfig } from "./physical.ts";
 
 export { FrameOwner, type FramesState } from "./frames.ts";
 
-/** A file's content; its pages are cached in frames once somebody used them. */
+/** What a regular file holds (stored.ts). */
+export interface StoredFile {
+  id: StoredId;
+  size: number;
+  /** Where the pages come from that the file has not of its own, and how much of it. */
+  image: ImageId | null;
+  imageBytes: number;
+  /** By page of the file: its own frame, or -1 for a hole over the image. */
+  pages: Map<number, number>;
+  orphan: boolean;
+}
+
+/** Content that never changes; its pages are cached in frames once somebody used them. */
 export interface Image {
   id: ImageId;
   hash: string;
@@ -27,14 +39,18 @@ export type Backing =
    */
   | { kind: "frame"; first: FrameNumber }
   | {
-      kind: "image";
-      image: ImageId;
+      kind: "file";
+      file: StoredId;
       /** Page-aligned offset in the file of the region's first byte. */
       offset: number;
       /** Bytes from the region's start that come from the file. */
       fileBytes: number;
       /** What pages wholly behind them are: zeros (a program's segment) or not there (a mapped file). */
       beyond: "zero" | "fault";
+      /** Stores go to the file; else to the task's own copy of the page. */
+      shared: boolean;
+      /** Whether a shared mapping may be made writable: the file was opened for that. */
+      writable: boolean;
     };
 
 export interface Region {
@@ -66,6 +82,9 @@ export interface Space {
   /** The heap's bounds: brk moves `heapEnd` between `heapStart` and `heapLimit`. */
   heapStart: number;
   heapEnd: number;
+  /** Where the program found its arguments, the first one lowest. */
+  argumentsStart: number;
+  argumentsEnd: number;
   /** mmap chooses addresses below this one. */
   mapTop: number;
 }
@@ -76,6 +95,10 @@ export interface MmState {
   nextSpace: number;
   images: Map<ImageId, Image>;
   nextImage: number;
+  stored: Map<StoredId, StoredFile>;
+  nextStored: number;
+  /** Frames that stored files have of their own. */
+  storedFrames: number;
 }
 
 export const initMm = (frames: number, physical?: PhysicalMemoryConfig): MmState => ({
@@ -84,4 +107,7 @@ export const initMm = (frames: number, physical?: PhysicalMemoryConfig): MmState
   nextSpace: 1,
   images: new Map(),
   nextImage: 1,
+  stored: new Map(),
+  nextStored: 1,
+  storedFrames: 0,
 });

@@ -11,10 +11,10 @@ import type { Errno } from "../lib/errno.ts";
 import type { FrameNumber } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { resolveFault } from "./fault.ts";
-import { getImage } from "./images.ts";
 import type { MmKernel } from "./kernel.ts";
 import { findRegion } from "./regions.ts";
 import type { Space } from "./state.ts";
+import { getStored, peekStored } from "./stored.ts";
 
 export type Copied<T> = { ok: true; value: T } | { ok: false; errno: Errno };
 const bad = (errno: Errno): { ok: false; errno: Errno } => ({ ok: false, errno });
@@ -113,16 +113,12 @@ function peekPage(k: MmKernel, space: Space, page: number): Uint8Array | null {
   const bytes = new Uint8Array(pageBytes);
   if (region.backing.kind === "anonymous") return bytes;
   if (region.backing.kind === "frame") return null;
-  const { image: id, offset, fileBytes, beyond } = region.backing;
+  const { file, offset, fileBytes, beyond } = region.backing;
   const within = page - region.start;
-  const inFile = Math.min(pageBytes, fileBytes - within);
+  const stored = getStored(k, file);
+  const inFile = Math.min(pageBytes, beyond === "zero" ? fileBytes - within : stored.size - offset - within);
   if (inFile <= 0) return beyond === "zero" ? bytes : null;
-  const image = getImage(k, id);
-  const at = offset + within;
-  const frame = image.frames[at / pageBytes] ?? -1;
-  const source =
-    frame >= 0 ? k.hal.memory.read(frame as FrameNumber) : k.content(image.hash).subarray(at, at + pageBytes);
-  bytes.set(source.subarray(0, inFile));
+  bytes.set(peekStored(k, stored, (offset + within) / pageBytes).subarray(0, inFile));
   return bytes;
 }
 

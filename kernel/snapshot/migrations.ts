@@ -7,6 +7,7 @@
  */
 import { encodePlain } from "../lib/codec.ts";
 import { SnapshotFormatError } from "./errors.ts";
+import { filesBecomeInodes } from "./migrate-files.ts";
 import { addPools, type KernelWithoutPools } from "./pools.ts";
 import { decoded } from "./root.ts";
 
@@ -23,7 +24,6 @@ interface KernelOfVersion1 {
 
 interface KernelOfVersion2 {
   threads: { threads: Map<number, { wait: { kind: string; queue: string | null } | null }> };
-  files: object;
 }
 
 /**
@@ -106,13 +106,12 @@ function families(state: AnyState): void {
   Object.assign(threads, { zombies: new Map(), jobs, init: null });
 }
 
-/** Version 3 has pipes, and a poll waits in any number of queues. */
-function pollsAndPipes(state: AnyState): void {
-  const { threads, files } = state["kernel"] as KernelOfVersion2;
+/** A poll waits in any number of queues. */
+function polls(state: AnyState): void {
+  const { threads } = state["kernel"] as KernelOfVersion2;
   for (const { wait } of threads.threads.values()) {
     if (wait?.kind === "poll") Object.assign(wait, { queues: wait.queue === null ? [] : [wait.queue], queue: null });
   }
-  Object.assign(files, { pipes: new Map(), nextPipe: 1 });
 }
 
 /** A thread that waits for a message says whether somebody wrote its registers meanwhile. */
@@ -125,9 +124,10 @@ function waitsThatCanBeRedirected(state: AnyState): void {
 
 /** What a state of version 2 needs to be one of version 3, a step for each thing that came. */
 const version3: readonly ((state: AnyState) => void)[] = [
-  pollsAndPipes, //
+  polls, //
   waitsThatCanBeRedirected,
   families,
+  (state) => filesBecomeInodes(state as unknown as Parameters<typeof filesBecomeInodes>[0]),
   // Timing could not be modelled.
   (state) => Object.assign(state["hardware"] as object, { timing: null }),
   // All machines ran the kernel of ours.

@@ -6,6 +6,7 @@
  */
 import { assert, must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
+import { type Errno, errnoResult } from "../lib/errno.ts";
 import type { ThreadId } from "../lib/ids.ts";
 import { threadBlock, threadWake } from "../trace/events/task.ts";
 import type { ThreadKernel } from "./kernel.ts";
@@ -79,6 +80,16 @@ export function wakeQueue(
     count += 1;
   }
   return count;
+}
+
+/** The threads that wait in a queue, first come first. */
+export const blockedThreads = (k: Pick<ThreadKernel, "threads">, name: string): Thread[] =>
+  (k.threads.queues.get(name) ?? []).map((id) => getThread(k, id));
+
+/** Ends a wait with what the waker made of the call. */
+export function wakeWith(k: ThreadKernel, thread: Thread, result: number | Errno): void {
+  const value = typeof result === "number" ? BigInt(result) : errnoResult(result);
+  wake(k, thread, { kind: "complete", value }, "woken");
 }
 
 export function timeOut(k: ThreadKernel, id: ThreadId): void {

@@ -8,7 +8,7 @@
  * whose `context` is null: at most one, the scheduler's current.
  */
 import type { SavedContext } from "../hal/types.ts";
-import type { CallId, PhysicalAddress, SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
+import type { CallId, InodeNumber, MountId, PhysicalAddress, SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
 import type { FaultMessage, Wait } from "./wait.ts";
 
 /** Limits of a task that the host starts, and of what it forks; 0 means no limit of its own. */
@@ -77,6 +77,12 @@ export interface SignalAction {
   mask: bigint;
 }
 
+/** A file by where it is: in which mounted file system, and its number there. */
+export interface Place {
+  mount: MountId;
+  inode: InodeNumber;
+}
+
 export interface Task {
   id: TaskId;
   name: string;
@@ -101,7 +107,9 @@ export interface Task {
   childUsage: Usage;
   /** Path of the program; "" for a remote task. */
   executable: string;
-  workingDirectory: string;
+  /** Where its absolute paths begin, and its others. */
+  root: Place;
+  directory: Place;
   signalActions: Map<number, SignalAction>;
   fileModeMask: number;
   startNs: number;

@@ -2,7 +2,7 @@
 import { pageBytes, type SavedContext } from "../hal/types.ts";
 import { must } from "../lib/assert.ts";
 import { errnoResult } from "../lib/errno.ts";
-import type { SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
+import type { InodeNumber, MountId, SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
 import { getSpace, leaveSpace } from "../mm/space.ts";
@@ -12,7 +12,7 @@ import { copyCredentials, userCredentials } from "./credentials.ts";
 import { leaveFamily } from "./family.ts";
 import { beginJob, endJob } from "./jobs.ts";
 import type { ThreadKernel } from "./kernel.ts";
-import type { ExitStatus, SignalAction, Task, TaskLimits, Thread, Usage } from "./state.ts";
+import type { ExitStatus, Place, SignalAction, Task, TaskLimits, Thread, Usage } from "./state.ts";
 
 /** What every thread has that nobody gave another. */
 export const highestPriority = 255;
@@ -31,6 +31,9 @@ export interface NewTask {
   limits: TaskLimits;
   executable: string;
 }
+
+/** The root of the first file system that is mounted: every machine has it. */
+export const firstPlace: Place = { mount: 1 as MountId, inode: 1 as InodeNumber };
 
 const noUsage = (): Usage => ({ userNs: 0, peakFrames: 0, pageFaults: 0 });
 
@@ -70,7 +73,8 @@ export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedConte
     group: id,
     session: id,
     credentials: userCredentials(),
-    workingDirectory: "/",
+    root: { ...firstPlace },
+    directory: { ...firstPlace },
     signalActions: new Map(),
     fileModeMask: 0o022,
   };
@@ -87,10 +91,12 @@ export function createChild(
   wanted: { space: SpaceId; parent: TaskId | null; exitSignal: number },
   context: SavedContext,
 ): { task: Task; thread: Thread } {
-  const { name, executable, job, group, session, workingDirectory, fileModeMask } = parent;
+  const { name, executable, job, group, session, fileModeMask } = parent;
   const task: Task = {
     ...fresh(k, nextTaskId(k)),
-    ...{ name, executable, job, group, session, workingDirectory, fileModeMask },
+    ...{ name, executable, job, group, session, fileModeMask },
+    root: { ...parent.root },
+    directory: { ...parent.directory },
     ...wanted,
     kind: "program",
     credentials: copyCredentials(parent.credentials),

@@ -7,7 +7,7 @@
  * meanwhile, it is `redirected`: its call ends as it would have, but it goes on where it was told to.)
  */
 import { errnoResult } from "../lib/errno.ts";
-import type { TaskId } from "../lib/ids.ts";
+import type { InodeNumber, MountId, TaskId } from "../lib/ids.ts";
 import type { Resume } from "./state.ts";
 
 interface WaitBase {
@@ -22,6 +22,12 @@ export type Wait = WaitBase &
     | { kind: "read" }
     /** Write to a file that has no room; `done` bytes of the call were taken before. */
     | { kind: "write"; done: number }
+    /** For the other end of a FIFO, which opens this one, too. */
+    | {
+        kind: "open";
+        flags: number;
+        opened: { mount: MountId; inode: InodeNumber; directory: InodeNumber; name: string };
+      }
     /** For any of several files: in their queues, too. */
     | { kind: "poll"; queues: string[] }
     | { kind: "futex"; bitset: number }
@@ -89,6 +95,7 @@ export const waitKinds: Record<WaitKind, WaitOps> = {
     woken: restart,
     interrupted: (wait) => (wait.kind === "write" && wait.done > 0 ? complete(BigInt(wait.done)) : interrupted),
   },
+  open: { describe: (wait) => `${wait.queue} open`, timeout: restart, woken: restart },
   poll: { describe: (wait) => `poll${until(wait)}`, timeout: restart, woken: restart },
   futex: {
     describe: (wait) => `${wait.queue}${until(wait)}`,

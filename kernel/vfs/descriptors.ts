@@ -18,7 +18,8 @@ import { limits } from "../lib/limits.ts";
 import type { Task } from "../thread/state.ts";
 import { opsOf } from "./files.ts";
 import type { FileKernel } from "./kernel.ts";
-import type { OpenFile, OpenTarget } from "./state.ts";
+import type { Opened, OpenFile, OpenTarget } from "./state.ts";
+import { letGo } from "./usage.ts";
 
 /** Far from the kernel's other slots; room for more numbers than a task may have. Both are in snapshots. */
 const firstSlot = -(2 ** 41);
@@ -57,11 +58,21 @@ function take(task: Task, fd: number, closeOnExec: boolean): SlotAddress {
   return descriptorSlot(task.id, fd);
 }
 
-/** Opens a target at the lowest free descriptor. */
-export function openTarget(
+/** Opens what has no name at the lowest free descriptor. */
+export const openTarget = (
   k: FileKernel,
   task: Task,
   target: OpenTarget,
+  flags: number,
+  closeOnExec: boolean,
+): number | Errno => openFile(k, task, target, null, flags, closeOnExec);
+
+/** Opens a target at the lowest free descriptor. */
+export function openFile(
+  k: FileKernel,
+  task: Task,
+  target: OpenTarget,
+  opened: Opened | null,
   flags: number,
   closeOnExec: boolean,
 ): number | Errno {
@@ -69,7 +80,7 @@ export function openTarget(
   if (fd === null) return "EMFILE";
   if (k.files.open.size >= k.config.limits.openFiles) return "ENFILE";
   const file = k.files.nextOpen++;
-  k.files.open.set(file, { id: file, flags, position: 0, target });
+  k.files.open.set(file, { id: file, flags, position: 0, target, opened });
   placeRoot(k, take(task, fd, closeOnExec), { type: "file", file });
   return fd;
 }
@@ -139,4 +150,5 @@ export function finaliseFile(k: FileKernel, { file }: CapabilityOf<"file">, fina
   const ended = must(k.files.open.get(file), "what a capability names is open");
   k.files.open.delete(file);
   opsOf(ended).release?.(k, ended);
+  if (ended.opened !== null) letGo(k, ended.opened);
 }

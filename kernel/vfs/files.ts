@@ -1,8 +1,13 @@
 /** What open files do, by the kind of what is open. */
 import type { Errno } from "../lib/errno.ts";
-import { getImage, readImage } from "../mm/images.ts";
+import { limits } from "../lib/limits.ts";
+import { mayStoreBytes } from "../mm/accounting.ts";
+import type { StoredFile } from "../mm/state.ts";
+import { getStored, newBytes, readStored, writeStored } from "../mm/stored.ts";
 import { wakeQueue } from "../thread/blocking.ts";
 import type { Task } from "../thread/state.ts";
+import { deviceOf } from "./devices.ts";
+import { filesystemOf, opsOfFilesystem } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
 import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
@@ -11,8 +16,12 @@ export const consoleQueue = "console";
 
 /** Bits of `flags` that say what an open file is for. */
 export const AccessMode = { mask: 3, read: 0, write: 1, both: 2 } as const;
-export const mayRead = (file: OpenFile): boolean => (file.flags & AccessMode.mask) !== AccessMode.write;
-export const mayWrite = (file: OpenFile): boolean => (file.flags & AccessMode.mask) !== AccessMode.read;
+const isName = (file: OpenFile): boolean => file.target.kind === "path";
+export const mayRead = (file: OpenFile): boolean =>
+  (file.flags & AccessMode.mask) !== AccessMode.write && !isName(file);
+export const mayWrite = (file: OpenFile): boolean =>
+  (file.flags & AccessMode.mask) !== AccessMode.read && !isName(file);
+const noAccessTime = 0o1000000;
 
 /** What poll(2) tells of a file. */
 export const Ready = {
@@ -37,10 +46,11 @@ export interface FileOps {
   read(k: FileKernel, file: OpenFile, position: number, count: number): ReadResult;
   /** Goes past bytes that were read at the file's own position. */
   advance(k: FileKernel, file: OpenFile, count: number): void;
-  write(k: FileKernel, task: Task, file: OpenFile, bytes: Uint8Array): WriteResult;
+  /** At the position, which it does not change. */
+  write(k: FileKernel, task: Task, file: OpenFile, position: number, bytes: Uint8Array): WriteResult;
   seekable: boolean;
   terminal: boolean;
-  size(file: OpenFile): number;
+  size(k: FileKernel, file: OpenFile): number;
   /** Bytes that can be read at once (FIONREAD), for what is not a stored file. */
   available?(k: FileKernel, file: OpenFile): number;
   ready(k: FileKernel, file: OpenFile): number;
@@ -54,7 +64,7 @@ const always = (): number => readable | writable;
 const never = (): null => null;
 const readOnly = (): WriteResult => ({ errno: "EBADF" });
 
-function writeConsole(k: FileKernel, task: Task, _file: OpenFile, bytes: Uint8Array): WriteResult {
+function writeConsole(k: FileKernel, task: Task, _file: OpenFile, _at: number, bytes: Uint8Array): WriteResult {
   if (bytes.length > 0) k.outlet.console(task.id, k.hal.serial.write(bytes), bytes);
   return { count: bytes.length };
 }
@@ -92,21 +102,105 @@ const bytesOps: FileOps = {
   write: readOnly,
   seekable: false,
   terminal: false,
-  size: (file) => (file.target as Of<"bytes">).bytes.length,
+  size: (_k, file) => (file.target as Of<"bytes">).bytes.length,
   ready: always,
   queue: never,
 };
 
-const imageOps: FileOps = {
+const storedOf = (k: FileKernel, file: OpenFile): StoredFile => getStored(k, (file.target as Of<"regular">).file);
+
+/** Notes in the inode that what it names was read or written. */
+export function touch(k: FileKernel, file: OpenFile, what: "read" | "written"): void {
+  if (file.opened === null || (what === "read" && file.flags & noAccessTime)) return;
+  const { mount, inode } = file.opened;
+  const fs = filesystemOf(k, mount);
+  opsOfFilesystem(k, fs).change?.touch(k, fs, inode, what);
+}
+
+function writeRegular(k: FileKernel, _task: Task, file: OpenFile, position: number, bytes: Uint8Array): WriteResult {
+  if (bytes.length === 0) return { count: 0 };
+  const room = limits.fileBytes - position;
+  if (room <= 0) return { errno: "EFBIG" };
+  const stored = storedOf(k, file);
+  const wanted = newBytes(stored, position, Math.min(room, bytes.length));
+  if (wanted > 0 && !mayStoreBytes(k, wanted)) return { errno: "ENOSPC" };
+  const count = writeStored(k, stored, position, bytes.subarray(0, room));
+  if (count === 0) return { errno: "ENOSPC" };
+  touch(k, file, "written");
+  return { count };
+}
+
+const regularOps: FileOps = {
   read(k, file, position, count) {
-    const bytes = readImage(k, getImage(k, (file.target as Of<"image">).image), position, count);
+    const bytes = readStored(k, storedOf(k, file), position, count);
     return bytes === null ? { errno: "ENOMEM" } : { bytes };
   },
-  advance: movePosition,
+  advance(k, file, count) {
+    file.position += count;
+    if (count > 0) touch(k, file, "read");
+  },
+  write: writeRegular,
+  seekable: true,
+  terminal: false,
+  size: (k, file) => storedOf(k, file).size,
+  available: (k, file) => Math.max(0, storedOf(k, file).size - file.position),
+  ready: always,
+  queue: never,
+};
+
+const none = (): number => 0;
+
+const directoryOps: FileOps = {
+  read: () => ({ errno: "EISDIR" }),
+  advance: () => undefined,
   write: readOnly,
   seekable: true,
   terminal: false,
-  size: (file) => (file.target as Of<"image">).size,
+  size: none,
+  ready: always,
+  queue: never,
+};
+
+const pathOps: FileOps = { ...directoryOps, read: () => ({ errno: "EBADF" }), seekable: false };
+
+const deviceOps: FileOps = {
+  read(k, file, _position, count) {
+    const { major, minor } = file.target as Of<"device">;
+    const device = deviceOf(major, minor);
+    return device === undefined ? { errno: "ENXIO" } : { bytes: device.read(k, count) };
+  },
+  advance: () => undefined,
+  write(_k, _task, file, _position, bytes) {
+    const { major, minor } = file.target as Of<"device">;
+    const taken = deviceOf(major, minor)?.write(bytes.length) ?? "ENXIO";
+    return typeof taken === "number" ? { count: taken } : { errno: taken };
+  },
+  seekable: true,
+  terminal: false,
+  size: none,
+  ready: always,
+  queue: never,
+};
+
+/** The text is made anew when it is read from its start, and stays the same while it is read on. */
+function readGenerated(k: FileKernel, file: OpenFile, position: number, count: number): ReadResult {
+  const target = file.target as Of<"generated">;
+  if (position === 0 && file.opened !== null) {
+    const fs = filesystemOf(k, file.opened.mount);
+    const text = opsOfFilesystem(k, fs).generate?.(k, fs, file.opened.inode) ?? "EINVAL";
+    if (typeof text === "string") return { errno: text };
+    target.text = text;
+  }
+  return { bytes: target.text.slice(position, position + count) };
+}
+
+const generatedOps: FileOps = {
+  read: readGenerated,
+  advance: movePosition,
+  write: () => ({ errno: "EINVAL" }),
+  seekable: true,
+  terminal: false,
+  size: none,
   ready: always,
   queue: never,
 };
@@ -132,7 +226,7 @@ const pipeOps: FileOps = {
     return bytes === null ? { queue: pipeQueue(pipeOf(file)) } : { bytes };
   },
   advance: (k, file, count) => dropFromPipe(k, pipeOf(file), count),
-  write(k, _task, file, bytes) {
+  write(k, _task, file, _position, bytes) {
     const count = writePipe(k, pipeOf(file), bytes);
     if (typeof count !== "number") return { errno: count };
     return count < bytes.length ? { count, queue: pipeQueue(pipeOf(file)) } : { count };
@@ -149,8 +243,12 @@ const pipeOps: FileOps = {
 export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
   console: consoleOps,
   bytes: bytesOps,
-  image: imageOps,
   pipe: pipeOps,
+  regular: regularOps,
+  directory: directoryOps,
+  device: deviceOps,
+  generated: generatedOps,
+  path: pathOps,
 };
 
 export const opsOf = (file: OpenFile): FileOps => fileKinds[file.target.kind];

@@ -10,7 +10,7 @@ import { assert, must } from "../lib/assert.ts";
 import type { Errno } from "../lib/errno.ts";
 import { wakeQueue } from "../thread/blocking.ts";
 import type { ThreadKernel } from "../thread/kernel.ts";
-import type { FilesState, Pipe } from "./state.ts";
+import type { Fifo, FilesState, Pipe } from "./state.ts";
 
 /** 64 KiB; and what a process without privileges can make of it. */
 const defaultPages = 16;
@@ -28,6 +28,7 @@ export function createPipe(k: { readonly files: FilesState }, inode: number): nu
   const id = k.files.nextPipe++;
   k.files.pipes.set(id, {
     inode,
+    fifo: null,
     pages: [],
     mostPages: defaultPages,
     readers: 0,
@@ -35,6 +36,18 @@ export function createPipe(k: { readonly files: FilesState }, inode: number): nu
     arrivals: 0,
     departures: 0,
   });
+  return id;
+}
+
+/** The pipe of a FIFO, which is there as long as somebody has it open. */
+export function findFifo(k: { readonly files: FilesState }, { filesystem, inode }: Fifo): number | null {
+  for (const [id, { fifo }] of k.files.pipes) if (fifo?.filesystem === filesystem && fifo.inode === inode) return id;
+  return null;
+}
+
+export function createFifo(k: { readonly files: FilesState }, fifo: Fifo): number {
+  const id = createPipe(k, fifo.inode);
+  getPipe(k, id).fifo = { ...fifo };
   return id;
 }
 

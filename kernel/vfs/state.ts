@@ -1,13 +1,72 @@
-/** Names, open files: what descriptors stand for. */
-import type { ImageId } from "../lib/ids.ts";
+/**
+ * Names and open files as data.
+ *
+ * A file system is a table of inodes; a mount puts its root over a directory of another. What a directory lists are
+ * numbers of inodes of its own file system, and each directory knows the one that lists it. Open files are what
+ * descriptors' capabilities name. An inode without a name stays for as long as a file of it is open, or a task is in it.
+ */
+import type { FilesystemId, InodeNumber, MountId, StoredId } from "../lib/ids.ts";
+import type { Place } from "../thread/state.ts";
 
-/** A file that the machine was given; read-only, its content an image. */
-export interface FileEntry {
-  path: string;
-  image: ImageId;
-  size: number;
+export interface DirectoryEntry {
+  inode: InodeNumber;
+  /** Where the listing goes on behind it (d_off): ascending, and never used twice in a directory. */
+  cookie: number;
+}
+
+export type InodeData =
+  | { kind: "regular"; file: StoredId }
+  /** A regular file of the archive below, which nobody has opened yet. */
+  | { kind: "archived"; content: string; size: number }
+  | { kind: "directory"; parent: InodeNumber; entries: Map<string, DirectoryEntry>; nextCookie: number }
+  | { kind: "symlink"; target: string }
+  | { kind: "device"; major: number; minor: number }
+  | { kind: "fifo" }
+  | { kind: "socket" };
+
+export interface Inode {
+  /** With the bits of its type. */
   mode: number;
-  inode: number;
+  uid: number;
+  gid: number;
+  links: number;
+  /** Real time. */
+  atimeNs: bigint;
+  mtimeNs: bigint;
+  ctimeNs: bigint;
+  /** It was made without a name (O_TMPFILE), and may be given one. */
+  temporary: boolean;
+  data: InodeData;
+}
+
+export const filesystemKinds = ["tmpfs", "proc", "sysfs"] as const;
+export type FilesystemKind = (typeof filesystemKinds)[number];
+
+export interface Filesystem {
+  id: FilesystemId;
+  kind: FilesystemKind;
+  /** What was mounted, as /proc/mounts has it. */
+  source: string;
+  root: InodeNumber;
+  /** The archive that it began as: an inode that is not in the table is the archive's. */
+  base: string | null;
+  inodes: Map<InodeNumber, Inode>;
+  nextInode: number;
+}
+
+export interface Mount {
+  id: MountId;
+  filesystem: FilesystemId;
+  /** The directory that it covers; null for the first one. */
+  on: Place | null;
+}
+
+/** An open file's name, as it was when it was opened; what it names may have another by now. */
+export interface Opened {
+  mount: MountId;
+  inode: InodeNumber;
+  directory: InodeNumber;
+  name: string;
 }
 
 /** An open file, shared by the descriptors that were duplicated from one another (and so their position): it is what their capabilities name. */
@@ -17,6 +76,8 @@ export interface OpenFile {
   flags: number;
   position: number;
   target: OpenTarget;
+  /** null for what has no name: pipes, and what the machine's host gave. */
+  opened: Opened | null;
 }
 
 export type OpenTarget =
@@ -26,7 +87,13 @@ export type OpenTarget =
   | { kind: "bytes"; bytes: Uint8Array }
   /** An end of a pipe: which one, or both, says the access mode. */
   | { kind: "pipe"; pipe: number }
-  | { kind: "image"; path: string; image: ImageId; size: number; mode: number; inode: number };
+  | { kind: "regular"; file: StoredId }
+  | { kind: "directory" }
+  | { kind: "device"; major: number; minor: number }
+  /** Text that is made when it is read from its start (procfs). */
+  | { kind: "generated"; text: Uint8Array }
+  /** O_PATH: only a name. */
+  | { kind: "path" };
 
 /** A page of a pipe's buffer: what was written to it, of which `from` bytes have been read. */
 export interface PipePage {
@@ -34,9 +101,16 @@ export interface PipePage {
   from: number;
 }
 
+export interface Fifo {
+  filesystem: FilesystemId;
+  inode: InodeNumber;
+}
+
 /** A pipe's buffer and who has it open. The counts tell edges from levels: how often something came, or went. */
 export interface Pipe {
   inode: number;
+  /** The inode that names it, if one does. */
+  fifo: Fifo | null;
   pages: PipePage[];
   mostPages: number;
   readers: number;
@@ -46,8 +120,11 @@ export interface Pipe {
 }
 
 export interface FilesState {
-  /** By path. */
-  entries: Map<string, FileEntry>;
+  filesystems: Map<FilesystemId, Filesystem>;
+  nextFilesystem: number;
+  mounts: Map<MountId, Mount>;
+  nextMount: number;
+  /** Of what has no file system: pipes. */
   nextInode: number;
   pipes: Map<number, Pipe>;
   nextPipe: number;
@@ -56,7 +133,10 @@ export interface FilesState {
 }
 
 export const initFiles = (): FilesState => ({
-  entries: new Map(),
+  filesystems: new Map(),
+  nextFilesystem: 1,
+  mounts: new Map(),
+  nextMount: 1,
   nextInode: 2,
   pipes: new Map(),
   nextPipe: 1,

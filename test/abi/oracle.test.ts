@@ -5,9 +5,10 @@
  * refuses some calls with another number).
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
+import { getuid } from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { guest, hasCompiler, hostProgram } from "../guest/compile.ts";
 import { fileOf, runProgram } from "../support/machine.ts";
@@ -22,8 +23,9 @@ interface Row {
   stdin?: string;
 }
 
-/** The argument that stands for the path of a regular file, the same for both. */
+/** Arguments that stand for the path of a regular file, the same for both, and of an empty directory of each. */
 const file = "<file>";
+const directory = "<directory>";
 const text = Array.from({ length: 500 }, (_, i) => `line ${String(i).padStart(4, "0")} of the file\n`).join("");
 
 const seeds = process.env["OSTLER_SEED"] === undefined ? ["1", "2", "3", "4"] : [process.env["OSTLER_SEED"]];
@@ -38,6 +40,7 @@ const rows: Row[] = [
   { program: "descriptors", arguments: [file] },
   { program: "processes", arguments: [file], natively: true },
   { program: "refused" },
+  { program: "names", arguments: [directory] },
   { program: "pipes" },
   { program: "pipes", arguments: ["broken"] },
   { program: "time" },
@@ -56,8 +59,11 @@ interface Ran {
 
 const lines = (bytes: Uint8Array): string[] => Buffer.from(bytes).toString("latin1").split("\n");
 
+/** As an ordinary user, which programs are here: the superuser may do more. */
+const user = getuid?.() === 0 ? { uid: 1000, gid: 1000 } : {};
+
 function theirs(command: string, args: string[], input: string): Ran {
-  const options = { input, env: { ORACLE: "yes" }, cwd: "/", maxBuffer: 2 ** 26 };
+  const options = { ...user, input, env: { ORACLE: "yes" }, cwd: "/", maxBuffer: 2 ** 26 };
   const { stdout, status, signal } = spawnSync(command, args, options);
   return { stdout: lines(stdout), code: status, signal: signal === null ? null : constants.signals[signal] };
 }
@@ -80,25 +86,33 @@ function here(path: string, program: Uint8Array, args: string[], stdin: string, 
 describe.skipIf(!hasCompiler || !existsSync(QEMU))(
   "programs do here what they do under qemu-riscv64 (needs it, and riscv64-linux-gnu-gcc)",
   () => {
-    let directory: string;
+    let folder: string;
+    let room: string;
     beforeAll(() => {
-      directory = mkdtempSync(join(tmpdir(), "oracle-"));
+      folder = mkdtempSync(join(tmpdir(), "oracle-"));
+      chmodSync(folder, 0o755);
+      // A file system in memory, as it is here.
+      room = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "oracle-"));
+      if (user.uid !== undefined) chownSync(room, user.uid, user.gid);
     });
-    afterAll(() => rmSync(directory, { recursive: true }));
+    afterAll(() => {
+      for (const made of [folder, room]) rmSync(made, { recursive: true });
+    });
 
     const titled = rows.map((row) => [[row.program, ...(row.arguments ?? [])].join(" "), row] as const);
     it.each(titled)("%s", (_title, { program, arguments: wanted = [], stdin = "", natively = false }) => {
       const native = natively ? hostProgram(`oracle/${program}`) : null;
       if (natively && native === null) return; // needs gcc for this host, which has to be Linux
       const binary = guest(`oracle/${program}`);
-      const path = join(directory, program);
-      const given = join(directory, "file.txt");
+      const path = join(folder, program);
+      const given = join(folder, "file.txt");
       writeFileSync(path, binary, { mode: 0o755 });
       writeFileSync(given, text, { mode: 0o644 });
-      const args = wanted.map((argument) => (argument === file ? given : argument));
-      const expected = native === null ? theirs(QEMU, [path, ...args], stdin) : theirs(native, args, stdin);
+      const args = (place: string): string[] =>
+        wanted.map((argument) => (argument === file ? given : argument === directory ? place : argument));
+      const expected = native === null ? theirs(QEMU, [path, ...args(room)], stdin) : theirs(native, args(room), stdin);
       expect(expected.stdout.length, "it ran").toBeGreaterThan(1);
-      expect(here(path, binary, args, stdin, given)).toEqual(expected);
+      expect(here(path, binary, args("/tmp"), stdin, given)).toEqual(expected);
     });
   },
 );

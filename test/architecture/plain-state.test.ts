@@ -10,6 +10,7 @@ import { assembleKernel, type Kernel } from "../../kernel/machine/kernel.ts";
 import { runKernel } from "../../kernel/machine/run.ts";
 import { initState } from "../../kernel/machine/state.ts";
 import type { Input } from "../../kernel/machine/types.ts";
+import { mountAll } from "../../kernel/vfs/mounts.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
 import { fileOf, int, noLimits, startInput, testConfig, testPorts } from "../support/machine.ts";
 
@@ -18,7 +19,9 @@ function openMachine(): Kernel {
   const config = testConfig();
   const core = testPorts().createCore({ ramPages: config.memoryBytes / 4096, ramBase: addressMap.ram.base });
   core.pageFlags.fill(PageFlag.present);
-  return assembleKernel(initState(config), core, testPorts());
+  const kernel = assembleKernel(initState(config), core, testPorts());
+  mountAll(kernel, null);
+  return kernel;
 }
 
 function apply(k: Kernel, input: Input): TaskId | undefined {

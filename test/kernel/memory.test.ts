@@ -141,7 +141,15 @@ describe("regions", () => {
 
   it("keep the right part of a file when they are split", () => {
     const regions: Region[] = [];
-    const backing = { kind: "image", image: 1 as never, offset: 8192, fileBytes: 10_000, beyond: "zero" } as const;
+    const backing = {
+      kind: "file",
+      file: 1 as never,
+      offset: 8192,
+      fileBytes: 10_000,
+      beyond: "zero",
+      shared: false,
+      writable: false,
+    } as const;
     insertRegion(regions, { start: 0x10000, end: 0x14000, permissions: 5, backing, name: "f" });
     removeRange(regions, 0x11000, 0x12000);
     expect(regions.map(({ start, end, backing: part }) => [start, end, part])).toEqual([

@@ -110,7 +110,8 @@ describe.skipIf(!hasCompiler)("the checker of invariants (needs riscv64-linux-gn
     ],
     [
       "a file that nobody holds",
-      ({ kernel }) => void kernel.files.open.set(99, { id: 99, flags: 0, position: 0, target: { kind: "console" } }),
+      ({ kernel }) =>
+        void kernel.files.open.set(99, { id: 99, flags: 0, position: 0, target: { kind: "console" }, opened: null }),
       /open files/,
     ],
     [

@@ -138,7 +138,8 @@ function checkSpace({ state, tables, holders, caps, problems }: Accounts, space:
     holdPages(holders, entry, byHand ? FrameOwner.untyped : FrameOwner.anonymous);
     if (!byHand) pages += 1;
     const region = findRegion(space.regions, address);
-    const shared = owner[frame] !== FrameOwner.anonymous || references[frame] !== 1;
+    const shows = region?.backing.kind === "file" && region.backing.shared && owner[frame] === FrameOwner.file;
+    const shared = !shows && (owner[frame] !== FrameOwner.anonymous || references[frame] !== 1);
     if (region === null || region.end < address + 2 ** bits)
       problems.push(`space ${space.id}: page ${address} is in no region`);
     else if (permissions & ~region.permissions) problems.push(`space ${space.id}: page ${address} permits too much`);
@@ -207,6 +208,15 @@ function checkFrames(state: MachineState, machine: Machine, problems: Problems):
     if (kind === "available" || kind === "persistent") continue;
     for (let frame = first; frame < end; frame++) holders.add(frame as FrameNumber, FrameOwner[kind]);
   }
+  let own = 0;
+  for (const { pages } of state.kernel.mm.stored.values())
+    for (const frame of pages.values()) {
+      if (frame < 0) continue;
+      holders.add(frame as FrameNumber, FrameOwner.file);
+      own += 1;
+    }
+  if (own !== state.kernel.mm.storedFrames)
+    problems.push(`files are said to have ${state.kernel.mm.storedFrames} frames, and have ${own}`);
   let free = 0;
   for (let frame = 0; frame < frames.owner.length; frame++) {
     const general = frames.zones.some((zone) => zone.kind !== "persistent" && frame >= zone.first && frame < zone.end);
@@ -298,11 +308,38 @@ function checkPipes({ pipes, open }: FilesState, problems: Problems): void {
   }
 }
 
+/** Directories list inodes that are there, as often as those say; contents have an inode, or are orphans. */
+function checkInodes({ kernel }: MachineState, problems: Problems): void {
+  const named = new Set<number>();
+  for (const { id, inodes, base } of kernel.files.filesystems.values()) {
+    const links = new Map<number, number>();
+    const count = (inode: number): number => links.set(inode, (links.get(inode) ?? 0) + 1).size;
+    for (const [number, { data }] of inodes) {
+      if (data.kind === "regular") named.add(data.file);
+      if (data.kind !== "directory") continue;
+      for (const { inode } of data.entries.values()) {
+        count(inode);
+        if (base === null && !inodes.has(inode)) problems.push(`${id}:${number} lists ${inode}, which is not there`);
+        if (inodes.get(inode)?.data.kind === "directory") count(number);
+      }
+    }
+    if (base !== null) continue;
+    for (const [number, inode] of inodes) {
+      const own = inode.data.kind === "directory" && inode.links > 0 ? (number === 1 ? 2 : 1) : 0;
+      const found = (links.get(number) ?? 0) + own;
+      if (inode.links !== found) problems.push(`inode ${id}:${number} says ${inode.links} links, has ${found}`);
+    }
+  }
+  const kept = [...kernel.mm.stored.values()].filter(({ orphan }) => !orphan).map((file) => Number(file.id));
+  same("contents and their inodes", kept, named, problems);
+}
+
 function checkFiles({ kernel }: MachineState, problems: Problems): void {
   checkSlots(kernel.cap, problems);
   const named = [...kernel.cap.slots.values()].flatMap(({ capability: c }) => (c.type === "file" ? c.file : []));
   same("capabilities to files and open files", new Set(named), kernel.files.open.keys(), problems);
   checkPipes(kernel.files, problems);
+  checkInodes({ kernel } as MachineState, problems);
   const tables = [...kernel.threads.tasks.values()].flatMap(({ id, descriptors }) =>
     descriptors.flatMap((descriptor, fd) => (descriptor === null ? [] : descriptorSlot(id, fd))),
   );

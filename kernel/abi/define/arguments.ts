@@ -9,7 +9,7 @@
 import { hex, saturate, toSigned32, toSigned64, toUnsigned32 } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
-import { decodeText, quoteBytes } from "../../lib/text.ts";
+import { decodeName, quoteBytes } from "../../lib/text.ts";
 import type { MmKernel } from "../../mm/kernel.ts";
 import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut, readString } from "../../mm/user.ts";
@@ -92,9 +92,16 @@ export const path: ArgumentKind<string> = {
   pointer: true,
   decode({ k, space }, raw) {
     const bytes = readString(k, space, raw);
-    return bytes.ok ? { value: decodeText(bytes.value) } : { errno: bytes.errno };
+    return bytes.ok ? { value: decodeName(bytes.value) } : { errno: bytes.errno };
   },
   show: (text) => JSON.stringify(text.length > 32 ? text.slice(0, 32) : text) + (text.length > 32 ? "..." : ""),
+};
+
+/** A path, or null. */
+export const optionalPath: ArgumentKind<string | null> = {
+  ...path,
+  decode: (memory, raw, peers) => (raw === 0n ? { value: null } : path.decode(memory, raw, peers)),
+  show: (text, raw) => (text === null ? "NULL" : path.show(text, raw)),
 };
 
 /** Bytes whose number another argument gives; a long buffer is cut short, and the call handles less. */

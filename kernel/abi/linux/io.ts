@@ -1,8 +1,10 @@
 /** Reading and writing through descriptors: read(2), write(2), readv(2), pread(2), lseek(2), ioctl(2). */
 
+import { saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
+import { getStored, seekStored } from "../../mm/stored.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { countOutput, outputLeft } from "../../thread/jobs.ts";
 import { sendSignal } from "../../thread/signals.ts";
@@ -10,6 +12,7 @@ import type { Task } from "../../thread/state.ts";
 import { killTask } from "../../thread/tasks.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { mayRead, mayWrite, opsOf } from "../../vfs/files.ts";
+import { OpenFlag } from "../../vfs/open.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import {
   address,
@@ -17,6 +20,7 @@ import {
   bufferOut,
   choice,
   fd,
+  flags,
   long,
   pack,
   size,
@@ -28,8 +32,6 @@ import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { termios, winsize } from "./layouts.ts";
-
-const nonBlocking = 0o4000;
 
 /** Reads at the file's position, or at a given one; the bytes go to the call's out argument of this name. */
 function readFrom<Name extends string>(
@@ -45,11 +47,11 @@ function readFrom<Name extends string>(
   const ops = opsOf(file);
   if (at !== null && !ops.seekable) return fail("ESPIPE");
   if (at !== null && at < 0n) return fail("EINVAL");
-  const position = at === null ? file.position : Number(at);
+  const position = at === null ? file.position : saturate(at);
   const result = ops.read(k, file, position, room);
   if ("errno" in result) return fail(result.errno);
   if ("queue" in result) {
-    if (file.flags & nonBlocking) return fail("EAGAIN");
+    if (file.flags & OpenFlag.O_NONBLOCK) return fail("EAGAIN");
     return { kind: "blocked", wait: { kind: "read", queue: result.queue, deadlineNs: null } };
   }
   const count = result.bytes.length;
@@ -62,7 +64,7 @@ function readFrom<Name extends string>(
 /** The console takes all of it, up to the task's limit, which ends it. */
 function writeToTerminal(k: LinuxKernel, task: Task, file: OpenFile, bytes: Uint8Array): Outcome {
   const part = bytes.subarray(0, Math.min(bytes.length, outputLeft(k, task)));
-  const result = opsOf(file).write(k, task, file, part);
+  const result = opsOf(file).write(k, task, file, 0, part);
   if ("errno" in result) return fail(result.errno);
   countOutput(k, task, part.length);
   if (part.length === bytes.length) return done(bytes.length);
@@ -70,19 +72,38 @@ function writeToTerminal(k: LinuxKernel, task: Task, file: OpenFile, bytes: Uint
   return { kind: "gone" };
 }
 
-function writeTo(k: LinuxKernel, { task, thread, progress }: Call, number: number, bytes: Uint8Array): Outcome {
+/** Where a write goes: behind the end of a file that is appended to, whatever was asked for. */
+function placeOfWrite(k: LinuxKernel, file: OpenFile, at: bigint | null): number | Errno {
+  const ops = opsOf(file);
+  if (at !== null && !ops.seekable) return "ESPIPE";
+  if (at !== null && at < 0n) return "EINVAL";
+  if (ops.seekable && file.flags & OpenFlag.O_APPEND) return ops.size(k, file);
+  return at === null ? file.position : saturate(at);
+}
+
+function writeTo(
+  k: LinuxKernel,
+  { task, thread, progress }: Call,
+  number: number,
+  at: bigint | null,
+  bytes: Uint8Array,
+): Outcome {
   const file = fileOf(k, task, number);
   if (file === null || !mayWrite(file)) return fail("EBADF");
-  if (opsOf(file).terminal) return writeToTerminal(k, task, file, bytes);
+  const place = placeOfWrite(k, file, at);
+  if (typeof place === "string") return fail(place);
+  const ops = opsOf(file);
+  if (ops.terminal) return writeToTerminal(k, task, file, bytes);
   const before = progress?.kind === "write" ? progress.done : 0;
-  const result = opsOf(file).write(k, task, file, bytes.subarray(before));
+  const result = ops.write(k, task, file, place, bytes.subarray(before));
   if ("errno" in result) {
     if (result.errno === "EPIPE" && sendSignal(k, task, thread, signals.SIGPIPE)) return { kind: "gone" };
     return before > 0 ? done(before) : fail(result.errno);
   }
+  if (ops.seekable && at === null) file.position = place + result.count;
   const count = before + result.count;
   if (result.queue === undefined) return done(count);
-  if (file.flags & nonBlocking) return count > 0 ? done(count) : fail("EAGAIN");
+  if (file.flags & OpenFlag.O_NONBLOCK) return count > 0 ? done(count) : fail("EAGAIN");
   return { kind: "blocked", wait: { kind: "write", queue: result.queue, deadlineNs: null, done: count } };
 }
 
@@ -121,10 +142,31 @@ function ioctl(k: LinuxKernel, { task }: Call, file: OpenFile, request: number, 
   }
 }
 
-function seek(file: OpenFile, offset: bigint, whence: number): Outcome {
+const Whence = { SEEK_SET: 0, SEEK_CUR: 1, SEEK_END: 2, SEEK_DATA: 3, SEEK_HOLE: 4 } as const;
+
+/** Where data, or a hole, begins. */
+function seekContent(k: LinuxKernel, file: OpenFile, offset: bigint, wanted: "data" | "hole"): Outcome {
+  const size = opsOf(file).size(k, file);
+  if (offset < 0n || offset >= BigInt(size)) return fail("ENXIO");
+  const from = Number(offset);
+  const found =
+    file.target.kind === "regular"
+      ? seekStored(k, getStored(k, file.target.file), from, wanted)
+      : wanted === "data"
+        ? from
+        : size;
+  if (found === null) return fail("ENXIO");
+  file.position = found;
+  return done(found);
+}
+
+function seek(k: LinuxKernel, file: OpenFile, offset: bigint, whence: number): Outcome {
   const ops = opsOf(file);
+  if (file.target.kind === "path") return fail("EBADF");
   if (!ops.seekable) return fail("ESPIPE");
-  const base = [0, file.position, ops.size(file)][whence];
+  if (whence === Whence.SEEK_DATA || whence === Whence.SEEK_HOLE)
+    return seekContent(k, file, offset, whence === Whence.SEEK_DATA ? "data" : "hole");
+  const base = [0, file.position, ops.size(k, file)][whence];
   if (base === undefined) return fail("EINVAL");
   const position = BigInt(base) + offset;
   if (position < 0n) return fail("EINVAL");
@@ -133,13 +175,32 @@ function seek(file: OpenFile, offset: bigint, whence: number): Outcome {
   return done(position);
 }
 
+/** preadv2 and pwritev2: -1 is the file's own position; of the flags those that change nothing here. */
+const offsetOf = (offset: bigint): bigint | null => (offset === -1n ? null : offset);
+const ReadWrite = { RWF_HIPRI: 1, RWF_DSYNC: 2, RWF_SYNC: 4 } as const;
+const knownReadWrite = ReadWrite.RWF_HIPRI | ReadWrite.RWF_DSYNC | ReadWrite.RWF_SYNC;
+
+const readErrors = ["EAGAIN", "EBADF", "EFAULT", "EINTR", "EINVAL", "EISDIR", "ENOMEM", "ENXIO", "ESPIPE"] as const;
+const writeErrors = [
+  "EAGAIN",
+  "EBADF",
+  "EFAULT",
+  "EFBIG",
+  "EINTR",
+  "EINVAL",
+  "ENOSPC",
+  "ENXIO",
+  "EPIPE",
+  "ESPIPE",
+] as const;
+
 export const ioCalls = [
   syscall({
     name: "read",
     nr: { rv64: 63 },
     support: "full",
     args: { fd, buffer: bufferOut("count"), count: size },
-    errors: ["EAGAIN", "EBADF", "EFAULT", "EINTR", "EISDIR"],
+    errors: readErrors,
     run: (k: LinuxKernel, { fd, buffer }, { task }) => readFrom(k, task, fd, null, buffer, "buffer"),
   }),
   syscall({
@@ -148,15 +209,15 @@ export const ioCalls = [
     support: "full",
     note: "Beyond the task's output limit the task is killed with SIGXFSZ.",
     args: { fd, buffer: bufferIn("count"), count: size },
-    errors: ["EAGAIN", "EBADF", "EFAULT", "EINTR", "EPIPE"],
-    run: (k: LinuxKernel, { fd, buffer }, call) => writeTo(k, call, fd, buffer),
+    errors: writeErrors,
+    run: (k: LinuxKernel, { fd, buffer }, call) => writeTo(k, call, fd, null, buffer),
   }),
   syscall({
     name: "readv",
     nr: { rv64: 65 },
     support: "full",
     args: { fd, vector: vectorOut("count"), count: uint },
-    errors: ["EAGAIN", "EBADF", "EFAULT", "EINTR", "EINVAL"],
+    errors: readErrors,
     run: (k: LinuxKernel, { fd, vector }, { task }) => readFrom(k, task, fd, null, vector, "vector"),
   }),
   syscall({
@@ -164,26 +225,70 @@ export const ioCalls = [
     nr: { rv64: 66 },
     support: "full",
     args: { fd, vector: vectorIn("count"), count: uint },
-    errors: ["EAGAIN", "EBADF", "EFAULT", "EINTR", "EINVAL", "EPIPE"],
-    run: (k: LinuxKernel, { fd, vector }, call) => writeTo(k, call, fd, vector),
+    errors: writeErrors,
+    run: (k: LinuxKernel, { fd, vector }, call) => writeTo(k, call, fd, null, vector),
   }),
   syscall({
     name: "pread64",
     nr: { rv64: 67 },
     support: "full",
     args: { fd, buffer: bufferOut("count"), count: size, offset: long },
-    errors: ["EBADF", "EFAULT", "EINVAL", "ESPIPE"],
+    errors: readErrors,
     run: (k: LinuxKernel, { fd, buffer, offset }, { task }) => readFrom(k, task, fd, offset, buffer, "buffer"),
+  }),
+  syscall({
+    name: "pwrite64",
+    nr: { rv64: 68 },
+    support: "full",
+    args: { fd, buffer: bufferIn("count"), count: size, offset: long },
+    errors: writeErrors,
+    run: (k: LinuxKernel, { fd, buffer, offset }, call) => writeTo(k, call, fd, offset, buffer),
+  }),
+  syscall({
+    name: "preadv",
+    nr: { rv64: 69 },
+    support: "full",
+    args: { fd, vector: vectorOut("count"), count: uint, offset: long },
+    errors: readErrors,
+    run: (k: LinuxKernel, { fd, vector, offset }, { task }) => readFrom(k, task, fd, offset, vector, "vector"),
+  }),
+  syscall({
+    name: "pwritev",
+    nr: { rv64: 70 },
+    support: "full",
+    args: { fd, vector: vectorIn("count"), count: uint, offset: long },
+    errors: writeErrors,
+    run: (k: LinuxKernel, { fd, vector, offset }, call) => writeTo(k, call, fd, offset, vector),
+  }),
+  syscall({
+    name: "preadv2",
+    nr: { rv64: 286 },
+    support: "partial",
+    note: "RWF_NOWAIT is EOPNOTSUPP.",
+    args: { fd, vector: vectorOut("count"), count: uint, offset: long, unused: long, flags: flags(ReadWrite) },
+    errors: [...readErrors, "EOPNOTSUPP"],
+    run: (k: LinuxKernel, { fd, vector, offset, flags }, { task }) =>
+      flags & ~knownReadWrite ? fail("EOPNOTSUPP") : readFrom(k, task, fd, offsetOf(offset), vector, "vector"),
+  }),
+  syscall({
+    name: "pwritev2",
+    nr: { rv64: 287 },
+    support: "partial",
+    note: "RWF_APPEND and RWF_NOWAIT are EOPNOTSUPP.",
+    args: { fd, vector: vectorIn("count"), count: uint, offset: long, unused: long, flags: flags(ReadWrite) },
+    errors: [...writeErrors, "EOPNOTSUPP"],
+    run: (k: LinuxKernel, { fd, vector, offset, flags }, call) =>
+      flags & ~knownReadWrite ? fail("EOPNOTSUPP") : writeTo(k, call, fd, offsetOf(offset), vector),
   }),
   syscall({
     name: "lseek",
     nr: { rv64: 62 },
     support: "full",
-    args: { fd, offset: long, whence: choice({ SEEK_SET: 0, SEEK_CUR: 1, SEEK_END: 2 }) },
-    errors: ["EBADF", "EINVAL", "EOVERFLOW", "ESPIPE"],
+    args: { fd, offset: long, whence: choice(Whence) },
+    errors: ["EBADF", "EINVAL", "ENXIO", "EOVERFLOW", "ESPIPE"],
     run(k: LinuxKernel, { fd, offset, whence }, { task }) {
       const file = fileOf(k, task, fd);
-      return file === null ? fail("EBADF") : seek(file, offset, whence);
+      return file === null ? fail("EBADF") : seek(k, file, offset, whence);
     },
   }),
   syscall({

@@ -9,4 +9,4 @@ export interface LinuxKernel extends FileKernel, SchedKernel, TimeKernel {
   readonly config: FileKernel["config"] & SchedKernel["config"] & TimeKernel["config"] & { readonly hostname: string };
 }
 
-export const release = "6.1.0-ostler";
+export { release } from "../../lib/system.ts";

@@ -127,10 +127,60 @@ export const stat = layout("stat", 128, {
   st_blksize: [56, "i32"],
   st_blocks: [64, "i64"],
   st_atime: [72, "i64"],
+  st_atime_nsec: [80, "i64"],
   st_mtime: [88, "i64"],
+  st_mtime_nsec: [96, "i64"],
   st_ctime: [104, "i64"],
+  st_ctime_nsec: [112, "i64"],
 });
 export type Stat = Parameters<typeof stat.write>[1];
+
+export const statx = layout("statx", 256, {
+  stx_mask: [0, "u32"],
+  stx_blksize: [4, "u32"],
+  stx_nlink: [16, "u32"],
+  stx_uid: [20, "u32"],
+  stx_gid: [24, "u32"],
+  stx_mode: [28, "u16"],
+  stx_ino: [32, "u64"],
+  stx_size: [40, "u64"],
+  stx_blocks: [48, "u64"],
+  stx_atime: [64, "i64"],
+  stx_atime_nsec: [72, "u32"],
+  stx_ctime: [96, "i64"],
+  stx_ctime_nsec: [104, "u32"],
+  stx_mtime: [112, "i64"],
+  stx_mtime_nsec: [120, "u32"],
+  stx_rdev_major: [128, "u32"],
+  stx_rdev_minor: [132, "u32"],
+  stx_dev_major: [136, "u32"],
+  stx_dev_minor: [140, "u32"],
+});
+export type Statx = Parameters<typeof statx.write>[1];
+
+export const statfs = layout("statfs", 120, {
+  f_type: [0, "i64"],
+  f_bsize: [8, "i64"],
+  f_blocks: [16, "u64"],
+  f_bfree: [24, "u64"],
+  f_bavail: [32, "u64"],
+  f_files: [40, "u64"],
+  f_ffree: [48, "u64"],
+  f_fsid: [56, "u64"],
+  f_namelen: [64, "i64"],
+  f_frsize: [72, "i64"],
+  f_flags: [80, "i64"],
+});
+export type Statfs = Parameters<typeof statfs.write>[1];
+
+/** Times of access and of change, for utimensat(2). */
+export const timespecs = layout("timespec[2]", 32, {
+  access_sec: [0, "i64"],
+  access_nsec: [8, "i64"],
+  change_sec: [16, "i64"],
+  change_nsec: [24, "i64"],
+});
+export type Timespecs = Parameters<typeof timespecs.write>[1];
 
 const nameBytes = 65;
 export interface Utsname {

@@ -7,7 +7,7 @@ import { alignUp, saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { isStack, mayCommit } from "../../mm/accounting.ts";
-import { covers, findGap, findRegion, hasFrames, isFree } from "../../mm/regions.ts";
+import { covers, findGap, findRegion, hasFrames, isFree, showsReadOnly } from "../../mm/regions.ts";
 import {
   addRegion,
   discardPages,
@@ -20,6 +20,10 @@ import {
 import type { Backing, Region, Space } from "../../mm/state.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
+import { deviceOf } from "../../vfs/devices.ts";
+import { mayRead, mayWrite } from "../../vfs/files.ts";
+import { nameOfFile } from "../../vfs/filesystem.ts";
+import type { OpenFile } from "../../vfs/state.ts";
 import { address, choice, fd, flags, long, size } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
@@ -77,6 +81,9 @@ interface MapArguments {
   offset: bigint;
 }
 
+const isZeros = ({ target }: OpenFile): boolean =>
+  target.kind === "device" && deviceOf(target.major, target.minor)?.name === "zero";
+
 /** What backs a mapping: nothing but zeros, or a file. */
 function backingFor(
   k: LinuxKernel,
@@ -88,12 +95,26 @@ function backingFor(
   if (offset < 0n || offset % BigInt(pageBytes) !== 0n) return "EINVAL";
   const file = fileOf(k, task, fd);
   if (file === null) return "EBADF";
-  if (file.target.kind !== "image") return "ENODEV";
-  if (flags & MapFlag.MAP_SHARED && protection & Protection.PROT_WRITE) return "EACCES";
-  const { image, size, path } = file.target;
-  const from = saturate(offset);
-  const fileBytes = Math.max(0, Math.min(size - from, length));
-  return { backing: { kind: "image", image, offset: from, fileBytes, beyond: "fault" }, name: path };
+  if (file.target.kind === "path") return "EBADF";
+  if (!mayRead(file)) return "EACCES";
+  const shared = (flags & MapFlag.MAP_SHARED) !== 0;
+  if (shared && protection & Protection.PROT_WRITE && !mayWrite(file)) return "EACCES";
+  if (isZeros(file)) return { backing: { kind: "anonymous" }, name: "" };
+  if (file.target.kind !== "regular") return "ENODEV";
+  const { file: stored } = file.target;
+  const name = nameOfFile(k, task, file) ?? "";
+  return {
+    backing: {
+      kind: "file",
+      file: stored,
+      offset: saturate(offset),
+      fileBytes: length,
+      beyond: "fault",
+      shared,
+      writable: mayWrite(file),
+    },
+    name,
+  };
 }
 
 /** Where a mapping goes: where it must, where it was hinted if that is free, or where there is room. */
@@ -118,7 +139,9 @@ function map(k: LinuxKernel, task: Task, args: MapArguments): Outcome {
   if (typeof backed === "string") return fail(backed);
   const bytes = alignUp(args.length, pageBytes);
   if (space.regions.length + 2 > limits.regions) return fail("ENOMEM");
-  const own = args.protection & Protection.PROT_WRITE || (args.flags & MapFlag.MAP_ANONYMOUS && args.protection !== 0);
+  const shows = backed.backing.kind === "file" && backed.backing.shared;
+  const writes = args.protection & Protection.PROT_WRITE && !shows;
+  const own = writes || (args.flags & MapFlag.MAP_ANONYMOUS && args.protection !== 0);
   if (own && !(args.flags & MapFlag.MAP_STACK) && !mayCommit(k, space, bytes)) return fail("ENOMEM");
   const start = placeFor(k, space, args.start, bytes, args.flags);
   if (typeof start === "string") return fail(start);
@@ -138,6 +161,7 @@ function protect(k: LinuxKernel, space: Space, start: bigint, length: number, pr
   const region = findRegion(space.regions, range.start)!;
   const grows = protection & Protection.PROT_WRITE && (region.permissions & Permission.write) === 0 && !isStack(region);
   if (grows && !mayCommit(k, space, range.end - range.start)) return fail("ENOMEM");
+  if (protection & Protection.PROT_WRITE && showsReadOnly(space.regions, range.start, range.end)) return fail("EACCES");
   protectPages(k, space, range.start, range.end, permissionsOf(protection));
   return done(0);
 }
@@ -145,13 +169,12 @@ function protect(k: LinuxKernel, space: Space, start: bigint, length: number, pr
 const Remap = { MREMAP_MAYMOVE: 1, MREMAP_FIXED: 2, MREMAP_DONTUNMAP: 4 } as const;
 
 /** Backing of a region's part that starts at `start`, for a mapping that may be longer than the region. */
-function backingAt(k: LinuxKernel, region: Region, start: number, length: number): Backing {
-  if (region.backing.kind !== "image") return { kind: "anonymous" };
+function backingAt(region: Region, start: number, length: number): Backing {
+  if (region.backing.kind !== "file") return { kind: "anonymous" };
   const delta = start - region.start;
-  const { image, offset, fileBytes, beyond } = region.backing;
-  const inFile = k.mm.images.get(image)!.size - offset - delta;
-  const most = beyond === "fault" ? inFile : fileBytes - delta;
-  return { kind: "image", image, offset: offset + delta, fileBytes: Math.max(0, Math.min(most, length)), beyond };
+  const { offset, fileBytes, beyond } = region.backing;
+  const shown = beyond === "fault" ? length : Math.max(0, Math.min(fileBytes - delta, length));
+  return { ...region.backing, offset: offset + delta, fileBytes: shown };
 }
 
 function remap(
@@ -179,14 +202,14 @@ function remap(
   if (space.regions.length + 3 > limits.regions || !mayCommit(k, space, Math.max(0, bytes - oldBytes)))
     return fail("ENOMEM");
   const { permissions, name } = region;
-  const backing = backingAt(k, region, old.start, bytes);
+  const backing = backingAt(region, old.start, bytes);
   if (
     !(how & Remap.MREMAP_FIXED) &&
     region.end === old.end &&
     isFree(space.regions, old.end, old.start + bytes) &&
     old.start + bytes <= space.mapTop
   ) {
-    const more = backingAt(k, region, old.end, bytes - oldBytes);
+    const more = backingAt(region, old.end, bytes - oldBytes);
     addRegion(k, space, { start: old.end, end: old.start + bytes, permissions, backing: more, name });
     return done(old.start);
   }
@@ -234,7 +257,27 @@ function advise(k: LinuxKernel, space: Space, start: bigint, length: number, adv
   return done(0);
 }
 
+/** msync(2): memory and file are the same here; it says whether all of the range is mapped. */
+const Sync = { MS_ASYNC: 1, MS_INVALIDATE: 2, MS_SYNC: 4 } as const;
+
+function sync(k: LinuxKernel, space: Space, start: bigint, length: number, how: number): Outcome {
+  const both = Sync.MS_ASYNC | Sync.MS_SYNC;
+  if (how & ~(both | Sync.MS_INVALIDATE) || (how & both) === both || start % BigInt(pageBytes) !== 0n)
+    return fail("EINVAL");
+  if (length === 0) return done(0);
+  const range = rangeOf(k, start, length);
+  return range === null || !covers(space.regions, range.start, range.end) ? fail("ENOMEM") : done(0);
+}
+
 export const memoryCalls = [
+  syscall({
+    name: "msync",
+    nr: { rv64: 227 },
+    support: "full",
+    args: { start: address, length: size, flags: flags(Sync) },
+    errors: ["EINVAL", "ENOMEM"],
+    run: (k: LinuxKernel, { start, length, flags }, { task }) => sync(k, getSpace(k, task.space), start, length, flags),
+  }),
   syscall({
     name: "brk",
     result: "address",
@@ -248,7 +291,7 @@ export const memoryCalls = [
     result: "address",
     nr: { rv64: 222 },
     support: "partial",
-    note: "Anonymous and private file mappings; shared ones are private to the task, and files cannot be written.",
+    note: "Shared mappings of files are shared by all; anonymous ones are private to the task.",
     args: { start: address, length: size, protection: flags(Protection), flags: flags(MapFlag), fd, offset: long },
     errors: ["EACCES", "EBADF", "EEXIST", "EINVAL", "ENODEV", "ENOMEM", "EPERM"],
     run: (k: LinuxKernel, args, { task }) => map(k, task, args),
@@ -274,7 +317,7 @@ export const memoryCalls = [
     nr: { rv64: 226 },
     support: "full",
     args: { start: address, length: size, protection: flags(Protection) },
-    errors: ["EINVAL", "ENOMEM", "EPERM"],
+    errors: ["EACCES", "EINVAL", "ENOMEM", "EPERM"],
     run: (k: LinuxKernel, { start, length, protection }, { task }) =>
       protect(k, getSpace(k, task.space), start, length, protection),
   }),

@@ -1,5 +1,7 @@
 /** All of Linux's system calls that there are. */
 import type { SystemCall } from "../define/syscall.ts";
+import { attributeCalls } from "./attributes.ts";
+import { descriptorCalls } from "./descriptors.ts";
 import { fileCalls } from "./files.ts";
 import { groupCalls } from "./groups.ts";
 import { ioCalls } from "./io.ts";
@@ -9,6 +11,7 @@ import { pipeCalls } from "./pipes.ts";
 import { pollCalls } from "./poll.ts";
 import { processCalls } from "./processes.ts";
 import { signalCalls } from "./signals.ts";
+import { sizeCalls } from "./sizes.ts";
 import { systemCalls } from "./system.ts";
 import { threadCalls } from "./threads.ts";
 import { timeCalls } from "./time.ts";
@@ -16,6 +19,9 @@ import { timeCalls } from "./time.ts";
 export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...ioCalls,
   ...fileCalls,
+  ...descriptorCalls,
+  ...attributeCalls,
+  ...sizeCalls,
   ...pipeCalls,
   ...pollCalls,
   ...memoryCalls,

@@ -1,0 +1,440 @@
+/** What files are: fstat(2), statx(2), statfs(2), faccessat(2), fchmodat(2), fchownat(2), utimensat(2), getdents64(2). */
+import type { Errno } from "../../lib/errno.ts";
+import { limits } from "../../lib/limits.ts";
+import { encodeName } from "../../lib/text.ts";
+import type { Place, Task } from "../../thread/state.ts";
+import { realtimeNs } from "../../time/clock.ts";
+import { fileOf } from "../../vfs/descriptors.ts";
+import { touch } from "../../vfs/files.ts";
+import {
+  type Attributes,
+  attributesOf,
+  type Changes,
+  FileType,
+  filesystemOf,
+  isDirectory,
+  isType,
+  opsOfFilesystem,
+  parentOf,
+} from "../../vfs/filesystem.ts";
+import { changeable, setMode, setOwner } from "../../vfs/names.ts";
+import { Access, isOwner, permits, realSubjectOf, subjectOf } from "../../vfs/permissions.ts";
+import { getPipe } from "../../vfs/pipe.ts";
+import type { Filesystem, OpenFile } from "../../vfs/state.ts";
+import { bufferOut, fd, flags, optionalPath, path, structIn, structOut, uint } from "../define/arguments.ts";
+import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { syscall } from "../define/syscall.ts";
+import type { LinuxKernel } from "./kernel.ts";
+import {
+  type Stat,
+  type Statfs,
+  type Statx,
+  stat,
+  statfs,
+  statx,
+  type Timespec,
+  type Timespecs,
+  timespecs,
+} from "./layouts.ts";
+import { At, placeOf, type Subject, subjectAt, subjectOfFile } from "./names.ts";
+
+const blockBytes = 4096;
+/** st_dev of what has no file system: pipes, and what the machine's host gave. */
+const anonymousDevice = 0xe;
+
+interface Found {
+  attributes: Attributes;
+  inode: number;
+  device: number;
+}
+
+/** dev_t, as user space has it; file systems without a disk have major number 0. */
+const deviceNumber = ({ major, minor }: { major: number; minor: number }): bigint =>
+  BigInt((minor & 0xff) | (major << 8)) | (BigInt(minor & ~0xff) << 12n);
+
+export const deviceOfFilesystem = ({ id }: Filesystem): number => 0x14 + id;
+
+/** What an open file without a name looks like: a terminal, or a pipe. */
+function unnamed(k: LinuxKernel, { target }: OpenFile): Found {
+  const isTerminal = target.kind === "console";
+  const attributes: Attributes = {
+    mode: isTerminal ? FileType.character | 0o620 : FileType.fifo | 0o600,
+    ...{ uid: 1000, gid: 1000, links: 1, size: 0, allocated: 0 },
+    device: isTerminal ? { major: 5, minor: 1 } : null,
+    ...{ atimeNs: 0n, mtimeNs: 0n, ctimeNs: 0n },
+  };
+  return { attributes, inode: target.kind === "pipe" ? getPipe(k, target.pipe).inode : 1, device: anonymousDevice };
+}
+
+function look(k: LinuxKernel, subject: Subject): Found {
+  if ("file" in subject) return unnamed(k, subject.file);
+  const { place } = subject;
+  const device = deviceOfFilesystem(filesystemOf(k, place.mount));
+  return { attributes: attributesOf(k, place), inode: place.inode, device };
+}
+
+const nsPerSecond = 1_000_000_000n;
+const seconds = (ns: bigint): bigint => ns / nsPerSecond;
+const rest = (ns: bigint): bigint => ns % nsPerSecond;
+
+function statOf({ attributes, inode, device }: Found): Stat {
+  const { mode, links, uid, gid, size: bytes, allocated, atimeNs, mtimeNs, ctimeNs } = attributes;
+  return {
+    st_dev: BigInt(device),
+    st_ino: BigInt(inode),
+    st_mode: mode,
+    st_nlink: links,
+    st_uid: uid,
+    st_gid: gid,
+    st_rdev: attributes.device === null ? 0n : deviceNumber(attributes.device),
+    st_size: BigInt(bytes),
+    st_blksize: blockBytes,
+    st_blocks: BigInt(allocated / 512),
+    st_atime: seconds(atimeNs),
+    st_atime_nsec: rest(atimeNs),
+    st_mtime: seconds(mtimeNs),
+    st_mtime_nsec: rest(mtimeNs),
+    st_ctime: seconds(ctimeNs),
+    st_ctime_nsec: rest(ctimeNs),
+  };
+}
+
+/** STATX_BASIC_STATS. */
+const basicStats = 0x7ff;
+
+function statxOf({ attributes, inode, device }: Found): Statx {
+  const { mode, links, uid, gid, size: bytes, allocated, atimeNs, mtimeNs, ctimeNs } = attributes;
+  return {
+    stx_mask: basicStats,
+    stx_blksize: blockBytes,
+    stx_nlink: links,
+    stx_uid: uid,
+    stx_gid: gid,
+    stx_mode: mode,
+    stx_ino: BigInt(inode),
+    stx_size: BigInt(bytes),
+    stx_blocks: BigInt(allocated / 512),
+    stx_atime: seconds(atimeNs),
+    stx_atime_nsec: Number(rest(atimeNs)),
+    stx_ctime: seconds(ctimeNs),
+    stx_ctime_nsec: Number(rest(ctimeNs)),
+    stx_mtime: seconds(mtimeNs),
+    stx_mtime_nsec: Number(rest(mtimeNs)),
+    stx_rdev_major: attributes.device?.major ?? 0,
+    stx_rdev_minor: attributes.device?.minor ?? 0,
+    stx_dev_major: 0,
+    stx_dev_minor: device,
+  };
+}
+
+const statFlags = At.AT_SYMLINK_NOFOLLOW | At.AT_NO_AUTOMOUNT | At.AT_EMPTY_PATH;
+/** AT_STATX_FORCE_SYNC, AT_STATX_DONT_SYNC: here they agree. */
+const syncFlags = 0x6000;
+
+function statfsOf(k: LinuxKernel, { mount }: Place): Statfs {
+  const fs = filesystemOf(k, mount);
+  const { magic } = opsOfFilesystem(k, fs);
+  const { total, free } = k.mm.frames;
+  const counts = fs.kind === "tmpfs";
+  return {
+    f_type: BigInt(magic),
+    f_bsize: BigInt(blockBytes),
+    f_blocks: counts ? BigInt(total) : 0n,
+    f_bfree: counts ? BigInt(free) : 0n,
+    f_bavail: counts ? BigInt(free) : 0n,
+    f_files: counts ? BigInt(limits.inodes) : 0n,
+    f_ffree: counts ? BigInt(limits.inodes - fs.inodes.size) : 0n,
+    f_fsid: BigInt(deviceOfFilesystem(fs)),
+    f_namelen: BigInt(limits.nameBytes),
+    f_frsize: BigInt(blockBytes),
+    f_flags: 0x1020n,
+  };
+}
+
+function access(k: LinuxKernel, task: Task, found: Subject, mode: number, how: number): Outcome {
+  if (mode & ~7) return fail("EINVAL");
+  const { attributes } = look(k, found);
+  const subject = how & accessFlags.AT_EACCESS ? subjectOf(task) : realSubjectOf(task);
+  if (!permits(subject, attributes, mode)) return fail("EACCES");
+  const isStored = isType(attributes, FileType.regular) || isDirectory(attributes);
+  const writes = (mode & Access.write) !== 0 && isStored && "place" in found;
+  return writes && typeof changeable(k, found.place) === "string" ? fail("EROFS") : done(0);
+}
+
+const accessFlags = { AT_EACCESS: 0x200, AT_SYMLINK_NOFOLLOW: At.AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH: At.AT_EMPTY_PATH };
+const accessMode = flags({ F_OK: 0, X_OK: 1, W_OK: 2, R_OK: 4 });
+
+/** Does something with what a path names; what has no name of its own cannot be changed. */
+function change(
+  k: LinuxKernel,
+  task: Task,
+  [directory, name, how]: readonly [number, string, number],
+  act: (place: Place) => Errno | null,
+): Outcome {
+  const subject = subjectAt(k, task, directory, name, how);
+  if ("errno" in subject) return fail(subject.errno);
+  if ("file" in subject) return done(0);
+  const errno = act(subject.place);
+  return errno === null ? done(0) : fail(errno);
+}
+
+const utimeNow = 0x3fff_ffffn;
+const utimeOmit = 0x3fff_fffen;
+
+/** The time that is asked for; null: it stays. */
+function timeOf(k: LinuxKernel, { tv_sec, tv_nsec }: Timespec): bigint | null | "EINVAL" {
+  if (tv_nsec === utimeNow) return realtimeNs(k);
+  if (tv_nsec === utimeOmit) return null;
+  return tv_nsec < 0n || tv_nsec >= nsPerSecond ? "EINVAL" : tv_sec * nsPerSecond + tv_nsec;
+}
+
+const fromPair = ({ access_sec, access_nsec, change_sec, change_nsec }: Timespecs) => ({
+  access: { tv_sec: access_sec, tv_nsec: access_nsec },
+  change: { tv_sec: change_sec, tv_nsec: change_nsec },
+});
+
+const now: Timespec = { tv_sec: 0n, tv_nsec: utimeNow };
+
+function setTimes(
+  k: LinuxKernel,
+  task: Task,
+  place: Place,
+  times: { access: Timespec; change: Timespec },
+): Errno | null {
+  const [atimeNs, mtimeNs] = [timeOf(k, times.access), timeOf(k, times.change)];
+  if (atimeNs === "EINVAL" || mtimeNs === "EINVAL") return "EINVAL";
+  if (atimeNs === null && mtimeNs === null) return null;
+  const there = changeable(k, place);
+  if (typeof there === "string") return there;
+  const attributes = attributesOf(k, place);
+  const isNow = times.access.tv_nsec === utimeNow && times.change.tv_nsec === utimeNow;
+  if (!isOwner(subjectOf(task), attributes)) {
+    if (!isNow) return "EPERM";
+    if (!permits(subjectOf(task), attributes, Access.write)) return "EACCES";
+  }
+  const changes: Changes = { ...(atimeNs !== null && { atimeNs }), ...(mtimeNs !== null && { mtimeNs }) };
+  there.change.set(k, there.fs, place.inode, changes);
+  return null;
+}
+
+/** DT_* of a mode. */
+const entryType = (mode: number): number => (mode & FileType.mask) >> 12;
+const entryHeader = 19;
+
+interface Entry {
+  name: string;
+  inode: number;
+  mode: number;
+  cookie: number;
+}
+
+/** Entries behind a place in the listing; "." and ".." come first. */
+function entriesBehind(k: LinuxKernel, task: Task, place: Place, behind: number): Entry[] {
+  const fs = filesystemOf(k, place.mount);
+  const dots = [
+    { name: ".", inode: place.inode, mode: FileType.directory, cookie: 1 },
+    { name: "..", inode: parentOf(k, task, place).inode, mode: FileType.directory, cookie: 2 },
+  ].filter(({ cookie }) => cookie > behind);
+  const { list } = opsOfFilesystem(k, fs);
+  return [...dots, ...list(k, fs, place.inode, Math.max(behind, 2), limits.listedEntries)];
+}
+
+function packEntry({ name, inode, mode, cookie }: Entry): Uint8Array {
+  const text = encodeName(name);
+  const bytes = new Uint8Array(Math.ceil((entryHeader + text.length + 1) / 8) * 8);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(inode), true);
+  view.setBigUint64(8, BigInt(cookie), true);
+  view.setUint16(16, bytes.length, true);
+  view.setUint8(18, entryType(mode));
+  bytes.set(text, entryHeader);
+  return bytes;
+}
+
+function list(k: LinuxKernel, { task }: Call, number: number, room: number): Outcome<{ entries: Uint8Array }> {
+  const file = fileOf(k, task, number);
+  if (file === null || file.target.kind === "path") return fail("EBADF");
+  const place = placeOf(file);
+  if (file.target.kind !== "directory" || place === null) return fail("ENOTDIR");
+  const entries = new Uint8Array(room);
+  let used = 0;
+  let { position } = file;
+  const found = entriesBehind(k, task, place, position);
+  for (const entry of found) {
+    const bytes = packEntry(entry);
+    if (used + bytes.length > room) break;
+    entries.set(bytes, used);
+    used += bytes.length;
+    position = entry.cookie;
+  }
+  if (used === 0 && found.length > 0) return fail("EINVAL");
+  const commit = (): void => {
+    file.position = position;
+    touch(k, file, "read");
+  };
+  return { kind: "done", value: used, out: { entries: entries.subarray(0, used) }, commit };
+}
+
+const walkErrors = ["EACCES", "EBADF", "EFAULT", "ELOOP", "ENAMETOOLONG", "ENOENT", "ENOTDIR"] as const;
+const changeErrors = [...walkErrors, "EINVAL", "EPERM", "EROFS"] as const;
+
+const statCalls = [
+  syscall({
+    name: "fstat",
+    nr: { rv64: 80 },
+    support: "full",
+    args: { fd, stat: structOut(stat) },
+    errors: ["EBADF", "EFAULT"],
+    run(k: LinuxKernel, { fd }, { task }) {
+      const file = fileOf(k, task, fd);
+      return file === null
+        ? fail("EBADF")
+        : { kind: "done", value: 0, out: { stat: statOf(look(k, subjectOfFile(file))) } };
+    },
+  }),
+  syscall({
+    name: "newfstatat",
+    nr: { rv64: 79 },
+    support: "full",
+    args: { directory: fd, path, stat: structOut(stat), flags: flags(At) },
+    errors: [...walkErrors, "EINVAL"],
+    run(k: LinuxKernel, { directory, path, flags }, { task }) {
+      if (flags & ~statFlags) return fail("EINVAL");
+      const subject = subjectAt(k, task, directory, path, flags);
+      if ("errno" in subject) return fail(subject.errno);
+      return { kind: "done", value: 0, out: { stat: statOf(look(k, subject)) } };
+    },
+  }),
+  syscall({
+    name: "statx",
+    nr: { rv64: 291 },
+    support: "partial",
+    note: "The basic fields, whatever was asked for; no time of birth.",
+    args: { directory: fd, path, flags: flags(At), mask: uint, statx: structOut(statx) },
+    errors: [...walkErrors, "EINVAL"],
+    run(k: LinuxKernel, { directory, path, flags, mask }, { task }) {
+      if (flags & ~(statFlags | syncFlags) || (flags & syncFlags) === syncFlags || mask >>> 31) return fail("EINVAL");
+      const subject = subjectAt(k, task, directory, path, flags);
+      if ("errno" in subject) return fail(subject.errno);
+      return { kind: "done", value: 0, out: { statx: statxOf(look(k, subject)) } };
+    },
+  }),
+  syscall({
+    name: "statfs",
+    nr: { rv64: 43 },
+    support: "full",
+    args: { path, statfs: structOut(statfs) },
+    errors: walkErrors,
+    run(k: LinuxKernel, { path }, { task }) {
+      const subject = subjectAt(k, task, -100, path, 0);
+      if ("errno" in subject) return fail(subject.errno);
+      return { kind: "done", value: 0, out: { statfs: statfsOf(k, (subject as { place: Place }).place) } };
+    },
+  }),
+  syscall({
+    name: "fstatfs",
+    nr: { rv64: 44 },
+    support: "full",
+    args: { fd, statfs: structOut(statfs) },
+    errors: ["EBADF", "EFAULT"],
+    run(k: LinuxKernel, { fd }, { task }) {
+      const file = fileOf(k, task, fd);
+      if (file === null) return fail("EBADF");
+      return { kind: "done", value: 0, out: { statfs: statfsOf(k, placeOf(file) ?? task.root) } };
+    },
+  }),
+  syscall({
+    name: "getdents64",
+    nr: { rv64: 61 },
+    support: "full",
+    args: { fd, entries: bufferOut("size"), size: uint },
+    errors: ["EBADF", "EFAULT", "EINVAL", "ENOTDIR"],
+    run: (k: LinuxKernel, { fd, entries }, call) => list(k, call, fd, entries),
+  }),
+] as const;
+
+const accessCalls = [
+  syscall({
+    name: "faccessat",
+    nr: { rv64: 48 },
+    support: "full",
+    args: { directory: fd, path, mode: accessMode },
+    errors: [...walkErrors, "EINVAL", "EROFS"],
+    run(k: LinuxKernel, { directory, path, mode }, { task }) {
+      const subject = subjectAt(k, task, directory, path, 0);
+      return "errno" in subject ? fail(subject.errno) : access(k, task, subject, mode, 0);
+    },
+  }),
+  syscall({
+    name: "faccessat2",
+    nr: { rv64: 439 },
+    support: "full",
+    args: { directory: fd, path, mode: accessMode, flags: flags(accessFlags) },
+    errors: [...walkErrors, "EINVAL", "EROFS"],
+    run(k: LinuxKernel, { directory, path, mode, flags }, { task }) {
+      const known = Object.values(accessFlags).reduce((all, bit) => all | bit, 0);
+      if (flags & ~known) return fail("EINVAL");
+      const subject = subjectAt(k, task, directory, path, flags);
+      return "errno" in subject ? fail(subject.errno) : access(k, task, subject, mode, flags);
+    },
+  }),
+  syscall({
+    name: "fchmod",
+    nr: { rv64: 52 },
+    support: "full",
+    args: { fd, mode: uint },
+    errors: changeErrors,
+    run(k: LinuxKernel, { fd, mode }, { task }) {
+      if (fileOf(k, task, fd)?.target.kind === "path") return fail("EBADF");
+      return change(k, task, [fd, "", At.AT_EMPTY_PATH], (place) => setMode(k, task, place, mode));
+    },
+  }),
+  syscall({
+    name: "fchmodat",
+    nr: { rv64: 53 },
+    support: "full",
+    args: { directory: fd, path, mode: uint },
+    errors: changeErrors,
+    run: (k: LinuxKernel, { directory, path, mode }, { task }) =>
+      change(k, task, [directory, path, 0], (place) => setMode(k, task, place, mode)),
+  }),
+  syscall({
+    name: "fchownat",
+    nr: { rv64: 54 },
+    support: "full",
+    args: { directory: fd, path, user: uint, group: uint, flags: flags(At) },
+    errors: changeErrors,
+    run(k: LinuxKernel, { directory, path, user, group, flags }, { task }) {
+      if (flags & ~(At.AT_SYMLINK_NOFOLLOW | At.AT_EMPTY_PATH)) return fail("EINVAL");
+      return change(k, task, [directory, path, flags], (place) => setOwner(k, task, place, user, group));
+    },
+  }),
+  syscall({
+    name: "fchown",
+    nr: { rv64: 55 },
+    support: "full",
+    args: { fd, user: uint, group: uint },
+    errors: changeErrors,
+    run(k: LinuxKernel, { fd, user, group }, { task }) {
+      if (fileOf(k, task, fd)?.target.kind === "path") return fail("EBADF");
+      return change(k, task, [fd, "", At.AT_EMPTY_PATH], (place) => setOwner(k, task, place, user, group));
+    },
+  }),
+  syscall({
+    name: "utimensat",
+    nr: { rv64: 88 },
+    support: "full",
+    args: { directory: fd, path: optionalPath, times: structIn(timespecs), flags: flags(At) },
+    errors: changeErrors,
+    run(k: LinuxKernel, { directory, path, times, flags }, { task }) {
+      if (flags & ~(At.AT_SYMLINK_NOFOLLOW | At.AT_EMPTY_PATH)) return fail("EINVAL");
+      if (path === null && directory === -100) return fail("EFAULT");
+      const how = path === null ? At.AT_EMPTY_PATH : flags;
+      return change(k, task, [directory, path ?? "", how], (place) =>
+        setTimes(k, task, place, times === null ? { access: now, change: now } : fromPair(times)),
+      );
+    },
+  }),
+] as const;
+
+export const attributeCalls = [...statCalls, ...accessCalls] as const;

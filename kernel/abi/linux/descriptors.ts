@@ -1,0 +1,128 @@
+/** Descriptors: close(2), close_range(2), dup(2), fcntl(2), flock(2). */
+import { pageBytes } from "../../hal/types.ts";
+import type { Task } from "../../thread/state.ts";
+import { closeDescriptor, duplicate, fileOf, replaceDescriptor } from "../../vfs/descriptors.ts";
+import { OpenFlag } from "../../vfs/open.ts";
+import { getPipe, resizePipe } from "../../vfs/pipe.ts";
+import type { OpenFile } from "../../vfs/state.ts";
+import { choice, fd, flags, long, uint } from "../define/arguments.ts";
+import { done, fail, type Outcome } from "../define/outcome.ts";
+import { syscall } from "../define/syscall.ts";
+import type { LinuxKernel } from "./kernel.ts";
+
+const Fcntl = {
+  F_DUPFD: 0,
+  F_GETFD: 1,
+  F_SETFD: 2,
+  F_GETFL: 3,
+  F_SETFL: 4,
+  F_DUPFD_CLOEXEC: 1030,
+  F_SETPIPE_SZ: 1031,
+  F_GETPIPE_SZ: 1032,
+} as const;
+const closeOnExec = 1;
+
+function fcntl(k: LinuxKernel, task: Task, number: number, file: OpenFile, command: number, argument: bigint): Outcome {
+  const descriptor = task.descriptors[number]!;
+  const value = argument > 0xffff_ffffn || argument < 0n ? -1 : Number(argument);
+  switch (command) {
+    case Fcntl.F_DUPFD:
+    case Fcntl.F_DUPFD_CLOEXEC: {
+      const result = duplicate(k, task, number, value, command === Fcntl.F_DUPFD_CLOEXEC);
+      return typeof result === "number" ? done(result) : fail(result);
+    }
+    case Fcntl.F_GETFD:
+      return done(descriptor.closeOnExec ? closeOnExec : 0);
+    case Fcntl.F_SETFD:
+      descriptor.closeOnExec = (value & closeOnExec) !== 0;
+      return done(0);
+    case Fcntl.F_GETFL:
+      return done(file.flags);
+  }
+  // The rest is about the file, which a name alone is not.
+  if (file.target.kind === "path") return fail("EBADF");
+  switch (command) {
+    case Fcntl.F_SETFL: {
+      const settable = OpenFlag.O_APPEND | OpenFlag.O_NONBLOCK | OpenFlag.O_NOATIME;
+      file.flags = (file.flags & ~settable) | (value & settable);
+      return done(0);
+    }
+    case Fcntl.F_SETPIPE_SZ:
+    case Fcntl.F_GETPIPE_SZ: {
+      if (file.target.kind !== "pipe") return fail("EBADF");
+      if (command === Fcntl.F_GETPIPE_SZ) return done(getPipe(k, file.target.pipe).mostPages * pageBytes);
+      const result = resizePipe(k, file.target.pipe, value);
+      return typeof result === "number" ? done(result) : fail(result);
+    }
+    default:
+      return fail("EINVAL");
+  }
+}
+
+const CloseRange = { CLOSE_RANGE_UNSHARE: 2, CLOSE_RANGE_CLOEXEC: 4 } as const;
+
+function closeRange(k: LinuxKernel, task: Task, first: number, last: number, how: number): Outcome {
+  if (how & ~(CloseRange.CLOSE_RANGE_UNSHARE | CloseRange.CLOSE_RANGE_CLOEXEC) || first > last) return fail("EINVAL");
+  const end = Math.min(last, task.descriptors.length - 1);
+  for (let number = first; number <= end; number++) {
+    const descriptor = task.descriptors[number] ?? null;
+    if (descriptor === null) continue;
+    if (how & CloseRange.CLOSE_RANGE_CLOEXEC) descriptor.closeOnExec = true;
+    else closeDescriptor(k, task, number);
+  }
+  return done(0);
+}
+
+export const descriptorCalls = [
+  syscall({
+    name: "close",
+    nr: { rv64: 57 },
+    support: "full",
+    args: { fd },
+    errors: ["EBADF"],
+    run: (k: LinuxKernel, { fd }, { task }) => (closeDescriptor(k, task, fd) ? done(0) : fail("EBADF")),
+  }),
+  syscall({
+    name: "close_range",
+    nr: { rv64: 436 },
+    support: "full",
+    args: { first: uint, last: uint, flags: flags(CloseRange) },
+    errors: ["EINVAL"],
+    run: (k: LinuxKernel, { first, last, flags }, { task }) => closeRange(k, task, first, last, flags),
+  }),
+  syscall({
+    name: "dup",
+    nr: { rv64: 23 },
+    support: "full",
+    args: { fd },
+    errors: ["EBADF", "EMFILE"],
+    run(k: LinuxKernel, { fd }, { task }) {
+      const result = duplicate(k, task, fd, 0, false);
+      return typeof result === "number" ? done(result) : fail(result);
+    },
+  }),
+  syscall({
+    name: "dup3",
+    nr: { rv64: 24 },
+    support: "full",
+    args: { from: fd, to: fd, flags: flags({ O_CLOEXEC: OpenFlag.O_CLOEXEC }) },
+    errors: ["EBADF", "EINVAL"],
+    run(k: LinuxKernel, { from, to, flags }, { task }) {
+      if (from === to || flags & ~OpenFlag.O_CLOEXEC) return fail("EINVAL");
+      const result = replaceDescriptor(k, task, from, to, flags !== 0);
+      return typeof result === "number" ? done(result) : fail(result);
+    },
+  }),
+  syscall({
+    name: "fcntl",
+    nr: { rv64: 25 },
+    support: "partial",
+    note: "Descriptor and status flags, duplication, sizes of pipes; no locks, no owners.",
+    args: { fd, command: choice(Fcntl), argument: long },
+    errors: ["EBADF", "EBUSY", "EINVAL", "EMFILE", "EPERM"],
+    run(k: LinuxKernel, { fd, command, argument }, { task }) {
+      const file = fileOf(k, task, fd);
+      return file === null ? fail("EBADF") : fcntl(k, task, fd, file, command, argument);
+    },
+  }),
+] as const;

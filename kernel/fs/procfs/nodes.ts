@@ -1,0 +1,55 @@
+/** Trees of files that are made when they are read: written as nested records, numbered in the order of writing. */
+import type { Errno } from "../../lib/errno.ts";
+import type { Place } from "../../thread/state.ts";
+import { FileType, type Viewer } from "../../vfs/filesystem.ts";
+import type { ProcKernel } from "./kernel.ts";
+
+export interface Target {
+  text: string;
+  place: Place | null;
+}
+
+/** `Of` is whose tree it is: the machine's (null), or a task's. */
+export type Node<Of> =
+  | { kind: "file"; mode: number; text(k: ProcKernel, of: Of): string | Uint8Array }
+  | { kind: "directory"; mode: number; entries: Readonly<Record<string, Node<Of>>> }
+  | { kind: "link"; target(k: ProcKernel, of: Of, reader: Viewer): Target | Errno };
+
+export const file = <Of>(text: (k: ProcKernel, of: Of) => string | Uint8Array, mode = 0o444): Node<Of> => ({
+  kind: "file",
+  mode: FileType.regular | mode,
+  text,
+});
+export const directory = <Of>(entries: Readonly<Record<string, Node<Of>>>, mode = 0o555): Node<Of> => ({
+  kind: "directory",
+  mode: FileType.directory | mode,
+  entries,
+});
+export const link = <Of>(target: (k: ProcKernel, of: Of, reader: Viewer) => Target | Errno): Node<Of> => ({
+  kind: "link",
+  target,
+});
+
+/** A node with its number in the tree. */
+export interface Numbered<Of> {
+  name: string;
+  node: Node<Of>;
+  parent: number;
+  children: number[];
+}
+
+/** The tree as a list; the root is at 0. */
+export function number<Of>(root: Node<Of>): readonly Numbered<Of>[] {
+  const list: Numbered<Of>[] = [{ name: "", node: root, parent: 0, children: [] }];
+  for (let at = 0; at < list.length; at++) {
+    const { node, children } = list[at]!;
+    if (node.kind !== "directory") continue;
+    for (const [name, entry] of Object.entries(node.entries)) {
+      children.push(list.length);
+      list.push({ name, node: entry, parent: at, children: [] });
+    }
+  }
+  return list;
+}
+
+export const modeOf = <Of>(node: Node<Of>): number => (node.kind === "link" ? FileType.symlink | 0o777 : node.mode);

@@ -1,0 +1,145 @@
+/** /proc about the machine: memory, processor, time, what is mounted, and a few of the knobs below /proc/sys. */
+import { pageBytes } from "../../hal/types.ts";
+import { limits } from "../../lib/limits.ts";
+import { release, systemName } from "../../lib/system.ts";
+import { commitPolicy, promisedBytes } from "../../mm/accounting.ts";
+import { FrameOwner } from "../../mm/state.ts";
+import { monotonicNs } from "../../time/clock.ts";
+import { filesystemKinds } from "../../vfs/state.ts";
+import type { ProcKernel } from "./kernel.ts";
+import { directory, file, link, type Node, number } from "./nodes.ts";
+
+const kib = (bytes: number): number => Math.floor(bytes / 1024);
+
+function framesOf(k: ProcKernel, owner: FrameOwner): number {
+  let count = 0;
+  for (const one of k.mm.frames.owner) if (one === owner) count += 1;
+  return count * pageBytes;
+}
+
+function memory(k: ProcKernel): string {
+  const { total, free } = k.mm.frames;
+  const stored = k.mm.storedFrames * pageBytes;
+  const images = framesOf(k, FrameOwner.image);
+  const rows: [string, number][] = [
+    ["MemTotal", total * pageBytes],
+    ["MemFree", free * pageBytes],
+    ["MemAvailable", free * pageBytes + images],
+    ["Buffers", 0],
+    ["Cached", images + stored],
+    ["SwapCached", 0],
+    ["Active", framesOf(k, FrameOwner.anonymous)],
+    ["Inactive", images],
+    ["SwapTotal", 0],
+    ["SwapFree", 0],
+    ["Dirty", 0],
+    ["AnonPages", framesOf(k, FrameOwner.anonymous)],
+    ["Mapped", images],
+    ["Shmem", stored],
+    ["PageTables", framesOf(k, FrameOwner.table)],
+    ["CommitLimit", total * pageBytes],
+    ["Committed_AS", promisedBytes(k)],
+  ];
+  return rows.map(([name, bytes]) => `${`${name}:`.padEnd(15)} ${String(kib(bytes)).padStart(8)} kB\n`).join("");
+}
+
+const processor = (): string =>
+  ["processor\t: 0", "hart\t\t: 0", "isa\t\t: rv64imafdc_zicntr_zicsr_zifencei", "mmu\t\t: sv39", "", ""].join("\n");
+
+const hundredths = (ns: number): string => (Math.floor(ns / 10_000_000) / 100).toFixed(2);
+
+function upTime(k: ProcKernel): string {
+  const now = monotonicNs(k);
+  return `${hundredths(now)} ${hundredths(now - busyNs(k))}\n`;
+}
+
+/** Nanoseconds in which some thread ran. */
+const busyNs = (k: ProcKernel): number => k.hal.timer.busyNs();
+
+function loadAverage(k: ProcKernel): string {
+  const running = k.sched.queue.length + (k.sched.current === null ? 0 : 1);
+  return `0.00 0.00 0.00 ${running}/${k.threads.threads.size} ${k.threads.nextId - 1}\n`;
+}
+
+const ticks = (ns: number): number => Math.floor(ns / 10_000_000);
+
+function statistics(k: ProcKernel): string {
+  const busy = ticks(busyNs(k));
+  const idle = ticks(monotonicNs(k)) - busy;
+  const line = `${busy} 0 0 ${idle} 0 0 0 0 0 0`;
+  const running = k.sched.queue.length + (k.sched.current === null ? 0 : 1);
+  const blocked = k.threads.threads.size - running;
+  const booted = k.config.realtimeEpochNs / 1_000_000_000n;
+  return [
+    `cpu  ${line}`,
+    `cpu0 ${line}`,
+    "intr 0",
+    "ctxt 0",
+    `btime ${booted}`,
+    `processes ${k.threads.nextId - 1}`,
+    `procs_running ${running}`,
+    `procs_blocked ${blocked}`,
+    "",
+  ].join("\n");
+}
+
+const filesystems = (): string => filesystemKinds.map((kind) => `nodev\t${kind}\n`).join("");
+
+const devices = (): string =>
+  ["Character devices:", "  1 mem", "  4 ttyS", "  5 /dev/tty", "  5 /dev/console", "", "Block devices:", ""].join(
+    "\n",
+  );
+
+const fixed = (text: string): Node<null> => file(() => `${text}\n`);
+
+const knobs = directory<null>({
+  kernel: directory({
+    hostname: file((k) => `${k.config.hostname}\n`),
+    ostype: fixed(systemName),
+    osrelease: fixed(release),
+    version: fixed("#1"),
+    pid_max: fixed("4194304"),
+    ngroups_max: fixed("65536"),
+    cap_last_cap: fixed("40"),
+    threads_max: file((k) => `${k.config.limits.threads}\n`),
+    random: directory({ boot_id: file((k) => `${uuid(k.config.seed)}\n`) }),
+  }),
+  vm: directory({
+    overcommit_memory: file((k) => (commitPolicy(k) === "strict" ? "2\n" : "1\n")),
+    max_map_count: fixed(String(limits.regions)),
+    mmap_min_addr: fixed("65536"),
+  }),
+  fs: directory({
+    "file-max": file((k) => `${k.config.limits.openFiles}\n`),
+    "file-nr": file((k) => `${k.files.open.size}\t0\t${k.config.limits.openFiles}\n`),
+    nr_open: fixed(String(limits.descriptors)),
+    "pipe-max-size": fixed("1048576"),
+  }),
+});
+
+/** A name of this boot: of the machine's seed, so the same in every run of it. */
+function uuid(seed: bigint): string {
+  const hex = BigInt.asUintN(64, seed * 0x9e3779b97f4a7c15n)
+    .toString(16)
+    .padStart(16, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8000-${hex.slice(4, 16)}`;
+}
+
+export const systemTree = number<null>(
+  directory<null>({
+    self: link((_k, _of, reader) => ({ text: String(reader.id), place: null })),
+    "thread-self": link((_k, _of, reader) => ({ text: `${reader.id}/task/${reader.threads[0]}`, place: null })),
+    mounts: link(() => ({ text: "self/mounts", place: null })),
+    cmdline: fixed("console=ttyS0"),
+    cpuinfo: file(processor),
+    devices: file(devices),
+    filesystems: file(filesystems),
+    loadavg: file(loadAverage),
+    meminfo: file(memory),
+    stat: file(statistics),
+    swaps: fixed("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"),
+    sys: knobs,
+    uptime: file(upTime),
+    version: fixed(`${systemName} version ${release} (ostler) #1`),
+  }),
+);

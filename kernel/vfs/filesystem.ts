@@ -1,0 +1,193 @@
+/**
+ * What a file system is to the rest of the kernel: one row of operations by its kind, from the catalogue.
+ *
+ * Contract: arguments were checked (types, permissions, lengths); numbers name inodes that are there. An operation
+ * either does all that it says or returns an error and has changed nothing. `change` is null where nothing can be.
+ */
+import { must } from "../lib/assert.ts";
+import type { Errno } from "../lib/errno.ts";
+import type { InodeNumber, MountId } from "../lib/ids.ts";
+import type { Place, Task } from "../thread/state.ts";
+import type { FileKernel } from "./kernel.ts";
+import type { Filesystem, InodeData, Mount, OpenFile, OpenTarget } from "./state.ts";
+
+export const FileType = {
+  mask: 0o170000,
+  fifo: 0o010000,
+  character: 0o020000,
+  directory: 0o040000,
+  block: 0o060000,
+  regular: 0o100000,
+  symlink: 0o120000,
+  socket: 0o140000,
+} as const;
+
+/** What stat(2) tells of a file. */
+export interface Attributes {
+  mode: number;
+  uid: number;
+  gid: number;
+  links: number;
+  size: number;
+  /** Bytes that it takes. */
+  allocated: number;
+  device: { major: number; minor: number } | null;
+  atimeNs: bigint;
+  mtimeNs: bigint;
+  ctimeNs: bigint;
+}
+
+/** What is to change of an inode; the time of the change is set with it. */
+export interface Changes {
+  mode?: number;
+  uid?: number;
+  gid?: number;
+  atimeNs?: bigint;
+  mtimeNs?: bigint;
+}
+
+/** A file that is to be made. */
+export interface NewFile {
+  mode: number;
+  uid: number;
+  gid: number;
+  /** null: an empty regular file, or directory. */
+  data: InodeData | null;
+}
+
+export interface Listed {
+  name: string;
+  inode: InodeNumber;
+  mode: number;
+  cookie: number;
+}
+
+/** Who looks: where its root is, and whom it acts for. A task; or the machine's host, who is in no task. */
+export type Viewer = Pick<Task, "id" | "threads" | "root" | "credentials">;
+
+export interface ChangeOps {
+  /** With a name, or without one (O_TMPFILE). */
+  create(
+    k: FileKernel,
+    fs: Filesystem,
+    at: { directory: InodeNumber; name: string } | null,
+    file: NewFile,
+  ): InodeNumber | Errno;
+  link(k: FileKernel, fs: Filesystem, directory: InodeNumber, name: string, inode: InodeNumber): Errno | null;
+  /** Takes a name away, of whatever it is. */
+  unlink(k: FileKernel, fs: Filesystem, directory: InodeNumber, name: string): void;
+  /** What had the new name has none any more. */
+  rename(k: FileKernel, fs: Filesystem, from: Named, to: Named): void;
+  exchange(k: FileKernel, fs: Filesystem, one: Named, other: Named): void;
+  set(k: FileKernel, fs: Filesystem, inode: InodeNumber, changes: Changes): void;
+  /** Its content was read, or written, now. */
+  touch(k: FileKernel, fs: Filesystem, inode: InodeNumber, what: "read" | "written"): void;
+  /** Nobody uses the inode any more: if it has no name either, it goes. */
+  release(k: FileKernel, fs: Filesystem, inode: InodeNumber): void;
+}
+
+export interface Named {
+  directory: InodeNumber;
+  name: string;
+}
+
+export interface FilesystemOps {
+  /** statfs(2). */
+  readonly magic: number;
+  attributes(k: FileKernel, fs: Filesystem, inode: InodeNumber): Attributes;
+  lookup(k: FileKernel, fs: Filesystem, directory: InodeNumber, name: string, viewer: Viewer): InodeNumber | null;
+  parent(k: FileKernel, fs: Filesystem, directory: InodeNumber): InodeNumber;
+  /** What a directory is called in the one that lists it; null when none does. */
+  nameOf(k: FileKernel, fs: Filesystem, directory: InodeNumber): string | null;
+  isEmpty(k: FileKernel, fs: Filesystem, directory: InodeNumber): boolean;
+  /** Entries behind a cookie, "." and ".." not among them. */
+  list(k: FileKernel, fs: Filesystem, directory: InodeNumber, behind: number, most: number): Listed[];
+  /** Where a link leads: a path; or at once to a place (those of /proc), with the text that readlink shows. */
+  readLink(
+    k: FileKernel,
+    fs: Filesystem,
+    inode: InodeNumber,
+    viewer: Viewer,
+  ): { text: string; place: Place | null } | Errno;
+  open(k: FileKernel, fs: Filesystem, inode: InodeNumber): OpenTarget | Errno;
+  /** What a regular file holds, changing nothing; null when it is not one that holds anything. */
+  content(k: FileKernel, fs: Filesystem, inode: InodeNumber): Uint8Array | null;
+  /** The text of a file that is made when it is read. */
+  generate?(k: FileKernel, fs: Filesystem, inode: InodeNumber): Uint8Array | Errno;
+  readonly change: ChangeOps | null;
+}
+
+export const getMount = (k: FileKernel, id: MountId): Mount => must(k.files.mounts.get(id), "the mount exists");
+
+export const filesystemOf = (k: FileKernel, mount: MountId): Filesystem =>
+  must(k.files.filesystems.get(getMount(k, mount).filesystem), "a mount has a file system");
+
+export const opsOfFilesystem = (k: FileKernel, { kind }: Filesystem): FilesystemOps => k.filesystems[kind];
+
+export function attributesOf(k: FileKernel, { mount, inode }: Place): Attributes {
+  const fs = filesystemOf(k, mount);
+  return opsOfFilesystem(k, fs).attributes(k, fs, inode);
+}
+
+export const isType = ({ mode }: { mode: number }, type: number): boolean => (mode & FileType.mask) === type;
+export const isDirectory = (attributes: { mode: number }): boolean => isType(attributes, FileType.directory);
+
+/** The root of what is mounted on a directory, as often as something is; else the place itself. */
+export function covered(k: FileKernel, place: Place): Place {
+  let at = place;
+  for (;;) {
+    const mount = [...k.files.mounts.values()].find(({ on }) => on?.mount === at.mount && on.inode === at.inode);
+    if (mount === undefined) return at;
+    at = { mount: mount.id, inode: filesystemOf(k, mount.id).root };
+  }
+}
+
+/** The directory that lists a directory, over the borders of mounts; the task's root is its own. */
+export function parentOf(k: FileKernel, viewer: Viewer, place: Place): Place {
+  let at = place;
+  for (;;) {
+    if (at.mount === viewer.root.mount && at.inode === viewer.root.inode) return at;
+    const fs = filesystemOf(k, at.mount);
+    if (at.inode !== fs.root) {
+      const inode = opsOfFilesystem(k, fs).parent(k, fs, at.inode);
+      return covered(k, { mount: at.mount, inode });
+    }
+    const { on } = getMount(k, at.mount);
+    if (on === null) return at;
+    at = on;
+  }
+}
+
+/** The path of a directory as the task sees it; null when it cannot be reached from the task's root. */
+export function pathOf(k: FileKernel, viewer: Viewer, place: Place): string | null {
+  const names: string[] = [];
+  let at = place;
+  while (at.mount !== viewer.root.mount || at.inode !== viewer.root.inode) {
+    const fs = filesystemOf(k, at.mount);
+    if (at.inode === fs.root) {
+      const { on } = getMount(k, at.mount);
+      if (on === null) return null;
+      at = on;
+      continue;
+    }
+    const ops = opsOfFilesystem(k, fs);
+    const name = ops.nameOf(k, fs, at.inode);
+    if (name === null) return null;
+    names.unshift(name);
+    at = { mount: at.mount, inode: ops.parent(k, fs, at.inode) };
+  }
+  return `/${names.join("/")}`;
+}
+
+/** The path of an open file, as long as it has the name that it was opened by. */
+export function nameOfFile(k: FileKernel, viewer: Viewer, { opened }: OpenFile): string | null {
+  if (opened === null) return null;
+  const { mount, inode, directory, name } = opened;
+  if (isDirectory(attributesOf(k, { mount, inode }))) return pathOf(k, viewer, { mount, inode });
+  const above = pathOf(k, viewer, { mount, inode: directory });
+  if (above === null) return null;
+  const path = above === "/" ? `/${name}` : `${above}/${name}`;
+  const fs = filesystemOf(k, mount);
+  const named = opsOfFilesystem(k, fs).lookup(k, fs, directory, name, viewer);
+  return named === inode ? path : `${path} (deleted)`;
+}

@@ -1,0 +1,243 @@
+/**
+ * Making, moving and taking away names: mkdir(2), mknod(2), symlink(2), link(2), unlink(2), rmdir(2), rename(2).
+ *
+ * Each checks everything in Linux's order and then changes, so an error leaves nothing behind.
+ */
+import type { Errno } from "../lib/errno.ts";
+import type { InodeNumber } from "../lib/ids.ts";
+import type { Place, Task } from "../thread/state.ts";
+import {
+  attributesOf,
+  type ChangeOps,
+  FileType,
+  filesystemOf,
+  isDirectory,
+  opsOfFilesystem,
+  parentOf,
+} from "./filesystem.ts";
+import type { FileKernel } from "./kernel.ts";
+import { Access, isOwner, mayTakeAway, permits, Special, subjectOf } from "./permissions.ts";
+import type { Filesystem, InodeData } from "./state.ts";
+import { findPlace, type Walked, walkPath } from "./walk.ts";
+
+/** A path and the directory that it begins at. */
+export interface PathFrom {
+  start: Place;
+  path: string;
+}
+
+/** A file system that can be changed; EROFS where nothing can. */
+export function changeable(k: FileKernel, { mount }: Place): { fs: Filesystem; change: ChangeOps } | Errno {
+  const fs = filesystemOf(k, mount);
+  const { change } = opsOfFilesystem(k, fs);
+  return change === null ? "EROFS" : { fs, change };
+}
+
+export const samePlace = (a: Place, b: Place): boolean => a.mount === b.mount && a.inode === b.inode;
+
+/** Whether names in the directory are the task's to change. */
+const mayChange = (k: FileKernel, task: Task, directory: Place): boolean =>
+  permits(subjectOf(task), attributesOf(k, directory), Access.write | Access.execute);
+
+/** Where a new name may be made, or why not. */
+function newName(k: FileKernel, task: Task, { start, path }: PathFrom, isTree: boolean): Walked | Errno {
+  const walked = walkPath(k, task, start, path, "name");
+  if ("errno" in walked) return walked.errno;
+  if (walked.place !== null) return "EEXIST";
+  if (walked.slash && !isTree) return "ENOENT";
+  return walked;
+}
+
+/** Whose a new file in the directory is: its maker's; in a directory with the bit, the directory's group's. */
+export function ownerIn(k: FileKernel, task: Task, directory: Place): { uid: number; gid: number; groupBit: boolean } {
+  const { uid, gid } = subjectOf(task);
+  const parent = attributesOf(k, directory);
+  const groupBit = (parent.mode & Special.setGroup) !== 0;
+  return { uid, gid: groupBit ? parent.gid : gid, groupBit };
+}
+
+/** Makes a file of any type; `mode` with the type's bits. */
+export function makeFile(
+  k: FileKernel,
+  task: Task,
+  where: PathFrom,
+  mode: number,
+  data: InodeData | null,
+): InodeNumber | Errno {
+  const isTree = isDirectory({ mode });
+  const walked = newName(k, task, where, isTree);
+  if (typeof walked === "string") return walked;
+  return createIn(k, task, walked, mode, data);
+}
+
+/** Makes the file that a walk found missing, in a directory that the task may change. */
+export function createIn(
+  k: FileKernel,
+  task: Task,
+  { directory, name }: Walked,
+  mode: number,
+  data: InodeData | null,
+): InodeNumber | Errno {
+  const there = changeable(k, directory);
+  if (typeof there === "string") return there;
+  if (attributesOf(k, directory).links === 0) return "ENOENT";
+  if (!mayChange(k, task, directory)) return "EACCES";
+  const { uid, gid, groupBit } = ownerIn(k, task, directory);
+  const masked = data?.kind === "symlink" ? mode : mode & ~task.fileModeMask;
+  const inherited = isDirectory({ mode }) && groupBit ? Special.setGroup : 0;
+  const file = { mode: masked | inherited, uid, gid, data };
+  return there.change.create(k, there.fs, { directory: directory.inode, name }, file);
+}
+
+export function makeLink(k: FileKernel, task: Task, target: Place, where: PathFrom): Errno | null {
+  const walked = newName(k, task, where, false);
+  if (typeof walked === "string") return walked;
+  if (walked.directory.mount !== target.mount) return "EXDEV";
+  const there = changeable(k, target);
+  if (typeof there === "string") return there;
+  const { fs, change } = there;
+  if (attributesOf(k, walked.directory).links === 0) return "ENOENT";
+  if (!mayChange(k, task, walked.directory)) return "EACCES";
+  if (isDirectory(attributesOf(k, target))) return "EPERM";
+  return change.link(k, fs, walked.directory.inode, walked.name, target.inode);
+}
+
+/** A name that is there and may be taken away from its directory, or why not. */
+function takeable(k: FileKernel, task: Task, walked: Walked & { place: Place }): Errno | null {
+  const there = changeable(k, walked.directory);
+  if (typeof there === "string") return there;
+  if (!mayChange(k, task, walked.directory)) return "EACCES";
+  const [directory, file] = [attributesOf(k, walked.directory), attributesOf(k, walked.place)];
+  return mayTakeAway(subjectOf(task), directory, file) ? null : "EPERM";
+}
+
+const lastName = (path: string): string => path.replace(/\/+$/, "").split("/").at(-1) ?? "";
+
+export function removeDirectory(k: FileKernel, task: Task, { start, path }: PathFrom): Errno | null {
+  const found = findPlace(k, task, start, path, "name");
+  if ("errno" in found) return found.errno;
+  if (found.name === "") return lastName(path) === "." ? "EINVAL" : lastName(path) === ".." ? "ENOTEMPTY" : "EBUSY";
+  const problem = takeable(k, task, found);
+  if (problem !== null) return problem;
+  if (!isDirectory(attributesOf(k, found.place))) return "ENOTDIR";
+  if (found.place.mount !== found.directory.mount) return "EBUSY";
+  const fs = filesystemOf(k, found.place.mount);
+  const ops = opsOfFilesystem(k, fs);
+  if (!ops.isEmpty(k, fs, found.place.inode)) return "ENOTEMPTY";
+  if (isRoot(k, found.place)) return "EBUSY";
+  ops.change!.unlink(k, fs, found.directory.inode, found.name);
+  return null;
+}
+
+const isRoot = (k: FileKernel, place: Place): boolean =>
+  [...k.threads.tasks.values()].some(({ root }) => samePlace(root, place));
+
+export function removeFile(k: FileKernel, task: Task, { start, path }: PathFrom): Errno | null {
+  const found = findPlace(k, task, start, path, "name");
+  if ("errno" in found) return found.errno;
+  if (found.name === "") return "EISDIR";
+  const problem = takeable(k, task, found);
+  if (problem !== null) return problem;
+  if (isDirectory(attributesOf(k, found.place))) return "EISDIR";
+  if (found.slash) return "ENOTDIR";
+  const { fs, change } = changeable(k, found.directory) as { fs: Filesystem; change: ChangeOps };
+  change.unlink(k, fs, found.directory.inode, found.name);
+  return null;
+}
+
+export const Rename = { noReplace: 1, exchange: 2, whiteout: 4 } as const;
+
+/** Whether a directory is, or lies in, another one. */
+function isWithin(k: FileKernel, task: Task, place: Place, tree: Place): boolean {
+  for (let at = place; ; ) {
+    if (samePlace(at, tree)) return true;
+    const above = parentOf(k, task, at);
+    if (samePlace(above, at)) return false;
+    at = above;
+  }
+}
+
+type FoundName = Walked & { place: Place };
+
+/** What keeps one file from taking another's name. */
+function replaceProblem(k: FileKernel, task: Task, from: FoundName, to: FoundName): Errno | null {
+  const problem = takeable(k, task, to);
+  if (problem !== null) return problem;
+  const [old, target] = [isDirectory(attributesOf(k, from.place)), isDirectory(attributesOf(k, to.place))];
+  if (old && !target) return "ENOTDIR";
+  if (!old && target) return "EISDIR";
+  if (to.place.mount !== to.directory.mount) return "EBUSY";
+  const fs = filesystemOf(k, to.place.mount);
+  return target && !opsOfFilesystem(k, fs).isEmpty(k, fs, to.place.inode) ? "ENOTEMPTY" : null;
+}
+
+function renameProblem(k: FileKernel, task: Task, from: FoundName, to: Walked, how: number): Errno | null {
+  if (from.directory.mount !== to.directory.mount) return "EXDEV";
+  if (from.name === "" || to.name === "") return "EBUSY";
+  if (to.place !== null && samePlace(from.place, to.place) && !(how & Rename.noReplace)) return null;
+  if (to.place !== null && how & Rename.noReplace) return "EEXIST";
+  if (to.place === null && how & Rename.exchange) return "ENOENT";
+  const isTree = isDirectory(attributesOf(k, from.place));
+  if (!isTree && (from.slash || to.slash) && !(how & Rename.exchange)) return "ENOTDIR";
+  if (isTree && isWithin(k, task, to.directory, from.place)) return "EINVAL";
+  if (to.place !== null && isDirectory(attributesOf(k, to.place)) && isWithin(k, task, from.directory, to.place))
+    return how & Rename.exchange ? "EINVAL" : "ENOTEMPTY";
+  const problem = takeable(k, task, from);
+  if (problem !== null) return problem;
+  if (!mayChange(k, task, to.directory)) return "EACCES";
+  if (from.place.mount !== from.directory.mount) return "EBUSY";
+  if (to.place === null) return null;
+  if (how & Rename.exchange) return takeable(k, task, { ...to, place: to.place });
+  return replaceProblem(k, task, from, { ...to, place: to.place });
+}
+
+export function renameFile(k: FileKernel, task: Task, old: PathFrom, target: PathFrom, how: number): Errno | null {
+  const from = findPlace(k, task, old.start, old.path, "name");
+  if ("errno" in from) return from.errno;
+  const to = walkPath(k, task, target.start, target.path, "name");
+  if ("errno" in to) return to.errno;
+  const there = changeable(k, from.directory);
+  if (typeof there === "string") return there;
+  const problem = renameProblem(k, task, from, to, how);
+  if (problem !== null) return problem;
+  if (to.place !== null && samePlace(from.place, to.place)) return null;
+  const names = [
+    { directory: from.directory.inode, name: from.name },
+    { directory: to.directory.inode, name: to.name },
+  ] as const;
+  const { fs, change } = there;
+  if (how & Rename.exchange) change.exchange(k, fs, ...names);
+  else change.rename(k, fs, ...names);
+  return null;
+}
+
+/** chmod(2): the owner's; a group that the task is not in loses the bit that would lend it. */
+export function setMode(k: FileKernel, task: Task, place: Place, mode: number): Errno | null {
+  const there = changeable(k, place);
+  if (typeof there === "string") return there;
+  const attributes = attributesOf(k, place);
+  const subject = subjectOf(task);
+  if (!isOwner(subject, attributes)) return "EPERM";
+  const lends = subject.uid === 0 || subject.gid === attributes.gid || subject.groups.includes(attributes.gid);
+  const kept = mode & 0o7777 & (lends ? 0o7777 : ~Special.setGroup);
+  there.change.set(k, there.fs, place.inode, { mode: (attributes.mode & FileType.mask) | kept });
+  return null;
+}
+
+/** chown(2): -1 leaves an id as it is. */
+export function setOwner(k: FileKernel, task: Task, place: Place, uid: number, gid: number): Errno | null {
+  const there = changeable(k, place);
+  if (typeof there === "string") return there;
+  const attributes = attributesOf(k, place);
+  const subject = subjectOf(task);
+  const owner = uid === 0xffff_ffff ? attributes.uid : uid;
+  const group = gid === 0xffff_ffff ? attributes.gid : gid;
+  const own = subject.uid === attributes.uid;
+  const joins = subject.gid === group || subject.groups.includes(group) || group === attributes.gid;
+  if (subject.uid !== 0 && !(own && owner === attributes.uid && joins)) return "EPERM";
+  const isTree = isDirectory(attributes);
+  const lending = attributes.mode & 0o10 ? Special.setUser | Special.setGroup : Special.setUser;
+  const mode = isTree ? attributes.mode : attributes.mode & ~lending;
+  there.change.set(k, there.fs, place.inode, { uid: owner, gid: group, mode });
+  return null;
+}

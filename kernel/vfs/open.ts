@@ -1,0 +1,215 @@
+/** Opening by name: open(2). */
+import { assert } from "../lib/assert.ts";
+import type { Errno } from "../lib/errno.ts";
+import { getStored, resizeStored } from "../mm/stored.ts";
+import { blockedThreads, wakeWith } from "../thread/blocking.ts";
+import type { Place, Task, Thread } from "../thread/state.ts";
+import { taskOf } from "../thread/tasks.ts";
+import { openFile, roomProblem } from "./descriptors.ts";
+import { isConsole } from "./devices.ts";
+import { AccessMode } from "./files.ts";
+import {
+  type Attributes,
+  attributesOf,
+  FileType,
+  filesystemOf,
+  isDirectory,
+  isType,
+  opsOfFilesystem,
+} from "./filesystem.ts";
+import type { FileKernel } from "./kernel.ts";
+import { changeable, createIn, ownerIn, type PathFrom } from "./names.ts";
+import { Access, isOwner, permits, subjectOf } from "./permissions.ts";
+import { createFifo, findFifo, getPipe, openPipe } from "./pipe.ts";
+import type { Fifo, Opened, OpenTarget } from "./state.ts";
+import { type Walked, walkPath } from "./walk.ts";
+
+export const OpenFlag = {
+  O_RDONLY: 0,
+  O_WRONLY: 1,
+  O_RDWR: 2,
+  O_CREAT: 0o100,
+  O_EXCL: 0o200,
+  O_NOCTTY: 0o400,
+  O_TRUNC: 0o1000,
+  O_APPEND: 0o2000,
+  O_NONBLOCK: 0o4000,
+  O_DSYNC: 0o10000,
+  O_LARGEFILE: 0o100000,
+  O_DIRECTORY: 0o200000,
+  O_NOFOLLOW: 0o400000,
+  O_NOATIME: 0o1000000,
+  O_CLOEXEC: 0o2000000,
+  O_PATH: 0o10000000,
+  O_TMPFILE: 0o20000000,
+} as const;
+/** What F_GETFL shows of them. */
+const keptFlags =
+  3 |
+  OpenFlag.O_APPEND |
+  OpenFlag.O_NONBLOCK |
+  OpenFlag.O_DSYNC |
+  OpenFlag.O_LARGEFILE |
+  OpenFlag.O_DIRECTORY |
+  OpenFlag.O_NOFOLLOW |
+  OpenFlag.O_NOATIME |
+  OpenFlag.O_PATH;
+
+/** A descriptor; or the queue to wait in for the other end of a FIFO. */
+export type OpenResult = { fd: number } | { errno: Errno } | { queue: string; opened: Opened };
+
+const reads = (flags: number): boolean => (flags & AccessMode.mask) !== AccessMode.write;
+const writes = (flags: number): boolean => (flags & AccessMode.mask) !== AccessMode.read;
+
+const wantedAccess = (flags: number): number =>
+  (reads(flags) ? Access.read : 0) | (writes(flags) || flags & OpenFlag.O_TRUNC ? Access.write : 0);
+
+/** What speaks against opening a file that is there. */
+function openProblem(task: Task, attributes: Attributes, flags: number): Errno | null {
+  if (isType(attributes, FileType.symlink)) return flags & OpenFlag.O_DIRECTORY ? "ENOTDIR" : "ELOOP";
+  if (isDirectory(attributes)) {
+    if (flags & (OpenFlag.O_CREAT | OpenFlag.O_TRUNC) || writes(flags)) return "EISDIR";
+  } else if (flags & OpenFlag.O_DIRECTORY) return "ENOTDIR";
+  if (!permits(subjectOf(task), attributes, wantedAccess(flags))) return "EACCES";
+  return flags & OpenFlag.O_NOATIME && !isOwner(subjectOf(task), attributes) ? "EPERM" : null;
+}
+
+function targetOf(k: FileKernel, place: Place, attributes: Attributes): OpenTarget | Errno {
+  const { device } = attributes;
+  if (device !== null && isType(attributes, FileType.character) && isConsole(device.major, device.minor))
+    return { kind: "console" };
+  const fs = filesystemOf(k, place.mount);
+  return opsOfFilesystem(k, fs).open(k, fs, place.inode);
+}
+
+function openPlace(k: FileKernel, task: Task, opened: Opened, flags: number, isNew: boolean): OpenResult {
+  const place = { mount: opened.mount, inode: opened.inode };
+  const attributes = attributesOf(k, place);
+  const problem = isNew ? null : openProblem(task, attributes, flags);
+  if (problem !== null) return { errno: problem };
+  const room = roomProblem(k, task, 1);
+  if (room !== null) return { errno: room };
+  if (isType(attributes, FileType.fifo)) return openFifo(k, task, opened, flags);
+  const target = targetOf(k, place, attributes);
+  if (typeof target === "string") return { errno: target };
+  if (flags & OpenFlag.O_TRUNC && target.kind === "regular") {
+    const there = changeable(k, place);
+    if (typeof there === "string") return { errno: there };
+    resizeStored(k, getStored(k, target.file), 0);
+    there.change.touch(k, there.fs, place.inode, "written");
+  }
+  return finish(k, task, target, opened, flags);
+}
+
+function finish(k: FileKernel, task: Task, target: OpenTarget, opened: Opened, flags: number): OpenResult {
+  const fd = openFile(k, task, target, opened, flags & keptFlags, (flags & OpenFlag.O_CLOEXEC) !== 0);
+  return typeof fd === "number" ? { fd } : { errno: fd };
+}
+
+type End = "readers" | "writers";
+
+const fifoQueue = ({ filesystem, inode }: Fifo, end: End): string => `FIFO ${filesystem}:${inode} ${end}`;
+
+/**
+ * An end of a FIFO is opened when the other one is, too. Who comes second opens the first one's end for it: so both
+ * are open at once, and a writer never meets a FIFO whose reader is about to come back from its call.
+ */
+function openFifo(k: FileKernel, task: Task, opened: Opened, flags: number): OpenResult {
+  const fifo: Fifo = { filesystem: filesystemOf(k, opened.mount).id, inode: opened.inode };
+  const known = findFifo(k, fifo);
+  const mode = flags & AccessMode.mask;
+  const [own, other]: [End, End] = mode === AccessMode.read ? ["readers", "writers"] : ["writers", "readers"];
+  const hasOther =
+    (known !== null && getPipe(k, known)[other] > 0) || blockedThreads(k, fifoQueue(fifo, other)).length > 0;
+  if (mode !== AccessMode.both && !hasOther) {
+    if (!(flags & OpenFlag.O_NONBLOCK)) return { queue: fifoQueue(fifo, own), opened };
+    if (mode === AccessMode.write) return { errno: "ENXIO" };
+  }
+  const id = known ?? createFifo(k, fifo);
+  openPipe(k, id, reads(mode), writes(mode));
+  const result = finish(k, task, { kind: "pipe", pipe: id }, opened, flags);
+  if (reads(mode)) completeOpens(k, fifo, id, "writers");
+  if (writes(mode)) completeOpens(k, fifo, id, "readers");
+  return result;
+}
+
+/** Opens the FIFO for all who waited to. */
+function completeOpens(k: FileKernel, fifo: Fifo, id: number, end: End): void {
+  for (const thread of blockedThreads(k, fifoQueue(fifo, end))) completeOpen(k, id, thread);
+}
+
+function completeOpen(k: FileKernel, id: number, thread: Thread): void {
+  const { wait } = thread;
+  assert(wait?.kind === "open", "who waits for an end of a FIFO opens it");
+  const task = taskOf(k, thread);
+  const room = roomProblem(k, task, 1);
+  if (room !== null) {
+    wakeWith(k, thread, room);
+    return;
+  }
+  openPipe(k, id, reads(wait.flags), writes(wait.flags));
+  const result = finish(k, task, { kind: "pipe", pipe: id }, { ...wait.opened }, wait.flags);
+  wakeWith(k, thread, "fd" in result ? result.fd : "ENFILE");
+}
+
+const openedAt = ({ directory, name }: Walked, place: Place): Opened => ({
+  ...place,
+  directory: directory.inode,
+  name,
+});
+
+/** A file without a name in a directory. */
+function openTemporary(k: FileKernel, task: Task, { start, path }: PathFrom, flags: number, mode: number): OpenResult {
+  if (!writes(flags)) return { errno: "EINVAL" };
+  const walked = walkPath(k, task, start, path, "follow");
+  if ("errno" in walked) return walked;
+  if (walked.place === null) return { errno: "ENOENT" };
+  if (!isDirectory(attributesOf(k, walked.place))) return { errno: "ENOTDIR" };
+  const there = changeable(k, walked.place);
+  if (typeof there === "string") return { errno: "EOPNOTSUPP" };
+  if (!permits(subjectOf(task), attributesOf(k, walked.place), Access.write | Access.execute))
+    return { errno: "EACCES" };
+  const room = roomProblem(k, task, 1);
+  if (room !== null) return { errno: room };
+  const { uid, gid } = ownerIn(k, task, walked.place);
+  const file = { mode: FileType.regular | (mode & 0o7777 & ~task.fileModeMask), uid, gid, data: null };
+  const inode = there.change.create(k, there.fs, null, file);
+  if (typeof inode === "string") return { errno: inode };
+  const opened = { mount: walked.place.mount, inode, directory: walked.place.inode, name: `#${inode}` };
+  return openPlace(k, task, opened, flags & ~(OpenFlag.O_DIRECTORY | OpenFlag.O_TMPFILE), true);
+}
+
+function openMissing(k: FileKernel, task: Task, walked: Walked, flags: number, mode: number): OpenResult {
+  if (!(flags & OpenFlag.O_CREAT)) return { errno: "ENOENT" };
+  if (walked.slash) return { errno: "EISDIR" };
+  const room = roomProblem(k, task, 1);
+  if (room !== null) return { errno: room };
+  const inode = createIn(k, task, walked, FileType.regular | (mode & 0o7777), null);
+  if (typeof inode === "string") return { errno: inode };
+  return openPlace(k, task, openedAt(walked, { mount: walked.directory.mount, inode }), flags, true);
+}
+
+export function openPath(k: FileKernel, task: Task, where: PathFrom, flags: number, mode: number): OpenResult {
+  if (flags & OpenFlag.O_PATH) return openName(k, task, where, flags);
+  if (flags & OpenFlag.O_TMPFILE) {
+    if (!(flags & OpenFlag.O_DIRECTORY)) return { errno: "EINVAL" };
+    return openTemporary(k, task, where, flags, mode);
+  }
+  const exclusive = (flags & OpenFlag.O_CREAT) !== 0 && (flags & OpenFlag.O_EXCL) !== 0;
+  const follows = !(flags & OpenFlag.O_NOFOLLOW) && !exclusive;
+  const walked = walkPath(k, task, where.start, where.path, follows ? "follow" : "keep");
+  if ("errno" in walked) return walked;
+  if (walked.place === null) return openMissing(k, task, walked, flags, mode);
+  if (exclusive) return { errno: "EEXIST" };
+  return openPlace(k, task, openedAt(walked, walked.place), flags, false);
+}
+
+/** O_PATH: the name only, of a link itself if it is not to be followed. */
+function openName(k: FileKernel, task: Task, { start, path }: PathFrom, flags: number): OpenResult {
+  const walked = walkPath(k, task, start, path, flags & OpenFlag.O_NOFOLLOW ? "keep" : "follow");
+  if ("errno" in walked) return walked;
+  if (walked.place === null) return { errno: "ENOENT" };
+  if (flags & OpenFlag.O_DIRECTORY && !isDirectory(attributesOf(k, walked.place))) return { errno: "ENOTDIR" };
+  const kept = OpenFlag.O_PATH | OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
+  return finish(k, task, { kind: "path" }, openedAt(walked, walked.place), flags & kept);
+}

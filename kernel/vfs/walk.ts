@@ -1,0 +1,139 @@
+/**
+ * From a path to a file (path_resolution(7)).
+ *
+ * A name is looked up in a directory that the task may search; a symbolic link puts its text before what is left; a
+ * directory with something mounted on it stands for that. Nothing is changed on the way.
+ */
+import { spend } from "../lib/effort.ts";
+import type { Errno } from "../lib/errno.ts";
+import { limits } from "../lib/limits.ts";
+import { encodeName } from "../lib/text.ts";
+import type { Place } from "../thread/state.ts";
+import {
+  attributesOf,
+  covered,
+  FileType,
+  filesystemOf,
+  isDirectory,
+  isType,
+  opsOfFilesystem,
+  parentOf,
+  type Viewer,
+} from "./filesystem.ts";
+import type { FileKernel } from "./kernel.ts";
+import { Access, permits, subjectOf } from "./permissions.ts";
+
+/** Where a path's last name is, and what it names. */
+export interface Walked {
+  directory: Place;
+  /** The last name; "" when the path ended in "/", "." or "..", or went through a link of /proc. */
+  name: string;
+  /** null: the directory has no such name. */
+  place: Place | null;
+  /** The path ended in a slash: only a directory is meant. */
+  slash: boolean;
+}
+
+interface Walk {
+  viewer: Viewer;
+  at: Place;
+  /** Names that are left, the next one last. */
+  rest: string[];
+  links: number;
+}
+
+const namesOf = (path: string): string[] =>
+  path
+    .split("/")
+    .filter((name) => name !== "")
+    .reverse();
+
+/** What is wrong with going from a directory to a name in it. */
+function problemAt(k: FileKernel, walk: Walk, name: string): Errno | null {
+  const attributes = attributesOf(k, walk.at);
+  if (!isDirectory(attributes)) return "ENOTDIR";
+  if (!permits(subjectOf(walk.viewer), attributes, Access.execute)) return "EACCES";
+  return name.length * 4 > limits.nameBytes && encodeName(name).length > limits.nameBytes ? "ENAMETOOLONG" : null;
+}
+
+function child(k: FileKernel, { viewer, at }: Walk, name: string): Place | null {
+  const fs = filesystemOf(k, at.mount);
+  const inode = opsOfFilesystem(k, fs).lookup(k, fs, at.inode, name, viewer);
+  return inode === null ? null : covered(k, { mount: at.mount, inode });
+}
+
+/** Goes where a link leads: what is left to walk grows by its text. */
+function follow(k: FileKernel, walk: Walk, link: Place): Errno | null {
+  walk.links += 1;
+  if (walk.links > limits.symbolicLinks) return "ELOOP";
+  const fs = filesystemOf(k, link.mount);
+  const target = opsOfFilesystem(k, fs).readLink(k, fs, link.inode, walk.viewer);
+  if (typeof target === "string") return target;
+  if (target.place !== null) {
+    walk.at = { ...target.place };
+    return null;
+  }
+  if (target.text === "") return "ENOENT";
+  spend(k.effort, target.text.length, "characters");
+  if (target.text.startsWith("/")) walk.at = { ...walk.viewer.root };
+  walk.rest.push(...namesOf(target.text));
+  return null;
+}
+
+/**
+ * What becomes of a link at a path's end: it is followed; or only if a slash says that a directory is meant; or it is
+ * the name that counts, whatever it names, slash or not.
+ */
+export type AtEnd = "follow" | "keep" | "name";
+
+/** Walks a path from a directory. */
+export function walkPath(
+  k: FileKernel,
+  viewer: Viewer,
+  start: Place,
+  path: string,
+  atEnd: AtEnd,
+): Walked | { errno: Errno } {
+  if (path === "") return { errno: "ENOENT" };
+  spend(k.effort, 8 * path.length, "characters");
+  const walk: Walk = { viewer, at: { ...(path.startsWith("/") ? viewer.root : start) }, rest: namesOf(path), links: 0 };
+  const slash = path.endsWith("/");
+  const follows = atEnd === "follow" || (atEnd === "keep" && slash);
+  let last: Walked = { directory: walk.at, name: "", place: walk.at, slash };
+  for (let name = walk.rest.pop(); name !== undefined; name = walk.rest.pop()) {
+    spend(k.effort, 64, "items");
+    const problem = problemAt(k, walk, name);
+    if (problem !== null) return { errno: problem };
+    if (name === "." || name === "..") {
+      if (name === "..") walk.at = parentOf(k, viewer, walk.at);
+      last = { directory: walk.at, name: "", place: walk.at, slash };
+      continue;
+    }
+    const isLast = walk.rest.length === 0;
+    const found = child(k, walk, name);
+    if (found === null) return isLast ? { directory: walk.at, name, place: null, slash } : { errno: "ENOENT" };
+    if (isType(attributesOf(k, found), FileType.symlink) && (!isLast || follows)) {
+      const errno = follow(k, walk, found);
+      if (errno !== null) return { errno };
+      last = { directory: walk.at, name: "", place: walk.at, slash };
+      continue;
+    }
+    last = { directory: walk.at, name, place: found, slash };
+    walk.at = found;
+  }
+  if (slash && atEnd !== "name" && !isDirectory(attributesOf(k, last.place!))) return { errno: "ENOTDIR" };
+  return last;
+}
+
+/** The file that a path names; ENOENT when there is none. */
+export function findPlace(
+  k: FileKernel,
+  viewer: Viewer,
+  start: Place,
+  path: string,
+  atEnd: AtEnd = "follow",
+): (Walked & { place: Place }) | { errno: Errno } {
+  const walked = walkPath(k, viewer, start, path, atEnd);
+  if ("errno" in walked) return walked;
+  return walked.place === null ? { errno: "ENOENT" } : { ...walked, place: walked.place };
+}
