@@ -63,3 +63,43 @@ export function guest(name: string, ...options: string[]): Uint8Array {
   }
   return new Uint8Array(readFileSync(file));
 }
+
+/** A bare program of test/guest/privileged: an executable at the beginning of RAM, with nothing below it. */
+export function bareGuest(name: string, ...options: string[]): string {
+  const folder = fileURLToPath(new URL("privileged/", import.meta.url));
+  const source = join(folder, `${name}.c`);
+  const script = join(folder, "link.ld");
+  const start = join(folder, "start.S");
+  const hash = createHash("sha256").update(withHeaders(source)).update(options.join(" "));
+  for (const file of [script, start]) hash.update(readFileSync(file));
+  const path = `${cache}bare-${name}-${hash.digest("hex").slice(0, 20)}`;
+  if (existsSync(path)) return path;
+  mkdirSync(cache, { recursive: true });
+  const machine = ["-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany"];
+  const alone = [
+    "-nostdlib",
+    "-nostartfiles",
+    "-ffreestanding",
+    "-static",
+    "-no-pie",
+    "-fno-pic",
+    "-Wl,--build-id=none",
+  ];
+  const temporary = `${path}.${process.pid}`;
+  const warnings = ["-Wall", "-Wextra", "-Werror"];
+  execFileSync(compiler, [
+    "-O2",
+    ...machine,
+    ...alone,
+    ...warnings,
+    ...options,
+    "-T",
+    script,
+    "-o",
+    temporary,
+    start,
+    source,
+  ]);
+  renameSync(temporary, path);
+  return path;
+}
