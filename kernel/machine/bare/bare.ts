@@ -104,14 +104,16 @@ export function assembleBare(k: Kernel, state: BareState, socket: BusSocket, por
 /** Every hart's state; the selected one stays selected, and keeps what it has reserved. */
 export function saveHarts(core: Core): HartState[] {
   const { harts } = core;
-  if (harts === null) return [core.saveHart()];
-  const live = harts.selected;
+  const live = core.saveHart();
+  if (harts === null) return [live];
+  const { selected } = harts;
   const states = Array.from({ length: harts.count }, (_, hart) => {
-    if (hart !== live) harts.select(hart);
+    if (hart === selected) return live;
+    harts.select(hart);
     return core.saveHart();
   });
-  harts.select(live);
-  core.loadHart(states[live]!);
+  harts.select(selected);
+  core.loadHart(live);
   return states;
 }
 
