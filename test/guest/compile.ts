@@ -21,6 +21,13 @@ function withHeaders(source: string): string {
 /** Programs for seL4's interface: the tests' and the samples. */
 const usesSel4 = (name: string): boolean => name.startsWith("sel4/") || name.startsWith("../../kernel/user/");
 
+/** Programs without a kernel, for the start of RAM: one piece that begins with its first instruction. */
+const isBare = (name: string): boolean => name.startsWith("bare/");
+const bareFlags = [
+  ...["-static", "-O2", "-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany", "-nostdlib", "-ffreestanding", "-fno-pic"],
+  ...["-Wall", "-Wextra", "-Werror", "-Wl,-N,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments"],
+];
+
 /** What they are made of besides: a change in any of it makes all anew. */
 function sel4Headers(): Uint8Array {
   const hash = createHash("sha256");
@@ -44,10 +51,11 @@ export function hostProgram(name: string): string | null {
   return file;
 }
 
-/** The executable of test/guest/<name>.c, or of assembler with ".S"; in sel4/ also with the headers for seL4's calls. */
+/** The executable of test/guest/<name>.c, or of assembler with ".S"; in sel4/ with the headers for seL4's calls, in bare/ for no kernel at all. */
 export function guest(name: string, ...options: string[]): Uint8Array {
   const source = fileURLToPath(new URL(/\.[cS]$/.test(name) ? name : `${name}.c`, import.meta.url));
-  const flags = [...(options.includes("-pie") ? [] : ["-static"]), "-O2", "-pthread", ...options];
+  const hosted = [...(options.includes("-pie") ? [] : ["-static"]), "-O2", "-pthread"];
+  const flags = [...(isBare(name) ? bareFlags : hosted), ...options];
   const hash = createHash("sha256").update(withHeaders(source)).update(flags.join(" "));
   if (usesSel4(name)) {
     hash.update(sel4Headers());
@@ -58,7 +66,9 @@ export function guest(name: string, ...options: string[]): Uint8Array {
   if (!existsSync(file)) {
     mkdirSync(cache, { recursive: true });
     const temporary = `${file}.${process.pid}`;
-    execFileSync(compiler, [...flags, "-o", temporary, source, "-lm"], { stdio: ["ignore", "ignore", "pipe"] });
+    execFileSync(compiler, [...flags, "-o", temporary, source, ...(isBare(name) ? [] : ["-lm"])], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     renameSync(temporary, file);
   }
   return new Uint8Array(readFileSync(file));

@@ -18,7 +18,7 @@ export interface TreeFacts {
 }
 
 /** What the hart can do, in the order that the ISA manual prescribes. */
-const extensions = ["i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "sstc"] as const;
+const extensions = ["i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "zba", "zbb", "zbs", "sstc"] as const;
 const isaText = `rv64${extensions.filter((name) => name.length === 1).join("")}_${extensions
   .filter((name) => name.length > 1)
   .join("_")}`;

@@ -12,7 +12,7 @@ import type { Bus, Core, HartState, Harts } from "../../hardware/cpu/core.ts";
 import { diskPageBytes } from "../../hardware/disk/state.ts";
 import * as uarts from "../../hardware/uart/uart.ts";
 import type { SerialLine } from "../../hardware/uart16550/uart16550.ts";
-import { assert, must } from "../../lib/assert.ts";
+import { assert, KernelBug, must } from "../../lib/assert.ts";
 import type { TaskId } from "../../lib/ids.ts";
 import { randomBytes } from "../../lib/random.ts";
 import type { MachinePorts } from "../face.ts";
@@ -131,7 +131,7 @@ export function loadHarts(core: Core, states: readonly HartState[], selected: nu
 export function powerOn(k: Kernel, bare: Bare): void {
   const { state, boot } = bare;
   const layout = planBoot(k.config.memoryBytes, boot, k.content);
-  assert("tree" in layout, "what a machine boots has been checked");
+  if (!("tree" in layout)) throw new KernelBug(`boot.${layout.field}: ${layout.message}`);
   const facts = {
     harts: boot.harts,
     memoryBytes: k.config.memoryBytes,
