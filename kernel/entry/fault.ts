@@ -14,6 +14,7 @@ import type { Space } from "../mm/state.ts";
 import { userRange } from "../mm/user.ts";
 import { runsAbroad } from "../sched/sched.ts";
 import { block } from "../thread/blocking.ts";
+import { forceSignal } from "../thread/signals.ts";
 import type { Task, Thread } from "../thread/state.ts";
 import { killTask, taskOf } from "../thread/tasks.ts";
 import { endVictim } from "../thread/victim.ts";
@@ -29,6 +30,28 @@ export function dieOf(k: EntryKernel, thread: Thread, signal: number, address: b
   task.fault = { signal, pc, address, description };
   if (k.trace.on(faultFatal)) k.trace.write(faultFatal, { signal, address, pc, description });
   killTask(k, task, signal);
+}
+
+/** Numbers of si_code that say what a fault was. */
+const FaultCode = {
+  notMapped: 1,
+  notPermitted: 2,
+  misaligned: 1,
+  noMemory: 2,
+  illegalInstruction: 1,
+  breakpoint: 1,
+} as const;
+
+/** A fault that the program's handler is told of; without one it ends the task. */
+function signalFault(
+  k: EntryKernel,
+  thread: Thread,
+  { signal, code, address }: { signal: number; code: number; address: bigint },
+  what: string,
+): void {
+  const info = { signal, code, detail: { kind: "fault", address } } as const;
+  if (runsAbroad(k, thread) || !forceSignal(k, taskOf(k, thread), thread, info))
+    dieOf(k, thread, signal, address, what);
 }
 
 /** Faults this far below the stack region are called what they most likely are. */
@@ -72,8 +95,15 @@ function pageFault(k: EntryKernel, thread: Thread, task: Task, address: bigint, 
     dieOf(k, thread, signals.SIGKILL, address, `out of memory: no frame for ${hex(address)}`);
     return;
   }
-  const signal = result === "beyondFile" ? signals.SIGBUS : signals.SIGSEGV;
-  dieOf(k, thread, signal, address, `${verbs[access]} ${hex(address)} (${reason(k, space, address, result)})`);
+  const fault =
+    result === "beyondFile"
+      ? { signal: signals.SIGBUS, code: FaultCode.noMemory, address }
+      : {
+          signal: signals.SIGSEGV,
+          code: result === "forbidden" ? FaultCode.notPermitted : FaultCode.notMapped,
+          address,
+        };
+  signalFault(k, thread, fault, `${verbs[access]} ${hex(address)} (${reason(k, space, address, result)})`);
 }
 
 /** A thread that capabilities control has a handler for its faults, or stops; one of its program's own may die of them. */
@@ -102,15 +132,21 @@ export function handleFault(k: EntryKernel, thread: Thread, fault: Fault): void 
       pageFault(k, thread, taskOf(k, thread), fault.address, fault.access);
       return;
     case "illegalInstruction": {
-      const pc = k.hal.contexts.getPc(thread.context);
-      dieOf(k, thread, signals.SIGILL, pc, `illegal instruction ${hex(fault.bits)}`);
+      const address = k.hal.contexts.getPc(thread.context);
+      const told = { signal: signals.SIGILL, code: FaultCode.illegalInstruction, address };
+      signalFault(k, thread, told, `illegal instruction ${hex(fault.bits)}`);
       return;
     }
-    case "breakpoint":
-      dieOf(k, thread, signals.SIGTRAP, k.hal.contexts.getPc(thread.context), "breakpoint");
+    case "breakpoint": {
+      const address = k.hal.contexts.getPc(thread.context);
+      signalFault(k, thread, { signal: signals.SIGTRAP, code: FaultCode.breakpoint, address }, "breakpoint");
       return;
-    case "busError":
-      dieOf(k, thread, signals.SIGBUS, fault.address, `${fault.description}: ${hex(fault.address)}`);
+    }
+    case "busError": {
+      const { address, description, misaligned } = fault;
+      const code = misaligned ? FaultCode.misaligned : FaultCode.noMemory;
+      signalFault(k, thread, { signal: signals.SIGBUS, code, address }, `${description}: ${hex(address)}`);
       return;
+    }
   }
 }

@@ -9,19 +9,23 @@
  */
 import type { Call, Outcome, Outs } from "../abi/define/outcome.ts";
 import { type Decoding, resultOf, type SystemCall, showResult } from "../abi/define/syscall.ts";
+import { encodeTimespec } from "../abi/linux/layouts.ts";
 import { deliverFault, stopOnFault, unknownSyscall } from "../ipc/sel4/fault.ts";
 import { clientAnswer } from "../ipc/sel4/message.ts";
 import { assert } from "../lib/assert.ts";
 import { toSigned64 } from "../lib/bits.ts";
 import { errnoOf, errnoResult } from "../lib/errno.ts";
+import { limits } from "../lib/limits.ts";
 import { commitPolicy } from "../mm/accounting.ts";
 import { getSpace, mayGrow } from "../mm/space.ts";
-import { peek } from "../mm/user.ts";
+import { copyOut, peek } from "../mm/user.ts";
 import { runsAbroad } from "../sched/sched.ts";
-import { block } from "../thread/blocking.ts";
+import { block, interruptWait } from "../thread/blocking.ts";
+import { hasSignals, setSignalMask } from "../thread/signals.ts";
 import type { Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
 import { endVictim } from "../thread/victim.ts";
+import type { Wait } from "../thread/wait.ts";
 import { syscallEnter, syscallExit, syscallUnknown } from "../trace/events/syscall.ts";
 import type { EntryKernel, PersonalityKernel } from "./kernel.ts";
 
@@ -103,12 +107,14 @@ function settle(
   decoding: Decoding,
   outcome: Outcome<Outs>,
 ): void {
-  if (outcome.kind === "gone") {
+  if (outcome.kind === "gone" || outcome.kind === "replaced") {
     goOn(k, call.thread);
     return;
   }
   if (outcome.kind === "blocked") {
     block(k, call.thread, outcome.wait);
+    // With a mask of its own a call can let signals through that are there already.
+    if (hasSignals(call.task, call.thread)) interruptWait(k, call.thread);
     return;
   }
   let value = resultOf(outcome);
@@ -141,6 +147,13 @@ function goOn(k: EntryKernel, thread: Thread): void {
     k.threads.remoteReady.push(thread.id);
 }
 
+/** A call that waited with a mask of its own leaves the mask as it was. */
+function restoreMask(k: EntryKernel, thread: Thread): void {
+  if (thread.savedMask === null) return;
+  setSignalMask(k, taskOf(k, thread), thread, thread.savedMask);
+  thread.savedMask = null;
+}
+
 /** The thread of a client's call was let go: the call is over, or is made again. */
 function continueCall(k: EntryKernel, thread: Thread): void {
   if (thread.call === null || thread.state !== "ready") return;
@@ -151,6 +164,7 @@ function continueCall(k: EntryKernel, thread: Thread): void {
 
 /** The result reaches who made the call: the program's registers, or the client. */
 function finish(k: EntryKernel, thread: Thread, value: bigint, text: string, interrupted = false): void {
+  restoreMask(k, thread);
   const { call } = thread;
   if (call === null) {
     k.hal.contexts.finishCall(thread.context, value);
@@ -170,29 +184,21 @@ function finish(k: EntryKernel, thread: Thread, value: bigint, text: string, int
   k.outlet.callDone(call.id, value, buffers, text, answer);
 }
 
-/** A thread whose wait is over goes on. */
-export function resumeThread(k: EntryKernel, thread: Thread): void {
-  const { resume } = thread;
-  thread.resume = null;
-  if (resume === null) {
-    continueCall(k, thread);
-    return;
-  }
-  if (resume.kind === "restart") {
-    dispatch(k, thread);
-    return;
-  }
+/** Ends the call that a thread waited in. */
+export function completeCall(k: EntryKernel, thread: Thread, result: bigint): void {
   const progress = thread.wait;
   thread.wait = null;
   const row = rowOf(k, k.hal.contexts.getCallNumber(thread.context));
   // Of a client's thread somebody else may have written the registers.
   if (thread.call !== null && (row === null || thread.call.invocation !== undefined)) {
-    finish(k, thread, toSigned64(resume.value), "", true);
+    finish(k, thread, toSigned64(result), "", true);
     return;
   }
   assert(row !== null, "a call that waited has a row");
   const raw = k.hal.contexts.getCallArguments(thread.context, row.argumentCount);
-  const value = toSigned64(resume.value);
+  let value = toSigned64(result);
+  if (progress?.kind === "sleep" && value === errnoResult("EINTR"))
+    value = storeRemaining(k, thread, progress) ?? value;
   // Decoded whether anybody watches or not: reading memory can bring pages in.
   const decoding = row.decode(k, { task: taskOf(k, thread), thread, progress }, raw);
   const watched = k.trace.on(syscallExit);
@@ -200,4 +206,21 @@ export function resumeThread(k: EntryKernel, thread: Thread): void {
   if (watched)
     k.trace.write(syscallExit, { number: numberOf(k, row), name: row.name, value, error: errnoOf(value) ?? "", text });
   finish(k, thread, value, text);
+}
+
+/** A sleep that was cut short tells how much was left of it; an error if there is no memory to tell it in. */
+function storeRemaining(k: EntryKernel, thread: Thread, sleep: Wait & { kind: "sleep" }): bigint | null {
+  if (sleep.remaining === 0n) return null;
+  const left = sleep.deadlineNs === null ? limits.timeNs : Math.max(0, sleep.deadlineNs - k.hal.timer.nowNs());
+  const errno = copyOut(k, getSpace(k, taskOf(k, thread).space), sleep.remaining, encodeTimespec(BigInt(left)));
+  return errno === null ? null : errnoResult(errno);
+}
+
+/** A thread whose wait is over goes on. */
+export function resumeThread(k: EntryKernel, thread: Thread): void {
+  const { resume } = thread;
+  thread.resume = null;
+  if (resume === null) continueCall(k, thread);
+  else if (resume.kind === "complete") completeCall(k, thread, resume.value);
+  else dispatch(k, thread);
 }

@@ -23,6 +23,8 @@ export const timerOver = (clock: ClockState): Timer => ({
   instructions: () => clock.instructions,
   setThreadTimeout: (thread, dueNs) => clocks.schedule(clock, dueNs, "threadTimeout", thread),
   cancelThreadTimeout: (thread) => clocks.cancel(clock, "threadTimeout", thread),
+  setTimer: (timer, dueNs) => clocks.schedule(clock, dueNs, "timer", timer),
+  cancelTimer: (timer) => clocks.cancel(clock, "timer", timer),
 });
 
 export const serialOver = (uart: UartState, trace: Trace): Serial => ({

@@ -113,6 +113,30 @@ export interface Contexts {
   fork(context: ContextRef, stackPointer: bigint | null, threadPointer: bigint | null): SavedContext;
 }
 
+/** What a signal handler's end restores, besides registers. */
+export interface SignalContext {
+  mask: bigint;
+  stack: { address: bigint; flags: number; size: bigint };
+}
+
+/** How a program is interrupted by a handler, and goes on where it was. */
+export interface SignalFrames {
+  /** What is put on the stack, and how much of it tells about the signal. */
+  readonly bytes: number;
+  readonly infoBytes: number;
+  encode(context: ContextRef, info: Uint8Array, signalContext: SignalContext): Uint8Array;
+  /** Makes the handler be called: its frame lies at `frame`. */
+  enter(context: ContextRef, call: { handler: bigint; frame: bigint; signal: number; returnTo: bigint }): void;
+  /** Puts the registers of a frame back; null, and nothing done, when it is none. */
+  leave(context: ContextRef, bytes: Uint8Array): SignalContext | null;
+}
+
+/** The page of code that every program has: handlers return to an offset in it. */
+export interface VdsoPage {
+  readonly bytes: Uint8Array;
+  readonly returnOffset: number;
+}
+
 /** Why user mode was left. */
 export type Trap =
   | { kind: "budget" }
@@ -120,7 +144,7 @@ export type Trap =
   | { kind: "breakpoint" }
   | { kind: "illegalInstruction"; bits: bigint }
   | { kind: "pageFault"; address: bigint; access: Access }
-  | { kind: "busError"; address: bigint; description: string }
+  | { kind: "busError"; address: bigint; description: string; misaligned: boolean }
   | { kind: "needPage"; page: number };
 
 export interface Hart {
@@ -139,6 +163,9 @@ export interface Timer {
   /** One timeout per thread. */
   setThreadTimeout(thread: number, dueNs: number): void;
   cancelThreadTimeout(thread: number): void;
+  /** One event per timer. */
+  setTimer(timer: number, dueNs: number): void;
+  cancelTimer(timer: number): void;
 }
 
 /** The console's line. */
@@ -175,6 +202,8 @@ export interface Hal {
   readonly memory: PhysicalMemory;
   readonly mmu: Mmu;
   readonly contexts: Contexts;
+  readonly signalFrames: SignalFrames;
+  readonly vdso: VdsoPage;
   readonly hart: Hart;
   readonly timer: Timer;
   readonly serial: Serial;

@@ -37,6 +37,10 @@ export const limits = {
   programHeaders: 128,
   /** Records of exited tasks kept for listings. */
   exitedTasks: 256,
+  /** Real-time signals pending of one task, or of one thread (RLIMIT_SIGPENDING). */
+  pendingSignals: 1024,
+  /** Timers that one task has made (timer_create). */
+  timers: 128,
   /** Open descriptors of one task (RLIMIT_NOFILE). */
   descriptors: 1024,
   /** Stack of a program's first thread. */

@@ -37,6 +37,15 @@ export const lastSignal = 64;
 const names = new Map<number, string>(Object.entries(signals).map(([name, number]) => [number, name]));
 export const signalName = (signal: number): string => names.get(signal) ?? `SIG${signal}`;
 
-/** Signals whose default action does not end the process (signal(7)): ignored, or stop and continue. */
-export const harmlessSignals: readonly number[] = [signals.SIGCHLD, signals.SIGURG, signals.SIGWINCH, signals.SIGCONT];
+/** From here on any number of one signal can be pending, with a value each. */
+export const firstRealTime = 32;
+
 export const stopSignals: readonly number[] = [signals.SIGSTOP, signals.SIGTSTP, signals.SIGTTIN, signals.SIGTTOU];
+const ignoredSignals: readonly number[] = [signals.SIGCHLD, signals.SIGURG, signals.SIGWINCH];
+
+/** What a signal does that has no handler and is not ignored (signal(7)). */
+export function defaultAction(signal: number): "end" | "ignore" | "stop" | "continue" {
+  if (signal === signals.SIGCONT) return "continue";
+  if (ignoredSignals.includes(signal)) return "ignore";
+  return stopSignals.includes(signal) ? "stop" : "end";
+}

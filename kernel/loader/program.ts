@@ -8,7 +8,7 @@ import { assert } from "../lib/assert.ts";
 import type { StoredId, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import type { MmKernel } from "../mm/kernel.ts";
-import { addRegion, createSpace, lowestAddress, stackTop } from "../mm/space.ts";
+import { addRegion, createSpace, lowestAddress, stackTop, vdsoAddress } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { copyOut } from "../mm/user.ts";
 import { type Bounds, type Executable, parseExecutable } from "./elf.ts";
@@ -75,6 +75,13 @@ export function loadProgram(
     backing: { kind: "anonymous" },
     name: "[stack]",
   });
+  addRegion(k, space, {
+    start: vdsoAddress(space),
+    end: vdsoAddress(space) + pageBytes,
+    permissions: Permission.read | Permission.execute,
+    backing: { kind: "vdso" },
+    name: "[vdso]",
+  });
   const stack = buildStack({
     top,
     path: program.path,
@@ -85,6 +92,7 @@ export function loadProgram(
     headersCount: executable.headersCount,
     entry: executable.entry,
     pageBytes,
+    vdso: vdsoAddress(space),
     hardwareCapabilities: k.hal.isa.hardwareCapabilities,
     userId: options.userId,
     auxiliary: options.auxiliary,

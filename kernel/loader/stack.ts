@@ -29,6 +29,7 @@ const Aux = {
   secure: 23,
   random: 25,
   execfn: 31,
+  vdso: 33,
 } as const;
 
 export interface StackPlan {
@@ -41,6 +42,8 @@ export interface StackPlan {
   headersCount: number;
   entry: number;
   pageBytes: number;
+  /** Where the kernel's page of code is. */
+  vdso: number;
   hardwareCapabilities: number;
   userId: number;
   /** More entries of the auxiliary vector. */
@@ -97,6 +100,7 @@ export function buildStack(plan: StackPlan): InitialStack {
   const argumentsStart = strings.at;
   const random = strings.push(plan.random);
   const vector: [number, number][] = [
+    [Aux.vdso, plan.vdso],
     [Aux.hwcap, plan.hardwareCapabilities],
     [Aux.pagesz, plan.pageBytes],
     [Aux.clktck, clockTicks],

@@ -8,6 +8,7 @@
  */
 
 import { dieOf } from "../entry/fault.ts";
+import { deliverSignal, isSignalled } from "../entry/signals.ts";
 import { resumeThread } from "../entry/syscall.ts";
 import { handleTrap } from "../entry/trap.ts";
 import type { Trap } from "../hal/types.ts";
@@ -21,6 +22,7 @@ import { getThread, timeOut } from "../thread/blocking.ts";
 import { countInstructions, instructionsLeft, jobOf } from "../thread/jobs.ts";
 import type { Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
+import { expireTaskTimers, expireTimer } from "../thread/timers.ts";
 import { timerFired } from "../trace/events/machine.ts";
 import { runBare, settleBare } from "./bare/run.ts";
 import {
@@ -41,7 +43,8 @@ const faultsPerInstruction = 16;
 function fireDueEvents(k: Kernel): void {
   for (let event = clocks.takeDue(k.state.clock); event !== null; event = clocks.takeDue(k.state.clock)) {
     if (k.trace.on(timerFired)) k.trace.write(timerFired, { kind: event.kind, subject: event.subject });
-    timeOut(k, event.subject as ThreadId);
+    if (event.kind === "threadTimeout") timeOut(k, event.subject as ThreadId);
+    else expireTimer(k, event.subject);
   }
 }
 
@@ -54,17 +57,25 @@ function resumeRemote(k: Kernel): boolean {
   return true;
 }
 
-/** One thread goes on after a wait, or ends by its task's limit: false when the current one has just to execute. */
+/**
+ * One thread goes on after a wait, takes a signal, or ends by its task's limit: false when the current one has just to
+ * execute.
+ */
 function prepare(k: Kernel, thread: Thread): boolean {
   const task = taskOf(k, thread);
   k.subject = thread;
+  if (task.timerDue !== null && task.timerDue <= task.instructions) expireTaskTimers(k, task);
+  // By SIGVTALRM, for instance.
+  if (!k.threads.threads.has(thread.id)) return true;
   const spent = instructionsLeft(k, task) <= 0;
-  const resumes = thread.resume !== null;
+  const resumes = thread.resume !== null && thread.resume.kind !== "interrupted";
+  const signalled = !resumes && isSignalled(k, task, thread);
   if (spent)
     dieOf(k, thread, signals.SIGXCPU, 0n, `the limit of ${jobOf(k, task).limits.instructions} instructions is used up`);
   else if (resumes) resumeThread(k, thread);
+  else if (signalled) deliverSignal(k, thread);
   k.subject = null;
-  return spent || resumes;
+  return spent || resumes || signalled;
 }
 
 /**
@@ -102,8 +113,11 @@ export function settle(k: Kernel): void {
   }
 }
 
-const budgetOf = (k: Kernel, thread: Thread, limit: RunLimit): number =>
-  Math.min(k.sched.quantumLeft, instructionsLeft(k, taskOf(k, thread)), instructionsToNext(k, limit));
+function budgetOf(k: Kernel, thread: Thread, limit: RunLimit): number {
+  const task = taskOf(k, thread);
+  const toTimer = task.timerDue === null ? Number.POSITIVE_INFINITY : task.timerDue - task.instructions;
+  return Math.min(k.sched.quantumLeft, instructionsLeft(k, task), toTimer, instructionsToNext(k, limit));
+}
 
 /**
  * An instruction that faults is counted although it did not retire: something has happened at its position, so the
@@ -127,8 +141,7 @@ function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress)
   k.sched.quantumLeft -= executed;
   thread.instructions += executed;
   countInstructions(k, taskOf(k, thread), executed);
-  progress.faults = ran.executed === 0 && trap.kind === "pageFault" ? progress.faults + 1 : 0;
-  assert(progress.faults < faultsPerInstruction, "a page fault that was resolved does not come again");
+  countFaults(k, progress, ran.executed === 0 && trap.kind === "pageFault");
   if (trap.kind === "needPage") return pagesFrom(k, trap.page);
   if (trap.kind === "budget") return null;
   spend(k.effort, 1, "entries");
@@ -139,15 +152,23 @@ function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress)
 }
 
 interface Progress {
-  /** Page faults since an instruction was last executed. */
+  /** Page faults since an instruction was last executed, or a signal's frame was made. */
   faults: number;
+  stackPointer: bigint;
+}
+
+function countFaults(k: Kernel, progress: Progress, again: boolean): void {
+  const stackPointer = k.hal.contexts.getStackPointer(null);
+  progress.faults = again && stackPointer === progress.stackPointer ? progress.faults + 1 : 0;
+  progress.stackPointer = stackPointer;
+  assert(progress.faults < faultsPerInstruction, "a page fault that was resolved does not come again");
 }
 
 export function runKernel(k: Kernel, wanted: RunLimit): RunStop {
   if (k.bare !== null) return runBare(k, k.bare, wanted);
   const limit: RunLimit = { instructions: Math.floor(wanted.instructions), timeNs: Math.floor(wanted.timeNs) };
   const { clock, control } = k.state;
-  const progress: Progress = { faults: 0 };
+  const progress: Progress = { faults: 0, stackPointer: 0n };
   k.effort.spent = 0;
   for (;;) {
     settle(k);

@@ -43,6 +43,18 @@ function copyFrame(k: MmKernel, from: FrameNumber, length: number): FrameNumber 
   return frame;
 }
 
+/** The frame of the page that all programs have, with a reference for one more mapping: cached, as those of files are. */
+function vdsoFrame(k: MmKernel): FrameNumber | "outOfMemory" {
+  if (k.mm.vdso === null) {
+    const frame = takeUserFrame(k, FrameOwner.image);
+    if (frame === null) return "outOfMemory";
+    k.hal.memory.write(frame).set(k.hal.vdso.bytes);
+    k.mm.vdso = frame;
+  }
+  shareFrame(k.mm.frames, k.mm.vdso);
+  return k.mm.vdso;
+}
+
 /** The same of a frame that a reference was taken to; the copy takes its place. */
 function copyShown(k: MmKernel, from: FrameNumber, length: number): FrameNumber | "outOfMemory" {
   const frame = copyFrame(k, from, length);
@@ -52,6 +64,7 @@ function copyShown(k: MmKernel, from: FrameNumber, length: number): FrameNumber 
 
 const backingKinds: Record<Backing["kind"], BackingOps> = {
   anonymous: { frameFor: (k) => zeroFrame(k) },
+  vdso: { frameFor: (k) => vdsoFrame(k) },
   // They are there from the beginning to the end.
   frame: { frameFor: () => "beyondFile" },
   file: {

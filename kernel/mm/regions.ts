@@ -71,7 +71,7 @@ export function findGap(regions: readonly Region[], size: number, bottom: number
 
 /** What backs the part of a region that begins `delta` bytes in. */
 function backingFrom(backing: Backing, delta: number): Backing {
-  if (backing.kind === "anonymous") return { kind: "anonymous" };
+  if (backing.kind === "anonymous" || backing.kind === "vdso") return { ...backing };
   assert(backing.kind === "file", "what a capability mapped is one piece");
   return { ...backing, offset: backing.offset + delta, fileBytes: Math.max(0, backing.fileBytes - delta) };
 }

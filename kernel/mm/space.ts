@@ -34,6 +34,9 @@ function freeAsid(k: MmKernel): number {
   return asid;
 }
 
+/** Where a program's page of the kernel's code is: behind what mmap gives out, far from the stack. */
+export const vdsoAddress = (space: Space): number => space.mapTop;
+
 /** An empty space; null when there is no frame for its top table. */
 export function createSpace(k: MmKernel, task: TaskId, frameLimit: number): Space | null {
   const root = takeFrame(k.mm.frames, FrameOwner.table);
@@ -79,6 +82,15 @@ function destroySpace(k: MmKernel, space: Space): void {
   k.hal.mmu.flush();
   k.mm.spaces.delete(space.id);
   forgetRegions(k, space.regions);
+  forgetVdso(k);
+}
+
+/** The page of code that programs share goes with the last one that has used it. */
+function forgetVdso(k: MmKernel): void {
+  const { vdso, frames } = k.mm;
+  if (vdso === null || frames.references[vdso] !== 1) return;
+  dropFrame(frames, vdso);
+  k.mm.vdso = null;
 }
 
 /** Room for one more frame under the space's own limit. */

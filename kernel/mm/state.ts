@@ -33,6 +33,8 @@ export interface Image {
 
 export type Backing =
   | { kind: "anonymous" }
+  /** The page of code that the kernel gives to every program: one frame for all. */
+  | { kind: "vdso" }
   /**
    * Frames from this one on, that a capability's holder put there and takes away: they are not the space's own, count
    * for nothing in its accounts, may be pages of any size, and whoever else looks after the space leaves them alone.
@@ -99,6 +101,8 @@ export interface MmState {
   nextStored: number;
   /** Frames that stored files have of their own. */
   storedFrames: number;
+  /** The frame of the page of code that all programs have, once somebody used it. */
+  vdso: FrameNumber | null;
 }
 
 export const initMm = (frames: number, physical?: PhysicalMemoryConfig): MmState => ({
@@ -110,4 +114,5 @@ export const initMm = (frames: number, physical?: PhysicalMemoryConfig): MmState
   stored: new Map(),
   nextStored: 1,
   storedFrames: 0,
+  vdso: null,
 });

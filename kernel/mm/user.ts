@@ -113,6 +113,7 @@ function peekPage(k: MmKernel, space: Space, page: number): Uint8Array | null {
   const bytes = new Uint8Array(pageBytes);
   if (region.backing.kind === "anonymous") return bytes;
   if (region.backing.kind === "frame") return null;
+  if (region.backing.kind === "vdso") return k.hal.vdso.bytes;
   const { file, offset, fileBytes, beyond } = region.backing;
   const within = page - region.start;
   const stored = getStored(k, file);

@@ -86,11 +86,17 @@ export function setPriority(k: SchedKernel, thread: Thread, priority: number): v
   enqueue(k, thread);
 }
 
+const reasonOf = (k: SchedKernel, thread: Thread): string => (taskOf(k, thread).stopSignal === 0 ? "ended" : "stopped");
+
 export const createReadyQueue = (k: () => SchedKernel): ReadyQueue => ({
-  ready: (thread) => enqueue(k(), thread),
+  ready(thread) {
+    // Of a task that was stopped nobody runs.
+    if (taskOf(k(), thread).stopSignal === 0) enqueue(k(), thread);
+  },
   stopped(thread) {
     const kernel = k();
-    if (kernel.sched.current === thread.id) leave(kernel, thread.state === "blocked" ? "blocked" : "ended");
+    if (kernel.sched.current === thread.id)
+      leave(kernel, thread.state === "blocked" ? "blocked" : reasonOf(kernel, thread));
     else kernel.sched.queue = kernel.sched.queue.filter((id) => id !== thread.id);
   },
 });

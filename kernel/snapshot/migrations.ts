@@ -122,12 +122,50 @@ function waitsThatCanBeRedirected(state: AnyState): void {
       Object.assign(wait, { redirected: false });
 }
 
+interface SpaceOfVersion2 {
+  mapTop: number;
+  regions: { start: number }[];
+}
+
+/** Handlers run: signals are pending one by one, and every program has the page that handlers return to. */
+function handlers(state: AnyState): void {
+  const { threads, mm } = state["kernel"] as {
+    threads: {
+      tasks: Map<number, { kind: string; space: number }>;
+      threads: Map<number, { pendingSignals?: bigint; wait: { kind: string } | null }>;
+    };
+    mm: { spaces: Map<number, SpaceOfVersion2> };
+  };
+  for (const task of threads.tasks.values()) {
+    Object.assign(task, { pending: [], stopSignal: 0, timerDue: null, change: null });
+    if (task.kind === "program") addVdso(mm.spaces.get(task.space)!);
+  }
+  for (const thread of threads.threads.values()) {
+    const pending: object[] = [];
+    for (let signal = 1; signal <= 64; signal++)
+      if (((thread.pendingSignals ?? 0n) >> BigInt(signal - 1)) & 1n)
+        pending.push({ signal, code: 0, detail: { kind: "sender", pid: 0, uid: 1000, value: 0n } });
+    delete thread.pendingSignals;
+    Object.assign(thread, { pending, savedMask: null, signalStack: { address: 0n, flags: 0, size: 0n } });
+    if (thread.wait?.kind === "sleep") Object.assign(thread.wait, { remaining: 0n });
+  }
+  Object.assign(mm, { vdso: null });
+  Object.assign(threads, { timers: new Map(), nextTimer: 1 });
+}
+
+function addVdso({ mapTop, regions }: SpaceOfVersion2): void {
+  const region = { start: mapTop, end: mapTop + 4096, permissions: 5, backing: { kind: "vdso" }, name: "[vdso]" };
+  const at = regions.findIndex(({ start }) => start > mapTop);
+  regions.splice(at < 0 ? regions.length : at, 0, region);
+}
+
 /** What a state of version 2 needs to be one of version 3, a step for each thing that came. */
 const version3: readonly ((state: AnyState) => void)[] = [
   polls, //
   waitsThatCanBeRedirected,
   families,
   (state) => filesBecomeInodes(state as unknown as Parameters<typeof filesBecomeInodes>[0]),
+  handlers,
   // Timing could not be modelled.
   (state) => Object.assign(state["hardware"] as object, { timing: null }),
   // All machines ran the kernel of ours.

@@ -11,7 +11,7 @@ import type { ThreadId } from "../lib/ids.ts";
 import { threadBlock, threadWake } from "../trace/events/task.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import type { Resume, Thread } from "./state.ts";
-import { describeWait, interruptedOf, queuesOf, type Wait, waitKinds } from "./wait.ts";
+import { describeWait, interruptedOf, onSignal, queuesOf, type Wait, waitKinds } from "./wait.ts";
 
 export const getThread = (k: Pick<ThreadKernel, "threads">, id: ThreadId): Thread =>
   must(k.threads.threads.get(id), "the thread exists");
@@ -95,6 +95,16 @@ export function wakeWith(k: ThreadKernel, thread: Thread, result: number | Errno
 export function timeOut(k: ThreadKernel, id: ThreadId): void {
   const thread = getThread(k, id);
   wake(k, thread, waitKinds[must(thread.wait, "a timeout ends a wait").kind].timeout, "timeout");
+}
+
+/** Ends a wait so that the call looks again. */
+export const wakeThread = (k: ThreadKernel, thread: Thread, how: string): void =>
+  wake(k, thread, { kind: "restart" }, how);
+
+/** A signal came: the thread goes on to take it, unless what it waits for comes first in any case. */
+export function interruptWait(k: ThreadKernel, thread: Thread): void {
+  if (onSignal(must(thread.wait, "a blocked thread has a wait")) !== "wait")
+    wake(k, thread, { kind: "interrupted" }, "signal");
 }
 
 /** Ends a wait with EINTR, or with what was done before it; or a client's long call, between two of its steps. */

@@ -10,11 +10,8 @@ import type { TaskId } from "../lib/ids.ts";
 import { signals } from "../lib/signals.ts";
 import { wakeQueue } from "./blocking.ts";
 import type { ThreadKernel } from "./kernel.ts";
-import { sendSignal } from "./signals.ts";
-import type { ExitStatus, Task, Usage, Zombie } from "./state.ts";
-
-/** Who waits for children of a task waits here. */
-export const childrenQueue = (parent: TaskId): string => `children of ${parent}`;
+import { ChildCode, childrenQueue, fromKernel, sendSignal } from "./signals.ts";
+import type { ExitStatus, SignalInfo, Task, Usage, Zombie } from "./state.ts";
 
 /** Something has become of a child. */
 const tellWaiters = (k: ThreadKernel, parent: TaskId): number =>
@@ -39,25 +36,59 @@ export function addUsage(usage: Usage, more: Usage): void {
 /** A task has ended, and is in no table any more. */
 export function leaveFamily(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {
   if (k.threads.init === task.id) k.threads.init = null;
+  const children = [...k.threads.tasks.values()].filter(({ parent }) => parent === task.id);
   giveAwayChildren(k, task.id);
-  if (task.parent === null) return;
+  for (const child of children) if (k.threads.tasks.has(child.id)) hangUp(k, child, task);
+  const parent = task.parent === null ? undefined : k.threads.tasks.get(task.parent);
+  if (parent === undefined) return;
+  hangUp(k, task, parent);
+  leaveZombie(k, task, status, peakFrames);
+}
+
+function leaveZombie(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {
   const usage = { userNs: task.instructions, peakFrames, pageFaults: task.pageFaults };
   addUsage(usage, task.childUsage);
-  const { id, name, parent, group, session, exitSignal } = task;
+  const { id, name, group, session, exitSignal } = task;
+  const parent = task.parent!;
   const zombie = { id, name, parent, group, session, exitSignal, status: { ...status }, usage };
   k.threads.zombies.set(id, { ...zombie, userId: task.credentials.uid });
   tellParent(k, k.threads.zombies.get(id)!);
+}
+
+/** What a zombie's parent is told. */
+export function infoOf({ id: pid, userId: uid, status, usage, exitSignal }: Zombie): SignalInfo {
+  const [code, number] = status.kind === "exited" ? [ChildCode.exited, status.code] : [ChildCode.killed, status.signal];
+  return { signal: exitSignal, code, detail: { kind: "child", pid, uid, status: number, userNs: usage.userNs } };
 }
 
 /** Tells the parent of a zombie; one that does not want to know has no zombie, either. */
 function tellParent(k: ThreadKernel, zombie: Zombie): void {
   const parent = k.threads.tasks.get(zombie.parent)!;
   if (zombie.exitSignal === signals.SIGCHLD && disownsChildren(parent)) k.threads.zombies.delete(zombie.id);
-  if (zombie.exitSignal !== 0) {
-    const receiver = k.threads.threads.get(parent.threads[0]!);
-    if (receiver !== undefined && sendSignal(k, parent, receiver, zombie.exitSignal)) return;
-  }
   tellWaiters(k, zombie.parent);
+  if (zombie.exitSignal !== 0) sendSignal(k, parent, infoOf(zombie));
+}
+
+/**
+ * Whether nobody is left in the session who could continue the group's tasks: no member has a parent outside of the
+ * group but in the session.
+ */
+export function isOrphaned(k: Pick<ThreadKernel, "threads">, group: TaskId): boolean {
+  for (const task of k.threads.tasks.values()) {
+    const parent = task.group === group && task.parent !== null ? k.threads.tasks.get(task.parent) : undefined;
+    if (parent === undefined || parent.id === k.threads.init) continue;
+    if (parent.group !== group && parent.session === task.session) return false;
+  }
+  return true;
+}
+
+/** A group that `left` was the last to look after: what is stopped in it is told to hang up, and goes on. */
+function hangUp(k: ThreadKernel, { group, session }: Task, left: { group: TaskId; session: TaskId }): void {
+  if (left.group === group || left.session !== session || !isOrphaned(k, group)) return;
+  const members = [...k.threads.tasks.values()].filter((task) => task.group === group);
+  if (!members.some(({ stopSignal }) => stopSignal !== 0)) return;
+  for (const signal of [signals.SIGHUP, signals.SIGCONT])
+    for (const member of members) if (k.threads.tasks.has(member.id)) sendSignal(k, member, fromKernel(signal));
 }
 
 /** Children of one who has ended are init's, or nobody's. */

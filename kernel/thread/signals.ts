@@ -1,49 +1,283 @@
 /**
- * Signals by their disposition. Handlers in the program are not run yet: a signal that has one is dropped,
- * and traced; one with the default action ends the task if that is its default.
+ * Signals: sent, kept pending, and what they do to the task as a whole (signal(7)).
+ *
+ * A signal goes to a task or to one thread of it. It is dropped if it is ignored; it ends the task at once if that is
+ * what it does and nobody holds it back; else it is pending until a thread that does not mask it is about to return to
+ * user mode (entry/signals.ts), and a thread that waits is woken for that. Stopping is done then; going on, at once.
+ *
+ * Of the signals that are pending the lowest number is taken first, a thread's own before its task's, those of one
+ * number in the order in which they were sent. Of a standard signal at most one is pending, of others any number.
  */
-import { harmlessSignals, lastSignal, signalName, signals, stopSignals } from "../lib/signals.ts";
-import { signalDropped } from "../trace/events/signal.ts";
+import type { Errno } from "../lib/errno.ts";
+import type { TaskId } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
+import { defaultAction, firstRealTime, lastSignal, signalName, signals, stopSignals } from "../lib/signals.ts";
+import { signalDropped, signalSend, taskContinue, taskStop } from "../trace/events/signal.ts";
+import { getThread, interruptWait, wakeQueue, wakeThread } from "./blocking.ts";
 import type { ThreadKernel } from "./kernel.ts";
-import type { Task, Thread } from "./state.ts";
+import type { SignalAction, SignalInfo, Task, Thread } from "./state.ts";
 import { killTask } from "./tasks.ts";
+import { takenFromTimer } from "./timers.ts";
 
 const ignoreHandler = 1n;
 export const unmaskable: readonly number[] = [signals.SIGKILL, signals.SIGSTOP];
 export const signalBit = (signal: number): bigint => 1n << BigInt(signal - 1);
+export const unmaskableSet: bigint = signalBit(signals.SIGKILL) | signalBit(signals.SIGSTOP);
 
-/** What the signal, delivered now, does. */
-function effectOf(task: Task, signal: number): "ends" | "dropped" | "ignored" {
-  if (signal === signals.SIGKILL) return "ends";
-  const handler = task.signalActions.get(signal)?.handler ?? 0n;
-  if (handler > ignoreHandler) return "dropped";
-  const harmless = harmlessSignals.includes(signal) || stopSignals.includes(signal);
-  return handler === ignoreHandler || harmless ? "ignored" : "ends";
+/** Numbers of si_code that are nobody's but the kernel's. */
+export const SignalCode = { user: 0, kernel: 0x80, queue: -1, timer: -2, thread: -6 } as const;
+export const ChildCode = { exited: 1, killed: 2, stopped: 5, continued: 6 } as const;
+
+/** A signal that the kernel itself sends. */
+export const fromKernel = (signal: number): SignalInfo => ({
+  signal,
+  code: SignalCode.kernel,
+  detail: { kind: "none" },
+});
+
+export const fromSender = (signal: number, code: number, sender: Task): SignalInfo => ({
+  signal,
+  code,
+  detail: { kind: "sender", pid: sender.id, uid: sender.credentials.uid, value: 0n },
+});
+
+/** Who reads signals from files waits here. */
+export const signalQueue = (task: TaskId): string => `signals of ${task}`;
+
+export type Effect = "end" | "ignore" | "stop" | "continue" | "handler";
+
+/** What a signal does that is delivered now. */
+export function effectOf(k: Pick<ThreadKernel, "threads">, task: Task, signal: number): Effect {
+  const handler = unmaskable.includes(signal) ? 0n : (task.signalActions.get(signal)?.handler ?? 0n);
+  if (handler === ignoreHandler) return "ignore";
+  if (handler !== 0n) return "handler";
+  const action = defaultAction(signal);
+  // Nobody ends or stops the first program, except by a handler that it has itself.
+  return task.id === k.threads.init && (action === "end" || action === "stop") ? "ignore" : action;
 }
 
-/** Sends a signal to a thread, or to its whole task: true when that ended the task. */
-export function sendSignal(k: ThreadKernel, task: Task, thread: Thread, signal: number): boolean {
-  if (thread.signalMask & signalBit(signal) && !unmaskable.includes(signal)) {
-    thread.pendingSignals |= signalBit(signal);
-    return false;
+const isMasked = (thread: Thread, signal: number): boolean =>
+  (thread.signalMask & signalBit(signal)) !== 0n && !unmaskable.includes(signal);
+
+/** Forgets what is pending of these signals, wherever it is. */
+export function forgetSignals(k: ThreadKernel, task: Task, which: readonly number[]): void {
+  const rest = (pending: SignalInfo[]): SignalInfo[] => pending.filter(({ signal }) => !which.includes(signal));
+  if (task.pending.length > 0) task.pending = rest(task.pending);
+  for (const id of task.threads) {
+    const thread = getThread(k, id);
+    if (thread.pending.length > 0) thread.pending = rest(thread.pending);
   }
-  const effect = effectOf(task, signal);
-  if (effect === "dropped" && k.trace.on(signalDropped)) {
+}
+
+/** Sends a signal to a task, or to one thread of it; EAGAIN when too many are pending. The task may be gone afterwards. */
+export function sendSignal(k: ThreadKernel, task: Task, info: SignalInfo, to: Thread | null = null): Errno | null {
+  const { signal } = info;
+  if (k.trace.on(signalSend)) {
+    const thread = to?.id ?? 0;
+    k.trace.write(signalSend, { task: task.id, thread, signal, name: signalName(signal), code: BigInt(info.code) });
+  }
+  if (signal === signals.SIGCONT || signal === signals.SIGKILL) continueTask(k, task, signal);
+  if (signal === signals.SIGCONT) forgetSignals(k, task, stopSignals);
+  if (stopSignals.includes(signal)) forgetSignals(k, task, [signals.SIGCONT]);
+  const effect = effectOf(k, task, signal);
+  const leader = to ?? firstThread(k, task);
+  if (leader === null) return null;
+  const held = isMasked(leader, signal);
+  if (!held && (effect === "ignore" || effect === "continue")) return null;
+  if (task.kind === "remote" && (effect === "handler" || effect === "stop")) return dropSignal(k, task, leader, signal);
+  return queueSignal(k, task, info, to, effect);
+}
+
+const firstThread = (k: ThreadKernel, task: Task): Thread | null => k.threads.threads.get(task.threads[0]!) ?? null;
+
+/** A client's task has no instructions that could handle anything. */
+function dropSignal(k: ThreadKernel, task: Task, thread: Thread, signal: number): null {
+  if (k.trace.on(signalDropped))
     k.trace.write(signalDropped, { task: task.id, thread: thread.id, signal, name: signalName(signal) });
+  return null;
+}
+
+function queueSignal(k: ThreadKernel, task: Task, info: SignalInfo, to: Thread | null, effect: Effect): Errno | null {
+  const { signal } = info;
+  const queue = to?.pending ?? task.pending;
+  const isPending = queue.some((other) => other.signal === signal);
+  if (signal < firstRealTime && isPending) return null;
+  if (signal >= firstRealTime && queue.length >= limits.pendingSignals) return "EAGAIN";
+  const receiver = to === null ? receiverOf(k, task, signal) : takes(to, signal) ? to : null;
+  if (effect === "end" && receiver !== null && !waitsFor(receiver, signal)) {
+    killTask(k, task, signal);
+    return null;
   }
-  if (effect !== "ends") return false;
-  killTask(k, task, signal);
+  queue.push(info);
+  if (receiver !== null) tell(k, receiver, signal);
+  wakeQueue(k, signalQueue(task.id), Number.POSITIVE_INFINITY);
+  return null;
+}
+
+/** It waits for this very signal (sigtimedwait(2)), masked or not. */
+const waitsFor = ({ state, wait }: Thread, signal: number): boolean =>
+  state === "blocked" && wait?.kind === "signals" && (wait.set & signalBit(signal)) !== 0n;
+
+const takes = (thread: Thread, signal: number): boolean => !isMasked(thread, signal) || waitsFor(thread, signal);
+
+/** The first thread that a task's signal can go to. */
+function receiverOf(k: ThreadKernel, task: Task, signal: number): Thread | null {
+  for (const id of task.threads) {
+    const thread = getThread(k, id);
+    if (takes(thread, signal)) return thread;
+  }
+  return null;
+}
+
+/** A thread that waits goes on, to take the signal. */
+function tell(k: ThreadKernel, thread: Thread, signal: number): void {
+  if (thread.state !== "blocked") return;
+  if (waitsFor(thread, signal)) wakeThread(k, thread, "signal");
+  else interruptWait(k, thread);
+}
+
+/** A thread has masked signals, or is gone, that others could take that wait. */
+export function passOn(k: ThreadKernel, task: Task): void {
+  for (const { signal } of [...task.pending]) {
+    const receiver = receiverOf(k, task, signal);
+    if (receiver !== null) tell(k, receiver, signal);
+  }
+}
+
+/** What it holds back from now on; nothing that cannot be held. */
+export function setSignalMask(k: ThreadKernel, task: Task, thread: Thread, mask: bigint): void {
+  const before = thread.signalMask;
+  thread.signalMask = BigInt.asUintN(64, mask) & ~unmaskableSet;
+  if (task.kind === "remote") takeForClient(k, task, thread);
+  else if ((thread.signalMask & ~before) !== 0n && task.pending.length > 0 && task.threads.length > 1) passOn(k, task);
+}
+
+/** A client's task does not return to user mode: what it does not mask any more it takes at once. */
+function takeForClient(k: ThreadKernel, task: Task, thread: Thread): void {
+  for (;;) {
+    const info = takeSignal(k, task, thread, deliverableSet(thread));
+    if (info === null) return;
+    if (effectOf(k, task, info.signal) !== "end") continue;
+    killTask(k, task, info.signal);
+    return;
+  }
+}
+
+/** For as long as the call takes that the thread makes, it has this mask instead (ppoll(2), sigsuspend(2)). */
+export function holdSignalMask(k: ThreadKernel, task: Task, thread: Thread, mask: bigint): void {
+  thread.savedMask ??= thread.signalMask;
+  setSignalMask(k, task, thread, mask);
+}
+
+/** Faults of the thread's own come before anything else, then the lowest number. */
+const synchronous: readonly number[] = [
+  signals.SIGSEGV,
+  signals.SIGBUS,
+  signals.SIGILL,
+  signals.SIGTRAP,
+  signals.SIGFPE,
+  signals.SIGSYS,
+];
+
+function nextOf(pending: readonly SignalInfo[], set: bigint): number {
+  const urgency = ({ signal }: SignalInfo): number => (synchronous.includes(signal) ? signal : signal + lastSignal);
+  let best = -1;
+  for (const [i, info] of pending.entries()) {
+    if ((set & signalBit(info.signal)) === 0n) continue;
+    if (best < 0 || urgency(info) < urgency(pending[best]!)) best = i;
+  }
+  return best;
+}
+
+/** Takes the next pending signal of a set, or null. */
+export function takeSignal(k: ThreadKernel, task: Task, thread: Thread, set: bigint): SignalInfo | null {
+  for (const { pending } of [thread, task]) {
+    const index = pending.length === 0 ? -1 : nextOf(pending, set);
+    if (index < 0) continue;
+    const info = pending.splice(index, 1)[0]!;
+    takenFromTimer(k, task, info);
+    return info;
+  }
+  return null;
+}
+
+const everySignal = (1n << 64n) - 1n;
+
+/** What the thread would take now. */
+export const deliverableSet = (thread: Thread): bigint => everySignal & ~thread.signalMask;
+
+export function hasSignals(task: Task, thread: Thread): boolean {
+  if (thread.pending.length === 0 && task.pending.length === 0) return false;
+  const set = deliverableSet(thread);
+  return nextOf(thread.pending, set) >= 0 || nextOf(task.pending, set) >= 0;
+}
+
+/** Signals that are pending for the thread, as a set (sigpending(2)). */
+export const pendingSet = (task: Task, thread: Thread): bigint =>
+  [...thread.pending, ...task.pending].reduce((set, { signal }) => set | signalBit(signal), 0n);
+
+/** Sets what a signal does; what is pending of one that is ignored from now on is forgotten. */
+export function setAction(k: ThreadKernel, task: Task, signal: number, action: SignalAction): void {
+  task.signalActions.set(signal, { ...action, mask: action.mask & ~unmaskableSet });
+  const effect = effectOf(k, task, signal);
+  if (effect === "ignore" || effect === "continue") forgetSignals(k, task, [signal]);
+}
+
+/** Signals that had handlers are as they were at first; what is ignored stays ignored. */
+export function resetHandlers(task: Task): void {
+  for (const [signal, { handler }] of task.signalActions)
+    if (handler !== ignoreHandler) task.signalActions.delete(signal);
+}
+
+/**
+ * A fault of the thread's own goes to its handler; false when there is none, or it is held back: nobody survives that.
+ */
+export function forceSignal(k: ThreadKernel, task: Task, thread: Thread, info: SignalInfo): boolean {
+  if (isMasked(thread, info.signal) || effectOf(k, task, info.signal) !== "handler" || task.kind === "remote")
+    return false;
+  thread.pending.push(info);
   return true;
 }
 
-/** Sets the mask and delivers what it held back: true when that ended the task. */
-export function setSignalMask(k: ThreadKernel, task: Task, thread: Thread, mask: bigint): boolean {
-  thread.signalMask = BigInt.asUintN(64, mask) & ~signalBit(signals.SIGKILL) & ~signalBit(signals.SIGSTOP);
-  for (let signal = 1; signal <= lastSignal; signal++) {
-    const bit = signalBit(signal);
-    if ((thread.pendingSignals & ~thread.signalMask & bit) === 0n) continue;
-    thread.pendingSignals &= ~bit;
-    if (sendSignal(k, task, thread, signal)) return true;
+const noStopSignal = 1n;
+
+/** Tells a parent that its child was stopped or goes on: who waits, and by a signal if it wants one. */
+function tellChange(k: ThreadKernel, task: Task, code: number, status: number): void {
+  const parent = task.parent === null ? undefined : k.threads.tasks.get(task.parent);
+  if (parent === undefined) return;
+  wakeQueue(k, childrenQueue(parent.id), Number.POSITIVE_INFINITY);
+  if (((parent.signalActions.get(signals.SIGCHLD)?.flags ?? 0n) & noStopSignal) !== 0n) return;
+  const { id: pid, credentials, instructions: userNs } = task;
+  const detail = { kind: "child", pid, uid: credentials.uid, status, userNs } as const;
+  sendSignal(k, parent, { signal: signals.SIGCHLD, code, detail });
+}
+
+/** Who waits for children of a task waits here. */
+export const childrenQueue = (parent: TaskId): string => `children of ${parent}`;
+
+/** No thread of the task runs any more, until it is continued. */
+export function stopTask(k: ThreadKernel, task: Task, signal: number): void {
+  task.stopSignal = signal;
+  task.change = "stopped";
+  for (const id of task.threads) {
+    const thread = getThread(k, id);
+    if (thread.state === "ready") k.readyQueue.stopped(thread);
   }
-  return false;
+  if (k.trace.on(taskStop)) k.trace.write(taskStop, { task: task.id, signal, name: signalName(signal) });
+  tellChange(k, task, ChildCode.stopped, signal);
+}
+
+/** A task that was stopped goes on. `signal`: what made it; one that is to end tells nobody that it goes on. */
+function continueTask(k: ThreadKernel, task: Task, signal: number): void {
+  if (task.stopSignal === 0) return;
+  task.stopSignal = 0;
+  task.change = null;
+  for (const id of task.threads) {
+    const thread = getThread(k, id);
+    if (thread.state === "ready") k.readyQueue.ready(thread);
+  }
+  if (signal !== signals.SIGCONT) return;
+  task.change = "continued";
+  if (k.trace.on(taskContinue)) k.trace.write(taskContinue, { task: task.id });
+  tellChange(k, task, ChildCode.continued, signals.SIGCONT);
 }

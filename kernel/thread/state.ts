@@ -70,11 +70,31 @@ export interface Descriptor {
   closeOnExec: boolean;
 }
 
-/** What rt_sigaction stored for a signal. Handlers are not run yet; the disposition decides what a signal does. */
+/** What rt_sigaction stored for a signal. */
 export interface SignalAction {
   handler: bigint;
   flags: bigint;
   mask: bigint;
+}
+
+/** A signal that was sent, as its receiver is told of it (siginfo_t). */
+export interface SignalInfo {
+  signal: number;
+  /** SI_USER and its like: who sent it, or why. */
+  code: number;
+  detail:
+    | { kind: "none" }
+    | { kind: "sender"; pid: number; uid: number; value: bigint }
+    | { kind: "child"; pid: number; uid: number; status: number; userNs: number }
+    | { kind: "fault"; address: bigint }
+    | { kind: "timer"; timer: number; overrun: number; value: bigint };
+}
+
+/** Where handlers run that want a stack of their own (sigaltstack(2)); without one, size is 0. */
+export interface SignalStack {
+  address: bigint;
+  flags: number;
+  size: bigint;
 }
 
 /** A file by where it is: in which mounted file system, and its number there. */
@@ -111,6 +131,14 @@ export interface Task {
   root: Place;
   directory: Place;
   signalActions: Map<number, SignalAction>;
+  /** Sent to it and not delivered yet, oldest first: to be taken by any of its threads. */
+  pending: SignalInfo[];
+  /** The signal that stopped it, or 0: none of its threads runs until it is continued. */
+  stopSignal: number;
+  /** When the next timer is due that counts its instructions. */
+  timerDue: number | null;
+  /** It was stopped or continued, and its parent has not asked yet. */
+  change: "stopped" | "continued" | null;
   fileModeMask: number;
   startNs: number;
   instructions: number;
@@ -122,7 +150,11 @@ export interface Task {
 }
 
 /** What a thread does when it goes on after a wait. */
-export type Resume = { kind: "complete"; value: bigint } | { kind: "restart" };
+export type Resume =
+  | { kind: "complete"; value: bigint }
+  | { kind: "restart" }
+  /** By a signal: what becomes of the call is decided when it is delivered. */
+  | { kind: "interrupted" };
 
 export interface Thread {
   id: ThreadId;
@@ -140,8 +172,11 @@ export interface Thread {
   /** Where to store 0 and wake a futex when the thread ends (set_tid_address); 0 for nowhere. */
   clearOnExit: bigint;
   signalMask: bigint;
-  /** Signals sent while masked; bit n - 1 is signal n. */
-  pendingSignals: bigint;
+  /** While a call waits with a mask of its own: what the mask was before. */
+  savedMask: bigint | null;
+  /** Sent to this very thread and not delivered yet. */
+  pending: SignalInfo[];
+  signalStack: SignalStack;
   /** The client's call that this thread of a remote task is in. */
   call: RemoteCall | null;
 }
@@ -196,6 +231,29 @@ export interface Zombie {
   usage: Usage;
 }
 
+/** A timer of a task (timers.ts). */
+export interface Timer {
+  id: number;
+  task: TaskId;
+  /** As its program knows it; below zero, an interval timer. */
+  number: number;
+  counts: "time" | "instructions";
+  /** It was made for the clock whose times are dates. */
+  realtime: boolean;
+  /** What it sends; 0: nothing. */
+  signal: number;
+  value: bigint;
+  /** The only thread that is sent it, if it is not the task. */
+  thread: ThreadId | null;
+  dueNs: number | null;
+  /** 0: it does not repeat. */
+  intervalNs: number;
+  /** When the signal was due that it sent last and that was not taken yet. */
+  expiredNs: number | null;
+  /** How often it would have expired while its last signal was pending. */
+  overrun: number;
+}
+
 /** What is remembered of a task that has ended. */
 export interface ExitedTask {
   id: TaskId;
@@ -219,6 +277,8 @@ export interface ThreadsState {
   threads: Map<ThreadId, Thread>;
   /** Tasks and threads share one space of numbers; a program's first thread has its task's. */
   nextId: number;
+  timers: Map<number, Timer>;
+  nextTimer: number;
   /** Oldest first, at most limits.exitedTasks. */
   exited: ExitedTask[];
   /** Threads of remote tasks whose wait is over: they go on at once, being no business of the scheduler. */
@@ -234,6 +294,8 @@ export const initThreads = (): ThreadsState => ({
   init: null,
   threads: new Map(),
   nextId: 1,
+  timers: new Map(),
+  nextTimer: 1,
   exited: [],
   remoteReady: [],
   queues: new Map(),

@@ -12,7 +12,9 @@ import { copyCredentials, userCredentials } from "./credentials.ts";
 import { leaveFamily } from "./family.ts";
 import { beginJob, endJob } from "./jobs.ts";
 import type { ThreadKernel } from "./kernel.ts";
+import { passOn } from "./signals.ts";
 import type { ExitStatus, Place, SignalAction, Task, TaskLimits, Thread, Usage } from "./state.ts";
+import { deleteTimers } from "./timers.ts";
 
 /** What every thread has that nobody gave another. */
 export const highestPriority = 255;
@@ -48,6 +50,10 @@ const fresh = (k: ThreadKernel, id: TaskId) => ({
   pageFaults: 0,
   childUsage: noUsage(),
   executed: false,
+  pending: [],
+  stopSignal: 0,
+  timerDue: null,
+  change: null,
   fault: null,
 });
 
@@ -58,6 +64,13 @@ function addTask(k: ThreadKernel, task: Task, context: SavedContext): { task: Ta
   k.outlet.taskStarted(task.id, task.name);
   return { task, thread: createThread(k, task, context) };
 }
+
+/** What a task has used so far. */
+export const usageOf = (k: ThreadKernel, task: Task): Usage => ({
+  userNs: task.instructions,
+  peakFrames: getSpace(k, task.space).peakFrames,
+  pageFaults: task.pageFaults,
+});
 
 /** A task that the host starts, with its first thread, which is ready but not yet known to the scheduler. */
 export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedContext): { task: Task; thread: Thread } {
@@ -120,7 +133,9 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext)
     tcb: null,
     clearOnExit: 0n,
     signalMask: 0n,
-    pendingSignals: 0n,
+    savedMask: null,
+    pending: [],
+    signalStack: { address: 0n, flags: 0, size: 0n },
     call: null,
   };
   k.threads.threads.set(thread.id, thread);
@@ -148,6 +163,7 @@ export function exitThread(k: ThreadKernel, thread: Thread, value: bigint = errn
   k.threads.threads.delete(thread.id);
   task.threads = task.threads.filter((id) => id !== thread.id);
   if (k.trace.on(threadExit)) k.trace.write(threadExit, { task: task.id, thread: thread.id });
+  if (task.threads.length > 0 && task.pending.length > 0) passOn(k, task);
 }
 
 export const vforkQueue = (child: TaskId): string => `vfork ${child}`;
@@ -157,6 +173,7 @@ export function exitTask(k: ThreadKernel, task: Task, status: ExitStatus): void 
   const value = status.kind === "exited" ? 0n : errnoResult("EINTR");
   for (const id of [...task.threads]) exitThread(k, getThread(k, id), value);
   for (const resource of k.taskResources) resource.release(task);
+  deleteTimers(k, task.id, "all");
   const { peakFrames } = getSpace(k, task.space);
   leaveSpace(k, task.space);
   k.threads.tasks.delete(task.id);

@@ -16,8 +16,13 @@ interface WaitBase {
 }
 
 export type Wait = WaitBase &
+  /** For time to pass. `remaining`: where to store what is left when a signal ends it, or 0. */
   (
-    | { kind: "sleep" }
+    | { kind: "sleep"; remaining: bigint }
+    /** For a signal that has a handler, or ends the task. */
+    | { kind: "pause" }
+    /** For one of these signals (sigtimedwait). */
+    | { kind: "signals"; set: bigint }
     /** Read of a file that has nothing yet. */
     | { kind: "read" }
     /** Write to a file that has no room; `done` bytes of the call were taken before. */
@@ -75,12 +80,22 @@ interface WaitOps {
   woken: Resume;
   /** A signal or a cancellation ended it; EINTR unless said. */
   interrupted?(wait: Wait): Resume;
+  /** What a signal with a handler makes of the call; `interrupt` unless said. */
+  onSignal?(wait: Wait): OnSignal;
 }
+
+/**
+ * `interrupt`: the call ends. `restart`: it is made again if the handler wants that (SA_RESTART), else it ends. `wait`:
+ * the signal has to wait.
+ */
+export type OnSignal = "interrupt" | "restart" | "wait";
 
 const complete = (value: bigint): Resume => ({ kind: "complete", value });
 const restart: Resume = { kind: "restart" };
 const interrupted: Resume = complete(errnoResult("EINTR"));
 const until = (wait: Wait): string => (wait.deadlineNs === null ? "" : ` until ${wait.deadlineNs} ns`);
+
+const undisturbed = { timeout: restart, woken: restart, onSignal: (): OnSignal => "wait" };
 
 export const waitKinds: Record<WaitKind, WaitOps> = {
   sleep: {
@@ -88,12 +103,15 @@ export const waitKinds: Record<WaitKind, WaitOps> = {
     timeout: complete(0n),
     woken: complete(0n),
   },
-  read: { describe: (wait) => `${wait.queue} read`, timeout: restart, woken: restart },
+  pause: { describe: () => "a signal", timeout: restart, woken: restart },
+  signals: { describe: (wait) => `signals${until(wait)}`, timeout: restart, woken: restart },
+  read: { describe: (wait) => `${wait.queue} read`, timeout: restart, woken: restart, onSignal: () => "restart" },
   write: {
     describe: (wait) => `${wait.queue} write`,
     timeout: restart,
     woken: restart,
     interrupted: (wait) => (wait.kind === "write" && wait.done > 0 ? complete(BigInt(wait.done)) : interrupted),
+    onSignal: () => "restart",
   },
   open: { describe: (wait) => `${wait.queue} open`, timeout: restart, woken: restart },
   poll: { describe: (wait) => `poll${until(wait)}`, timeout: restart, woken: restart },
@@ -101,16 +119,18 @@ export const waitKinds: Record<WaitKind, WaitOps> = {
     describe: (wait) => `${wait.queue}${until(wait)}`,
     timeout: complete(errnoResult("ETIMEDOUT")),
     woken: complete(0n),
+    // What is left of a time is not known to a call that is made again.
+    onSignal: (wait) => (wait.deadlineNs === null ? "restart" : "interrupt"),
   },
-  child: { describe: () => "a child", timeout: restart, woken: restart },
-  vfork: { describe: (wait) => `${wait.queue}`, timeout: restart, woken: restart },
-  remote: { describe: () => "a client's call", timeout: restart, woken: restart },
-  inactive: { describe: () => "inactive", timeout: restart, woken: restart },
-  send: { describe: (wait) => `send to ${wait.queue}`, timeout: restart, woken: restart },
-  receive: { describe: (wait) => `receive from ${wait.queue}`, timeout: restart, woken: restart },
-  reply: { describe: () => "an answer", timeout: restart, woken: restart },
-  signal: { describe: (wait) => `${wait.queue}`, timeout: restart, woken: restart },
-  again: { describe: () => "the rest of a long call", timeout: restart, woken: restart },
+  child: { describe: () => "a child", timeout: restart, woken: restart, onSignal: () => "restart" },
+  vfork: { describe: (wait) => `${wait.queue}`, ...undisturbed },
+  remote: { describe: () => "a client's call", ...undisturbed },
+  inactive: { describe: () => "inactive", ...undisturbed },
+  send: { describe: (wait) => `send to ${wait.queue}`, ...undisturbed },
+  receive: { describe: (wait) => `receive from ${wait.queue}`, ...undisturbed },
+  reply: { describe: () => "an answer", ...undisturbed },
+  signal: { describe: (wait) => `${wait.queue}`, ...undisturbed },
+  again: { describe: () => "the rest of a long call", ...undisturbed },
 };
 
 /** The queues that a waiting thread is in: no two are the same. */
@@ -120,3 +140,5 @@ export const queuesOf = (wait: Wait): readonly string[] =>
 export const describeWait = (wait: Wait): string => waitKinds[wait.kind].describe(wait);
 /** What a signal or a cancellation makes of a wait. */
 export const interruptedOf = (wait: Wait): Resume => waitKinds[wait.kind].interrupted?.(wait) ?? interrupted;
+
+export const onSignal = (wait: Wait): OnSignal => waitKinds[wait.kind].onSignal?.(wait) ?? "interrupt";

@@ -39,6 +39,7 @@ const rows: Row[] = [
   { program: "mappings", arguments: [file] },
   { program: "descriptors", arguments: [file] },
   { program: "processes", arguments: [file], natively: true },
+  { program: "handlers", natively: true },
   { program: "refused" },
   { program: "names", arguments: [directory] },
   { program: "pipes" },

@@ -257,7 +257,7 @@ describe.skipIf(!hasCompiler)("replaying a journal (needs riscv64-linux-gnu-gcc)
 
   it("crosses a restore: state and pages, fetched one by one when they are missed", () => {
     const machine = start();
-    machine.run({ instructions: 20_000, timeNs: never });
+    machine.run({ instructions: 30_000, timeNs: never });
     machine.drainTrace();
     machine.drainOutputs();
     const encoded = machine.encodeState();
@@ -275,12 +275,12 @@ describe.skipIf(!hasCompiler)("replaying a journal (needs riscv64-linux-gnu-gcc)
     restored.setTraceMask(everything);
     let missed = 0;
     for (;;) {
-      const stop = restored.run({ instructions: 60_000, timeNs: never });
+      const stop = restored.run({ instructions: 90_000, timeNs: never });
       if (stop.kind !== "needPages") break;
       missed += 1;
       for (const page of [...stop.pages, stop.pages[0]!]) restored.providePage(page, pages[page]!);
     }
-    machine.run({ instructions: 60_000, timeNs: never });
+    machine.run({ instructions: 90_000, timeNs: never });
     expect(missed).toBeGreaterThan(3);
     expect(fetched).toBeGreaterThan(0);
     for (let i = 0; i < pages.length; i++) if (!restored.memory.isPresent(i)) restored.providePage(i, pages[i]!);

@@ -201,6 +201,7 @@ function checkFrames(state: MachineState, machine: Machine, problems: Problems):
     checkSpace(accounts, space);
   }
   checkHandMade(accounts);
+  if (state.kernel.mm.vdso !== null) holders.add(state.kernel.mm.vdso, FrameOwner.image);
   for (const image of images.values())
     for (const frame of image.frames) if (frame >= 0) holders.add(frame as FrameNumber, FrameOwner.image);
   const ranges = ramRanges(frames.owner.length, state.config.physicalMemory ?? plainMemory);
@@ -245,7 +246,8 @@ function checkThreads({ kernel, clock }: MachineState, problems: Problems): void
   const isClients = ({ id, task }: (typeof all)[number]): boolean =>
     tasks.get(task)?.kind === "remote" && Number(id) === Number(task);
   const isReady = all.filter(({ state }) => state === "ready");
-  const ready = isReady.filter((thread) => !isClients(thread)).map(({ id }) => id);
+  const isStopped = ({ task }: (typeof all)[number]): boolean => tasks.get(task)!.stopSignal !== 0;
+  const ready = isReady.filter((thread) => !isClients(thread) && !isStopped(thread)).map(({ id }) => id);
   // A client's thread is scheduled for the steps of a long call only.
   const scheduled = current === null ? queue : [current, ...queue];
   const called = isReady.filter(isClients).map(({ id }) => id);
@@ -268,13 +270,14 @@ function checkThreads({ kernel, clock }: MachineState, problems: Problems): void
   const waiting = waits.flatMap(({ id, ...wait }) => queuesOf(wait).map((name) => `${name}: ${id}`));
   const queued = [...queues].flatMap(([name, ids]) => ids.map((id) => `${name}: ${id}`));
   same("waits and queues", waiting, queued, problems);
-  const due = waits.flatMap(({ id, deadlineNs }) => (deadlineNs === null ? [] : [`${id} at ${deadlineNs}`]));
-  same(
-    "deadlines and timers",
-    due,
-    clock.events.map(({ subject, dueNs }) => `${subject} at ${dueNs}`),
-    problems,
+  const deadlines = waits.flatMap(({ id, deadlineNs }) => (deadlineNs === null ? [] : [`${id} at ${deadlineNs}`]));
+  const timers = [...kernel.threads.timers.values()].flatMap(({ id, counts, signal, dueNs }) =>
+    counts === "time" && signal !== 0 && dueNs !== null ? [`timer ${id} at ${dueNs}`] : [],
   );
+  const events = clock.events.map(
+    ({ kind, subject, dueNs }) => `${kind === "timer" ? "timer " : ""}${subject} at ${dueNs}`,
+  );
+  same("deadlines, timers and events", [...deadlines, ...timers], events, problems);
 }
 
 /** Slots in lists, each between its neighbours, and the capabilities of one file side by side. */

@@ -113,6 +113,15 @@ export const bufferIn = (length: string, most: number = limits.transferBytes): A
   show: (bytes) => quoteBytes(bytes),
 });
 
+/** As many bytes as a structure has whose meaning the handler decides. */
+export const bytesIn = (kind: string, count: number): ArgumentKind<Uint8Array> => ({
+  kind,
+  direction: "in",
+  pointer: true,
+  decode: ({ k, space }, raw) => wrap(copyIn(k, space, raw, count)),
+  show: (_bytes, raw) => hex(raw),
+});
+
 /** Room for bytes; the handler gets how many fit and returns those that there are. */
 export const bufferOut = (length: string, most: number = limits.transferBytes): ArgumentKind<number, Uint8Array> => ({
   kind: "buffer",

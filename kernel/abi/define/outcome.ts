@@ -23,7 +23,9 @@ export type Outcome<Out = NoOuts> =
   | { kind: "fail"; errno: Errno }
   | { kind: "blocked"; wait: Wait }
   /** The calling thread does not exist any more. */
-  | { kind: "gone" };
+  | { kind: "gone" }
+  /** Its registers are not those of the call any more: there is no result to put in them. */
+  | { kind: "replaced" };
 
 /** What a handler may want to know besides its arguments. */
 export interface Call {

@@ -7,7 +7,7 @@ import { getSpace } from "../../mm/space.ts";
 import { getStored, seekStored } from "../../mm/stored.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { countOutput, outputLeft } from "../../thread/jobs.ts";
-import { sendSignal } from "../../thread/signals.ts";
+import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
 import type { Task } from "../../thread/state.ts";
 import { killTask } from "../../thread/tasks.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
@@ -97,7 +97,8 @@ function writeTo(
   const before = progress?.kind === "write" ? progress.done : 0;
   const result = ops.write(k, task, file, place, bytes.subarray(before));
   if ("errno" in result) {
-    if (result.errno === "EPIPE" && sendSignal(k, task, thread, signals.SIGPIPE)) return { kind: "gone" };
+    if (result.errno === "EPIPE") sendSignal(k, task, fromSender(signals.SIGPIPE, SignalCode.user, task), thread);
+    if (!k.threads.tasks.has(task.id)) return { kind: "gone" };
     return before > 0 ? done(before) : fail(result.errno);
   }
   if (ops.seekable && at === null) file.position = place + result.count;

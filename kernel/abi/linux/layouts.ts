@@ -1,9 +1,11 @@
 /** C structures of the riscv64 Linux ABI (asm-generic uapi headers): name, size, and where each member lies. */
 
 import { pageBytes } from "../../hal/types.ts";
+import { signalName } from "../../lib/signals.ts";
 import { encodeText } from "../../lib/text.ts";
-import type { ExitStatus, Usage } from "../../thread/state.ts";
+import type { SignalInfo, Usage } from "../../thread/state.ts";
 import type { Layout } from "../define/arguments.ts";
+import { decodeSignalInfo, encodeSignalInfo, siginfoBytes } from "./siginfo.ts";
 
 const scalars = {
   u8: {
@@ -56,6 +58,27 @@ function layout<const M extends Members>(name: string, bytes: number, members: M
 export const timespec = layout("timespec", 16, { tv_sec: [0, "i64"], tv_nsec: [8, "i64"] });
 export type Timespec = { tv_sec: bigint; tv_nsec: bigint };
 export const timeval = layout("timeval", 16, { tv_sec: [0, "i64"], tv_usec: [8, "i64"] });
+export const itimerval = layout("itimerval", 32, {
+  interval_sec: [0, "i64"],
+  interval_usec: [8, "i64"],
+  value_sec: [16, "i64"],
+  value_usec: [24, "i64"],
+});
+export type ItimerVal = Parameters<typeof itimerval.write>[1];
+export const itimerspec = layout("itimerspec", 32, {
+  interval_sec: [0, "i64"],
+  interval_nsec: [8, "i64"],
+  value_sec: [16, "i64"],
+  value_nsec: [24, "i64"],
+});
+export type ItimerSpec = Parameters<typeof itimerspec.write>[1];
+export const sigevent = layout("sigevent", 64, {
+  value: [0, "u64"],
+  signal: [8, "i32"],
+  notify: [12, "i32"],
+  thread: [16, "i32"],
+});
+export const timerId = layout("timer_t", 4, { id: [0, "i32"] });
 export const timezone = layout("timezone", 8, { tz_minuteswest: [0, "i32"], tz_dsttime: [4, "i32"] });
 export const rlimit = layout("rlimit64", 16, { rlim_cur: [0, "u64"], rlim_max: [8, "u64"] });
 export const signalSet = layout("sigset", 8, { mask: [0, "u64"] });
@@ -64,6 +87,17 @@ export const sigaction = layout("sigaction", 24, {
   sa_flags: [8, "u64"],
   sa_mask: [16, "u64"],
 });
+export type Sigaction = { sa_handler: bigint; sa_flags: bigint; sa_mask: bigint };
+export const stackLayout = layout("stack_t", 24, { address: [0, "u64"], flags: [8, "u32"], size: [16, "u64"] });
+
+export const siginfo: Layout<SignalInfo> = {
+  name: "siginfo",
+  bytes: siginfoBytes,
+  read: (view) => decodeSignalInfo(view.getInt32(0, true), new Uint8Array(view.buffer, view.byteOffset, siginfoBytes)),
+  write: (view, info) => new Uint8Array(view.buffer, view.byteOffset, siginfoBytes).set(encodeSignalInfo(info)),
+  show: ({ signal, code }) => `{si_signo=${signalName(signal)}, si_code=${code}, ...}`,
+};
+
 export const tms = layout("tms", 32, {
   tms_utime: [0, "i64"],
   tms_stime: [8, "i64"],
@@ -101,10 +135,6 @@ export const siginfoChild = layout("siginfo", 128, {
 });
 
 export const waitWord = layout("status", 4, { status: [0, "i32"] });
-
-/** How wait(2) tells of an end. */
-export const waitStatus = (status: ExitStatus): number =>
-  status.kind === "exited" ? (status.code & 0xff) << 8 : status.signal;
 
 export const sysinfo = layout("sysinfo", 112, {
   uptime: [0, "i64"],
@@ -219,7 +249,18 @@ export const toTimeval = (ns: bigint): { tv_sec: bigint; tv_usec: bigint } => ({
   tv_usec: (ns % nsPerSecond) / 1000n,
 });
 
+export function encodeTimespec(ns: bigint): Uint8Array {
+  const bytes = new Uint8Array(timespec.bytes);
+  timespec.write(new DataView(bytes.buffer), toTimespec(ns));
+  return bytes;
+}
+
 /** The nanoseconds of a timespec, or null when it is not a valid one. */
 export function fromTimespec({ tv_sec, tv_nsec }: Timespec): bigint | null {
   return tv_sec < 0n || tv_nsec < 0n || tv_nsec >= nsPerSecond ? null : tv_sec * nsPerSecond + tv_nsec;
+}
+
+/** The nanoseconds of a timeval, or null when it is not a valid one. */
+export function fromTimeval({ tv_sec, tv_usec }: { tv_sec: bigint; tv_usec: bigint }): bigint | null {
+  return tv_sec < 0n || tv_usec < 0n || tv_usec >= 1_000_000n ? null : tv_sec * nsPerSecond + tv_usec * 1000n;
 }

@@ -194,6 +194,7 @@ function remap(
   const region = findRegion(space.regions, old.start);
   if (region === null || region.end < old.end) return fail("EFAULT");
   if (region.backing.kind === "frame") return fail("EPERM");
+  if (region.backing.kind === "vdso") return fail("EFAULT");
   const oldBytes = old.end - old.start;
   if (!(how & Remap.MREMAP_FIXED) && bytes <= oldBytes) {
     if (bytes < oldBytes) unmapRange(k, space, old.start + bytes, old.end);

@@ -3,15 +3,16 @@ import type { TaskId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
-import { childrenQueue, reap } from "../../thread/family.ts";
+import { reap } from "../../thread/family.ts";
 import { forkTask } from "../../thread/fork.ts";
-import type { ExitStatus, Task, Zombie } from "../../thread/state.ts";
-import { createThread, exitTask, vforkQueue } from "../../thread/tasks.ts";
+import { ChildCode, childrenQueue, resetHandlers } from "../../thread/signals.ts";
+import type { Task, Usage, Zombie } from "../../thread/state.ts";
+import { createThread, exitTask, usageOf, vforkQueue } from "../../thread/tasks.ts";
 import { address, choice, flags, int, size, structOut } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import { rusage, siginfoChild, toRusage, waitStatus, waitWord } from "./layouts.ts";
+import { rusage, siginfoChild, toRusage, waitWord } from "./layouts.ts";
 
 const Clone = {
   CLONE_VM: 0x100,
@@ -95,14 +96,6 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
   return { kind: "blocked", wait: { kind: "vfork", child: id, queue: vforkQueue(id), deadlineNs: null } };
 }
 
-const ignoreHandler = 1n;
-
-/** Signals that had handlers are as they were at first; what is ignored stays ignored. */
-function resetHandlers(task: Task): void {
-  for (const [signal, { handler }] of task.signalActions)
-    if (handler !== ignoreHandler) task.signalActions.delete(signal);
-}
-
 function clone(k: LinuxKernel, call: Call, args: CloneArguments): Outcome {
   if (call.progress?.kind === "vfork") return done(call.progress.child);
   if (call.task.kind === "remote") return fail("ENOSYS");
@@ -177,17 +170,61 @@ function isMeant(which: Which, options: number, task: Task, child: Child): boole
   return (options & Wait.__WALL) !== 0 || (child.exitSignal !== signals.SIGCHLD) === ((options & Wait.__WCLONE) !== 0);
 }
 
-type Found = { zombie: Zombie } | "none" | "no child";
+/** What has become of a child, in the words of siginfo_t. */
+interface Report {
+  id: TaskId;
+  code: number;
+  status: number;
+  userId: number;
+  usage: Usage;
+  /** The parent has been told. */
+  taken(): void;
+}
+
+const ofZombie = (k: LinuxKernel, task: Task, zombie: Zombie): Report => ({
+  id: zombie.id,
+  code: zombie.status.kind === "exited" ? ChildCode.exited : ChildCode.killed,
+  status: zombie.status.kind === "exited" ? zombie.status.code : zombie.status.signal,
+  userId: zombie.userId,
+  usage: zombie.usage,
+  taken: () => reap(k, task, zombie),
+});
+
+/** Of a child that was stopped or goes on. */
+const ofChange = (k: LinuxKernel, child: Task): Report => ({
+  id: child.id,
+  code: child.change === "stopped" ? ChildCode.stopped : ChildCode.continued,
+  status: child.change === "stopped" ? child.stopSignal : signals.SIGCONT,
+  userId: child.credentials.uid,
+  usage: usageOf(k, child),
+  taken() {
+    child.change = null;
+  },
+});
+
+type Found = Report | "none" | "no child";
 
 function findChild(k: LinuxKernel, task: Task, which: Which, options: number): Found {
   let exists = false;
   for (const zombie of k.threads.zombies.values()) {
     if (!isMeant(which, options, task, zombie)) continue;
-    if (options & Wait.WEXITED) return { zombie };
+    if (options & Wait.WEXITED) return ofZombie(k, task, zombie);
     exists = true;
   }
-  for (const child of k.threads.tasks.values()) exists ||= isMeant(which, options, task, child);
+  for (const child of k.threads.tasks.values()) {
+    if (!isMeant(which, options, task, child)) continue;
+    const asked = child.change === "stopped" ? Wait.WUNTRACED : Wait.WCONTINUED;
+    if (child.change !== null && options & asked) return ofChange(k, child);
+    exists = true;
+  }
   return exists ? "none" : "no child";
+}
+
+/** How wait(2) tells of it. */
+function statusWord({ code, status }: Report): number {
+  if (code === ChildCode.exited) return (status & 0xff) << 8;
+  if (code === ChildCode.stopped) return (status << 8) | 0x7f;
+  return code === ChildCode.continued ? 0xffff : status;
 }
 
 const waitsForChild = (task: Task): Outcome<never> => ({
@@ -204,26 +241,20 @@ function wait4(k: LinuxKernel, { task }: Call, id: number, options: number) {
   const found = findChild(k, task, which, options | Wait.WEXITED);
   if (found === "no child") return fail("ECHILD");
   if (found === "none") return options & Wait.WNOHANG ? done(0) : waitsForChild(task);
-  const { zombie } = found;
-  reap(k, task, zombie);
-  const out = { status: { status: waitStatus(zombie.status) }, usage: toRusage(zombie.usage) };
-  return { kind: "done", value: zombie.id, out } as const;
+  const out = { status: { status: statusWord(found) }, usage: toRusage(found.usage) };
+  return { kind: "done", value: found.id, out, commit: found.taken } as const;
 }
 
 const IdType = { P_ALL: 0, P_PID: 1, P_PGID: 2, P_PIDFD: 3 } as const;
-const ChildCode = { exited: 1, killed: 2 } as const;
-
-const childInfo = ({ id, userId, status }: Zombie) => ({
+const childInfo = ({ id, userId, code, status }: Report) => ({
   si_signo: signals.SIGCHLD,
-  si_code: status.kind === "exited" ? ChildCode.exited : ChildCode.killed,
+  si_code: code,
   si_pid: id,
   si_uid: userId,
-  si_status: statusNumber(status),
+  si_status: status,
 });
 
 const noInfo = { si_signo: 0, si_code: 0, si_pid: 0, si_uid: 0, si_status: 0 };
-
-const statusNumber = (status: ExitStatus): number => (status.kind === "exited" ? status.code : status.signal);
 
 function whichOf(task: Task, type: number, id: number): Which | "EINVAL" {
   switch (type) {
@@ -250,9 +281,8 @@ function waitid(k: LinuxKernel, { task }: Call, type: number, id: number, option
     if (options & Wait.WNOHANG) return { kind: "done", value: 0, out: { info: noInfo } } as const;
     return waitsForChild(task);
   }
-  const { zombie } = found;
-  if ((options & Wait.WNOWAIT) === 0) reap(k, task, zombie);
-  return { kind: "done", value: 0, out: { info: childInfo(zombie), usage: toRusage(zombie.usage) } } as const;
+  const commit = options & Wait.WNOWAIT ? () => undefined : found.taken;
+  return { kind: "done", value: 0, out: { info: childInfo(found), usage: toRusage(found.usage) }, commit } as const;
 }
 
 export const processCalls = [

@@ -1,32 +1,65 @@
-/** Signals, as far as their dispositions decide: rt_sigaction(2), rt_sigprocmask(2), kill(2), tgkill(2). */
-
+/** Signals: what they do (sigaction), who holds them back, sending them, waiting for them, and returning from them. */
+import type { Errno } from "../../lib/errno.ts";
 import type { TaskId, ThreadId } from "../../lib/ids.ts";
-import { lastSignal } from "../../lib/signals.ts";
-import { sendSignal, setSignalMask, unmaskable } from "../../thread/signals.ts";
-import type { SignalAction, Task, Thread } from "../../thread/state.ts";
-import { choice, int, signal, size, structIn, structOut } from "../define/arguments.ts";
+import { lastSignal, signals } from "../../lib/signals.ts";
+import { getSpace } from "../../mm/space.ts";
+import { copyIn } from "../../mm/user.ts";
+import { isOnStack, leastStackBytes, StackFlag } from "../../thread/signal-stack.ts";
+import {
+  forceSignal,
+  fromKernel,
+  fromSender,
+  holdSignalMask,
+  pendingSet,
+  SignalCode,
+  sendSignal,
+  setAction,
+  setSignalMask,
+  takeSignal,
+  unmaskable,
+  unmaskableSet,
+} from "../../thread/signals.ts";
+import type { SignalAction, SignalInfo, SignalStack, Task, Thread } from "../../thread/state.ts";
+import { killTask } from "../../thread/tasks.ts";
+import { deadlineAfter } from "../../time/clock.ts";
+import { bytesIn, choice, int, signal, size, structIn, structOut } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import { sigaction, signalSet } from "./layouts.ts";
+import {
+  fromTimespec,
+  type Sigaction,
+  sigaction,
+  siginfo,
+  signalSet,
+  stackLayout,
+  type Timespec,
+  timespec,
+} from "./layouts.ts";
+import { decodeSignalInfo, siginfoBytes } from "./siginfo.ts";
 
 const setBytes = 8;
 
-/** Sends to another thread or the caller; "gone" when the caller ended by it. */
-function send(k: LinuxKernel, call: Call, task: Task, thread: Thread, number: number): Outcome {
-  if (number < 0 || number > lastSignal) return fail("EINVAL");
-  if (number === 0) return done(0);
-  const ended = sendSignal(k, task, thread, number);
-  return ended && task === call.task ? { kind: "gone" } : done(0);
+const isAlive = (k: LinuxKernel, { task }: Call): boolean => k.threads.tasks.has(task.id);
+/** The caller may have ended by what it sent. */
+const sent = (k: LinuxKernel, call: Call): Outcome => (isAlive(k, call) ? done(0) : { kind: "gone" });
+
+/** Who may send a signal to whom: root, the same user, and anybody in a session for going on. */
+export function maySignal({ credentials: from, session }: Task, to: Task, number: number): boolean {
+  if (from.euid === 0) return true;
+  const { uid, suid } = to.credentials;
+  if ([from.euid, from.uid].some((id) => id === uid || id === suid)) return true;
+  return number === signals.SIGCONT && session === to.session;
 }
 
-/** Sends to every task that is meant; "gone" when the caller was among them and ended. */
+/** Sends to every task that is meant and may be sent to; "gone" when the caller was among them and ended. */
 function sendToAll(k: LinuxKernel, call: Call, tasks: readonly Task[], number: number): Outcome {
-  for (const task of tasks) {
-    const thread = task === call.task ? call.thread : k.threads.threads.get(task.threads[0]!);
-    if (thread !== undefined && k.threads.tasks.has(task.id)) send(k, call, task, thread, number);
-  }
-  return k.threads.tasks.has(call.task.id) ? done(0) : { kind: "gone" };
+  const permitted = tasks.filter((task) => maySignal(call.task, task, number));
+  if (permitted.length === 0) return fail("EPERM");
+  const info = fromSender(number, SignalCode.user, call.task);
+  for (const task of permitted)
+    if (number !== 0 && k.threads.tasks.has(task.id)) sendSignal(k, task, { ...info, detail: { ...info.detail } });
+  return sent(k, call);
 }
 
 /** kill(2): one task, a group, or all but init and the caller. */
@@ -45,18 +78,47 @@ function kill(k: LinuxKernel, call: Call, id: number, number: number): Outcome {
   return sendToAll(k, call, meant, number);
 }
 
-function tgkill(k: LinuxKernel, call: Call, group: number | null, id: number, number: number): Outcome {
-  if (id <= 0 || (group !== null && group <= 0)) return fail("EINVAL");
+/** The thread that is meant; of a group only if it is in that. */
+function threadOf(k: LinuxKernel, group: number | null, id: number): { task: Task; thread: Thread } | Errno {
+  if (id <= 0 || (group !== null && group <= 0)) return "EINVAL";
   const thread = k.threads.threads.get(id as ThreadId);
-  if (thread === undefined || (group !== null && thread.task !== group)) return fail("ESRCH");
-  return send(k, call, k.threads.tasks.get(thread.task)!, thread, number);
+  if (thread === undefined || (group !== null && thread.task !== group)) return "ESRCH";
+  return { task: k.threads.tasks.get(thread.task)!, thread };
 }
 
-const toAction = (action: SignalAction | undefined): { sa_handler: bigint; sa_flags: bigint; sa_mask: bigint } => ({
+function tgkill(k: LinuxKernel, call: Call, group: number | null, id: number, number: number): Outcome {
+  const found = threadOf(k, group, id);
+  if (typeof found === "string") return fail(found);
+  if (number < 0 || number > lastSignal) return fail("EINVAL");
+  if (!maySignal(call.task, found.task, number)) return fail("EPERM");
+  if (number !== 0) sendSignal(k, found.task, fromSender(number, SignalCode.thread, call.task), found.thread);
+  return sent(k, call);
+}
+
+/** What only the kernel may say is refused from others. */
+function queueInfo(
+  k: LinuxKernel,
+  call: Call,
+  { task, thread }: { task: Task; thread: Thread | null },
+  number: number,
+  bytes: Uint8Array,
+): Outcome {
+  const info: SignalInfo = decodeSignalInfo(number, bytes);
+  if ((info.code >= 0 || info.code === SignalCode.thread) && task !== call.task) return fail("EPERM");
+  if (number < 0 || number > lastSignal) return fail("EINVAL");
+  if (!maySignal(call.task, task, number)) return fail("EPERM");
+  const errno = number === 0 ? null : sendSignal(k, task, info, thread);
+  return errno === null ? sent(k, call) : fail(errno);
+}
+
+const toAction = (action: SignalAction | undefined): Sigaction => ({
   sa_handler: action?.handler ?? 0n,
   sa_flags: action?.flags ?? 0n,
   sa_mask: action?.mask ?? 0n,
 });
+
+/** Flags that there are; others are not kept, so that a program can find out. */
+const knownFlags = 0x7n | 0x800_0000n | 0x1000_0000n | 0x4000_0000n | 0x8000_0000n;
 
 const How = { SIG_BLOCK: 0, SIG_UNBLOCK: 1, SIG_SETMASK: 2 } as const;
 
@@ -66,21 +128,81 @@ function newMask(thread: Thread, how: number, mask: bigint): bigint | null {
   return how === How.SIG_SETMASK ? mask : null;
 }
 
+/** Waits with another mask for a signal that has a handler. */
+function suspend(k: LinuxKernel, { task, thread, progress }: Call, mask: bigint): Outcome {
+  if (progress === null) holdSignalMask(k, task, thread, mask);
+  if (!k.threads.tasks.has(task.id)) return { kind: "gone" };
+  return { kind: "blocked", wait: { kind: "pause", queue: null, deadlineNs: null } };
+}
+
+/** Takes one of the signals, now or when it comes. */
+function waitForSignal(
+  k: LinuxKernel,
+  { task, thread, progress }: Call,
+  wanted: bigint,
+  timeout: Timespec | null,
+): Outcome<{ info?: SignalInfo }> {
+  const ns = timeout === null ? null : fromTimespec(timeout);
+  if (timeout !== null && ns === null) return fail("EINVAL");
+  const set = wanted & ~unmaskableSet;
+  const info = takeSignal(k, task, thread, set);
+  if (info !== null) return { kind: "done", value: info.signal, out: { info } };
+  const deadlineNs = progress !== null ? progress.deadlineNs : ns === null ? null : deadlineAfter(k, ns);
+  if (deadlineNs !== null && deadlineNs <= k.hal.timer.nowNs()) return fail("EAGAIN");
+  return { kind: "blocked", wait: { kind: "signals", set, queue: null, deadlineNs } };
+}
+
+/** What a program sees of its handlers' stack. */
+function stackNow(k: LinuxKernel, thread: Thread): SignalStack {
+  const { signalStack: stack } = thread;
+  const used = isOnStack(stack, k.hal.contexts.getStackPointer(thread.context));
+  return { ...stack, flags: stack.size === 0n ? StackFlag.disabled : stack.flags | (used ? StackFlag.onStack : 0) };
+}
+
+function setStack(k: LinuxKernel, thread: Thread, { address, flags, size }: SignalStack): Errno | null {
+  if (isOnStack(thread.signalStack, k.hal.contexts.getStackPointer(thread.context))) return "EPERM";
+  const mode = (flags & ~StackFlag.autoDisarm) >>> 0;
+  if (mode !== 0 && mode !== StackFlag.onStack && mode !== StackFlag.disabled) return "EINVAL";
+  if (mode !== StackFlag.disabled && size < leastStackBytes) return "ENOMEM";
+  const kept = (flags & StackFlag.autoDisarm) >>> 0;
+  thread.signalStack =
+    mode === StackFlag.disabled ? { address: 0n, flags: kept, size: 0n } : { address, flags: kept, size };
+  return null;
+}
+
+/** A handler has returned: everything is as the frame says. What is no frame ends the program. */
+function returnFromSignal(k: LinuxKernel, call: Call): Outcome {
+  const { task, thread } = call;
+  if (task.kind === "remote") return fail("ENOSYS");
+  const { signalFrames, contexts } = k.hal;
+  const frame = copyIn(k, getSpace(k, task.space), contexts.getStackPointer(thread.context), signalFrames.bytes);
+  const context = frame.ok ? signalFrames.leave(thread.context, frame.value) : null;
+  if (context === null) {
+    if (forceSignal(k, task, thread, fromKernel(signals.SIGSEGV))) return { kind: "replaced" };
+    killTask(k, task, signals.SIGSEGV);
+    return { kind: "gone" };
+  }
+  setSignalMask(k, task, thread, context.mask);
+  setStack(k, thread, context.stack);
+  return { kind: "replaced" };
+}
+
 export const signalCalls = [
   syscall({
     name: "rt_sigaction",
     nr: { rv64: 134 },
-    support: "partial",
-    note: "Dispositions are stored; a signal that has a handler is dropped, handlers do not run yet.",
+    support: "full",
     args: { signal, action: structIn(sigaction), before: structOut(sigaction, "optional"), bytes: size },
     errors: ["EFAULT", "EINVAL"],
-    run(_k: LinuxKernel, { signal, action, bytes }, { task }) {
+    run(k: LinuxKernel, { signal, action, bytes }, { task }) {
       if (bytes !== setBytes || signal < 1 || signal > lastSignal) return fail("EINVAL");
       if (action !== null && unmaskable.includes(signal)) return fail("EINVAL");
       const before = toAction(task.signalActions.get(signal));
-      if (action !== null)
-        task.signalActions.set(signal, { handler: action.sa_handler, flags: action.sa_flags, mask: action.sa_mask });
-      return { kind: "done", value: 0, out: { before } };
+      const set = (wanted: Sigaction): void => {
+        const { sa_handler: handler, sa_flags: flags, sa_mask: mask } = wanted;
+        setAction(k, task, signal, { handler, flags: flags & knownFlags, mask });
+      };
+      return { kind: "done", value: 0, out: { before }, commit: () => action !== null && set(action) };
     },
   }),
   syscall({
@@ -89,40 +211,123 @@ export const signalCalls = [
     support: "full",
     args: { how: choice(How), set: structIn(signalSet), before: structOut(signalSet, "optional"), bytes: size },
     errors: ["EFAULT", "EINVAL"],
-    run(k: LinuxKernel, { how, set, bytes }, { task, thread }) {
+    run(k: LinuxKernel, { how, set, bytes }, call) {
+      const { task, thread } = call;
       if (bytes !== setBytes) return fail("EINVAL");
       const before = { mask: thread.signalMask };
       const mask = set === null ? thread.signalMask : newMask(thread, how, set.mask);
       if (mask === null) return fail("EINVAL");
-      if (set !== null && setSignalMask(k, task, thread, mask)) return { kind: "gone" };
-      return { kind: "done", value: 0, out: { before } };
+      if (set !== null) setSignalMask(k, task, thread, mask);
+      return isAlive(k, call) ? { kind: "done", value: 0, out: { before } } : { kind: "gone" };
+    },
+  }),
+  syscall({
+    name: "rt_sigpending",
+    nr: { rv64: 136 },
+    support: "full",
+    args: { set: structOut(signalSet), bytes: size },
+    errors: ["EFAULT", "EINVAL"],
+    run(_k: LinuxKernel, { bytes }, { task, thread }) {
+      if (bytes > setBytes) return fail("EINVAL");
+      return { kind: "done", value: 0, out: { set: { mask: pendingSet(task, thread) & thread.signalMask } } };
+    },
+  }),
+  syscall({
+    name: "rt_sigsuspend",
+    nr: { rv64: 133 },
+    support: "full",
+    args: { set: structIn(signalSet), bytes: size },
+    errors: ["EFAULT", "EINTR", "EINVAL"],
+    run(k: LinuxKernel, { set, bytes }, call) {
+      if (bytes !== setBytes) return fail("EINVAL");
+      return set === null ? fail("EFAULT") : suspend(k, call, set.mask);
+    },
+  }),
+  syscall({
+    name: "rt_sigtimedwait",
+    nr: { rv64: 137 },
+    support: "full",
+    args: { set: structIn(signalSet), info: structOut(siginfo, "optional"), timeout: structIn(timespec), bytes: size },
+    errors: ["EAGAIN", "EFAULT", "EINTR", "EINVAL"],
+    run(k: LinuxKernel, { set, timeout, bytes }, call) {
+      if (bytes !== setBytes) return fail("EINVAL");
+      return set === null ? fail("EFAULT") : waitForSignal(k, call, set.mask, timeout);
+    },
+  }),
+  syscall({
+    name: "rt_sigqueueinfo",
+    nr: { rv64: 138 },
+    support: "full",
+    args: { id: int, signal, info: bytesIn("siginfo", siginfoBytes) },
+    errors: ["EAGAIN", "EFAULT", "EINVAL", "EPERM", "ESRCH"],
+    run(k: LinuxKernel, { id, signal, info }, call) {
+      const task = k.threads.tasks.get(id as TaskId);
+      if (task === undefined) return fail("ESRCH");
+      return queueInfo(k, call, { task, thread: null }, signal, info);
+    },
+  }),
+  syscall({
+    name: "rt_tgsigqueueinfo",
+    nr: { rv64: 240 },
+    support: "full",
+    args: { group: int, thread: int, signal, info: bytesIn("siginfo", siginfoBytes) },
+    errors: ["EAGAIN", "EFAULT", "EINVAL", "EPERM", "ESRCH"],
+    run(k: LinuxKernel, { group, thread, signal, info }, call) {
+      const found = threadOf(k, group, thread);
+      return typeof found === "string" ? fail(found) : queueInfo(k, call, found, signal, info);
+    },
+  }),
+  syscall({
+    name: "rt_sigreturn",
+    nr: { rv64: 139 },
+    support: "full",
+    args: {},
+    errors: ["ENOSYS"],
+    run: (k: LinuxKernel, _args, call) => returnFromSignal(k, call),
+  }),
+  syscall({
+    name: "restart_syscall",
+    nr: { rv64: 128 },
+    support: "full",
+    note: "Calls that go on after a stop need it not.",
+    args: {},
+    errors: ["EINTR"],
+    run: (_k: LinuxKernel) => fail("EINTR"),
+  }),
+  syscall({
+    name: "sigaltstack",
+    nr: { rv64: 132 },
+    support: "full",
+    args: { stack: structIn(stackLayout), before: structOut(stackLayout, "optional") },
+    errors: ["EFAULT", "EINVAL", "ENOMEM", "EPERM"],
+    run(k: LinuxKernel, { stack }, { thread }) {
+      const before = stackNow(k, thread);
+      const errno = stack === null ? null : setStack(k, thread, stack);
+      return errno === null ? { kind: "done", value: 0, out: { before } } : fail(errno);
     },
   }),
   syscall({
     name: "kill",
     nr: { rv64: 129 },
-    support: "partial",
-    note: "Stop signals do nothing.",
+    support: "full",
     args: { id: int, signal },
-    errors: ["EINVAL", "ESRCH"],
+    errors: ["EINVAL", "EPERM", "ESRCH"],
     run: (k: LinuxKernel, { id, signal }, call) => kill(k, call, id, signal),
   }),
   syscall({
     name: "tkill",
     nr: { rv64: 130 },
-    support: "partial",
-    note: "As kill.",
+    support: "full",
     args: { thread: int, signal },
-    errors: ["EINVAL", "ESRCH"],
+    errors: ["EINVAL", "EPERM", "ESRCH"],
     run: (k: LinuxKernel, { thread, signal }, call) => tgkill(k, call, null, thread, signal),
   }),
   syscall({
     name: "tgkill",
     nr: { rv64: 131 },
-    support: "partial",
-    note: "As kill.",
+    support: "full",
     args: { group: int, thread: int, signal },
-    errors: ["EINVAL", "ESRCH"],
+    errors: ["EINVAL", "EPERM", "ESRCH"],
     run: (k: LinuxKernel, { group, thread, signal }, call) => tgkill(k, call, group, thread, signal),
   }),
 ] as const;

@@ -15,6 +15,7 @@ import { sizeCalls } from "./sizes.ts";
 import { systemCalls } from "./system.ts";
 import { threadCalls } from "./threads.ts";
 import { timeCalls } from "./time.ts";
+import { timerCalls } from "./timers.ts";
 
 export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...ioCalls,
@@ -26,6 +27,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...pollCalls,
   ...memoryCalls,
   ...timeCalls,
+  ...timerCalls,
   ...threadCalls,
   ...processCalls,
   ...groupCalls,

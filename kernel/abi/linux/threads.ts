@@ -67,7 +67,8 @@ function futexDeadline(
 }
 
 function wait(k: LinuxKernel, call: Call, args: FutexArguments, bitset: number): Outcome {
-  const deadline = futexDeadline(k, call, args);
+  // One that a signal has disturbed goes on to the same time.
+  const deadline = call.progress === null ? futexDeadline(k, call, args) : { deadlineNs: call.progress.deadlineNs };
   if ("errno" in deadline) return fail(deadline.errno);
   const result = futexWait(k, getSpace(k, call.task.space), args.word, args.value, bitset, deadline.deadlineNs);
   if ("errno" in result) return fail(result.errno);

@@ -2,7 +2,7 @@
 
 import { getSpace } from "../../mm/space.ts";
 import { deadlineAfter, deadlineAt, realtimeNs } from "../../time/clock.ts";
-import { choice, flags, structIn, structOut } from "../define/arguments.ts";
+import { choice, flags, inout, structIn, structOut } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
@@ -51,15 +51,25 @@ function clockNs(k: LinuxKernel, { task, thread }: Call, clock: number): bigint 
   }
 }
 
-function sleep(k: LinuxKernel, clock: number, isAbsolute: boolean, request: Timespec | null): Outcome {
+interface Sleep {
+  clock: number;
+  isAbsolute: boolean;
+  request: Timespec | null;
+  /** Where what is left is stored if a signal ends it; of an absolute time nothing is. */
+  remaining: bigint;
+}
+
+function sleep(k: LinuxKernel, { progress }: Call, { clock, isAbsolute, request, remaining }: Sleep): Outcome {
   if (request === null) return fail("EFAULT");
   const ns = fromTimespec(request);
   const realtime = clock === Clock.CLOCK_REALTIME;
   if (ns === null || (!realtime && clock !== Clock.CLOCK_MONOTONIC && clock !== Clock.CLOCK_BOOTTIME))
     return fail("EINVAL");
-  const deadlineNs = isAbsolute ? deadlineAt(realtime ? ns - k.config.realtimeEpochNs : ns) : deadlineAfter(k, ns);
+  const deadlineOf = (): number | null =>
+    isAbsolute ? deadlineAt(realtime ? ns - k.config.realtimeEpochNs : ns) : deadlineAfter(k, ns);
+  const deadlineNs = progress === null ? deadlineOf() : progress.deadlineNs;
   if (deadlineNs !== null && deadlineNs <= k.hal.timer.nowNs()) return done(0);
-  return { kind: "blocked", wait: { kind: "sleep", queue: null, deadlineNs } };
+  return { kind: "blocked", wait: { kind: "sleep", remaining: isAbsolute ? 0n : remaining, queue: null, deadlineNs } };
 }
 
 export const timeCalls = [
@@ -100,25 +110,26 @@ export const timeCalls = [
   syscall({
     name: "nanosleep",
     nr: { rv64: 101 },
-    support: "partial",
-    note: "The remaining time is not stored when the sleep is interrupted.",
-    args: { request: structIn(timespec), remaining: structOut(timespec, "optional") },
+    support: "full",
+    args: { request: structIn(timespec), remaining: inout("timespec") },
     errors: ["EFAULT", "EINTR", "EINVAL"],
-    run: (k: LinuxKernel, { request }) => sleep(k, Clock.CLOCK_MONOTONIC, false, request),
+    run: (k: LinuxKernel, { request, remaining }, call) =>
+      sleep(k, call, { clock: Clock.CLOCK_MONOTONIC, isAbsolute: false, request, remaining }),
   }),
   syscall({
     name: "clock_nanosleep",
     nr: { rv64: 115 },
     support: "partial",
-    note: "Processor-time clocks cannot be slept on; the remaining time is not stored.",
+    note: "Processor-time clocks cannot be slept on.",
     args: {
       clock: choice(Clock),
       flags: flags({ TIMER_ABSTIME: absolute }),
       request: structIn(timespec),
-      remaining: structOut(timespec, "optional"),
+      remaining: inout("timespec"),
     },
     errors: ["EFAULT", "EINTR", "EINVAL"],
-    run: (k: LinuxKernel, { clock, flags, request }) => sleep(k, clock, (flags & absolute) !== 0, request),
+    run: (k: LinuxKernel, { clock, flags, request, remaining }, call) =>
+      sleep(k, call, { clock, isAbsolute: (flags & absolute) !== 0, request, remaining }),
   }),
   syscall({
     name: "times",

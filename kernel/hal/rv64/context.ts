@@ -1,6 +1,7 @@
 /** Registers and the calling convention of system calls: number in a7, arguments in a0..a5, result in a0. */
 import type { Core } from "../../hardware/cpu/core.ts";
 import type { ContextRef, Contexts, SavedContext } from "../types.ts";
+import type { RegisterAccess } from "./signal-frame.ts";
 
 const Register = { stackPointer: 2, threadPointer: 4, firstArgument: 10, callNumber: 17 } as const;
 const argumentCount = 6;
@@ -32,6 +33,15 @@ function userRegistersOver(
     },
   };
 }
+
+/** For those who need all registers at once. */
+export const registerAccessOver = (core: Core): RegisterAccess => ({
+  read: (context) => context ?? core.saveHart(),
+  write(context, registers) {
+    if (context === null) core.loadHart(registers);
+    else Object.assign(context, registers);
+  },
+});
 
 export function contextsOver(core: Core): Contexts {
   // Registers take any integer modulo 2^64, as the array they are in and the core's pc do by themselves.

@@ -5,9 +5,11 @@ import type { UartState } from "../../hardware/uart/state.ts";
 import type { Trace } from "../../trace/define.ts";
 import { memoryOver, serialOver, timerOver } from "../common.ts";
 import type { Hal, InstructionSet, Mmu } from "../types.ts";
-import { contextsOver } from "./context.ts";
+import { contextsOver, registerAccessOver } from "./context.ts";
 import { hartOver } from "./hart.ts";
 import { PageTables, userEnd } from "./page-table.ts";
+import { signalFramesOver } from "./signal-frame.ts";
+import { returnOffset, vdsoPage } from "./vdso.ts";
 
 const letter = (name: string): number => 1 << (name.charCodeAt(0) - 65);
 
@@ -64,6 +66,8 @@ export function createHal({ core, ram, clock, uart, trace }: HalParts): Hal {
     memory,
     mmu,
     contexts: contextsOver(core),
+    signalFrames: signalFramesOver(registerAccessOver(core)),
+    vdso: { bytes: vdsoPage, returnOffset },
     hart: hartOver(core),
     timer: timerOver(clock),
     serial: serialOver(uart, trace),

@@ -31,9 +31,9 @@ function trapOf(core: Core, stop: CoreStop): Trap {
     case CoreStop.needPage:
       return { kind: "needPage", page: core.faultPage() };
     case CoreStop.accessFault:
-      return { kind: "busError", address: value(), description: "no memory at this address" };
+      return { kind: "busError", address: value(), description: "no memory at this address", misaligned: false };
     case CoreStop.misalignedAtomic:
-      return { kind: "busError", address: value(), description: "misaligned atomic access" };
+      return { kind: "busError", address: value(), description: "misaligned atomic access", misaligned: true };
     default:
       return unreachable(stop);
   }

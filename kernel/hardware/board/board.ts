@@ -110,7 +110,7 @@ export function createBoard(state: BoardState, parts: BoardParts): Board {
       return (told = lines());
     },
     fire({ kind, subject }) {
-      assert(kind !== "threadTimeout", "a board has no threads");
+      assert(kind !== "threadTimeout" && kind !== "timer", "a board has no threads");
       due[kind](subject);
     },
     consoleArrived() {

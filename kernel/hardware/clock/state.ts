@@ -20,7 +20,7 @@ export interface ClockEvent {
   subject: number;
 }
 
-export type ClockEventKind = "threadTimeout" | DeviceEventKind;
+export type ClockEventKind = "threadTimeout" | "timer" | DeviceEventKind;
 
 /** Of devices; the board knows whose they are. */
 export type DeviceEventKind = "clintTimer" | "rtcAlarm" | "uartTimeout" | "virtioQueue";

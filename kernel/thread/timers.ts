@@ -1,0 +1,153 @@
+/**
+ * Timers of tasks: setitimer(2) and timer_create(2). One that expires sends a signal; one that repeats is set again when
+ * that signal is taken, and what was missed until then is its overrun. So a timer never has two signals pending, and
+ * one whose signal nobody takes costs nothing.
+ *
+ * A timer counts virtual time, or the instructions that its task executes; those are looked at whenever the task is
+ * about to run, and bound how far it runs.
+ */
+import type { TaskId, ThreadId } from "../lib/ids.ts";
+import { signals } from "../lib/signals.ts";
+import type { ThreadKernel } from "./kernel.ts";
+import { SignalCode, sendSignal } from "./signals.ts";
+import type { SignalInfo, Task, Timer } from "./state.ts";
+
+/** An interval timer's number, below those of a program's own: ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF. */
+export const intervalTimer = (which: number): number => -1 - which;
+const intervalSignals = [signals.SIGALRM, signals.SIGVTALRM, signals.SIGPROF] as const;
+
+/** What nobody listens to expires at most this often. */
+const leastIgnoredNs = 4_000_000;
+
+export function findTimer(k: Pick<ThreadKernel, "threads">, task: TaskId, number: number): Timer | null {
+  for (const timer of k.threads.timers.values()) if (timer.task === task && timer.number === number) return timer;
+  return null;
+}
+
+export interface NewTimer {
+  number: number;
+  counts: Timer["counts"];
+  realtime: boolean;
+  signal: number;
+  value: bigint;
+  thread: ThreadId | null;
+}
+
+const notSet = { dueNs: null, intervalNs: 0, expiredNs: null, overrun: 0 };
+
+export function createTimer(k: ThreadKernel, task: Task, wanted: NewTimer): Timer {
+  const timer: Timer = { id: k.threads.nextTimer++, task: task.id, ...wanted, ...notSet };
+  k.threads.timers.set(timer.id, timer);
+  return timer;
+}
+
+/** The interval timer of a task, made when it is first asked for. */
+export function intervalTimerOf(k: ThreadKernel, task: Task, which: 0 | 1 | 2): Timer {
+  const number = intervalTimer(which);
+  const counts = which === 0 ? "time" : "instructions";
+  const wanted = { number, counts, realtime: false, signal: intervalSignals[which], value: 0n, thread: null } as const;
+  return findTimer(k, task.id, number) ?? createTimer(k, task, wanted);
+}
+
+export const timerNow = (k: ThreadKernel, timer: Timer): number =>
+  timer.counts === "time" ? k.hal.timer.nowNs() : k.threads.tasks.get(timer.task)!.instructions;
+
+/** Nanoseconds until it expires, at least 1; 0 when it is not set. Of one that sends nothing, as if it had repeated. */
+export function timerLeft(k: ThreadKernel, timer: Timer): number {
+  if (timer.dueNs === null) return 0;
+  const left = timer.dueNs - timerNow(k, timer);
+  if (left > 0) return left;
+  if (timer.intervalNs === 0) return timer.signal === 0 ? 0 : 1;
+  return timer.intervalNs - (-left % timer.intervalNs);
+}
+
+/** Sets a timer, or with null stops it; a signal of it that is pending stays. */
+export function setTimer(k: ThreadKernel, timer: Timer, dueNs: number | null, intervalNs: number): void {
+  arm(k, timer, null);
+  timer.intervalNs = intervalNs;
+  timer.overrun = 0;
+  arm(k, timer, dueNs);
+}
+
+function arm(k: ThreadKernel, timer: Timer, dueNs: number | null): void {
+  if (timer.dueNs !== null && timer.counts === "time") k.hal.timer.cancelTimer(timer.id);
+  timer.dueNs = dueNs;
+  if (dueNs !== null && timer.counts === "time" && timer.signal !== 0) k.hal.timer.setTimer(timer.id, dueNs);
+  if (timer.counts === "instructions") findNext(k, timer.task);
+}
+
+/** When the next timer expires that counts a task's instructions. */
+function findNext(k: ThreadKernel, id: TaskId): void {
+  const task = k.threads.tasks.get(id);
+  if (task === undefined) return;
+  task.timerDue = null;
+  for (const { task: owner, counts, dueNs, signal } of k.threads.timers.values())
+    if (owner === id && counts === "instructions" && dueNs !== null && signal !== 0)
+      task.timerDue = Math.min(dueNs, task.timerDue ?? dueNs);
+}
+
+export function deleteTimer(k: ThreadKernel, timer: Timer): void {
+  arm(k, timer, null);
+  k.threads.timers.delete(timer.id);
+}
+
+/** A task ends, or (`own`: all but its interval timers) becomes another program. */
+export function deleteTimers(k: ThreadKernel, task: TaskId, which: "all" | "own"): void {
+  for (const timer of [...k.threads.timers.values()])
+    if (timer.task === task && (which === "all" || timer.number >= 0)) deleteTimer(k, timer);
+}
+
+const infoOf = ({ number, signal, value }: Timer): SignalInfo =>
+  number < 0
+    ? { signal, code: SignalCode.kernel, detail: { kind: "none" } }
+    : { signal, code: SignalCode.timer, detail: { kind: "timer", timer: number, overrun: 0, value } };
+
+/** The clock has come to what a timer was set to. */
+export function expireTimer(k: ThreadKernel, id: number): void {
+  const timer = k.threads.timers.get(id)!;
+  const task = k.threads.tasks.get(timer.task)!;
+  const due = timer.dueNs!;
+  timer.dueNs = null;
+  if (timer.counts === "instructions") findNext(k, task.id);
+  const thread = timer.thread === null ? null : (k.threads.threads.get(timer.thread) ?? null);
+  if (timer.thread !== null && thread === null) return;
+  timer.expiredNs = due;
+  const info = infoOf(timer);
+  sendSignal(k, task, info, thread);
+  if (!k.threads.timers.has(id) || timer.intervalNs === 0) return;
+  const waits = (thread?.pending ?? task.pending).some(({ signal }) => signal === timer.signal);
+  if (!waits) repeat(k, timer, Math.max(timer.intervalNs, leastIgnoredNs));
+}
+
+/** Sets one that repeats again; how often it would have expired in between. */
+function repeat(k: ThreadKernel, timer: Timer, intervalNs: number): number {
+  const from = timer.expiredNs ?? timerNow(k, timer);
+  const missed = Math.floor(Math.max(0, timerNow(k, timer) - from) / intervalNs);
+  arm(k, timer, from + (missed + 1) * intervalNs);
+  return missed;
+}
+
+/** A signal is taken that a timer may have sent: it is told of its overrun, and the timer goes on. */
+export function takenFromTimer(k: ThreadKernel, task: Task, info: SignalInfo): void {
+  const number = numberOf(info);
+  const timer = number === null ? null : findTimer(k, task.id, number);
+  if (timer === null || timer.dueNs !== null || timer.expiredNs === null) return;
+  timer.overrun = timer.intervalNs === 0 ? 0 : repeat(k, timer, timer.intervalNs);
+  timer.expiredNs = timer.intervalNs === 0 ? null : timer.expiredNs;
+  if (info.detail.kind === "timer") info.detail.overrun = timer.overrun;
+}
+
+function numberOf({ signal, code, detail }: SignalInfo): number | null {
+  if (detail.kind === "timer") return detail.timer;
+  const which = code === SignalCode.kernel ? intervalSignals.indexOf(signal as 14) : -1;
+  return which < 0 ? null : intervalTimer(which);
+}
+
+/** Timers that count the task's instructions and are due now. */
+export function expireTaskTimers(k: ThreadKernel, task: Task): void {
+  for (const timer of [...k.threads.timers.values()]) {
+    const { dueNs, counts, signal } = timer;
+    if (timer.task !== task.id || counts !== "instructions" || dueNs === null || signal === 0) continue;
+    if (dueNs <= task.instructions && k.threads.tasks.has(task.id)) expireTimer(k, timer.id);
+  }
+}
