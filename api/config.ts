@@ -7,6 +7,7 @@ export interface ServerConfig {
   httpPort: number;
   grpcPort: number;
   workers: number;
+  translate: boolean;
   maxResidentMachines: number;
   hibernateAfterMs: number;
   unattendedMs: number;
@@ -57,6 +58,12 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
     fallback: Math.max(1, Math.min(16, availableParallelism())),
     read: whole(1, 64),
     help: "worker threads that run machines",
+  },
+  translate: {
+    variable: "OSTLER_TRANSLATE",
+    fallback: true,
+    read: (value) => (value === "on" || value === "off" ? value === "on" : "must be on or off"),
+    help: "on: hot guest code is translated to WebAssembly; off: all is interpreted, with the same results",
   },
   maxResidentMachines: {
     variable: "OSTLER_MAX_RESIDENT",

@@ -68,6 +68,7 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
     store,
     {
       workers: config.workers,
+      translate: config.translate,
       maxResident: config.maxResidentMachines,
       hibernateAfterMs: config.hibernateAfterMs,
       onError: (error, machine) => logBackground(config, error, machine),

@@ -9,6 +9,7 @@
 
 export type { Core, CoreFactory } from "./hardware/cpu/core.ts";
 export { type CpuModules, createRv64Core } from "./hardware/cpu/rv64/core.ts";
+export { Translations } from "./hardware/cpu/rv64/translate/modules.ts";
 export type * from "./lib/ids.ts";
 export { systemCallCatalogue } from "./machine/catalogue.ts";
 export type { Machine, MachinePorts, RunLimit } from "./machine/face.ts";

@@ -1,7 +1,6 @@
-/** The CPU's modules, as workers get them. */
+/** What executes guest code: compiled once, given to every worker, and completed there by what is translated. */
 import { readFileSync } from "node:fs";
 import v8 from "node:v8";
-import type { CpuModules } from "../../kernel/index.ts";
 
 /*
  * V8 replaces what leads from WebAssembly to an imported JavaScript function by better code after some calls, and keeps
@@ -15,4 +14,15 @@ function compile(name: string): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL(`../../kernel/hardware/cpu/rv64/build/${name}`, import.meta.url)));
 }
 
-export const compileCpu = (): CpuModules => ({ functional: compile("rv64.wasm"), timed: compile("rv64-timed.wasm") });
+export interface CompiledCpu {
+  functional: WebAssembly.Module;
+  timed: WebAssembly.Module;
+  /** Whether hot code is translated. Machines compute the same either way. */
+  translate: boolean;
+}
+
+export const compileCpu = (translate = true): CompiledCpu => ({
+  functional: compile("rv64.wasm"),
+  timed: compile("rv64-timed.wasm"),
+  translate,
+});

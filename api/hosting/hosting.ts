@@ -16,6 +16,8 @@ import { Residency, type ResidencyOptions } from "./residency.ts";
 
 export interface HostingOptions extends ResidencyOptions {
   workers: number;
+  /** Hot guest code is translated to WebAssembly. */
+  translate?: boolean;
 }
 
 /** A seek point is laid when a machine has gone this far since the last one. */
@@ -57,7 +59,7 @@ export class Hosting {
       message: (message) => this.#route(message),
       lost: (worker, why) => this.#lost(worker, why),
     };
-    this.#pool = new Pool(options.workers, store.blobs, listener);
+    this.#pool = new Pool(options, store.blobs, listener);
     this.#residency = new Residency(options, {
       wake: (machineId) => this.#wake(machineId),
       save: (machine) => this.#save(machine),

@@ -3,9 +3,8 @@
  * dies. A machine lives in the worker that it was placed in until it is unloaded or the worker dies.
  */
 import { MessageChannel, Worker } from "node:worker_threads";
-import type { CpuModules } from "../../kernel/index.ts";
 import type { Blobs, Hash } from "../store/types.ts";
-import { compileCpu } from "./cpu.ts";
+import { type CompiledCpu, compileCpu } from "./cpu.ts";
 import type { Command, FetchAnswer, FetchRequest, WorkerFailure, WorkerMessage, WorkerStart } from "./protocol.ts";
 
 type Reply = Extract<WorkerMessage, { kind: "reply" }>;
@@ -39,7 +38,7 @@ export class PooledWorker {
   /** Commands under way that are no machine's (replays, executions). */
   jobs = 0;
 
-  constructor(cpu: CpuModules, blobs: Blobs, listener: PoolListener) {
+  constructor(cpu: CompiledCpu, blobs: Blobs, listener: PoolListener) {
     this.#listener = listener;
     const signal = new SharedArrayBuffer(4);
     const { port1: ours, port2: theirs } = new MessageChannel();
@@ -117,13 +116,19 @@ function serveContent(port: import("node:worker_threads").MessagePort, signal: S
   port.unref();
 }
 
+export interface PoolOptions {
+  workers: number;
+  translate?: boolean | undefined;
+}
+
 export class Pool {
   readonly #blobs: Blobs;
   readonly #listener: PoolListener;
-  readonly #cpu = compileCpu();
+  readonly #cpu: CompiledCpu;
   #workers: PooledWorker[];
 
-  constructor(size: number, blobs: Blobs, listener: PoolListener) {
+  constructor({ workers, translate }: PoolOptions, blobs: Blobs, listener: PoolListener) {
+    this.#cpu = compileCpu(translate);
     this.#blobs = blobs;
     this.#listener = {
       message: (message) => listener.message(message),
@@ -132,7 +137,7 @@ export class Pool {
         listener.lost(worker, why);
       },
     };
-    this.#workers = Array.from({ length: size }, () => this.#start());
+    this.#workers = Array.from({ length: workers }, () => this.#start());
   }
 
   /** The worker with the least in it. */

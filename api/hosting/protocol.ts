@@ -8,13 +8,13 @@
  * Every message of a worker about a machine carries where the machine stood (`mark`); the main thread makes
  * that durable before anything in the message reaches a client (output commit).
  */
+
 import type {
   AddressSpaceInfo,
   ApplyResult,
   CapabilityFilter,
   CapabilityGraphInfo,
   ContentHash,
-  CpuModules,
   FrameOwnerName,
   FrameRuns,
   Input,
@@ -29,6 +29,7 @@ import type {
   TaskInfo,
   TimingFigures,
 } from "../../kernel/index.ts";
+import type { CompiledCpu } from "./cpu.ts";
 
 /** A snapshot's root, or the config of a machine that has none yet. */
 export type Origin = { kind: "config"; config: MachineConfig } | { kind: "snapshot"; root: ContentHash };
@@ -184,6 +185,6 @@ export interface FetchAnswer {
 
 /** Handed to a worker when it starts. */
 export interface WorkerStart {
-  cpu: CpuModules;
+  cpu: CompiledCpu;
   signal: SharedArrayBuffer;
 }

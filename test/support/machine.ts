@@ -1,6 +1,10 @@
-/** A machine for tests, and what tests do with one again and again. */
+/**
+ * A machine for tests, and what tests do with one again and again. What is jumped to a few times is translated, far sooner
+ * than in a server, unless CPU_TRANSLATE is off.
+ */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
+import process from "node:process";
 import {
   type ApplyResult,
   type CallArgument,
@@ -16,6 +20,7 @@ import {
   type RunStop,
   restoreMachine,
   type TaskId,
+  Translations,
 } from "../../kernel/index.ts";
 
 const cpuFile = (name: string): URL => new URL(`../../kernel/hardware/cpu/rv64/build/${name}`, import.meta.url);
@@ -23,7 +28,11 @@ const compiled = (name: string): WebAssembly.Module => new WebAssembly.Module(re
 let cpu: CpuModules | null = null;
 export const cpuIsBuilt = (): boolean => existsSync(cpuFile("rv64.wasm"));
 const cpuModules = (): CpuModules =>
-  (cpu ??= { functional: compiled("rv64.wasm"), timed: compiled("rv64-timed.wasm") });
+  (cpu ??= {
+    functional: compiled("rv64.wasm"),
+    timed: compiled("rv64-timed.wasm"),
+    translations: process.env["CPU_TRANSLATE"] === "off" ? undefined : new Translations({ jumps: 4, credit: 1e6 }),
+  });
 
 export const sha256 = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
   new Uint8Array(createHash("sha256").update(bytes).digest());

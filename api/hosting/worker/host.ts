@@ -8,7 +8,8 @@
  * - what leaves about a machine leaves in the order in which it happened there;
  * - a machine does not run far ahead of what the main thread has released of it.
  */
-import { type CpuModules, type RunStop, SnapshotFormatError } from "../../../kernel/index.ts";
+import { type RunStop, SnapshotFormatError } from "../../../kernel/index.ts";
+import type { CompiledCpu } from "../cpu.ts";
 import {
   type Command,
   type CommandMessage,
@@ -71,7 +72,7 @@ export class WorkerHost {
   readonly #jobs = new Map<string, Job>();
   #looping = false;
 
-  constructor(cpu: CpuModules, content: ContentCache, post: (message: WorkerMessage) => void) {
+  constructor(cpu: CompiledCpu, content: ContentCache, post: (message: WorkerMessage) => void) {
     this.#factory = new ResidentFactory(cpu, content);
     this.#post = post;
   }

@@ -19,7 +19,9 @@ import {
   type RunLimit,
   type RunStop,
   restoreMachine,
+  Translations,
 } from "../../../kernel/index.ts";
+import type { CompiledCpu } from "../cpu.ts";
 import type { Captured, Mark, Origin, StoredEntry } from "../protocol.ts";
 import type { ContentCache } from "./content.ts";
 
@@ -101,8 +103,10 @@ export class ResidentFactory {
   readonly #cpu: CpuModules;
   readonly #content: ContentCache;
 
-  constructor(cpu: CpuModules, content: ContentCache) {
-    this.#cpu = cpu;
+  constructor(cpu: CompiledCpu, content: ContentCache) {
+    const { functional, timed, translate } = cpu;
+    // What is translated is for all machines of this thread.
+    this.#cpu = { functional, timed, translations: translate ? new Translations() : undefined };
     this.#content = content;
   }
 

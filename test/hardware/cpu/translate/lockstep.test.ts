@@ -5,7 +5,7 @@ import { lockstep } from "./lockstep.ts";
 
 /** More programs than usual, or others: CPU_SEED is the first seed, CPU_PROGRAMS how many. */
 const base = Number(process.env["CPU_SEED"] ?? 1);
-const programs = Number(process.env["CPU_PROGRAMS"] ?? 24);
+const programs = Number(process.env["CPU_PROGRAMS"] ?? 8);
 
 describe("interpreted and translated code agree on every register, byte, count and stop", () => {
   test.each<[Mix, number]>([
