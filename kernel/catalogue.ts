@@ -1,6 +1,7 @@
 /** The kernel's public tables: names and numbers, nothing that runs. Any part of the server may read them. */
 
 export { errorNames, methods } from "./abi/sel4/names.ts";
+export { archiveProblem } from "./fs/archive/archive.ts";
 export { defaultTiming, timingProblems } from "./hardware/cache/model.ts";
 export { errnoOf } from "./lib/errno.ts";
 export { signalName } from "./lib/signals.ts";

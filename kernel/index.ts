@@ -7,6 +7,8 @@
  *     machine.drainOutputs();
  */
 
+export { readArchive } from "./fs/archive/archive.ts";
+export { ArchiveProblem } from "./fs/archive/tar.ts";
 export type { Core, CoreFactory } from "./hardware/cpu/core.ts";
 export { type CpuModules, createRv64Core } from "./hardware/cpu/rv64/core.ts";
 export { Translations } from "./hardware/cpu/rv64/translate/modules.ts";
@@ -18,3 +20,4 @@ export { createMachine, restoreMachine } from "./machine/machine.ts";
 export type * from "./machine/types.ts";
 export type * from "./snapshot/snapshot.ts";
 export { captureSnapshot, loadSnapshot, PageTree, SnapshotFormatError, stateHash } from "./snapshot/snapshot.ts";
+export type { Archive } from "./vfs/kernel.ts";

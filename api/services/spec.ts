@@ -1,7 +1,7 @@
 /** Machine specs: from the wire to the kernel's config, with the defaults that the proto files name. */
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { leastAvailableBytes } from "../../kernel/catalogue.ts";
+import { archiveProblem, leastAvailableBytes } from "../../kernel/catalogue.ts";
 import type {
   AllocatorKind,
   CommitPolicy as CommitName,
@@ -73,8 +73,18 @@ export async function completeSpec(
     seen.add(file.path);
     file.size = await sizeOfUpload(store, ownerId, file.contentHash, at);
   }
+  await checkRoot(store, ownerId, spec.rootHash, `${field}.root_hash`);
   await completeBare(store, ownerId, spec, `${field}.bare`);
   return withDefaults(spec);
+}
+
+/** Whether the root's archive was uploaded, and is a tree of files. */
+async function checkRoot(store: Store, ownerId: string, hash: string, field: string): Promise<void> {
+  if (hash === "") return;
+  await sizeOfUpload(store, ownerId, hash, field);
+  const content = (await store.blobs.get([hash])).get(hash);
+  const problem = content === undefined ? "its content is gone" : archiveProblem(content);
+  if (problem !== null) throw invalid(field, `cannot be a root file system: ${problem}`);
 }
 
 /** Checks what a machine is to boot, now that its images are at hand. */
@@ -130,6 +140,7 @@ export function configOf(spec: MachineSpec): MachineConfig {
   return {
     memoryBytes: memoryBytesOf(spec),
     ...(spec.bare !== undefined && { boot: bareBootOf(spec.bare) }),
+    ...(spec.rootHash !== "" && { root: spec.rootHash }),
     ...(spec.physicalMemory !== undefined && { physicalMemory: physicalMemoryOf(spec.physicalMemory) }),
     ...(spec.timing !== undefined && { timing: timingOf(spec.timing) }),
     seed: spec.seed,

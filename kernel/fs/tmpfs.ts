@@ -41,9 +41,10 @@ export function inodeOf(k: FileKernel, fs: Filesystem, number: InodeNumber): Rea
   return must(k.archives(must(fs.base, "an inode is in the table or in an archive")).inodes[number - 1], "it is there");
 }
 
-function copyData(k: FileKernel, data: InodeData): InodeData {
+function copyData(k: FileKernel, fs: Filesystem, data: InodeData): InodeData {
   if (data.kind === "archived") {
-    const file = createStored(k, data.size === 0 ? null : addImage(k, data.content, data.size));
+    const base = must(fs.base, "an archive's file is in a file system over one");
+    const file = createStored(k, data.size === 0 ? null : addImage(k, base, data.size, data.offset));
     return { kind: "regular", file: file.id };
   }
   if (data.kind !== "directory") return { ...data };
@@ -55,7 +56,7 @@ function copyData(k: FileKernel, data: InodeData): InodeData {
 function own(k: FileKernel, fs: Filesystem, number: InodeNumber): Inode {
   const inode = inodeOf(k, fs, number);
   if (fs.inodes.has(number)) return inode;
-  const copy = { ...inode, data: copyData(k, inode.data) };
+  const copy = { ...inode, data: copyData(k, fs, inode.data) };
   fs.inodes.set(number, copy);
   return copy;
 }
@@ -273,7 +274,7 @@ export const tmpfs: FilesystemOps = {
   open,
   content(k, fs, number) {
     const { data } = inodeOf(k, fs, number);
-    if (data.kind === "archived") return data.size === 0 ? new Uint8Array(0) : k.content(data.content);
+    if (data.kind === "archived") return k.content(fs.base!).subarray(data.offset, data.offset + data.size);
     return data.kind === "regular" ? contentOfStored(k, getStored(k, data.file)) : null;
   },
   change,

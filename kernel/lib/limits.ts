@@ -12,6 +12,8 @@ export const limits = {
   symbolicLinks: 40,
   /** Inodes of one file system, beside those of the archive that it began as. */
   inodes: 65536,
+  /** Inodes of an archive that a root begins as. */
+  archiveInodes: 262144,
   /** Names of one file (LINK_MAX of ext4). */
   links: 65000,
   /** Entries looked up for one getdents64. */

@@ -1,6 +1,7 @@
 /** The machine's methods as hosts and tests use them. Implemented in machine.ts. */
 import type { CoreFactory } from "../hardware/cpu/core.ts";
 import type { TaskId } from "../lib/ids.ts";
+import type { Archive } from "../vfs/kernel.ts";
 import type { AddressSpaceInfo, CapabilityFilter, CapabilityGraphInfo, SpaceSelector } from "./graph-types.ts";
 import type {
   ApplyResult,
@@ -25,6 +26,8 @@ export interface MachinePorts {
   sha256(bytes: Uint8Array): Uint8Array;
   /** Bytes of files by hash; called while an input that names them is applied. Throws nothing: the host made sure. */
   content: ContentSource;
+  /** The tree of an archive by its hash, if the host keeps those that were read (`readArchive`) for many machines. */
+  archive?: (hash: string) => Archive;
   /** Kernel code met RAM pages that are not present and cannot stop half-way: bring their bytes now, synchronously. */
   fetchPages(pages: readonly number[]): Uint8Array[];
 }

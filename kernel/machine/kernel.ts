@@ -1,15 +1,19 @@
 /** The whole kernel: state, hardware and tables put together. Every area's slice is a part of it by structure. */
 import type { EntryKernel } from "../entry/kernel.ts";
+import { readArchive } from "../fs/archive/archive.ts";
+import { ArchiveProblem } from "../fs/archive/tar.ts";
 import * as clocks from "../hardware/clock/clock.ts";
 import type { Core } from "../hardware/cpu/core.ts";
 import { createRam, type Ram } from "../hardware/memory/ram.ts";
 import { objectSizes } from "../ipc/sel4/objects.ts";
 import { tcbSlotCount } from "../ipc/sel4/state.ts";
 import { tablesOfTcb } from "../ipc/sel4/vspace.ts";
+import { assert } from "../lib/assert.ts";
 import { createReadyQueue } from "../sched/sched.ts";
 import type { Outlet } from "../thread/kernel.ts";
 import type { Thread } from "../thread/state.ts";
 import { createTraceRing, type TraceRing } from "../trace/record/ring.ts";
+import type { Archive } from "../vfs/kernel.ts";
 import { assembleBare, type Bare, type BusSocket, busSocket } from "./bare/bare.ts";
 import { createHal, filesystems, objectBehaviour, systemCalls, taskResources } from "./catalogue.ts";
 import type { MachinePorts } from "./face.ts";
@@ -37,6 +41,17 @@ function outletTo(outbox: Outbox): Outlet {
       outbox.put({ kind: "taskExited", task, status: { ...status }, instructions, peakMemoryBytes, fault }),
     callDone: (call, value, buffers, text, answer) =>
       outbox.put({ kind: "callDone", call, value, buffers, text, answer }),
+  };
+}
+
+/** Archives that were read, kept for as long as the machine is in memory. */
+function archivesOver(content: MachinePorts["content"]): (hash: string) => Archive {
+  const known = new Map<string, Archive>();
+  return (hash) => {
+    const read = known.get(hash) ?? readArchive(content(hash));
+    assert(!(read instanceof ArchiveProblem), "a root's archive was checked");
+    known.set(hash, read);
+    return read;
   };
 }
 
@@ -76,9 +91,7 @@ export function assembleKernel(
     hal: createHal({ core, ram, clock, uart: hardware.uart, trace: ring }),
     content: ports.content,
     filesystems: filesystems(self),
-    archives: () => {
-      throw new Error("no archives yet");
-    },
+    archives: ports.archive ?? archivesOver(ports.content),
     mm,
     threads,
     sched,

@@ -47,7 +47,12 @@ function watchPorts(ports: MachinePorts): { ports: MachinePorts; isHostError(err
       }
     };
   return {
-    ports: { ...ports, content: watched(ports.content), fetchPages: watched(ports.fetchPages) },
+    ports: {
+      ...ports,
+      content: watched(ports.content),
+      ...(ports.archive !== undefined && { archive: watched(ports.archive) }),
+      fetchPages: watched(ports.fetchPages),
+    },
     isHostError: (error) => error !== undefined && error === thrown,
   };
 }
@@ -131,7 +136,7 @@ export function createMachine(config: MachineConfig, hostPorts: MachinePorts): M
   for (let page = 0; page < core.pageFlags.length; page++) core.pageFlags[page]! |= PageFlag.present;
   const kernel = assembleKernel(initState(config), core, ports, socket);
   placePools(kernel, kernel.mm, (frame) => (core.ramBase + frame * pageBytes) as PhysicalAddress);
-  mountAll(kernel, null);
+  mountAll(kernel, config.root ?? null);
   for (const { path, content, size, mode } of config.files)
     giveFile(kernel, path, addImage(kernel, content, size), mode);
   if (kernel.bare !== null) powerOn(kernel, kernel.bare);

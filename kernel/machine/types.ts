@@ -105,7 +105,9 @@ export interface MachineConfig {
   hostname: string;
   /** "NAME=value" given to programs that bring no environment of their own. */
   environment: string[];
-  /** Read-only files that programs can open. */
+  /** The tar archive that the root file system begins as; default: an empty one. */
+  root?: ContentHash;
+  /** Files that the root file system has besides. */
   files: FileSpec[];
   /** Begins paused: runs nothing before a `resume`. Default: runs at once. */
   startsPaused?: boolean;

@@ -16,10 +16,11 @@ import { FrameOwner, type Image } from "./state.ts";
 export const getImage = (k: MmKernel, id: ImageId): Image => must(k.mm.images.get(id), `image ${id} exists`);
 
 /** The image of a content; makes it known if it is not. */
-export function addImage(k: Pick<MmKernel, "mm">, hash: string, size: number): ImageId {
-  for (const image of k.mm.images.values()) if (image.hash === hash && image.size === size) return image.id;
+export function addImage(k: Pick<MmKernel, "mm">, hash: string, size: number, offset = 0): ImageId {
+  for (const image of k.mm.images.values())
+    if (image.hash === hash && image.size === size && image.offset === offset) return image.id;
   const id = k.mm.nextImage++ as ImageId;
-  k.mm.images.set(id, { id, hash, size, frames: new Int32Array(Math.ceil(size / pageBytes)).fill(-1) });
+  k.mm.images.set(id, { id, hash, offset, size, frames: new Int32Array(Math.ceil(size / pageBytes)).fill(-1) });
   return id;
 }
 
@@ -53,6 +54,13 @@ export function reclaim(k: MmKernel): number {
   return count;
 }
 
+/** All bytes of an image, the host's own: not to be changed. */
+export function imageContent(k: MmKernel, { hash, offset, size }: Image): Uint8Array {
+  const content = k.content(hash);
+  assert(offset + size <= content.length, `the content of ${hash} has the size it was announced with`);
+  return content.subarray(offset, offset + size);
+}
+
 /** The frame with a page of the file (zeros behind its end), or null when memory is short. */
 export function imagePage(k: MmKernel, image: Image, index: number): FrameNumber | null {
   const cached = image.frames[index];
@@ -60,8 +68,7 @@ export function imagePage(k: MmKernel, image: Image, index: number): FrameNumber
   if (cached >= 0) return cached as FrameNumber;
   const frame = takeUserFrame(k, FrameOwner.image);
   if (frame === null) return null;
-  const content = k.content(image.hash);
-  assert(content.length === image.size, `the content of ${image.hash} has the size it was announced with`);
+  const content = imageContent(k, image);
   k.hal.memory.clear(frame);
   k.hal.memory.write(frame).set(content.subarray(index * pageBytes, (index + 1) * pageBytes));
   image.frames[index] = frame;

@@ -26,6 +26,8 @@ export interface StoredFile {
 export interface Image {
   id: ImageId;
   hash: string;
+  /** Where in the content it begins: an archive's files are parts of one. */
+  offset: number;
   size: number;
   /** Frame of each page, or -1. The cache itself counts as one reference. */
   frames: Int32Array;

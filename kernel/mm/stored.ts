@@ -13,7 +13,7 @@ import { must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
 import type { FrameNumber, ImageId, StoredId } from "../lib/ids.ts";
 import { dropFrame, shareFrame } from "./frames.ts";
-import { getImage, imagePage, takeUserFrame } from "./images.ts";
+import { getImage, imageContent, imagePage, takeUserFrame } from "./images.ts";
 import type { MmKernel } from "./kernel.ts";
 import { FrameOwner, type Region, type Space, type StoredFile } from "./state.ts";
 
@@ -142,7 +142,7 @@ export function peekStored(k: MmKernel, file: StoredFile, index: number): Uint8A
   const image = getImage(k, file.image);
   const frame = image.frames[index]!;
   if (frame >= 0) bytes.set(k.hal.memory.read(frame as FrameNumber).subarray(0, end - start));
-  else bytes.set(k.content(image.hash).subarray(start, end));
+  else bytes.set(imageContent(k, image).subarray(start, end));
   return bytes;
 }
 
@@ -150,7 +150,7 @@ export function peekStored(k: MmKernel, file: StoredFile, index: number): Uint8A
 export function contentOfStored(k: MmKernel, file: StoredFile): Uint8Array {
   const image = file.image === null ? null : getImage(k, file.image);
   if (image !== null && file.pages.size === 0 && file.imageBytes === image.size && file.size === image.size)
-    return k.content(image.hash);
+    return imageContent(k, image);
   spend(k.effort, file.size, "bytes");
   const bytes = new Uint8Array(file.size);
   for (let at = 0; at < file.size; at += pageBytes)

@@ -77,6 +77,7 @@ export function filesBecomeInodes(state: { config: unknown; kernel: KernelOfVers
   const { kernel } = state;
   const old = kernel.files as OldFiles;
   Object.assign(kernel.mm, { stored: new Map(), nextStored: 1, storedFrames: 0 });
+  for (const image of kernel.mm.images.values()) Object.assign(image, { offset: 0 });
   const files = { ...initFiles(), nextOpen: old.nextOpen };
   const k = sliceOf(state, files);
   const contents = new Contents(k);

@@ -17,7 +17,7 @@ export interface DirectoryEntry {
 export type InodeData =
   | { kind: "regular"; file: StoredId }
   /** A regular file of the archive below, which nobody has opened yet. */
-  | { kind: "archived"; content: string; size: number }
+  | { kind: "archived"; offset: number; size: number }
   | { kind: "directory"; parent: InodeNumber; entries: Map<string, DirectoryEntry>; nextCookie: number }
   | { kind: "symlink"; target: string }
   | { kind: "device"; major: number; minor: number }

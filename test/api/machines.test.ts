@@ -54,10 +54,50 @@ async function consoleText(client: Client, machineId: string): Promise<string> {
   return Buffer.from(data).toString();
 }
 
+/** A tar archive with one file. */
+function archiveWith(name: string, content: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(512 * 4);
+  const put = (text: string, at: number) => bytes.set(Buffer.from(text), at);
+  put(name, 0);
+  put("0000644\0" + "0000000\0".repeat(2), 100);
+  put(`${content.length.toString(8).padStart(11, "0")}\0${"0".repeat(11)}\0        0`, 124);
+  const sum = bytes.reduce((total, byte) => total + byte, 0);
+  put(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  put(content, 512);
+  return bytes;
+}
+
 describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
   let client: Client;
   beforeAll(() => {
     client = server.client(transport);
+  });
+
+  test("a machine's root begins as an archive that was uploaded, or is refused with the reason", async () => {
+    const upload = async (data: Uint8Array<ArrayBuffer>) =>
+      (await client.call(ProgramService, "uploadProgram", { name: "root.tar", data })).program!.programHash;
+    const rootHash = await upload(archiveWith("etc/motd", "welcome"));
+    const { machine } = await client.call(MachineService, "createMachine", { spec: { rootHash } });
+    const { machineId } = machine!;
+    const { task } = await client.call(TaskService, "createRemoteTask", { machineId, name: "reader" });
+    const target = { machineId, task: task!.task };
+    const path = { argument: { case: "text", value: "/etc/motd" } } as const;
+    const integer = (value: bigint) => ({ argument: { case: "integer", value } }) as const;
+    const name = (value: string) => ({ case: "name", value }) as const;
+    const opened = await client.call(TaskService, "call", {
+      ...target,
+      call: name("openat"),
+      arguments: [integer(-100n), path, integer(0n), integer(0n)],
+    });
+    const got = await client.call(TaskService, "call", {
+      ...target,
+      call: name("read"),
+      arguments: [integer(opened.value), { argument: { case: "buffer", value: 7 } }, integer(7n)],
+    });
+    expect(Buffer.from(got.buffers[0]!).toString()).toBe("welcome");
+    const hostile = await upload(archiveWith("../etc/motd", "x"));
+    const error = await refused(client.call(MachineService, "createMachine", { spec: { rootHash: hostile } }));
+    expect(error.message).toContain("leads out of the archive");
   });
 
   test("a machine is created with the defaults that the contract names, and found again", async () => {

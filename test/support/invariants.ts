@@ -180,7 +180,8 @@ function checkPools({ kernel }: MachineState, machine: Machine, holders: Holders
     const counted = { free: 0, cached: 0, untyped: 0, shared: 0, own: 0 };
     for (let frame = first; frame < first + frames; frame++) {
       if (owner[frame] === FrameOwner.free) counted.free += 1;
-      else if (holders.owners[frame] === FrameOwner.image) counted.cached += 1;
+      else if (holders.owners[frame] === FrameOwner.image || holders.owners[frame] === FrameOwner.file)
+        counted.cached += 1;
       else if (holders.owners[frame] === FrameOwner.untyped) counted.untyped += 1;
       else if (holders.owners[frame] === FrameOwner.anonymous && holders.counts[frame]! > 1) counted.shared += 1;
       else counted.own += 1;

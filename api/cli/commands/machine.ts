@@ -40,6 +40,7 @@ import {
   pageOptions,
   pages,
   upload,
+  uploadArchive,
 } from "../shared.ts";
 import { collect, collectPair, parseCount, parseDurationNs, parseSize } from "../units.ts";
 import { type BareOptions, bareBoot, bareOptions } from "./bare.ts";
@@ -58,6 +59,7 @@ interface CreateOptions extends BareOptions {
   overcommit?: boolean;
   quantum?: number;
   epoch?: string;
+  root?: string;
   hostname?: string;
   env?: string[];
   file?: string[];
@@ -136,6 +138,7 @@ function specOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> 
     .addOption(
       new Option("--file </path=local>", "a local file that its programs can open; may be repeated").argParser(collect),
     )
+    .option("--root <file.tar>", "tar archive, plain or compressed by gzip, that the root file system begins as")
     .option("--spec <file.json>", "MachineSpec as JSON; the options above go over it");
 }
 
@@ -145,6 +148,7 @@ export async function createMachine(session: Session, options: CreateOptions): P
   spec.physicalMemory = physicalMemory(spec.physicalMemory, options);
   const bare = await bareBoot(session, spec.bare, options);
   if (bare !== undefined) spec.bare = bare;
+  if (options.root !== undefined) spec.rootHash = (await uploadArchive(session, options.root)).hash;
   if (options.timing) spec.timing ??= create(TimingSpecSchema);
   if (options.seed !== undefined) spec.seed = BigInt(options.seed);
   if (options.quantum !== undefined) spec.quantumInstructions = options.quantum;

@@ -5,6 +5,8 @@
 import { createHash } from "node:crypto";
 import {
   type ApplyResult,
+  type Archive,
+  ArchiveProblem,
   type CpuModules,
   captureSnapshot,
   createMachine,
@@ -18,6 +20,7 @@ import {
   type Position,
   type RunLimit,
   type RunStop,
+  readArchive,
   restoreMachine,
   Translations,
 } from "../../../kernel/index.ts";
@@ -98,10 +101,14 @@ export class Resident {
   }
 }
 
+const KEPT_ARCHIVES = 4;
+
 /** Builds residents from origins. */
 export class ResidentFactory {
   readonly #cpu: CpuModules;
   readonly #content: ContentCache;
+  /** Trees of the archives that roots begin as, those of the last few: many machines have the same. */
+  readonly #archives = new Map<string, Archive>();
 
   constructor(cpu: CompiledCpu, content: ContentCache) {
     const { functional, timed, translate } = cpu;
@@ -129,10 +136,21 @@ export class ResidentFactory {
       createCore: (options) => createRv64Core(this.#cpu, options),
       sha256,
       content: (hash) => this.#content.now([hash])[0]!,
+      archive: (hash) => this.#archive(hash),
       fetchPages: (pages) => {
         if (tree === null) throw new Error("a machine without a snapshot has no absent pages");
         return this.#content.now(pages.map((page) => tree.pageHash(page)));
       },
     };
+  }
+
+  #archive(hash: string): Archive {
+    const known = this.#archives.get(hash);
+    if (known !== undefined) return known;
+    const read = readArchive(this.#content.now([hash])[0]!);
+    if (read instanceof ArchiveProblem) throw new Error(`the root's archive ${hash}: ${read.message}`);
+    if (this.#archives.size >= KEPT_ARCHIVES) this.#archives.delete(this.#archives.keys().next().value!);
+    this.#archives.set(hash, read);
+    return read;
   }
 }
