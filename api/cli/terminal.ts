@@ -1,7 +1,8 @@
 /**
  * Sitting at a machine: the terminal is raw, so every key goes to the machine at once, Ctrl-C too. Ctrl-] leaves,
  * Ctrl-D is the end of the console's input. The machine's console is a raw line that echoes nothing, so what is
- * typed is shown from here. Without a terminal (a pipe) bytes go through unchanged, and so does their end.
+ * typed is shown from here. A machine that boots bare has a serial line and a terminal driver of its own: every key goes
+ * there as it is, but for Ctrl-]. Without a terminal (a pipe) bytes go through unchanged, and so does their end.
  */
 import process from "node:process";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -25,6 +26,8 @@ export interface Attachment {
   /** Ends with this task; 0: with the user's patience. */
   task: number;
   echo: boolean;
+  /** What is typed goes to a driver of the guest's own. */
+  isSerialLine: boolean;
 }
 
 export async function attachTerminal(session: Session, at: Attachment): Promise<void> {
@@ -59,8 +62,8 @@ async function* typed(session: Session, at: Attachment, raw: boolean, leave: () 
         yield { message: { case: "data", value: new Uint8Array(chunk as Buffer) } };
         continue;
       }
-      const keys = readKeys(chunk as Buffer);
-      if (at.echo) await session.out.bytes(echoOf(keys.data));
+      const keys = at.isSerialLine ? readSerialKeys(chunk as Buffer) : readKeys(chunk as Buffer);
+      if (at.echo && !at.isSerialLine) await session.out.bytes(echoOf(keys.data));
       if (keys.data.length > 0) yield { message: { case: "data", value: keys.data } };
       if (keys.end === "leave") return leave();
       if (keys.end === "end") yield { message: { case: "end", value: true } };
@@ -73,8 +76,19 @@ async function* typed(session: Session, at: Attachment, raw: boolean, leave: () 
   if (!raw) yield { message: { case: "end", value: true } };
 }
 
+interface Keys {
+  data: Uint8Array<ArrayBuffer>;
+  end: "leave" | "end" | null;
+}
+
+/** For a driver of the guest's own everything goes as it is, up to the key that leaves. */
+export function readSerialKeys(bytes: Uint8Array): Keys {
+  const stop = bytes.indexOf(LEAVE);
+  return { data: new Uint8Array(stop < 0 ? bytes : bytes.subarray(0, stop)), end: stop < 0 ? null : "leave" };
+}
+
 /** What goes to the machine, up to a key that means something here; Enter becomes a newline. */
-export function readKeys(bytes: Uint8Array): { data: Uint8Array<ArrayBuffer>; end: "leave" | "end" | null } {
+export function readKeys(bytes: Uint8Array): Keys {
   const stop = bytes.findIndex((byte) => byte === LEAVE || byte === END);
   const data = new Uint8Array(stop < 0 ? bytes : bytes.subarray(0, stop)).map((byte) =>
     byte === RETURN ? NEWLINE : byte,

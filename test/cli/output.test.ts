@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { hexDump } from "../../api/cli/hex.ts";
 import { list, oneLine, table } from "../../api/cli/output.ts";
-import { echoOf, readKeys } from "../../api/cli/terminal.ts";
+import { echoOf, readKeys, readSerialKeys } from "../../api/cli/terminal.ts";
 
 interface Row {
   id: string;
@@ -50,6 +50,8 @@ describe("the attached terminal", () => {
     expect(readKeys(bytes("ls\r"))).toEqual({ data: bytes("ls\n"), end: null });
     expect(readKeys(bytes("a\u001db"))).toEqual({ data: bytes("a"), end: "leave" });
     expect(readKeys(bytes("\u0004"))).toEqual({ data: bytes(""), end: "end" });
+    expect(readSerialKeys(bytes("ls\r\u0003\u0004"))).toEqual({ data: bytes("ls\r\u0003\u0004"), end: null });
+    expect(readSerialKeys(bytes("a\u001db"))).toEqual({ data: bytes("a"), end: "leave" });
     expect(readKeys(bytes("\u0003")).data).toEqual(bytes("\u0003"));
   });
 

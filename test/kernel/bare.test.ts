@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { captureSnapshot, loadSnapshot, type Machine, type PageTree, stateHash } from "../../kernel/index.ts";
+import { stateHash } from "../../kernel/index.ts";
 import { decodePlain } from "../../kernel/lib/codec.ts";
 import { assertPlain } from "../../kernel/lib/plain.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
 import { bareConfig, bareMachine, imageOf, typeWhenIdle } from "../support/bare.ts";
-import { consoleOf, forever, noLimits, restoreMachine, runOn, sha256, testPorts } from "../support/machine.ts";
+import { consoleOf, forever, noLimits, runOn, sha256 } from "../support/machine.ts";
+import { Shelf } from "../support/shelf.ts";
 
 const mebibyte = 2 ** 20;
 const hasQemu = spawnSync("qemu-system-riscv64", ["--version"]).status === 0;
@@ -34,45 +35,6 @@ entropy
 harts: ok
 type: x came
 `;
-
-/** Restored from what a capture has kept; pages come when they are touched. */
-class Shelf {
-  readonly #blobs = new Map<string, Uint8Array>();
-  fetched = 0;
-
-  capture(machine: Machine, base: PageTree | null) {
-    const captured = captureSnapshot(machine, base, sha256);
-    for (const { hash, data } of captured.blobs) this.#blobs.set(hash, data);
-    return captured;
-  }
-
-  load(root: string): { machine: Machine; tree: PageTree } {
-    const loading = loadSnapshot(root, sha256);
-    while (loading.need.length > 0)
-      loading.provide(new Map(loading.need.map((hash) => [hash, this.#blobs.get(hash)!])));
-    const { state, tree } = loading.result();
-    const page = (number: number): Uint8Array => {
-      this.fetched += 1;
-      return this.#blobs.get(tree.pageHash(number))!;
-    };
-    const machine = restoreMachine(state, testPorts({ fetchPages: (pages) => pages.map(page) }), (number) =>
-      tree.isZero(number),
-    );
-    return { machine, tree };
-  }
-
-  /** Runs to a position; missing pages are brought. */
-  run(machine: Machine, tree: PageTree, limit = forever): void {
-    for (;;) {
-      const stop = machine.run(limit);
-      if (stop.kind !== "needPages") {
-        if (stop.kind !== "limit" || machine.position().instructions >= limit.instructions) return;
-        continue;
-      }
-      for (const page of stop.pages) machine.providePage(page, this.#blobs.get(tree.pageHash(page))!);
-    }
-  }
-}
 
 describe.skipIf(!hasCompiler)("a kernel of our own", () => {
   test("finds everything as it should be, and switches the machine off", () => {

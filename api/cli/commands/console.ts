@@ -196,6 +196,7 @@ const attachCommand = leaf(
         offset: BigInt(from),
         task: options.task ?? 0,
         echo: options.echo,
+        isSerialLine: machine!.spec?.bare !== undefined,
       });
     }),
   );

@@ -1,0 +1,24 @@
+/** `npm run real [-- words]`: every case, or those whose names have a word; how long each took, and how fast it was. */
+import process from "node:process";
+import { imagesOrReason, realCases } from "./cases.ts";
+
+const found = imagesOrReason();
+if ("reason" in found) {
+  console.error(`Debian's packages cannot be had: ${found.reason}`);
+  process.exit(2);
+}
+const words = process.argv.slice(2);
+console.log(`Linux ${found.images.linuxVersion}`);
+for (const { name, run } of realCases) {
+  if (words.length > 0 && !words.some((word) => name.toLowerCase().includes(word.toLowerCase()))) continue;
+  const begin = performance.now();
+  const { instructions, timeNs } = run(found.images).position();
+  const seconds = (performance.now() - begin) / 1000;
+  const figures = [
+    `${seconds.toFixed(1)} s`,
+    `${(instructions / 1e6).toFixed(0)} M instructions`,
+    `${(instructions / seconds / 1e6).toFixed(0)} MIPS`,
+    `${(timeNs / 1e9).toFixed(2)} s of virtual time`,
+  ];
+  console.log(`${name}: ${figures.join(", ")}`);
+}
