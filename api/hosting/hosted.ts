@@ -12,6 +12,7 @@ import { Bell, ConsoleTail, type TraceItem, TraceSubscription } from "./feeds.ts
 import { Gate } from "./gate.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
 import type { Captured, Command, Mark, Queried, Query, WorkerMessage } from "./protocol.ts";
+import type { PlannedRoute } from "./routes.ts";
 
 type CallDone = Extract<Output, { kind: "callDone" }>;
 
@@ -59,6 +60,8 @@ export class HostedMachine {
   /** Of these, clients with a stream open on it. */
   followers = 0;
   lastUsedAt = Date.now();
+  /** The snapshot that it was brought back from, and those that were taken since: they share pages. */
+  readonly snapshotIds: string[];
   /** Sequence and instructions at the last snapshot, to know when the next is due. */
   snapshotAt: { sequence: number; instructions: number };
   /** Settles when no snapshot of it is being written. */
@@ -69,7 +72,7 @@ export class HostedMachine {
     store: Store,
     row: MachineRow,
     worker: PooledWorker,
-    snapshotAt: { sequence: number; instructions: number },
+    { snapshotId, sequence, start }: PlannedRoute,
     hold: Hold,
     onBroken: () => void,
   ) {
@@ -80,7 +83,8 @@ export class HostedMachine {
     this.worker = worker;
     this.#store = store;
     this.#nextCall = row.lastSequence + 1;
-    this.snapshotAt = snapshotAt;
+    this.snapshotIds = snapshotId === null ? [] : [snapshotId];
+    this.snapshotAt = { sequence, instructions: start };
     this.#hold = hold;
     this.#gate = new Gate(
       store.journal,

@@ -11,8 +11,9 @@ import { snapshotRoot } from "./collection/references.ts";
 import { BatchQueue, type ReplayBatch } from "./feeds.ts";
 import { HostedMachine, toClientError } from "./hosted.ts";
 import { Pool, type PooledWorker, type PoolListener, WorkerCommandError } from "./pool.ts";
-import type { Captured, Command, Execution, ExecutionResult, Route, StoredEntry, WorkerMessage } from "./protocol.ts";
+import type { Captured, Command, Execution, ExecutionResult, WorkerMessage } from "./protocol.ts";
 import { Residency, type ResidencyOptions } from "./residency.ts";
+import { type ConfigOf, type PlannedRoute, Routes, type Stretch } from "./routes.ts";
 
 export interface HostingOptions extends ResidencyOptions {
   workers: number;
@@ -23,27 +24,12 @@ export interface HostingOptions extends ResidencyOptions {
 /** A seek point is laid when a machine has gone this far since the last one. */
 const SNAPSHOT_EVERY_INSTRUCTIONS = 2_000_000_000;
 const SNAPSHOT_EVERY_ENTRIES = 2_000;
-const JOURNAL_PAGE = 1_000;
 const BLOBS_PER_PUT = 2_000;
-
-/** A stretch of a machine's past. */
-export interface Stretch {
-  mask: number;
-  fromInstructions: number;
-  /** With `fromInstructions`: the re-execution begins at a seek point that is past neither. */
-  fromSequence: number;
-  /** Sequence number of the last journal entry that belongs to it. */
-  throughEntry: number;
-  end: Route["end"];
-}
-
-type RouteStart = Parameters<Store["snapshots"]["latestBefore"]>[1];
-type ConfigOf = (row: MachineRow) => Extract<Route["origin"], { kind: "config" }>["config"];
 
 export class Hosting {
   readonly #store: Store;
   readonly #options: HostingOptions;
-  readonly #configOf: ConfigOf;
+  readonly #routes: Routes;
   readonly #pool: Pool;
   readonly #residency: Residency;
   /** What is in a worker, by the name that it has there. */
@@ -54,7 +40,7 @@ export class Hosting {
   constructor(store: Store, options: HostingOptions, configOf: ConfigOf) {
     this.#store = store;
     this.#options = options;
-    this.#configOf = configOf;
+    this.#routes = new Routes(store, configOf);
     const listener: PoolListener = {
       message: (message) => this.#route(message),
       lost: (worker, why) => this.#lost(worker, why),
@@ -125,7 +111,7 @@ export class Hosting {
   ): AsyncGenerator<ReplayBatch> {
     // What happens at an instruction count belongs to the instruction that reaches it.
     const fromInstructions = Math.max(0, stretch.fromInstructions - 1);
-    const route = await this.#pastRoute(machineId, fromInstructions, stretch, hold);
+    const route = await this.#routes.toPast(machineId, fromInstructions, stretch, hold);
     const job = `replay-${this.#nextJob++}`;
     const worker = this.#pool.place();
     const batches = new BatchQueue(() => void worker.send({ kind: "credit", job }).catch(() => {}));
@@ -140,7 +126,10 @@ export class Hosting {
     );
     done.then(
       () => batches.end(null),
-      (error) => batches.end(toClientError(error, machineId)),
+      (error) => {
+        if (isDamage(error) && route.snapshotId !== null) this.#avoid(machineId, [route.snapshotId], error);
+        batches.end(toClientError(error, machineId));
+      },
     );
     try {
       yield* batches.drain();
@@ -195,28 +184,36 @@ export class Hosting {
     }
   }
 
+  /** One that stands on a damaged snapshot comes back from an older one. */
   async #wake(machineId: string): Promise<HostedMachine> {
-    const row = await this.#store.machines.acquire(machineId);
-    if (row === null) throw notFound("machine", machineId);
-    const newest = { instructions: Number.MAX_SAFE_INTEGER, traceSequence: Number.MAX_SAFE_INTEGER };
-    const end = { kind: "position", position: row.reached } as const;
+    const tried = new Set<string>();
+    for (;;) {
+      const row = await this.#store.machines.acquire(machineId);
+      if (row === null) throw notFound("machine", machineId);
+      const { machine, route } = await this.#place(row);
+      const { snapshotId } = route;
+      try {
+        await machine.load(route);
+        return machine;
+      } catch (error) {
+        await this.#release(machine);
+        if (!isDamage(machine.broken) || snapshotId === null || tried.has(snapshotId)) throw error;
+        tried.add(snapshotId);
+      }
+    }
+  }
+
+  async #place(row: MachineRow): Promise<{ machine: HostedMachine; route: PlannedRoute }> {
     const hold = this.#store.holds.open();
-    const route = await this.#routeOf(row, newest, { throughEntry: row.lastSequence, end }, hold).catch((error) => {
+    const route = await this.#routes.toPresent(row, hold).catch((error) => {
       hold.release();
       throw error;
     });
     const worker = this.#pool.place();
-    const started = { sequence: route.sequence, instructions: route.start };
-    const machine = new HostedMachine(this.#store, row, worker, started, hold, () => this.#broke(machine));
+    const machine = new HostedMachine(this.#store, row, worker, route, hold, () => this.#broke(machine));
     worker.machines.add(machine.life);
     this.#lives.set(machine.life, machine);
-    try {
-      await machine.load(route);
-      return machine;
-    } catch (error) {
-      await this.#release(machine);
-      throw error;
-    }
+    return { machine, route };
   }
 
   /** Snapshots it if it has moved since the last, so that it need not walk far when it comes back. */
@@ -239,66 +236,18 @@ export class Hosting {
   }
 
   #broke(machine: HostedMachine): void {
-    if (!(machine.broken instanceof OstlerError)) this.#options.onError(machine.broken, machine.id);
+    const { broken } = machine;
+    if (isDamage(broken)) this.#avoid(machine.id, machine.snapshotIds, broken);
+    if (!(broken instanceof OstlerError)) this.#options.onError(broken, machine.id);
     this.#residency.discard(machine);
   }
 
-  /** A stretch's route. Read again if the machine was rewound meanwhile: row and journal must fit each other. */
-  async #pastRoute(machineId: string, fromInstructions: number, stretch: Stretch, hold: Hold): Promise<Route> {
-    const start = { instructions: fromInstructions, traceSequence: stretch.fromSequence };
-    for (;;) {
-      const row = await this.#store.machines.get(machineId);
-      if (row === null) throw notFound("machine", machineId);
-      const route = await this.#routeOf(row, start, stretch, hold);
-      if ((await this.#store.machines.get(machineId))?.epoch === row.epoch) return route;
-    }
-  }
-
-  /** From the newest snapshot that is not past `start` to the end. The snapshot is held from now on. */
-  async #routeOf(
-    row: MachineRow,
-    start: RouteStart,
-    stop: Pick<Stretch, "throughEntry" | "end">,
-    hold: Hold,
-  ): Promise<Route & { start: number }> {
-    const snapshot = await this.#heldSnapshot(row, start, hold);
-    const origin: Route["origin"] =
-      snapshot === null ? { kind: "config", config: this.#configOf(row) } : { kind: "snapshot", root: snapshot.root };
-    const sequence = snapshot?.sequence ?? 0;
-    const entries = await this.#entriesOf(row.id, sequence, stop);
-    return { origin, sequence, entries, end: stop.end, start: snapshot?.at.instructions ?? 0 };
-  }
-
-  async #entriesOf(
-    machineId: string,
-    sequence: number,
-    stop: Pick<Stretch, "throughEntry" | "end">,
-  ): Promise<StoredEntry[]> {
-    const last = stop.end.kind === "instructions" ? stop.end.instructions : Number.MAX_SAFE_INTEGER;
-    const entries: StoredEntry[] = [];
-    for (let after = sequence; ; after = entries.at(-1)!.sequence) {
-      const page = await this.#store.journal.read(machineId, after, stop.throughEntry, JOURNAL_PAGE);
-      for (const entry of page) {
-        if (entry.at.instructions > last) return entries;
-        entries.push({ sequence: entry.sequence, at: entry.at, payload: entry.payload });
-      }
-      if (page.length < JOURNAL_PAGE) return entries;
-    }
-  }
-
-  /** One that is deleted before it is held is not there any more for whoever looks again. */
-  async #heldSnapshot(row: MachineRow, start: RouteStart, hold: Hold): Promise<SnapshotRow | null> {
-    for (;;) {
-      const snapshot = (await this.#store.snapshots.latestBefore(row.id, start)) ?? (await this.#originOf(row));
-      if (snapshot === null) return null;
-      hold.add([snapshotRoot(snapshot.root)]);
-      if ((await this.#store.snapshots.get(snapshot.id)) !== null) return snapshot;
-    }
-  }
-
-  async #originOf(row: MachineRow): Promise<SnapshotRow | null> {
-    if (row.originSnapshotId === null) return null;
-    return this.#store.snapshots.get(row.originSnapshotId);
+  /** Says so, too: with another snapshot everything goes on, and nobody would learn that the disk is dying. */
+  #avoid(machineId: string, snapshotIds: readonly string[], why: WorkerCommandError): void {
+    this.#routes.avoid(machineId, snapshotIds, why.content, (id) => {
+      const text = `snapshot ${id} of machine ${machineId} is damaged and is not used any more: ${why.message}`;
+      this.#options.onError(new DamagedSnapshotError(text), machineId);
+    });
   }
 
   #captureAutomatic(machine: HostedMachine): Promise<SnapshotRow> {
@@ -352,6 +301,7 @@ export class Hosting {
     };
     const snapshot = await this.#store.snapshots.create(row, machine.row.epoch);
     machine.snapshotAt = { sequence, instructions: summary.position.instructions };
+    machine.snapshotIds.push(snapshot.id);
     return snapshot;
   }
 
@@ -373,7 +323,7 @@ export class Hosting {
     if (message.kind === "replayBatch") {
       this.#replays.get(message.job)?.push({ trace: message.trace, instructions: message.instructions });
     } else if (message.kind === "lost") {
-      this.#lives.get(message.machine)?.fail(new WorkerCommandError(message.error.code, message.error.message));
+      this.#lives.get(message.machine)?.fail(WorkerCommandError.of(message.error));
     } else if (message.machine !== null) {
       this.#receive(message, message.machine);
     }
@@ -404,6 +354,13 @@ export class Hosting {
       this.#lives.get(life)?.fail(new WorkerCommandError("workerLost", "its worker died", { cause: why }));
   }
 }
+
+class DamagedSnapshotError extends Error {
+  override readonly name = "DamagedSnapshotError";
+}
+
+const isDamage = (error: unknown): error is WorkerCommandError =>
+  error instanceof WorkerCommandError && error.code === "corrupt";
 
 /** Sortable by time, unguessable: "m-" + 9 characters of milliseconds + 12 random, base 32. */
 export function newId(prefix: string): string {

@@ -13,6 +13,15 @@ type Unsolicited = Exclude<WorkerMessage, { kind: "reply" } | { kind: "failed" }
 /** A command that a worker could not carry out. */
 export class WorkerCommandError extends Error {
   readonly code: WorkerFailure["code"] | "workerLost";
+  /** Content that is to blame, if it is known. */
+  content: Hash | null = null;
+
+  static of({ code, message, content }: WorkerFailure): WorkerCommandError {
+    const error = new WorkerCommandError(code, message);
+    error.content = content ?? null;
+    return error;
+  }
+
   constructor(code: WorkerFailure["code"] | "workerLost", message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -75,7 +84,7 @@ export class PooledWorker {
 
   #receive(message: WorkerMessage): void {
     if (message.kind === "failed") {
-      this.#take(message.id)?.reject(new WorkerCommandError(message.error.code, message.error.message));
+      this.#take(message.id)?.reject(WorkerCommandError.of(message.error));
       return;
     }
     this.#listener.message(message);
@@ -106,14 +115,22 @@ function serveContent(port: import("node:worker_threads").MessagePort, signal: S
       const found = await blobs.get(hashes as Hash[]);
       answer = { ticket, blobs: hashes.map((hash) => found.get(hash) ?? null) };
     } catch {
-      // A damaged blob is a missing one to the machine that needs it; the store has logged what it found.
-      answer = { ticket, blobs: hashes.map(() => null) };
+      answer = { ticket, blobs: await readOneByOne(blobs, hashes as Hash[]) };
     }
     port.postMessage(answer);
     Atomics.add(bell, 0, 1);
     Atomics.notify(bell, 0);
   });
   port.unref();
+}
+
+/** A damaged blob is a missing one to the machine that needs it, and names itself there. The others are good. */
+async function readOneByOne(blobs: Blobs, hashes: readonly Hash[]): Promise<FetchAnswer["blobs"]> {
+  const read = async (hash: Hash) => {
+    const found = await blobs.get([hash]).catch(() => null);
+    return found?.get(hash) ?? null;
+  };
+  return Promise.all(hashes.map(read));
 }
 
 export interface PoolOptions {

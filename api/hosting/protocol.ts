@@ -170,6 +170,8 @@ export type WorkerMessage =
 export interface WorkerFailure {
   code: "notResident" | "corrupt" | "diverged" | "cancelled" | "incompatible" | "internal";
   message: string;
+  /** Content that is to blame. */
+  content?: ContentHash;
 }
 
 /** On the worker's fetch port. `signal` words: [0] answers so far. */
@@ -179,7 +181,7 @@ export interface FetchRequest {
 }
 export interface FetchAnswer {
   ticket: number;
-  /** In the order asked; null: not in the store. */
+  /** In the order asked; null: not in the store, or damaged there. */
   blobs: (Uint8Array<ArrayBuffer> | null)[];
 }
 

@@ -25,7 +25,7 @@ import { callerOf } from "../auth/identity.ts";
 import { invalid, notFound, outOfRange } from "../errors.ts";
 import type { TraceItem } from "../hosting/feeds.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
-import type { Stretch } from "../hosting/hosting.ts";
+import type { Stretch } from "../hosting/routes.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
 import { createChromeExport } from "../tracing/chrome.ts";
 import { piecesOf, selectEvents, selectPacked, wireRecord } from "../tracing/decode.ts";

@@ -19,36 +19,64 @@ interface Blob {
 
 const sizeOf = ({ data }: Blob): number => data.length;
 
-export const blobsIn = (database: Database): Blobs => ({
-  async put(blobs, hold) {
-    // First of all: a collection that is under way must know before it looks at what is here already.
-    hold.add(blobs.map(({ hash }) => ({ kind: "leaf", hash })));
-    const distinct = [...new Map(blobs.map((blob) => [blob.hash, blob])).values()];
-    let newBytes = 0;
-    for await (const run of pacedRuns(distinct, Infinity, BYTES_PER_TRANSACTION, sizeOf)) {
-      newBytes += await database.write((queries) => insertAbsent(queries, run));
-    }
-    return { newBytes };
-  },
-
-  async get(hashes) {
-    const found = new Map<Hash, Bytes>();
-    for await (const run of pacedRuns([...new Set(hashes)], BLOBS_PER_READ)) {
-      const rows = await database.client.$queryRaw<{ hash: Bytes; data: Bytes }[]>`
-        SELECT "hash", "data" FROM "Blob" WHERE "hash" IN (${Prisma.join(run.map(hashBytes))})`;
-      for (const row of rows) {
-        const hash = hashText(row.hash);
-        if (digest("sha256", row.data, "hex") !== hash) throw new CorruptBlobError(hash);
-        found.set(hash, row.data);
+export function blobsIn(database: Database): Blobs {
+  /** Found damaged; stored anew by the next who has the content. */
+  const damaged = new Set<Hash>();
+  return {
+    async put(blobs, hold) {
+      // First of all: a collection that is under way must know before it looks at what is here already.
+      hold.add(blobs.map(({ hash }) => ({ kind: "leaf", hash })));
+      const distinct = [...new Map(blobs.map((blob) => [blob.hash, blob])).values()];
+      let newBytes = 0;
+      for await (const run of pacedRuns(distinct, Infinity, BYTES_PER_TRANSACTION, sizeOf)) {
+        const mended = run.filter(({ hash }) => damaged.has(hash));
+        newBytes += await database.write(async (queries) => {
+          for (const blob of mended) await replace(queries, blob);
+          return insertAbsent(queries, run);
+        });
+        for (const { hash } of mended) damaged.delete(hash);
       }
-    }
-    return found;
-  },
+      return { newBytes };
+    },
 
-  async has(hashes) {
-    return stored(database.client, [...new Set(hashes)]);
-  },
-});
+    async get(hashes) {
+      const found = new Map<Hash, Bytes>();
+      for await (const { hash, data } of readBlobs(database, hashes)) {
+        if (!isWhole(hash, data)) {
+          damaged.add(hash);
+          throw new CorruptBlobError(hash);
+        }
+        found.set(hash, data);
+      }
+      return found;
+    },
+
+    async has(hashes) {
+      return stored(database.client, [...new Set(hashes)]);
+    },
+
+    async damaged(hashes) {
+      const found: Hash[] = [];
+      for await (const { hash, data } of readBlobs(database, hashes)) if (!isWhole(hash, data)) found.push(hash);
+      for (const hash of found) damaged.add(hash);
+      return found;
+    },
+  };
+}
+
+const isWhole = (hash: Hash, data: Bytes): boolean => digest("sha256", data, "hex") === hash;
+
+async function* readBlobs(database: Database, hashes: readonly Hash[]): AsyncGenerator<Blob> {
+  for await (const run of pacedRuns([...new Set(hashes)], BLOBS_PER_READ)) {
+    const rows = await database.client.$queryRaw<{ hash: Bytes; data: Bytes }[]>`
+      SELECT "hash", "data" FROM "Blob" WHERE "hash" IN (${Prisma.join(run.map(hashBytes))})`;
+    for (const { hash, data } of rows) yield { hash: hashText(hash), data };
+  }
+}
+
+async function replace(queries: Queries, { hash, data }: Blob): Promise<void> {
+  await queries.$executeRaw`UPDATE "Blob" SET "data" = ${data} WHERE "hash" = ${hashBytes(hash)}`;
+}
 
 async function insertAbsent(queries: Queries, blobs: readonly Blob[]): Promise<number> {
   const known = await stored(

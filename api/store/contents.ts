@@ -3,13 +3,20 @@ import { hashBytes, hashText, labelsOf } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
 import { HASHES_PER_QUERY, JOURNAL_ROWS_PER_SCAN, NAMINGS_PER_PAGE } from "./limits.ts";
 import { pacedRuns } from "./runs.ts";
-import type { Bytes, Contents, Hash, Naming } from "./types.ts";
+import type { Bytes, Contents, Hash, HistoryFigures, Naming } from "./types.ts";
 
 export const contentsIn = (database: Database): Contents => ({
   async namings(kind, cursor, mark) {
     if (kind === "entry") return entriesWith(database.client, cursor, mark);
     const items = await readers[kind](database.client, cursor);
     return { items, cursor: items.length < NAMINGS_PER_PAGE ? null : items.at(-1)!.id };
+  },
+
+  histories: async (after, limit) => readHistories(database.client, after, limit),
+
+  async integrity() {
+    const rows = await database.client.$queryRaw<{ integrity_check: string }[]>`PRAGMA integrity_check(100)`;
+    return rows.map((row) => row.integrity_check).filter((text) => text !== "ok");
   },
 
   async hashes(after, limit) {
@@ -93,4 +100,37 @@ async function entriesWith(queries: Queries, cursor: string | null, mark: Bytes)
     return { kind: "entry", id: row.machineId, sequence: Number(row.sequence), payload: row.payload };
   });
   return { items, cursor: last === undefined ? null : `${last.sequence} ${last.machineId}` };
+}
+
+type Counts = { [Name in keyof HistoryFigures]: Name extends "machineId" ? string : bigint | null };
+
+async function readHistories(queries: Queries, after: string, limit: number): Promise<HistoryFigures[]> {
+  const rows = await queries.$queryRaw<Counts[]>`
+    SELECT m."id" AS "machineId", m."lastSequence", m."consoleStart", m."consoleLength",
+      CASE WHEN m."originSnapshotId" IS NULL THEN 0 ELSE s."sequence" END AS "originSequence",
+      (SELECT COUNT(*) FROM "JournalEntry" e WHERE e."machineId" = m."id") AS "entries",
+      (SELECT MIN("sequence") FROM "JournalEntry" e WHERE e."machineId" = m."id") AS "firstSequence",
+      (SELECT MAX("sequence") FROM "JournalEntry" e WHERE e."machineId" = m."id") AS "newestSequence",
+      (SELECT COUNT(*) FROM "JournalEntry" e JOIN "JournalEntry" n
+        ON n."machineId" = e."machineId" AND n."sequence" = e."sequence" + 1
+        WHERE e."machineId" = m."id" AND (n."instructions" < e."instructions" OR n."timeNs" < e."timeNs"))
+        AS "misplaced",
+      (SELECT MIN("offset") FROM "ConsoleBlock" b WHERE b."machineId" = m."id") AS "consoleFirst",
+      (SELECT SUM(length("bytes")) FROM "ConsoleBlock" b WHERE b."machineId" = m."id") AS "consoleBytes"
+    FROM "Machine" m LEFT JOIN "Snapshot" s ON s."id" = m."originSnapshotId"
+    WHERE m."id" > ${after} ORDER BY m."id" LIMIT ${limit}`;
+  const count = (value: bigint | null): number => Number(value ?? 0);
+  return rows.map((row) => ({
+    machineId: row.machineId,
+    originSequence: row.originSequence === null ? null : Number(row.originSequence),
+    lastSequence: count(row.lastSequence),
+    entries: count(row.entries),
+    firstSequence: count(row.firstSequence),
+    newestSequence: count(row.newestSequence),
+    misplaced: count(row.misplaced),
+    consoleStart: count(row.consoleStart),
+    consoleLength: count(row.consoleLength),
+    consoleFirst: count(row.consoleFirst),
+    consoleBytes: count(row.consoleBytes),
+  }));
 }

@@ -190,6 +190,8 @@ export interface Blobs {
   /** Missing hashes are absent from the result. Throws CorruptBlobError. */
   get(hashes: readonly Hash[]): Promise<Map<Hash, Bytes>>;
   has(hashes: readonly Hash[]): Promise<Set<Hash>>;
+  /** Reads what is stored of these; returns those whose bytes are not what the hash names. */
+  damaged(hashes: readonly Hash[]): Promise<Hash[]>;
 }
 
 /** What a blob is to the one who names it; it decides what it refers to in turn (kernel/content.ts). */
@@ -223,6 +225,24 @@ export type Naming =
   | { kind: "assignment"; id: string; spec: Bytes }
   | { kind: "entry"; id: string; sequence: number; payload: Bytes };
 
+/** What is stored of a machine's history, and what its row says that there is. */
+export interface HistoryFigures {
+  machineId: string;
+  /** Of the snapshot that its journal starts from; 0: from the beginning. Null: that snapshot is not there. */
+  originSequence: number | null;
+  lastSequence: number;
+  entries: number;
+  firstSequence: number;
+  newestSequence: number;
+  /** Entries at a position before that of the entry before them. */
+  misplaced: number;
+  consoleStart: number;
+  consoleLength: number;
+  /** Of the stored blocks. */
+  consoleFirst: number;
+  consoleBytes: number;
+}
+
 /** For those who go through all that is stored: the collector, and who checks it. */
 export interface Contents {
   /**
@@ -234,6 +254,10 @@ export interface Contents {
     cursor: string | null,
     mark: Bytes,
   ): Promise<{ items: Naming[]; cursor: string | null }>;
+  /** Of machines by id, after the given one. */
+  histories(after: string, limit: number): Promise<HistoryFigures[]>;
+  /** What the database itself finds wrong with its file. Holds up everything for as long as that takes. */
+  integrity(): Promise<string[]>;
   /** Hashes of what is stored, ascending, after the given one. */
   hashes(after: Hash | null, limit: number): Promise<Hash[]>;
   /** Deletes, in one transaction, those for which `isGarbage` holds when it is asked there. */
@@ -303,7 +327,7 @@ export interface Snapshots {
   /** Machines whose line has more automatic snapshots than `most`, by id, after the given one. */
   crowded(most: number, after: string, limit: number): Promise<string[]>;
   /** The points of a machine's present history, oldest first. */
-  line(machineId: string): Promise<Pick<SnapshotRow, "id" | "kind" | "at" | "sequence">[]>;
+  line(machineId: string): Promise<SnapshotRow[]>;
   /** Deletes those of them that are automatic and that no fork stands on. Returns how many. */
   deleteAutomatic(ids: readonly string[]): Promise<number>;
   /** Deletes automatic ones that are off their machine's line and that no fork stands on any more. Returns how many. */

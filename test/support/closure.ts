@@ -46,3 +46,19 @@ export async function closureOf(store: Store): Promise<{ unreachable: string[]; 
   const stored = await store.contents.hashes(null, 1_000_000);
   return { unreachable: stored.filter((hash) => !names.has(hash)), missing };
 }
+
+/** Of a snapshot: the names of its pages. */
+export async function pageHashesOf(store: Store, root: string): Promise<string[]> {
+  const pages: string[] = [];
+  const visit = async (kind: Reference["kind"], hash: string): Promise<void> => {
+    const data = (await store.blobs.get([hash])).get(hash)!;
+    const below: Reference[] = [];
+    visitReferences(kind, hash, data, (of, name) => below.push({ kind: of, hash: Buffer.from(name).toString("hex") }));
+    for (const reference of below) {
+      if (reference.kind === "node") await visit("node", reference.hash);
+      else if (kind === "node") pages.push(reference.hash);
+    }
+  };
+  await visit("root", root);
+  return pages;
+}

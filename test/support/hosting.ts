@@ -34,6 +34,9 @@ export interface TestHosting {
   faults: Faults;
   /** What went wrong in the background. */
   errors: { error: unknown; machineId: string }[];
+  dataDir: string;
+  /** Puts all machines away and begins anew on the same data. */
+  restart(): Promise<void>;
   /** A machine that has these files, not awake yet. */
   machine(files?: Record<string, Uint8Array<ArrayBuffer>>): Promise<MachineRow>;
   close(): Promise<void>;
@@ -56,29 +59,27 @@ export async function startHosting(options: Partial<HostingOptions> = {}): Promi
   };
   const store = withFaults(real, faults);
   const errors: TestHosting["errors"] = [];
-  const hosting = new Hosting(
+  const onError = (error: unknown, machineId: string) => void errors.push({ error, machineId });
+  const defaults = { workers: 2, maxResident: 16, hibernateAfterMs: 3_600_000, onError };
+  const open = () => new Hosting(store, { ...defaults, ...options }, configOfRow);
+  const bench: TestHosting = {
     store,
-    {
-      workers: 2,
-      maxResident: 16,
-      hibernateAfterMs: 3_600_000,
-      onError: (error, machineId) => errors.push({ error, machineId }),
-      ...options,
-    },
-    configOfRow,
-  );
-  return {
-    store,
-    hosting,
+    hosting: open(),
     faults,
     errors,
+    dataDir,
+    async restart() {
+      await bench.hosting.close();
+      bench.hosting = open();
+    },
     machine: (files = {}) => newMachine(store, files),
     async close() {
-      await hosting.close();
+      await bench.hosting.close();
       await real.close();
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+  return bench;
 }
 
 function withFaults(store: Store, faults: Faults): Store {

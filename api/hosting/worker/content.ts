@@ -16,7 +16,7 @@ const FETCH_PATIENCE_MS = 60_000;
 export class ContentMissingError extends Error {
   readonly hash: ContentHash;
   constructor(hash: ContentHash) {
-    super(`content ${hash} is not in the store`);
+    super(`content ${hash} is missing from the store, or damaged there`);
     this.hash = hash;
   }
 }

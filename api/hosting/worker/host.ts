@@ -340,8 +340,9 @@ function failureOf(error: unknown): WorkerFailure {
   if (error instanceof WorkerError) return { code: error.code, message: error.message };
   if (error instanceof DivergedError) return { code: "diverged", message: error.message };
   if (error instanceof SnapshotFormatError) {
-    return { code: error.code === "incompatible" ? "incompatible" : "corrupt", message: error.message };
+    const code = error.code === "incompatible" ? "incompatible" : "corrupt";
+    return { code, message: error.message, content: error.hash };
   }
-  if (error instanceof ContentMissingError) return { code: "corrupt", message: error.message };
+  if (error instanceof ContentMissingError) return { code: "corrupt", message: error.message, content: error.hash };
   return { code: "internal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
