@@ -108,6 +108,11 @@ export const branches: Record<string, Branch> = {
     summary: "who may do what",
     load: async () => (await import("./commands/user.ts")).userCommand,
   },
+  fsck: {
+    heading: OPERATORS,
+    summary: "check all that is stored",
+    load: async () => (await import("./commands/fsck.ts")).fsckCommand,
+  },
   store: {
     heading: OPERATORS,
     summary: "the store of a running server",

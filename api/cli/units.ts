@@ -54,6 +54,13 @@ export function parsePort(text: string): number {
   return port;
 }
 
+/** 10%, 0.5% → a share from 0 to 1. */
+export function parsePercent(text: string): number {
+  const percent = Number(/^(\d+(?:\.\d+)?)%?$/.exec(text)?.[1] ?? Number.NaN);
+  if (!(percent <= 100)) throw new InvalidArgumentError("Give a percentage from 0% to 100%, for example 10%.");
+  return percent / 100;
+}
+
 /** Collects a repeatable option. */
 export const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value];
 

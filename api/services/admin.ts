@@ -21,5 +21,26 @@ export function adminService(housekeeping: Housekeeping): ServiceImplementation<
         missingBlobs: BigInt(report.missingBlobs),
       };
     },
+
+    async *checkStore({ share }, context) {
+      requireRole(context, "admin");
+      let findings = 0n;
+      for await (const event of housekeeping.check(share, context.signal)) {
+        if ("problem" in event) {
+          findings += 1n;
+          yield { event: { case: "finding", value: event } };
+        } else {
+          const { machines, snapshots, blobs, verifiedBlobs } = event;
+          const figures = {
+            machines: BigInt(machines),
+            snapshots: BigInt(snapshots),
+            blobs: BigInt(blobs),
+            verifiedBlobs: BigInt(verifiedBlobs),
+            findings,
+          };
+          yield { event: { case: "figures", value: figures } };
+        }
+      }
+    },
   };
 }

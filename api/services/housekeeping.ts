@@ -4,6 +4,7 @@
  */
 import { unavailable } from "../errors.ts";
 import { dropKept, dropPrepared } from "../grading/retention.ts";
+import { Check, type CheckFigures, type Finding } from "../hosting/collection/check.ts";
 import { type CollectionReport, Collector } from "../hosting/collection/collector.ts";
 import { Pacer } from "../hosting/collection/pace.ts";
 import { thinSnapshots } from "../hosting/collection/retention.ts";
@@ -24,6 +25,7 @@ export interface HousekeepingReport extends CollectionReport {
 
 /** Of the time, in the background. */
 const BACKGROUND_SHARE = 0.2;
+const CHECK_SHARE = 0.7;
 
 export class Housekeeping {
   readonly #deps: Pick<Deps, "store" | "hosting">;
@@ -31,6 +33,7 @@ export class Housekeeping {
   readonly #collector: Collector;
   readonly #closing = new AbortController();
   #running: Promise<HousekeepingReport> | null = null;
+  #tail: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   last: HousekeepingReport | null = null;
 
@@ -57,15 +60,47 @@ export class Housekeeping {
     return this.#running;
   }
 
+  /** Goes through everything that is stored, while no collection is under way. */
+  async *check(share: number, signal: AbortSignal): AsyncGenerator<Finding | CheckFigures> {
+    const leave = await this.#takeTurn();
+    try {
+      const both = AbortSignal.any([signal, this.#closing.signal]);
+      const check = new Check(this.#deps.store, { share, pacer: new Pacer({ share: CHECK_SHARE, signal: both }) });
+      yield* check.run();
+      yield check.figures;
+    } finally {
+      leave();
+    }
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#closing.abort(
       unavailable("SERVER_DRAINING", "This server is shutting down; call again to reach another.", 1_000),
     );
     await this.#running?.catch(() => {});
+    await this.#tail;
+  }
+
+  /** Resolves, when everybody before has left, to what is called to leave. */
+  async #takeTurn(): Promise<() => void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const before = this.#tail;
+    this.#tail = promise;
+    await before;
+    return resolve;
   }
 
   async #run(share: number): Promise<HousekeepingReport> {
+    const leave = await this.#takeTurn();
+    try {
+      return await this.#tidy(share);
+    } finally {
+      leave();
+    }
+  }
+
+  async #tidy(share: number): Promise<HousekeepingReport> {
     const pace = { share, signal: this.#closing.signal };
     const pacer = new Pacer(pace);
     const { keepGradedMs } = this.#options;

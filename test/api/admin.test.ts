@@ -4,6 +4,7 @@ import { AdminService } from "../../proto/gen/ostler/v1/admin_pb.js";
 import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { UserRole, UserService } from "../../proto/gen/ostler/v1/users_pb.js";
 import type { Client } from "../support/client.ts";
+import { gather } from "../support/gather.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 let server: TestServer;
@@ -31,8 +32,22 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     expect(answer).toMatchObject({ deletedBlobs: 1n, deletedBytes: BigInt(data.length) });
   });
 
+  test("a check of a store that is whole says how much it looked at", async () => {
+    const events = await gather(client.stream(AdminService, "checkStore", { share: 1 }));
+    expect(events.map(({ event }) => event.case)).toEqual(["figures"]);
+    expect(events[0]!.event.value).toMatchObject({ findings: 0n });
+  });
+
+  test("a collection that is asked for during a check comes after it", async () => {
+    const checking = gather(client.stream(AdminService, "checkStore", {}));
+    expect(await client.call(AdminService, "collectContent", {})).toMatchObject({ missingBlobs: 0n });
+    expect(await checking).toHaveLength(1);
+  });
+
   test("only admins", async () => {
     const other = server.client(transport, student);
     await expect(other.call(AdminService, "collectContent", {})).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    const checking = gather(other.stream(AdminService, "checkStore", {}));
+    await expect(checking).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
   });
 });

@@ -37,6 +37,8 @@ export interface TestHosting {
   dataDir: string;
   /** Puts all machines away and begins anew on the same data. */
   restart(): Promise<void>;
+  /** Lets go of the data, which stay until `close`. */
+  shut(): Promise<void>;
   /** A machine that has these files, not awake yet. */
   machine(files?: Record<string, Uint8Array<ArrayBuffer>>): Promise<MachineRow>;
   close(): Promise<void>;
@@ -73,9 +75,12 @@ export async function startHosting(options: Partial<HostingOptions> = {}): Promi
       bench.hosting = open();
     },
     machine: (files = {}) => newMachine(store, files),
-    async close() {
+    async shut() {
       await bench.hosting.close();
       await real.close();
+    },
+    async close() {
+      await bench.shut();
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
