@@ -136,7 +136,7 @@ function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping):
     ...implement(ProgramService, programService(deps)),
     ...implement(GradingService, gradingService(deps, grading)),
     ...implement(UserService, userService(deps)),
-    ...implement(AdminService, adminService(housekeeping)),
+    ...implement(AdminService, adminService(deps, housekeeping)),
   ].map(withKindErrors);
 }
 

@@ -29,7 +29,7 @@ import {
 } from "@grpc/grpc-js";
 import { Code, type OstlerError } from "../errors.ts";
 import { fromServiceError } from "../grpc/status.ts";
-import { optionOf, UsageError } from "./failure.ts";
+import { CommandError, optionOf, UsageError } from "./failure.ts";
 
 const DEFAULT_DEADLINE_MS = 60_000;
 const FIRST_DELAY_MS = 100;
@@ -202,8 +202,17 @@ export class Connection {
       callOptions(deadlineMs ?? 0),
     );
     const sending = send(stream, method, requests);
-    sending.catch(() => stream.cancel());
-    yield* messagesOf(stream, signal);
+    let unsent: unknown;
+    sending.catch((error) => {
+      unsent = error;
+      stream.cancel();
+    });
+    try {
+      yield* messagesOf(stream, signal);
+    } catch (error) {
+      // What could not be read here is the reason, not that the call was given up then.
+      throw unsent instanceof CommandError ? unsent : error;
+    }
   }
 
   #metadata(): Metadata {

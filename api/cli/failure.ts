@@ -74,7 +74,7 @@ export function writeOutput(path: string, content: string): void {
 export const unwritable = (path: string, error: unknown): CommandError =>
   fileError(path, error, { ENOENT: "there is no such directory", EACCES: "you may not write it" });
 
-function fileError(path: string, error: unknown, words: Record<string, string>): CommandError {
+export function fileError(path: string, error: unknown, words: Record<string, string>): CommandError {
   const { code, message } = error as NodeJS.ErrnoException;
   const why = { EISDIR: "it is a directory", ENOTDIR: "a part of it is no directory", ...words }[code ?? ""];
   return new CommandError(`${path}: ${why ?? message}`);

@@ -108,6 +108,16 @@ export const branches: Record<string, Branch> = {
     summary: "who may do what",
     load: async () => (await import("./commands/user.ts")).userCommand,
   },
+  backup: {
+    heading: OPERATORS,
+    summary: "write all that is stored to a file, while the server works",
+    load: async () => (await import("./commands/backup.ts")).backupCommand,
+  },
+  restore: {
+    heading: OPERATORS,
+    summary: "make a data directory from such a file",
+    load: async () => (await import("./commands/backup.ts")).restoreCommand,
+  },
   fsck: {
     heading: OPERATORS,
     summary: "check all that is stored",

@@ -2,11 +2,25 @@
 import type { AdminService } from "../../proto/gen/ostler/v1/admin_pb.js";
 import { requireRole } from "../auth/identity.ts";
 import type { ServiceImplementation } from "../operation.ts";
-import { toTimestamp } from "./common.ts";
+import { type Deps, toTimestamp } from "./common.ts";
+import { Door } from "./door.ts";
 import type { Housekeeping } from "./housekeeping.ts";
 
-export function adminService(housekeeping: Housekeeping): ServiceImplementation<typeof AdminService> {
+export function adminService(
+  { store }: Pick<Deps, "store">,
+  housekeeping: Housekeeping,
+): ServiceImplementation<typeof AdminService> {
+  // Each needs as much room on the disk as the database.
+  const backups = new Door({ reason: "BACKUP_UNDER_WAY", what: "backups", most: 1, mostPerUser: 1 });
   return {
+    async *backUpStore(_request, context) {
+      const { id } = requireRole(context, "admin");
+      const data = async function* () {
+        for await (const piece of store.backUp(context.signal)) yield { data: piece };
+      };
+      yield* backups.within(id, data);
+    },
+
     async collectContent(_request, context) {
       requireRole(context, "admin");
       const report = await housekeeping.run();

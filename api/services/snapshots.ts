@@ -8,8 +8,11 @@ import {
   type SnapshotSchema,
   type SnapshotService,
 } from "../../proto/gen/ostler/v1/snapshots_pb.js";
-import { callerOf, hasRole } from "../auth/identity.ts";
+import { callerOf, hasRole, requireRole } from "../auth/identity.ts";
 import { failedPrecondition, notFound } from "../errors.ts";
+import { readArchive, writeArchive } from "../hosting/archive.ts";
+import { snapshotRoot } from "../hosting/collection/references.ts";
+import { newId } from "../hosting/hosting.ts";
 import type { ServiceImplementation } from "../operation.ts";
 import type { MachineRow, SnapshotRow } from "../store/types.ts";
 import { type Deps, idFor, machineRow, once, pageQuery, snapshotRow, toPosition, toTimestamp } from "./common.ts";
@@ -105,8 +108,45 @@ export function snapshotService(deps: Deps): ServiceImplementation<typeof Snapsh
         return { machine: toMachine(deps, row) };
       });
     },
+
+    async *exportSnapshot({ snapshotId }, context) {
+      const hold = deps.store.holds.open();
+      try {
+        hold.add([snapshotRoot((await snapshotRow(deps, context, snapshotId)).root)]);
+        // Again, now that nothing of it can go.
+        const snapshot = await snapshotRow(deps, context, snapshotId);
+        for await (const data of writeArchive(deps.store, await withSpec(deps, snapshot))) yield { data };
+      } finally {
+        hold.release();
+      }
+    },
+
+    async importSnapshot(requests, context) {
+      const owner = requireRole(context, "admin");
+      const data = async function* () {
+        for await (const request of requests) yield request.data;
+      };
+      const row = await deps.store.holds.during(async (hold) => {
+        const archived = await readArchive(deps.store, data(), hold);
+        return deps.store.snapshots.adopt({ ...archived, id: newId("s"), ownerId: owner.id });
+      });
+      return { snapshot: toSnapshot(row) };
+    },
   };
 }
+
+/** Whose machine is there still has its spec with the machine, where an old release made it. */
+async function withSpec(deps: Deps, snapshot: SnapshotRow): Promise<SnapshotRow> {
+  const spec = snapshot.spec ?? (await deps.store.machines.get(snapshot.machineId))?.spec;
+  if (spec === undefined) throw specGone(snapshot);
+  return { ...snapshot, spec };
+}
+
+const specGone = ({ id, machineId }: SnapshotRow) =>
+  failedPrecondition(
+    "PARENT_DELETED",
+    `Machine ${machineId} of snapshot ${id} was deleted by an earlier release, and its spec with it.`,
+  );
 
 /** A machine that continues from a snapshot: a row, and some console history to look at. */
 export async function forkFrom(
@@ -116,11 +156,7 @@ export async function forkFrom(
 ): Promise<MachineRow> {
   const parent = await deps.store.machines.get(snapshot.machineId);
   const spec = snapshot.spec ?? parent?.spec;
-  if (spec === undefined)
-    throw failedPrecondition(
-      "PARENT_DELETED",
-      `Machine ${snapshot.machineId} of snapshot ${snapshot.id} was deleted by an earlier release, and its spec with it.`,
-    );
+  if (spec === undefined) throw specGone(snapshot);
   const bare = newMachineRow(fields.id, fields.ownerId, fields, spec);
   const row = await deps.store.machines.create({
     ...bare,

@@ -1,5 +1,7 @@
 /** The store over the embedded database: one directory, one process. */
+import { dirname } from "node:path";
 import { assignmentsIn } from "./assignments.ts";
+import { backUp, removeUnfinishedBackups } from "./backup.ts";
 import { blobsIn } from "./blobs.ts";
 import { contentsIn } from "./contents.ts";
 import { Database } from "./database.ts";
@@ -21,6 +23,7 @@ export * from "./types.ts";
 export async function openStore({ dataDir }: { dataDir: string }): Promise<Store> {
   const directory = await takeDataDirectory(dataDir);
   try {
+    removeUnfinishedBackups(dirname(directory.databaseFile));
     await migrate(directory.databaseFile, readMigrations());
     const database = new Database(directory.databaseFile);
     await database.open();
@@ -51,6 +54,7 @@ function storeOver(database: Database, directory: DataDirectory): Store {
     assignments: assignmentsIn(database),
     submissions: submissionsIn(database),
     idempotency: idempotencyIn(database),
+    backUp: (signal) => backUp(directory.databaseFile, signal),
     async check() {
       const row = { name: "health", at: new Date() };
       await database.write((queries) =>

@@ -15,6 +15,19 @@ export const collectable = { kind: "automatic", forks: { none: {} } };
 export const snapshotsIn = (database: Database): Snapshots => ({
   create: (row, epoch) => database.write((queries) => createSnapshot(queries, row, epoch)),
 
+  async adopt({ root, at, labels, ...rest }) {
+    const data = {
+      ...rest,
+      machineId: "",
+      kind: "user",
+      onLine: false,
+      createdAt: new Date(),
+      labels: labelsText(labels),
+    };
+    const whole = { ...data, root: hashBytes(root), instructions: at.instructions, timeNs: at.timeNs };
+    return snapshotRow(await database.write((queries) => queries.snapshot.create({ data: whole })));
+  },
+
   async get(id) {
     const row = await database.client.snapshot.findUnique({ where: { id } });
     return row === null ? null : snapshotRow(row);

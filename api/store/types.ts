@@ -316,6 +316,8 @@ export interface Snapshots {
    * a future that was dropped. Refused also when it is ahead of what its machine has committed (JournalGapError).
    */
   create(row: Omit<SnapshotRow, "createdAt" | "spec">, epoch: number): Promise<SnapshotRow>;
+  /** One that no machine here has come by: it came in a file. Its content must be stored and held. */
+  adopt(row: Omit<SnapshotRow, "createdAt" | "machineId" | "kind">): Promise<SnapshotRow>;
   get(id: string): Promise<SnapshotRow | null>;
   list(
     query: PageQuery & { ownerId: string | null; machineId: string | null; kind: SnapshotRow["kind"] | null },
@@ -393,6 +395,8 @@ export interface Store {
   readonly assignments: Assignments;
   readonly submissions: Submissions;
   readonly idempotency: Idempotency;
+  /** All that is stored, as it is at one moment, as the bytes of a database file. */
+  backUp(signal: AbortSignal): AsyncGenerator<Bytes>;
   /** Cheap; throws when the database cannot be written. */
   check(): Promise<void>;
   close(): Promise<void>;

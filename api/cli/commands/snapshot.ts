@@ -15,10 +15,11 @@ import { type Column, list, table } from "../output.ts";
 import { action } from "../session.ts";
 import { group, leaf, machineLine, type PageOptions, pageOptions, pages } from "../shared.ts";
 import { collectPair, formatCount, formatNs, formatSize, formatTime } from "../units.ts";
+import { exportCommand, importCommand } from "./snapshot-file.ts";
 
 const columns: readonly Column<Snapshot>[] = [
   { title: "ID", value: (snapshot) => snapshot.snapshotId },
-  { title: "MACHINE", value: (snapshot) => snapshot.machineId },
+  { title: "MACHINE", value: (snapshot) => snapshot.machineId || "(imported)" },
   { title: "NAME", value: (snapshot) => snapshot.displayName || (snapshot.automatic ? "(automatic)" : "-") },
   { title: "INSTRUCTIONS", value: (snapshot) => formatCount(snapshot.position?.instructions ?? 0n), align: "right" },
   { title: "TIME", value: (snapshot) => formatNs(snapshot.position?.timeNs ?? 0n), align: "right" },
@@ -148,5 +149,7 @@ export const snapshotCommand = group("snapshot", "keep states, go back to them, 
   getCommand,
   restoreCommand,
   forkCommand,
+  exportCommand,
+  importCommand(snapshotText),
   deleteCommand,
 ]);

@@ -1,0 +1,36 @@
+/** A data directory from a backup. It gets its database's name only when all of it is on disk and it opens. */
+import { closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { migrate, readMigrations } from "./migrate.ts";
+
+export class RestoreError extends Error {
+  override readonly name = "RestoreError";
+}
+
+export async function restoreBackup(backup: string, dataDir: string): Promise<void> {
+  const folder = resolve(dataDir);
+  const database = join(folder, "ostler.db");
+  if (existsSync(database))
+    throw new RestoreError(`${folder} has a database already; restore into a directory of its own`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const part = join(folder, "ostler.restoring.db");
+  try {
+    copyFileSync(backup, part);
+    // Refuses what is no database of ours, and one of a newer release.
+    const applied = await migrate(part, readMigrations()).catch((error: unknown) => {
+      throw new RestoreError(`${backup} is no backup that this release can read`, { cause: error });
+    });
+    if (applied.length === readMigrations().length) throw new RestoreError(`${backup} is not a backup of Ostler`);
+    syncToDisk(part);
+    renameSync(part, database);
+    syncToDisk(folder);
+  } finally {
+    for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(part + suffix, { force: true });
+  }
+}
+
+function syncToDisk(path: string): void {
+  const descriptor = openSync(path, "r");
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+}
