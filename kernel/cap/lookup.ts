@@ -13,6 +13,29 @@ export const wordBits = 64;
 export type Resolution = { slot: SlotAddress; bitsLeft: number } | { fault: LookupFault };
 
 const masks = Array.from({ length: wordBits + 1 }, (_, bits) => (1n << BigInt(bits)) - 1n);
+const powers = Array.from({ length: wordBits + 1 }, (_, bits) => 2 ** bits);
+const firstInexact = 2n ** 53n;
+
+/** An address: most are small numbers, and arithmetic on those is cheap. */
+interface Address {
+  whole: bigint;
+  /** The same where a number holds it exactly; null otherwise. */
+  small: number | null;
+}
+
+/** Of a small address `width` bits from bit `shift` on. Division by a power of two, and the rest of it, are exact. */
+const bitsOf = (small: number, shift: number, width: number): number =>
+  Math.floor(small / powers[shift]!) % powers[width]!;
+
+function hasGuard({ whole, small }: Address, shift: number, width: number, guard: bigint): boolean {
+  // What is no small number is none when it is rounded, either.
+  if (small !== null) return bitsOf(small, shift, width) === Number(guard);
+  return ((whole >> BigInt(shift)) & masks[width]!) === guard;
+}
+
+function indexIn({ whole, small }: Address, shift: number, radix: number): number {
+  return small !== null ? bitsOf(small, shift, radix) : Number((whole >> BigInt(shift)) & masks[radix]!);
+}
 
 /**
  * Walks from the root: each CNode takes its guard and its radix off the top of the address, until no bits are left
@@ -20,17 +43,17 @@ const masks = Array.from({ length: wordBits + 1 }, (_, bits) => (1n << BigInt(bi
  */
 export function resolve(k: Kernel, root: Capability | null, index: bigint, depth: number): Resolution {
   if (root?.type !== "cnode") return { fault: { kind: "invalidRoot" } };
+  const address = { whole: index, small: index < firstInexact ? Number(index) : null };
   let node = root;
   let bits = depth;
   for (;;) {
     const { guard, guardBits, radix } = node;
-    const there = guardBits > bits ? 0n : (index >> BigInt(bits - guardBits)) & masks[guardBits]!;
-    if (guardBits > bits || there !== guard)
+    if (guardBits > bits || !hasGuard(address, bits - guardBits, guardBits, guard))
       return { fault: { kind: "guardMismatch", guard, bitsLeft: bits, guardBits } };
     const level = guardBits + radix;
     if (level > bits) return { fault: { kind: "depthMismatch", bitsFound: level, bitsLeft: bits } };
     bits -= level;
-    const slot = slotAt(node.address, Number((index >> BigInt(bits)) & masks[radix]!));
+    const slot = slotAt(node.address, indexIn(address, bits, radix));
     const capability = bits === 0 ? undefined : peekSlot(k, slot)?.capability;
     if (capability?.type !== "cnode") return { slot, bitsLeft: bits };
     node = capability;

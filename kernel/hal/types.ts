@@ -97,9 +97,12 @@ export interface Contexts {
   getCallNumber(context: ContextRef): bigint;
   /** The first `count` of its arguments. */
   getCallArguments(context: ContextRef, count: number): bigint[];
+  getCallArgument(context: ContextRef, index: number): bigint;
   setCall(context: ContextRef, number: bigint, args: readonly bigint[]): void;
   /** One of the registers that arguments come in and results go out in. */
   setCallArgument(context: ContextRef, index: number, value: bigint): void;
+  /** `count` of these registers, from the `first` on, go from one context to another. */
+  copyArguments(from: ContextRef, to: ContextRef, first: number, count: number): void;
   /** Program counter and integer registers in the order of seL4_UserContext. */
   getUserRegisters(context: ContextRef): bigint[];
   /** The first ones of them. */

@@ -38,9 +38,12 @@ function detach(k: ThreadKernel, thread: Thread): void {
   for (const name of queuesOf(wait)) {
     const queue = must(k.threads.queues.get(name), "the queue of a waiting thread exists");
     spend(k.effort, 32 + queue.length, "items");
-    const rest = queue.filter((id) => id !== thread.id);
-    if (rest.length === 0) k.threads.queues.delete(name);
-    else k.threads.queues.set(name, rest);
+    if (queue.length === 1) k.threads.queues.delete(name);
+    else
+      k.threads.queues.set(
+        name,
+        queue.filter((id) => id !== thread.id),
+      );
   }
   if (wait.deadlineNs !== null) k.hal.timer.cancelThreadTimeout(thread.id);
 }

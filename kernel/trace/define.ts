@@ -67,6 +67,8 @@ export function event<const Name extends string, const F extends Fields>(
 export interface Trace {
   /** Counts the event; true when its category is watched. */
   on(type: EventType): boolean;
+  /** Whether anything is watched at all; counts nothing. */
+  watched(): boolean;
   /** Records it. Only after `on` returned true for the same event. */
   write<F extends Fields>(type: EventType<string, F>, values: FieldValues<F>): void;
 }

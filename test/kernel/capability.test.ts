@@ -38,7 +38,7 @@ function world(state = initCap()): World {
   const ended: string[] = [];
   const k: CapKernel = {
     cap: state,
-    trace: { on: () => false, write: () => undefined },
+    trace: { on: () => false, watched: () => false, write: () => undefined },
     effort: { spent: 0 },
     objectSizes,
     tcbSlots: 5,

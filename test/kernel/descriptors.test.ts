@@ -25,7 +25,7 @@ function small(openFiles = 8): { k: FileKernel; tasks: Task[] } {
   const k: FileKernel = {
     cap: initCap(),
     files: initFiles(),
-    trace: { on: () => false, write: () => undefined },
+    trace: { on: () => false, watched: () => false, write: () => undefined },
     effort: { spent: 0 },
     objectSizes,
     tcbSlots: 5,

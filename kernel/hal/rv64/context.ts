@@ -43,6 +43,39 @@ export const registerAccessOver = (core: Core): RegisterAccess => ({
   },
 });
 
+/** The registers that a call's number and arguments are in. */
+function callRegistersOver(
+  registers: Registers,
+): Pick<
+  Contexts,
+  "getCallNumber" | "getCallArguments" | "getCallArgument" | "copyArguments" | "setCall" | "setCallArgument"
+> {
+  return {
+    getCallNumber: (context) => registers(context)[Register.callNumber]!,
+    getCallArguments(context, count) {
+      const x = registers(context);
+      const args: bigint[] = [];
+      for (let i = 0; i < count; i++) args.push(x[Register.firstArgument + i]!);
+      return args;
+    },
+    getCallArgument: (context, index) => registers(context)[Register.firstArgument + index]!,
+    copyArguments(from, to, first, count) {
+      const source = registers(from);
+      const target = registers(to);
+      const begin = Register.firstArgument + first;
+      for (let i = begin; i < begin + count; i++) target[i] = source[i]!;
+    },
+    setCall(context, number, args) {
+      const x = registers(context);
+      for (let i = 0; i < argumentCount; i++) x[Register.firstArgument + i] = args[i] ?? 0n;
+      x[Register.callNumber] = number;
+    },
+    setCallArgument(context, index, value) {
+      registers(context)[Register.firstArgument + index] = value;
+    },
+  };
+}
+
 export function contextsOver(core: Core): Contexts {
   // Registers take any integer modulo 2^64, as the array they are in and the core's pc do by themselves.
   const registers = (context: ContextRef): BigUint64Array => (context === null ? core.x : context.x);
@@ -78,21 +111,7 @@ export function contextsOver(core: Core): Contexts {
     },
     getPc,
     getStackPointer: (context) => registers(context)[Register.stackPointer]!,
-    getCallNumber: (context) => registers(context)[Register.callNumber]!,
-    getCallArguments(context, count) {
-      const x = registers(context);
-      const args: bigint[] = [];
-      for (let i = 0; i < count; i++) args.push(x[Register.firstArgument + i]!);
-      return args;
-    },
-    setCall(context, number, args) {
-      const x = registers(context);
-      for (let i = 0; i < argumentCount; i++) x[Register.firstArgument + i] = args[i] ?? 0n;
-      x[Register.callNumber] = number;
-    },
-    setCallArgument(context, index, value) {
-      registers(context)[Register.firstArgument + index] = value;
-    },
+    ...callRegistersOver(registers),
     ...userRegistersOver(registers, getPc, setPc),
     finishCall,
     passCall,

@@ -115,7 +115,7 @@ function transfer(
 }
 
 /** The receiver gets the right to answer, in the slot of its TCB that is for that. */
-function giveReply(k: Sel4Kernel, sender: PhysicalAddress, receiver: PhysicalAddress, grant: boolean): void {
+export function giveReply(k: Sel4Kernel, sender: PhysicalAddress, receiver: PhysicalAddress, grant: boolean): void {
   const master = tcbSlot(sender, "reply");
   if (isEmpty(k, master))
     placeRoot(k, master, { type: "reply", tcb: sender, master: true, rights: Right.write | Right.grant });
@@ -142,8 +142,24 @@ function afterSend(k: Sel4Kernel, sender: Thread, what: SendWait, receiver: Thre
   if (!what.call && what.fault === null) return null;
   if (!what.grant && !what.grantReply) return { ...inactive };
   giveReply(k, sender.tcb!, receiver.tcb!, mayGrant);
-  return { kind: "reply", fault: what.fault, redirected: what.redirected, queue: null, deadlineNs: null };
+  return replyWait(what.fault, what.redirected);
 }
+
+export const replyWait = (fault: FaultMessage | null, redirected: boolean): Wait => ({
+  kind: "reply",
+  fault,
+  redirected,
+  queue: null,
+  deadlineNs: null,
+});
+
+export const receiveWait = (cap: Endpoint): Wait => ({
+  kind: "receive",
+  queue: endpointQueue(cap.address),
+  deadlineNs: null,
+  grant: (cap.rights & Right.grant) !== 0,
+  redirected: false,
+});
 
 export const sendWait = (
   cap: Endpoint,
@@ -183,8 +199,7 @@ export function receive(k: Sel4Kernel, receiver: Thread, cap: Endpoint): { badge
   const sender = firstAt(k, queue);
   const grant = (cap.rights & Right.grant) !== 0;
   const what = sender?.wait;
-  if (sender === null || what?.kind !== "send")
-    return { kind: "receive", queue, deadlineNs: null, grant, redirected: false };
+  if (sender === null || what?.kind !== "send") return receiveWait(cap);
   const info = meet(k, cap.address, sender, what, receiver);
   const wait = afterSend(k, sender, what, receiver, grant);
   if (wait === null) completeSend(k, sender);

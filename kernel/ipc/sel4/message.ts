@@ -16,8 +16,8 @@ export const maxExtraCaps = 3;
 const bufferWords = { message: 1, capabilities: 122, receiveRoot: 125, receiveIndex: 126, receiveDepth: 127 } as const;
 export const ipcBufferBits = 10;
 /** Registers by the index of the argument that they are. */
-const badgeArgument = 0;
-const infoArgument = 1;
+export const badgeArgument = 0;
+export const infoArgument = 1;
 const firstMessageArgument = 2;
 
 export interface MessageInfo {
@@ -27,15 +27,24 @@ export interface MessageInfo {
   length: number;
 }
 
-export const decodeInfo = (word: bigint): MessageInfo => ({
-  length: Math.min(Number(word & 127n), maxLength),
-  extraCaps: Number((word >> 7n) & 3n),
-  capsUnwrapped: Number((word >> 9n) & 7n),
-  label: word >> 12n,
-});
+export function decodeInfo(word: bigint): MessageInfo {
+  const low = Number(BigInt.asUintN(12, word));
+  return {
+    length: Math.min(low & 127, maxLength),
+    extraCaps: (low >> 7) & 3,
+    capsUnwrapped: low >> 9,
+    label: word >> 12n,
+  };
+}
 
 export const encodeInfo = ({ label, capsUnwrapped, extraCaps, length }: MessageInfo): bigint =>
-  (BigInt.asUintN(52, label) << 12n) | (BigInt(capsUnwrapped) << 9n) | (BigInt(extraCaps) << 7n) | BigInt(length);
+  (BigInt.asUintN(52, label) << 12n) | BigInt((capsUnwrapped << 9) | (extraCaps << 7) | length);
+
+/** Words of a message that is all in registers, with no capabilities and nothing else in its tag; null for another one. */
+export function shortLength(tag: bigint): number | null {
+  const low = Number(BigInt.asUintN(12, tag));
+  return low <= messageRegisters ? low : null;
+}
 
 export const infoOf = (label: bigint, length: number): bigint =>
   encodeInfo({ label, capsUnwrapped: 0, extraCaps: 0, length });

@@ -59,6 +59,10 @@ class Ring implements TraceRing {
     this.#mask = mask;
   }
 
+  watched(): boolean {
+    return this.#mask !== 0;
+  }
+
   on(type: EventType): boolean {
     this.#state.sequence += 1;
     return (this.#mask & type.bit) !== 0;

@@ -58,7 +58,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
   const board: Board = createBoard(state, {
     ram,
     clock,
-    trace: { on: () => false, write() {} },
+    trace: { on: () => false, watched: () => false, write() {} },
     effort: { spent: 0 },
     random: initRandom(7n),
     line: {
