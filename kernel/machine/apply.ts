@@ -36,6 +36,8 @@ type Of<Kind extends Input["kind"]> = Extract<Input, { kind: Kind }>;
 /** Who reads the console as a file, and who handles its interrupt. */
 function consoleSpeaks(k: Kernel): void {
   k.bare?.board.consoleArrived();
+  // A program that drives the port itself hears of it by the port's own interrupt.
+  if (k.port?.arrived()) return;
   consoleChanged(k);
   raise(k, consoleIrq);
 }

@@ -5,6 +5,7 @@ import { ArchiveProblem } from "../fs/archive/tar.ts";
 import * as clocks from "../hardware/clock/clock.ts";
 import type { Core } from "../hardware/cpu/core.ts";
 import { createRam, type Ram } from "../hardware/memory/ram.ts";
+import type { DrivenUart } from "../hardware/uart16550/driven.ts";
 import { objectSizes } from "../ipc/sel4/objects.ts";
 import { tcbSlotCount } from "../ipc/sel4/state.ts";
 import { tablesOfTcb } from "../ipc/sel4/vspace.ts";
@@ -18,6 +19,7 @@ import { assembleBare, type Bare, type BusSocket, busSocket } from "./bare/bare.
 import { createHal, filesystems, objectBehaviour, systemCalls, taskResources } from "./catalogue.ts";
 import type { MachinePorts } from "./face.ts";
 import { Outbox } from "./outbox.ts";
+import { assembleSerialPort } from "./serial-port.ts";
 import type { MachineState } from "./state.ts";
 
 export interface Kernel extends EntryKernel {
@@ -30,6 +32,10 @@ export interface Kernel extends EntryKernel {
   /** On whose behalf the kernel works right now; for the trace. */
   subject: Thread | null;
   /** Of a machine that boots bare: the kernel's own parts then have nothing to do. */
+  /** The serial port of a machine that does not boot bare. */
+  port: DrivenUart | null;
+  /** The core executes: its instructions are not on the clock yet. */
+  isExecuting: boolean;
   bare: Bare | null;
 }
 
@@ -88,6 +94,9 @@ export function assembleKernel(
     effort: { spent: 0 },
     subject: null,
     bare: null,
+    port: null,
+    isExecuting: false,
+    releaseDevices: () => kernel.port?.release(),
     hal: createHal({ core, ram, clock, uart: hardware.uart, trace: ring }),
     content: ports.content,
     filesystems: filesystems(self),
@@ -110,5 +119,6 @@ export function assembleKernel(
     outlet: outletTo(outbox),
   };
   if (hardware.bare !== null) kernel.bare = assembleBare(kernel, hardware.bare, socket, ports);
+  else kernel.port = assembleSerialPort(kernel, socket);
   return kernel;
 }

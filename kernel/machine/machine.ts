@@ -124,8 +124,8 @@ function createCore(config: MachineConfig, ports: MachinePorts, bus: Bus, timing
   assert(config.memoryBytes > 0 && config.memoryBytes % 2 ** 20 === 0, "memoryBytes is a positive multiple of 1 MiB");
   const ramPages = config.memoryBytes / pageBytes;
   if (config.timing !== undefined) timing ??= initTiming(config.timing, hartsOf(config), ramPages);
-  const bare = config.boot === undefined ? {} : { bus, harts: config.boot.harts };
-  return ports.createCore({ ramPages, ramBase: addressMap.ram.base, timing: timing ?? null, ...bare });
+  const bare = config.boot === undefined ? {} : { harts: config.boot.harts };
+  return ports.createCore({ ramPages, ramBase: addressMap.ram.base, bus, timing: timing ?? null, ...bare });
 }
 
 /** A new machine: RAM is zero, nothing runs, and it is not paused. */

@@ -35,6 +35,7 @@ import {
 } from "./control.ts";
 import type { RunLimit } from "./face.ts";
 import type { Kernel } from "./kernel.ts";
+import { settlePort } from "./serial-port.ts";
 import type { RunStop } from "./types.ts";
 
 /** Page faults that one instruction can take on its way: fetch and data, each over two pages; and room. */
@@ -44,6 +45,7 @@ function fireDueEvents(k: Kernel): void {
   for (let event = clocks.takeDue(k.state.clock); event !== null; event = clocks.takeDue(k.state.clock)) {
     if (k.trace.on(timerFired)) k.trace.write(timerFired, { kind: event.kind, subject: event.subject });
     if (event.kind === "threadTimeout") timeOut(k, event.subject as ThreadId);
+    else if (event.kind === "uartTimeout") k.port?.due();
     else expireTimer(k, event.subject);
   }
 }
@@ -102,6 +104,7 @@ export function settle(k: Kernel): void {
   }
   for (;;) {
     fireDueEvents(k);
+    settlePort(k);
     if (resumeRemote(k)) continue;
     if (!k.state.control.paused && reachedControlLimit(k)) pauseMachine(k, "limit");
     if (k.state.control.paused) {
@@ -134,7 +137,9 @@ const nextStep: { trap: Trap; executed: number } = { trap: { kind: "systemCall" 
 function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress): number[] | null {
   const { clock } = k.state;
   const counters = { instructions: clock.instructions, timeNs: clocks.timeNs(clock) };
+  k.isExecuting = true;
   const ran = thread.call === null ? k.hal.hart.run(budgetOf(k, thread, limit), counters) : nextStep;
+  k.isExecuting = false;
   const { trap } = ran;
   const executed = ran.executed + (isFault(trap) ? 1 : 0);
   clock.instructions += executed;

@@ -11,6 +11,7 @@ import type { TimingConfig } from "../hardware/cache/model.ts";
 import { type ClockState, initClock } from "../hardware/clock/state.ts";
 import type { HartState } from "../hardware/cpu/core.ts";
 import { initUart, type UartState } from "../hardware/uart/state.ts";
+import { type DrivenUartState, initDrivenUart } from "../hardware/uart16550/driven.ts";
 import { initSel4, type Sel4State } from "../ipc/sel4/state.ts";
 import { initRandom, type RandomState } from "../lib/random.ts";
 import { initMm, type MmState } from "../mm/state.ts";
@@ -41,6 +42,8 @@ export interface MachineState {
     uart: UartState;
     /** The timing model's area (hardware/cache/model.ts), where one is modelled. */
     timing: Uint8Array | null;
+    /** The serial port's registers, for a program that has a capability to them; of a bare machine the board has them. */
+    port: DrivenUartState;
     /** Of a machine that boots bare. */
     bare: BareState | null;
   };
@@ -101,6 +104,7 @@ export const initState = (config: MachineConfig): MachineState => ({
     harts: [],
     uart: initUart(),
     timing: null,
+    port: initDrivenUart(),
     bare: config.boot === undefined ? null : initBare(config, config.boot),
   },
   kernel: {

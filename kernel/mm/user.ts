@@ -25,15 +25,18 @@ export function userRange(k: Pick<MmKernel, "hal">, address: bigint, length: num
   return address >= 0n && address <= end && address + BigInt(length) <= end ? Number(address) : null;
 }
 
+/** A page can show a device's registers, which nobody but its own instructions may touch. */
+const isRam = (k: Pick<MmKernel, "hal">, frame: FrameNumber): boolean => frame >= 0 && frame < k.hal.memory.frames;
+
 /** The frame that an access to a page goes to, faulted in. */
 function reach(k: MmKernel, space: Space, page: number, access: Access, force: boolean): Copied<FrameNumber> {
   const present = k.hal.mmu.lookup(space.root, page);
   if (present !== null && present.permissions & (access === "write" ? Permission.write : Permission.read))
-    return { ok: true, value: present.frame };
+    return isRam(k, present.frame) ? { ok: true, value: present.frame } : bad("EFAULT");
   const result = resolveFault(k, space, page, access, force);
   if (result === "outOfMemory" || result === "overLimit") return bad("ENOMEM");
   const mapping = result === "resolved" ? k.hal.mmu.lookup(space.root, page) : null;
-  return mapping === null ? bad("EFAULT") : { ok: true, value: mapping.frame };
+  return mapping === null || !isRam(k, mapping.frame) ? bad("EFAULT") : { ok: true, value: mapping.frame };
 }
 
 /** Visits the pieces of a range, page by page. */
@@ -109,7 +112,7 @@ function peekPage(k: MmKernel, space: Space, page: number): Uint8Array | null {
   const region = findRegion(space.regions, page);
   if (region === null) return null;
   const mapping = k.hal.mmu.lookup(space.root, page);
-  if (mapping !== null) return k.hal.memory.read(mapping.frame);
+  if (mapping !== null) return isRam(k, mapping.frame) ? k.hal.memory.read(mapping.frame) : null;
   const bytes = new Uint8Array(pageBytes);
   if (region.backing.kind === "anonymous") return bytes;
   if (region.backing.kind === "frame") return null;

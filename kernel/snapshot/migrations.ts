@@ -159,6 +159,16 @@ function addVdso({ mapTop, regions }: SpaceOfVersion2): void {
   regions.splice(at < 0 ? regions.length : at, 0, region);
 }
 
+/** A 16550A as it is when nobody has touched it. */
+const untouchedPort = {
+  registers: {
+    ...{ fifo: [], interruptEnable: 0, fifoControl: 0, lineControl: 0, modemControl: 0, modemDelta: 0, scratch: 0 },
+    ...{ divisor: 12, transmitterEmptied: false, timedOut: false, overrun: false },
+  },
+  driven: false,
+  raised: false,
+};
+
 /** What a state of version 2 needs to be one of version 3, a step for each thing that came. */
 const version3: readonly ((state: AnyState) => void)[] = [
   polls, //
@@ -171,6 +181,8 @@ const version3: readonly ((state: AnyState) => void)[] = [
   // All machines ran the kernel of ours.
   (state) => Object.assign(state["hardware"] as object, { bare: null }),
   (state) => addPools(state["kernel"] as KernelWithoutPools),
+  // Nobody could touch the serial port's registers.
+  (state) => Object.assign(state["hardware"] as object, { port: untouchedPort }),
 ];
 
 function toVersion3(state: AnyState): AnyState {

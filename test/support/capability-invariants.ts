@@ -64,14 +64,17 @@ function checkPools({ kernel }: MachineState, all: readonly Placed[], problems: 
   if (banks.sort().join() !== wanted.sort().join()) problems.push(`banks [${banks}], tasks need [${wanted}]`);
 }
 
+const isDevice = (cap: Capability): boolean => "device" in cap && cap.device;
+
 /** Everything in memory was derived from the pool that it lies in, banks too. */
 function checkDerivation(list: readonly Placed[], problems: string[]): void {
   const [head, ...rest] = list;
   for (const { at, capability, ...marks } of rest) {
-    const lies = extentOf(capability, objectSizes) !== null || capability.type === "bank";
+    const lies = !isDevice(capability) && (extentOf(capability, objectSizes) !== null || capability.type === "bank");
     if (lies && !isParent(head!, { capability, ...marks }, objectSizes)) problems.push(`slot ${at} is of no pool`);
   }
-  if (head !== undefined && extentOf(head.capability, objectSizes) !== null && poolOf(head.at)?.task !== null)
+  if (head === undefined || isDevice(head.capability)) return;
+  if (extentOf(head.capability, objectSizes) !== null && poolOf(head.at)?.task !== null)
     problems.push(`slot ${head.at} is about memory, and was derived from nothing`);
 }
 
@@ -121,7 +124,7 @@ function checkWorlds({ kernel }: MachineState, all: readonly Placed[], problems:
   for (const { at, capability } of all) {
     // Descriptors, pools and banks are of no world; invariants.ts has them.
     if (capability.type === "file" || capability.type === "bank" || poolOf(at) !== null) continue;
-    const address = "address" in capability ? capability.address : null;
+    const address = "address" in capability && !isDevice(capability) ? capability.address : null;
     const own = at < 0 ? worlds : worlds.filter((world) => isIn(world, at));
     const isRoot = capability.type === "pageTable" && roots.has(capability.address);
     if (own.length === 0) problems.push(`slot ${at} is in nobody's memory`);

@@ -118,6 +118,8 @@ interface Accounts {
 }
 
 function holdPages(holders: Holders, { bits, frame }: Pick<WalkStep, "bits" | "frame">, owner: FrameOwner): void {
+  // A device's registers have no accounts.
+  if (frame < 0) return;
   for (let i = 0; i < 2 ** (bits - 12); i++) holders.add((frame + i) as FrameNumber, owner);
 }
 
@@ -128,7 +130,7 @@ function checkSpace({ state, tables, holders, caps, problems }: Accounts, space:
   holders.add(space.root, FrameOwner.table);
   eachEntry(tables, space.root, (address, entry) => {
     const { frame, permissions, kind, bits } = entry;
-    const byHand = owner[frame] === FrameOwner.untyped;
+    const byHand = frame < 0 || owner[frame] === FrameOwner.untyped;
     if (byHand) checkByHand(caps, space.asid, address, entry, problems);
     if (kind === "table") {
       holders.add(frame, byHand ? FrameOwner.untyped : FrameOwner.table);

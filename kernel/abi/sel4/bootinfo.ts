@@ -33,8 +33,9 @@ export function writeBootInfo(k: Sel4Kernel, { untyped, firstEmpty, bootInfo }: 
   put(Offset.rootSizeBits, rootRadix);
   put(Offset.untyped, rootSlots.firstUntyped);
   put(Offset.untyped + 8, rootSlots.firstUntyped + untyped.length);
-  for (const [i, { address, sizeBits }] of untyped.entries()) {
+  for (const [i, { address, sizeBits, device }] of untyped.entries()) {
     put(Offset.untypedList + i * untypedBytes, address);
     view.setUint8(Offset.untypedList + i * untypedBytes + 8, sizeBits);
+    view.setUint8(Offset.untypedList + i * untypedBytes + 9, device ? 1 : 0);
   }
 }

@@ -10,4 +10,6 @@ export interface Sel4Kernel extends CapKernel, SchedKernel {
   readonly ramBase: number;
   /** On whose behalf the kernel works; for the trace. */
   subject: Thread | null;
+  /** No capability to any device's registers is left: the kernel drives them again. */
+  releaseDevices(): void;
 }

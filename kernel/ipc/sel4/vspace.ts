@@ -35,8 +35,12 @@ export const frameAt = (k: Sel4Kernel, address: PhysicalAddress): FrameNumber =>
 export const addressOf = (k: Sel4Kernel, frame: FrameNumber): PhysicalAddress =>
   (k.ramBase + frame * pageBytes) as PhysicalAddress;
 
+/** A device's registers: their frames have numbers outside RAM, and no accounts. */
+const isDevice = (k: Sel4Kernel, frame: FrameNumber): boolean => frame < 0 || frame >= k.mm.frames.owner.length;
+
 /** What was made of untyped memory, and is none of Linux's. */
-export const isGiven = (k: Sel4Kernel, frame: FrameNumber): boolean => k.mm.frames.owner[frame] === FrameOwner.untyped;
+export const isGiven = (k: Sel4Kernel, frame: FrameNumber): boolean =>
+  isDevice(k, frame) || k.mm.frames.owner[frame] === FrameOwner.untyped;
 
 /** The Linux side of a space, when there is one. */
 export function spaceOfRoot(k: Sel4Kernel, root: FrameNumber): Space | null {
@@ -49,6 +53,7 @@ export function spaceOfRoot(k: Sel4Kernel, root: FrameNumber): Space | null {
 export const entryAt = (k: Sel4Kernel, root: FrameNumber, address: number) => k.hal.mmu.walk(root, address).at(-1)!;
 
 function eachFrame(k: Sel4Kernel, first: FrameNumber, sizeBits: number, visit: (frame: FrameNumber) => void): void {
+  if (isDevice(k, first)) return;
   const count = 2 ** (sizeBits - pageBits);
   spend(k.effort, count, "items");
   for (let i = 0; i < count; i++) visit((first + i) as FrameNumber);
@@ -171,7 +176,7 @@ function forgetTable(k: Sel4Kernel, table: FrameNumber, space: Space | null): vo
 /** Takes a frame's mapping out; what it was mapped into may be gone. */
 export function unmapFrame(k: Sel4Kernel, cap: CapabilityOf<"frame">): void {
   const root = cap.mapped === null ? undefined : k.sel4.vspaces.get(cap.mapped.asid);
-  if (root === undefined || cap.mapped === null || cap.device) return;
+  if (root === undefined || cap.mapped === null) return;
   const { address } = cap.mapped;
   takePage(k, { root: frameAt(k, root), address, sizeBits: cap.sizeBits }, frameAt(k, cap.address));
 }

@@ -63,6 +63,18 @@ export const rootSlots = {
 export interface Untyped {
   address: PhysicalAddress;
   sizeBits: number;
+  device: boolean;
+}
+
+/** The page with the registers of the serial port. One root task at a time has it. */
+const devices: readonly Untyped[] = [{ address: 0x1000_0000 as PhysicalAddress, sizeBits: 12, device: true }];
+
+/** Devices' registers that no capability is to. */
+function freeDevices(k: Sel4Kernel): Untyped[] {
+  const taken = new Set<number>();
+  for (const { capability: cap } of k.cap.slots.values())
+    if ((cap.type === "untyped" || cap.type === "frame") && cap.device) taken.add(cap.address);
+  return devices.filter(({ address }) => !taken.has(address));
 }
 
 export interface NewWorld {
@@ -80,7 +92,7 @@ function takeMemory(k: Sel4Kernel): Untyped[] {
     const first = 2 ** order <= left ? takeRun(k.mm.frames, order, FrameOwner.untyped) : null;
     if (first === null) order -= 1;
     else {
-      ranges.push({ address: addressOf(k, first), sizeBits: order + pageBits });
+      ranges.push({ address: addressOf(k, first), sizeBits: order + pageBits, device: false });
       left -= 2 ** order;
     }
   }
@@ -107,12 +119,16 @@ export function createWorld(k: Sel4Kernel, task: Task, thread: Thread, space: Sp
   const first = takeRun(k.mm.frames, firstObjectsOrder, FrameOwner.untyped);
   assert(first !== null, "there was room for the first objects");
   const base = addressOf(k, first);
-  const untyped = takeMemory(k);
+  const memory = takeMemory(k);
+  const untyped = [...memory, ...freeDevices(k)];
   const cnode = base;
   const page = (index: number): PhysicalAddress => (base + 2 ** (rootRadix + 5) + index * pageBytes) as PhysicalAddress;
   const places = { cnode, bootInfo: page(0), ipcBuffer: page(1), asidPool: page(2), tcb: page(3) };
   const emptyRoot = page(4);
-  const ranges = [{ address: base, sizeBits: firstObjectsBits }, ...untyped];
+  const ranges = [{ address: base, sizeBits: firstObjectsBits }, ...memory].map(({ address, sizeBits }) => ({
+    address,
+    sizeBits,
+  }));
   k.sel4.worlds.set(task.id, { task: task.id, ranges, emptyRoot });
   for (const address of [places.bootInfo, places.ipcBuffer, emptyRoot]) k.hal.memory.clear(frameAt(k, address));
   fillRoot(k, places, space, untyped);
@@ -155,8 +171,8 @@ function fillRoot(k: Sel4Kernel, places: Places, space: Space, untyped: readonly
   placeFirst(k, at(rootSlots.bootInfo), frame(places.bootInfo, bootInfoAddress));
   placeFirst(k, at(rootSlots.ipcBuffer), frame(places.ipcBuffer, ipcBufferAddress));
   placeFirst(k, at(rootSlots.domain), { type: "domain" });
-  for (const [i, { address, sizeBits }] of untyped.entries())
-    placeFirst(k, at(rootSlots.firstUntyped + i), { type: "untyped", address, sizeBits, device: false, used: 0 });
+  for (const [i, range] of untyped.entries())
+    placeFirst(k, at(rootSlots.firstUntyped + i), { type: "untyped", ...range, used: 0 });
 }
 
 /** A free pool; from the end, since programs' own spaces have numbers from the beginning. */
@@ -246,4 +262,5 @@ export function releaseWorld(k: Sel4Kernel, task: Task): void {
     dropRun(k.mm.frames, first, sizeBits - pageBits);
   }
   k.sel4.worlds.delete(task.id);
+  if (freeDevices(k).length === devices.length) k.releaseDevices();
 }

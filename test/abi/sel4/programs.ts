@@ -123,6 +123,18 @@ export const sel4Programs: SeL4Program[] = [
     console: ["ok ready", "interrupt, and one", "interrupt, and two", "ok done"],
   },
   {
+    name: "driver",
+    typed: ["one", "two and more than a FIFO has room for", "three"],
+    console: [
+      "ok registers",
+      "ok ready",
+      "heard one",
+      "heard two and more than a FIFO has room for",
+      "ok level",
+      "ok revoked",
+    ],
+  },
+  {
     name: "faults",
     console: [
       "ok load",
