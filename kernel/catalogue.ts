@@ -6,5 +6,5 @@ export { defaultTiming, timingProblems } from "./hardware/cache/model.ts";
 export { errnoOf } from "./lib/errno.ts";
 export { signalName } from "./lib/signals.ts";
 export { bootProblem } from "./machine/bare/images.ts";
-export { systemCallCatalogue } from "./machine/catalogue.ts";
+export { sel4CallCatalogue, systemCallCatalogue } from "./machine/catalogue.ts";
 export { leastAvailableBytes } from "./mm/physical.ts";

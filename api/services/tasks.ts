@@ -1,7 +1,7 @@
 /** TaskService: tasks and threads, and system calls made from outside through remote-driven tasks. */
 import { getSystemErrorMessage } from "node:util";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { errnoOf, systemCallCatalogue } from "../../kernel/catalogue.ts";
+import { errnoOf, sel4CallCatalogue, systemCallCatalogue } from "../../kernel/catalogue.ts";
 import type { CallArgument as KernelArgument, TaskId, TaskInfo, ThreadInfo } from "../../kernel/index.ts";
 import {
   type CallArgument,
@@ -111,8 +111,10 @@ export function taskService(deps: Deps): ServiceImplementation<typeof TaskServic
     },
 
     listSystemCalls(request) {
-      const rows = systemCallCatalogue();
-      const { items, nextPageToken } = pageOf(rows, request, (row) => row.number);
+      const rows = [...systemCallCatalogue(), ...sel4CallCatalogue()];
+      // Those below zero come behind all others.
+      const order = ({ number }: { number: number }): number => (number < 0 ? 2 ** 31 - number : number);
+      const { items, nextPageToken } = pageOf(rows, request, order);
       return {
         systemCalls: items.map((row) => ({ ...row, parameters: [...row.parameters], errors: [...row.errors] })),
         nextPageToken,

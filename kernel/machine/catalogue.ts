@@ -1,5 +1,5 @@
 /** The only file that names concrete things: instruction set, tables of system calls, what tasks hold. */
-import { describeCalls } from "../abi/catalogue.ts";
+import { describeCalls, describeSel4Calls } from "../abi/catalogue.ts";
 import type { SystemCall, SystemCallInfo } from "../abi/define/syscall.ts";
 import { linuxTable } from "../abi/linux/table.ts";
 import { sel4Table } from "../abi/sel4/calls.ts";
@@ -37,6 +37,7 @@ export const systemCalls: ReadonlyMap<number, SystemCall<PersonalityKernel>> = n
 );
 
 export const systemCallCatalogue = (): SystemCallInfo[] => describeCalls(isa);
+export const sel4CallCatalogue = (): SystemCallInfo[] => describeSel4Calls(isa);
 
 export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskResource[] => [
   { release: (task) => releaseWorld(k(), task) },

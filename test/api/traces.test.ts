@@ -92,6 +92,9 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     } while (pageToken !== "");
     expect(new Set(names).size).toBe(names.length);
     expect(names).toEqual(expect.arrayContaining(["read", "write", "exit_group", "clock_gettime"]));
+    const sel4 = names.filter((name) => name.startsWith("seL4_"));
+    expect(sel4.slice(0, 3)).toEqual(["seL4_Call", "seL4_ReplyRecv", "seL4_Send"]);
+    expect(names.slice(-sel4.length)).toEqual(sel4);
   });
 
   describe.skipIf(!hasCompiler)("with programs that gcc compiled", () => {
