@@ -105,7 +105,7 @@ function withDefaults(spec: MachineSpec): MachineSpec {
     environment: [...environment],
     files: spec.files.map((file, index) => ({ ...file, mode: files[index]!.mode })),
     limits: create(MachineLimitsSchema, limits),
-    ...(spec.bare !== undefined && { bare: bareWithDefaults(spec.bare) }),
+    ...(spec.bare !== undefined ? { bare: bareWithDefaults(spec.bare) } : { harts: spec.harts || 1 }),
   });
 }
 
@@ -141,6 +141,7 @@ export function configOf(spec: MachineSpec): MachineConfig {
     memoryBytes: memoryBytesOf(spec),
     ...(spec.bare !== undefined && { boot: bareBootOf(spec.bare) }),
     ...(spec.rootHash !== "" && { root: spec.rootHash }),
+    ...(spec.bare === undefined && spec.harts > 1 && { harts: spec.harts }),
     ...(spec.physicalMemory !== undefined && { physicalMemory: physicalMemoryOf(spec.physicalMemory) }),
     ...(spec.timing !== undefined && { timing: timingOf(spec.timing) }),
     seed: spec.seed,

@@ -4,31 +4,48 @@ import type { InodeNumber } from "../lib/ids.ts";
 import { encodeText } from "../lib/text.ts";
 import { type FilesystemOps, FileType } from "../vfs/filesystem.ts";
 
-type Tree = { readonly [name: string]: Tree | string };
+/** What is in a file, of a machine with so many harts. */
+type Content = (harts: number) => string;
+type Tree = { readonly [name: string]: Tree | Content };
+
+const fixed =
+  (text: string): Content =>
+  () =>
+    `${text}\n`;
+const processors: Content = (harts) => (harts === 1 ? "0\n" : `0-${harts - 1}\n`);
 
 const tree: Tree = {
   block: {},
   bus: {},
   class: { tty: {} },
   devices: {
-    system: { cpu: { online: "0\n", possible: "0\n", present: "0\n", cpu0: { topology: { core_id: "0\n" } } } },
+    system: {
+      cpu: {
+        online: processors,
+        possible: processors,
+        present: processors,
+        cpu0: { topology: { core_id: fixed("0") } },
+      },
+    },
   },
   fs: {},
-  kernel: { mm: { transparent_hugepage: { enabled: "always madvise [never]\n", hpage_pmd_size: "2097152\n" } } },
+  kernel: {
+    mm: { transparent_hugepage: { enabled: fixed("always madvise [never]"), hpage_pmd_size: fixed("2097152") } },
+  },
   module: {},
 };
 
 interface Node {
   name: string;
   parent: InodeNumber;
-  content: Tree | string;
+  content: Tree | Content;
 }
 
 function flatten(): readonly Node[] {
   const nodes: Node[] = [{ name: "", parent: 1 as InodeNumber, content: tree }];
   for (let at = 0; at < nodes.length; at++) {
     const { content } = nodes[at]!;
-    if (typeof content === "string") continue;
+    if (typeof content === "function") continue;
     for (const [name, entry] of Object.entries(content))
       nodes.push({ name, parent: (at + 1) as InodeNumber, content: entry });
   }
@@ -37,7 +54,7 @@ function flatten(): readonly Node[] {
 
 const nodes = flatten();
 const nodeOf = (inode: InodeNumber): Node => must(nodes[inode - 1], "the inode is there");
-const isTree = ({ content }: Node): boolean => typeof content !== "string";
+const isTree = ({ content }: Node): boolean => typeof content !== "function";
 const modeOf = (node: Node): number => (isTree(node) ? FileType.directory | 0o555 : FileType.regular | 0o444);
 
 const childrenOf = (directory: InodeNumber) =>
@@ -76,10 +93,10 @@ export const sysfs: FilesystemOps = {
   open: (_k, _fs, inode) =>
     isTree(nodeOf(inode)) ? { kind: "directory" } : { kind: "generated", text: new Uint8Array(0) },
   content: () => null,
-  generate(_k, _fs, inode) {
+  generate(k, _fs, inode) {
     const { content } = nodeOf(inode);
-    assert(typeof content === "string", "only files are read");
-    return encodeText(content);
+    assert(typeof content === "function", "only files are read");
+    return encodeText(content(k.config.harts ?? 1));
   },
   change: null,
 };

@@ -45,6 +45,9 @@ export const limits = {
   timers: 128,
   /** Open descriptors of one task (RLIMIT_NOFILE). */
   descriptors: 1024,
+  /** Harts, and the instructions that each executes before the next one's turn. */
+  harts: 8,
+  hartTurnInstructions: 1000,
   /** Stack of a program's first thread. */
   stackBytes: 8 * 1024 * 1024,
   /** Frames that only the kernel's own needs (page tables) may take when memory is short. */

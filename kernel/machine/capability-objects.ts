@@ -7,6 +7,7 @@ import { notificationQueue } from "../ipc/sel4/notification.ts";
 import { asidsPerPool } from "../ipc/sel4/vspace.ts";
 import type { PhysicalAddress, TaskId } from "../lib/ids.ts";
 import { useOf } from "../mm/holdings.ts";
+import { hartOf } from "../sched/sched.ts";
 import { getThread } from "../thread/blocking.ts";
 import { describeWait } from "../thread/wait.ts";
 import type { KernelObjectDetail, KernelObjectKind, MappedInfo } from "./graph-types.ts";
@@ -48,7 +49,7 @@ function tcb(k: Kernel, address: PhysicalAddress): Of<"tcb"> {
   const block = k.sel4.tcbs.get(address);
   const thread = block === undefined ? undefined : k.threads.threads.get(block.thread);
   const blocked = thread?.state === "blocked" ? thread.wait : null;
-  const running = thread !== undefined && k.sched.current === thread.id ? "running" : "ready";
+  const running = thread !== undefined && hartOf(k, thread.id) !== null ? "running" : "ready";
   return {
     kind: "tcb",
     task: thread?.task ?? (0 as TaskId),

@@ -7,7 +7,7 @@ import type { RunLimit } from "./face.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** The most that one entry into the core executes (it takes a 31-bit budget). */
-const coreBudget = 2 ** 31 - 1;
+export const coreBudget = 2 ** 31 - 1;
 
 export function pauseMachine(k: Kernel, reason: "requested" | "limit"): void {
   const { control } = k.state;

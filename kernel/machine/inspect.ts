@@ -3,6 +3,7 @@
 import { pageBytes } from "../hal/types.ts";
 import * as clocks from "../hardware/clock/clock.ts";
 import { getSpace } from "../mm/space.ts";
+import { hartOf, runnable } from "../sched/sched.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { Task, Thread } from "../thread/state.ts";
 import { describeWait } from "../thread/wait.ts";
@@ -28,7 +29,7 @@ function runOf(k: Kernel): { run: MachineSummary["run"]; reason: string } {
   if (control.frozen !== null) return { run: "frozen", reason: control.frozen };
   if (control.paused) return { run: "paused", reason: control.reason };
   if (k.bare !== null) return runOfBare(k, k.bare);
-  const canRun = k.sched.current !== null || k.sched.queue.length > 0;
+  const canRun = runnable(k) > 0;
   const willRun = canRun || clock.events.length > 0 || control.untilTimeNs !== null;
   return willRun ? { run: "running", reason: "" } : { run: "idle", reason: "" };
 }
@@ -45,7 +46,7 @@ function threadInfo(k: Kernel, thread: Thread): ThreadInfo {
   const blocked = thread.state === "blocked";
   return {
     thread: thread.id,
-    state: blocked ? "blocked" : k.sched.current === thread.id ? "running" : "ready",
+    state: blocked ? "blocked" : hartOf(k, thread.id) === null ? "ready" : "running",
     wait: blocked && thread.wait !== null ? describeWait(thread.wait) : "",
     pc: k.hal.contexts.getPc(thread.context),
     instructions: thread.instructions,

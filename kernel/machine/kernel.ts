@@ -75,7 +75,7 @@ export function assembleKernel(
     const ahead = kernel.bare?.ahead() ?? 0;
     context.timeNs = clocks.timeNs(clock) + ahead * clocks.nsPerInstruction;
     context.instructions = clock.instructions + ahead;
-    context.hart = kernel.bare?.state.turn.hart ?? 0;
+    context.hart = kernel.bare?.state.turn.hart ?? sched.hart;
     context.task = kernel.subject?.task ?? 0;
     context.thread = kernel.subject?.id ?? 0;
     return context;

@@ -17,7 +17,7 @@ import { assert } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
 import type { ThreadId } from "../lib/ids.ts";
 import { signals } from "../lib/signals.ts";
-import { schedule } from "../sched/sched.ts";
+import { hartQueues, schedule } from "../sched/sched.ts";
 import { getThread, timeOut } from "../thread/blocking.ts";
 import { countInstructions, instructionsLeft, jobOf } from "../thread/jobs.ts";
 import type { Thread } from "../thread/state.ts";
@@ -26,6 +26,7 @@ import { expireTaskTimers, expireTimer } from "../thread/timers.ts";
 import { timerFired } from "../trace/events/machine.ts";
 import { runBare, settleBare } from "./bare/run.ts";
 import {
+  coreBudget,
   instructionsToNext,
   mustYield,
   pagesFrom,
@@ -85,8 +86,9 @@ function prepare(k: Kernel, thread: Thread): boolean {
  * when there is none.
  */
 function continueLongCall(k: Kernel): boolean {
-  const { current, queue } = k.sched;
-  const id = [...(current === null ? [] : [current]), ...queue].find((each) => getThread(k, each).call !== null);
+  const id = hartQueues(k)
+    .flatMap(({ current, queue }) => (current === null ? queue : [current, ...queue]))
+    .find((each) => getThread(k, each).call !== null);
   if (id === undefined) return false;
   const thread = getThread(k, id);
   k.readyQueue.stopped(thread);
@@ -119,7 +121,14 @@ export function settle(k: Kernel): void {
 function budgetOf(k: Kernel, thread: Thread, limit: RunLimit): number {
   const task = taskOf(k, thread);
   const toTimer = task.timerDue === null ? Number.POSITIVE_INFINITY : task.timerDue - task.instructions;
-  return Math.min(k.sched.quantumLeft, instructionsLeft(k, task), toTimer, instructionsToNext(k, limit));
+  const { quantumLeft, turnLeft, parked } = k.sched;
+  return Math.min(
+    quantumLeft,
+    parked.length > 1 ? turnLeft : coreBudget,
+    instructionsLeft(k, task),
+    toTimer,
+    instructionsToNext(k, limit),
+  );
 }
 
 /**
@@ -144,6 +153,7 @@ function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress)
   const executed = ran.executed + (isFault(trap) ? 1 : 0);
   clock.instructions += executed;
   k.sched.quantumLeft -= executed;
+  if (k.sched.parked.length > 1) k.sched.turnLeft -= executed;
   thread.instructions += executed;
   countInstructions(k, taskOf(k, thread), executed);
   countFaults(k, progress, ran.executed === 0 && trap.kind === "pageFault");

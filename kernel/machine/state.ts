@@ -110,7 +110,7 @@ export const initState = (config: MachineConfig): MachineState => ({
   kernel: {
     mm: initMm(config.memoryBytes / pageBytes, config.physicalMemory),
     threads: initThreads(),
-    sched: initSched(),
+    sched: initSched(config.boot === undefined ? (config.harts ?? 1) : 1),
     files: initFiles(),
     cap: initCap(),
     sel4: initSel4(),

@@ -94,6 +94,8 @@ export interface MachineConfig {
   physicalMemory?: PhysicalMemoryConfig;
   /** Default: the kernel of ours runs, beside the processor. */
   boot?: BareBoot;
+  /** Harts of a machine of our own kernel: 1 to 8, default 1. A bare machine's are in `boot`. */
+  harts?: number;
   /** Caches, TLBs and memory nodes, of which cycles are counted. Default: none; an instruction is a cycle. */
   timing?: TimingConfig;
   /** Seed of the machine's random numbers (getrandom, AT_RANDOM, ASLR is off). */

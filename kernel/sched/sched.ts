@@ -1,18 +1,23 @@
 /**
- * Round robin by instructions: each ready thread runs for a quantum, then goes to the end of the queue.
+ * Round robin by instructions: each ready thread runs for a quantum, then goes to the end of its hart's queue.
  *
- * The rest of the quantum is state, so where a host cuts a run changes nothing. Switching is by need: the hart
+ * Harts take turns on the one core that there is, so many instructions each; those of all together make the machine's
+ * time. A thread that gets ready goes to the hart that it was on, or to one that has nothing to do; a hart that runs
+ * out of threads takes one that waits for another. What a hart has reserved is lost at the end of its turn.
+ *
+ * The rests of quantum and turn are state, so where a host cuts a run changes nothing. Switching is by need: the core
  * keeps the registers of the thread that ran last until another one is to run.
  */
 import { assert } from "../lib/assert.ts";
-import type { FrameNumber } from "../lib/ids.ts";
+import type { FrameNumber, ThreadId } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
 import { getSpace } from "../mm/space.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { ReadyQueue, ThreadKernel } from "../thread/kernel.ts";
 import type { Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
 import { schedSwitch } from "../trace/events/sched.ts";
-import type { SchedState } from "./state.ts";
+import type { HartQueue, SchedState } from "./state.ts";
 
 /** A top table and the number that its translations are known by. */
 export interface Tables {
@@ -67,9 +72,45 @@ const tablesOf = (k: SchedKernel, thread: Thread): Tables =>
 export const runsAbroad = (k: SchedKernel, thread: Thread): boolean =>
   thread.tcb !== null && k.tablesOf(thread).root !== getSpace(k, taskOf(k, thread).space).root;
 
+type Sched = Pick<SchedKernel, "sched">;
+
+/** Of all harts, by number. */
+export const hartQueues = ({ sched }: Sched): HartQueue[] => sched.parked.map((parked) => parked ?? sched);
+
+const allows = ({ affinity }: Thread, hart: number): boolean => (affinity & (1 << hart)) !== 0;
+
+/** The hart that a thread is on, whether it is that one's turn or not; null when it is on none. */
+export function hartOf(k: Sched, thread: ThreadId): number | null {
+  const hart = hartQueues(k).findIndex(({ current }) => current === thread);
+  return hart < 0 ? null : hart;
+}
+
+/** Threads that run or could run. */
+export const runnable = (k: Sched): number =>
+  hartQueues(k).reduce((sum, { current, queue }) => sum + queue.length + (current === null ? 0 : 1), 0);
+
+/** Where a thread goes that can run: where it was, if nobody is there, or to who has the least to do. */
+function hartFor(k: SchedKernel, thread: Thread): number {
+  if (k.sched.parked.length === 1) return 0;
+  const loads = hartQueues(k).map(({ current, queue }) => queue.length + (current === null ? 0 : 1));
+  const allowed = [...loads.keys()].filter((hart) => allows(thread, hart));
+  const least = Math.min(...allowed.map((hart) => loads[hart]!));
+  const was = allowed.includes(thread.hart) && (loads[thread.hart] === least || least > 0);
+  return was ? thread.hart : allowed.find((hart) => loads[hart] === least)!;
+}
+
+const enqueue = (k: SchedKernel, thread: Thread): void => enqueueOn(k, hartFor(k, thread), thread);
+
+/** On the hart that it was on, as long as it may. */
+function enqueueHere(k: SchedKernel, thread: Thread, first = false): void {
+  if (allows(thread, k.sched.hart)) enqueueOn(k, k.sched.hart, thread, first);
+  else enqueue(k, thread);
+}
+
 /** Behind those of its priority, before all of lower ones. `first`: before those of its own, too. */
-function enqueue(k: SchedKernel, thread: Thread, first = false): void {
-  const { queue } = k.sched;
+function enqueueOn(k: SchedKernel, hart: number, thread: Thread, first = false): void {
+  const { queue } = k.sched.parked[hart] ?? k.sched;
+  thread.hart = hart;
   let at = queue.length;
   // Mostly all have the same priority, and the last place is the one.
   const goesBefore = (other: Thread): boolean =>
@@ -81,12 +122,28 @@ function enqueue(k: SchedKernel, thread: Thread, first = false): void {
 /** A thread that can run gets another priority. */
 export function setPriority(k: SchedKernel, thread: Thread, priority: number): void {
   thread.priority = priority;
-  if (!k.sched.queue.includes(thread.id)) return;
-  k.sched.queue = k.sched.queue.filter((id) => id !== thread.id);
+  const queued = hartQueues(k).find(({ queue }) => queue.includes(thread.id));
+  if (queued === undefined) return;
+  queued.queue = queued.queue.filter((id) => id !== thread.id);
+  enqueueOn(k, thread.hart, thread);
+}
+
+/** A thread may run on these harts only, of which there is one at least; it leaves another one at once. */
+export function setAffinity(k: SchedKernel, thread: Thread, affinity: number): void {
+  thread.affinity = affinity;
+  const on = hartQueues(k).findIndex(({ current, queue }) => current === thread.id || queue.includes(thread.id));
+  if (on < 0 || allows(thread, on)) return;
+  k.readyQueue.stopped(thread);
   enqueue(k, thread);
 }
 
 const reasonOf = (k: SchedKernel, thread: Thread): string => (taskOf(k, thread).stopSignal === 0 ? "ended" : "stopped");
+
+/** Takes a thread off a hart whose turn it is not, or out of its queue. */
+function take(hart: HartQueue, thread: ThreadId, reason: string): void {
+  if (hart.current === thread) Object.assign(hart, { current: null, last: thread, leftBecause: reason });
+  else if (hart.queue.includes(thread)) hart.queue = hart.queue.filter((id) => id !== thread);
+}
 
 export const createReadyQueue = (k: () => SchedKernel): ReadyQueue => ({
   ready(thread) {
@@ -95,14 +152,61 @@ export const createReadyQueue = (k: () => SchedKernel): ReadyQueue => ({
   },
   stopped(thread) {
     const kernel = k();
-    if (kernel.sched.current === thread.id)
-      leave(kernel, thread.state === "blocked" ? "blocked" : reasonOf(kernel, thread));
-    else kernel.sched.queue = kernel.sched.queue.filter((id) => id !== thread.id);
+    const reason = thread.state === "blocked" ? "blocked" : reasonOf(kernel, thread);
+    if (kernel.sched.current === thread.id) leave(kernel, reason);
+    else for (const queue of hartQueues(kernel)) take(queue, thread.id, reason);
   },
 });
 
+/** The next hart's turn: the core changes hands, with the registers of who is on it. */
+function nextTurn(k: SchedKernel): void {
+  const { sched } = k;
+  const { current, quantumLeft, last, leftBecause, queue } = sched;
+  if (current !== null) getThread(k, current).context = k.hal.contexts.save();
+  sched.parked[sched.hart] = { current, quantumLeft, last, leftBecause, queue };
+  sched.hart = (sched.hart + 1) % sched.parked.length;
+  Object.assign(sched, sched.parked[sched.hart]);
+  sched.parked[sched.hart] = null;
+  sched.turnLeft = limits.hartTurnInstructions;
+  if (sched.current === null) return;
+  const thread = getThread(k, sched.current);
+  k.hal.contexts.load(thread.context!);
+  thread.context = null;
+}
+
+/** A thread that waits for another hart, which is busy: the first of the highest priority that may run here. */
+function pull(k: SchedKernel): ThreadId | undefined {
+  let best: Thread | null = null;
+  for (const { current, queue } of hartQueues(k)) {
+    if (current === null) continue;
+    const first = queue.map((id) => getThread(k, id)).find((thread) => allows(thread, k.sched.hart));
+    if (first !== undefined && first.priority > (best?.priority ?? -1)) best = first;
+  }
+  if (best === null) return undefined;
+  for (const hart of hartQueues(k)) take(hart, best.id, "");
+  best.hart = k.sched.hart;
+  return best.id;
+}
+
 /** Who runs now; null when nobody can. Costs nothing when it is who ran before. */
 export function schedule(k: SchedKernel): Thread | null {
+  const { sched } = k;
+  const harts = sched.parked.length;
+  if (harts > 1 && sched.turnLeft <= 0) nextTurn(k);
+  for (let tried = 0; tried < harts; tried++) {
+    const thread = scheduleHart(k);
+    if (thread !== null) {
+      // Also when it is who ran before: what says where it runs may have been changed, or taken away, by somebody else.
+      activateSpace(k, thread);
+      return thread;
+    }
+    if (harts > 1) nextTurn(k);
+  }
+  return null;
+}
+
+/** On the hart whose turn it is. */
+function scheduleHart(k: SchedKernel): Thread | null {
   const { sched } = k;
   if (sched.current !== null && sched.queue.length > 0) {
     const current = getThread(k, sched.current);
@@ -110,22 +214,19 @@ export function schedule(k: SchedKernel): Thread | null {
     if (next.priority > current.priority) {
       const left = sched.quantumLeft;
       leave(k, "priority");
-      enqueue(k, current, left > 0);
+      enqueueHere(k, current, left > 0);
     } else if (sched.quantumLeft === 0 && next.priority === current.priority) yieldHart(k, "quantum");
   }
   if (sched.current !== null && sched.quantumLeft === 0) sched.quantumLeft = k.config.quantumInstructions;
   if (sched.current === null) {
-    const next = sched.queue.shift();
+    const next = sched.queue.shift() ?? pull(k);
     if (next === undefined) {
       noteSwitch(k, 0);
       return null;
     }
     enter(k, getThread(k, next));
   }
-  const thread = getThread(k, sched.current!);
-  // Also when it is who ran before: what says where it runs may have been changed, or taken away, by somebody else.
-  activateSpace(k, thread);
-  return thread;
+  return getThread(k, sched.current!);
 }
 
 /** The current thread goes to the end of the queue. */
@@ -133,5 +234,5 @@ export function yieldHart(k: SchedKernel, reason: string): void {
   const { current } = k.sched;
   assert(current !== null, "somebody is on the hart");
   leave(k, reason);
-  enqueue(k, getThread(k, current));
+  enqueueHere(k, getThread(k, current));
 }

@@ -1,7 +1,8 @@
 /** Who runs, and who may run next. */
 import type { ThreadId } from "../lib/ids.ts";
 
-export interface SchedState {
+/** One hart's. */
+export interface HartQueue {
   current: ThreadId | null;
   /** Instructions that the current thread may still execute before others get their turn. */
   quantumLeft: number;
@@ -12,4 +13,20 @@ export interface SchedState {
   queue: ThreadId[];
 }
 
-export const initSched = (): SchedState => ({ current: null, quantumLeft: 0, last: 0, leftBecause: "", queue: [] });
+/** What is here is the hart's whose turn it is; the others' is put away. */
+export interface SchedState extends HartQueue {
+  hart: number;
+  /** Instructions until the next hart's turn; of no meaning where there is one hart. */
+  turnLeft: number;
+  /** By number of the hart; null for the one whose turn it is. */
+  parked: (HartQueue | null)[];
+}
+
+const idle = (): HartQueue => ({ current: null, quantumLeft: 0, last: 0, leftBecause: "", queue: [] });
+
+export const initSched = (harts: number): SchedState => ({
+  ...idle(),
+  hart: 0,
+  turnLeft: 0,
+  parked: Array.from({ length: harts }, (_, hart) => (hart === 0 ? null : idle())),
+});

@@ -159,6 +159,13 @@ function addVdso({ mapTop, regions }: SpaceOfVersion2): void {
   regions.splice(at < 0 ? regions.length : at, 0, region);
 }
 
+/** There was one hart, and every thread was on it. */
+function harts(state: AnyState): void {
+  const { sched, threads } = state["kernel"] as { sched: object; threads: { threads: Map<number, object> } };
+  Object.assign(sched, { hart: 0, turnLeft: 0, parked: [null] });
+  for (const thread of threads.threads.values()) Object.assign(thread, { hart: 0, affinity: 255 });
+}
+
 /** A 16550A as it is when nobody has touched it. */
 const untouchedPort = {
   registers: {
@@ -181,6 +188,7 @@ const version3: readonly ((state: AnyState) => void)[] = [
   // All machines ran the kernel of ours.
   (state) => Object.assign(state["hardware"] as object, { bare: null }),
   (state) => addPools(state["kernel"] as KernelWithoutPools),
+  harts,
   // Nobody could touch the serial port's registers.
   (state) => Object.assign(state["hardware"] as object, { port: untouchedPort }),
 ];

@@ -45,6 +45,7 @@ export function forkTask(
   const child = createChild(k, parent, wanted, context);
   child.thread.signalMask = thread.signalMask;
   child.thread.priority = thread.priority;
+  child.thread.affinity = thread.affinity;
   // A handler's stack is memory: a child that has its own copy has that, too.
   if (!request.sharesMemory) child.thread.signalStack = { ...thread.signalStack };
   return child;

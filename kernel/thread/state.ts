@@ -165,8 +165,12 @@ export interface Thread {
   wait: Wait | null;
   resume: Resume | null;
   instructions: number;
-  /** 255 before 254: of the threads that can run, one of those with the highest runs. */
+  /** 255 before 254: of the threads that can run on a hart, one of those with the highest runs. */
   priority: number;
+  /** The hart that it was on last, or waits for. */
+  hart: number;
+  /** Harts that it may run on: bit i is hart i. At least one of them is there. */
+  affinity: number;
   /** Where its control block is, when capabilities control it. */
   tcb: PhysicalAddress | null;
   /** Where to store 0 and wake a futex when the thread ends (set_tid_address); 0 for nowhere. */

@@ -18,6 +18,8 @@ import { deleteTimers } from "./timers.ts";
 
 /** What every thread has that nobody gave another. */
 export const highestPriority = 255;
+/** Every one that there could be. */
+export const allHarts = 2 ** limits.harts - 1;
 
 export const getTask = (k: Pick<ThreadKernel, "threads">, id: TaskId): Task =>
   must(k.threads.tasks.get(id), "the task exists");
@@ -130,6 +132,8 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext)
     resume: null,
     instructions: 0,
     priority: highestPriority,
+    hart: 0,
+    affinity: allHarts,
     tcb: null,
     clearOnExit: 0n,
     signalMask: 0n,

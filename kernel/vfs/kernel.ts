@@ -16,5 +16,6 @@ export interface FileKernel extends ThreadKernel, CapKernel, TimeKernel {
   readonly filesystems: Readonly<Record<FilesystemKind, FilesystemOps>>;
   /** By hash, as `content`; what was read of one is kept beside the machine. */
   readonly archives: (hash: string) => Archive;
-  readonly config: ThreadKernel["config"] & TimeKernel["config"] & { readonly limits: { readonly openFiles: number } };
+  readonly config: ThreadKernel["config"] &
+    TimeKernel["config"] & { readonly limits: { readonly openFiles: number }; readonly harts?: number };
 }

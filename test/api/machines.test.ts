@@ -113,6 +113,35 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     expect(found?.spec).toMatchObject({ memoryBytes: 67_108_864n, quantumInstructions: 100_000, hostname: "ostler" });
   });
 
+  test("a machine has the harts that its spec asks for, and every program is told so", async () => {
+    const { machine } = await client.call(MachineService, "createMachine", { spec: { harts: 3 } });
+    const { machineId } = machine!;
+    const { task } = await client.call(TaskService, "createRemoteTask", { machineId, name: "counts" });
+    const text = (value: string) => ({ argument: { case: "text" as const, value } });
+    const integer = (value: bigint) => ({ argument: { case: "integer" as const, value } });
+    const call = (name: string, ...args: object[]) =>
+      client.call(TaskService, "call", {
+        machineId,
+        task: task!.task,
+        call: { case: "name", value: name },
+        arguments: args,
+      });
+    const opened = await call("openat", integer(-100n), text("/proc/cpuinfo"), integer(0n), integer(0n));
+    const read = await call(
+      "read",
+      integer(opened.value),
+      { argument: { case: "buffer", value: 4096 } },
+      integer(4096n),
+    );
+    expect(
+      Buffer.from(read.buffers[0]!)
+        .toString()
+        .match(/^processor/gm),
+    ).toHaveLength(3);
+    const nine = client.call(MachineService, "createMachine", { spec: { harts: 9 } }).catch((error: unknown) => error);
+    expect(await nine).toMatchObject({ fields: ["spec.harts"] });
+  });
+
   test("lists have pages, filters, and every machine once", async () => {
     const made = new Set<string>();
     for (let i = 0; i < 5; i++) {

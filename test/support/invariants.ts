@@ -244,7 +244,9 @@ function same(what: string, left: Iterable<unknown>, right: Iterable<unknown>, p
 function checkThreads({ kernel, clock }: MachineState, problems: Problems): void {
   const { tasks, threads, queues, remoteReady } = kernel.threads;
   const all = [...threads.values()];
-  const { current, queue } = kernel.sched;
+  const { sched } = kernel;
+  const harts = sched.parked.map((parked) => parked ?? sched);
+  const currents = harts.flatMap(({ current }) => current ?? []);
   // Of a remote task the first thread is the client's; others are its own.
   const isClients = ({ id, task }: (typeof all)[number]): boolean =>
     tasks.get(task)?.kind === "remote" && Number(id) === Number(task);
@@ -252,7 +254,7 @@ function checkThreads({ kernel, clock }: MachineState, problems: Problems): void
   const isStopped = ({ task }: (typeof all)[number]): boolean => tasks.get(task)!.stopSignal !== 0;
   const ready = isReady.filter((thread) => !isClients(thread) && !isStopped(thread)).map(({ id }) => id);
   // A client's thread is scheduled for the steps of a long call only.
-  const scheduled = current === null ? queue : [current, ...queue];
+  const scheduled = [...currents, ...harts.flatMap(({ queue }) => queue)];
   const called = isReady.filter(isClients).map(({ id }) => id);
   const stepping = called.filter((id) => scheduled.includes(id));
   same("ready threads and who is scheduled", [...ready, ...stepping], scheduled, problems);
@@ -268,7 +270,14 @@ function checkThreads({ kernel, clock }: MachineState, problems: Problems): void
     problems,
   );
   const live = all.filter(({ context }) => context === null).map(({ id }) => id);
-  same("who is on the hart", live, current === null ? [] : [current], problems);
+  same("whose registers are in the core", live, sched.current === null ? [] : [sched.current], problems);
+  if (harts.some((_, hart) => (sched.parked[hart] === null) !== (hart === sched.hart)))
+    problems.push(`hart ${sched.hart} has its turn, but others are not put away`);
+  for (const [hart, { current, queue: waiting }] of harts.entries())
+    for (const id of [...(current === null ? [] : [current]), ...waiting]) {
+      const { hart: its, affinity } = threads.get(id)!;
+      if (its !== hart || (affinity & (1 << hart)) === 0) problems.push(`thread ${id} of ${its} is on hart ${hart}`);
+    }
   const waits = all.flatMap(({ id, state, wait }) => (state === "blocked" ? [{ id, ...wait! }] : []));
   const waiting = waits.flatMap(({ id, ...wait }) => queuesOf(wait).map((name) => `${name}: ${id}`));
   const queued = [...queues].flatMap(([name, ids]) => ids.map((id) => `${name}: ${id}`));

@@ -42,7 +42,7 @@ export const bareOptions = (command: ReturnType<typeof leaf>): ReturnType<typeof
     .option("--kernel <file>", "what the firmware goes on to: raw bytes for 0x80200000 or ELF")
     .option("--initrd <file>", "initial RAM disk")
     .option("--append <text>", "the kernel's command line")
-    .addOption(new Option("--harts <n>", "harts of a bare machine, 1 to 8 (default 1)").argParser(parseCount))
+    .addOption(new Option("--harts <n>", "harts, 1 to 8 (default 1)").argParser(parseCount))
     .addOption(
       new Option(
         "--disk <file or size[,ro]>",
@@ -63,7 +63,7 @@ export async function bareBoot(
   options: BareOptions,
 ): Promise<BareBoot | undefined> {
   const { firmware, kernel, initrd, append, harts, disk, console } = options;
-  const isAsked = [options.bare, firmware, kernel, initrd, append, harts, disk, console].some((o) => o !== undefined);
+  const isAsked = [options.bare, firmware, kernel, initrd, append, disk, console].some((o) => o !== undefined);
   if (!isAsked) return given;
   const boot = given ?? create(BareBootSchema);
   if (firmware !== undefined) boot.firmware = await image(session, firmware);

@@ -148,6 +148,7 @@ export async function createMachine(session: Session, options: CreateOptions): P
   spec.physicalMemory = physicalMemory(spec.physicalMemory, options);
   const bare = await bareBoot(session, spec.bare, options);
   if (bare !== undefined) spec.bare = bare;
+  else if (options.harts !== undefined) spec.harts = options.harts;
   if (options.root !== undefined) spec.rootHash = (await uploadArchive(session, options.root)).hash;
   if (options.timing) spec.timing ??= create(TimingSpecSchema);
   if (options.seed !== undefined) spec.seed = BigInt(options.seed);

@@ -69,6 +69,7 @@ function cloneThread(k: LinuxKernel, { task, thread }: Call, args: CloneArgument
   storeIds(k, args, task, task, child.id);
   child.signalMask = thread.signalMask;
   child.priority = thread.priority;
+  child.affinity = thread.affinity;
   if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.clearOnExit = args.childId;
   k.readyQueue.ready(child);
   return done(child.id);

@@ -9,6 +9,7 @@ import { deadlineAfter, deadlineAt } from "../../time/clock.ts";
 import { address, inout, int, size, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
+import { affinityCalls } from "./affinity.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { fromTimespec, timespec } from "./layouts.ts";
 
@@ -164,20 +165,5 @@ export const threadCalls = [
       return done(0);
     },
   }),
-  syscall({
-    name: "sched_getaffinity",
-    nr: { rv64: 123 },
-    support: "full",
-    note: "One processor.",
-    args: { id: int, bytes: size, mask: inout("cpu_set") },
-    errors: ["EFAULT", "EINVAL", "ESRCH"],
-    run(k: LinuxKernel, { id, bytes, mask }, { task }) {
-      if (bytes < 8 || bytes % 8 !== 0) return fail("EINVAL");
-      if (id !== 0 && ![...k.threads.threads.keys()].includes(id as never)) return fail("ESRCH");
-      const set = new Uint8Array(8);
-      set[0] = 1;
-      const errno = copyOut(k, getSpace(k, task.space), mask, set);
-      return errno === null ? done(8) : fail(errno);
-    },
-  }),
+  ...affinityCalls,
 ] as const;

@@ -26,7 +26,7 @@ export function writeBootInfo(k: Sel4Kernel, { untyped, firstEmpty, bootInfo }: 
   const page = k.hal.memory.write(bootInfo);
   const view = new DataView(page.buffer, page.byteOffset, page.length);
   const put = (offset: number, value: number): void => view.setBigUint64(offset, BigInt(value), true);
-  put(Offset.numNodes, 1);
+  put(Offset.numNodes, k.sched.parked.length);
   put(Offset.ipcBuffer, ipcBufferAddress);
   put(Offset.empty, firstEmpty);
   put(Offset.empty + 8, 2 ** rootRadix);

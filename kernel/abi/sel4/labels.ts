@@ -37,6 +37,8 @@ export const Label = {
   asidControlMakePool: 35,
   asidPoolAssign: 36,
   irqIssueIRQHandlerTrigger: 37,
+  /** Of seL4 with several processors, where it has another number: here it is behind those of the one that has one. */
+  tcbSetAffinity: 39,
 } as const;
 
 const names = new Map<number, string>(Object.entries(Label).map(([name, label]) => [label, name]));

@@ -11,7 +11,7 @@ import { ipcBufferBits } from "../../ipc/sel4/message.ts";
 import { bind, notificationQueue, unbind } from "../../ipc/sel4/notification.ts";
 import { redirect, resume, suspend } from "../../ipc/sel4/tcb.ts";
 import type { PhysicalAddress, SlotAddress } from "../../lib/ids.ts";
-import { setPriority } from "../../sched/sched.ts";
+import { setAffinity, setPriority } from "../../sched/sched.ts";
 import type { Thread } from "../../thread/state.ts";
 import { highestPriority } from "../../thread/tasks.ts";
 import { capTcb } from "../../trace/events/capability.ts";
@@ -42,6 +42,7 @@ const methods: Partial<Record<number, readonly [number, number, Method]>> = {
   [Label.tcbBindNotification]: [0, 1, bindNotification],
   [Label.tcbUnbindNotification]: [0, 0, unbindNotification],
   [Label.tcbSetTLSBase]: [1, 0, setThreadPointer],
+  [Label.tcbSetAffinity]: [1, 0, setHart],
 };
 
 export function tcbInvocation(k: Sel4Kernel, call: Call): Answer {
@@ -254,6 +255,15 @@ function unbindNotification(k: Sel4Kernel, call: Call): Answer {
 function setThreadPointer(k: Sel4Kernel, call: Call): Answer {
   const thread = threadOf(k, call.cap.address);
   if (thread !== null) k.hal.contexts.setThreadPointer(thread.context, call.words[0]!);
+  return answer();
+}
+
+/** The one hart that the thread runs on. */
+function setHart(k: Sel4Kernel, call: Call): Answer {
+  const hart = call.words[0]!;
+  if (hart >= BigInt(k.sched.parked.length)) return refuse({ kind: "illegalOperation" });
+  const thread = threadOf(k, call.cap.address);
+  if (thread !== null) setAffinity(k, thread, 1 << Number(hart));
   return answer();
 }
 

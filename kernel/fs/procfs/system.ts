@@ -4,6 +4,7 @@ import { limits } from "../../lib/limits.ts";
 import { release, systemName } from "../../lib/system.ts";
 import { commitPolicy, promisedBytes } from "../../mm/accounting.ts";
 import { FrameOwner } from "../../mm/state.ts";
+import { runnable } from "../../sched/sched.ts";
 import { monotonicNs } from "../../time/clock.ts";
 import { filesystemKinds } from "../../vfs/state.ts";
 import type { ProcKernel } from "./kernel.ts";
@@ -43,8 +44,11 @@ function memory(k: ProcKernel): string {
   return rows.map(([name, bytes]) => `${`${name}:`.padEnd(15)} ${String(kib(bytes)).padStart(8)} kB\n`).join("");
 }
 
-const processor = (): string =>
-  ["processor\t: 0", "hart\t\t: 0", "isa\t\t: rv64imafdc_zicntr_zicsr_zifencei", "mmu\t\t: sv39", "", ""].join("\n");
+const isa = "rv64imafdc_zicntr_zicsr_zifencei";
+const processors = (k: ProcKernel): string =>
+  k.sched.parked
+    .map((_, hart) => `processor\t: ${hart}\nhart\t\t: ${hart}\nisa\t\t: ${isa}\nmmu\t\t: sv39\n\n`)
+    .join("");
 
 const hundredths = (ns: number): string => (Math.floor(ns / 10_000_000) / 100).toFixed(2);
 
@@ -57,7 +61,7 @@ function upTime(k: ProcKernel): string {
 const busyNs = (k: ProcKernel): number => k.hal.timer.busyNs();
 
 function loadAverage(k: ProcKernel): string {
-  const running = k.sched.queue.length + (k.sched.current === null ? 0 : 1);
+  const running = runnable(k);
   return `0.00 0.00 0.00 ${running}/${k.threads.threads.size} ${k.threads.nextId - 1}\n`;
 }
 
@@ -67,7 +71,7 @@ function statistics(k: ProcKernel): string {
   const busy = ticks(busyNs(k));
   const idle = ticks(monotonicNs(k)) - busy;
   const line = `${busy} 0 0 ${idle} 0 0 0 0 0 0`;
-  const running = k.sched.queue.length + (k.sched.current === null ? 0 : 1);
+  const running = runnable(k);
   const blocked = k.threads.threads.size - running;
   const booted = k.config.realtimeEpochNs / 1_000_000_000n;
   return [
@@ -131,7 +135,7 @@ export const systemTree = number<null>(
     "thread-self": link((_k, _of, reader) => ({ text: `${reader.id}/task/${reader.threads[0]}`, place: null })),
     mounts: link(() => ({ text: "self/mounts", place: null })),
     cmdline: fixed("console=ttyS0"),
-    cpuinfo: file(processor),
+    cpuinfo: file(processors),
     devices: file(devices),
     filesystems: file(filesystems),
     loadavg: file(loadAverage),

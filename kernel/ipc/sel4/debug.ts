@@ -44,7 +44,7 @@ export function threadTable(k: Sel4Kernel, caller: Thread): string {
   });
   own.sort((a, b) => b.thread.id - a.thread.id);
   const rows = own.map(({ name, thread }) =>
-    row(name, stateOf(thread), hex(k.hal.contexts.getPc(thread.context)), String(thread.priority), "0"),
+    row(name, stateOf(thread), hex(k.hal.contexts.getPc(thread.context)), String(thread.priority), String(thread.hart)),
   );
   return `Dumping all tcbs!\n${row("Name", "State", "IP", "Prio", "Core")}${"-".repeat(86)}\n${rows.join("")}`;
 }

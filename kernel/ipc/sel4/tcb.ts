@@ -23,6 +23,8 @@ export function createTcb(k: Sel4Kernel, address: PhysicalAddress): void {
   const thread = createThread(k, task, k.hal.contexts.create(0, 0));
   thread.tcb = address;
   thread.priority = 0;
+  // Where it was made, until somebody says otherwise.
+  thread.affinity = 1 << k.sched.hart;
   block(k, thread, { ...inactive });
   const maker = k.subject === null ? "" : nameOf(k, k.subject);
   k.sel4.tcbs.set(address, { ...newTcb(thread), name: childName(maker) });

@@ -31,6 +31,8 @@ export const methodNames: readonly string[] = [
     .split(" ")
     .map((name) => `RISCV_${name}`),
   "IRQControl_GetTrigger",
+  "",
+  "TCB_SetAffinity",
 ];
 
 const errorNames: readonly string[] =

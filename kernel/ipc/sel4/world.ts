@@ -184,6 +184,7 @@ export function freePool(k: Sel4Kernel): number | null {
 
 function bindThread(k: Sel4Kernel, places: Places, thread: Thread, space: Space): void {
   thread.tcb = places.tcb;
+  thread.affinity = 1;
   k.sel4.tcbs.set(places.tcb, {
     ...newTcb(thread),
     maxControlledPriority: highestPriority,

@@ -79,6 +79,10 @@ export const sel4Programs: SeL4Program[] = [
     ],
   },
   {
+    name: "affinity",
+    console: ["ok affinity", "ok harts"],
+  },
+  {
     name: "redirect",
     console: [
       "ok registers without an answer",

@@ -158,6 +158,12 @@ LIBSEL4_INLINE seL4_Error seL4_TCB_SetTLSBase(seL4_TCB _service, seL4_Word tls_b
     return seL4_Invoke_(_service, TCBSetTLSBase, 0, 1, words);
 }
 
+LIBSEL4_INLINE seL4_Error seL4_TCB_SetAffinity(seL4_TCB _service, seL4_Word affinity)
+{
+    seL4_Word words[4] = {affinity, 0, 0, 0};
+    return seL4_Invoke_(_service, TCBSetAffinity, 0, 1, words);
+}
+
 LIBSEL4_INLINE seL4_Error seL4_CNode_Revoke(seL4_CNode _service, seL4_Word index, seL4_Uint8 depth)
 {
     seL4_Word words[4] = {index, depth, 0, 0};

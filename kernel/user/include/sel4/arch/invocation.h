@@ -12,5 +12,7 @@ enum arch_invocation_label {
     RISCVASIDControlMakePool = 35,
     RISCVASIDPoolAssign = 36,
     RISCVIRQIssueIRQHandlerTrigger = 37,
-    nArchInvocationLabels = 38
+    nArchInvocationLabels = 38,
+    /* Of several harts; seL4's kernel for one processor has none such. */
+    TCBSetAffinity = 39
 };

@@ -1,0 +1,9 @@
+/* Computes for ever. */
+volatile unsigned long count;
+
+int main(void)
+{
+    for (;;) {
+        count++;
+    }
+}
