@@ -1,6 +1,12 @@
-/** `npm run real [-- words]`: every case, or those whose names have a word; how long each took, and how fast it was. */
+/**
+ * `npm run real [-- words]`: every case, or those whose names have a word; how long each took, and how fast it was.
+ * `npm run real -- --images folder`: puts what is booted into a folder, for a machine of one's own.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { imagesOrReason, realCases } from "./cases.ts";
+import { initramfs } from "./initramfs.ts";
 
 const found = imagesOrReason();
 if ("reason" in found) {
@@ -8,6 +14,18 @@ if ("reason" in found) {
   process.exit(2);
 }
 const words = process.argv.slice(2);
+if (words[0] === "--images" && words[1] !== undefined) {
+  const { images } = found;
+  mkdirSync(words[1], { recursive: true });
+  const files = {
+    "opensbi.bin": images.openSbi,
+    "u-boot.bin": images.uBoot,
+    linux: images.linux,
+    "initrd.cpio": initramfs(images),
+  };
+  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(words[1], name), bytes);
+  process.exit(0);
+}
 console.log(`Linux ${found.images.linuxVersion}`);
 for (const { name, run } of realCases) {
   if (words.length > 0 && !words.some((word) => name.toLowerCase().includes(word.toLowerCase()))) continue;

@@ -23,6 +23,7 @@ import {
 } from "../protocol.ts";
 import { type ContentCache, ContentMissingError } from "./content.ts";
 import { execute } from "./execute.ts";
+import { Pace, REST_MS } from "./pace.ts";
 import { DivergedError, Replay } from "./replay.ts";
 import { type Resident, ResidentFactory } from "./resident.ts";
 
@@ -61,6 +62,8 @@ interface Slot {
   lastReport: number;
   /** Sizes of the marks that it reported and the main thread has not released yet. */
   ahead: number[];
+  /** Of a machine whose time must not run away from the wall clock: one that boots bare. */
+  pace: Pace | null;
 }
 
 export class WorkerHost {
@@ -170,7 +173,9 @@ export class WorkerHost {
     resident.mark();
     const { run } = resident.machine.summary();
     if (paused && (run === "running" || run === "idle")) resident.apply({ kind: "pause" });
-    this.#slots.set(machine, { resident, traceMask: 0, runnable: true, lastReport: 0, ahead: [] });
+    const { config } = resident.machine;
+    const pace = config.boot === undefined ? null : new Pace(performance.now(), resident.machine.position().timeNs);
+    this.#slots.set(machine, { resident, traceMask: 0, runnable: true, lastReport: 0, ahead: [], pace });
     return null;
   }
 
@@ -250,8 +255,10 @@ export class WorkerHost {
   #slice(machine: string, slot: Slot): boolean {
     const { resident } = slot;
     const size = slot.traceMask === 0 ? SLICE_INSTRUCTIONS : TRACED_SLICE_INSTRUCTIONS;
-    const limit = { instructions: resident.machine.position().instructions + size, timeNs: Number.MAX_SAFE_INTEGER };
-    const stop = resident.run(limit);
+    const { instructions, timeNs } = resident.machine.position();
+    const limitNs = slot.pace?.limitNs(performance.now(), timeNs) ?? Number.MAX_SAFE_INTEGER;
+    if (limitNs <= timeNs) return this.#rest(slot);
+    const stop = resident.run({ instructions: instructions + size, timeNs: limitNs });
     if (stop.kind === "needPages") {
       this.#fetch(machine, slot, stop);
       return false;
@@ -259,6 +266,13 @@ export class WorkerHost {
     slot.runnable = stop.kind === "limit";
     this.#report(machine, slot, !slot.runnable);
     return slot.runnable;
+  }
+
+  /** The machine is as far as it may be for now. */
+  #rest(slot: Slot): false {
+    slot.runnable = false;
+    setTimeout(() => this.#wake(slot), REST_MS).unref();
+    return false;
   }
 
   #fetch(machine: string, slot: Slot, stop: Extract<RunStop, { kind: "needPages" }>): void {

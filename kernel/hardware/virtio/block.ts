@@ -8,8 +8,8 @@ const sectorBytes = 512;
 const headerBytes = 16;
 const rangeBytes = 16;
 const serialBytes = 20;
-/** Of one discard or zeroing: 32 MiB. */
-const mostClearedSectors = 65_536;
+/** Of one discard or zeroing: 4 MiB, as much as a write may have. */
+const mostClearedSectors = 8192;
 /** Bits of the features that are offered. */
 const Feature = {
   segments: 1 << 2,
@@ -83,7 +83,7 @@ function clear(disk: Disk, { chain, dma }: Command): { result: Result; moved: nu
   if (disk.readOnly || sectors > mostClearedSectors || !inDisk(disk, sector, sectors * sectorBytes))
     return { result: Result.error, moved: 0 };
   disk.clear(Number(sector) * sectorBytes, sectors * sectorBytes);
-  return { result: Result.ok, moved: 0 };
+  return { result: Result.ok, moved: sectors * sectorBytes };
 }
 
 function identify(disk: Disk, { chain, dma, room }: Command): { result: Result; moved: number } {

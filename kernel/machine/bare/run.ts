@@ -112,11 +112,12 @@ export function runBare(k: Kernel, bare: Bare, wanted: RunLimit): RunStop {
     if (control.paused) return { kind: "paused" };
     if (bare.state.board.power.state === "off") return { kind: "idle" };
     if (clocks.timeNs(clock) >= limit.timeNs) return { kind: "limit" };
+    if (mustYield(k)) return { kind: "limit" };
     if (!canExecute) {
       if (!skipIdleTime(k, limit, timersDueNs(bare))) return { kind: "idle" };
       continue;
     }
-    if (clock.instructions >= limit.instructions || mustYield(k)) return { kind: "limit" };
+    if (clock.instructions >= limit.instructions) return { kind: "limit" };
     const missing = execute(k, bare, limit);
     if (missing !== null) return { kind: "needPages", pages: missing };
   }
