@@ -22,6 +22,8 @@ export const limits = {
   vectorEntries: 1024,
   /** Entries of a ppoll set. */
   pollEntries: 1024,
+  /** Files that one epoll instance watches. */
+  epollItems: 4096,
   /** Regions of an address space. */
   regions: 16384,
   /** Bytes that console input may wait unread. */

@@ -23,7 +23,7 @@ interface KernelOfVersion1 {
 }
 
 interface KernelOfVersion2 {
-  threads: { threads: Map<number, { wait: { kind: string; queue: string | null } | null }> };
+  threads: { threads: Map<number, { wait: { kind: string; queue: string | null; deadlineNs: number | null } | null }> };
 }
 
 /**
@@ -110,7 +110,8 @@ function families(state: AnyState): void {
 function polls(state: AnyState): void {
   const { threads } = state["kernel"] as KernelOfVersion2;
   for (const { wait } of threads.threads.values()) {
-    if (wait?.kind === "poll") Object.assign(wait, { queues: wait.queue === null ? [] : [wait.queue], queue: null });
+    if (wait?.kind === "poll")
+      Object.assign(wait, { queues: wait.queue === null ? [] : [wait.queue], queue: null, untilNs: wait.deadlineNs });
   }
 }
 

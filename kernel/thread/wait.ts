@@ -33,8 +33,8 @@ export type Wait = WaitBase &
         flags: number;
         opened: { mount: MountId; inode: InodeNumber; directory: InodeNumber; name: string };
       }
-    /** For any of several files: in their queues, too. */
-    | { kind: "poll"; queues: string[] }
+    /** For any of several files, in the queues of all; `untilNs`: the call's own end, later than a timer's among them. */
+    | { kind: "poll"; queues: string[]; untilNs: number | null }
     | { kind: "futex"; bitset: number }
     /** For something to become of a child. */
     | { kind: "child" }

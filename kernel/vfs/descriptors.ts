@@ -16,6 +16,7 @@ import type { Errno } from "../lib/errno.ts";
 import type { SlotAddress, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import type { Task } from "../thread/state.ts";
+import { unwatch } from "./epoll.ts";
 import { opsOf } from "./files.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { Opened, OpenFile, OpenTarget } from "./state.ts";
@@ -150,5 +151,6 @@ export function finaliseFile(k: FileKernel, { file }: CapabilityOf<"file">, fina
   const ended = must(k.files.open.get(file), "what a capability names is open");
   k.files.open.delete(file);
   opsOf(ended).release?.(k, ended);
+  unwatch(k, ended);
   if (ended.opened !== null) letGo(k, ended.opened);
 }

@@ -1,5 +1,4 @@
 /** What open files do, by the kind of what is open. */
-import type { Errno } from "../lib/errno.ts";
 import { limits } from "../lib/limits.ts";
 import { mayStoreBytes } from "../mm/accounting.ts";
 import type { StoredFile } from "../mm/state.ts";
@@ -7,6 +6,19 @@ import { getStored, newBytes, readStored, writeStored } from "../mm/stored.ts";
 import { wakeQueue } from "../thread/blocking.ts";
 import type { Task } from "../thread/state.ts";
 import { deviceOf } from "./devices.ts";
+import { epollOps } from "./epoll.ts";
+import { eventOps, timerOps } from "./events.ts";
+import {
+  type FileOps,
+  mayRead,
+  mayWrite,
+  noAccessTime,
+  type ReadResult,
+  Ready,
+  readable,
+  type WriteResult,
+  writable,
+} from "./file-ops.ts";
 import { filesystemOf, opsOfFilesystem } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
 import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
@@ -14,54 +26,8 @@ import type { OpenFile, OpenTarget } from "./state.ts";
 
 export const consoleQueue = "console";
 
-/** Bits of `flags` that say what an open file is for. */
-export const AccessMode = { mask: 3, read: 0, write: 1, both: 2 } as const;
-const isName = (file: OpenFile): boolean => file.target.kind === "path";
-export const mayRead = (file: OpenFile): boolean =>
-  (file.flags & AccessMode.mask) !== AccessMode.write && !isName(file);
-export const mayWrite = (file: OpenFile): boolean =>
-  (file.flags & AccessMode.mask) !== AccessMode.read && !isName(file);
-const noAccessTime = 0o1000000;
-
-/** What poll(2) tells of a file. */
-export const Ready = {
-  in: 1,
-  out: 4,
-  error: 8,
-  hangUp: 0x10,
-  invalid: 0x20,
-  readNormal: 0x40,
-  writeNormal: 0x100,
-} as const;
-const readable = Ready.in | Ready.readNormal;
-const writable = Ready.out | Ready.writeNormal;
-
-/** Bytes, an error, or the queue to wait in. An empty read is the end of the file. */
-export type ReadResult = { bytes: Uint8Array } | { errno: Errno } | { queue: string };
-/** How many bytes were taken, an error, or the queue in which to wait for room for the rest. */
-export type WriteResult = { count: number; queue?: string } | { errno: Errno };
-
-export interface FileOps {
-  /** Reads at a position, and changes nothing. */
-  read(k: FileKernel, file: OpenFile, position: number, count: number): ReadResult;
-  /** Goes past bytes that were read at the file's own position. */
-  advance(k: FileKernel, file: OpenFile, count: number): void;
-  /** At the position, which it does not change. */
-  write(k: FileKernel, task: Task, file: OpenFile, position: number, bytes: Uint8Array): WriteResult;
-  seekable: boolean;
-  terminal: boolean;
-  size(k: FileKernel, file: OpenFile): number;
-  /** Bytes that can be read at once (FIONREAD), for what is not a stored file. */
-  available?(k: FileKernel, file: OpenFile): number;
-  ready(k: FileKernel, file: OpenFile): number;
-  /** Where changes of `ready` are announced; null: it never changes. */
-  queue(file: OpenFile): string | null;
-  /** The last capability to the open file went. */
-  release?(k: FileKernel, file: OpenFile): void;
-}
-
 const always = (): number => readable | writable;
-const never = (): null => null;
+const noQueues = (): readonly string[] => [];
 const readOnly = (): WriteResult => ({ errno: "EBADF" });
 
 function writeConsole(k: FileKernel, task: Task, _file: OpenFile, _at: number, bytes: Uint8Array): WriteResult {
@@ -91,7 +57,7 @@ const consoleOps: FileOps = {
   size: () => 0,
   available: consoleAvailable,
   ready: (k) => (k.hal.serial.available() > 0 || k.hal.serial.ended() ? readable | writable : writable),
-  queue: () => consoleQueue,
+  queues: () => [consoleQueue],
 };
 
 const bytesOps: FileOps = {
@@ -104,7 +70,7 @@ const bytesOps: FileOps = {
   terminal: false,
   size: (_k, file) => (file.target as Of<"bytes">).bytes.length,
   ready: always,
-  queue: never,
+  queues: (_k, file) => [`input ${file.id}`],
 };
 
 const storedOf = (k: FileKernel, file: OpenFile): StoredFile => getStored(k, (file.target as Of<"regular">).file);
@@ -145,7 +111,7 @@ const regularOps: FileOps = {
   size: (k, file) => storedOf(k, file).size,
   available: (k, file) => Math.max(0, storedOf(k, file).size - file.position),
   ready: always,
-  queue: never,
+  queues: noQueues,
 };
 
 const none = (): number => 0;
@@ -158,7 +124,7 @@ const directoryOps: FileOps = {
   terminal: false,
   size: none,
   ready: always,
-  queue: never,
+  queues: noQueues,
 };
 
 const pathOps: FileOps = { ...directoryOps, read: () => ({ errno: "EBADF" }), seekable: false };
@@ -179,7 +145,7 @@ const deviceOps: FileOps = {
   terminal: false,
   size: none,
   ready: always,
-  queue: never,
+  queues: noQueues,
 };
 
 /** The text is made anew when it is read from its start, and stays the same while it is read on. */
@@ -202,7 +168,7 @@ const generatedOps: FileOps = {
   terminal: false,
   size: none,
   ready: always,
-  queue: never,
+  queues: noQueues,
 };
 
 /** As in Linux: an end tells of the other one's absence, and there is room when a page is free. */
@@ -236,7 +202,11 @@ const pipeOps: FileOps = {
   size: () => 0,
   available: (k, file) => pipeLength(getPipe(k, pipeOf(file))),
   ready: pipeReady,
-  queue: (file) => pipeQueue(pipeOf(file)),
+  queues: (_k, file) => [pipeQueue(pipeOf(file))],
+  edges(k, file) {
+    const { arrivals, departures } = getPipe(k, pipeOf(file));
+    return { in: arrivals, out: departures };
+  },
   release: (k, file) => closePipe(k, pipeOf(file), mayRead(file), mayWrite(file)),
 };
 
@@ -249,6 +219,12 @@ export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
   device: deviceOps,
   generated: generatedOps,
   path: pathOps,
+  event: eventOps,
+  timer: timerOps,
+  // Looked at late: epoll asks other files, and so needs this table.
+  get epoll() {
+    return epollOps;
+  },
 };
 
 export const opsOf = (file: OpenFile): FileOps => fileKinds[file.target.kind];

@@ -7,7 +7,7 @@ import type { Place, Task, Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
 import { openFile, roomProblem } from "./descriptors.ts";
 import { isConsole } from "./devices.ts";
-import { AccessMode } from "./files.ts";
+import { AccessMode } from "./file-ops.ts";
 import {
   type Attributes,
   attributesOf,

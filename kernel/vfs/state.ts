@@ -92,8 +92,28 @@ export type OpenTarget =
   | { kind: "device"; major: number; minor: number }
   /** Text that is made when it is read from its start (procfs). */
   | { kind: "generated"; text: Uint8Array }
+  /** eventfd(2): a count, and how often it was added to and taken from. */
+  | { kind: "event"; count: bigint; semaphore: boolean; arrivals: number; departures: number }
+  /** timerfd(2): when it is due, on the monotonic clock, and how many times it was before. */
+  | { kind: "timer"; clock: number; dueNs: number | null; intervalNs: number; read: number }
+  /** epoll(7): what is watched, by descriptor and open file. */
+  | { kind: "epoll"; items: Map<string, EpollItem> }
   /** O_PATH: only a name. */
   | { kind: "path" };
+
+/** What an epoll instance watches of one open file. */
+export interface EpollItem {
+  file: number;
+  fd: number;
+  /** EPOLL* bits. */
+  events: number;
+  data: bigint;
+  /** Told once (EPOLLONESHOT), and not to be told again before it is changed. */
+  disabled: boolean;
+  /** Arrivals and departures when it was last told; -1: never. */
+  seenIn: number;
+  seenOut: number;
+}
 
 /** A page of a pipe's buffer: what was written to it, of which `from` bytes have been read. */
 export interface PipePage {

@@ -41,6 +41,8 @@ const rows: Row[] = [
   { program: "processes", arguments: [file], natively: true },
   { program: "handlers", natively: true },
   { program: "refused" },
+  { program: "content", arguments: [directory] },
+  { program: "events" },
   { program: "names", arguments: [directory] },
   { program: "pipes" },
   { program: "pipes", arguments: ["broken"] },

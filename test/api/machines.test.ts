@@ -59,7 +59,7 @@ function archiveWith(name: string, content: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(512 * 4);
   const put = (text: string, at: number) => bytes.set(Buffer.from(text), at);
   put(name, 0);
-  put("0000644\0" + "0000000\0".repeat(2), 100);
+  put(`0000644\0${"0000000\0".repeat(2)}`, 100);
   put(`${content.length.toString(8).padStart(11, "0")}\0${"0".repeat(11)}\0        0`, 124);
   const sum = bytes.reduce((total, byte) => total + byte, 0);
   put(`${sum.toString(8).padStart(6, "0")}\0 `, 148);

@@ -56,9 +56,10 @@ export const deviceOfFilesystem = ({ id }: Filesystem): number => 0x14 + id;
 
 /** What an open file without a name looks like: a terminal, or a pipe. */
 function unnamed(k: LinuxKernel, { target }: OpenFile): Found {
+  const isFile = target.kind === "console" || target.kind === "pipe" || target.kind === "bytes";
   const isTerminal = target.kind === "console";
   const attributes: Attributes = {
-    mode: isTerminal ? FileType.character | 0o620 : FileType.fifo | 0o600,
+    mode: isTerminal ? FileType.character | 0o620 : isFile ? FileType.fifo | 0o600 : 0o600,
     ...{ uid: 1000, gid: 1000, links: 1, size: 0, allocated: 0 },
     device: isTerminal ? { major: 5, minor: 1 } : null,
     ...{ atimeNs: 0n, mtimeNs: 0n, ctimeNs: 0n },

@@ -11,9 +11,10 @@ import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
 import type { Task } from "../../thread/state.ts";
 import { killTask } from "../../thread/tasks.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
-import { mayRead, mayWrite, opsOf } from "../../vfs/files.ts";
+import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
+import { opsOf } from "../../vfs/files.ts";
 import { OpenFlag } from "../../vfs/open.ts";
-import type { OpenFile } from "../../vfs/state.ts";
+import type { OpenFile, OpenTarget } from "../../vfs/state.ts";
 import {
   address,
   bufferIn,
@@ -52,7 +53,7 @@ function readFrom<Name extends string>(
   if ("errno" in result) return fail(result.errno);
   if ("queue" in result) {
     if (file.flags & OpenFlag.O_NONBLOCK) return fail("EAGAIN");
-    return { kind: "blocked", wait: { kind: "read", queue: result.queue, deadlineNs: null } };
+    return { kind: "blocked", wait: { kind: "read", queue: result.queue, deadlineNs: result.dueNs ?? null } };
   }
   const count = result.bytes.length;
   const out = { [name]: result.bytes } as { [Key in Name]: Uint8Array };
@@ -161,9 +162,13 @@ function seekContent(k: LinuxKernel, file: OpenFile, offset: bigint, wanted: "da
   return done(found);
 }
 
+/** Seeking in these is in vain, but no error. */
+const positionless: readonly OpenTarget["kind"][] = ["device", "event", "timer", "epoll"];
+
 function seek(k: LinuxKernel, file: OpenFile, offset: bigint, whence: number): Outcome {
   const ops = opsOf(file);
   if (file.target.kind === "path") return fail("EBADF");
+  if (positionless.includes(file.target.kind)) return done(0);
   if (!ops.seekable) return fail("ESPIPE");
   if (whence === Whence.SEEK_DATA || whence === Whence.SEEK_HOLE)
     return seekContent(k, file, offset, whence === Whence.SEEK_DATA ? "data" : "hole");

@@ -81,6 +81,9 @@ export const sigevent = layout("sigevent", 64, {
 export const timerId = layout("timer_t", 4, { id: [0, "i32"] });
 export const timezone = layout("timezone", 8, { tz_minuteswest: [0, "i32"], tz_dsttime: [4, "i32"] });
 export const rlimit = layout("rlimit64", 16, { rlim_cur: [0, "u64"], rlim_max: [8, "u64"] });
+/** What pselect6(2) gets in place of a mask: where it is, and its size. */
+export const maskPointer = layout("sigset_argpack", 16, { address: [0, "u64"], bytes: [8, "u64"] });
+export const epollEvent = layout("epoll_event", 16, { events: [0, "u32"], data: [8, "u64"] });
 export const signalSet = layout("sigset", 8, { mask: [0, "u64"] });
 export const sigaction = layout("sigaction", 24, {
   sa_handler: [0, "u64"],

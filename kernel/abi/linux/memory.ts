@@ -21,7 +21,7 @@ import type { Backing, Region, Space } from "../../mm/state.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { deviceOf } from "../../vfs/devices.ts";
-import { mayRead, mayWrite } from "../../vfs/files.ts";
+import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { nameOfFile } from "../../vfs/filesystem.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { address, choice, fd, flags, long, size } from "../define/arguments.ts";

@@ -5,7 +5,7 @@ import { getSpace } from "../../mm/space.ts";
 import { copyOut } from "../../mm/user.ts";
 import type { Task } from "../../thread/state.ts";
 import { closeDescriptor, openTarget, roomProblem } from "../../vfs/descriptors.ts";
-import { AccessMode } from "../../vfs/files.ts";
+import { AccessMode } from "../../vfs/file-ops.ts";
 import { createPipe, openPipe } from "../../vfs/pipe.ts";
 import { flags, inout } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";

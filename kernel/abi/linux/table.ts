@@ -2,6 +2,7 @@
 import type { SystemCall } from "../define/syscall.ts";
 import { attributeCalls } from "./attributes.ts";
 import { descriptorCalls } from "./descriptors.ts";
+import { eventCalls } from "./events.ts";
 import { fileCalls } from "./files.ts";
 import { groupCalls } from "./groups.ts";
 import { ioCalls } from "./io.ts";
@@ -25,6 +26,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...sizeCalls,
   ...pipeCalls,
   ...pollCalls,
+  ...eventCalls,
   ...memoryCalls,
   ...timeCalls,
   ...timerCalls,

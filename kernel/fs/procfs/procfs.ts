@@ -175,10 +175,12 @@ function list(k: ProcKernel, directory: InodeNumber, behind: number, most: numbe
     .map((entry) => ({ ...entry, mode: attributes(k, entry.inode).mode }));
 }
 
+const anonymousKinds: Readonly<Record<string, string>> = { event: "eventfd", timer: "timerfd", epoll: "eventpoll" };
+
 /** What an open file is called that has no name. */
 function anonymousName(target: { kind: string; pipe?: number }, k: ProcKernel): string {
   if (target.kind === "pipe") return `pipe:[${k.files.pipes.get(target.pipe!)?.inode ?? 0}]`;
-  return target.kind === "console" ? "/dev/console" : `anon_inode:[${target.kind}]`;
+  return target.kind === "console" ? "/dev/console" : `anon_inode:[${anonymousKinds[target.kind] ?? target.kind}]`;
 }
 
 function descriptorLink(k: ProcKernel, task: Task, fd: number, reader: Viewer): Target | Errno {
