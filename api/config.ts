@@ -14,6 +14,8 @@ export interface ServerConfig {
   machinesPerUser: number;
   collectEveryMs: number;
   keepGradedDays: number;
+  drainMs: number;
+  metrics: "admin" | "open" | "off";
   log: "all" | "errors" | "none";
 }
 
@@ -100,6 +102,19 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
     fallback: 180,
     read: whole(0, 36_500),
     help: "a machine that ran a test is deleted when nobody used it for so many days; 0: never",
+  },
+  drainMs: {
+    variable: "OSTLER_DRAIN_MS",
+    fallback: 20_000,
+    read: whole(100, 600_000),
+    help: "how long a server that is told to end lets calls finish and saves machines",
+  },
+  metrics: {
+    variable: "OSTLER_METRICS",
+    fallback: "admin",
+    read: (value) =>
+      value === "admin" || value === "open" || value === "off" ? value : ("must be admin, open or off" as never),
+    help: "who may read /metrics: admin (with a key), open (anyone) or off",
   },
   log: {
     variable: "OSTLER_LOG",

@@ -8,6 +8,7 @@
 // What always holds: onFinish is called exactly once a call; `perform` throws nothing but OstlerError; when a call ends
 // early (client gone, deadline, drain) its signal is aborted with the OstlerError that says why, and the function's
 // `finally` blocks run.
+import { randomUUID } from "node:crypto";
 import type { Writable } from "node:stream";
 import type { DescMessage, DescMethod, DescService, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
@@ -41,6 +42,8 @@ export interface Context {
   /** gRPC only: HTTP/1 clients do not read trailers. */
   readonly responseTrailers: Map<string, string>;
   readonly peer: string;
+  /** Names the call in the log. */
+  readonly requestId: string;
   /** Who calls; set by Pipeline.authenticate. */
   caller: unknown;
 }
@@ -135,6 +138,7 @@ export class Call implements Context {
   caller: unknown = undefined;
   private readonly readHeaders: () => ReadonlyMap<string, string>;
   private headers: ReadonlyMap<string, string> | undefined;
+  private id: string | undefined;
   private answerHeaders: Map<string, string> | undefined;
   private answerTrailers: Map<string, string> | undefined;
   private controller: AbortController | undefined;
@@ -153,6 +157,11 @@ export class Call implements Context {
   get signal(): AbortSignal {
     this.controller ??= new AbortController();
     return this.controller.signal;
+  }
+
+  get requestId(): string {
+    this.id ??= givenId(this.requestHeaders) ?? randomUUID();
+    return this.id;
   }
 
   get requestHeaders(): ReadonlyMap<string, string> {
@@ -235,7 +244,7 @@ function isEndless(method: DescMethod): boolean {
   return isResponseStream(method);
 }
 
-function drainError(): OstlerError {
+export function drainError(): OstlerError {
   return unavailable("SERVER_DRAINING", "This server is shutting down; call again to reach another.", 1000);
 }
 
@@ -254,6 +263,7 @@ export async function perform<Result>(
   try {
     call.throwIfAborted();
     await pipeline.authenticate(call);
+    echoId(call);
     return await body();
   } catch (error) {
     failure = toOstlerError(error, call.signal);
@@ -341,6 +351,20 @@ export function untilDrained(stream: Writable, signal: AbortSignal): Promise<voi
   });
 }
 
+const requestIdHeader = "x-request-id";
+const longestRequestId = 128;
+
+/** What the client calls the request, if it is fit for a log. */
+function givenId(headers: ReadonlyMap<string, string>): string | undefined {
+  const given = headers.get(requestIdHeader);
+  return given !== undefined && given.length <= longestRequestId && /^[\w.:-]+$/.test(given) ? given : undefined;
+}
+
+/** A client that gave the request a name finds it in the answer, too. */
+function echoId(call: Call): void {
+  if (givenId(call.requestHeaders) !== undefined) call.responseHeaders.set(requestIdHeader, call.requestId);
+}
+
 // ---- The request ----------------------------------------------------------------------------------------------
 
 const validator = createValidator();
@@ -394,6 +418,8 @@ export interface CallRecord {
   readonly method: string;
   readonly transport: Transport;
   readonly peer: string;
+  /** The client's name of the request (x-request-id), or one of our own. */
+  readonly request: string;
   readonly code: string;
   readonly durationMs: number;
   readonly reason?: string;
@@ -430,6 +456,7 @@ export function callRecord(context: Context, code: Code, durationMs: number, err
     method: methodPath(context.method),
     transport: context.transport,
     peer: context.peer,
+    request: context.requestId,
     code: codeName(code),
     durationMs: Math.round(durationMs * 1000) / 1000,
     ...(error && { reason: error.reason, message: error.message }),

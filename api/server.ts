@@ -3,6 +3,7 @@
  * Tests build one and listen on free ports; main.ts adds the process around it.
  */
 import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { AdminService } from "../proto/gen/ostler/v1/admin_pb.js";
 import { CapabilityService } from "../proto/gen/ostler/v1/capabilities_pb.js";
@@ -15,14 +16,14 @@ import { SnapshotService } from "../proto/gen/ostler/v1/snapshots_pb.js";
 import { TaskService } from "../proto/gen/ostler/v1/tasks_pb.js";
 import { TraceService } from "../proto/gen/ostler/v1/traces_pb.js";
 import { UserService } from "../proto/gen/ostler/v1/users_pb.js";
-import { authenticator } from "./auth/identity.ts";
+import { authenticator, hasRole, type Identify, identifier } from "./auth/identity.ts";
 import type { ServerConfig } from "./config.ts";
-import { Code } from "./errors.ts";
+import { Code, permissionDenied } from "./errors.ts";
 import { Grading } from "./grading/grader.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/index.ts";
 import { Hosting } from "./hosting/hosting.ts";
-import { callRecord, createPipeline, implement, type Operation, type Pipeline } from "./operation.ts";
-import { createRestServer, type RestServer, readComments } from "./rest/index.ts";
+import { callRecord, createPipeline, drainError, implement, type Operation, type Pipeline } from "./operation.ts";
+import { createRestServer, type MonitorPages, mountMonitorPages, type RestServer, readComments } from "./rest/index.ts";
 import { adminService } from "./services/admin.ts";
 import { capabilityService } from "./services/capabilities.ts";
 import type { Deps } from "./services/common.ts";
@@ -41,6 +42,9 @@ import { watchUnattended } from "./services/unattended.ts";
 import { startUpkeep } from "./services/upkeep.ts";
 import { userService } from "./services/users.ts";
 import type { Store } from "./store/types.ts";
+import { Metrics } from "./telemetry/metrics.ts";
+import { Readiness } from "./telemetry/readiness.ts";
+import { sourcesOf } from "./telemetry/sources.ts";
 
 const mebibyte = 1024 * 1024;
 /** Programs and boot images up to 64 MiB, and some room around them. */
@@ -48,6 +52,10 @@ const MESSAGE_LIMIT_BYTES = 68 * mebibyte;
 /** Of JSON: submissions up to 16 MiB as base64. */
 const BODY_LIMIT_BYTES = 40 * mebibyte;
 const DAY_MS = 86_400_000;
+const DRAIN_LOOK_MS = 20;
+/** Calls that have not finished by then are told that the server ends. */
+const LAST_CALLS_MS = 500;
+const LEAST_SAVE_MS = 1_000;
 const descriptors = fileURLToPath(new URL("../proto/gen/descriptors.binpb", import.meta.url));
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -63,18 +71,10 @@ export interface OstlerServer {
   close(graceMs?: number): Promise<void>;
 }
 
-export async function createServer(store: Store, config: ServerConfig): Promise<OstlerServer> {
-  const hosting = new Hosting(
-    store,
-    {
-      workers: config.workers,
-      translate: config.translate,
-      maxResident: config.maxResidentMachines,
-      hibernateAfterMs: config.hibernateAfterMs,
-      onError: (error, machine) => logBackground(config, error, machine),
-    },
-    configOfRow,
-  );
+export async function createServer(given: Store, config: ServerConfig): Promise<OstlerServer> {
+  const metrics = new Metrics();
+  const store = { ...given, journal: { ...given.journal, commit: metrics.timingCommits(given.journal.commit) } };
+  const hosting = hostingOf(store, config);
   const deps: Deps = { store, hosting, limits: { machinesPerUser: config.machinesPerUser } };
   const grading = new Grading(deps);
   const housekeeping = new Housekeeping(deps, {
@@ -83,7 +83,9 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
     onError: (error) => logBackground(config, error, ""),
   });
   const operations = operationsOf(deps, grading, housekeeping);
-  const pipeline = pipelineOf(store, config);
+  const identify = identifier(store);
+  const readiness = new Readiness({ check: () => store.check(), onChange: (isReady) => grpc.setServing(isReady) });
+  const pipeline = pipelineOf(config, authenticator(identify), metrics, readiness);
   const grpc = createGrpcServer({ operations, pipeline, receiveLimitBytes: MESSAGE_LIMIT_BYTES });
   const rest = await createRestServer({
     operations,
@@ -92,10 +94,10 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
     uploadLimitBytes: MESSAGE_LIMIT_BYTES,
     document: { title: "Ostler", version, comments: readComments(descriptors) },
   });
-  rest.app.get("/healthz", async (_request, reply) => {
-    await store.check();
-    return reply.send({ status: "ok", version });
-  });
+  grpc.setServing(false);
+  const activeCalls = () => grpc.activeCalls + rest.activeCalls();
+  for (const source of sourcesOf({ store, hosting, grading, housekeeping, activeCalls })) metrics.add(source);
+  mountMonitorPages(rest.app, monitorPages(config, metrics, readiness, identify));
 
   let endUpkeep = () => {};
   let endWatch = () => {};
@@ -111,16 +113,58 @@ export async function createServer(store: Store, config: ServerConfig): Promise<
       endUpkeep = startUpkeep(store, (error) => logBackground(config, error, ""));
       housekeeping.start();
       endWatch = watchUnattended(deps, config.unattendedMs, (error) => logBackground(config, error, ""));
+      await readiness.start();
       return { http, grpc: `${config.host}:${port}` };
     },
-    async close(graceMs = 5_000) {
+    async close(graceMs = config.drainMs) {
+      const deadline = Date.now() + graceMs;
+      readiness.drain();
       endUpkeep();
       endWatch();
+      for (const transport of [grpc, rest]) transport.endStreams();
+      // New calls are still heard, and told when to come again; those that are under way finish.
+      const callsUntil = Date.now() + graceMs / 2;
+      while (activeCalls() > 0 && Date.now() < callsUntil) await sleep(DRAIN_LOOK_MS);
       await housekeeping.close();
-      await Promise.all([grpc.drain(graceMs), rest.drain(graceMs)]);
+      await Promise.all([grpc.drain(LAST_CALLS_MS), rest.drain(LAST_CALLS_MS)]);
       await grading.close();
-      await hosting.close();
+      await hosting.close(Math.max(LEAST_SAVE_MS, deadline - Date.now()));
     },
+  };
+}
+
+const hostingOf = (store: Store, config: ServerConfig): Hosting =>
+  new Hosting(
+    store,
+    {
+      workers: config.workers,
+      translate: config.translate,
+      maxResident: config.maxResidentMachines,
+      hibernateAfterMs: config.hibernateAfterMs,
+      onError: (error, machine) => logBackground(config, error, machine),
+    },
+    configOfRow,
+  );
+
+function monitorPages(config: ServerConfig, metrics: Metrics, readiness: Readiness, identify: Identify): MonitorPages {
+  return {
+    version,
+    async ready() {
+      await readiness.look();
+      return readiness.why;
+    },
+    metrics:
+      config.metrics === "off"
+        ? null
+        : {
+            contentType: metrics.contentType,
+            text: () => metrics.text(),
+            async admit(authorization) {
+              if (config.metrics === "open") return;
+              const user = await identify(authorization);
+              if (!hasRole(user, "admin")) throw permissionDenied("Only admins may read the server's figures.");
+            },
+          },
   };
 }
 
@@ -140,14 +184,23 @@ function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping):
   ].map(withKindErrors);
 }
 
-function pipelineOf(store: Store, config: ServerConfig): Pipeline {
-  const authenticate = authenticator(store);
-  if (config.log === "all") return createPipeline({ authenticate });
+function pipelineOf(
+  config: ServerConfig,
+  authenticate: Pipeline["authenticate"],
+  metrics: Metrics,
+  readiness: Readiness,
+): Pipeline {
+  const all = createPipeline();
   return {
-    authenticate,
+    authenticate(context) {
+      if (readiness.isDraining) throw drainError();
+      return authenticate(context);
+    },
     onFinish(context, code, durationMs, error) {
-      if (config.log === "none" || code !== Code.INTERNAL) return;
-      process.stderr.write(`${JSON.stringify(callRecord(context, code, durationMs, error))}\n`);
+      metrics.callEnded(context, code, durationMs);
+      if (config.log === "all") all.onFinish(context, code, durationMs, error);
+      else if (config.log === "errors" && code === Code.INTERNAL)
+        process.stderr.write(`${JSON.stringify(callRecord(context, code, durationMs, error))}\n`);
     },
   };
 }

@@ -22,27 +22,32 @@ export const newSecret = (): string => KEY_PREFIX + randomBytes(24).toString("ba
 const BELIEVED_MS = 2_000;
 const MOST_BELIEVED = 10_000;
 
+/** Who an authorization header belongs to; throws UNAUTHENTICATED. */
+export type Identify = (header: string | undefined) => Promise<UserRow>;
+
 /** Sets `context.caller`, or throws UNAUTHENTICATED. */
-export function authenticator(store: Store): (context: Context) => Promise<void> {
-  const believed = new Map<string, { user: UserRow; until: number }>();
+export function authenticator(identify: Identify): (context: Context) => Promise<void> {
   return async (context) => {
     if (PUBLIC_SERVICES.has(context.method.parent.typeName)) return;
-    const header = context.requestHeaders.get("authorization");
+    context.caller = await identify(context.requestHeaders.get("authorization"));
+  };
+}
+
+export function identifier(store: Store): Identify {
+  const believed = new Map<string, { user: UserRow; until: number }>();
+  return async (header) => {
     if (header === undefined) throw unauthenticated();
     const secret = /^Bearer\s+(\S+)$/i.exec(header)?.[1];
     if (secret === undefined) throw unauthenticated("The authorization header must be: Bearer <key>.");
     const hash = hashSecret(secret);
     const known = believed.get(hash);
-    if (known !== undefined && known.until > Date.now()) {
-      context.caller = known.user;
-      return;
-    }
+    if (known !== undefined && known.until > Date.now()) return known.user;
     believed.delete(hash);
     const found = await store.users.findByKey(hash);
     if (found === null) throw unauthenticated("This API key is not known, expired or revoked.");
     if (believed.size >= MOST_BELIEVED) believed.clear();
     believed.set(hash, { user: found.user, until: Date.now() + BELIEVED_MS });
-    context.caller = found.user;
+    return found.user;
   };
 }
 

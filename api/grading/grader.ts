@@ -87,6 +87,11 @@ export class Grading {
     this.#options = { ...DEFAULTS, ...options };
   }
 
+  figures(): { waiting: number; running: number } {
+    const running = [...this.#jobs.values()].filter((job) => job.running).length;
+    return { waiting: this.#jobs.size - running + this.#arriving.length, running };
+  }
+
   /** Takes up what an earlier process left unfinished. */
   async resume(): Promise<void> {
     for (const row of await this.#tools.store.submissions.unfinished()) this.#enqueue(row);

@@ -99,6 +99,15 @@ export class GrpcServer {
     for (const service of ["", ...this.services]) this.health.setStatus(service, serving ? "SERVING" : "NOT_SERVING");
   }
 
+  get activeCalls(): number {
+    return this.active.size;
+  }
+
+  /** Streams end with UNAVAILABLE, now and from now on. */
+  endStreams(): void {
+    this.active.drainStreams();
+  }
+
   /**
    * Stops in order: not serving any more, streams end with UNAVAILABLE, other calls get `graceMs` to finish, then
    * what is left is aborted and connections are cut.

@@ -108,7 +108,15 @@ export class TraceSubscription {
   /** Set when the machine goes away; what was queued is still delivered. */
   ended: Error | null = null;
 
-  constructor(mask: number, sequence: number, limitBytes = TRACE_QUEUE_BYTES) {
+  readonly #onDropped: (events: number) => void;
+
+  constructor(
+    mask: number,
+    sequence: number,
+    limitBytes = TRACE_QUEUE_BYTES,
+    onDropped: (events: number) => void = () => {},
+  ) {
+    this.#onDropped = onDropped;
     this.mask = mask;
     this.#seen = sequence;
     this.#limitBytes = limitBytes;
@@ -156,6 +164,7 @@ export class TraceSubscription {
   }
 
   #addGap(firstSequence: number, lastSequence: number): void {
+    this.#onDropped(lastSequence - firstSequence + 1);
     const last = this.#items.at(-1);
     if (last?.kind === "gap") last.lastSequence = lastSequence;
     else this.#items.push({ kind: "gap", firstSequence, lastSequence });

@@ -8,7 +8,7 @@
 import type { ApplyResult, CallId, ExitStatus, FaultInfo, Input, Output, TaskId } from "../../kernel/index.ts";
 import { Code, failedPrecondition, OstlerError, unavailable } from "../errors.ts";
 import type { Hold, IdempotencyRow, MachineRow, Reference, Store } from "../store/types.ts";
-import { Bell, ConsoleTail, type TraceItem, TraceSubscription } from "./feeds.ts";
+import { Bell, ConsoleTail, TRACE_QUEUE_BYTES, type TraceItem, TraceSubscription } from "./feeds.ts";
 import { Gate } from "./gate.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
 import type { Captured, Command, Mark, Queried, Query, WorkerMessage } from "./protocol.ts";
@@ -35,6 +35,12 @@ const REMEMBERED_EXITS = 1024;
 /** A command without the machine's name, which the hosted machine adds. */
 type Own<C> = C extends { machine: string } ? Omit<C, "machine"> : never;
 
+/** Who has it in memory, as far as it has to tell him. */
+export interface Keeper {
+  broke(): void;
+  droppedTraceEvents(count: number): void;
+}
+
 export class HostedMachine {
   readonly id: string;
   /** Its name in its worker: another each time it is brought back. */
@@ -44,7 +50,7 @@ export class HostedMachine {
   readonly bell = new Bell();
   readonly #gate: Gate;
   readonly #store: Store;
-  readonly #onBroken: () => void;
+  readonly #keeper: Keeper;
   readonly #tail = new ConsoleTail();
   readonly #exits = new Map<TaskId, TaskExit>();
   readonly #calls = new Map<CallId, { resolve(done: CallDone): void; reject(error: Error): void }>();
@@ -67,6 +73,8 @@ export class HostedMachine {
   /** Settles when no snapshot of it is being written. */
   capturing: Promise<void> = Promise.resolve();
   broken: Error | null = null;
+  /** Up to here its instructions are in the server's figures. */
+  countedInstructions: number;
 
   constructor(
     store: Store,
@@ -74,11 +82,11 @@ export class HostedMachine {
     worker: PooledWorker,
     { snapshotId, sequence, start }: PlannedRoute,
     hold: Hold,
-    onBroken: () => void,
+    keeper: Keeper,
   ) {
     this.id = row.id;
     this.life = `${row.id}@${row.epoch}`;
-    this.#onBroken = onBroken;
+    this.#keeper = keeper;
     this.row = row;
     this.worker = worker;
     this.#store = store;
@@ -86,6 +94,7 @@ export class HostedMachine {
     this.snapshotIds = snapshotId === null ? [] : [snapshotId];
     this.snapshotAt = { sequence, instructions: start };
     this.#hold = hold;
+    this.countedInstructions = row.reached.instructions;
     this.#gate = new Gate(
       store.journal,
       row.id,
@@ -191,7 +200,9 @@ export class HostedMachine {
 
   /** Watches trace categories from now on; `from` is where the machine stood then. */
   async subscribe(mask: number): Promise<{ subscription: TraceSubscription; from: Mark }> {
-    const subscription = new TraceSubscription(mask, this.visible.summary.traceSequence);
+    const { traceSequence } = this.visible.summary;
+    const dropped = (events: number) => this.#keeper.droppedTraceEvents(events);
+    const subscription = new TraceSubscription(mask, traceSequence, TRACE_QUEUE_BYTES, dropped);
     this.#subscriptions.add(subscription);
     const { mark } = await this.#exchange({ kind: "setTraceMask", mask: this.#mask() });
     return { subscription, from: mark! };
@@ -227,7 +238,7 @@ export class HostedMachine {
     for (const { reject } of this.#calls.values()) reject(told);
     for (const subscription of this.#subscriptions) subscription.end(told);
     this.bell.ring();
-    this.#onBroken();
+    this.#keeper.broke();
   }
 
   /** Throws when the machine is done for, so that a stream does not wait for ever. */

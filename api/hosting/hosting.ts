@@ -11,7 +11,7 @@ import { snapshotRoot } from "./collection/references.ts";
 import { BatchQueue, type ReplayBatch } from "./feeds.ts";
 import { HostedMachine, toClientError } from "./hosted.ts";
 import { Pool, type PooledWorker, type PoolListener, WorkerCommandError } from "./pool.ts";
-import type { Captured, Command, Execution, ExecutionResult, WorkerMessage } from "./protocol.ts";
+import type { Captured, Command, Execution, ExecutionResult, Mark, WorkerMessage } from "./protocol.ts";
 import { Residency, type ResidencyOptions } from "./residency.ts";
 import { type ConfigOf, type PlannedRoute, Routes, type Stretch } from "./routes.ts";
 
@@ -36,6 +36,7 @@ export class Hosting {
   readonly #lives = new Map<string, HostedMachine>();
   readonly #replays = new Map<string, BatchQueue>();
   #nextJob = 1;
+  readonly #counts = { instructions: 0, wakes: 0, snapshots: 0, droppedTraceEvents: 0 };
 
   constructor(store: Store, options: HostingOptions, configOf: ConfigOf) {
     this.#store = store;
@@ -162,9 +163,17 @@ export class Hosting {
     } while (pageToken !== "");
   }
 
-  /** Stops taking work and puts every machine away. */
-  close(): Promise<void> {
-    return this.#residency.close(() => this.#pool.close());
+  /** Counted since the start, and how things stand now. */
+  figures() {
+    return { ...this.#counts, byPhase: this.#residency.byPhase(), ...this.#pool.figures() };
+  }
+
+  /**
+   * Stops taking work and puts every machine away. Those that take longer than `graceMs` are ended where they are: they
+   * come back from snapshot and journal.
+   */
+  close(graceMs = Number.POSITIVE_INFINITY): Promise<void> {
+    return this.#residency.close(() => this.#pool.close(), graceMs);
   }
 
   async #job(worker: PooledWorker, job: string, command: Command, signal: AbortSignal): Promise<unknown> {
@@ -210,7 +219,11 @@ export class Hosting {
       throw error;
     });
     const worker = this.#pool.place();
-    const machine = new HostedMachine(this.#store, row, worker, route, hold, () => this.#broke(machine));
+    const machine = new HostedMachine(this.#store, row, worker, route, hold, {
+      broke: () => this.#broke(machine),
+      droppedTraceEvents: (count) => (this.#counts.droppedTraceEvents += count),
+    });
+    this.#counts.wakes += 1;
     worker.machines.add(machine.life);
     this.#lives.set(machine.life, machine);
     return { machine, route };
@@ -302,6 +315,7 @@ export class Hosting {
     const snapshot = await this.#store.snapshots.create(row, machine.row.epoch);
     machine.snapshotAt = { sequence, instructions: summary.position.instructions };
     machine.snapshotIds.push(snapshot.id);
+    this.#counts.snapshots += 1;
     return snapshot;
   }
 
@@ -331,8 +345,15 @@ export class Hosting {
 
   #receive(message: Extract<WorkerMessage, { kind: "reply" | "event" }>, life: string): void {
     const machine = this.#lives.get(life);
+    if (machine !== undefined && message.mark !== null) this.#count(machine, message.mark);
     machine?.receive(message);
     if (machine?.broken === null && message.kind === "event") this.#seekPoint(machine, message.mark);
+  }
+
+  #count(machine: HostedMachine, { summary }: Mark): void {
+    const { instructions } = summary.position;
+    this.#counts.instructions += Math.max(0, instructions - machine.countedInstructions);
+    machine.countedInstructions = instructions;
   }
 
   /** Snapshots on the way bound how much a crash or a seek has to re-execute. */

@@ -63,6 +63,11 @@ export class PooledWorker {
     this.thread.on("exit", () => this.#died(new Error("the worker ended")));
   }
 
+  /** Not answered yet. */
+  get commands(): number {
+    return this.#pending.size;
+  }
+
   send(command: Command): Promise<Reply> {
     if (!this.alive) return Promise.reject(new WorkerCommandError("workerLost", "the worker is gone"));
     const id = this.#nextId++;
@@ -155,6 +160,12 @@ export class Pool {
       },
     };
     this.#workers = Array.from({ length: workers }, () => this.#start());
+  }
+
+  /** Commands that workers have not answered yet; replays and executions among them. */
+  figures(): { commands: number; jobs: number } {
+    const sum = (of: (worker: PooledWorker) => number) => this.#workers.reduce((total, each) => total + of(each), 0);
+    return { commands: sum((worker) => worker.commands), jobs: sum((worker) => worker.jobs) };
   }
 
   /** The worker with the least in it. */

@@ -102,6 +102,11 @@ export class Residency {
     return this.#places.size - this.#inPhase("absent").length;
   }
 
+  byPhase(): Record<"waking" | "awake" | "leaving", number> {
+    const count = (phase: Place["phase"]) => this.#inPhase(phase).length;
+    return { waking: count("waking"), awake: count("awake"), leaving: count("leaving") };
+  }
+
   async use(machineId: string): Promise<HostedMachine> {
     this.#assertOpen();
     const place = this.#placeOf(machineId);
@@ -139,11 +144,15 @@ export class Residency {
     });
   }
 
-  /** Wakes no more machines, and puts away those that are awake. `kill` ends those that are still waking. */
-  async close(kill: () => Promise<void>): Promise<void> {
+  /**
+   * Wakes no more machines, and puts away those that are awake, for `graceMs` at most. `kill` ends those that are still
+   * waking, and those that are not saved by then.
+   */
+  async close(kill: () => Promise<void>, graceMs: number): Promise<void> {
     this.#stopped.abort();
     const awake = [...this.#places.values()].filter(({ machine }) => machine !== null);
-    await Promise.all(awake.map((place) => this.#putAwayInBackground(place, () => true)));
+    const saved = Promise.all(awake.map((place) => this.#putAwayInBackground(place, () => true)));
+    await (Number.isFinite(graceMs) ? Promise.race([saved, sleep(graceMs, undefined, { ref: false })]) : saved);
     await kill();
     await Promise.all([...this.#places.keys()].map((machineId) => this.vacate(machineId, async () => {})));
   }

@@ -53,6 +53,9 @@ const abortGraceMs = 500;
 export interface RestServer {
   /** For more routes of one's own, `listen`, and `inject` in tests. */
   readonly app: FastifyInstance;
+  activeCalls(): number;
+  /** Streams end with UNAVAILABLE, now and from now on. */
+  endStreams(): void;
   /** Streams end with UNAVAILABLE, other calls get `graceMs` to finish, then connections are cut. */
   drain(graceMs?: number): Promise<void>;
 }
@@ -88,7 +91,12 @@ export async function createRestServer(options: RestServerOptions): Promise<Rest
     const services = new Set(options.operations.map((operation) => operation.service));
     await mountDocument(app, openApiDocument([...services], options.document));
   }
-  return { app, drain: (graceMs = 5000) => drain(app, active, graceMs) };
+  return {
+    app,
+    activeCalls: () => active.size,
+    endStreams: () => active.drainStreams(),
+    drain: (graceMs = 5000) => drain(app, active, graceMs),
+  };
 }
 
 function mountOperations(app: FastifyInstance, operations: readonly Operation[], host: RestHost): Binding[] {

@@ -69,6 +69,8 @@ export class Database {
   readonly #client: PrismaClient;
   #closed = false;
   #tail: Promise<unknown> = Promise.resolve();
+  /** Writers in the queue, with the one whose turn it is. */
+  waiting = 0;
 
   constructor(file: string) {
     this.#client = new PrismaClient({
@@ -93,7 +95,11 @@ export class Database {
   write<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
     const turn = this.#tail.then(() => this.client.$transaction((queries) => work(queries as Queries)));
     // Between two writers the rest of the server has its turn, and more commits can gather behind the next.
-    this.#tail = turn.then(nextTurn, nextTurn);
+    this.waiting += 1;
+    this.#tail = turn
+      .catch(() => {})
+      .then(() => void (this.waiting -= 1))
+      .then(nextTurn);
     return turn.catch((error) => {
       throw asTyped(error);
     });

@@ -39,6 +39,11 @@ export class GroupCommit<Batch> {
     return promise;
   }
 
+  /** Batches that are in no transaction yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Resolves when everything that was handed in has been answered. */
   async drain(): Promise<void> {
     while (this.#running !== null) await this.#running;

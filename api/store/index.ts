@@ -6,6 +6,7 @@ import { blobsIn } from "./blobs.ts";
 import { contentsIn } from "./contents.ts";
 import { Database } from "./database.ts";
 import { type DataDirectory, takeDataDirectory } from "./directory.ts";
+import { readFigures } from "./figures.ts";
 import { HoldTable } from "./holds.ts";
 import { idempotencyIn } from "./idempotency.ts";
 import { openJournal } from "./journal.ts";
@@ -54,6 +55,7 @@ function storeOver(database: Database, directory: DataDirectory): Store {
     assignments: assignmentsIn(database),
     submissions: submissionsIn(database),
     idempotency: idempotencyIn(database),
+    figures: () => readFigures(database, journal.waiting()),
     backUp: (signal) => backUp(directory.databaseFile, signal),
     async check() {
       const row = { name: "health", at: new Date() };

@@ -38,6 +38,8 @@ type Entry = CommitBatch["entries"][number] & { machineId: string };
 
 export interface DrainableJournal extends Journal {
   drain(): Promise<void>;
+  /** Batches that wait for a transaction. */
+  waiting(): number;
 }
 
 export function openJournal(database: Database): DrainableJournal {
@@ -48,6 +50,7 @@ export function openJournal(database: Database): DrainableJournal {
   return {
     commit: (batch) => group.commit(batch),
     drain: () => group.drain(),
+    waiting: () => group.waiting,
     read: async (machineId, after, upTo, limit) => readEntries(database.client, machineId, after, upTo, limit),
     readConsole: async (machineId, offset, limit) => readConsole(database.client, machineId, offset, limit),
   };

@@ -383,6 +383,17 @@ export interface Idempotency {
   prune(before: Date): Promise<number>;
 }
 
+/** How large and how busy it is. */
+export interface StoreFigures {
+  machinesByRun: Record<MachineStatus["run"], number>;
+  databaseBytes: number;
+  /** Of these: not used, to be used again. */
+  freeBytes: number;
+  /** Transactions that wait for their turn, and batches that wait for a transaction. */
+  waitingWrites: number;
+  waitingCommits: number;
+}
+
 export interface Store {
   readonly blobs: Blobs;
   readonly holds: Holds;
@@ -395,6 +406,7 @@ export interface Store {
   readonly assignments: Assignments;
   readonly submissions: Submissions;
   readonly idempotency: Idempotency;
+  figures(): Promise<StoreFigures>;
   /** All that is stored, as it is at one moment, as the bytes of a database file. */
   backUp(signal: AbortSignal): AsyncGenerator<Bytes>;
   /** Cheap; throws when the database cannot be written. */

@@ -136,6 +136,10 @@ describe("the server", () => {
     expect(onlyIn(/^@?fastify\b/, ["rest", "server"])).toEqual([]);
   });
 
+  test("uses the metrics library in telemetry alone", () => {
+    expect(onlyIn(/^prom-client$/, ["telemetry"])).toEqual([]);
+  });
+
   test("uses grpc-js in grpc alone, and in the command line's client", () => {
     expect(onlyIn(/^@grpc\//, ["grpc", "cli"])).toEqual([]);
   });

@@ -1,0 +1,36 @@
+/** How large and how busy the store is. Machines by state are counted anew only now and then: that looks at every row. */
+import type { Database } from "./database.ts";
+import type { StoreFigures } from "./types.ts";
+
+const COUNTED_FOR_MS = 10_000;
+const counted = new WeakMap<Database, { at: number; machinesByRun: StoreFigures["machinesByRun"] }>();
+
+export async function readFigures(database: Database, waitingCommits: number): Promise<StoreFigures> {
+  const pragma = async (name: "page_count" | "page_size" | "freelist_count"): Promise<number> => {
+    const [row] = await database.client.$queryRawUnsafe<Record<string, bigint>[]>(`PRAGMA ${name}`);
+    return Number(row?.[name] ?? 0);
+  };
+  const [pages, pageBytes, free] = [
+    await pragma("page_count"),
+    await pragma("page_size"),
+    await pragma("freelist_count"),
+  ];
+  return {
+    machinesByRun: await machinesByRun(database),
+    databaseBytes: pages * pageBytes,
+    freeBytes: free * pageBytes,
+    waitingWrites: database.waiting,
+    waitingCommits,
+  };
+}
+
+async function machinesByRun(database: Database): Promise<StoreFigures["machinesByRun"]> {
+  const known = counted.get(database);
+  if (known !== undefined && Date.now() - known.at < COUNTED_FOR_MS) return known.machinesByRun;
+  const rows = await database.client.$queryRaw<{ run: keyof StoreFigures["machinesByRun"]; count: bigint }[]>`
+    SELECT "run", COUNT(*) AS "count" FROM "Machine" GROUP BY "run"`;
+  const none = { running: 0, paused: 0, idle: 0, frozen: 0 };
+  const counts = { ...none, ...Object.fromEntries(rows.map(({ run, count }) => [run, Number(count)])) };
+  counted.set(database, { at: Date.now(), machinesByRun: counts });
+  return counts;
+}

@@ -1,0 +1,116 @@
+/** What can be asked for when the figures are read: how large, how busy, how many. */
+import type { Grading } from "../grading/grader.ts";
+import type { Hosting } from "../hosting/hosting.ts";
+import type { Housekeeping } from "../services/housekeeping.ts";
+import type { Store } from "../store/types.ts";
+import type { Source } from "./metrics.ts";
+
+interface Parts {
+  store: Store;
+  hosting: Hosting;
+  grading: Grading;
+  housekeeping: Housekeeping;
+  /** Calls under way. */
+  activeCalls(): number;
+}
+
+export function sourcesOf(parts: Parts): Source[] {
+  return [...machineSources(parts), ...queueSources(parts), ...storeSources(parts)];
+}
+
+function machineSources({ store, hosting }: Parts): Source[] {
+  return [
+    {
+      name: "ostler_machines",
+      help: "Machines that are known, by what they do.",
+      kind: "gauge",
+      label: "run",
+      read: async () => (await store.figures()).machinesByRun,
+    },
+    {
+      name: "ostler_machines_in_memory",
+      help: "Machines in memory: waking, awake, leaving.",
+      kind: "gauge",
+      label: "phase",
+      read: () => hosting.figures().byPhase,
+    },
+    {
+      name: "ostler_instructions_total",
+      help: "Instructions that machines have executed; not those that were executed again, nor gradings.",
+      kind: "counter",
+      read: () => hosting.figures().instructions,
+    },
+    {
+      name: "ostler_wakes_total",
+      help: "Machines brought into memory.",
+      kind: "counter",
+      read: () => hosting.figures().wakes,
+    },
+    {
+      name: "ostler_snapshots_total",
+      help: "Snapshots taken.",
+      kind: "counter",
+      read: () => hosting.figures().snapshots,
+    },
+    {
+      name: "ostler_trace_events_dropped_total",
+      help: "Events that slow readers of live traces were told of as gaps.",
+      kind: "counter",
+      read: () => hosting.figures().droppedTraceEvents,
+    },
+  ];
+}
+
+function queueSources({ store, hosting, grading, activeCalls }: Parts): Source[] {
+  const queues = async () => {
+    const { waitingCommits, waitingWrites } = await store.figures();
+    const { commands, jobs } = hosting.figures();
+    const { waiting, running } = grading.figures();
+    return {
+      calls: activeCalls(),
+      commits: waitingCommits,
+      writes: waitingWrites,
+      worker_commands: commands,
+      worker_jobs: jobs,
+      submissions_waiting: waiting,
+      submissions_running: running,
+    };
+  };
+  return [
+    {
+      name: "ostler_queue_length",
+      help: "What is under way or waits, by where.",
+      kind: "gauge",
+      label: "queue",
+      read: queues,
+    },
+  ];
+}
+
+function storeSources({ store, housekeeping }: Parts): Source[] {
+  const bytes = async () => {
+    const { databaseBytes, freeBytes } = await store.figures();
+    return { used: databaseBytes - freeBytes, free: freeBytes };
+  };
+  return [
+    { name: "ostler_store_bytes", help: "Size of the database.", kind: "gauge", label: "part", read: bytes },
+    {
+      name: "ostler_content_blobs",
+      help: "Pages, nodes, states and programs stored, as of the last collection.",
+      kind: "gauge",
+      read: () => (housekeeping.last === null ? {} : housekeeping.last.examinedBlobs - housekeeping.last.deletedBlobs),
+    },
+    {
+      name: "ostler_content_missing_blobs",
+      help: "Content that is named and not stored, as of the last collection. Not 0: see ostler fsck.",
+      kind: "gauge",
+      read: () => housekeeping.last?.missingBlobs ?? {},
+    },
+    {
+      name: "ostler_collection_timestamp_seconds",
+      help: "When the last collection began.",
+      kind: "gauge",
+      read: () => (housekeeping.last === null ? {} : housekeeping.last.startedAt.getTime() / 1000),
+    },
+  ];
+}
