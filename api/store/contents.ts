@@ -1,7 +1,7 @@
 /** Going through everything: the rows that name content, and the content itself. In pages, so that no step is long. */
 import { hashBytes, hashText, labelsOf } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
-import { HASHES_PER_QUERY, JOURNAL_ROWS_PER_SCAN, NAMINGS_PER_PAGE } from "./limits.ts";
+import { BLOBS_PER_DELETE, JOURNAL_ROWS_PER_SCAN, NAMINGS_PER_PAGE } from "./limits.ts";
 import { pacedRuns } from "./runs.ts";
 import type { Bytes, Contents, Hash, HistoryFigures, Naming } from "./types.ts";
 
@@ -28,7 +28,7 @@ export const contentsIn = (database: Database): Contents => ({
 
   async delete(hashes, isGarbage) {
     const deleted = { blobs: 0, bytes: 0 };
-    for await (const run of pacedRuns(hashes, HASHES_PER_QUERY)) {
+    for await (const run of pacedRuns(hashes, BLOBS_PER_DELETE)) {
       const rows = await database.write(async (queries) => deleteBlobs(queries, run.filter(isGarbage)));
       deleted.blobs += rows.length;
       deleted.bytes += rows.reduce((sum, { size }) => sum + Number(size), 0);

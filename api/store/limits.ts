@@ -13,6 +13,8 @@ export const BYTES_PER_STATEMENT = 256 * 1024;
 export const BYTES_PER_TRANSACTION = 2 * 1024 * 1024;
 export const HASHES_PER_QUERY = 500;
 export const BLOBS_PER_READ = 64;
+/** A page takes two of the database's own, each of which is written to the log when it is let go. */
+export const BLOBS_PER_DELETE = 64;
 export const JOURNAL_ROWS_PER_READ = 500;
 
 /** One group commit takes no more than this; the rest waits for the next. */

@@ -10,6 +10,7 @@ const benches: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   sel4: () => import("./sel4.ts"),
   frames: () => import("./frames.ts"),
   store: () => import("./store.ts"),
+  collection: () => import("./collection.ts"),
   rpc: () => import("./rpc.ts"),
   call: () => import("./call.ts"),
   snapshot: () => import("./snapshot.ts"),
