@@ -5,7 +5,8 @@
  *   ENTRIES (u16)  below HOT: how often the code that starts here was jumped to; HOT: it is not to be translated; above:
  *                  the place in the function table of its translation. All places up to HOT hold `stay`, so translated
  *                  code may call whatever it finds here.
- *   JUMPED (u8)    1 if an indirect jump that is no return led here: the translator makes the cases of a switch of them.
+ *   JUMPED (u8)    bit 0: an indirect jump that is no return led here; the translator makes the cases of a switch of
+ *                  them. Bit 1: the instruction here is part of some translation.
  *
  * A translated function takes (page of the entry, instructions left, calls that may still be nested). It executes from
  * the entry on, leaves the registers and PC as the interpreter would have at some instruction further on, and gives what
@@ -54,7 +55,8 @@ export function enter(target: i64, base: i32, left: i32): i32 {
 /** The indirect jump of record `p` leads to `target`, whose page has the slot `base`. Returns are not noted. */
 export function noteJump(p: i32, base: i32, target: i64): void {
   const register = <i32>load<u16>(p, 6) >> 3;
-  if (register != 1 && register != 5) store<u8>(base + L.JUMPED + ((<i32>target & 4095) >> 1), 1);
+  const cell = base + L.JUMPED + ((<i32>target & 4095) >> 1);
+  if (register != 1 && register != 5) store<u8>(cell, load<u8>(cell) | 1);
 }
 
 /** The slot `base` is about to be emptied. */

@@ -12,15 +12,27 @@
  * the fetch TLB with the slot that the page had when it was translated, once in an activation. Nothing can change the
  * TLB while translated code runs.
  */
-import { CURRENT_BANK, CURRENT_FETCH, ENTRIES, FCSR, FETCH_ENTRIES, PAGE_SIZE, PC, REGS } from "../assembly/layout.ts";
-import { AT, BANK, CHOICE, Emitter, ENTRY, LEFT, NEAREST, NESTED, PAGE, PARAMETERS } from "./emitter.ts";
+import {
+  CURRENT_BANK,
+  CURRENT_FETCH,
+  ENTRIES,
+  FCSR,
+  FETCH_ENTRIES,
+  JUMPED,
+  PAGE_SIZE,
+  PC,
+  REGS,
+} from "../assembly/layout.ts";
+import { basesOf } from "./bases.ts";
+import { AT, BANK, CHOICE, Emitter, ENTRY, JUMPING, LEFT, NEAREST, NESTED, PAGE, PARAMETERS } from "./emitter.ts";
 import { type FloatRow, floatRow } from "./float.ts";
-import { analyse, changedBy, type Flow, isEmpty, members, type Registers, union, usedBy, without } from "./flow.ts";
+import { analyse, type Flow } from "./flow.ts";
 import { type Graph, structure } from "./graph.ts";
 import { integerRows } from "./integer.ts";
 import { accesses, emitAccess } from "./memory.ts";
-import { FIRST_FLOAT, type Instruction, SINK } from "./records.ts";
+import type { Instruction } from "./records.ts";
 import { type Block, type Ending, type Region, successorsOf } from "./region.ts";
+import { FIRST_FLOAT, isEmpty, members, type Registers, SINK, union, without } from "./registers.ts";
 import { encodeModule, Wasm } from "./wasm.ts";
 
 const W = Wasm;
@@ -66,11 +78,11 @@ class Compilation {
     let used: Registers = { x: 0, f: 0 };
     this.#rows = new Map();
     for (const instruction of blocks.flatMap(({ instructions }) => instructions)) {
-      used = union(used, union(usedBy(instruction), changedBy(instruction)));
+      used = union(used, union(instruction.uses, instruction.changes));
       const row = floatRow(instruction);
       if (row) this.#rows.set(instruction, row);
     }
-    this.#e = new Emitter(members(used), region.pages.length);
+    this.#e = new Emitter(members(used), region.pages.length, basesOf(region));
   }
 
   module(): Uint8Array {
@@ -91,6 +103,7 @@ class Compilation {
     this.#arguments();
     e.get(NESTED);
     this.#indexOfTarget();
+    this.#noteJump();
     e.call(W.returnCallIndirect);
     const globals = this.#region.pages.map((_, index) => slotName(index));
     return encodeModule({ parameters: PARAMETERS, result: "i32", locals: e.locals, code: e.code, globals });
@@ -107,6 +120,7 @@ class Compilation {
     if ([...this.#rows.values()].some(({ nearest }) => nearest)) {
       e.i32(0).memory(W.i32Load, FCSR).i32(0xe1).op(W.i32And).i32(1).op(W.i32Eq).set(NEAREST);
     }
+    e.forgetBases();
     this.#load(this.#flow.live[0] as Registers);
   }
 
@@ -204,7 +218,7 @@ class Compilation {
     e.get(CHOICE).brTable(table, outside);
     e.close();
     this.#store(this.#flow.changedAtEnd[this.#graph.dispatch] as Registers);
-    e.br(this.#elsewhere);
+    e.i32(1).set(JUMPING).br(this.#elsewhere);
   }
 
   #caseCount(): number {
@@ -250,7 +264,7 @@ class Compilation {
         stored = now;
       }
       places.push(stages.length);
-      now = union(now, changedBy(instruction));
+      now = union(now, instruction.changes);
     }
     for (const stage of stages) stage.label = this.#e.open(W.block);
     return { stages, stageOf: places.map((place) => stages[place - 1]?.label ?? exit) };
@@ -352,7 +366,7 @@ class Compilation {
       return;
     }
     this.#store(this.#flow.changedAtEnd[node] as Registers);
-    if (kind === "jump") e.br(this.#elsewhere);
+    if (kind === "jump") e.i32(1).set(JUMPING).br(this.#elsewhere);
     else e.i32(0).get(this.#target).memory(W.i64Store, PC).get(LEFT).op(W.return);
   }
 
@@ -373,6 +387,22 @@ class Compilation {
       .i32(PAGE_SIZE - 1)
       .op(W.i32And);
     e.get(ENTRY).memory(W.i32Load, 8).op(W.i32Add).memory(W.i32Load16U, ENTRIES);
+  }
+
+  /** As `noteJump` of assembly/translated.ts; the entry in the fetch TLB has just been found. */
+  #noteJump(): void {
+    const e = this.#e;
+    e.get(JUMPING);
+    e.open(W.if);
+    e.get(this.#target)
+      .op(W.i32WrapI64)
+      .i32(PAGE_SIZE - 1)
+      .op(W.i32And)
+      .i32(1)
+      .op(W.i32ShrU);
+    e.get(ENTRY).memory(W.i32Load, 8).op(W.i32Add).tee(ENTRY);
+    e.get(ENTRY).memory(W.i32Load8U, JUMPED).i32(1).op(W.i32Or).memory(W.i32Store8, JUMPED);
+    e.close();
   }
 
   /**
@@ -397,18 +427,26 @@ class Compilation {
     e.close();
     this.#arguments();
     e.get(NESTED).i32(1).op(W.i32Sub);
-    if (to !== null && pageOf(to) === pageOf((this.#region.blocks[node] as Block).at)) {
-      const page = this.#region.pages.indexOf(pageOf(to));
-      e.global(page).memory(W.i32Load16U, ENTRIES + (to & (PAGE_SIZE - 1)));
-    } else this.#indexOfTarget();
-    e.call(W.callIndirect).set(LEFT);
+    if (to === this.#region.blocks[0]?.at) e.callItself();
+    else this.#callTarget(node, to);
+    e.set(LEFT);
     e.i32(0).memory(W.i64Load, PC).get(PAGE).i64(next).op(W.i64Add, W.i64Ne);
     e.open(W.if);
     e.get(LEFT).op(W.return);
     e.close();
-    const node2 = this.#graph.routed.has(behind) ? this.#graph.dispatch : behind;
-    this.#load(this.#flow.live[node2] as Registers);
+    const then = this.#graph.routed.has(behind) ? this.#graph.dispatch : behind;
+    this.#load(this.#flow.live[then] as Registers);
     this.#go(node, next);
+  }
+
+  /** Calls what is at `#target`; its page is at hand if it is the caller's, because that one is executing. */
+  #callTarget(node: number, to: number | null): void {
+    const e = this.#e;
+    if (to !== null && pageOf(to) === pageOf((this.#region.blocks[node] as Block).at)) {
+      const page = this.#region.pages.indexOf(pageOf(to));
+      e.global(page).memory(W.i32Load16U, ENTRIES + (to & (PAGE_SIZE - 1)));
+    } else this.#indexOfTarget();
+    e.call(W.callIndirect);
   }
 }
 

@@ -2,7 +2,7 @@
  * Code of one translated function under construction: instructions, labels, and guest registers as locals (integer
  * registers i64, floating-point registers f64, which keeps every bit). Which locals there are is settled beforehand.
  */
-import { FIRST_FLOAT, SINK } from "./records.ts";
+import { FIRST_FLOAT, SINK } from "./registers.ts";
 import { Type, type ValueType, Wasm, Writer } from "./wasm.ts";
 
 /** The parameters: virtual address of the entry's page, instructions left, calls that may still be nested. */
@@ -11,18 +11,19 @@ export const PAGE = 0;
 export const LEFT = 1;
 export const NESTED = 2;
 
-// Locals of type i32: the current data bank, a TLB entry, where to leave to, a case of the dispatch, and whether
-// floating point may use the host's rounding and flags. Behind them one for each page but the first: whether its
-// translation has been checked.
+// Locals of type i32: the current data bank, a TLB entry, where to leave to, a case of the dispatch, whether floating
+// point may use the host's rounding and flags, and whether an indirect jump leads out of the region. Behind them one for
+// each page but the first: whether its translation has been checked.
 export const BANK = 3;
 export const ENTRY = 4;
 export const AT = 5;
 export const CHOICE = 6;
 export const NEAREST = 7;
-const FIRST_CHECKED = 8;
+export const JUMPING = 8;
+const FIRST_CHECKED = 9;
 
 const WIDE_SCRATCH = 4;
-const DOUBLE_SCRATCH = 16;
+const DOUBLE_SCRATCH = 12;
 const SINGLE_SCRATCH = 2;
 
 /** Where an instruction leaves to when it cannot be completed here. */
@@ -35,26 +36,29 @@ export interface Here {
 }
 
 export class Emitter {
-  readonly code = new Writer();
+  readonly code = new Writer(16_384);
   here: Here = { at: 0, undone: 0, label: 0 };
   readonly #locals = new Map<number, number>();
   readonly #checked: number;
+  /** Places of the bases whose pages are remembered, by key (bases.ts). */
+  readonly #bases: Map<number, number>;
   readonly #wide: number;
   readonly #double: number;
   readonly #single: number;
   readonly #integers: number;
   #depth = 0;
 
-  /** `registers` are those that the function uses, `pages` how many its code is on. */
-  constructor(registers: Iterable<number>, pages: number) {
+  /** `registers` are those that the function uses, `pages` how many its code is on, `bases` what it remembers. */
+  constructor(registers: Iterable<number>, pages: number, bases: readonly number[]) {
     const used = [...registers].sort((a, b) => a - b);
     const integers = used.filter((register) => register < FIRST_FLOAT);
     this.#checked = pages - 1;
     this.#integers = integers.length;
-    this.#wide = FIRST_CHECKED + this.#checked;
-    this.#double = this.#wide + WIDE_SCRATCH + integers.length;
+    this.#bases = new Map(bases.map((key, place) => [key, place]));
+    this.#wide = FIRST_CHECKED + this.#checked + bases.length;
+    this.#double = this.#wide + WIDE_SCRATCH + bases.length + integers.length;
     this.#single = this.#double + DOUBLE_SCRATCH + used.length - integers.length;
-    let next = this.#wide + WIDE_SCRATCH;
+    let next = this.#wide + WIDE_SCRATCH + bases.length;
     for (const register of integers) this.#locals.set(register, next++);
     next += DOUBLE_SCRATCH;
     for (const register of used.slice(integers.length)) this.#locals.set(register, next++);
@@ -62,8 +66,8 @@ export class Emitter {
 
   get locals(): [number, ValueType][] {
     return [
-      [FIRST_CHECKED - PARAMETERS.length + this.#checked, "i32"],
-      [WIDE_SCRATCH + this.#integers, "i64"],
+      [FIRST_CHECKED - PARAMETERS.length + this.#checked + this.#bases.size, "i32"],
+      [WIDE_SCRATCH + this.#bases.size + this.#integers, "i64"],
       [this.#single - this.#double, "f64"],
       [SINGLE_SCRATCH, "f32"],
     ];
@@ -82,6 +86,18 @@ export class Emitter {
   /** The local that tells whether the page of this index in the region (not the first) has been checked. */
   checked(index: number): number {
     return FIRST_CHECKED + index - 1;
+  }
+
+  /** The locals of a base: the page that was accessed last, and what has to be added to an address on it. */
+  base(key: number): { page: number; addend: number } | undefined {
+    const place = this.#bases.get(key);
+    if (place === undefined) return undefined;
+    return { page: this.#wide + WIDE_SCRATCH + place, addend: FIRST_CHECKED + this.#checked + place };
+  }
+
+  /** No page is remembered yet. */
+  forgetBases(): void {
+    for (const place of this.#bases.values()) this.i64(-1).set(this.#wide + WIDE_SCRATCH + place);
   }
 
   op(...codes: number[]): this {
@@ -139,6 +155,10 @@ export class Emitter {
     this.code.byte(0);
     this.code.unsigned(offset);
     return this;
+  }
+  /** A call of the function under construction. */
+  callItself(): this {
+    return this.#indexed(Wasm.call, 0);
   }
   /** A call through the table, of a function like the one under construction. */
   call(op: typeof Wasm.callIndirect | typeof Wasm.returnCallIndirect): this {

@@ -11,9 +11,7 @@ import { Wasm } from "./wasm.ts";
 const W = Wasm;
 const BOX = -0x100000000;
 const GREATEST = Number.MAX_VALUE;
-const LEAST_NORMAL = 2.2250738585072014e-308;
 const GREATEST_SINGLE = 3.4028234663852886e38;
-const LEAST_NORMAL_SINGLE = 1.1754943508222875e-38;
 
 export interface FloatRow {
   nearest: boolean;
@@ -30,11 +28,10 @@ function finite(e: Emitter, value: number): void {
   unless(e);
 }
 
-/** Finite and above the least normal number. */
+/** Leaves unless the exponent's field is above 1 and below that of infinity: finite, and above the least normal number. */
 function normal(e: Emitter, value: number): void {
-  e.get(value).op(W.f64Abs).f64(GREATEST).op(W.f64Le);
-  e.get(value).op(W.f64Abs).f64(LEAST_NORMAL).op(W.f64Gt, W.i32And);
-  unless(e);
+  e.get(value).op(W.i64ReinterpretF64).i64(52).op(W.i64ShrU, W.i32WrapI64).i32(0x7ff).op(W.i32And);
+  e.i32(2).op(W.i32Sub).i32(0x7fd).op(W.i32GeU).leaveIf();
 }
 
 function finiteSingle(e: Emitter, value: number): void {
@@ -43,9 +40,8 @@ function finiteSingle(e: Emitter, value: number): void {
 }
 
 function normalSingle(e: Emitter, value: number): void {
-  e.get(value).op(W.f32Abs).f32(GREATEST_SINGLE).op(W.f32Le);
-  e.get(value).op(W.f32Abs).f32(LEAST_NORMAL_SINGLE).op(W.f32Gt, W.i32And);
-  unless(e);
+  e.get(value).op(W.i32ReinterpretF32).i32(23).op(W.i32ShrU).i32(0xff).op(W.i32And);
+  e.i32(2).op(W.i32Sub).i32(0xfd).op(W.i32GeU).leaveIf();
 }
 
 /** Leaves unless the NaN boxes of all registers are intact. */
@@ -221,52 +217,34 @@ function fromInteger(kind: number, mode: number, isDouble: boolean): FloatRow | 
   return inexact((e, i) => giveSingle(source(e, i).op(code), i.rd));
 }
 
-/** The sum on the stack of a value and its error, by an error-free transformation, rounded to odd. */
-function toOdd(e: Emitter, sum: number, error: number): void {
-  const bits = e.wide(0);
-  e.get(sum).op(W.i64ReinterpretF64).tee(bits);
-  e.i64(1).i64(-1);
-  e.get(error).f64(0).op(W.f64Gt).get(sum).f64(0).op(W.f64Gt, W.i32Eq, W.select);
-  e.i64(0);
-  e.get(error).f64(0).op(W.f64Ne).get(bits).i64(1).op(W.i64And, W.i64Eqz, W.i32And);
-  e.op(W.select, W.i64Add, W.f64ReinterpretI64);
-}
-
 /** Which of the product and the addend are negated, by the opcode. */
 const signs = (i: Instruction): { product: boolean; addend: boolean } => {
   const opcode = (i.imm >> 2) & 31;
   return { product: (opcode & 2) !== 0, addend: opcode === 0x11 || opcode === 0x13 };
 };
 
+/**
+ * A value is known to a relative error of 2^-53. If the ends of an interval that is a little wider are rounded to the same
+ * number, so is the value.
+ */
+const WIDER = [1 + 2 ** -50, 1 - 2 ** -50] as const;
+
+/** The product of two binary32 is exact in binary64. */
 const fusedSingle = inexact((e, i) => {
   const { product, addend } = signs(i);
-  const [x, c, sum, part, error] = [0, 1, 2, 3, 4].map((index) => e.double(index)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const sum = e.double(0);
   boxed(e, [i.rs1, i.rs2, i.rs3]);
   promoted(e, i.rs1);
-  promoted(e, i.rs2)
-    .op(W.f64Mul, ...(product ? [W.f64Neg] : []))
-    .set(x);
+  promoted(e, i.rs2).op(W.f64Mul, ...(product ? [W.f64Neg] : []));
   promoted(e, i.rs3)
-    .op(...(addend ? [W.f64Neg] : []))
-    .set(c);
-  e.get(x).get(c).op(W.f64Add).tee(sum).f64(0).op(W.f64Eq).leaveIf();
-  e.get(sum).get(x).op(W.f64Sub).set(part);
-  e.get(x).get(sum).get(part).op(W.f64Sub, W.f64Sub).get(c).get(part).op(W.f64Sub, W.f64Add).set(error);
-  toOdd(e, sum, error);
-  e.op(W.f32DemoteF64).set(e.single(0));
+    .op(...(addend ? [W.f64Neg] : []), W.f64Add)
+    .set(sum);
+  for (const factor of WIDER) e.get(sum).f64(factor).op(W.f64Mul, W.f32DemoteF64);
+  e.op(W.f32Ne).leaveIf();
+  e.get(sum).op(W.f32DemoteF64).set(e.single(0));
   normalSingle(e, e.single(0));
   giveSingle(e.get(e.single(0)), i.rd);
 });
-
-/** |value| within the bounds in which no step overflows or underflows, as an i32. */
-const moderate = (e: Emitter, value: number): Emitter =>
-  e.get(value).op(W.f64Abs).f64(1e140).op(W.f64Lt).get(value).op(W.f64Abs).f64(1e-110).op(W.f64Gt, W.i32And);
 
 /** Dekker's splitting: the upper half of `value`'s significand into `high`, the rest into `low`. */
 function split(e: Emitter, value: number, high: number, low: number): void {
@@ -280,13 +258,16 @@ function twoSum(e: Emitter, a: number, b: number, sum: number, part: number): vo
   e.get(a).get(sum).get(part).op(W.f64Sub, W.f64Sub).get(b).get(part).op(W.f64Sub, W.f64Add);
 }
 
+/**
+ * The product is the sum of `high` and `low`, and that with the addend of `sum` and `rest`, exactly: where a step overflows,
+ * the result is a NaN or infinite, and a product above 1e-200 has no part that underflows. What has to be rounded is then
+ * `sum` plus a value that is known as `WIDER` asks.
+ */
 const fusedDouble = inexact((e, i) => {
   const { product, addend } = signs(i);
-  const scratch = Array.from({ length: 15 }, (_, index) => e.double(index));
-  const [a, b, c, ah, al, bh, bl, uh, ul, th, tl, vh, vl, low, part] = scratch as [
-    ...[number, number, number, number, number, number, number, number],
-    ...[number, number, number, number, number, number, number],
-  ];
+  const [a, b, c, high, low] = [e.double(0), e.double(1), e.double(2), e.double(3), e.double(4)];
+  const [ah, al, bh, bl] = [e.double(5), e.double(6), e.double(7), e.double(8)];
+  const [sum, rest, value] = [e.double(9), e.double(10), e.double(11)];
   e.readDouble(i.rs1)
     .op(...(product ? [W.f64Neg] : []))
     .set(a);
@@ -294,29 +275,20 @@ const fusedDouble = inexact((e, i) => {
   e.readDouble(i.rs3)
     .op(...(addend ? [W.f64Neg] : []))
     .set(c);
-  moderate(e, a);
-  moderate(e, b).op(W.i32And);
-  moderate(e, c).get(c).f64(0).op(W.f64Eq, W.i32Or, W.i32And);
+  e.get(a).get(b).op(W.f64Mul).tee(high).op(W.f64Abs).f64(1e-200).op(W.f64Gt);
   unless(e);
   split(e, a, ah, al);
   split(e, b, bh, bl);
-  e.get(a).get(b).op(W.f64Mul).set(uh);
-  // The error of the product.
   e.get(al).get(bl).op(W.f64Mul);
-  e.get(uh).get(ah).get(bh).op(W.f64Mul, W.f64Sub);
+  e.get(high).get(ah).get(bh).op(W.f64Mul, W.f64Sub);
   e.get(al).get(bh).op(W.f64Mul, W.f64Sub);
-  e.get(ah).get(bl).op(W.f64Mul, W.f64Sub, W.f64Sub).set(ul);
-  twoSum(e, c, ul, th, part);
-  e.set(tl);
-  twoSum(e, uh, th, vh, part);
-  e.set(vl);
-  twoSum(e, tl, vl, low, part);
-  e.set(part);
-  e.get(vh);
-  toOdd(e, low, part);
-  e.op(W.f64Add).set(a);
-  normal(e, a);
-  e.get(a).writeDouble(i.rd);
+  e.get(ah).get(bl).op(W.f64Mul, W.f64Sub, W.f64Sub).set(low);
+  twoSum(e, high, c, sum, value);
+  e.get(low).op(W.f64Add).tee(rest).get(sum).op(W.f64Add).set(value);
+  for (const factor of WIDER) e.get(sum).get(rest).f64(factor).op(W.f64Mul, W.f64Add);
+  e.op(W.f64Ne).leaveIf();
+  normal(e, value);
+  e.get(value).writeDouble(i.rd);
 });
 
 const doubleRows = [

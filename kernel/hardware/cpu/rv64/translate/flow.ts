@@ -4,48 +4,8 @@
  * integer and floating-point, and the equations are solved for each by itself.
  */
 import type { Graph } from "./graph.ts";
-import { FIRST_FLOAT, type Instruction, SINK } from "./records.ts";
 import type { Block, Region } from "./region.ts";
-
-export interface Registers {
-  x: number;
-  f: number;
-}
-
-/** The register numbers in a set. */
-export function members({ x, f }: Registers): number[] {
-  const out: number[] = [];
-  for (let n = 0; n < 32; n++) if ((x >>> n) & 1) out.push(n);
-  for (let n = 0; n < 32; n++) if ((f >>> n) & 1) out.push(FIRST_FLOAT + n);
-  return out;
-}
-
-export const union = (a: Registers, b: Registers): Registers => ({ x: a.x | b.x, f: a.f | b.f });
-export const without = (a: Registers, b: Registers): Registers => ({ x: a.x & ~b.x, f: a.f & ~b.f });
-export const isEmpty = ({ x, f }: Registers): boolean => x === 0 && f === 0;
-
-/** The set of one register; x0 and the sink are in none. */
-function only(register: number): Registers {
-  if (register >= FIRST_FLOAT) return { x: 0, f: 1 << (register - FIRST_FLOAT) };
-  return { x: register === 0 || register === SINK ? 0 : 1 << register, f: 0 };
-}
-
-const stores = new Set(["Sb", "Sh", "Sw", "Sd"]);
-const fused = new Set(["FmaddD", "FmaddS"]);
-const withoutResult = new Set([
-  ...["Nop", "Jump", "Jr", "Beq", "Bne", "Blt", "Bge", "Bltu", "Bgeu"],
-  ...["BeqFar", "BneFar", "BltFar", "BgeFar", "BltuFar", "BgeuFar"],
-]);
-
-/** Fields that an instruction does not use are 0 in its record, and so name x0. */
-export function usedBy({ op, rs1, rs2, rs3 }: Instruction): Registers {
-  const both = union(only(rs1), only(rs2));
-  return fused.has(op) ? union(both, only(rs3)) : both;
-}
-
-export function changedBy({ op, rd }: Instruction): Registers {
-  return stores.has(op) || withoutResult.has(op) ? { x: 0, f: 0 } : only(rd);
-}
+import { type Registers, union, without } from "./registers.ts";
 
 export interface Flow {
   /** Registers that may differ from the control block at the start of a node, and at its end. */
@@ -64,9 +24,9 @@ export function analyse({ blocks }: Region, graph: Graph): Flow {
   for (let node = 0; node < nodes; node++) {
     let before: Registers = { x: 0, f: 0 };
     let set: Registers = { x: 0, f: 0 };
-    for (const instruction of blocks[node]?.instructions ?? []) {
-      before = union(before, without(usedBy(instruction), set));
-      set = union(set, changedBy(instruction));
+    for (const { uses, changes } of blocks[node]?.instructions ?? []) {
+      before = union(before, without(uses, set));
+      set = union(set, changes);
     }
     used.push(before);
     defined.push(set);

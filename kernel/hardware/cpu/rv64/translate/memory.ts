@@ -3,9 +3,11 @@
  * to do whatever the probe does not settle: an empty entry, a misaligned access, a device, a fault, a page with code.
  */
 import { READ_TLB, RESERVATION, TLB_ENTRIES, WRITE_TLB } from "../assembly/layout.ts";
+import { baseKey } from "./bases.ts";
 import { BANK, type Emitter, ENTRY } from "./emitter.ts";
 import type { OpName } from "./ops.ts";
-import { FIRST_FLOAT, type Instruction } from "./records.ts";
+import type { Instruction } from "./records.ts";
+import { FIRST_FLOAT } from "./registers.ts";
 import { Type, Wasm } from "./wasm.ts";
 
 const W = Wasm;
@@ -30,8 +32,8 @@ const stores: Partial<Record<OpName, readonly [code: number, size: number]>> = {
   Sd: [W.i64Store, 8],
 };
 
-/** Puts the host address of `size` bytes at the guest address in wide(0) on the stack. */
-function probe(e: Emitter, table: number, size: number): Emitter {
+/** Looks up the guest address in wide(0); ENTRY is then the TLB's entry. */
+function lookUp(e: Emitter, table: number, size: number): void {
   const address = e.wide(0);
   e.get(address).op(W.i32WrapI64).i32(8).op(W.i32ShrU);
   e.i32((TLB_ENTRIES - 1) << 4).op(W.i32And);
@@ -41,11 +43,33 @@ function probe(e: Emitter, table: number, size: number): Emitter {
     .i64(size - 1 - 4096)
     .op(W.i64And, W.i64Ne)
     .leaveIf();
-  e.get(address).op(W.i32WrapI64);
-  return e
-    .get(ENTRY)
+}
+
+/** Puts the host address of `size` bytes at the guest address in wide(0), found by register `base`, on the stack. */
+function probe(e: Emitter, table: number, size: number, base: number): Emitter {
+  const address = e.wide(0);
+  const last = e.base(baseKey(base, table));
+  if (last === undefined) {
+    lookUp(e, table, size);
+    e.get(address).op(W.i32WrapI64);
+    return e
+      .get(ENTRY)
+      .memory(W.i32Load, table + 8)
+      .op(W.i32Add);
+  }
+  e.get(address)
+    .i64(size - 1 - 4096)
+    .op(W.i64And)
+    .get(last.page)
+    .op(W.i64Ne);
+  e.open(W.if);
+  lookUp(e, table, size);
+  e.get(address).i64(-4096).op(W.i64And).set(last.page);
+  e.get(ENTRY)
     .memory(W.i32Load, table + 8)
-    .op(W.i32Add);
+    .set(last.addend);
+  e.close();
+  return e.get(address).op(W.i32WrapI64).get(last.addend).op(W.i32Add);
 }
 
 function address(e: Emitter, { rs1, imm }: Instruction): void {
@@ -56,7 +80,7 @@ function address(e: Emitter, { rs1, imm }: Instruction): void {
 
 function load(e: Emitter, i: Instruction, code: number, size: number): void {
   address(e, i);
-  probe(e, READ_TLB, size);
+  probe(e, READ_TLB, size, i.rs1);
   if (i.op === "Ld" && i.rd >= FIRST_FLOAT) {
     e.memory(W.f64Load, 0).writeDouble(i.rd);
     return;
@@ -68,7 +92,7 @@ function load(e: Emitter, i: Instruction, code: number, size: number): void {
 
 function store(e: Emitter, i: Instruction, code: number, size: number): void {
   address(e, i);
-  probe(e, WRITE_TLB, size);
+  probe(e, WRITE_TLB, size, i.rs1);
   if (i.op === "Sd" && i.rs2 >= FIRST_FLOAT) e.readDouble(i.rs2).memory(W.f64Store, 0);
   else e.read(i.rs2).memory(code, 0);
 }
@@ -98,7 +122,7 @@ function atomic(e: Emitter, i: Instruction): void {
   e.read(i.rs1).set(va);
   const funct5 = i.imm >>> 27;
   if (funct5 === 2) {
-    probe(e, READ_TLB, size).memory(loadCode, 0).write(i.rd);
+    probe(e, READ_TLB, size, i.rs1).memory(loadCode, 0).write(i.rd);
     e.i32(0).get(va).memory(W.i64Store, RESERVATION);
     return;
   }
@@ -106,7 +130,7 @@ function atomic(e: Emitter, i: Instruction): void {
     storeConditional(e, i, size, storeCode);
     return;
   }
-  probe(e, WRITE_TLB, size).tee(ENTRY).memory(loadCode, 0).set(old);
+  probe(e, WRITE_TLB, size, i.rs1).tee(ENTRY).memory(loadCode, 0).set(old);
   if (size === 8) e.read(i.rs2);
   else e.readWord(i.rs2).op(W.i64ExtendI32S);
   e.set(operand).get(ENTRY);
@@ -124,7 +148,7 @@ function storeConditional(e: Emitter, i: Instruction, size: number, storeCode: n
     .leaveIf();
   e.i32(0).memory(W.i64Load, RESERVATION).get(va).op(W.i64Eq);
   e.open(W.if, Type.i64);
-  probe(e, WRITE_TLB, size).read(i.rs2).memory(storeCode, 0).i64(0);
+  probe(e, WRITE_TLB, size, i.rs1).read(i.rs2).memory(storeCode, 0).i64(0);
   e.otherwise();
   e.i64(1);
   e.close();

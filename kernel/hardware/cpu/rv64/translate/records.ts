@@ -3,8 +3,9 @@
  * one that the translation starts in. Only pages that the current fetch TLB holds are read, so reading changes nothing
  * that a guest could notice: no page walk, no accessed bit, no fault.
  */
-import { CURRENT_FETCH, FETCH_ENTRIES, JUMPED, PAGE_SIZE, SINK_OFFSET } from "../assembly/layout.ts";
+import { CURRENT_FETCH, ENTRIES, FETCH_ENTRIES, HOT, JUMPED, PAGE_SIZE } from "../assembly/layout.ts";
 import { type OpName, opNames } from "./ops.ts";
+import { changedBy, type Operands, type Registers, usedBy } from "./registers.ts";
 
 /** What of assembly/index.ts is needed here. */
 export interface Decoder {
@@ -12,23 +13,16 @@ export interface Decoder {
   decodeScratch(offset: number, low: number, high: number): number;
 }
 
-export interface Instruction {
+export interface Instruction extends Operands {
   /** Distance in bytes from the start of the page that the translation starts in. */
   at: number;
-  op: OpName;
   length: number;
-  /** Registers by number: x0 to x31, then f0 to f31 from FIRST_FLOAT; a result that goes to x0 has rd SINK. */
-  rd: number;
-  rs1: number;
-  rs2: number;
-  rs3: number;
+  uses: Registers;
+  changes: Registers;
   imm: number;
   /** The instruction as it is in memory, with the high half 0 if it is compressed. */
   bits: number;
 }
-
-export const SINK = SINK_OFFSET / 8;
-export const FIRST_FLOAT = 64;
 
 /** How many pages before and behind its own a region may reach. */
 const REACH = 4;
@@ -88,14 +82,13 @@ export class CodeReader {
   #instruction(record: number, at: number, op: OpName, code: number): Instruction {
     const length = this.#memory.getUint8(record + 1) >> 3;
     const register = (offset: number): number => this.#memory.getUint16(record + offset, true) >> 3;
+    const operands = { op, rd: register(4), rs1: register(6), rs2: register(8), rs3: register(10) };
     return {
+      ...operands,
       at,
-      op,
       length,
-      rd: register(4),
-      rs1: register(6),
-      rs2: register(8),
-      rs3: register(10),
+      uses: usedBy(operands),
+      changes: changedBy(operands),
       imm: this.#memory.getInt32(record + 12, true),
       bits:
         length === 2 || (at & (PAGE_SIZE - 1)) === PAGE_SIZE - 2
@@ -104,9 +97,46 @@ export class CodeReader {
     };
   }
 
+  #mark(at: number): number {
+    const page = this.page(Math.floor(at / PAGE_SIZE));
+    return page ? this.#memory.getUint8(page.slot + JUMPED + ((at & (PAGE_SIZE - 1)) >> 1)) : 0;
+  }
+
   /** Whether an indirect jump led here. */
   jumped(at: number): boolean {
+    return (this.#mark(at) & 1) !== 0;
+  }
+
+  /** Whether the instruction here is part of a translation already. */
+  covered(at: number): boolean {
+    return (this.#mark(at) & 2) !== 0;
+  }
+
+  cover(at: number): void {
     const page = this.page(Math.floor(at / PAGE_SIZE));
-    return page !== undefined && this.#memory.getUint8(page.slot + JUMPED + ((at & (PAGE_SIZE - 1)) >> 1)) !== 0;
+    if (!page) return;
+    const cell = page.slot + JUMPED + ((at & (PAGE_SIZE - 1)) >> 1);
+    this.#memory.setUint8(cell, this.#memory.getUint8(cell) | 2);
+  }
+
+  /** Whether a translation starts here. */
+  entered(at: number): boolean {
+    const page = this.page(Math.floor(at / PAGE_SIZE));
+    return page !== undefined && this.#memory.getUint16(page.slot + ENTRIES + (at & (PAGE_SIZE - 1)), true) > HOT;
+  }
+
+  /** Places from `low` up to `high` that indirect jumps led to. */
+  jumpedBetween(low: number, high: number): number[] {
+    const out: number[] = [];
+    for (let distance = Math.floor(low / PAGE_SIZE); distance * PAGE_SIZE < high; distance++) {
+      const page = this.page(distance);
+      if (!page) continue;
+      const from = Math.max(low - distance * PAGE_SIZE, 0) >> 1;
+      const to = Math.min(high - distance * PAGE_SIZE, PAGE_SIZE) >> 1;
+      for (let half = from; half < to; half++) {
+        if (this.#memory.getUint8(page.slot + JUMPED + half) & 1) out.push(distance * PAGE_SIZE + 2 * half);
+      }
+    }
+    return out;
   }
 }

@@ -4,7 +4,8 @@
  * knows nothing of where in memory it is.
  */
 import { PAGE_SIZE } from "../assembly/layout.ts";
-import { type CodeReader, type Instruction, SINK } from "./records.ts";
+import type { CodeReader, Instruction } from "./records.ts";
+import { SINK } from "./registers.ts";
 import { translatable } from "./translatable.ts";
 
 export type Ending =
@@ -38,7 +39,9 @@ export interface Region {
 }
 
 /** More would take an optimising compiler too long. */
-const MAX_INSTRUCTIONS = 700;
+const MAX_INSTRUCTIONS = 400;
+/** Of them, how many may be part of another translation already. */
+const MAX_COVERED = 80;
 const MAX_TARGETS = 300;
 
 /** How far from the code found so far the targets of its indirect jumps are looked for. */
@@ -101,9 +104,17 @@ class Discovery {
   readonly targets = new Set<number>();
   indirect = false;
   #pending: number[] = [];
+  #low: number;
+  #high: number;
+  /** How many more instructions of other translations may be made once more. */
+  #coverable: number;
 
-  constructor(reader: CodeReader) {
+  constructor(reader: CodeReader, entry: number, coverable: number) {
     this.#reader = reader;
+    this.#coverable = coverable;
+    this.#low = entry;
+    this.#high = entry;
+    this.lead(entry);
   }
 
   lead(at: number): void {
@@ -124,9 +135,14 @@ class Discovery {
         if (at !== from) this.leaders.add(at);
         return;
       }
+      // What is an entry of its own is jumped to, not made once more, unless it is a case of a switch.
+      if (at === from && this.seen.size > 0 && !this.targets.has(at) && this.#reader.entered(at)) return;
+      if (this.#reader.covered(at) && this.#coverable-- <= 0) return;
       const instruction = this.#reader.read(at);
       if (!instruction || !translatable(instruction)) return;
       this.seen.set(at, instruction);
+      this.#low = Math.min(this.#low, at);
+      this.#high = Math.max(this.#high, at);
       const ending = endingOf(instruction);
       if (ending) {
         if (ending.kind === "jump") this.indirect = true;
@@ -149,11 +165,8 @@ class Discovery {
   followJumps(): void {
     for (let before = -1; this.indirect && this.targets.size !== before; ) {
       before = this.targets.size;
-      const all = [...this.seen.keys()];
-      const low = Math.min(...all) - VICINITY;
-      const high = Math.max(...all) + VICINITY;
-      for (let at = low - (low & 1); at < high && this.targets.size < MAX_TARGETS; at += 2) {
-        if (!this.#reader.jumped(at)) continue;
+      for (const at of this.#reader.jumpedBetween(this.#low - VICINITY, this.#high + VICINITY)) {
+        if (this.targets.size === MAX_TARGETS) break;
         this.targets.add(at);
         this.lead(at);
       }
@@ -176,10 +189,12 @@ class Discovery {
   }
 }
 
-/** The region that starts at `entry`, or undefined when there is nothing to translate there. */
-export function discover(reader: CodeReader, entry: number): Region | undefined {
-  const discovery = new Discovery(reader);
-  discovery.lead(entry);
+/**
+ * The region that starts at `entry`, or undefined when there is nothing to translate there. `again`: it takes the place of
+ * one, so what it may have in common with others is not bounded.
+ */
+export function discover(reader: CodeReader, entry: number, again = false): Region | undefined {
+  const discovery = new Discovery(reader, entry, again ? MAX_INSTRUCTIONS : MAX_COVERED);
   discovery.follow();
   if (!discovery.seen.has(entry)) return undefined;
   discovery.followJumps();

@@ -26,9 +26,11 @@ const MOST_CHURNING = 4096;
 
 /** How often a region is made again because its indirect jumps lead to more places. */
 const MOST_REMAKES = 6;
+const GROWTH = 1.25;
 
 interface Translation {
-  region: Region;
+  /** Of a region with indirect jumps: where it has blocks, and how many of them its jumps are known to lead to. */
+  known: { places: Set<number>; targets: number } | null;
   /** Place in the function table. */
   index: number;
   /** Slots of the region's pages; the entry's first. */
@@ -102,13 +104,13 @@ export class Translator {
    */
   #widen(reader: CodeReader, base: number, entry: number): boolean {
     if (!reader.jumped(entry)) return false;
-    for (const known of this.#bySlot.get(base) ?? []) {
-      if (known.slots[0] !== base || known.remakes === MOST_REMAKES || known.region.places.has(entry)) continue;
-      if (!known.region.blocks.some(({ ending }) => ending.kind === "jump")) continue;
-      const region = discover(reader, known.entry);
-      if (!region?.places.has(entry)) continue;
-      this.#forget(known);
-      this.#install(region, reader, known.entry, known.remakes + 1);
+    for (const made of this.#bySlot.get(base) ?? []) {
+      if (made.slots[0] !== base || made.remakes === MOST_REMAKES) continue;
+      if (made.known === null || made.known.places.has(entry)) continue;
+      const region = discover(reader, made.entry, true);
+      if (!region?.places.has(entry) || region.targets.length < GROWTH * made.known.targets) continue;
+      this.#forget(made);
+      this.#install(region, reader, made.entry, made.remakes + 1);
       return true;
     }
     return false;
@@ -124,13 +126,16 @@ export class Translator {
     const globals = Object.fromEntries(slots.map((slot, page) => [slotName(page), slot]));
     const env = { memory: this.#memory, table: this.#table, ...globals };
     this.#table.set(index, new WebAssembly.Instance(module, { env }).exports["run"]);
-    const made = { region, index, slots, entry, bytes, remakes };
+    const jumps = region.blocks.some(({ ending }) => ending.kind === "jump");
+    const known = jumps ? { places: new Set(region.places.keys()), targets: region.targets.length } : null;
+    const made = { known, index, slots, entry, bytes, remakes };
     this.#bytes += bytes;
     for (const slot of slots) {
       const all = this.#bySlot.get(slot) ?? new Set();
       this.#bySlot.set(slot, all.add(made));
       this.#view.setUint32(slot + TRANSLATED, 1, true);
     }
+    for (const { instructions } of region.blocks) for (const { at } of instructions) reader.cover(at);
     this.#view.setUint16((slots[0] as number) + ENTRIES + entry, index, true);
   }
 

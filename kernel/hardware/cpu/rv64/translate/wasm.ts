@@ -15,6 +15,7 @@ export const Wasm = {
   brIf: 0x0d,
   brTable: 0x0e,
   return: 0x0f,
+  call: 0x10,
   callIndirect: 0x11,
   returnCallIndirect: 0x13,
   drop: 0x1a,
@@ -33,6 +34,8 @@ export const Wasm = {
   i64Load16U: 0x33,
   i64Load32S: 0x34,
   i64Load32U: 0x35,
+  i32Load8U: 0x2d,
+  i32Store8: 0x3a,
   i32Store: 0x36,
   i64Store: 0x37,
   f64Store: 0x39,
@@ -47,6 +50,7 @@ export const Wasm = {
   i32Eq: 0x46,
   i32Ne: 0x47,
   i32LtS: 0x48,
+  i32GeU: 0x4f,
   i64Eqz: 0x50,
   i64Eq: 0x51,
   i64Ne: 0x52,
@@ -56,8 +60,8 @@ export const Wasm = {
   i64GtU: 0x56,
   i64GeS: 0x59,
   i64GeU: 0x5a,
+  f32Ne: 0x5c,
   f32Le: 0x5f,
-  f32Gt: 0x5e,
   f64Eq: 0x61,
   f64Ne: 0x62,
   f64Lt: 0x63,
@@ -147,11 +151,17 @@ export const Wasm = {
 export const Type = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, none: 0x40 } as const;
 export type ValueType = "i32" | "i64" | "f32" | "f64";
 
+const numbers = new DataView(new ArrayBuffer(8));
+const bytesOfNumbers = new Uint8Array(numbers.buffer);
+
 /** Bytes that grow. */
 export class Writer {
-  #bytes = new Uint8Array(4096);
-  #view = new DataView(this.#bytes.buffer);
+  #bytes: Uint8Array;
   length = 0;
+
+  constructor(room = 256) {
+    this.#bytes = new Uint8Array(room);
+  }
 
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.length);
@@ -162,11 +172,10 @@ export class Writer {
     const grown = new Uint8Array(2 * (this.length + count));
     grown.set(this.bytes);
     this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
   }
 
   byte(value: number): void {
-    this.#room(1);
+    if (this.length === this.#bytes.length) this.#room(1);
     this.#bytes[this.length++] = value;
   }
 
@@ -194,15 +203,13 @@ export class Writer {
   }
 
   double(value: number): void {
-    this.#room(8);
-    this.#view.setFloat64(this.length, value, true);
-    this.length += 8;
+    numbers.setFloat64(0, value, true);
+    this.put(bytesOfNumbers);
   }
 
   float(value: number): void {
-    this.#room(4);
-    this.#view.setFloat32(this.length, value, true);
-    this.length += 4;
+    numbers.setFloat32(0, value, true);
+    this.put(bytesOfNumbers.subarray(0, 4));
   }
 
   name(text: string): void {
@@ -230,10 +237,10 @@ export interface FunctionModule {
 
 /** A module that imports memory and table from "env" and exports one function, "run", whose type is type 0. */
 export function encodeModule({ parameters, result, locals, code, globals }: FunctionModule): Uint8Array {
-  const out = new Writer();
+  const out = new Writer(code.length + 512);
   out.put([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
   const section = (id: number, fill: (content: Writer) => void): void => {
-    const content = new Writer();
+    const content = new Writer(id === 10 ? code.length + 128 : 256);
     fill(content);
     out.byte(id);
     out.sized(content);
@@ -260,7 +267,7 @@ export function encodeModule({ parameters, result, locals, code, globals }: Func
     s.put([0, 0]);
   });
   section(10, (s) => {
-    const body = new Writer();
+    const body = new Writer(code.length + 64);
     body.unsigned(locals.length);
     for (const [count, type] of locals) {
       body.unsigned(count);
