@@ -15,6 +15,8 @@ import {
   type CapabilityService,
   type CapabilitySlotSchema,
   CapabilityType,
+  ConfigureThreadRequestSchema,
+  ConfigureThreadResponseSchema,
   CopyCapabilityRequestSchema,
   CopyCapabilityResponseSchema,
   DeleteCapabilityRequestSchema,
@@ -23,6 +25,12 @@ import {
   InvokeRequestSchema,
   InvokeResponseSchema,
   type KernelObjectSchema,
+  MapFrameRequestSchema,
+  MapFrameResponseSchema,
+  MapPageTableRequestSchema,
+  MapPageTableResponseSchema,
+  MoveCapabilityRequestSchema,
+  MoveCapabilityResponseSchema,
   RetypeUntypedRequestSchema,
   RetypeUntypedResponseSchema,
   RevokeCapabilityRequestSchema,
@@ -34,7 +42,18 @@ import { Code, invalid, OstlerError } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { ServiceImplementation } from "../operation.ts";
 import { type Deps, toNumber, toPosition, useMachine } from "./common.ts";
-import { answered, invokeResponse, toCopy, toInvoke, toRetype, toSlotMethod } from "./invocations.ts";
+import {
+  answered,
+  invokeResponse,
+  toConfigure,
+  toCopy,
+  toInvoke,
+  toMapFrame,
+  toMapTable,
+  toMove,
+  toRetype,
+  toSlotMethod,
+} from "./invocations.ts";
 import { remoteCall } from "./remote-calls.ts";
 
 const DEFAULT_PAGE = 100;
@@ -177,6 +196,26 @@ export function capabilityService(deps: Deps): ServiceImplementation<typeof Capa
       const schemas = { request: RevokeCapabilityRequestSchema, response: RevokeCapabilityResponseSchema };
       const input = () => toSlotMethod(request, "CNodeRevoke");
       return remoteCall(deps, context, schemas, request, { input, answer: answered });
+    },
+
+    moveCapability(request, context) {
+      const schemas = { request: MoveCapabilityRequestSchema, response: MoveCapabilityResponseSchema };
+      return remoteCall(deps, context, schemas, request, { input: () => toMove(request), answer: answered });
+    },
+
+    configureThread(request, context) {
+      const schemas = { request: ConfigureThreadRequestSchema, response: ConfigureThreadResponseSchema };
+      return remoteCall(deps, context, schemas, request, { input: () => toConfigure(request), answer: answered });
+    },
+
+    mapFrame(request, context) {
+      const schemas = { request: MapFrameRequestSchema, response: MapFrameResponseSchema };
+      return remoteCall(deps, context, schemas, request, { input: () => toMapFrame(request), answer: answered });
+    },
+
+    mapPageTable(request, context) {
+      const schemas = { request: MapPageTableRequestSchema, response: MapPageTableResponseSchema };
+      return remoteCall(deps, context, schemas, request, { input: () => toMapTable(request), answer: answered });
     },
 
     async revokeSlot({ machineId, slot, itself }, context) {

@@ -3,10 +3,14 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { errorNames, methods } from "../../kernel/catalogue.ts";
 import type { InvocationAnswer, InvokeOperation as KernelOperation, TaskId } from "../../kernel/index.ts";
 import {
+  type ConfigureThreadRequest,
   type CopyCapabilityRequest,
   InvokeOperation,
   type InvokeRequest,
   type InvokeResponseSchema,
+  type MapFrameRequest,
+  type MapPageTableRequest,
+  type MoveCapabilityRequest,
   type RetypeUntypedRequest,
 } from "../../proto/gen/ostler/v1/capabilities_pb.js";
 import { invalid } from "../errors.ts";
@@ -120,6 +124,35 @@ export function toCopy(request: CopyCapabilityRequest): RemoteInput {
 
 export const toSlotMethod = (request: InNode & { slot: bigint }, method: "CNodeDelete" | "CNodeRevoke"): RemoteInput =>
   methodCall(request.task, nodeOf(request), method, [request.slot, WHOLE_ADDRESS]);
+
+export function toMove(request: MoveCapabilityRequest): RemoteInput {
+  const { task, source, destination, data } = request;
+  const words = [destination, WHOLE_ADDRESS, source, WHOLE_ADDRESS];
+  const node = nodeOf(request);
+  if (data === undefined) return methodCall(task, node, "CNodeMove", words, [node]);
+  return methodCall(task, node, "CNodeMutate", [...words, data], [node]);
+}
+
+/** The task's own address space, at its start. */
+const FIRST_VSPACE = 3n;
+
+export function toConfigure(request: ConfigureThreadRequest): RemoteInput {
+  const { task, tcb, cspace, vspace, ipcBufferFrame, ipcBuffer, faultHandler } = request;
+  const capabilities = [cspace || FIRST_CNODE, vspace || FIRST_VSPACE, ipcBufferFrame];
+  return methodCall(task, tcb, "TCBConfigure", [faultHandler, 0n, 0n, ipcBuffer], capabilities);
+}
+
+const EXECUTE_NEVER = 1n;
+
+export function toMapFrame({ task, frame, vspace, address, permissions }: MapFrameRequest): RemoteInput {
+  const letters = permissions || "rw";
+  const rights = (letters.includes("r") ? RIGHTS["r"]! : 0n) | (letters.includes("w") ? RIGHTS["w"]! : 0n);
+  const attributes = letters.includes("x") ? 0n : EXECUTE_NEVER;
+  return methodCall(task, frame, "RISCVPageMap", [address, rights, attributes], [vspace || FIRST_VSPACE]);
+}
+
+export const toMapTable = ({ task, table, vspace, address }: MapPageTableRequest): RemoteInput =>
+  methodCall(task, table, "RISCVPageTableMap", [address, 0n], [vspace || FIRST_VSPACE]);
 
 // ---- Answers ------------------------------------------------------------------------------------------------------
 

@@ -233,6 +233,47 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     });
   });
 
+  test("a page is mapped and a thread configured by operations with names", async () => {
+    const here = { machineId, task };
+    const at = 0x28_0000_0000n;
+    await make(objectType.page, 400n);
+    await make(objectType.tcb, 401n);
+    const map = (more: object = {}) =>
+      client.call(CapabilityService, "mapFrame", { ...here, frame: 400n, address: at, ...more });
+    expect((await map()).answer?.errorName).toBe("FailedLookup");
+    for (let table = 402n; table < 404n; table++) {
+      await make(objectType.table, table);
+      const put = client.call(CapabilityService, "mapPageTable", { ...here, table, address: at });
+      expect((await put).answer).toMatchObject({ label: 0n, errorName: "" });
+    }
+    expect((await map({ permissions: "rx" })).answer).toMatchObject({ label: 0n });
+    expect(await refusal(map({ permissions: "rwq" }))).toMatchObject({ fields: ["permissions"] });
+    const space = await client.call(MemoryService, "getAddressSpace", {
+      machineId,
+      space: { case: "task", value: task },
+      address: at,
+    });
+    expect(space.walk.at(-1)).toMatchObject({ permissions: "r-x" });
+    const configure = { ...here, tcb: 401n, faultHandler: 77n };
+    const wrong = client.call(CapabilityService, "configureThread", { ...configure, cspace: 400n });
+    expect((await wrong).answer?.errorName).toBe("IllegalOperation");
+    const right = await client.call(CapabilityService, "configureThread", configure);
+    expect(right.answer).toMatchObject({ label: 0n });
+    const { objects } = await graph({ task, types: [CapabilityType.TCB] });
+    expect(objects.map(({ detail }) => (detail.value as { faultHandler: bigint }).faultHandler)).toContain(77n);
+    const moved = await client.call(CapabilityService, "moveCapability", { ...here, source: 401n, destination: 410n });
+    expect(moved.answer).toMatchObject({ label: 0n });
+    const again = client.call(CapabilityService, "moveCapability", {
+      ...here,
+      source: 401n,
+      destination: 411n,
+      data: 0n,
+    });
+    expect((await again).answer?.errorName).toBe("FailedLookup");
+    for (const slot of [400n, 402n, 403n, 410n])
+      await client.call(CapabilityService, "deleteCapability", { ...here, slot });
+  });
+
   test("descriptors and whole tasks are revoked by the names that the graph has", async () => {
     const other = await client.call(TaskService, "createRemoteTask", { machineId, name: "other" });
     const number = other.task!.task;
