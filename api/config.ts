@@ -1,5 +1,7 @@
 /** Options of the server: from the environment and the command line to one checked record. */
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { createSecureContext } from "node:tls";
 
 export interface ServerConfig {
   dataDir: string;
@@ -14,6 +16,8 @@ export interface ServerConfig {
   machinesPerUser: number;
   collectEveryMs: number;
   keepGradedDays: number;
+  tlsCert: string;
+  tlsKey: string;
   drainMs: number;
   metrics: "admin" | "open" | "off";
   log: "all" | "errors" | "none";
@@ -103,6 +107,18 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
     read: whole(0, 36_500),
     help: "a machine that ran a test is deleted when nobody used it for so many days; 0: never",
   },
+  tlsCert: {
+    variable: "OSTLER_TLS_CERT",
+    fallback: "",
+    read: text,
+    help: "PEM file with the certificate and its chain: both ports speak TLS then",
+  },
+  tlsKey: {
+    variable: "OSTLER_TLS_KEY",
+    fallback: "",
+    read: text,
+    help: "PEM file with the certificate's private key",
+  },
   drainMs: {
     variable: "OSTLER_DRAIN_MS",
     fallback: 20_000,
@@ -133,6 +149,36 @@ export function readConfig(environment: NodeJS.ProcessEnv, overrides: Partial<Se
     config[name] = overrides[name] ?? (given === undefined || given === "" ? setting.fallback : parse(setting, given));
   }
   return config as unknown as ServerConfig;
+}
+
+export interface Tls {
+  cert: Buffer;
+  key: Buffer;
+}
+
+/** Null: without TLS. Throws ConfigError for half of it, or for files that do not go together. */
+export function readTls({ tlsCert, tlsKey }: Pick<ServerConfig, "tlsCert" | "tlsKey">): Tls | null {
+  if (tlsCert === "" && tlsKey === "") return null;
+  const { variable: certVariable } = settings.tlsCert;
+  const { variable: keyVariable } = settings.tlsKey;
+  if (tlsCert === "" || tlsKey === "")
+    throw new ConfigError(`${certVariable} and ${keyVariable} go together: set both`);
+  const read = (variable: string, file: string): Buffer => {
+    try {
+      return readFileSync(file);
+    } catch (error) {
+      throw new ConfigError(`${variable}=${file}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    }
+  };
+  const tls = { cert: read(certVariable, tlsCert), key: read(keyVariable, tlsKey) };
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    throw new ConfigError(
+      `${certVariable} and ${keyVariable} are no certificate and its key: ${(error as Error).message}`,
+    );
+  }
+  return tls;
 }
 
 function parse(setting: Setting<unknown>, given: string): unknown {

@@ -420,6 +420,8 @@ export interface CallRecord {
   readonly peer: string;
   /** The client's name of the request (x-request-id), or one of our own. */
   readonly request: string;
+  /** Who called, if that was found out. */
+  readonly user?: string;
   readonly code: string;
   readonly durationMs: number;
   readonly reason?: string;
@@ -446,6 +448,9 @@ function logLine(record: CallRecord): void {
   process.stdout.write(`${JSON.stringify(record)}\n`);
 }
 
+const isNamed = (caller: unknown): caller is { id: string } =>
+  typeof caller === "object" && caller !== null && "id" in caller && typeof caller.id === "string";
+
 export function callRecord(context: Context, code: Code, durationMs: number, error?: OstlerError): CallRecord {
   const cause = error?.cause;
   const incident = error?.metadata["incident"];
@@ -457,6 +462,7 @@ export function callRecord(context: Context, code: Code, durationMs: number, err
     transport: context.transport,
     peer: context.peer,
     request: context.requestId,
+    ...(isNamed(context.caller) && { user: context.caller.id }),
     code: codeName(code),
     durationMs: Math.round(durationMs * 1000) / 1000,
     ...(error && { reason: error.reason, message: error.message }),

@@ -17,7 +17,7 @@ import { TaskService } from "../proto/gen/ostler/v1/tasks_pb.js";
 import { TraceService } from "../proto/gen/ostler/v1/traces_pb.js";
 import { UserService } from "../proto/gen/ostler/v1/users_pb.js";
 import { authenticator, hasRole, type Identify, identifier } from "./auth/identity.ts";
-import type { ServerConfig } from "./config.ts";
+import { readTls, type ServerConfig } from "./config.ts";
 import { Code, permissionDenied } from "./errors.ts";
 import { Grading } from "./grading/grader.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/index.ts";
@@ -86,12 +86,14 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   const identify = identifier(store);
   const readiness = new Readiness({ check: () => store.check(), onChange: (isReady) => grpc.setServing(isReady) });
   const pipeline = pipelineOf(config, authenticator(identify), metrics, readiness);
-  const grpc = createGrpcServer({ operations, pipeline, receiveLimitBytes: MESSAGE_LIMIT_BYTES });
+  const tls = readTls(config) ?? undefined;
+  const grpc = createGrpcServer({ operations, pipeline, receiveLimitBytes: MESSAGE_LIMIT_BYTES, tls });
   const rest = await createRestServer({
     operations,
     pipeline,
     bodyLimitBytes: BODY_LIMIT_BYTES,
     uploadLimitBytes: MESSAGE_LIMIT_BYTES,
+    tls,
     document: { title: "Ostler", version, comments: readComments(descriptors) },
   });
   grpc.setServing(false);

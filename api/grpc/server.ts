@@ -27,7 +27,8 @@ export interface GrpcServerOptions {
   readonly keepaliveMs?: number;
   /** Default true. */
   readonly reflection?: boolean;
-  readonly credentials?: ServerCredentials;
+  /** PEM. Without it connections are not encrypted. */
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer } | undefined;
 }
 
 const keepaliveAnswerMs = 10_000;
@@ -89,7 +90,11 @@ export class GrpcServer {
 
   /** Listens on an address like 127.0.0.1:50051; resolves to the port. */
   bind(address: string): Promise<number> {
-    const credentials = this.options.credentials ?? ServerCredentials.createInsecure();
+    const { tls } = this.options;
+    const credentials =
+      tls === undefined
+        ? ServerCredentials.createInsecure()
+        : ServerCredentials.createSsl(null, [{ cert_chain: tls.cert, private_key: tls.key }]);
     return new Promise((resolve, reject) => {
       this.server.bindAsync(address, credentials, (error, port) => (error ? reject(error) : resolve(port)));
     });

@@ -43,6 +43,8 @@ export interface RestServerOptions {
   readonly heartbeatMs?: number;
   /** /openapi.json and /docs; left out when undefined. */
   readonly document?: DocumentOptions;
+  /** PEM. Without it connections are not encrypted. */
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer } | undefined;
   /** Addresses of proxies whose X-Forwarded-For is believed. */
   readonly trustProxy?: boolean | string;
 }
@@ -63,7 +65,9 @@ export interface RestServer {
 export async function createRestServer(options: RestServerOptions): Promise<RestServer> {
   const bodyLimitBytes = options.bodyLimitBytes ?? 8 * mebibyte;
   const active = new ActiveCalls();
-  const app = Fastify({
+  const app: FastifyInstance = Fastify({
+    // The types tell the two kinds of server apart; nothing here does.
+    ...(options.tls !== undefined && { https: { ...options.tls, minVersion: "TLSv1.2" } as never }),
     bodyLimit: bodyLimitBytes,
     exposeHeadRoutes: false,
     return503OnClosing: false,
