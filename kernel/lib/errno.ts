@@ -49,6 +49,7 @@ export const errnoNumbers = {
   EBADMSG: 74,
   EOVERFLOW: 75,
   EILSEQ: 84,
+  ELIBBAD: 80,
   EUSERS: 87,
   ENOTSOCK: 88,
   EDESTADDRREQ: 89,

@@ -31,6 +31,13 @@ export const limits = {
   /** Arguments and environment of a program, with their pointers. */
   argumentBytes: 128 * 1024,
   argumentCount: 4096,
+  /** The same for execve: as Linux has it, a quarter of the stack, and one string. */
+  execBytes: 2 * 1024 * 1024,
+  execStringBytes: 128 * 1024,
+  /** Interpreters of scripts that are scripts (BINPRM_MAX_RECURSION). */
+  scriptDepth: 5,
+  /** Of a script's first line (BINPRM_BUF_SIZE). */
+  scriptLineBytes: 256,
   /** Size of a remote task's scratch memory: arguments of one call. */
   scratchBytes: 1024 * 1024,
   /** File contents that a machine knows. */

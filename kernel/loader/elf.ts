@@ -7,6 +7,7 @@
 import { type InstructionSet, Permission, type Permissions, pageBytes } from "../hal/types.ts";
 import { alignDown, alignUp, hex, saturate } from "../lib/bits.ts";
 import { limits } from "../lib/limits.ts";
+import { decodeName } from "../lib/text.ts";
 
 export interface Segment {
   /** Page-aligned range of addresses, relative to the load base. */
@@ -18,6 +19,19 @@ export interface Segment {
   fileBytes: number;
 }
 
+/** A file to be read piece by piece; a piece behind its end is short. */
+export interface Source {
+  readonly size: number;
+  read(offset: number, length: number): Uint8Array;
+}
+
+export const sourceOf = (content: Uint8Array): Source => ({
+  size: content.length,
+  read: (offset, length) => content.subarray(offset, offset + length),
+});
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
 export interface Executable {
   /** Added to every address: 0, or where a position-independent executable is put. */
   base: number;
@@ -28,6 +42,8 @@ export interface Executable {
   headersCount: number;
   /** First page behind the last segment. */
   end: number;
+  /** The program that is to load it and what it needs (a dynamic linker), if it names one. */
+  interpreter: string | null;
   /** It has the note that asks for the capabilities of a root task. */
   wantsCapabilities: boolean;
 }
@@ -68,7 +84,8 @@ const typeNames: Readonly<Record<number, string>> = {
   4: "a core dump (ET_CORE)",
 };
 
-function readHeader(view: DataView, isa: InstructionSet): Header {
+function readHeader(source: Source, isa: InstructionSet): Header {
+  const view = viewOf(source.read(0, headerBytes));
   if (view.byteLength < 4 || view.getUint32(0, false) !== 0x7f454c46)
     refuse("the file does not begin with the ELF magic 7f 45 4c 46");
   if (view.byteLength < headerBytes)
@@ -90,9 +107,9 @@ function readHeader(view: DataView, isa: InstructionSet): Header {
   if (count > limits.programHeaders)
     refuse(`${count} program headers at offset 56: at most ${limits.programHeaders} are read`);
   const tableOffset = view.getBigUint64(32, true);
-  if (tableOffset + BigInt(count * entryBytes) > BigInt(view.byteLength)) {
+  if (tableOffset + BigInt(count * entryBytes) > BigInt(source.size)) {
     refuse(
-      `the program header table (offset ${tableOffset}, ${count} entries) lies outside the file of ${view.byteLength} bytes`,
+      `the program header table (offset ${tableOffset}, ${count} entries) lies outside the file of ${source.size} bytes`,
     );
   }
   return {
@@ -103,9 +120,10 @@ function readHeader(view: DataView, isa: InstructionSet): Header {
   };
 }
 
-function readProgramHeaders(view: DataView, { tableOffset, count }: Header): ProgramHeader[] {
+function readProgramHeaders(source: Source, { tableOffset, count }: Header): ProgramHeader[] {
+  const view = viewOf(source.read(tableOffset, count * entryBytes));
   const headers: ProgramHeader[] = [];
-  for (let at = tableOffset; headers.length < count; at += entryBytes) {
+  for (let at = 0; headers.length < count; at += entryBytes) {
     headers.push({
       type: view.getUint32(at, true),
       flags: view.getUint32(at + 4, true),
@@ -161,11 +179,15 @@ function headersIn(segments: readonly Segment[], { tableOffset, count }: Header,
 const noteName = "Ostler\0";
 const capabilitiesNote = 1;
 
+/** Of a segment with notes this much is looked at. */
+const noteBytes = 4096;
+
 /** Whether one of the notes in a segment is ours; what is not a note as it should be is none. */
-function hasOurNote(content: Uint8Array, { offset, fileBytes }: ProgramHeader): boolean {
-  const end = Math.min(content.length, saturate(offset + fileBytes));
-  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
-  for (let at = saturate(offset); at + 12 <= end; ) {
+function hasOurNote(source: Source, { offset, fileBytes }: ProgramHeader): boolean {
+  const content = source.read(saturate(offset), Math.min(noteBytes, saturate(fileBytes)));
+  const view = viewOf(content);
+  const end = content.length;
+  for (let at = 0; at + 12 <= end; ) {
     const nameBytes = view.getUint32(at, true);
     const type = view.getUint32(at + 8, true);
     const name = content.subarray(at + 12, Math.min(end, at + 12 + nameBytes));
@@ -173,6 +195,16 @@ function hasOurNote(content: Uint8Array, { offset, fileBytes }: ProgramHeader): 
     at += 12 + alignUp(nameBytes, 4) + alignUp(view.getUint32(at + 4, true), 4);
   }
   return false;
+}
+
+/** The path that a dynamically linked program names, ended by a NUL. */
+function readInterpreter(source: Source, { offset, fileBytes }: ProgramHeader): string {
+  const length = saturate(fileBytes);
+  if (length < 2 || length > limits.pathBytes || saturate(offset) + length > source.size)
+    refuse("the path of the program's interpreter lies outside the file, or is too long");
+  const bytes = source.read(saturate(offset), length);
+  if (bytes.at(-1) !== 0) refuse("the path of the program's interpreter has no end");
+  return decodeName(bytes.subarray(0, bytes.indexOf(0)));
 }
 
 export interface Bounds {
@@ -183,19 +215,16 @@ export interface Bounds {
   independentBase: number;
 }
 
-function plan(content: Uint8Array, isa: InstructionSet, bounds: Bounds): Executable {
-  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
-  const header = readHeader(view, isa);
-  const headers = readProgramHeaders(view, header);
-  if (headers.some(({ type }) => type === SegmentType.interpreter)) {
-    refuse("the program is dynamically linked (it names an interpreter); link it with -static");
-  }
+function plan(source: Source, isa: InstructionSet, bounds: Bounds): Executable {
+  const header = readHeader(source, isa);
+  const headers = readProgramHeaders(source, header);
+  const interpreter = headers.find(({ type }) => type === SegmentType.interpreter);
   const base = header.position === "independent" ? bounds.independentBase : 0;
   const lowest = base === 0 ? bounds.lowest : 0;
   const segments: Segment[] = [];
   for (const [index, entry] of headers.entries()) {
     if (entry.type !== SegmentType.load || entry.memoryBytes === 0n) continue;
-    segments.push(toSegment(entry, index, content.length, lowest, bounds.highest - base));
+    segments.push(toSegment(entry, index, source.size, lowest, bounds.highest - base));
   }
   if (segments.length === 0) refuse("the file has no loadable segment");
   segments.sort((a, b) => a.start - b.start);
@@ -212,13 +241,27 @@ function plan(content: Uint8Array, isa: InstructionSet, bounds: Bounds): Executa
     headersAddress: headersIn(segments, header, base),
     headersCount: header.count,
     end: base + segments.at(-1)!.end,
-    wantsCapabilities: headers.some((entry) => entry.type === SegmentType.note && hasOurNote(content, entry)),
+    interpreter: interpreter === undefined ? null : readInterpreter(source, interpreter),
+    wantsCapabilities: headers.some((entry) => entry.type === SegmentType.note && hasOurNote(source, entry)),
   };
 }
 
-export function parseExecutable(content: Uint8Array, isa: InstructionSet, bounds: Bounds): Parsed {
+/** The same program, somewhere else. */
+export function moved(executable: Executable, by: number): Executable {
+  const { segments, base, entry, headersAddress, end } = executable;
+  return {
+    ...executable,
+    base: base + by,
+    entry: entry + by,
+    end: end + by,
+    headersAddress: headersAddress === 0 ? 0 : headersAddress + by,
+    segments: segments.map((segment) => ({ ...segment, start: segment.start + by, end: segment.end + by })),
+  };
+}
+
+export function parseExecutable(source: Source, isa: InstructionSet, bounds: Bounds): Parsed {
   try {
-    return { ok: true, executable: plan(content, isa, bounds) };
+    return { ok: true, executable: plan(source, isa, bounds) };
   } catch (error) {
     if (error instanceof Refusal) return { ok: false, message: error.message };
     throw error;

@@ -8,16 +8,25 @@ import { assert } from "../lib/assert.ts";
 import type { StoredId, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import type { MmKernel } from "../mm/kernel.ts";
-import { addRegion, createSpace, lowestAddress, stackTop, vdsoAddress } from "../mm/space.ts";
+import { findGap, isFree } from "../mm/regions.ts";
+import { addRegion, createSpace, lowestAddress, mapTopOf, stackTop, vdsoAddress } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { copyOut } from "../mm/user.ts";
-import { type Bounds, type Executable, parseExecutable } from "./elf.ts";
-import { buildStack, type StackPlan } from "./stack.ts";
+import { type Bounds, type Executable, moved, type Parsed, parseExecutable, type Source } from "./elf.ts";
+import { buildStack, type Identity, type StackPlan } from "./stack.ts";
 
-export interface Program {
+/** A file that is to be in memory, and how. */
+export interface LoadedFile {
   path: string;
   file: StoredId;
   executable: Executable;
+}
+
+export interface Program extends LoadedFile {
+  /** The dynamic linker, where it begins. */
+  interpreter: LoadedFile | null;
+  /** What AT_EXECFN says: the path that was asked for. */
+  name: string;
   arguments: readonly string[];
   environment: readonly string[];
 }
@@ -27,13 +36,10 @@ const independentBase = 0x2a_aaaa_a000;
 /** Left free for the heap between a fixed program and what is mapped from above. */
 const heapRoom = 1024 * 1024;
 
-export function planProgram(
-  k: Pick<MmKernel, "hal">,
-  content: Uint8Array,
-): { ok: true; executable: Executable } | { ok: false; message: string } {
+export function planProgram(k: Pick<MmKernel, "hal">, source: Source): Parsed {
   const highest = stackTop(k) - limits.stackBytes - 2 * heapRoom;
   const bounds: Bounds = { lowest: lowestAddress, highest, independentBase };
-  return parseExecutable(content, k.hal.isa, bounds);
+  return parseExecutable(source, k.hal.isa, bounds);
 }
 
 /** Frames that starting takes at most: the stack's first pages and the tables to them, and the root. */
@@ -45,33 +51,44 @@ export function framesToStart(stackBytes: number): number {
 export const stackBytesOf = (strings: readonly string[]): number =>
   strings.reduce((sum, text) => sum + text.length * 3 + 1 + 8, 1024);
 
-/** The address space and first registers of a program. `random` are the 16 bytes of AT_RANDOM. */
-export function loadProgram(
-  k: MmKernel,
-  task: TaskId,
-  program: Program,
-  options: { frameLimit: number; random: Uint8Array; userId: number; auxiliary: StackPlan["auxiliary"] },
-): { space: Space; context: SavedContext } {
-  const { executable } = program;
-  const space = createSpace(k, task, options.frameLimit);
-  assert(space !== null, "there was a frame for the top table");
-  for (const { start, end, permissions, offset, fileBytes } of executable.segments) {
+function mapSegments(k: MmKernel, space: Space, { path, file }: LoadedFile, { segments }: Executable): void {
+  for (const { start, end, permissions, offset, fileBytes } of segments) {
     addRegion(k, space, {
       start,
       end,
       permissions,
-      backing: { kind: "file", file: program.file, offset, fileBytes, beyond: "zero", shared: false, writable: false },
-      name: program.path,
+      backing: { kind: "file", file, offset, fileBytes, beyond: "zero", shared: false, writable: false },
+      name: path,
     });
   }
-  space.heapStart = executable.end;
-  space.heapEnd = executable.end;
+}
+
+/** Where the dynamic linker goes: where mmap would put it, or, if it has a place of its own, there. null: no room. */
+function placeOfLinker(k: Pick<MmKernel, "hal">, { segments }: Executable, linker: Executable): number | null {
+  const top = mapTopOf(k);
+  if (linker.base !== 0) return findGap(segments, linker.end - linker.base, lowestAddress, top);
+  const { start } = linker.segments[0]!;
+  return linker.end <= top && isFree(segments, start, linker.end) ? 0 : null;
+}
+
+export const leavesRoom = (k: Pick<MmKernel, "hal">, program: Executable, linker: Executable): boolean =>
+  placeOfLinker(k, program, linker) !== null;
+
+function mapInterpreter(k: MmKernel, space: Space, program: Executable, interpreter: LoadedFile): Executable {
+  const { executable } = interpreter;
+  const place = placeOfLinker(k, program, executable);
+  assert(place !== null, "there is room for the dynamic linker");
+  const there = moved(executable, place - executable.base);
+  mapSegments(k, space, interpreter, there);
+  return there;
+}
+
+function mapStack(k: MmKernel, space: Space): number {
   const top = stackTop(k);
-  const permissions = Permission.read | Permission.write;
   addRegion(k, space, {
     start: top - limits.stackBytes,
     end: top,
-    permissions,
+    permissions: Permission.read | Permission.write,
     backing: { kind: "anonymous" },
     name: "[stack]",
   });
@@ -82,23 +99,50 @@ export function loadProgram(
     backing: { kind: "vdso" },
     name: "[vdso]",
   });
+  return top;
+}
+
+export interface LoadOptions {
+  frameLimit: number;
+  /** The 16 bytes of AT_RANDOM. */
+  random: Uint8Array;
+  identity: Identity;
+  auxiliary: StackPlan["auxiliary"];
+}
+
+/** The address space and first registers of a program. */
+export function loadProgram(
+  k: MmKernel,
+  task: TaskId,
+  program: Program,
+  options: LoadOptions,
+): { space: Space; context: SavedContext } {
+  const { executable, interpreter } = program;
+  const space = createSpace(k, task, options.frameLimit);
+  assert(space !== null, "there was a frame for the top table");
+  mapSegments(k, space, program, executable);
+  space.heapStart = executable.end;
+  space.heapEnd = executable.end;
+  const top = mapStack(k, space);
+  const linker = interpreter === null ? null : mapInterpreter(k, space, executable, interpreter);
   const stack = buildStack({
     top,
-    path: program.path,
+    path: program.name,
     arguments: program.arguments,
     environment: program.environment,
     random: options.random,
     headersAddress: executable.headersAddress,
     headersCount: executable.headersCount,
     entry: executable.entry,
+    base: linker?.base ?? 0,
     pageBytes,
     vdso: vdsoAddress(space),
     hardwareCapabilities: k.hal.isa.hardwareCapabilities,
-    userId: options.userId,
+    identity: options.identity,
     auxiliary: options.auxiliary,
   });
   space.argumentsStart = stack.argumentsStart;
   space.argumentsEnd = stack.argumentsEnd;
   assert(copyOut(k, space, BigInt(stack.pointer), stack.bytes) === null, "there were frames for the stack");
-  return { space, context: k.hal.contexts.create(executable.entry, stack.pointer) };
+  return { space, context: k.hal.contexts.create(linker?.entry ?? executable.entry, stack.pointer) };
 }

@@ -9,7 +9,7 @@
  */
 
 import { alignDown } from "../lib/bits.ts";
-import { encodeText } from "../lib/text.ts";
+import { encodeName } from "../lib/text.ts";
 
 /** Numbers of the auxiliary vector's entries (include/uapi/linux/auxvec.h). */
 const Aux = {
@@ -32,6 +32,14 @@ const Aux = {
   vdso: 33,
 } as const;
 
+/** Whom the program acts for. */
+export interface Identity {
+  uid: number;
+  euid: number;
+  gid: number;
+  egid: number;
+}
+
 export interface StackPlan {
   top: number;
   path: string;
@@ -45,7 +53,9 @@ export interface StackPlan {
   /** Where the kernel's page of code is. */
   vdso: number;
   hardwareCapabilities: number;
-  userId: number;
+  /** Where the dynamic linker was loaded that is to load the rest; 0: there is none. */
+  base: number;
+  identity: Identity;
   /** More entries of the auxiliary vector. */
   auxiliary: readonly (readonly [number, number])[];
 }
@@ -78,7 +88,7 @@ class Strings {
   }
 
   text(text: string): number {
-    return this.push(encodeText(`${text}\0`));
+    return this.push(encodeName(`${text}\0`));
   }
 
   /** Where each of them is; they lie in their order. */
@@ -99,6 +109,7 @@ export function buildStack(plan: StackPlan): InitialStack {
   const args = strings.texts(plan.arguments);
   const argumentsStart = strings.at;
   const random = strings.push(plan.random);
+  const { uid, euid, gid, egid } = plan.identity;
   const vector: [number, number][] = [
     [Aux.vdso, plan.vdso],
     [Aux.hwcap, plan.hardwareCapabilities],
@@ -107,14 +118,15 @@ export function buildStack(plan: StackPlan): InitialStack {
     [Aux.phdr, plan.headersAddress],
     [Aux.phent, programHeaderBytes],
     [Aux.phnum, plan.headersCount],
-    [Aux.base, 0],
+    [Aux.base, plan.base],
     [Aux.flags, 0],
     [Aux.entry, plan.entry],
-    [Aux.uid, plan.userId],
-    [Aux.euid, plan.userId],
-    [Aux.gid, plan.userId],
-    [Aux.egid, plan.userId],
-    [Aux.secure, 0],
+    [Aux.uid, uid],
+    [Aux.euid, euid],
+    [Aux.gid, gid],
+    [Aux.egid, egid],
+    // With more rights than its caller has a program trusts no environment.
+    [Aux.secure, uid === euid && gid === egid ? 0 : 1],
     [Aux.random, random],
     [Aux.execfn, execfn],
     ...plan.auxiliary.map(([type, value]): [number, number] => [type, value]),

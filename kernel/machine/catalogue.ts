@@ -19,7 +19,7 @@ import { signals } from "../lib/signals.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { TaskResource } from "../thread/kernel.ts";
 import { killTask } from "../thread/tasks.ts";
-import { closeAll, finaliseFile, inheritDescriptors } from "../vfs/descriptors.ts";
+import { closeAll, closeOnExec, finaliseFile, inheritDescriptors } from "../vfs/descriptors.ts";
 import type { FilesystemOps } from "../vfs/filesystem.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
 import type { FilesystemKind } from "../vfs/state.ts";
@@ -42,7 +42,11 @@ export const sel4CallCatalogue = (): SystemCallInfo[] => describeSel4Calls(isa);
 export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskResource[] => [
   { release: (task) => releaseWorld(k(), task) },
   { release: (task) => leaveDirectories(k(), task) },
-  { release: (task) => closeAll(k(), task), inherit: (from, to) => inheritDescriptors(k(), from, to) },
+  {
+    release: (task) => closeAll(k(), task),
+    inherit: (from, to) => inheritDescriptors(k(), from, to),
+    execute: (task) => closeOnExec(k(), task),
+  },
   { begin: (task) => openBanks(k(), task.id), release: (task) => closeBanks(k(), task.id) },
 ];
 

@@ -6,9 +6,18 @@ import { assert } from "../lib/assert.ts";
 import { limits } from "../lib/limits.ts";
 import { randomBytes } from "../lib/random.ts";
 import { encodeText } from "../lib/text.ts";
-import { framesToStart, loadProgram, type Program, planProgram, stackBytesOf } from "../loader/program.ts";
+import { type Executable, sourceOf } from "../loader/elf.ts";
+import {
+  framesToStart,
+  type LoadedFile,
+  leavesRoom,
+  loadProgram,
+  type Program,
+  planProgram,
+  stackBytesOf,
+} from "../loader/program.ts";
 import { reclaimableFrames } from "../mm/images.ts";
-import { userId } from "../thread/credentials.ts";
+import { userCredentials } from "../thread/credentials.ts";
 import type { Place, Task, TaskLimits } from "../thread/state.ts";
 import { createTask, nextTaskId } from "../thread/tasks.ts";
 import { duplicate, openTarget } from "../vfs/descriptors.ts";
@@ -76,40 +85,66 @@ function inputProblem({ input }: Start): Refusal | null {
   return null;
 }
 
-/** A program and where it is: opened only when it is to start. */
-interface Found {
+/** A file and where it is: opened only when the program is to start. */
+interface FoundFile {
+  path: string;
   place: Place;
-  program: Omit<Program, "file">;
+  executable: Executable;
 }
 
-/** The file as a program, or why it is none. Changes nothing. */
-function findProgram(k: Kernel, start: Start, environment: readonly string[]): Found | Refusal {
-  const place = findForHost(k, start.path);
-  if ("errno" in place) return refuse("notFound", "path", `the machine has no file ${start.path}`);
+interface Found extends FoundFile {
+  interpreter: FoundFile | null;
+}
+
+/** The file at a path as something to load, or why it is none. Changes nothing. */
+function findExecutable(k: Kernel, path: string): FoundFile | Refusal {
+  const place = findForHost(k, path);
+  if ("errno" in place) return refuse("notFound", "path", `the machine has no file ${path}`);
   const attributes = attributesOf(k, place);
   if ((attributes.mode & 0o111) === 0) {
     const mode = (attributes.mode & 0o7777).toString(8);
-    return refuse("badExecutable", "path", `${start.path} has no execute permission (mode 0o${mode})`);
+    return refuse("badExecutable", "path", `${path} has no execute permission (mode 0o${mode})`);
   }
   const fs = filesystemOf(k, place.mount);
   const content = opsOfFilesystem(k, fs).content(k, fs, place.inode);
-  if (content === null) return refuse("badExecutable", "path", `${start.path} is no regular file`);
+  if (content === null) return refuse("badExecutable", "path", `${path} is no regular file`);
   if (content.length !== attributes.size) {
     const sizes = `${attributes.size} bytes but has ${content.length}`;
-    return refuse("invalid", "path", `${start.path} was announced with ${sizes}`);
+    return refuse("invalid", "path", `${path} was announced with ${sizes}`);
   }
-  const plan = planProgram(k, content);
-  if (!plan.ok) return refuse("badExecutable", "path", `${start.path}: ${plan.message}`);
-  const { path, arguments: args } = start;
-  return { place, program: { path, executable: plan.executable, arguments: args, environment } };
+  const plan = planProgram(k, sourceOf(content));
+  return plan.ok
+    ? { path, place, executable: plan.executable }
+    : refuse("badExecutable", "path", `${path}: ${plan.message}`);
+}
+
+/** The program, with the dynamic linker that it needs. */
+function findProgram(k: Kernel, { path }: Start): Found | Refusal {
+  const found = findExecutable(k, path);
+  if ("error" in found) return found;
+  const { interpreter: name } = found.executable;
+  if (name === null) return { ...found, interpreter: null };
+  const interpreter = findExecutable(k, name);
+  if (!("error" in interpreter)) {
+    if (leavesRoom(k, found.executable, interpreter.executable)) return { ...found, interpreter };
+    return refuse("badExecutable", "path", `${path}: the program leaves no room for ${name}`);
+  }
+  const why = `the program is dynamically linked, and ${interpreter.error.message}; link it with -static`;
+  return refuse("badExecutable", "path", `${path}: ${why}`);
 }
 
 /** What the file that was found holds, for an address space to show. */
-function openProgram(k: Kernel, { place, program }: Found): Program {
+function openExecutable(k: Kernel, { path, place, executable }: FoundFile): LoadedFile {
   const fs = filesystemOf(k, place.mount);
   const target = opsOfFilesystem(k, fs).open(k, fs, place.inode);
   assert(typeof target !== "string" && target.kind === "regular", "a program is a regular file");
-  return { ...program, file: target.file };
+  return { path, executable, file: target.file };
+}
+
+function openProgram(k: Kernel, start: Start, environment: readonly string[], found: Found): Program {
+  const interpreter = found.interpreter === null ? null : openExecutable(k, found.interpreter);
+  const { path: name, arguments: args } = start;
+  return { ...openExecutable(k, found), interpreter, name, arguments: args, environment };
 }
 
 /** Why there can be no root task now. */
@@ -123,14 +158,14 @@ export function planProgramStart(k: Kernel, start: Start): Plan {
   const environment = start.environment ?? k.config.environment;
   const problem = limitsProblem(start.limits) ?? argumentsProblem(start, environment) ?? inputProblem(start);
   if (problem !== null) return problem;
-  const found = findProgram(k, start, environment);
+  const found = findProgram(k, start);
   if ("error" in found) return found;
-  const { wantsCapabilities } = found.program.executable;
+  const { wantsCapabilities } = found.executable;
   const ownTables = wantsCapabilities ? tablesOfWorld : 0;
   const frames = framesToStart(stackBytesOf([start.path, ...start.arguments, ...environment])) + ownTables;
   const noRoom = roomProblem(k, frames, 2, start.limits.memoryBytes);
   if (noRoom === null && wantsCapabilities && !mayCreateWorld(k)) return refuse(...noWorld);
-  return noRoom ?? { perform: () => startProgram(k, start, openProgram(k, found)).id };
+  return noRoom ?? { perform: () => startProgram(k, start, openProgram(k, start, environment, found)).id };
 }
 
 function startProgram(k: Kernel, start: Start, program: Program): Task {
@@ -138,7 +173,7 @@ function startProgram(k: Kernel, start: Start, program: Program): Task {
   const { space, context } = loadProgram(k, nextTaskId(k), program, {
     frameLimit: frameLimitOf(start.limits),
     random,
-    userId,
+    identity: userCredentials(),
     auxiliary: program.executable.wantsCapabilities ? sel4Auxiliary : [],
   });
   const name = start.path.slice(start.path.lastIndexOf("/") + 1);

@@ -8,8 +8,10 @@ import type { Permissions } from "../hal/types.ts";
 import { assert } from "../lib/assert.ts";
 import type { Backing, Region } from "./state.ts";
 
+type Range = Pick<Region, "start" | "end">;
+
 /** Index of the first region that ends behind the address. */
-export function firstBehind(regions: readonly Region[], address: number): number {
+export function firstBehind(regions: readonly Range[], address: number): number {
   let low = 0;
   let high = regions.length;
   while (low < high) {
@@ -52,13 +54,13 @@ export function covers(regions: readonly Region[], start: number, end: number): 
   return true;
 }
 
-export function isFree(regions: readonly Region[], start: number, end: number): boolean {
+export function isFree(regions: readonly Range[], start: number, end: number): boolean {
   const region = regions[firstBehind(regions, start)];
   return region === undefined || region.start >= end;
 }
 
 /** The highest free range of this size below `top`, not below `bottom`; null if there is none. */
-export function findGap(regions: readonly Region[], size: number, bottom: number, top: number): number | null {
+export function findGap(regions: readonly Range[], size: number, bottom: number, top: number): number | null {
   let end = top;
   for (let i = firstBehind(regions, top - 1); i >= 0; i--) {
     const region = regions[i];

@@ -34,6 +34,9 @@ function freeAsid(k: MmKernel): number {
   return asid;
 }
 
+/** mmap chooses addresses below this one. */
+export const mapTopOf = (k: Pick<MmKernel, "hal">): number => stackTop(k) - limits.stackBytes - stackGuardBytes;
+
 /** Where a program's page of the kernel's code is: behind what mmap gives out, far from the stack. */
 export const vdsoAddress = (space: Space): number => space.mapTop;
 
@@ -57,7 +60,7 @@ export function createSpace(k: MmKernel, task: TaskId, frameLimit: number): Spac
     heapEnd: 0,
     argumentsStart: 0,
     argumentsEnd: 0,
-    mapTop: stackTop(k) - limits.stackBytes - stackGuardBytes,
+    mapTop: mapTopOf(k),
   };
   k.mm.spaces.set(space.id, space);
   return space;

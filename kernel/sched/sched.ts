@@ -229,6 +229,17 @@ function scheduleHart(k: SchedKernel): Thread | null {
   return getThread(k, sched.current!);
 }
 
+/** The thread on the hart takes its task's number, which is nobody's any more: it is the first thread from now on. */
+export function renameCurrent(k: SchedKernel, thread: Thread, id: ThreadId): void {
+  assert(k.sched.current === thread.id && !k.threads.threads.has(id), "the number is free");
+  const task = taskOf(k, thread);
+  k.threads.threads.delete(thread.id);
+  task.threads = task.threads.map((other) => (other === thread.id ? id : other));
+  thread.id = id;
+  k.threads.threads.set(id, thread);
+  k.sched.current = id;
+}
+
 /** The current thread goes to the end of the queue. */
 export function yieldHart(k: SchedKernel, reason: string): void {
   const { current } = k.sched;

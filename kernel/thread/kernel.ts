@@ -31,6 +31,8 @@ export interface TaskResource {
   release(task: Task): void;
   /** A child of `from` was forked: what it gets. */
   inherit?(from: Task, to: Task): void;
+  /** The task becomes another program. */
+  execute?(task: Task): void;
 }
 
 export interface ThreadKernel extends MmKernel {

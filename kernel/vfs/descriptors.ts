@@ -140,6 +140,11 @@ export function closeDescriptor(k: FileKernel, task: Task, fd: number): boolean 
   return true;
 }
 
+/** Another program begins in the task: what is not meant for it is closed. */
+export function closeOnExec(k: FileKernel, task: Task): void {
+  for (const [fd, descriptor] of task.descriptors.entries()) if (descriptor?.closeOnExec) closeDescriptor(k, task, fd);
+}
+
 export function closeAll(k: FileKernel, task: Task): void {
   for (let fd = 0; fd < task.descriptors.length; fd++) closeDescriptor(k, task, fd);
   task.descriptors = [];

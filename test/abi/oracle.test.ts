@@ -25,6 +25,8 @@ interface Row {
 
 /** Arguments that stand for the path of a regular file, the same for both, and of an empty directory of each. */
 const file = "<file>";
+/** That of the program. */
+const itself = "<itself>";
 const directory = "<directory>";
 const text = Array.from({ length: 500 }, (_, i) => `line ${String(i).padStart(4, "0")} of the file\n`).join("");
 
@@ -40,6 +42,7 @@ const rows: Row[] = [
   { program: "descriptors", arguments: [file] },
   { program: "processes", arguments: [file], natively: true },
   { program: "handlers", natively: true },
+  { program: "executes", arguments: [file, itself], natively: true },
   { program: "refused" },
   { program: "content", arguments: [directory] },
   { program: "events" },
@@ -111,11 +114,18 @@ describe.skipIf(!hasCompiler || !existsSync(QEMU))(
       const given = join(folder, "file.txt");
       writeFileSync(path, binary, { mode: 0o755 });
       writeFileSync(given, text, { mode: 0o644 });
-      const args = (place: string): string[] =>
-        wanted.map((argument) => (argument === file ? given : argument === directory ? place : argument));
-      const expected = native === null ? theirs(QEMU, [path, ...args(room)], stdin) : theirs(native, args(room), stdin);
+      const args = (place: string, program: string): string[] => {
+        const meant = new Map([
+          [file, given],
+          [directory, place],
+          [itself, program],
+        ]);
+        return wanted.map((argument) => meant.get(argument) ?? argument);
+      };
+      const expected =
+        native === null ? theirs(QEMU, [path, ...args(room, path)], stdin) : theirs(native, args(room, native), stdin);
       expect(expected.stdout.length, "it ran").toBeGreaterThan(1);
-      expect(here(path, binary, args("/tmp"), stdin, given)).toEqual(expected);
+      expect(here(path, binary, args("/tmp", "/bin/program"), stdin, given)).toEqual(expected);
     });
   },
 );

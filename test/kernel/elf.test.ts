@@ -61,12 +61,35 @@ describe.skipIf(!hasCompiler)("executables (needs riscv64-linux-gnu-gcc)", () =>
       field: "path",
       message: expect.stringContaining("link it with -static"),
     });
-    const [first] = loadHeaders();
-    expect(refusal(patched([[first!, 4, 3n]]))).toMatchObject({
-      code: "badExecutable",
-      field: "path",
-      message: expect.stringContaining("link it with -static"),
+  });
+
+  it("loads a dynamically linked one by the program that it names, which finds both", () => {
+    const dynamic = guest("tiny.S", "-nostdlib", "-fPIE", "-pie", "-Wl,--dynamic-linker=/bin/linker");
+    const machine = testMachine({
+      files: [fileOf("/bin/x", dynamic), fileOf("/bin/linker", guest("arguments", "-static-pie"))],
     });
+    const task = mustApply(machine, startInput("/bin/x", { environment: [] }));
+    runOn(machine);
+    const outputs = machine.drainOutputs();
+    expect(consoleOf(outputs)).toContain("execfn /bin/x\n");
+    expect(exitOf(outputs, task)?.status).toEqual({ kind: "exited", code: 0 });
+    // One with a place of its own goes there, if nothing else is there.
+    const fixed = testMachine({ files: [fileOf("/bin/x", dynamic), fileOf("/bin/linker", tiny())] });
+    mustApply(fixed, startInput("/bin/x"));
+    runOn(fixed);
+    expect(consoleOf(fixed.drainOutputs())).toBe("tiny\n");
+  });
+
+  it("refuses a path of a dynamic linker that is none", () => {
+    const dynamic = guest("tiny.S", "-nostdlib", "-fPIE", "-pie").slice();
+    const view = new DataView(dynamic.buffer);
+    const at = Array.from({ length: view.getUint16(56, true) }, (_, i) => headerAt(i)).find(
+      (header) => view.getUint32(header, true) === 3,
+    )!;
+    view.setBigUint64(at + 8, 2n ** 63n, true);
+    expect(refusal(dynamic)?.message).toMatch(/interpreter lies outside the file/);
+    view.setBigUint64(at + 8, 0n, true);
+    expect(refusal(dynamic)?.message).toMatch(/has no end/);
   });
 
   const header: [what: string, changes: [number, number, bigint][], message: RegExp][] = [

@@ -3,6 +3,7 @@ import type { SystemCall } from "../define/syscall.ts";
 import { attributeCalls } from "./attributes.ts";
 import { descriptorCalls } from "./descriptors.ts";
 import { eventCalls } from "./events.ts";
+import { execCalls } from "./exec.ts";
 import { fileCalls } from "./files.ts";
 import { groupCalls } from "./groups.ts";
 import { ioCalls } from "./io.ts";
@@ -32,6 +33,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...timerCalls,
   ...threadCalls,
   ...processCalls,
+  ...execCalls,
   ...groupCalls,
   ...systemCalls,
   ...signalCalls,

@@ -23,4 +23,17 @@ export const threadWake = event(0x0106, "task", "thread.wake", "A thread's wait 
   how: "text",
 });
 
-export const taskEvents = [taskStart, taskExit, threadCreate, threadExit, threadBlock, threadWake] as const;
+export const taskExecute = event(0x0107, "task", "task.execute", "A task begins another program.", {
+  task: "u32",
+  path: "text",
+});
+
+export const taskEvents = [
+  taskExecute,
+  taskStart,
+  taskExit,
+  threadCreate,
+  threadExit,
+  threadBlock,
+  threadWake,
+] as const;
