@@ -6,7 +6,7 @@ export const layers: readonly (readonly string[])[] = [
   ["hal"],
   ["time", "mm"],
   ["cap", "thread"],
-  ["sched", "sync"],
+  ["sched", "sync", "tty"],
   ["ipc/common", "ns"],
   ["ipc", "vfs", "block", "net"],
   ["fs", "drivers", "loader"],

@@ -12,6 +12,7 @@ import type {
 import {
   CommitPolicy,
   FrameAllocator,
+  type InitProgram,
   MachineLimitsSchema,
   type MachineSpec,
   MachineSpecSchema,
@@ -65,6 +66,8 @@ export async function completeSpec(
   hold.add(contentIn(spec));
   checkMemoryIsLeft(spec, field);
   checkTiming(spec.timing, field);
+  if (spec.init !== undefined && spec.bare !== undefined)
+    throw invalid(`${field}.init`, "a machine that boots bare has no kernel that could start it");
   const seen = new Set<string>();
   for (const [index, file] of spec.files.entries()) {
     const at = `${field}.files[${index}]`;
@@ -137,6 +140,14 @@ const physicalMemoryOf = ({ allocator, setAside, dmaBytes, commit }: PhysicalMem
   commit: COMMIT_POLICIES[commit],
 });
 
+/** Where Linux looks for the first program. */
+const usualInits = ["/sbin/init", "/etc/init", "/bin/init", "/bin/sh"];
+
+const initOf = ({ path, arguments: args }: InitProgram): NonNullable<MachineConfig["init"]> => ({
+  paths: path === "" ? usualInits : [path],
+  arguments: [...args],
+});
+
 export function configOf(spec: MachineSpec): MachineConfig {
   const { limits } = spec;
   return {
@@ -144,6 +155,7 @@ export function configOf(spec: MachineSpec): MachineConfig {
     ...(spec.bare !== undefined && { boot: bareBootOf(spec.bare) }),
     ...(spec.rootHash !== "" && { root: spec.rootHash }),
     ...(spec.bare === undefined && spec.harts > 1 && { harts: spec.harts }),
+    ...(spec.init !== undefined && { init: initOf(spec.init) }),
     ...(spec.physicalMemory !== undefined && { physicalMemory: physicalMemoryOf(spec.physicalMemory) }),
     ...(spec.timing !== undefined && { timing: timingOf(spec.timing) }),
     seed: spec.seed,

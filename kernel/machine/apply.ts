@@ -11,7 +11,7 @@ import { lastSignal } from "../lib/signals.ts";
 import { interrupt } from "../thread/blocking.ts";
 import { killTask } from "../thread/tasks.ts";
 import { machineInput, machineResumed } from "../trace/events/machine.ts";
-import { consoleChanged } from "../vfs/files.ts";
+import { consoleArrived, typedBytes } from "../tty/terminal.ts";
 import { pauseMachine } from "./control.ts";
 import { planFile } from "./files.ts";
 import { planInvoke } from "./invoke.ts";
@@ -38,14 +38,14 @@ function consoleSpeaks(k: Kernel): void {
   k.bare?.board.consoleArrived();
   // A program that drives the port itself hears of it by the port's own interrupt.
   if (k.port?.arrived()) return;
-  consoleChanged(k);
+  consoleArrived(k);
   raise(k, consoleIrq);
 }
 
 function planConsole(k: Kernel, { bytes }: Of<"console">): Plan {
   const { uart } = k.state.hardware;
   if (uart.ended) return refuse("failedPrecondition", "bytes", "the console's input was ended before");
-  const room = uarts.roomInUart(uart);
+  const room = uarts.roomInUart(uart) - typedBytes(k.tty.console);
   if (bytes.length > room)
     return refuse("exhausted", "bytes", `${bytes.length} bytes do not fit: ${room} can wait unread now`);
   return perform(() => {

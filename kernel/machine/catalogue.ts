@@ -19,6 +19,7 @@ import { signals } from "../lib/signals.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { TaskResource } from "../thread/kernel.ts";
 import { killTask } from "../thread/tasks.ts";
+import { leaveTerminal } from "../tty/terminal.ts";
 import { closeAll, closeOnExec, finaliseFile, inheritDescriptors } from "../vfs/descriptors.ts";
 import type { FilesystemOps } from "../vfs/filesystem.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
@@ -41,6 +42,7 @@ export const sel4CallCatalogue = (): SystemCallInfo[] => describeSel4Calls(isa);
 
 export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskResource[] => [
   { release: (task) => releaseWorld(k(), task) },
+  { release: (task) => leaveTerminal(k(), task) },
   { release: (task) => leaveDirectories(k(), task) },
   {
     release: (task) => closeAll(k(), task),

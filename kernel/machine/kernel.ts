@@ -69,7 +69,7 @@ export function assembleKernel(
   socket: BusSocket = busSocket(),
 ): Kernel {
   const { clock, hardware, random } = state;
-  const { mm, threads, sched, files, cap, sel4 } = state.kernel;
+  const { mm, threads, sched, files, tty, cap, sel4 } = state.kernel;
   const context = { timeNs: 0, instructions: 0, task: 0, thread: 0, hart: 0 };
   const ring = createTraceRing(state.trace, () => {
     const ahead = kernel.bare?.ahead() ?? 0;
@@ -105,6 +105,7 @@ export function assembleKernel(
     threads,
     sched,
     files,
+    tty,
     random,
     systemCalls,
     cap,

@@ -21,6 +21,7 @@ import { mountAll } from "../vfs/mounts.ts";
 import { addressSpace } from "./address-space.ts";
 import { applyInput } from "./apply.ts";
 import { busSocket, loadHarts, powerOn, saveHarts } from "./bare/bare.ts";
+import { bootInit } from "./boot.ts";
 import { capabilityGraph } from "./capabilities.ts";
 import { addressMap } from "./catalogue.ts";
 import type { Machine, MachinePorts } from "./face.ts";
@@ -140,6 +141,7 @@ export function createMachine(config: MachineConfig, hostPorts: MachinePorts): M
   for (const { path, content, size, mode } of config.files)
     giveFile(kernel, path, addImage(kernel, content, size), mode);
   if (kernel.bare !== null) powerOn(kernel, kernel.bare);
+  else bootInit(kernel);
   return machineOver(kernel, isHostError);
 }
 

@@ -17,8 +17,8 @@ import {
   stackBytesOf,
 } from "../loader/program.ts";
 import { reclaimableFrames } from "../mm/images.ts";
-import { userCredentials } from "../thread/credentials.ts";
-import type { Place, Task, TaskLimits } from "../thread/state.ts";
+import { copyCredentials, userCredentials } from "../thread/credentials.ts";
+import type { Credentials, Place, Task, TaskLimits } from "../thread/state.ts";
 import { createTask, nextTaskId } from "../thread/tasks.ts";
 import { duplicate, openTarget } from "../vfs/descriptors.ts";
 import { attributesOf, filesystemOf, opsOfFilesystem } from "../vfs/filesystem.ts";
@@ -154,7 +154,8 @@ export const noWorld = [
   "the machine has not enough free memory in one piece for a root task's objects",
 ] as const;
 
-export function planProgramStart(k: Kernel, start: Start): Plan {
+/** `credentials`: whom the program acts for. */
+export function planProgramStart(k: Kernel, start: Start, credentials: Credentials = userCredentials()): Plan {
   const environment = start.environment ?? k.config.environment;
   const problem = limitsProblem(start.limits) ?? argumentsProblem(start, environment) ?? inputProblem(start);
   if (problem !== null) return problem;
@@ -165,15 +166,15 @@ export function planProgramStart(k: Kernel, start: Start): Plan {
   const frames = framesToStart(stackBytesOf([start.path, ...start.arguments, ...environment])) + ownTables;
   const noRoom = roomProblem(k, frames, 2, start.limits.memoryBytes);
   if (noRoom === null && wantsCapabilities && !mayCreateWorld(k)) return refuse(...noWorld);
-  return noRoom ?? { perform: () => startProgram(k, start, openProgram(k, start, environment, found)).id };
+  return noRoom ?? { perform: () => startProgram(k, start, openProgram(k, start, environment, found), credentials).id };
 }
 
-function startProgram(k: Kernel, start: Start, program: Program): Task {
+function startProgram(k: Kernel, start: Start, program: Program, credentials: Credentials): Task {
   const random = randomBytes(k.random, 16);
   const { space, context } = loadProgram(k, nextTaskId(k), program, {
     frameLimit: frameLimitOf(start.limits),
     random,
-    identity: userCredentials(),
+    identity: credentials,
     auxiliary: program.executable.wantsCapabilities ? sel4Auxiliary : [],
   });
   const name = start.path.slice(start.path.lastIndexOf("/") + 1);
@@ -182,6 +183,7 @@ function startProgram(k: Kernel, start: Start, program: Program): Task {
     { name, kind: "program", space: space.id, limits: start.limits, executable: start.path },
     context,
   );
+  task.credentials = copyCredentials(credentials);
   openStandardFiles(k, task, start.input);
   if (program.executable.wantsCapabilities) writeBootInfo(k, createWorld(k, task, thread, space));
   k.readyQueue.ready(thread);

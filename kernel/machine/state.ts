@@ -17,6 +17,7 @@ import { initRandom, type RandomState } from "../lib/random.ts";
 import { initMm, type MmState } from "../mm/state.ts";
 import { initSched, type SchedState } from "../sched/state.ts";
 import { initThreads, type ThreadsState } from "../thread/state.ts";
+import { initTty, type TtyState } from "../tty/state.ts";
 import { type FilesState, initFiles } from "../vfs/state.ts";
 import { type BareState, initBare } from "./bare/state.ts";
 import type { BareBoot, MachineConfig } from "./types.ts";
@@ -52,6 +53,7 @@ export interface MachineState {
     threads: ThreadsState;
     sched: SchedState;
     files: FilesState;
+    tty: TtyState;
     cap: CapState;
     sel4: Sel4State;
   };
@@ -84,6 +86,9 @@ const copyConfig = ({ physicalMemory: physical, timing, boot, ...config }: Machi
   ...(physical !== undefined && {
     physicalMemory: { ...physical, setAside: physical.setAside.map((part) => ({ ...part })) },
   }),
+  ...(config.init !== undefined && {
+    init: { paths: [...config.init.paths], arguments: [...config.init.arguments] },
+  }),
   environment: [...config.environment],
   files: config.files.map((file) => ({ ...file })),
   limits: { ...config.limits },
@@ -112,6 +117,7 @@ export const initState = (config: MachineConfig): MachineState => ({
     threads: initThreads(),
     sched: initSched(config.boot === undefined ? (config.harts ?? 1) : 1),
     files: initFiles(),
+    tty: initTty(config.init !== undefined),
     cap: initCap(),
     sel4: initSel4(),
   },

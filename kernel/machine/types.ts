@@ -107,6 +107,11 @@ export interface MachineConfig {
   hostname: string;
   /** "NAME=value" given to programs that bring no environment of their own. */
   environment: string[];
+  /**
+   * The first program, which the machine begins with: the first of the paths that can be started, as root, with the
+   * console as its controlling terminal. Without one the console is a line of bytes that nothing is done to.
+   */
+  init?: { paths: string[]; arguments: string[] };
   /** The tar archive that the root file system begins as; default: an empty one. */
   root?: ContentHash;
   /** Files that the root file system has besides. */

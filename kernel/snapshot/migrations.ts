@@ -152,7 +152,29 @@ function handlers(state: AnyState): void {
   }
   Object.assign(mm, { vdso: null });
   Object.assign(threads, { timers: new Map(), nextTimer: 1 });
+  Object.assign(state["kernel"] as object, { tty: { console: rawTerminal() } });
 }
+
+const rawTerminal = (): object => ({
+  settings: {
+    input: 0,
+    output: 0,
+    control: 0o277,
+    local: 0,
+    discipline: 0,
+    characters: [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0],
+  },
+  rows: 24,
+  columns: 80,
+  session: null,
+  foreground: null,
+  lines: [],
+  typed: new Uint8Array(0),
+  literal: false,
+  suspended: false,
+  column: 0,
+  lineColumn: 0,
+});
 
 function addVdso({ mapTop, regions }: SpaceOfVersion2): void {
   const region = { start: mapTop, end: mapTop + 4096, permissions: 5, backing: { kind: "vdso" }, name: "[vdso]" };

@@ -12,6 +12,7 @@ import { wakeQueue } from "./blocking.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import { ChildCode, childrenQueue, fromKernel, sendSignal } from "./signals.ts";
 import type { ExitStatus, SignalInfo, Task, Usage, Zombie } from "./state.ts";
+import { killTask } from "./tasks.ts";
 
 /** Something has become of a child. */
 const tellWaiters = (k: ThreadKernel, parent: TaskId): number =>
@@ -33,9 +34,18 @@ export function addUsage(usage: Usage, more: Usage): void {
   usage.pageFaults += more.pageFaults;
 }
 
+/** With the first program everything that it has started ends, and what that has started. */
+function endAll(k: ThreadKernel, init: Task): void {
+  k.threads.init = null;
+  for (const id of [...k.threads.tasks.keys()]) {
+    const task = k.threads.tasks.get(id);
+    if (task?.job === init.job) killTask(k, task, signals.SIGKILL);
+  }
+}
+
 /** A task has ended, and is in no table any more. */
 export function leaveFamily(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {
-  if (k.threads.init === task.id) k.threads.init = null;
+  if (k.threads.init === task.id) endAll(k, task);
   const children = [...k.threads.tasks.values()].filter(({ parent }) => parent === task.id);
   giveAwayChildren(k, task.id);
   for (const child of children) if (k.threads.tasks.has(child.id)) hangUp(k, child, task);
@@ -76,7 +86,7 @@ function tellParent(k: ThreadKernel, zombie: Zombie): void {
 export function isOrphaned(k: Pick<ThreadKernel, "threads">, group: TaskId): boolean {
   for (const task of k.threads.tasks.values()) {
     const parent = task.group === group && task.parent !== null ? k.threads.tasks.get(task.parent) : undefined;
-    if (parent === undefined || parent.id === k.threads.init) continue;
+    if (parent === undefined) continue;
     if (parent.group !== group && parent.session === task.session) return false;
   }
   return true;

@@ -1,6 +1,7 @@
 /** What every kind of open file can be asked. */
 import type { Errno } from "../lib/errno.ts";
 import type { Task } from "../thread/state.ts";
+import type { Asker } from "../tty/terminal.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { OpenFile } from "./state.ts";
 
@@ -32,8 +33,8 @@ export type ReadResult = { bytes: Uint8Array } | { errno: Errno } | { queue: str
 export type WriteResult = { count: number; queue?: string } | { errno: Errno };
 
 export interface FileOps {
-  /** Reads at a position, and changes nothing. */
-  read(k: FileKernel, file: OpenFile, position: number, count: number): ReadResult;
+  /** Reads at a position, and changes nothing. `by`: who reads, where that matters. */
+  read(k: FileKernel, file: OpenFile, position: number, count: number, by?: Asker): ReadResult;
   /** Goes past bytes that were read at the file's own position. */
   advance(k: FileKernel, file: OpenFile, count: number): void;
   /** At the position, which it does not change. */

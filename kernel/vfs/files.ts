@@ -3,8 +3,17 @@ import { limits } from "../lib/limits.ts";
 import { mayStoreBytes } from "../mm/accounting.ts";
 import type { StoredFile } from "../mm/state.ts";
 import { getStored, newBytes, readStored, writeStored } from "../mm/stored.ts";
-import { wakeQueue } from "../thread/blocking.ts";
+import { getThread } from "../thread/blocking.ts";
 import type { Task } from "../thread/state.ts";
+import {
+  type Asker,
+  advanceTerminal,
+  availableBytes,
+  consoleQueue,
+  isReadable,
+  readTerminal,
+  writeTerminal,
+} from "../tty/terminal.ts";
 import { deviceOf } from "./devices.ts";
 import { epollOps } from "./epoll.ts";
 import { eventOps, timerOps } from "./events.ts";
@@ -24,16 +33,10 @@ import type { FileKernel } from "./kernel.ts";
 import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
 
-export const consoleQueue = "console";
 
 const always = (): number => readable | writable;
 const noQueues = (): readonly string[] => [];
 const readOnly = (): WriteResult => ({ errno: "EBADF" });
-
-function writeConsole(k: FileKernel, task: Task, _file: OpenFile, _at: number, bytes: Uint8Array): WriteResult {
-  if (bytes.length > 0) k.outlet.console(task.id, k.hal.serial.write(bytes), bytes);
-  return { count: bytes.length };
-}
 
 function movePosition(_k: FileKernel, file: OpenFile, count: number): void {
   file.position += count;
@@ -42,21 +45,20 @@ function movePosition(_k: FileKernel, file: OpenFile, count: number): void {
 type Of<Kind> = OpenTarget & { kind: Kind };
 const pipeOf = (file: OpenFile): number => (file.target as Of<"pipe">).pipe;
 
-const consoleAvailable = (k: FileKernel): number => k.hal.serial.available();
-
 const consoleOps: FileOps = {
-  read(k, _file, _position, count) {
-    if (count === 0) return { bytes: new Uint8Array(0) };
-    if (k.hal.serial.available() === 0 && !k.hal.serial.ended()) return { queue: consoleQueue };
-    return { bytes: k.hal.serial.peek(count) };
+  read: (k, _file, _position, count, by) => readTerminal(k, by ?? null, count),
+  advance: (k, _file, count) => advanceTerminal(k, count),
+  write(k, task, _file, _at, bytes) {
+    const thread = getThread(k, task.threads[0]!);
+    const result = writeTerminal(k, { task, thread, progress: null }, bytes);
+    if (result === null) return { count: bytes.length };
+    return result === "wait" ? { count: 0, queue: consoleQueue } : { errno: result };
   },
-  advance: (k, _file, count) => k.hal.serial.drop(count),
-  write: writeConsole,
   seekable: false,
   terminal: true,
   size: () => 0,
-  available: consoleAvailable,
-  ready: (k) => (k.hal.serial.available() > 0 || k.hal.serial.ended() ? readable | writable : writable),
+  available: availableBytes,
+  ready: (k) => (isReadable(k) ? readable | writable : writable),
   queues: () => [consoleQueue],
 };
 
@@ -228,6 +230,3 @@ export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
 };
 
 export const opsOf = (file: OpenFile): FileOps => fileKinds[file.target.kind];
-
-/** Something arrived on the console's line, or it ended: who waits for it looks again. */
-export const consoleChanged = (k: FileKernel): number => wakeQueue(k, consoleQueue, Number.POSITIVE_INFINITY);

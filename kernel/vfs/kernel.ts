@@ -2,6 +2,7 @@ import type { CapKernel } from "../cap/kernel.ts";
 import type { RandomState } from "../lib/random.ts";
 import type { ThreadKernel } from "../thread/kernel.ts";
 import type { TimeKernel } from "../time/clock.ts";
+import type { TtyKernel } from "../tty/terminal.ts";
 import type { FilesystemOps } from "./filesystem.ts";
 import type { FilesState, FilesystemKind, Inode } from "./state.ts";
 
@@ -10,7 +11,7 @@ export interface Archive {
   readonly inodes: readonly Readonly<Inode>[];
 }
 
-export interface FileKernel extends ThreadKernel, CapKernel, TimeKernel {
+export interface FileKernel extends TtyKernel, CapKernel, TimeKernel {
   readonly files: FilesState;
   readonly random: RandomState;
   readonly filesystems: Readonly<Record<FilesystemKind, FilesystemOps>>;

@@ -10,6 +10,7 @@ import {
   FrameAllocator,
   GetMachineResponseSchema,
   HibernateMachineResponseSchema,
+  InitProgramSchema,
   ListMachinesResponseSchema,
   type Machine,
   MachineService,
@@ -60,6 +61,7 @@ interface CreateOptions extends BareOptions {
   quantum?: number;
   epoch?: string;
   root?: string;
+  init?: string | true;
   hostname?: string;
   env?: string[];
   file?: string[];
@@ -138,6 +140,10 @@ function specOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> 
     .addOption(
       new Option("--file </path=local>", "a local file that its programs can open; may be repeated").argParser(collect),
     )
+    .option(
+      "--init [path]",
+      "first program, with the console as its terminal; without a path, where Linux looks for one",
+    )
     .option("--root <file.tar>", "tar archive, plain or compressed by gzip, that the root file system begins as")
     .option("--spec <file.json>", "MachineSpec as JSON; the options above go over it");
 }
@@ -149,6 +155,8 @@ export async function createMachine(session: Session, options: CreateOptions): P
   const bare = await bareBoot(session, spec.bare, options);
   if (bare !== undefined) spec.bare = bare;
   else if (options.harts !== undefined) spec.harts = options.harts;
+  if (options.init !== undefined)
+    spec.init = create(InitProgramSchema, { path: options.init === true ? "" : options.init });
   if (options.root !== undefined) spec.rootHash = (await uploadArchive(session, options.root)).hash;
   if (options.timing) spec.timing ??= create(TimingSpecSchema);
   if (options.seed !== undefined) spec.seed = BigInt(options.seed);

@@ -8,8 +8,8 @@ import { getStored, seekStored } from "../../mm/stored.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { countOutput, outputLeft } from "../../thread/jobs.ts";
 import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
-import type { Task } from "../../thread/state.ts";
 import { killTask } from "../../thread/tasks.ts";
+import { consoleQueue, writeTerminal } from "../../tty/terminal.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf } from "../../vfs/files.ts";
@@ -23,7 +23,6 @@ import {
   fd,
   flags,
   long,
-  pack,
   size,
   uint,
   vectorIn,
@@ -32,24 +31,24 @@ import {
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import { termios, winsize } from "./layouts.ts";
+import { TerminalRequest, terminalIoctl } from "./terminals.ts";
 
 /** Reads at the file's position, or at a given one; the bytes go to the call's out argument of this name. */
 function readFrom<Name extends string>(
   k: LinuxKernel,
-  task: Task,
+  call: Call,
   number: number,
   at: bigint | null,
   room: number,
   name: Name,
 ): Outcome<{ [Key in Name]: Uint8Array }> {
-  const file = fileOf(k, task, number);
+  const file = fileOf(k, call.task, number);
   if (file === null || !mayRead(file)) return fail("EBADF");
   const ops = opsOf(file);
   if (at !== null && !ops.seekable) return fail("ESPIPE");
   if (at !== null && at < 0n) return fail("EINVAL");
   const position = at === null ? file.position : saturate(at);
-  const result = ops.read(k, file, position, room);
+  const result = ops.read(k, file, position, room, call);
   if ("errno" in result) return fail(result.errno);
   if ("queue" in result) {
     if (file.flags & OpenFlag.O_NONBLOCK) return fail("EAGAIN");
@@ -63,10 +62,13 @@ function readFrom<Name extends string>(
 }
 
 /** The console takes all of it, up to the task's limit, which ends it. */
-function writeToTerminal(k: LinuxKernel, task: Task, file: OpenFile, bytes: Uint8Array): Outcome {
+function writeToTerminal(k: LinuxKernel, call: Call, bytes: Uint8Array): Outcome {
+  const { task } = call;
   const part = bytes.subarray(0, Math.min(bytes.length, outputLeft(k, task)));
-  const result = opsOf(file).write(k, task, file, 0, part);
-  if ("errno" in result) return fail(result.errno);
+  const result = writeTerminal(k, call, part);
+  if (result === "wait")
+    return { kind: "blocked", wait: { kind: "write", queue: consoleQueue, deadlineNs: null, done: 0 } };
+  if (result !== null) return fail(result);
   countOutput(k, task, part.length);
   if (part.length === bytes.length) return done(bytes.length);
   killTask(k, task, signals.SIGXFSZ);
@@ -82,19 +84,14 @@ function placeOfWrite(k: LinuxKernel, file: OpenFile, at: bigint | null): number
   return at === null ? file.position : saturate(at);
 }
 
-function writeTo(
-  k: LinuxKernel,
-  { task, thread, progress }: Call,
-  number: number,
-  at: bigint | null,
-  bytes: Uint8Array,
-): Outcome {
+function writeTo(k: LinuxKernel, call: Call, number: number, at: bigint | null, bytes: Uint8Array): Outcome {
+  const { task, thread, progress } = call;
   const file = fileOf(k, task, number);
   if (file === null || !mayWrite(file)) return fail("EBADF");
   const place = placeOfWrite(k, file, at);
   if (typeof place === "string") return fail(place);
   const ops = opsOf(file);
-  if (ops.terminal) return writeToTerminal(k, task, file, bytes);
+  if (ops.terminal) return writeToTerminal(k, call, bytes);
   const before = progress?.kind === "write" ? progress.done : 0;
   const result = ops.write(k, task, file, place, bytes.subarray(before));
   if ("errno" in result) {
@@ -109,38 +106,34 @@ function writeTo(
   return { kind: "blocked", wait: { kind: "write", queue: result.queue, deadlineNs: null, done: count } };
 }
 
-const ioctls = {
-  TCGETS: 0x5401,
-  TCSETS: 0x5402,
-  TCSETSW: 0x5403,
-  TCSETSF: 0x5404,
-  TIOCGPGRP: 0x540f,
-  TIOCGWINSZ: 0x5413,
-  FIONREAD: 0x541b,
-} as const;
+const ioctls = { ...TerminalRequest, FIONREAD: 0x541b, FIONBIO: 0x5421, FIONCLEX: 0x5450, FIOCLEX: 0x5451 } as const;
 
-function ioctl(k: LinuxKernel, { task }: Call, file: OpenFile, request: number, where: bigint): Errno | null {
-  const put = (bytes: Uint8Array): Errno | null => copyOut(k, getSpace(k, task.space), where, bytes);
-  const number = (value: number): Uint8Array => Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
+function ioctl(k: LinuxKernel, call: Call, number: number, request: number, where: bigint): Outcome {
+  const { task } = call;
+  const file = fileOf(k, task, number);
+  if (file === null) return fail("EBADF");
+  const space = getSpace(k, task.space);
   const { terminal, available } = opsOf(file);
-  if (request === ioctls.FIONREAD && available !== undefined) return put(number(available(k, file)));
-  if (!terminal) return "ENOTTY";
   switch (request) {
-    case ioctls.TCGETS:
-      // A raw line: no editing, no echo, newline stays newline.
-      return put(pack(termios, { c_iflag: 0, c_oflag: 0, c_cflag: 0o277, c_lflag: 0, c_line: 0 }));
-    case ioctls.TCSETS:
-    case ioctls.TCSETSW:
-    case ioctls.TCSETSF: {
-      const settings = copyIn(k, getSpace(k, task.space), where, termios.bytes);
-      return settings.ok ? null : settings.errno;
+    case ioctls.FIONREAD: {
+      if (available === undefined) return fail("ENOTTY");
+      const value = available(k, file);
+      const errno = copyOut(k, space, where, Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24));
+      return errno === null ? done(0) : fail(errno);
     }
-    case ioctls.TIOCGWINSZ:
-      return put(pack(winsize, { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }));
-    case ioctls.TIOCGPGRP:
-      return put(number(task.id));
+    case ioctls.FIONBIO: {
+      const on = copyIn(k, space, where, 4);
+      if (!on.ok) return fail(on.errno);
+      file.flags =
+        (file.flags & ~OpenFlag.O_NONBLOCK) | (on.value.some((byte) => byte !== 0) ? OpenFlag.O_NONBLOCK : 0);
+      return done(0);
+    }
+    case ioctls.FIOCLEX:
+    case ioctls.FIONCLEX:
+      task.descriptors[number]!.closeOnExec = request === ioctls.FIOCLEX;
+      return done(0);
     default:
-      return "ENOTTY";
+      return terminal ? terminalIoctl(k, call, request, where) : fail("ENOTTY");
   }
 }
 
@@ -207,7 +200,7 @@ export const ioCalls = [
     support: "full",
     args: { fd, buffer: bufferOut("count"), count: size },
     errors: readErrors,
-    run: (k: LinuxKernel, { fd, buffer }, { task }) => readFrom(k, task, fd, null, buffer, "buffer"),
+    run: (k: LinuxKernel, { fd, buffer }, call) => readFrom(k, call, fd, null, buffer, "buffer"),
   }),
   syscall({
     name: "write",
@@ -224,7 +217,7 @@ export const ioCalls = [
     support: "full",
     args: { fd, vector: vectorOut("count"), count: uint },
     errors: readErrors,
-    run: (k: LinuxKernel, { fd, vector }, { task }) => readFrom(k, task, fd, null, vector, "vector"),
+    run: (k: LinuxKernel, { fd, vector }, call) => readFrom(k, call, fd, null, vector, "vector"),
   }),
   syscall({
     name: "writev",
@@ -240,7 +233,7 @@ export const ioCalls = [
     support: "full",
     args: { fd, buffer: bufferOut("count"), count: size, offset: long },
     errors: readErrors,
-    run: (k: LinuxKernel, { fd, buffer, offset }, { task }) => readFrom(k, task, fd, offset, buffer, "buffer"),
+    run: (k: LinuxKernel, { fd, buffer, offset }, call) => readFrom(k, call, fd, offset, buffer, "buffer"),
   }),
   syscall({
     name: "pwrite64",
@@ -256,7 +249,7 @@ export const ioCalls = [
     support: "full",
     args: { fd, vector: vectorOut("count"), count: uint, offset: long },
     errors: readErrors,
-    run: (k: LinuxKernel, { fd, vector, offset }, { task }) => readFrom(k, task, fd, offset, vector, "vector"),
+    run: (k: LinuxKernel, { fd, vector, offset }, call) => readFrom(k, call, fd, offset, vector, "vector"),
   }),
   syscall({
     name: "pwritev",
@@ -273,8 +266,8 @@ export const ioCalls = [
     note: "RWF_NOWAIT is EOPNOTSUPP.",
     args: { fd, vector: vectorOut("count"), count: uint, offset: long, unused: long, flags: flags(ReadWrite) },
     errors: [...readErrors, "EOPNOTSUPP"],
-    run: (k: LinuxKernel, { fd, vector, offset, flags }, { task }) =>
-      flags & ~knownReadWrite ? fail("EOPNOTSUPP") : readFrom(k, task, fd, offsetOf(offset), vector, "vector"),
+    run: (k: LinuxKernel, { fd, vector, offset, flags }, call) =>
+      flags & ~knownReadWrite ? fail("EOPNOTSUPP") : readFrom(k, call, fd, offsetOf(offset), vector, "vector"),
   }),
   syscall({
     name: "pwritev2",
@@ -301,14 +294,9 @@ export const ioCalls = [
     name: "ioctl",
     nr: { rv64: 29 },
     support: "partial",
-    note: "The console is a raw line of 24 by 80: TCGETS, TCSETS (ignored), TIOCGWINSZ, TIOCGPGRP, FIONREAD.",
+    note: "What terminals know (ioctl_tty(2)), FIONREAD, FIONBIO, FIOCLEX and FIONCLEX.",
     args: { fd, request: choice(ioctls), argument: address },
-    errors: ["EBADF", "EFAULT", "ENOTTY"],
-    run(k: LinuxKernel, { fd, request, argument }, call) {
-      const file = fileOf(k, call.task, fd);
-      if (file === null) return fail("EBADF");
-      const errno = ioctl(k, call, file, request, argument);
-      return errno === null ? done(0) : fail(errno);
-    },
+    errors: ["EBADF", "EFAULT", "EINTR", "EINVAL", "EIO", "ENOTTY", "EPERM", "ESRCH"],
+    run: (k: LinuxKernel, { fd, request, argument }, call) => ioctl(k, call, fd, request, argument),
   }),
 ] as const;

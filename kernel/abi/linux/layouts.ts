@@ -107,19 +107,6 @@ export const tms = layout("tms", 32, {
   tms_cutime: [16, "i64"],
   tms_cstime: [24, "i64"],
 });
-export const winsize = layout("winsize", 8, {
-  ws_row: [0, "u16"],
-  ws_col: [2, "u16"],
-  ws_xpixel: [4, "u16"],
-  ws_ypixel: [6, "u16"],
-});
-export const termios = layout("termios", 36, {
-  c_iflag: [0, "u32"],
-  c_oflag: [4, "u32"],
-  c_cflag: [8, "u32"],
-  c_lflag: [12, "u32"],
-  c_line: [16, "u8"],
-});
 
 export const rusage = layout("rusage", 144, {
   utime_sec: [0, "i64"],
