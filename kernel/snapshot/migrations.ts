@@ -138,7 +138,9 @@ function handlers(state: AnyState): void {
     mm: { spaces: Map<number, SpaceOfVersion2> };
   };
   for (const task of threads.tasks.values()) {
-    Object.assign(task, { pending: [], stopSignal: 0, timerDue: null, change: null });
+    Object.assign(task, { pending: [], stopSignal: 0, timerDue: null, change: null, resourceLimits: new Map() });
+    const traits = { nice: 0, dumpable: true, noNewPrivileges: false, subreaper: false, deathSignal: 0 };
+    Object.assign(task, { traits });
     if (task.kind === "program") addVdso(mm.spaces.get(task.space)!);
   }
   for (const thread of threads.threads.values()) {

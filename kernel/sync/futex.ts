@@ -1,17 +1,25 @@
 /**
  * Fast user-space mutexes (futex(2)): threads wait on a word of memory.
  *
- * Queues are named by address space and address, so they are private to a task; sharing across tasks comes with
- * shared memory. Waking is first come, first served.
+ * Queues are named by what the word is in: the file of a shared mapping and the place in it, or else the address space
+ * and the address. Waking is first come, first served.
  */
 import type { Errno } from "../lib/errno.ts";
+import { findRegion } from "../mm/regions.ts";
 import type { Space } from "../mm/state.ts";
 import { copyIn } from "../mm/user.ts";
 import { requeue, wakeQueue } from "../thread/blocking.ts";
 import type { ThreadKernel } from "../thread/kernel.ts";
 import type { Wait } from "../thread/wait.ts";
 
-export const futexQueue = (space: Space, address: bigint): string => `futex ${space.id}:0x${address.toString(16)}`;
+export function futexQueue(space: Space, address: bigint): string {
+  const region = address < 1n << 52n ? findRegion(space.regions, Number(address)) : null;
+  if (region?.backing.kind === "file" && region.backing.shared) {
+    const offset = region.backing.offset + Number(address) - region.start;
+    return `futex file ${region.backing.file}:0x${offset.toString(16)}`;
+  }
+  return `futex ${space.id}:0x${address.toString(16)}`;
+}
 
 export function readWord(k: ThreadKernel, space: Space, address: bigint): { value: number } | { errno: Errno } {
   if (address % 4n !== 0n) return { errno: "EINVAL" };

@@ -47,7 +47,7 @@ function endAll(k: ThreadKernel, init: Task): void {
 export function leaveFamily(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {
   if (k.threads.init === task.id) endAll(k, task);
   const children = [...k.threads.tasks.values()].filter(({ parent }) => parent === task.id);
-  giveAwayChildren(k, task.id);
+  giveAwayChildren(k, task, children);
   for (const child of children) if (k.threads.tasks.has(child.id)) hangUp(k, child, task);
   const parent = task.parent === null ? undefined : k.threads.tasks.get(task.parent);
   if (parent === undefined) return;
@@ -101,19 +101,35 @@ function hangUp(k: ThreadKernel, { group, session }: Task, left: { group: TaskId
     for (const member of members) if (k.threads.tasks.has(member.id)) sendSignal(k, member, fromKernel(signal));
 }
 
-/** Children of one who has ended are init's, or nobody's. */
-function giveAwayChildren(k: ThreadKernel, from: TaskId): void {
-  const { init } = k.threads;
-  for (const child of k.threads.tasks.values()) {
-    if (child.parent !== from) continue;
-    child.parent = init;
+/** Who takes the children of one who has ended: the next ancestor that said so, else init, else nobody. */
+function reaperOf(k: ThreadKernel, task: Task): TaskId | null {
+  let { parent } = task;
+  while (parent !== null) {
+    const ancestor = k.threads.tasks.get(parent);
+    if (ancestor === undefined) break;
+    if (ancestor.traits.subreaper) return ancestor.id;
+    parent = ancestor.parent;
+  }
+  return k.threads.init;
+}
+
+/** Children of one who has ended get another parent. */
+function giveAwayChildren(k: ThreadKernel, ended: Task, children: readonly Task[]): void {
+  const from = ended.id;
+  const reaper = reaperOf(k, ended);
+  for (const child of children) {
+    child.parent = reaper;
     child.exitSignal = signals.SIGCHLD;
+  }
+  for (const { id, traits } of children) {
+    const child = k.threads.tasks.get(id);
+    if (child !== undefined && traits.deathSignal !== 0) sendSignal(k, child, fromKernel(traits.deathSignal));
   }
   for (const zombie of [...k.threads.zombies.values()]) {
     if (zombie.parent !== from) continue;
     k.threads.zombies.delete(zombie.id);
-    if (init === null) continue;
-    k.threads.zombies.set(zombie.id, { ...zombie, parent: init, exitSignal: signals.SIGCHLD });
+    if (reaper === null || !k.threads.tasks.has(reaper)) continue;
+    k.threads.zombies.set(zombie.id, { ...zombie, parent: reaper, exitSignal: signals.SIGCHLD });
     tellParent(k, k.threads.zombies.get(zombie.id)!);
   }
 }

@@ -44,6 +44,18 @@ export interface Credentials {
   groups: number[];
 }
 
+/** What a task has set for itself (prctl(2), setpriority(2)). */
+export interface Traits {
+  nice: number;
+  dumpable: boolean;
+  /** What it executes gives it no more rights than it has. */
+  noNewPrivileges: boolean;
+  /** Orphans among its descendants become its children. */
+  subreaper: boolean;
+  /** What it is sent when its parent ends; 0 for nothing. */
+  deathSignal: number;
+}
+
 /** What a task used, for those who ask after its end. */
 export interface Usage {
   /** Nanoseconds of user time; there is no other. */
@@ -123,6 +135,9 @@ export interface Task {
   /** It has executed a program of its own since it was forked: its group is no longer its parent's to choose. */
   executed: boolean;
   credentials: Credentials;
+  traits: Traits;
+  /** By resource, where they are not the usual ones (setrlimit(2)). */
+  resourceLimits: Map<number, { soft: bigint; hard: bigint }>;
   /** Of children that were waited for, and of theirs. */
   childUsage: Usage;
   /** Path of the program; "" for a remote task. */

@@ -88,6 +88,8 @@ export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedConte
     group: id,
     session: id,
     credentials: userCredentials(),
+    traits: { nice: 0, dumpable: true, noNewPrivileges: false, subreaper: false, deathSignal: 0 },
+    resourceLimits: new Map(),
     root: { ...firstPlace },
     directory: { ...firstPlace },
     signalActions: new Map(),
@@ -115,6 +117,8 @@ export function createChild(
     ...wanted,
     kind: "program",
     credentials: copyCredentials(parent.credentials),
+    traits: { ...parent.traits, subreaper: false, deathSignal: 0 },
+    resourceLimits: new Map([...parent.resourceLimits].map(([resource, limit]) => [resource, { ...limit }])),
     signalActions: copyActions(parent.signalActions),
   };
   const added = addTask(k, task, context);

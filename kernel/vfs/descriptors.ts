@@ -46,9 +46,17 @@ export function fileOf(k: FileKernel, task: Task, fd: number): OpenFile | null {
     : null;
 }
 
+const openFilesLimit = 7;
+
+/** One more than the highest number that a task may give out (RLIMIT_NOFILE). */
+function mostDescriptors({ resourceLimits }: Task): number {
+  const soft = resourceLimits.get(openFilesLimit)?.soft ?? BigInt(limits.descriptors);
+  return soft < BigInt(limits.descriptors) ? Number(soft) : limits.descriptors;
+}
+
 /** The lowest free number from `from` on, or null when the table is full. */
 function freeNumber(task: Task, from: number): number | null {
-  for (let fd = from; fd < limits.descriptors; fd++) if (isFree(task, fd)) return fd;
+  for (let fd = from; fd < mostDescriptors(task); fd++) if (isFree(task, fd)) return fd;
   return null;
 }
 
@@ -89,7 +97,7 @@ export function openFile(
 /** Whether so many more files can be opened by the task. */
 export function roomProblem(k: FileKernel, task: Task, count: number): Errno | null {
   const used = task.descriptors.reduce((sum, descriptor) => sum + (descriptor === null ? 0 : 1), 0);
-  if (used + count > limits.descriptors) return "EMFILE";
+  if (used + count > mostDescriptors(task)) return "EMFILE";
   return k.files.open.size + count > k.config.limits.openFiles ? "ENFILE" : null;
 }
 
@@ -101,7 +109,7 @@ function derive(k: FileKernel, task: Task, fd: number, to: SlotAddress): void {
 /** One more descriptor for what `fd` stands for, at the lowest free number from `from` on. */
 export function duplicate(k: FileKernel, task: Task, fd: number, from: number, closeOnExec: boolean): number | Errno {
   if (fileOf(k, task, fd) === null) return "EBADF";
-  if (from < 0 || from >= limits.descriptors) return "EINVAL";
+  if (from < 0 || from >= mostDescriptors(task)) return "EINVAL";
   const to = freeNumber(task, from);
   if (to === null) return "EMFILE";
   derive(k, task, fd, take(task, to, closeOnExec));
@@ -117,7 +125,7 @@ export function replaceDescriptor(
   closeOnExec: boolean,
 ): number | Errno {
   assert(fd !== to, "two descriptors");
-  if (fileOf(k, task, fd) === null || to < 0 || to >= limits.descriptors) return "EBADF";
+  if (fileOf(k, task, fd) === null || to < 0 || to >= mostDescriptors(task)) return "EBADF";
   closeDescriptor(k, task, to);
   derive(k, task, fd, take(task, to, closeOnExec));
   return to;

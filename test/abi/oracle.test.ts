@@ -42,6 +42,7 @@ const rows: Row[] = [
   { program: "descriptors", arguments: [file] },
   { program: "processes", arguments: [file], natively: true },
   { program: "handlers", natively: true },
+  { program: "identity", natively: true },
   { program: "executes", arguments: [file, itself], natively: true },
   { program: "refused" },
   { program: "content", arguments: [directory] },

@@ -35,7 +35,10 @@ function small(openFiles = 8): { k: FileKernel; tasks: Task[] } {
     },
     config: { limits: { openFiles } },
   } as unknown as FileKernel;
-  const tasks = [3, 4].map((id) => ({ id: id as TaskId, descriptors: [] as Task["descriptors"] }) as Task);
+  const tasks = [3, 4].map(
+    (id) =>
+      ({ id: id as TaskId, descriptors: [] as Task["descriptors"], resourceLimits: new Map() }) as unknown as Task,
+  );
   return { k, tasks };
 }
 

@@ -170,6 +170,7 @@ function hasMemory(k: LinuxKernel, bytes: number, frameLimit: number): boolean {
 /** Files with the bits for it make the program act for their owner or group. */
 function credentialsFor(task: Task, { attributes: { mode, uid, gid } }: Found): Credentials {
   const credentials = copyCredentials(task.credentials);
+  if (task.traits.noNewPrivileges) return credentials;
   if (mode & Special.setUser) credentials.euid = uid;
   // Without permission to execute for the group the bit means something else.
   if (mode & Special.setGroup && mode & 0o010) credentials.egid = gid;
@@ -220,7 +221,10 @@ function begin(k: LinuxKernel, call: Call, program: Program, credentials: Creden
   const old = task.space;
   task.space = space.id;
   leaveSpace(k, old);
+  const gains = credentials.euid !== task.credentials.euid || credentials.egid !== task.credentials.egid;
   task.credentials = credentials;
+  task.traits.dumpable = !gains;
+  if (gains) task.traits.deathSignal = 0;
   task.executable = program.path;
   task.name = baseName(program.name);
   task.executed = true;

@@ -78,6 +78,8 @@ export const sigevent = layout("sigevent", 64, {
   notify: [12, "i32"],
   thread: [16, "i32"],
 });
+export const idWord = layout("id", 4, { id: [0, "u32"] });
+export const schedParam = layout("sched_param", 4, { priority: [0, "i32"] });
 export const timerId = layout("timer_t", 4, { id: [0, "i32"] });
 export const timezone = layout("timezone", 8, { tz_minuteswest: [0, "i32"], tz_dsttime: [4, "i32"] });
 export const rlimit = layout("rlimit64", 16, { rlim_cur: [0, "u64"], rlim_max: [8, "u64"] });

@@ -18,6 +18,7 @@ import {
   unmapRange,
 } from "../../mm/space.ts";
 import type { Backing, Region, Space } from "../../mm/state.ts";
+import { createStored, releaseStored } from "../../mm/stored.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { deviceOf } from "../../vfs/devices.ts";
@@ -147,8 +148,21 @@ function map(k: LinuxKernel, task: Task, args: MapArguments): Outcome {
   if (typeof start === "string") return fail(start);
   if (hasFrames(space.regions, start, start + bytes)) return fail("EPERM");
   if (args.flags & MapFlag.MAP_FIXED) unmapRange(k, space, start, start + bytes);
-  addRegion(k, space, { start, end: start + bytes, permissions: permissionsOf(args.protection), ...backed });
+  const permissions = permissionsOf(args.protection);
+  if (args.flags & MapFlag.MAP_ANONYMOUS && args.flags & MapFlag.MAP_SHARED)
+    mapShared(k, space, { start, end: start + bytes, permissions });
+  else addRegion(k, space, { start, end: start + bytes, permissions, ...backed });
   return done(start);
+}
+
+/** Memory that forked processes have in common is a file without a name, which goes with its last mapping. */
+function mapShared(k: LinuxKernel, space: Space, at: Pick<Region, "start" | "end" | "permissions">): void {
+  const file = createStored(k, null);
+  const bytes = at.end - at.start;
+  file.size = bytes;
+  const how = { offset: 0, fileBytes: bytes, beyond: "fault", shared: true, writable: true } as const;
+  addRegion(k, space, { ...at, backing: { kind: "file", file: file.id, ...how }, name: "/dev/zero (deleted)" });
+  releaseStored(k, file.id);
 }
 
 function protect(k: LinuxKernel, space: Space, start: bigint, length: number, protection: number): Outcome {
@@ -291,8 +305,7 @@ export const memoryCalls = [
     name: "mmap",
     result: "address",
     nr: { rv64: 222 },
-    support: "partial",
-    note: "Shared mappings of files are shared by all; anonymous ones are private to the task.",
+    support: "full",
     args: { start: address, length: size, protection: flags(Protection), flags: flags(MapFlag), fd, offset: long },
     errors: ["EACCES", "EBADF", "EEXIST", "EINVAL", "ENODEV", "ENOMEM", "EPERM"],
     run: (k: LinuxKernel, args, { task }) => map(k, task, args),

@@ -2,6 +2,7 @@
 import { pageBytes } from "../../hal/types.ts";
 import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
+import type { TaskId } from "../../lib/ids.ts";
 import { limits } from "../../lib/limits.ts";
 import { randomBytes } from "../../lib/random.ts";
 import { getSpace } from "../../mm/space.ts";
@@ -66,18 +67,42 @@ function probe(k: LinuxKernel, space: Space, pairs: bigint, count: number): Errn
   return copyOut(k, space, pairs, bytes.value);
 }
 
+interface Limit {
+  rlim_cur: bigint;
+  rlim_max: bigint;
+}
+
+function currentLimit(k: LinuxKernel, task: Task, resource: number): Limit {
+  const set = task.resourceLimits.get(resource);
+  if (set !== undefined) return { rlim_cur: set.soft, rlim_max: set.hard };
+  const limit = limitOf(k, task, resource);
+  return { rlim_cur: limit, rlim_max: limit };
+}
+
+/** Who may look at another's limits, and set them: its own user, and root. */
+const mayLimit = ({ credentials: by }: Task, { credentials: of }: Task): boolean =>
+  by.euid === 0 ||
+  ([of.uid, of.euid, of.suid].every((id) => id === by.uid) && [of.gid, of.egid, of.sgid].every((id) => id === by.gid));
+
 function prlimit(
   k: LinuxKernel,
-  task: Task,
+  caller: Task,
   id: number,
   resource: number,
-  sets: boolean,
-): Outcome<{ before?: { rlim_cur: bigint; rlim_max: bigint } }> {
-  if (id !== 0 && id !== task.id) return fail("ESRCH");
+  wanted: Limit | null,
+): Outcome<{ before?: Limit }> {
+  const task = id === 0 ? caller : k.threads.tasks.get(id as TaskId);
   if (resource > Resource.RLIMIT_RTTIME) return fail("EINVAL");
-  if (sets) return fail("EPERM");
-  const limit = limitOf(k, task, resource);
-  return { kind: "done", value: 0, out: { before: { rlim_cur: limit, rlim_max: limit } } };
+  if (wanted !== null && wanted.rlim_cur > wanted.rlim_max) return fail("EINVAL");
+  if (task === undefined) return fail("ESRCH");
+  if (task !== caller && !mayLimit(caller, task)) return fail("EPERM");
+  const before = currentLimit(k, task, resource);
+  if (wanted === null) return { kind: "done", value: 0, out: { before } };
+  const most = BigInt(limits.descriptors);
+  if (wanted.rlim_max > before.rlim_max && caller.credentials.euid !== 0) return fail("EPERM");
+  if (resource === Resource.RLIMIT_NOFILE && wanted.rlim_max > most) return fail("EPERM");
+  const commit = (): void => void task.resourceLimits.set(resource, { soft: wanted.rlim_cur, hard: wanted.rlim_max });
+  return { kind: "done", value: 0, out: { before }, commit };
 }
 
 /** A call without arguments that returns an id. */
@@ -153,10 +178,10 @@ export const systemCalls = [
     name: "prlimit64",
     nr: { rv64: 261 },
     support: "partial",
-    note: "Limits can be read; setting one is EPERM.",
+    note: "Limits are kept and inherited; that of open files counts, others do not.",
     args: { id: int, resource: choice(Resource), limit: structIn(rlimit), before: structOut(rlimit, "optional") },
     errors: ["EFAULT", "EINVAL", "EPERM", "ESRCH"],
-    run: (k: LinuxKernel, { id, resource, limit }, { task }) => prlimit(k, task, id, resource, limit !== null),
+    run: (k: LinuxKernel, { id, resource, limit }, { task }) => prlimit(k, task, id, resource, limit),
   }),
   syscall({
     name: "riscv_hwprobe",
@@ -179,13 +204,5 @@ export const systemCalls = [
     args: { start: address, end: address, flags: size },
     errors: ["EINVAL"],
     run: (_k: LinuxKernel, { flags }) => (flags > 1 ? fail("EINVAL") : done(0)),
-  }),
-  syscall({
-    name: "membarrier",
-    nr: { rv64: 283 },
-    support: "none",
-    args: { command: int, flags: uint, cpu: int },
-    errors: ["ENOSYS"],
-    run: (_k: LinuxKernel) => fail("ENOSYS"),
   }),
 ] as const;

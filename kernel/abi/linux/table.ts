@@ -1,11 +1,13 @@
 /** All of Linux's system calls that there are. */
 import type { SystemCall } from "../define/syscall.ts";
 import { attributeCalls } from "./attributes.ts";
+import { controlCalls } from "./control.ts";
 import { descriptorCalls } from "./descriptors.ts";
 import { eventCalls } from "./events.ts";
 import { execCalls } from "./exec.ts";
 import { fileCalls } from "./files.ts";
 import { groupCalls } from "./groups.ts";
+import { identityCalls } from "./identity.ts";
 import { ioCalls } from "./io.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { memoryCalls } from "./memory.ts";
@@ -34,6 +36,8 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...threadCalls,
   ...processCalls,
   ...execCalls,
+  ...identityCalls,
+  ...controlCalls,
   ...groupCalls,
   ...systemCalls,
   ...signalCalls,
