@@ -6,7 +6,6 @@ import { getStored, newBytes, readStored, writeStored } from "../mm/stored.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { Task } from "../thread/state.ts";
 import {
-  type Asker,
   advanceTerminal,
   availableBytes,
   consoleQueue,
@@ -32,7 +31,6 @@ import { filesystemOf, opsOfFilesystem } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
 import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
-
 
 const always = (): number => readable | writable;
 const noQueues = (): readonly string[] => [];
