@@ -1,0 +1,282 @@
+/**
+ * Hostile guests on the privileged core: random streams of instructions that know what to aim at (registers of every
+ * mode, page tables that they rewrite while they stand on them, code that they overwrite, returns and traps into anywhere).
+ * However a run is cut, whatever the host does in between, and whichever pages have to be fetched first: the same bits.
+ */
+import { describe, expect, test } from "vitest";
+import { type Core, CoreStop, PageFlag } from "../../../kernel/hardware/cpu/core.ts";
+import { createRv64Core } from "../../../kernel/hardware/cpu/rv64/core.ts";
+import { bType, iType, rType, sType } from "./encode.ts";
+import { stateOf } from "./fixture.ts";
+import { PAGE, RAM_BASE, rv64Modules } from "./machine.ts";
+import { Random } from "./random_program.ts";
+
+const PAGES = 48;
+const CODE_PAGES = 6;
+/** Page tables: root, middle, last level; the last one maps the pages of RAM at VIRTUAL, in no order. */
+const TABLES = 8;
+const VIRTUAL = 0x4000_0000n;
+const INSTRUCTIONS = 3000;
+
+/** By weight: what matters most to privileges and addresses. */
+const CSRS = [
+  [0x300, 8],
+  [0x100, 6],
+  [0x180, 6],
+  [0x302, 2],
+  [0x303, 2],
+  [0x304, 3],
+  [0x344, 3],
+  [0x144, 2],
+  [0x104, 2],
+  [0x305, 1],
+  [0x105, 1],
+  [0x341, 3],
+  [0x141, 3],
+  [0x342, 1],
+  [0x343, 1],
+  [0x142, 1],
+  [0x143, 1],
+  [0x340, 1],
+  [0x140, 1],
+  [0x306, 1],
+  [0x106, 1],
+  [0x30a, 1],
+  [0x14d, 1],
+  [0x320, 1],
+  [0x3a0, 1],
+  [0x3a2, 1],
+  [0x3b0, 1],
+  [0x3b1, 1],
+  [0x3bf, 1],
+  [0xb00, 1],
+  [0xb02, 1],
+  [0xc00, 2],
+  [0xc01, 2],
+  [0xc02, 2],
+  [0x001, 1],
+  [0x003, 1],
+].flatMap(([number, weight]) => Array<number>(weight!).fill(number!));
+
+const SYSTEM = [0x10200073, 0x30200073, 0x10500073, 0x12000073, 0x73, 0x73, 0x73, 0x73, 0x73, 0x100073, 0x0000100f];
+/** Point to something: code, tables, data, in either address space; the others are free. */
+const POINTERS = [8, 9, 18, 19, 20, 21, 22, 23];
+const FREE = [5, 6, 7, 10, 11, 12, 13, 14, 15];
+
+function instruction(random: Random): number {
+  const rd = random.pick(FREE);
+  const rs = random.pick([...FREE, ...POINTERS]);
+  const base = random.pick(POINTERS);
+  const offset = random.chance(70) ? random.below(64) * 8 : random.below(4096) - 2048;
+  switch (random.below(16)) {
+    case 0:
+    case 1: {
+      const f3 = random.pick([1, 2, 3, 5, 6, 7, 1, 2]);
+      return iType(0x73, f3, random.chance(20) ? 0 : rd, f3 > 4 ? random.below(32) : rs, random.pick(CSRS));
+    }
+    case 2:
+      return random.pick(SYSTEM);
+    case 3:
+    case 4:
+      return iType(0x03, random.below(7), rd, base, offset);
+    case 5:
+    case 6:
+      return sType(0x23, random.below(4), base, rs, offset);
+    case 7: {
+      const atomics = [0, 1, 2, 3, 4, 8, 12, 16, 20, 24, 28];
+      const kind = random.pick(atomics);
+      return rType(0x2f, random.pick([2, 3]), kind << 2, rd, base, kind === 2 ? 0 : rs);
+    }
+    case 8:
+      return bType(random.pick([0, 1, 4, 5, 6, 7]), rs, random.pick(FREE), (random.below(32) - 12) * 2);
+    case 9:
+      return rType(0x53, random.pick([0, 7]), random.pick([0, 1, 4, 5, 8, 9, 0x71, 0x79]), rd, rs, 0);
+    case 10:
+      return random.chance(50)
+        ? iType(0x07, random.pick([2, 3]), rd, base, offset)
+        : sType(0x27, random.pick([2, 3]), base, rs, offset);
+    case 11:
+      return random.chance(70) ? Number(random.u64() & 0xffffn) & ~2 : Number(random.u64() & 0xffffffffn) | 3;
+    case 12:
+      return iType(0x67, 0, random.pick([0, 1, rd]), base, random.below(256) * 2);
+    default:
+      return random.chance(50)
+        ? iType(0x13, random.below(8), rd, rs, random.below(64))
+        : rType(0x33, random.below(8), 0, rd, rs, rd);
+  }
+}
+
+const physical = (page: number): bigint => BigInt(RAM_BASE + page * PAGE);
+const entry = (page: number, bits: number): bigint => (physical(page) >> 2n) | BigInt(bits);
+
+function fillMemory(ram: DataView, random: Random): void {
+  for (let page = 0; page < CODE_PAGES; page++) {
+    for (let at = 0; at < PAGE - 4; ) {
+      const word = instruction(random);
+      const long = (word & 3) === 3;
+      if (long) ram.setUint32(page * PAGE + at, word, true);
+      else ram.setUint16(page * PAGE + at, word & 0xffff, true);
+      at += long ? 4 : 2;
+    }
+  }
+  const put = (page: number, index: number, value: bigint): void =>
+    ram.setBigUint64(page * PAGE + index * 8, value, true);
+  put(TABLES, 1, entry(TABLES + 1, 1));
+  // RAM where it is, as a gigapage with or without marks, for S or for U mode.
+  put(TABLES, 2, (BigInt(RAM_BASE) >> 2n) | BigInt(random.pick([0x0f, 0xcf, 0xdf, 0x1f])));
+  put(TABLES + 1, 0, entry(TABLES + 2, 1));
+  put(TABLES + 1, 1, entry(random.pick([TABLES, TABLES + 2, 0]), random.pick([1, 0xcf, 0x0f])));
+  for (let index = 0; index < 64; index++) {
+    const page = index < CODE_PAGES ? index : random.below(PAGES + 2);
+    const bits = random.chance(80) ? random.pick([0x0f, 0x1f, 0xcf, 0xdf, 0x4b, 0x5b, 0x17, 0x07]) : random.below(256);
+    put(TABLES + 2, index, entry(page, bits));
+  }
+}
+
+interface Guest {
+  core: Core;
+  /** What is in the pages that are not there yet. */
+  absent: Map<number, Uint8Array>;
+}
+
+/** Sets registers of all modes to what gives the next instructions something to hit. */
+function aim(core: Core, random: Random): void {
+  const root = (8n << 60n) | (physical(TABLES) >> 12n);
+  const places = [0, 1, CODE_PAGES - 1, TABLES, TABLES + 1, TABLES + 2, PAGES - 1].map(physical);
+  for (const pointer of POINTERS) {
+    const at = random.chance(50) ? random.pick(places) : VIRTUAL + BigInt(random.below(64) * PAGE);
+    core.x[pointer] = at + BigInt(random.chance(50) ? 0 : random.below(PAGE));
+  }
+  for (const register of FREE)
+    core.x[register] = random.pick([root, random.u64(), 0x1888n, 0x222n, VIRTUAL, physical(0), 0n]);
+  core.x[POINTERS[0]!] = BigInt(0x10000000);
+  const hart = core.saveHart();
+  const vector = physical(random.below(CODE_PAGES)) + BigInt(random.below(512) * 4);
+  const virtual = VIRTUAL + BigInt(random.below(CODE_PAGES) * PAGE + random.below(512) * 4);
+  const registers: [string, bigint][] = [
+    ["mtvec", vector | BigInt(random.below(2))],
+    ["stvec", random.chance(50) ? virtual : vector],
+    ["mepc", random.pick([virtual, physical(1)])],
+    ["sepc", random.pick([virtual, physical(2)])],
+    ["medeleg", random.u64() & 0xb3ffn],
+    ["mideleg", random.u64() & 0x222n],
+    ["mie", random.u64() & 0xaaan],
+    ["satp", random.chance(60) ? root : 0n],
+    ["mstatus", (random.u64() & 0x7e61aan) | random.pick([0n, 0x800n, 0x1800n])],
+    ["pmpcfg0", random.chance(80) ? 0x1fn : random.u64() & 0x1f1f1fn],
+    ["pmpaddr0", random.chance(80) ? 2n ** 54n - 1n : (physical(1) >> 2n) | BigInt(random.below(512))],
+  ];
+  for (const [name, value] of registers) hart.privileged!.registers.set(name, value);
+  hart.privileged!.mode = random.pick([0, 1, 3]);
+  const low = random.chance(60) || hart.privileged!.mode === 3;
+  hart.pc = (low ? physical(0) : VIRTUAL) + BigInt(random.below(CODE_PAGES) * PAGE + random.below(PAGE / 2) * 2);
+  core.loadHart(hart);
+}
+
+function create(seed: number, absence: number): Guest {
+  const random = new Random(seed);
+  const core = createRv64Core(rv64Modules, { ramPages: PAGES, ramBase: RAM_BASE, bus: device, harts: 1 });
+  core.pageFlags.fill(PageFlag.present);
+  fillMemory(core.ramView, random);
+  aim(core, random);
+  const absent = new Map<number, Uint8Array>();
+  for (let page = 0; page < PAGES; page++) {
+    if (random.below(100) >= absence) continue;
+    absent.set(page, core.ram.slice(page * PAGE, (page + 1) * PAGE));
+    core.ram.fill(0, page * PAGE, (page + 1) * PAGE);
+    core.pageFlags[page] = 0;
+  }
+  return { core, absent };
+}
+
+/** Something at the console's address; what it answers is always the same. */
+const device = {
+  read: (address: number) =>
+    address >= 0x10000000 && address < 0x10000100 ? (BigInt(address) * 0x9e3779b97f4a7c15n) & (2n ** 64n - 1n) : null,
+  write: (address: number) => address >= 0x10000000 && address < 0x10000100,
+};
+
+function fetch({ core, absent }: Guest, page: number): void {
+  core.ram.set(absent.get(page)!, page * PAGE);
+  core.pageFlags[page]! |= PageFlag.present;
+  absent.delete(page);
+}
+
+function disturb(guest: Guest, random: Random): void {
+  const { core } = guest;
+  switch (random.below(7)) {
+    case 0:
+      core.flushTlb();
+      break;
+    case 1:
+      core.clearDirty();
+      break;
+    case 2: {
+      const page = random.below(PAGES);
+      if (!guest.absent.has(page)) core.wrote(page);
+      break;
+    }
+    case 3:
+      core.loadHart(structuredClone(core.saveHart()));
+      break;
+    case 4:
+      core.harts!.settle();
+      break;
+    default:
+  }
+}
+
+/** At some positions a line is raised or dropped, in every run of the same seed. */
+const linesAt = (seed: number, turn: number): number =>
+  (seed * 31 + turn * 17) % 5 === 0 ? 0x80 : (seed + turn) % 7 === 0 ? 0x208 : 0;
+const TURN = 60;
+
+function run(guest: Guest, seed: number, cuts: Random | null, look: (core: Core) => void = () => {}): void {
+  const { core } = guest;
+  for (let executed = 0; executed < INSTRUCTIONS; ) {
+    if (executed % TURN === 0) {
+      const turn = executed / TURN;
+      if (turn % 2 === 0) aim(core, new Random(seed * 1000 + turn));
+      core.harts!.setLines(0, linesAt(seed, turn));
+      core.harts!.settle();
+    }
+    const left = TURN - (executed % TURN);
+    const budget = cuts ? Math.min(left, cuts.below(40)) : left;
+    const stop = core.run(budget);
+    executed += core.executed();
+    expect(core.executed()).toBeLessThanOrEqual(budget);
+    if (stop === CoreStop.needPage) fetch(guest, core.faultPage());
+    else if (stop === CoreStop.budget) expect(core.executed()).toBe(budget);
+    else expect([CoreStop.waitForInterrupt, CoreStop.attention]).toContain(stop);
+    look(core);
+    if (cuts) disturb(guest, cuts);
+  }
+  for (const page of [...guest.absent.keys()]) fetch(guest, page);
+}
+
+describe("a storm of privileged instructions", () => {
+  test("leaves the same state however it is cut and disturbed, and whatever was there", () => {
+    const causes = new Set<string>();
+    const look = (core: Core): void => {
+      const { registers, mode } = core.saveHart().privileged!;
+      causes
+        .add(`m${registers.get("mcause")}`)
+        .add(`s${registers.get("scause")}`)
+        .add(`mode ${mode}`);
+    };
+    for (let seed = 1; seed <= 40; seed++) {
+      const whole = create(seed, 0);
+      run(whole, seed, null);
+      const expected = stateOf(whole.core);
+      for (const absence of [0, 60]) {
+        const cut = create(seed, absence);
+        run(cut, seed, new Random(seed + 1000), look);
+        expect([seed, absence, stateOf(cut.core)]).toEqual([seed, absence, expected]);
+      }
+    }
+    // It was a storm: all modes, and every kind of fault, in M and in S mode.
+    const exceptions = [1, 2, 4, 5, 6, 7, 12, 13, 15];
+    const expected = ["mode 0", "mode 1", "mode 3", ...exceptions.flatMap((cause) => [`m${cause}`, `s${cause}`])];
+    expect(expected.filter((cause) => !causes.has(cause))).toEqual([]);
+  }, 120_000);
+});
