@@ -4,6 +4,7 @@
  */
 import { type AccessSize, type Bus, CoreStop, type Harts, PageFlag } from "../../../kernel/hardware/cpu/core.ts";
 import { createRv64Core } from "../../../kernel/hardware/cpu/rv64/core.ts";
+import type { Translations } from "../../../kernel/hardware/cpu/rv64/translate/modules.ts";
 import { RAM_BASE, readElf, rv64Modules } from "./machine.ts";
 
 const UART = 0x1000_0000;
@@ -17,6 +18,8 @@ export interface BareOptions {
   harts?: number;
   ramPages?: number;
   quantum?: number;
+  /** Translates what is hot; default: everything is interpreted. */
+  translations?: Translations | undefined;
 }
 
 export class BareMachine implements Bus {
@@ -34,8 +37,8 @@ export class BareMachine implements Bus {
   /** What the run in progress had to do before. */
   #before = 0;
 
-  constructor(elf: Uint8Array, { harts = 1, ramPages = 2048, quantum = 1000 }: BareOptions = {}) {
-    this.core = createRv64Core(rv64Modules, { ramPages, ramBase: RAM_BASE, bus: this, harts });
+  constructor(elf: Uint8Array, { harts = 1, ramPages = 2048, quantum = 1000, translations }: BareOptions = {}) {
+    this.core = createRv64Core({ ...rv64Modules, translations }, { ramPages, ramBase: RAM_BASE, bus: this, harts });
     this.harts = this.core.harts!;
     this.quantum = quantum;
     this.#left = quantum;

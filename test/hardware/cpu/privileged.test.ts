@@ -9,6 +9,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { Translations } from "../../../kernel/hardware/cpu/rv64/translate/modules.ts";
 import { bareGuest, hasCompiler } from "../../guest/compile.ts";
 import { BareMachine } from "./bare.ts";
 import { stateOf } from "./fixture.ts";
@@ -47,8 +48,8 @@ const programs: Program[] = [
 const elfOf = ({ name, harts = 1 }: Program): string => bareGuest(name, `-DHARTS=${harts}`);
 const limit = 20_000_000;
 
-function ran(program: Program, slice?: number): BareMachine {
-  const machine = new BareMachine(readFileSync(elfOf(program)), { harts: program.harts ?? 1 });
+function ran(program: Program, slice?: number, translations?: Translations): BareMachine {
+  const machine = new BareMachine(readFileSync(elfOf(program)), { harts: program.harts ?? 1, translations });
   machine.run(limit, slice);
   return machine;
 }
@@ -86,10 +87,10 @@ describe.skipIf(!hasCompiler)("a bare program", () => {
       expect(compared(ran(program).text)).toEqual(compared(theirs));
     });
 
-    test(`${titleOf(program)} finds the same however its run is cut`, () => {
+    test(`${titleOf(program)} finds the same however its run is cut, interpreted or translated`, () => {
       const whole = ran(program);
-      for (const slice of [1, 7, 1001]) {
-        const cut = ran(program, slice);
+      for (const [slice, jumps] of [[1], [7], [1001], [100_000, 1], [100_000, 5], [37, 2]] as const) {
+        const cut = ran(program, slice, jumps && new Translations({ jumps, credit: 1e9 }));
         expect([slice, cut.text, cut.executed, cut.timeNs]).toEqual([slice, whole.text, whole.executed, whole.timeNs]);
         expect(stateOf(cut.core)).toEqual(stateOf(whole.core));
       }

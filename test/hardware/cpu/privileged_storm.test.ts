@@ -6,6 +6,7 @@
 import { describe, expect, test } from "vitest";
 import { type Core, CoreStop, PageFlag } from "../../../kernel/hardware/cpu/core.ts";
 import { createRv64Core } from "../../../kernel/hardware/cpu/rv64/core.ts";
+import { Translations } from "../../../kernel/hardware/cpu/rv64/translate/modules.ts";
 import { bType, iType, rType, sType } from "./encode.ts";
 import { stateOf } from "./fixture.ts";
 import { PAGE, RAM_BASE, rv64Modules } from "./machine.ts";
@@ -173,9 +174,12 @@ function aim(core: Core, random: Random): void {
   core.loadHart(hart);
 }
 
-function create(seed: number, absence: number): Guest {
+function create(seed: number, absence: number, translations?: Translations): Guest {
   const random = new Random(seed);
-  const core = createRv64Core(rv64Modules, { ramPages: PAGES, ramBase: RAM_BASE, bus: device, harts: 1 });
+  const core = createRv64Core(
+    { ...rv64Modules, translations },
+    { ramPages: PAGES, ramBase: RAM_BASE, bus: device, harts: 1 },
+  );
   core.pageFlags.fill(PageFlag.present);
   fillMemory(core.ramView, random);
   aim(core, random);
@@ -256,6 +260,7 @@ function run(guest: Guest, seed: number, cuts: Random | null, look: (core: Core)
 
 describe("a storm of privileged instructions", () => {
   test("leaves the same state however it is cut and disturbed, and whatever was there", () => {
+    const eager = new Translations({ jumps: 1, credit: 1e9 });
     const causes = new Set<string>();
     const look = (core: Core): void => {
       const { registers, mode } = core.saveHart().privileged!;
@@ -268,10 +273,11 @@ describe("a storm of privileged instructions", () => {
       const whole = create(seed, 0);
       run(whole, seed, null);
       const expected = stateOf(whole.core);
-      for (const absence of [0, 60]) {
-        const cut = create(seed, absence);
+      for (const [absence, translations] of [[0], [60], [0, eager], [60, eager]] as const) {
+        const cut = create(seed, absence, translations);
         run(cut, seed, new Random(seed + 1000), look);
-        expect([seed, absence, stateOf(cut.core)]).toEqual([seed, absence, expected]);
+        const case_ = { seed, absence, translated: translations !== undefined };
+        expect({ ...case_, state: stateOf(cut.core) }).toEqual({ ...case_, state: expected });
       }
     }
     // It was a storm: all modes, and every kind of fault, in M and in S mode.
