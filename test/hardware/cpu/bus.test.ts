@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { AccessSize, Bus } from "../../../kernel/hardware/cpu/core.ts";
 import { iType, sType } from "./encode.ts";
-import { addi, CODE, CoreStop, DATA, Fixture, load, NOP } from "./fixture.ts";
+import { addi, CODE, CoreStop, DATA, ECALL, Fixture, load, NOP } from "./fixture.ts";
 import { PAGE, RW, RWX } from "./machine.ts";
 
 const DEVICE = 0x40000n;
@@ -123,4 +123,19 @@ test("without a bus there is nothing outside RAM", () => {
   expect(fixture.execute([load(3, 7, 5)], { 5: DEVICE }, 1)).toBe(CoreStop.accessFault);
   expect(fixture.execute([load(3, 7, 5)], { 5: DATA }, 1)).toBe(CoreStop.budget);
   expect(fixture.execute([iType(0x13, 0, 5, 0, 1)], {}, 1)).toBe(CoreStop.budget);
+});
+
+test("what a device writes over the code that is being executed is executed", () => {
+  for (const budget of [1, 2, 3, 4, 1000]) {
+    const { fixture, probe } = setUp();
+    const { core, machine, codePage } = fixture;
+    probe.during = () => machine.code(codePage, [addi(9, 9, 64)], 8);
+    machine.code(codePage, [store(2, 5, 6), addi(8, 8, 1), addi(9, 9, 1), addi(8, 8, 2), ECALL]);
+    core.x[5] = DEVICE;
+    core.setPc(CODE);
+    let executed = 0;
+    for (let stop: CoreStop = CoreStop.budget; stop === CoreStop.budget; executed += core.executed())
+      stop = core.run(budget);
+    expect([budget, core.x[8], core.x[9], executed, core.getPc()]).toEqual([budget, 3n, 64n, 5, CODE + 16n]);
+  }
 });

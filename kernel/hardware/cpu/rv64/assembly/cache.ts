@@ -16,9 +16,10 @@ import { Stop, delta, opOf, put, runOf } from "./state";
 import { deviceValue, readDevice } from "./bus";
 import { currentFetch, dropFetchers, dropWriters, flushBanks } from "./banks";
 import {
-  Access, CODE, GUARDED_CODE, TABLE, flagsOf, hostOfPage, isWhole, markDirty, notRam, pageOfHost, refused, setFlags, slotCell, walk, writerCell,
+  Access, CODE, DERIVED, GUARDED_CODE, TABLE, flagsOf, hostOfPage, isWhole, markDirty, notRam, pageOfHost, refused, setFlags, slotCell, walk, writerCell,
 } from "./mmu";
 import { floatIsGuarded } from "./privilege";
+import { noteLost } from "./tables";
 import { forgetTranslated } from "./translated";
 
 let nextSlot: i32 = 0;
@@ -118,10 +119,11 @@ function empty(records: i32): void {
   memory.fill(records, 0, L.SLOT_BYTES);
 }
 
-/** The host wrote a page. */
+/** The host wrote a page. A device may do so during an access, and then what comes next has to be looked up again. */
 export function wrote(page: i32): void {
   markDirty(page);
   const flags = flagsOf(page);
+  if (flags & DERIVED) noteLost();
   if (flags & CODE) release(page, false);
   if (flags & GUARDED_CODE) release(page, true);
   if (flags & TABLE) flushBanks();

@@ -78,8 +78,12 @@ export function releaseTables(): void {
   for (; at < end; at++) store<u8>(at, load<u8>(at) & ~TABLE);
 }
 
-/** True when decoded instructions have been lost to an update of an entry. */
+/** True when decoded instructions have been lost to an update of an entry, or to a device. */
 let lost: bool = false;
+
+export function noteLost(): void {
+  lost = true;
+}
 
 /** A and D bits are set in the entry at `host`. What was there is noted, in case the instruction has to be begun again. */
 export function updateEntry(host: i32, bits: u64): void {
