@@ -192,8 +192,9 @@ function isPermitted(pte: u64, access: Access): bool {
 
 /** Host address of the table entry at which the walk for `va` arrives at a level, or 0 if it ends before. */
 export function tableEntry(va: i64, level: i32): i32 {
-  let table = rootPpn;
+  let table = isPrivileged() ? rootOfSatp() : rootPpn;
   for (let i = 2; i >= level; i--) {
+    if (table - ramBasePpn >= ramPages) return 0;
     const at = hostOfPage(<i32>(table - ramBasePpn)) + ((<i32>(va >> (12 + 9 * i)) & 511) << 3);
     if (i == level) return at;
     const pte = load<u64>(at);
@@ -206,7 +207,12 @@ export function tableEntry(va: i64, level: i32): i32 {
 // @ts-ignore: decorator
 @inline export function offsetInRam(host: i32): u64 { return <u64><u32>(host - ramHost); }
 // @ts-ignore: decorator
-@inline export function currentAsid(): u64 { return asidNow; }
+@inline export function currentAsid(): u64 { return isPrivileged() ? load<u64>(L.SATP) >> 44 & 0xffff : asidNow; }
+/** Whether addresses of such accesses go through page tables. */
+// @ts-ignore: decorator
+@inline export function isTranslated(access: Access): bool {
+  return !isPrivileged() || (modeOf(access) != Mode.Machine && isPaged());
+}
 
 /** Host address of the byte at `va`, or 0; as `walk`, and enters the translation in the bank. */
 export function translate(va: i64, access: Access, size: i32): i32 {

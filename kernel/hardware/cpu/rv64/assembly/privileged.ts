@@ -11,6 +11,7 @@ import { enablePrivileges, enterContext, Mode } from "./privilege";
 import { run } from "./run";
 import { Stop } from "./state";
 import { forgetUpdates, undoUpdates } from "./tables";
+import { setTimedHart } from "./timing";
 import { takeException, takeInterrupt } from "./trap";
 
 export function initializePrivileged(): void {
@@ -72,4 +73,5 @@ export function selectHart(from: i32, to: i32): void {
   const same = memory.compare(park + (L.PMPCFG - L.REGS), next + (L.PMPCFG - L.REGS), L.PMP_RANGES - L.PMPCFG) == 0;
   memory.copy(L.REGS, next, L.HART_BYTES);
   hartChanged(!same);
+  if (TIMED) setTimedHart(to);
 }

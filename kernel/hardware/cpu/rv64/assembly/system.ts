@@ -3,7 +3,9 @@ import * as L from "./layout";
 import {
   FS, MIE, MPIE, MPP, MPRV, Mode, SIE, SPIE, SPP, TSR, TVM, TW, enterContext, isPrivileged, mode, pending, setStatus, status,
 } from "./privilege";
-import { Stop, illegalInstruction, imm } from "./state";
+import { currentAsid } from "./mmu";
+import { Stop, illegalInstruction, imm, rs1 } from "./state";
+import { forgetTranslation, forgetTranslations } from "./timing";
 
 export function system(p: i32): Stop {
   const w = imm(p);
@@ -20,10 +22,17 @@ export function system(p: i32): Stop {
       if (at == Mode.User || (at == Mode.Supervisor && (bits & TW) != 0)) return illegalInstruction(w);
       return pending() & load<u64>(L.MIE) ? Stop.None : Stop.Wait;
     default:
-      // sfence.vma has nothing to do: see tables.ts.
       if (at == Mode.User || (at == Mode.Supervisor && (bits & TVM) != 0)) return illegalInstruction(w);
+      fence(p, w);
       return Stop.None;
   }
+}
+
+/** The banks need no sfence.vma: see tables.ts. The timing model has TLBs of its own, which obey it. */
+function fence(p: i32, w: i32): void {
+  if (!TIMED) return;
+  if (w & 0xf8000) forgetTranslation(rs1(p), currentAsid());
+  else forgetTranslations();
 }
 
 function supervisorReturn(bits: u64): Stop {

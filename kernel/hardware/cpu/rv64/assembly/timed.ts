@@ -6,7 +6,7 @@
  */
 import * as L from "./layout";
 import { currentFetch } from "./banks";
-import { currentAsid, offsetInRam, tableEntry } from "./mmu";
+import { Access, currentAsid, isTranslated, offsetInRam, tableEntry } from "./mmu";
 import { Op } from "./ops";
 import { opOf } from "./state";
 import { fetched, isNewLine, missesDataTlb, missesInstructionTlb, touched, walked } from "./timing";
@@ -22,7 +22,7 @@ function walks(va: i64): void {
 
 /** `size` bytes of one page. */
 export function accesses(va: i64, host: i32, size: i32, write: bool): void {
-  if (missesDataTlb(va, currentAsid())) walks(va);
+  if (isTranslated(Access.Read) && missesDataTlb(va, currentAsid())) walks(va);
   touched(va, offsetInRam(host), size, write);
 }
 
@@ -34,11 +34,20 @@ export function accessesAcross(va: i64, first: i32, second: i32, size: i32, writ
   accesses(next, second, size - here, write);
 }
 
-/** The instruction of record `p`, at `va`, is about to be executed. */
+/** In the place of an address space where addresses are physical. */
+const PHYSICAL: u64 = 0x10000;
+
+/**
+ * The instruction of record `p`, at `va`, is about to be executed. One whose page is in no bank is not fetched through a
+ * cache: its page is of a device, or is protected in parts.
+ */
 export function fetches(p: i32, va: i64): void {
   const op = opOf(p);
-  if (op == Op.None || op == Op.Stop || op == Op.Straddle || !isNewLine(va, currentAsid())) return;
-  if (missesInstructionTlb(va, currentAsid())) walks(va);
+  if (op == Op.None || op == Op.Stop || op == Op.Straddle) return;
   const entry = currentFetch() + ((<i32>(va >>> 12) & (L.FETCH_ENTRIES - 1)) << 4);
+  if (load<i64>(entry) != (va & ~4095)) return;
+  const translated = isTranslated(Access.Fetch);
+  if (!isNewLine(va, translated ? currentAsid() : PHYSICAL)) return;
+  if (translated && missesInstructionTlb(va, currentAsid())) walks(va);
   fetched(va, offsetInRam(load<i32>(entry, 12)) + (va & 4095));
 }

@@ -170,7 +170,7 @@ export function touched(va: u64, physical: u64, size: i32, write: bool): void {
 
 /** True if the instruction at `va` lies in another line than the one before: then `fetched` is to be told. */
 export function isNewLine(va: u64, asid: u64): bool {
-  const line = va >> lineBits(ofHart(INSTRUCTIONS)) ^ asid << 48;
+  const line = va >> lineBits(ofHart(INSTRUCTIONS)) ^ asid << 44 ^ <u64>hart << 61;
   if (load<u64>(area, 24) == line) return false;
   store<u64>(area, line, 24);
   return true;
