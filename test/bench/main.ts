@@ -6,6 +6,7 @@ import process from "node:process";
 
 const benches: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   cpu: () => import("./cpu.ts"),
+  privileged: () => import("./privileged.ts"),
   kernel: () => import("./kernel.ts"),
   sel4: () => import("./sel4.ts"),
   frames: () => import("./frames.ts"),

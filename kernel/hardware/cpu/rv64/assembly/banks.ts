@@ -26,8 +26,15 @@ const MANY: u32 = 1;
 @inline function bankAt(index: i32): i32 { return L.BANKS + index * L.BANK_BYTES; }
 // @ts-ignore: decorator
 @inline function fetchAt(index: i32): i32 { return L.FETCH_BANKS + index * L.FETCH_BYTES; }
+/** Whether a bank may be used again without being emptied. */
 // @ts-ignore: decorator
-@inline function isLive(keys: i32, index: i32): bool { return load<u32>(keys + index * KEY_BYTES, 8) != 0; }
+@inline function isLiveData(index: i32): bool {
+  return load<u32>(L.BANK_KEYS + index * KEY_BYTES, 8) != 0 || bankAt(index) == currentBank();
+}
+// @ts-ignore: decorator
+@inline function isLiveFetch(index: i32): bool {
+  return load<u32>(L.FETCH_KEYS + index * KEY_BYTES, 8) != 0 || fetchAt(index) == currentFetch();
+}
 
 export function initializeBanks(): void {
   store<i32>(L.CURRENT_BANK, L.BANKS);
@@ -103,8 +110,8 @@ export function flushInFetch(fetch: i32, va: i64): void {
 
 /** Takes the entries of a page out of every bank. */
 export function flushEverywhere(va: i64): void {
-  for (let i = 0; i < L.BANK_COUNT; i++) flushInData(bankAt(i), va);
-  for (let i = 0; i < L.FETCH_BANK_COUNT; i++) flushInFetch(fetchAt(i), va);
+  for (let i = 0; i < L.BANK_COUNT; i++) if (isLiveData(i)) flushInData(bankAt(i), va);
+  for (let i = 0; i < L.FETCH_BANK_COUNT; i++) if (isLiveFetch(i)) flushInFetch(fetchAt(i), va);
 }
 
 /** True when this write entry leads to the page at `host`. */
@@ -127,7 +134,7 @@ export function dropWriters(cell: i32, host: i32): void {
     return;
   }
   for (let i = 0; i < L.BANK_COUNT; i++) {
-    if (bankAt(i) != currentBank() && !isLive(L.BANK_KEYS, i)) continue;
+    if (!isLiveData(i)) continue;
     const end = bankAt(i) + L.WRITE_TLB + L.TLB_BYTES;
     for (let entry = bankAt(i) + L.WRITE_TLB; entry < end; entry += 16) {
       if (leadsTo(entry, host)) store<i64>(entry, -1);
@@ -138,7 +145,7 @@ export function dropWriters(cell: i32, host: i32): void {
 /** Takes the fetch entries that lead to a code slot away, in every bank. */
 export function dropFetchers(slot: i32): void {
   for (let i = 0; i < L.FETCH_BANK_COUNT; i++) {
-    if (fetchAt(i) != currentFetch() && !isLive(L.FETCH_KEYS, i)) continue;
+    if (!isLiveFetch(i)) continue;
     const end = fetchAt(i) + L.FETCH_BYTES;
     for (let entry = fetchAt(i); entry < end; entry += 16) {
       if (load<i32>(entry, 8) == slot) store<i64>(entry, -1);
