@@ -22,6 +22,8 @@ export const limits = {
   vectorEntries: 1024,
   /** Entries of a ppoll set. */
   pollEntries: 1024,
+  /** Advisory locks of all files. */
+  locks: 4096,
   /** Files that one epoll instance watches. */
   epollItems: 4096,
   /** Regions of an address space. */

@@ -33,6 +33,8 @@ export type Wait = WaitBase &
         flags: number;
         opened: { mount: MountId; inode: InodeNumber; directory: InodeNumber; name: string };
       }
+    /** For a lock that somebody else has. */
+    | { kind: "lock"; blocker: { kind: "task" | "file"; id: number } }
     /** For any of several files, in the queues of all; `untilNs`: the call's own end, later than a timer's among them. */
     | { kind: "poll"; queues: string[]; untilNs: number | null }
     | { kind: "futex"; bitset: number }
@@ -114,6 +116,7 @@ export const waitKinds: Record<WaitKind, WaitOps> = {
     onSignal: () => "restart",
   },
   open: { describe: (wait) => `${wait.queue} open`, timeout: restart, woken: restart },
+  lock: { describe: (wait) => `${wait.queue}`, timeout: restart, woken: restart, onSignal: () => "restart" },
   poll: { describe: (wait) => `poll${until(wait)}`, timeout: restart, woken: restart },
   futex: {
     describe: (wait) => `${wait.queue}${until(wait)}`,

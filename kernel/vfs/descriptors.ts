@@ -19,6 +19,7 @@ import type { Task } from "../thread/state.ts";
 import { unwatch } from "./epoll.ts";
 import { opsOf } from "./files.ts";
 import type { FileKernel } from "./kernel.ts";
+import { dropLocksOf, lockedAt } from "./locks.ts";
 import type { Opened, OpenFile, OpenTarget } from "./state.ts";
 import { letGo } from "./usage.ts";
 
@@ -143,6 +144,9 @@ export function inheritDescriptors(k: FileKernel, from: Task, to: Task): void {
 
 export function closeDescriptor(k: FileKernel, task: Task, fd: number): boolean {
   if (isFree(task, fd)) return false;
+  const file = fileOf(k, task, fd);
+  // POSIX: closing any descriptor of a file gives up all the task's locks of it.
+  if (file?.opened) dropLocksOf(k, { kind: "task", id: task.id }, lockedAt(k, file.opened));
   task.descriptors[fd] = null;
   deleteSlot(k, descriptorSlot(task.id, fd));
   return true;
@@ -165,5 +169,6 @@ export function finaliseFile(k: FileKernel, { file }: CapabilityOf<"file">, fina
   k.files.open.delete(file);
   opsOf(ended).release?.(k, ended);
   unwatch(k, ended);
+  dropLocksOf(k, { kind: "file", id: file }, null);
   if (ended.opened !== null) letGo(k, ended.opened);
 }

@@ -139,6 +139,22 @@ export interface Pipe {
   departures: number;
 }
 
+/** Whose a lock is: a task's, or an open file's. */
+export interface LockOwner {
+  kind: "task" | "file";
+  id: number;
+}
+
+/** An advisory lock of bytes [start, end) of an inode. */
+export interface FileLock extends Fifo {
+  /** By flock(2), which knows whole files only. */
+  whole: boolean;
+  owner: LockOwner;
+  exclusive: boolean;
+  start: number;
+  end: number;
+}
+
 export interface FilesState {
   filesystems: Map<FilesystemId, Filesystem>;
   nextFilesystem: number;
@@ -146,6 +162,7 @@ export interface FilesState {
   nextMount: number;
   /** Of what has no file system: pipes. */
   nextInode: number;
+  locks: FileLock[];
   pipes: Map<number, Pipe>;
   nextPipe: number;
   open: Map<number, OpenFile>;
@@ -158,6 +175,7 @@ export const initFiles = (): FilesState => ({
   mounts: new Map(),
   nextMount: 1,
   nextInode: 2,
+  locks: [],
   pipes: new Map(),
   nextPipe: 1,
   open: new Map(),

@@ -6,9 +6,10 @@ import { OpenFlag } from "../../vfs/open.ts";
 import { getPipe, resizePipe } from "../../vfs/pipe.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { choice, fd, flags, long, uint } from "../define/arguments.ts";
-import { done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
+import { isLockCommand, LockCommand, lockRange } from "./locks.ts";
 
 const Fcntl = {
   F_DUPFD: 0,
@@ -19,10 +20,12 @@ const Fcntl = {
   F_DUPFD_CLOEXEC: 1030,
   F_SETPIPE_SZ: 1031,
   F_GETPIPE_SZ: 1032,
+  ...LockCommand,
 } as const;
 const closeOnExec = 1;
 
-function fcntl(k: LinuxKernel, task: Task, number: number, file: OpenFile, command: number, argument: bigint): Outcome {
+function fcntl(k: LinuxKernel, call: Call, number: number, file: OpenFile, command: number, argument: bigint): Outcome {
+  const { task } = call;
   const descriptor = task.descriptors[number]!;
   const value = argument > 0xffff_ffffn || argument < 0n ? -1 : Number(argument);
   switch (command) {
@@ -41,6 +44,7 @@ function fcntl(k: LinuxKernel, task: Task, number: number, file: OpenFile, comma
   }
   // The rest is about the file, which a name alone is not.
   if (file.target.kind === "path") return fail("EBADF");
+  if (isLockCommand(command)) return lockRange(k, call, file, command, argument);
   switch (command) {
     case Fcntl.F_SETFL: {
       const settable = OpenFlag.O_APPEND | OpenFlag.O_NONBLOCK | OpenFlag.O_NOATIME;
@@ -117,12 +121,12 @@ export const descriptorCalls = [
     name: "fcntl",
     nr: { rv64: 25 },
     support: "partial",
-    note: "Descriptor and status flags, duplication, sizes of pipes; no locks, no owners.",
+    note: "Descriptor and status flags, duplication, sizes of pipes, locks; no owners, leases or seals.",
     args: { fd, command: choice(Fcntl), argument: long },
-    errors: ["EBADF", "EBUSY", "EINVAL", "EMFILE", "EPERM"],
-    run(k: LinuxKernel, { fd, command, argument }, { task }) {
-      const file = fileOf(k, task, fd);
-      return file === null ? fail("EBADF") : fcntl(k, task, fd, file, command, argument);
+    errors: ["EAGAIN", "EBADF", "EBUSY", "EDEADLK", "EFAULT", "EINTR", "EINVAL", "EMFILE", "ENOLCK", "EPERM"],
+    run(k: LinuxKernel, { fd, command, argument }, call) {
+      const file = fileOf(k, call.task, fd);
+      return file === null ? fail("EBADF") : fcntl(k, call, fd, file, command, argument);
     },
   }),
 ] as const;

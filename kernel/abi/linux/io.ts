@@ -62,7 +62,7 @@ function readFrom<Name extends string>(
 }
 
 /** The console takes all of it, up to the task's limit, which ends it. */
-function writeToTerminal(k: LinuxKernel, call: Call, bytes: Uint8Array): Outcome {
+export function writeToTerminal(k: LinuxKernel, call: Call, bytes: Uint8Array): Outcome {
   const { task } = call;
   const part = bytes.subarray(0, Math.min(bytes.length, outputLeft(k, task)));
   const result = writeTerminal(k, call, part);

@@ -16,6 +16,10 @@ const scalars = {
     get: (view: DataView, at: number) => view.getUint16(at, true),
     set: (view: DataView, at: number, value: number) => view.setUint16(at, value, true),
   },
+  i16: {
+    get: (view: DataView, at: number) => view.getInt16(at, true),
+    set: (view: DataView, at: number, value: number) => view.setInt16(at, value, true),
+  },
   u32: {
     get: (view: DataView, at: number) => view.getUint32(at, true),
     set: (view: DataView, at: number, value: number) => view.setUint32(at, value, true),
@@ -86,6 +90,13 @@ export const rlimit = layout("rlimit64", 16, { rlim_cur: [0, "u64"], rlim_max: [
 /** What pselect6(2) gets in place of a mask: where it is, and its size. */
 export const maskPointer = layout("sigset_argpack", 16, { address: [0, "u64"], bytes: [8, "u64"] });
 export const epollEvent = layout("epoll_event", 16, { events: [0, "u32"], data: [8, "u64"] });
+export const flock = layout("flock", 32, {
+  l_type: [0, "i16"],
+  l_whence: [2, "i16"],
+  l_start: [8, "i64"],
+  l_len: [16, "i64"],
+  l_pid: [24, "i32"],
+});
 export const signalSet = layout("sigset", 8, { mask: [0, "u64"] });
 export const sigaction = layout("sigaction", 24, {
   sa_handler: [0, "u64"],

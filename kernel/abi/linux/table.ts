@@ -10,6 +10,7 @@ import { groupCalls } from "./groups.ts";
 import { identityCalls } from "./identity.ts";
 import { ioCalls } from "./io.ts";
 import type { LinuxKernel } from "./kernel.ts";
+import { lockCalls } from "./locks.ts";
 import { memoryCalls } from "./memory.ts";
 import { pipeCalls } from "./pipes.ts";
 import { pollCalls } from "./poll.ts";
@@ -20,6 +21,7 @@ import { systemCalls } from "./system.ts";
 import { threadCalls } from "./threads.ts";
 import { timeCalls } from "./time.ts";
 import { timerCalls } from "./timers.ts";
+import { transferCalls } from "./transfer.ts";
 
 export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...ioCalls,
@@ -28,6 +30,8 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...attributeCalls,
   ...sizeCalls,
   ...pipeCalls,
+  ...lockCalls,
+  ...transferCalls,
   ...pollCalls,
   ...eventCalls,
   ...memoryCalls,

@@ -1,0 +1,207 @@
+/** From one open file to another without the program's memory: sendfile(2), copy_file_range(2), splice(2), tee(2). */
+import type { Errno } from "../../lib/errno.ts";
+import { limits } from "../../lib/limits.ts";
+import { signals } from "../../lib/signals.ts";
+import { getSpace } from "../../mm/space.ts";
+import { copyIn, copyOut } from "../../mm/user.ts";
+import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
+import { fileOf } from "../../vfs/descriptors.ts";
+import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
+import { opsOf } from "../../vfs/files.ts";
+import { OpenFlag } from "../../vfs/open.ts";
+import type { OpenFile } from "../../vfs/state.ts";
+import { fd, flags, inout, size, uint } from "../define/arguments.ts";
+import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { syscall } from "../define/syscall.ts";
+import { writeToTerminal } from "./io.ts";
+import type { LinuxKernel } from "./kernel.ts";
+
+/** One side of a transfer. */
+interface Side {
+  file: OpenFile;
+  /** Where the offset is that is used and moved on instead of the file's own; 0n: there is none. */
+  where: bigint;
+  position: number;
+}
+
+function sideOf(k: LinuxKernel, { task }: Call, number: number, where: bigint, reads: boolean): Side | Errno {
+  const file = fileOf(k, task, number);
+  if (file === null || !(reads ? mayRead(file) : mayWrite(file))) return "EBADF";
+  if (where === 0n) return { file, where, position: file.position };
+  if (!opsOf(file).seekable) return "ESPIPE";
+  const bytes = copyIn(k, getSpace(k, task.space), where, 8);
+  if (!bytes.ok) return bytes.errno;
+  const position = new DataView(bytes.value.buffer, bytes.value.byteOffset).getBigInt64(0, true);
+  if (position < 0n || position > BigInt(limits.fileBytes)) return "EINVAL";
+  return { file, where, position: Number(position) };
+}
+
+/** Moves a side's position, or the program's, past what was transferred. */
+function moveOn(k: LinuxKernel, { task }: Call, { file, where, position }: Side, count: number): Errno | null {
+  if (where !== 0n) {
+    const bytes = new Uint8Array(BigInt64Array.of(BigInt(position + count)).buffer);
+    return copyOut(k, getSpace(k, task.space), where, bytes);
+  }
+  if (opsOf(file).seekable) file.position = position + count;
+  return null;
+}
+
+const blockedIn = (file: OpenFile, kind: "read" | "write", queue: string): Outcome => {
+  if (file.flags & OpenFlag.O_NONBLOCK) return fail("EAGAIN");
+  const where = { queue, deadlineNs: null };
+  return { kind: "blocked", wait: kind === "read" ? { kind, ...where } : { kind, ...where, done: 0 } };
+};
+
+/** A terminal takes all of it, up to what the task may still write. */
+function toTerminal(k: LinuxKernel, call: Call, from: Side, bytes: Uint8Array): Outcome {
+  const outcome = writeToTerminal(k, call, bytes);
+  if (outcome.kind !== "done") return outcome;
+  if (!opsOf(from.file).seekable) opsOf(from.file).advance(k, from.file, bytes.length);
+  const errno = moveOn(k, call, from, bytes.length);
+  return errno === null ? outcome : fail(errno);
+}
+
+/** Reads what one side has, at most so much, and writes it to the other; what that does not take stays where it was. */
+function transfer(k: LinuxKernel, call: Call, from: Side, to: Side, most: number, takes: boolean): Outcome {
+  const { task, thread } = call;
+  const [source, target] = [opsOf(from.file), opsOf(to.file)];
+  const read = source.read(k, from.file, from.position, Math.min(most, limits.transferBytes));
+  if ("errno" in read) return fail(read.errno);
+  if ("queue" in read) return blockedIn(from.file, "read", read.queue);
+  if (read.bytes.length === 0) return done(0);
+  if (target.terminal) return toTerminal(k, call, from, read.bytes);
+  const appends = target.seekable && (to.file.flags & OpenFlag.O_APPEND) !== 0;
+  const place = appends ? target.size(k, to.file) : to.position;
+  const written = target.write(k, task, to.file, place, read.bytes);
+  if ("errno" in written) {
+    if (written.errno === "EPIPE") sendSignal(k, task, fromSender(signals.SIGPIPE, SignalCode.user, task), thread);
+    return k.threads.tasks.has(task.id) ? fail(written.errno) : { kind: "gone" };
+  }
+  const { count } = written;
+  if (count === 0 && written.queue !== undefined) return blockedIn(to.file, "write", written.queue);
+  if (takes && !source.seekable) source.advance(k, from.file, count);
+  const errno = (takes ? moveOn(k, call, from, count) : null) ?? moveOn(k, call, { ...to, position: place }, count);
+  return errno === null ? done(count) : fail(errno);
+}
+
+function sendFile(k: LinuxKernel, call: Call, output: number, input: number, where: bigint, count: number): Outcome {
+  const from = sideOf(k, call, input, where, true);
+  if (typeof from === "string") return fail(from);
+  const to = sideOf(k, call, output, 0n, false);
+  if (typeof to === "string") return fail(to);
+  if (!opsOf(from.file).seekable || to.file.flags & OpenFlag.O_APPEND) return fail("EINVAL");
+  return transfer(k, call, from, to, count, true);
+}
+
+interface Ends {
+  input: number;
+  inputOffset: bigint;
+  output: number;
+  outputOffset: bigint;
+}
+
+function sidesOf(k: LinuxKernel, call: Call, ends: Ends): { from: Side; to: Side } | Errno {
+  const from = sideOf(k, call, ends.input, ends.inputOffset, true);
+  if (typeof from === "string") return from;
+  const to = sideOf(k, call, ends.output, ends.outputOffset, false);
+  return typeof to === "string" ? to : { from, to };
+}
+
+const overlap = (a: number, b: number, count: number): boolean => a < b + count && b < a + count;
+
+function copyRange(k: LinuxKernel, call: Call, ends: Ends, count: number, how: number): Outcome {
+  if (how !== 0) return fail("EINVAL");
+  const sides = sidesOf(k, call, ends);
+  if (typeof sides === "string") return fail(sides);
+  const { from, to } = sides;
+  const kinds = [from.file.target.kind, to.file.target.kind];
+  if (kinds.includes("directory")) return fail("EISDIR");
+  if (kinds.some((kind) => kind !== "regular")) return fail("EINVAL");
+  if (to.file.flags & OpenFlag.O_APPEND) return fail("EBADF");
+  const [a, b] = [from.file.opened, to.file.opened];
+  const isSame = a !== null && b !== null && a.mount === b.mount && a.inode === b.inode;
+  if (isSame && overlap(from.position, to.position, count)) return fail("EINVAL");
+  return transfer(k, call, from, to, count, true);
+}
+
+const Splice = { SPLICE_F_MOVE: 1, SPLICE_F_NONBLOCK: 2, SPLICE_F_MORE: 4, SPLICE_F_GIFT: 8 } as const;
+const allSplice = Splice.SPLICE_F_MOVE | Splice.SPLICE_F_NONBLOCK | Splice.SPLICE_F_MORE | Splice.SPLICE_F_GIFT;
+
+function splice(k: LinuxKernel, call: Call, ends: Ends, count: number, how: number): Outcome {
+  if (how & ~allSplice) return fail("EINVAL");
+  if (count === 0) return done(0);
+  const sides = sidesOf(k, call, ends);
+  if (typeof sides === "string") return fail(sides);
+  const { from, to } = sides;
+  if (from.file.target.kind !== "pipe" && to.file.target.kind !== "pipe") return fail("EINVAL");
+  if (samePipe(from.file, to.file) || to.file.flags & OpenFlag.O_APPEND) return fail("EINVAL");
+  return withoutWaiting(transfer(k, call, from, to, count, true), how);
+}
+
+const samePipe = ({ target: a }: OpenFile, { target: b }: OpenFile): boolean =>
+  a.kind === "pipe" && b.kind === "pipe" && a.pipe === b.pipe;
+
+const withoutWaiting = (outcome: Outcome, how: number): Outcome =>
+  outcome.kind === "blocked" && how & Splice.SPLICE_F_NONBLOCK ? fail("EAGAIN") : outcome;
+
+function tee(k: LinuxKernel, call: Call, input: number, output: number, count: number, how: number): Outcome {
+  if (how & ~allSplice) return fail("EINVAL");
+  if (count === 0) return done(0);
+  const sides = sidesOf(k, call, { input, inputOffset: 0n, output, outputOffset: 0n });
+  if (typeof sides === "string") return fail(sides);
+  const { from, to } = sides;
+  if (from.file.target.kind !== "pipe" || to.file.target.kind !== "pipe") return fail("EINVAL");
+  if (samePipe(from.file, to.file)) return fail("EINVAL");
+  return withoutWaiting(transfer(k, call, from, to, count, false), how);
+}
+
+const errors = [
+  "EAGAIN",
+  "EBADF",
+  "EFAULT",
+  "EFBIG",
+  "EINTR",
+  "EINVAL",
+  "EISDIR",
+  "ENOMEM",
+  "ENOSPC",
+  "ENXIO",
+  "EPIPE",
+  "ESPIPE",
+] as const;
+const ends = { input: fd, inputOffset: inout("off_t"), output: fd, outputOffset: inout("off_t") } as const;
+
+export const transferCalls = [
+  syscall({
+    name: "sendfile",
+    nr: { rv64: 71 },
+    support: "full",
+    args: { output: fd, input: fd, offset: inout("off_t"), count: size },
+    errors,
+    run: (k: LinuxKernel, { output, input, offset, count }, call) => sendFile(k, call, output, input, offset, count),
+  }),
+  syscall({
+    name: "copy_file_range",
+    nr: { rv64: 285 },
+    support: "full",
+    args: { ...ends, count: size, flags: uint },
+    errors,
+    run: (k: LinuxKernel, { count, flags, ...args }, call) => copyRange(k, call, args, count, flags),
+  }),
+  syscall({
+    name: "splice",
+    nr: { rv64: 76 },
+    support: "full",
+    args: { ...ends, count: size, flags: flags(Splice) },
+    errors,
+    run: (k: LinuxKernel, { count, flags, ...args }, call) => splice(k, call, args, count, flags),
+  }),
+  syscall({
+    name: "tee",
+    nr: { rv64: 77 },
+    support: "full",
+    args: { input: fd, output: fd, count: size, flags: flags(Splice) },
+    errors,
+    run: (k: LinuxKernel, { input, output, count, flags }, call) => tee(k, call, input, output, count, flags),
+  }),
+] as const;
