@@ -61,8 +61,11 @@ export type Capability =
   | { type: "domain" }
   /** An open file of the Linux side, by its id. */
   | { type: "file"; file: number }
-  /** What is left of a CNode or TCB that is being deleted: slots from `address` on, `count` of them not yet empty. */
-  | { type: "zombie"; address: PhysicalAddress; sizeBits: number; count: number };
+  /**
+   * What is left of a CNode or TCB that is being deleted: slots from `address` on, `count` of them not yet empty, and
+   * the graves of what was in the others.
+   */
+  | { type: "zombie"; address: PhysicalAddress; sizeBits: number; count: number; graves: SlotAddress[] };
 
 export type CapabilityType = Capability["type"];
 export type CapabilityOf<T extends CapabilityType> = Extract<Capability, { type: T }>;
@@ -80,12 +83,11 @@ export interface Slot {
 
 export interface CapState {
   slots: Map<SlotAddress, Slot>;
-  /** Slots of the kernel's own, for zombies until they are empty. Newest last. */
-  graves: SlotAddress[];
+  /** The slot of the kernel's own for the next zombie whose slot goes. */
   nextGrave: number;
 }
 
-export const initCap = (): CapState => ({ slots: new Map(), graves: [], nextGrave: -1 });
+export const initCap = (): CapState => ({ slots: new Map(), nextGrave: -1 });
 
 /** A slot's size in memory: 32 bytes, capability and links. */
 export const slotBits = 5;

@@ -201,9 +201,20 @@ const untouchedPort = {
   raised: false,
 };
 
+/** A zombie was always in a grave, and all graves were one list; now they are emptied when their memory is revoked. */
+function zombies(state: AnyState): void {
+  const { cap } = state["kernel"] as {
+    cap: { slots: Map<number, { capability: { type: string } }>; graves?: number[] };
+  };
+  for (const { capability } of cap.slots.values())
+    if (capability.type === "zombie") Object.assign(capability, { graves: [] });
+  delete cap.graves;
+}
+
 /** What a state of version 2 needs to be one of version 3, a step for each thing that came. */
 const version3: readonly ((state: AnyState) => void)[] = [
-  polls, //
+  zombies,
+  polls,
   waitsThatCanBeRedirected,
   families,
   (state) => filesBecomeInodes(state as unknown as Parameters<typeof filesBecomeInodes>[0]),

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { copy, relocate, rotate } from "../../kernel/cap/cnode.ts";
-import { deleteSlot, revokeStep, tidy } from "../../kernel/cap/delete.ts";
+import { deleteStep, revokeStep } from "../../kernel/cap/delete.ts";
 import type { Result } from "../../kernel/cap/errors.ts";
 import type { CapKernel, ObjectType } from "../../kernel/cap/kernel.ts";
 import { lookupSlot, targetSlot } from "../../kernel/cap/lookup.ts";
@@ -138,6 +138,37 @@ function finish(step: () => boolean): void {
   for (let steps = 0; !step(); steps++) expect(steps).toBeLessThan(10_000);
 }
 
+function deleteWhole(k: CapKernel, at: SlotAddress): void {
+  let rest: SlotAddress | null = at;
+  finish(() => {
+    rest = deleteStep(k, rest!);
+    return rest === null;
+  });
+}
+
+/** Any operation on any slots, as if many did it at once: of what takes long only a step. */
+function performStep({ k }: World, { what, a, b, c, n }: Operation): void {
+  const names = nameable({ k } as World);
+  const full = names.filter((at) => k.cap.slots.has(at));
+  // The memory and the root stay where they are; what is in them goes anywhere, in circles too.
+  const own = full.filter((at) => at > slotAt(rootNode.address, 1));
+  const from = full[a % full.length]!;
+  const [movable, pivot] = [own[a % own.length], own[c % own.length]];
+  const to = names[b % names.length]!;
+  const { capability } = k.cap.slots.get(from)!;
+  const node = k.cap.slots.get(to)?.capability;
+  const [type, sizeBits] = types[n % 5]!;
+  if (what === "retype" && capability.type === "untyped" && node?.type === "cnode")
+    retype(k, { from, type, sizeBits, node, offset: BigInt(c % 2 ** node.radix), count: 1n });
+  else if (what === "copy") copy(k, { to, from, depth: 64n, rights: 15, data: null });
+  else if (movable === undefined) return;
+  else if (what === "move") relocate(k, { to, from: movable, depth: 64n, data: null });
+  else if (what === "rotate")
+    rotate(k, { to, pivot: pivot!, pivotDepth: 64n, pivotData: 0n, from: movable, depth: 64n, data: 0n });
+  else if (what === "delete") deleteStep(k, movable);
+  else if (what === "revoke") revokeStep(k, movable);
+}
+
 type Operation = { what: string; a: number; b: number; c: number; n: number };
 const operation: fc.Arbitrary<Operation> = fc.record({
   what: fc.constantFrom(
@@ -232,8 +263,7 @@ function perform(it: World, { what, a, b, c, n }: Operation): boolean {
       break;
     }
     case "delete":
-      deleteSlot(k, from);
-      finish(() => tidy(k));
+      deleteWhole(k, from);
       model.remove(from);
       break;
     default:
@@ -279,6 +309,53 @@ describe("capability spaces", () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it("stay in order, and leave nothing, when deletions are left half done and others meet them", () => {
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 150, size: "max" }), (operations) => {
+        const it = start();
+        for (const next of operations) {
+          performStep(it, next);
+          checkList(it.k);
+          checkMemory(it.k);
+        }
+        const untyped = slotAt(rootNode.address, 0);
+        finish(() => revokeStep(it.k, untyped));
+        const left = [...it.k.cap.slots.values()].map(({ capability }) => capability);
+        const isRoot = (cap: Capability): boolean => "address" in cap && cap.address === rootNode.address;
+        expect(left.filter((cap) => cap.type !== "untyped" && !isRoot(cap))).toEqual([]);
+        expect([...it.ended].sort()).toEqual([...it.created].filter((name) => !name.startsWith("untyped")).sort());
+      }),
+      { numRuns: 150, endOnFailure: true },
+    );
+  });
+
+  it("hold what is being deleted in its slot until it has gone, for whoever goes on with it", () => {
+    const { k, ended } = start();
+    const [untyped, at, other] = [0, 2, 3].map((index) => slotAt(rootNode.address, index)) as [
+      SlotAddress,
+      SlotAddress,
+      SlotAddress,
+    ];
+    retype(k, { from: untyped, type: "cnode", sizeBits: 4, node: rootNode, offset: 2n, count: 2n });
+    const inner = k.cap.slots.get(at)!.capability as typeof rootNode;
+    retype(k, { from: untyped, type: "endpoint", sizeBits: 0, node: inner, offset: 0n, count: 16n });
+    deleteStep(k, at);
+    deleteStep(k, at);
+    expect(k.cap.slots.get(at)!.capability).toMatchObject({ type: "zombie", count: 15 });
+    expect(copy(k, { to: at, from: untyped, depth: 64n, rights: 15, data: null })).toMatchObject({
+      error: { kind: "deleteFirst" },
+    });
+    expect(copy(k, { to: slotAt(rootNode.address, 9), from: at, depth: 64n, rights: 15, data: null })).toMatchObject({
+      error: { kind: "illegalOperation" },
+    });
+    // Another deletion is no business of the first one.
+    deleteWhole(k, other);
+    expect(k.cap.slots.get(at)!.capability).toMatchObject({ type: "zombie", count: 15 });
+    deleteWhole(k, at);
+    expect(k.cap.slots.has(at)).toBe(false);
+    expect(ended).toHaveLength(18);
   });
 
   it("keep everything in order between the steps of a revocation, and give memory back only at its end", () => {

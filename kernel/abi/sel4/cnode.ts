@@ -1,6 +1,6 @@
 /** Methods of CNodes. */
 import { badgedSends, copy, relocate, rotate } from "../../cap/cnode.ts";
-import { deleteSlot, revokeStep, tidy } from "../../cap/delete.ts";
+import { deleteStep, revokeStep } from "../../cap/delete.ts";
 import { type Result, refuse } from "../../cap/errors.ts";
 import { targetSlot } from "../../cap/lookup.ts";
 import { isEmpty, move, peekSlot } from "../../cap/slots.ts";
@@ -31,7 +31,7 @@ export function cnodeInvocation(k: Sel4Kernel, call: Call): Answer {
     case Label.cnodeRevoke:
       return revoke(k, at);
     case Label.cnodeDelete:
-      return remove(k, call, at);
+      return remove(k, at);
     case Label.cnodeCancelBadgedSends:
       return cancel(k, at);
     case Label.cnodeRotate:
@@ -53,9 +53,13 @@ function revoke(k: Sel4Kernel, at: SlotAddress): Answer {
   return again;
 }
 
-function remove(k: Sel4Kernel, call: Call, at: SlotAddress): Answer {
-  if (!call.again) deleteSlot(k, at);
-  for (let step = 0; step < stepsAtOnce; step++) if (tidy(k)) return answer();
+/** The call that is made again goes by what is in the slot then, as seL4's does. */
+function remove(k: Sel4Kernel, at: SlotAddress): Answer {
+  let rest: SlotAddress | null = at;
+  for (let step = 0; step < stepsAtOnce; step++) {
+    rest = deleteStep(k, rest);
+    if (rest === null) return answer();
+  }
   return again;
 }
 

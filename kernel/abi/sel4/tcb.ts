@@ -161,7 +161,8 @@ function bufferFilling(k: Sel4Kernel, call: Call, index: number, address: bigint
 
 /** Whether to take this capability out of a TCB would be the end of a CNode: that is a thing for CNode_Delete. */
 function endsNode(k: Sel4Kernel, at: SlotAddress): boolean {
-  return peekSlot(k, at)?.capability.type === "cnode" && isFinal(k, at);
+  const type = peekSlot(k, at)?.capability.type;
+  return type === "zombie" || (type === "cnode" && isFinal(k, at));
 }
 
 function fill(k: Sel4Kernel, tcb: PhysicalAddress, { slot, from, cap }: Filling): void {

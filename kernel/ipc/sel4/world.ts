@@ -249,7 +249,6 @@ export function releaseWorld(k: Sel4Kernel, task: Task): void {
     const grave = at < 0 && capability.type === "zombie" && inside(capability.address);
     if (inside(at) || grave) clear(k, at);
   }
-  cap.graves = cap.graves.filter((grave) => cap.slots.has(grave));
   for (const table of [sel4.tcbs, sel4.notifications])
     for (const at of [...table.keys()]) if (inside(at)) table.delete(at);
   for (const [base, pool] of [...sel4.asidPools]) if (inside(pool)) sel4.asidPools.delete(base);

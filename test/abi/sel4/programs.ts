@@ -182,6 +182,10 @@ export const sel4Programs: SeL4Program[] = [
     console: ["ok left"],
   },
   {
+    name: "zombie",
+    console: ["ok resumed", "ok finished by another", "ok done"],
+  },
+  {
     name: "lifetime",
     console: [
       "ok Linux leaves frames alone",

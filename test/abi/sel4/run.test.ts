@@ -39,7 +39,6 @@ function expectNothingLeft(machine: Machine): void {
     { type: "untyped", pool: "general" },
     { type: "bank", task: pageCache },
   ]);
-  expect(kernel.cap.graves).toEqual([]);
   expect([...kernel.threads.queues, ...kernel.threads.threads]).toEqual([]);
   // What is left is the page cache.
   const owners = new Set<number>(kernel.mm.frames.owner);
