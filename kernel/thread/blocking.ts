@@ -11,7 +11,7 @@ import type { ThreadId } from "../lib/ids.ts";
 import { threadBlock, threadWake } from "../trace/events/task.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import type { Resume, Thread } from "./state.ts";
-import { describeWait, interruptedOf, onSignal, queuesOf, type Wait, waitKinds } from "./wait.ts";
+import { describeWait, interrupted, interruptedOf, onSignal, queuesOf, type Wait, waitKinds } from "./wait.ts";
 
 export const getThread = (k: Pick<ThreadKernel, "threads">, id: ThreadId): Thread =>
   must(k.threads.threads.get(id), "the thread exists");
@@ -112,7 +112,8 @@ export function interruptWait(k: ThreadKernel, thread: Thread): void {
 
 /** Ends a wait with EINTR, or with what was done before it; or a client's long call, between two of its steps. */
 export function interrupt(k: ThreadKernel, thread: Thread): void {
-  const resume = interruptedOf(must(thread.wait, "a blocked thread, or one in a long call, has a wait"));
+  // Of a thread that was redirected in the middle of a long call nothing is left of that.
+  const resume = thread.wait === null ? interrupted : interruptedOf(thread.wait);
   if (thread.state === "blocked") {
     wake(k, thread, resume, "interrupted");
     return;

@@ -94,7 +94,7 @@ export type OnSignal = "interrupt" | "restart" | "wait";
 
 const complete = (value: bigint): Resume => ({ kind: "complete", value });
 const restart: Resume = { kind: "restart" };
-const interrupted: Resume = complete(errnoResult("EINTR"));
+export const interrupted: Resume = complete(errnoResult("EINTR"));
 const until = (wait: Wait): string => (wait.deadlineNs === null ? "" : ` until ${wait.deadlineNs} ns`);
 
 const undisturbed = { timeout: restart, woken: restart, onSignal: (): OnSignal => "wait" };

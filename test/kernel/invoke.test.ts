@@ -20,6 +20,13 @@ const refused = (input: Input): unknown => {
   return result.ok ? "accepted" : result.error;
 };
 
+/** A method of an object, called by a thread. The tag's label does not fit into a small number: lui, and the length on top. */
+function methodCode(capability: bigint, label: number, words: number[]): number[] {
+  const call = callCode(-1, capability, words);
+  const tag = [(0x5b7 | (label << 12)) >>> 0, ((words.length << 20) | 0x58593) >>> 0];
+  return [...call.slice(0, 2), ...tag, ...call.slice(3)];
+}
+
 const code = 0x10_0000_0000n;
 const cancel = (call: CallId): void => void mustApply(machine, { kind: "cancelCall", call });
 
@@ -92,6 +99,23 @@ describe("a remote-driven root task", () => {
     killed.start("call", first.cnode, { label: 16n, words: [200n, 64n] });
     mustApply(killed.machine, { kind: "killTask", task: killed.task, signal: 9 });
     expect(brokenInvariants(killed.machine)).toEqual([]);
+  });
+
+  it("is told that its long call was cancelled, whatever somebody did to its thread meanwhile", () => {
+    const untyped = root.make(objectType.untyped, 14n);
+    root.must("untypedRetype", untyped, [objectType.endpoint, 0n, 0n, 0n, 1000n, 200n], [first.cnode]);
+    const writeRegisters = 3;
+    const other = root.thread(code, methodCode(root.copy(first.tcb), writeRegisters, [0, 1, 64]));
+    root.must("tcbSetPriority", other, [255n], [first.tcb]);
+    const call = root.start("call", first.cnode, { label: 16n, words: [untyped, 64n] });
+    runOn(machine, 3);
+    expect(root.answer(call)).toBeNull();
+    runOn(machine, 8);
+    cancel(call);
+    expect(machine.summary().run).not.toBe("frozen");
+    expect(root.answer(call)).toEqual({ kind: "cancelled" });
+    expect(root.do("yieldHart", 0n)).toMatchObject({ kind: "message" });
+    expect(brokenInvariants(machine)).toEqual([]);
   });
 
   it("takes and gives signals, and waits for them until it is cancelled", () => {
@@ -169,16 +193,7 @@ describe("a remote-driven root task", () => {
   it("keeps its thread to itself: others can neither start it nor send it elsewhere", () => {
     const own = root.copy(first.tcb);
     const [writeRegisters, resume] = [3, 12];
-    // The tag's label does not fit into a small number: lui of a1, and the length on top of it.
-    const invoke = (label: number, words: number[]): number[] => {
-      const call = callCode(-1, own, words);
-      return [
-        ...call.slice(0, 2),
-        (0x5b7 | (label << 12)) >>> 0,
-        ((words.length << 20) | 0x58593) >>> 0,
-        ...call.slice(3),
-      ];
-    };
+    const invoke = (label: number, words: number[]): number[] => methodCode(own, label, words);
     const attempts: [number, number[]][] = [
       [writeRegisters, [1, 1, 64]],
       [writeRegisters, [0, 1, 64]],
