@@ -14,6 +14,8 @@ export interface ServerConfig {
   hibernateAfterMs: number;
   unattendedMs: number;
   machinesPerUser: number;
+  instructionsPerHour: number;
+  storagePerUserBytes: number;
   collectEveryMs: number;
   keepGradedDays: number;
   tlsCert: string;
@@ -94,6 +96,18 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
     fallback: 1_000,
     read: whole(1, 1_000_000),
     help: "machines that one user may own",
+  },
+  instructionsPerHour: {
+    variable: "OSTLER_INSTRUCTIONS_PER_HOUR",
+    fallback: 0,
+    read: whole(0, Number.MAX_SAFE_INTEGER),
+    help: "instructions that one user's machines may execute in an hour; 0: no limit",
+  },
+  storagePerUserBytes: {
+    variable: "OSTLER_STORAGE_PER_USER_BYTES",
+    fallback: 0,
+    read: whole(0, Number.MAX_SAFE_INTEGER),
+    help: "bytes of programs and snapshots that one user may store; 0: no limit",
   },
   collectEveryMs: {
     variable: "OSTLER_COLLECT_EVERY_MS",

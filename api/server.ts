@@ -34,6 +34,7 @@ import { Housekeeping } from "./services/housekeeping.ts";
 import { machineService } from "./services/machines.ts";
 import { memoryService } from "./services/memory.ts";
 import { programService } from "./services/programs.ts";
+import { Quotas } from "./services/quotas.ts";
 import { snapshotService } from "./services/snapshots.ts";
 import { configOfRow } from "./services/spec.ts";
 import { taskService } from "./services/tasks.ts";
@@ -74,8 +75,9 @@ export interface OstlerServer {
 export async function createServer(given: Store, config: ServerConfig): Promise<OstlerServer> {
   const metrics = new Metrics();
   const store = { ...given, journal: { ...given.journal, commit: metrics.timingCommits(given.journal.commit) } };
-  const hosting = hostingOf(store, config);
-  const deps: Deps = { store, hosting, limits: { machinesPerUser: config.machinesPerUser } };
+  const quotas = new Quotas(store, config);
+  const hosting = hostingOf(store, config, quotas);
+  const deps: Deps = { store, hosting, limits: { machinesPerUser: config.machinesPerUser }, quotas };
   const grading = new Grading(deps);
   const housekeeping = new Housekeeping(deps, {
     everyMs: config.collectEveryMs,
@@ -135,7 +137,7 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   };
 }
 
-const hostingOf = (store: Store, config: ServerConfig): Hosting =>
+const hostingOf = (store: Store, config: ServerConfig, quotas: Quotas): Hosting =>
   new Hosting(
     store,
     {
@@ -143,6 +145,7 @@ const hostingOf = (store: Store, config: ServerConfig): Hosting =>
       translate: config.translate,
       maxResident: config.maxResidentMachines,
       hibernateAfterMs: config.hibernateAfterMs,
+      executed: (ownerId, instructions) => quotas.executed(ownerId, instructions),
       onError: (error, machine) => logBackground(config, error, machine),
     },
     configOfRow,

@@ -60,6 +60,7 @@ export class HostedMachine {
   readonly #released = new WeakMap<WorkerMessage, Promise<void>>();
   #receipts = new Map<CallId, (done: CallDone) => IdempotencyRow>();
   #nextCall: number;
+  #pausing = false;
   #mark: Mark | null = null;
   /** Clients that are at it right now (commands, streams); while there are any it is not hibernated. */
   users = 0;
@@ -176,6 +177,16 @@ export class HostedMachine {
 
   async capture(): Promise<Captured> {
     return (await this.#send({ kind: "capture" })) as Captured;
+  }
+
+  /** Its owner has nothing left to run on. What it says until the pause has been applied does not pause it again. */
+  pauseOnce(): void {
+    if (this.#pausing) return;
+    this.#pausing = true;
+    this.apply({ kind: "pause" })
+      // One that broke meanwhile, or paused by itself, needs no pause.
+      .catch(() => {})
+      .finally(() => (this.#pausing = false));
   }
 
   /** Its memory is told by what changed since this snapshot from now on. */

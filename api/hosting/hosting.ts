@@ -16,6 +16,8 @@ import { Residency, type ResidencyOptions } from "./residency.ts";
 import { type ConfigOf, type PlannedRoute, Routes, type Stretch } from "./routes.ts";
 
 export interface HostingOptions extends ResidencyOptions {
+  /** Told what machines execute; says whether the machines of this owner may go on. */
+  executed?(ownerId: string, instructions: number): boolean;
   workers: number;
   /** Hot guest code is translated to WebAssembly. */
   translate?: boolean;
@@ -352,8 +354,11 @@ export class Hosting {
 
   #count(machine: HostedMachine, { summary }: Mark): void {
     const { instructions } = summary.position;
-    this.#counts.instructions += Math.max(0, instructions - machine.countedInstructions);
+    const executed = Math.max(0, instructions - machine.countedInstructions);
+    this.#counts.instructions += executed;
     machine.countedInstructions = instructions;
+    const mayGoOn = this.#options.executed?.(machine.row.ownerId, executed) ?? true;
+    if (!mayGoOn && summary.run === "running") machine.pauseOnce();
   }
 
   /** Snapshots on the way bound how much a crash or a seek has to re-execute. */

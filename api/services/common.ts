@@ -18,11 +18,13 @@ import type { HostedMachine } from "../hosting/hosted.ts";
 import { type Hosting, newId } from "../hosting/hosting.ts";
 import type { Context } from "../operation.ts";
 import type { Bytes, MachineRow, PageQuery, Position, SnapshotRow, Store, UserRow } from "../store/types.ts";
+import type { Quotas } from "./quotas.ts";
 
 export interface Deps {
   readonly store: Store;
   readonly hosting: Hosting;
   readonly limits: { machinesPerUser: number };
+  readonly quotas: Quotas;
 }
 
 /** Numbers of the kernel are safe integers; the wire has 64 bits. */

@@ -146,7 +146,8 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
       return {};
     },
 
-    runMachine(request, context) {
+    async runMachine(request, context) {
+      deps.quotas.assertMayRun((await machineRow(deps, context, request.machineId)).ownerId);
       const limit = (value: bigint, field: string) => (value === 0n ? null : toNumber(value, field));
       return applyTo(context, request.machineId, {
         kind: "resume",
@@ -159,6 +160,7 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
 
     async stepMachine(request, context) {
       const machine = await useMachine(deps, context, request.machineId);
+      deps.quotas.assertMayRun(machine.row.ownerId);
       await machine.apply({ kind: "pause" });
       const before = machine.visible.summary.position.instructions;
       const untilInstructions = before + (Number(request.instructions) || 1);
@@ -178,6 +180,7 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
       const schemas = { request: StartProgramRequestSchema, response: StartProgramResponseSchema };
       return once(deps, context, schemas, request, async () => {
         const machine = await useMachine(deps, context, request.machineId);
+        if (request.run) deps.quotas.assertMayRun(machine.row.ownerId);
         const path = await programPath(deps, context, machine, request);
         const { task } = await machine.apply(startInput(request, path));
         if (request.run) await machine.apply({ kind: "resume", untilInstructions: null, untilTimeNs: null });

@@ -20,6 +20,7 @@ export function programService(deps: Deps): ServiceImplementation<typeof Program
       const hash = sha256Hex(data);
       if (expectedHash !== "" && expectedHash !== hash)
         throw invalid("expected_hash", `the content that arrived has the hash ${hash}`);
+      await deps.quotas.assertRoom(callerOf(context).id, data.length);
       const row = await deps.store.holds.during(async (hold) => {
         await deps.store.blobs.put([{ hash, data: data as Bytes }], hold);
         return deps.store.programs.put({ ownerId: callerOf(context).id, hash, name, size: data.length });

@@ -49,6 +49,8 @@ export function snapshotService(deps: Deps): ServiceImplementation<typeof Snapsh
         const id = idFor("s", callerOf(context).id, request.idempotencyKey);
         const existing = await deps.store.snapshots.get(id);
         const { displayName, labels } = request;
+        // How much it will add is known only when it is there.
+        if (existing === null) await deps.quotas.assertRoom(machine.ownerId, 1);
         const row = existing ?? (await deps.hosting.snapshot(machine.id, { id, displayName, labels, kind: "user" }));
         return { snapshot: toSnapshot(row) };
       });

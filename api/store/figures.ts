@@ -34,3 +34,11 @@ async function machinesByRun(database: Database): Promise<StoreFigures["machines
   counted.set(database, { at: Date.now(), machinesByRun: counts });
   return counts;
 }
+
+export async function readUsage(database: Database, ownerId: string): Promise<number> {
+  const [row] = await database.client.$queryRaw<{ bytes: bigint }[]>`
+    SELECT COALESCE((SELECT SUM("size") FROM "Program" WHERE "ownerId" = ${ownerId}), 0)
+      + COALESCE((SELECT SUM("newBytes") FROM "Snapshot" WHERE "ownerId" = ${ownerId} AND "kind" = 'user'), 0)
+      AS "bytes"`;
+  return Number(row?.bytes ?? 0);
+}

@@ -6,7 +6,7 @@ import { blobsIn } from "./blobs.ts";
 import { contentsIn } from "./contents.ts";
 import { Database } from "./database.ts";
 import { type DataDirectory, takeDataDirectory } from "./directory.ts";
-import { readFigures } from "./figures.ts";
+import { readFigures, readUsage } from "./figures.ts";
 import { HoldTable } from "./holds.ts";
 import { idempotencyIn } from "./idempotency.ts";
 import { openJournal } from "./journal.ts";
@@ -56,6 +56,7 @@ function storeOver(database: Database, directory: DataDirectory): Store {
     submissions: submissionsIn(database),
     idempotency: idempotencyIn(database),
     figures: () => readFigures(database, journal.waiting()),
+    usage: (ownerId) => readUsage(database, ownerId),
     backUp: (signal) => backUp(directory.databaseFile, signal),
     async check() {
       const row = { name: "health", at: new Date() };

@@ -407,6 +407,8 @@ export interface Store {
   readonly submissions: Submissions;
   readonly idempotency: Idempotency;
   figures(): Promise<StoreFigures>;
+  /** Bytes of the owner's programs, and of what the snapshots that the owner asked for added. */
+  usage(ownerId: string): Promise<number>;
   /** All that is stored, as it is at one moment, as the bytes of a database file. */
   backUp(signal: AbortSignal): AsyncGenerator<Bytes>;
   /** Cheap; throws when the database cannot be written. */

@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Context } from "../../api/operation.ts";
 import { consoleService } from "../../api/services/console.ts";
+import { Quotas } from "../../api/services/quotas.ts";
 import type { CallArgument } from "../../kernel/index.ts";
 import { FollowConsoleRequestSchema } from "../../proto/gen/ostler/v1/console_pb.js";
 import { OWNER, outcome, startHosting, type TestHosting } from "../support/hosting.ts";
@@ -15,7 +16,10 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-const service = () => consoleService({ ...bench, limits: { machinesPerUser: 10 } });
+const service = () => {
+  const quotas = new Quotas(bench.store, { instructionsPerHour: 0, storagePerUserBytes: 0 });
+  return consoleService({ ...bench, limits: { machinesPerUser: 10 }, quotas });
+};
 
 async function context(): Promise<Context> {
   const caller = await bench.store.users.get(OWNER);
