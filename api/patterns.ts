@@ -12,6 +12,8 @@ const sentences: Readonly<Record<string, string>> = {
   "^(/[^/\\x00]+)+$": "must be an absolute path of a file, for example /data/words.txt",
   "^[^=]+=.*$": "must be name=value, for example course=os1",
   "^[^/\\x00]*$": "must be a file's name, without / and NUL",
+  "^[rwx-]{0,3}$": "may have the letters r (read), w (write) and x (execute), and - for none",
+  "^[^\\x00]*$": "must not contain NUL characters",
   "^[rwgp-]{0,4}$": "may have the letters r (read), w (write), g (grant) and p (grant reply), and - for none",
   "^[A-Za-z0-9._@-]{1,64}$": "must have 1 to 64 letters, digits, or . _ - @",
 };

@@ -262,7 +262,7 @@ describe("traces", () => {
     const names = (expression: string) => categories.filter((_, index) => (traceMaskOf(expression) >> index) & 1);
     expect(names('event == "syscall.exit" && fields.name == "write"')).toEqual(["syscall"]);
     expect(names('fields.name == "write" && event == "syscall.exit"')).toEqual(["syscall"]);
-    expect(names('category == "fault" || event.startsWith("task.")')).toEqual(["task", "fault"]);
+    expect(names('category == "fault" || event.startsWith("task.")')).toEqual(["task", "fault", "signal"]);
     for (const expression of ["task == 1", 'has(fields.name) && fields.name == "x"', 'event != "syscall.exit"']) {
       expect(names(expression)).toEqual(
         expect.arrayContaining(["machine", "task", "sched", "syscall", "memory", "fault", "device"]),
