@@ -27,6 +27,10 @@ const ways: [what: string, name: string, count: number][] = [
   ["pipe: write and read of 1 byte", "byte through", 100_000],
   ["pipe: write and read of 64 KiB", "block through", 10_000],
   ["mmap and munmap of a page", "map", 100_000],
+  ["pipe: a byte to another process and back", "processes", 20_000],
+  ["signal to itself, handled", "signal", 50_000],
+  ["fork, exit, wait", "fork", 2_000],
+  ["fork, exec of a static program, wait", "exec", 500],
 ];
 
 /** Processor time in milliseconds, so that others' work does not count. */

@@ -49,7 +49,7 @@ function apt(): (...args: string[]) => string {
 }
 
 /** The folder into which a package is unpacked, and what it depends on. */
-function unpacked(name: string): { folder: string; depends: string } {
+export function unpacked(name: string): { folder: string; depends: string } {
   const folder = join(cache, name);
   const noted = join(cache, `${name}.depends`);
   if (!existsSync(noted)) {

@@ -2,10 +2,12 @@
 #define _GNU_SOURCE
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PAGE = 4096, CHUNK = 2048 };
@@ -66,6 +68,34 @@ static void faults(void) {
   }
 }
 
+/* A process that ends at once, or becomes another program that does. */
+static void children(char *program) {
+  for (long i = 0; i < count; i++) {
+    pid_t pid = fork();
+    if (pid == 0) {
+      if (program) execl(program, program, "nothing", "0", (char *)0);
+      _exit(0);
+    }
+    waitpid(pid, 0, 0);
+  }
+}
+
+static void handler(int signal) { (void)signal; }
+
+/* A byte to another process and one back. */
+static void processes(void) {
+  char c = 0;
+  if (pipe(there) || pipe(back)) return;
+  if (fork() == 0) {
+    close(there[1]);
+    echo(0);
+    _exit(0);
+  }
+  for (long i = 0; i < count; i++) write(there[1], &c, 1), read(back[0], &c, 1);
+  close(there[1]);
+  wait(0);
+}
+
 int main(int argc, char **argv) {
   if (argc < 3) return 2;
   const char *what = argv[1];
@@ -78,6 +108,13 @@ int main(int argc, char **argv) {
   if (!strcmp(what, "fault")) faults();
   if (!strcmp(what, "switch")) switches();
   if (!strcmp(what, "pipe")) round_trips();
+  if (!strcmp(what, "processes")) processes();
+  if (!strcmp(what, "fork")) children(0);
+  if (!strcmp(what, "exec")) children(argv[0]);
+  if (!strcmp(what, "signal")) {
+    signal(SIGUSR1, handler);
+    for (long i = 0; i < count; i++) syscall(SYS_kill, getpid(), SIGUSR1);
+  }
   if (!strcmp(what, "byte through")) through(1);
   if (!strcmp(what, "block through")) through(65536);
   return 0;
