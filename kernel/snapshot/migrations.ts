@@ -149,7 +149,12 @@ function handlers(state: AnyState): void {
       if (((thread.pendingSignals ?? 0n) >> BigInt(signal - 1)) & 1n)
         pending.push({ signal, code: 0, detail: { kind: "sender", pid: 0, uid: 1000, value: 0n } });
     delete thread.pendingSignals;
-    Object.assign(thread, { pending, savedMask: null, signalStack: { address: 0n, flags: 0, size: 0n } });
+    Object.assign(thread, {
+      robustList: 0n,
+      pending,
+      savedMask: null,
+      signalStack: { address: 0n, flags: 0, size: 0n },
+    });
     if (thread.wait?.kind === "sleep") Object.assign(thread.wait, { remaining: 0n });
   }
   Object.assign(mm, { vdso: null });

@@ -190,6 +190,8 @@ export interface Thread {
   tcb: PhysicalAddress | null;
   /** Where to store 0 and wake a futex when the thread ends (set_tid_address); 0 for nowhere. */
   clearOnExit: bigint;
+  /** Head of the list of the robust mutexes that it holds, in its memory; 0: it has none. */
+  robustList: bigint;
   signalMask: bigint;
   /** While a call waits with a mask of its own: what the mask was before. */
   savedMask: bigint | null;

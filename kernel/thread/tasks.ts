@@ -140,6 +140,7 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext)
     affinity: allHarts,
     tcb: null,
     clearOnExit: 0n,
+    robustList: 0n,
     signalMask: 0n,
     savedMask: null,
     pending: [],

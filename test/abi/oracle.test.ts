@@ -43,6 +43,7 @@ const rows: Row[] = [
   { program: "processes", arguments: [file], natively: true },
   { program: "handlers", natively: true },
   { program: "identity", natively: true },
+  { program: "robust", natively: true },
   { program: "executes", arguments: [file, itself], natively: true },
   { program: "refused" },
   { program: "content", arguments: [directory] },

@@ -39,10 +39,12 @@ static uint64_t wild(void) {
 static uint64_t number(void) {
   static const uint16_t known[] = {17,  23,  24,  25,  29,  48,  56,  57,  62,  63,  64,  65,  66,  67,  78,  79,  80,  96,
                                    99,  113, 114, 123, 124, 134, 135, 153, 160, 165, 166, 169, 172, 173, 174, 178, 179, 214,
-                                   215, 216, 220, 222, 226, 233, 258, 259, 261, 278, 283, 293, 435, 154, 155, 156, 157, 220};
-  static const uint16_t waits[] = {73, 98, 101, 115, 95, 260}, ends[] = {93, 94, 129, 130, 131};
+                                   215, 216, 220, 222, 226, 233, 258, 259, 261, 278, 283, 293, 435, 154, 155, 156, 157, 220,
+                                   102, 103, 107, 108, 109, 110, 111, 92,  118, 119, 132, 134, 135, 136, 138, 139, 140, 141, 145, 147, 149, 151,
+                                   158, 159, 167, 221, 240, 281, 29};
+  static const uint16_t waits[] = {73, 98, 101, 115, 95, 260, 133, 137}, ends[] = {93, 94, 129, 130, 131};
   if (random_below(400) == 0) return ends[random_below(5)];
-  if (random_below(60) == 0) return waits[random_below(6)];
+  if (random_below(60) == 0) return waits[random_below(8)];
   if (random_below(60) == 0) return random_word() >> random_below(64);
   return known[random_below(sizeof known / sizeof *known)];
 }
@@ -52,8 +54,30 @@ static void choose(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, 
   memcpy(value, chosen, sizeof value);
 }
 
+static volatile int handled;
+static void handler(int signal) { handled += signal; }
+
+/** A handler, the default, or nothing, with any flags. */
+static void handle(int signal) {
+  static uint64_t action[3];
+  action[0] = random_below(4) ? (uintptr_t)handler : random_below(2);
+  action[1] = random_word() & 0xd8000007u;
+  action[2] = random_below(2) ? 0 : random_word();
+  choose(134, signal, (uintptr_t)action, 0, 8, 0);
+}
+
+static uint64_t *timer_value(void) {
+  static uint64_t value[4];
+  for (int i = 0; i < 4; i += 2) value[i] = 0, value[i + 1] = random_below(2) ? random_below(2000) : 0;
+  return value;
+}
+
 static void plausible(void) {
-  switch (random_below(10)) {
+  switch (random_below(14)) {
+    case 10: return choose(129, random_below(3) ? 0 : 1 + random_below(9), random_below(66), 0, 0, 0);
+    case 11: return handle(1 + random_below(64));
+    case 12: return choose(103, random_below(3), (uintptr_t)timer_value(), 0, 0, 0);
+    case 13: return choose(135, random_below(3), place(), 0, 8, 0);
     case 0: return choose(222, place(), length(), random_below(8), 0x32, (uint64_t)-1);
     case 1: return choose(222, place(), length(), random_below(8), random_below(2) ? 0x12 : 0x02, 3 + random_below(4));
     case 2: return choose(215, place(), length(), 0, 0, 0);

@@ -204,6 +204,7 @@ function becomeOnlyThread(k: LinuxKernel, { task, thread }: Call): void {
   const first = task.id as number as ThreadId;
   if (thread.id !== first) renameCurrent(k, thread, first);
   thread.clearOnExit = 0n;
+  thread.robustList = 0n;
   thread.signalStack = { address: 0n, flags: 0, size: 0n };
 }
 

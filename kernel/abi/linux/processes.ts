@@ -3,6 +3,7 @@ import type { TaskId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { releaseRobust } from "../../sync/robust.ts";
 import { reap } from "../../thread/family.ts";
 import { forkTask } from "../../thread/fork.ts";
 import { ChildCode, childrenQueue, resetHandlers } from "../../thread/signals.ts";
@@ -293,6 +294,7 @@ export const processCalls = [
     support: "full",
     args: { code: int },
     run(k: LinuxKernel, { code }, { task }) {
+      for (const id of task.threads) releaseRobust(k, getSpace(k, task.space), k.threads.threads.get(id)!);
       exitTask(k, task, { kind: "exited", code: code & 0xff });
       return { kind: "gone" };
     },

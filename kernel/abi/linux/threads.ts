@@ -1,8 +1,10 @@
 /** Threads of a program: exit(2), futex(2), and the ids around them. */
 import type { Errno } from "../../lib/errno.ts";
 import { getSpace } from "../../mm/space.ts";
+import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { futexRequeue, futexWait, futexWake, readWord } from "../../sync/futex.ts";
+import { releaseRobust } from "../../sync/robust.ts";
 import type { Thread } from "../../thread/state.ts";
 import { exitTask, exitThread } from "../../thread/tasks.ts";
 import { deadlineAfter, deadlineAt } from "../../time/clock.ts";
@@ -17,6 +19,7 @@ const wordBytes = (value: number): Uint8Array => Uint8Array.of(value, value >>> 
 
 /** The calling thread ends; with the last one, the task. */
 function exit(k: LinuxKernel, { task, thread }: Call, code: number): Outcome {
+  if (task.threads.length === 1) releaseRobust(k, getSpace(k, task.space), thread);
   if (task.threads.length === 1) exitTask(k, task, { kind: "exited", code: code & 0xff });
   else {
     tellExit(k, thread);
@@ -27,8 +30,9 @@ function exit(k: LinuxKernel, { task, thread }: Call, code: number): Outcome {
 
 /** Who waits for the thread to end (pthread_join) sees its word become 0. */
 function tellExit(k: LinuxKernel, thread: Thread): void {
-  if (thread.clearOnExit === 0n) return;
   const space = getSpace(k, k.threads.tasks.get(thread.task)!.space);
+  releaseRobust(k, space, thread);
+  if (thread.clearOnExit === 0n) return;
   if (copyOut(k, space, thread.clearOnExit, wordBytes(0)) === null) futexWake(k, space, thread.clearOnExit, 1, -1);
 }
 
@@ -37,6 +41,7 @@ const Futex = {
   wake: 1,
   requeue: 3,
   compareRequeue: 4,
+  wakeOperation: 5,
   waitBitset: 9,
   wakeBitset: 10,
   private: 128,
@@ -77,6 +82,31 @@ function wait(k: LinuxKernel, call: Call, args: FutexArguments, bitset: number):
   return { kind: "blocked", wait: result.wait };
 }
 
+/** A field of an encoded operation that is a number of 12 bits with a sign. */
+const signed12 = (bits: number): number => (bits << 20) >> 20;
+
+/** Changes a second word, wakes who waits for the first, and for the second if what that was is as it says. */
+function wakeOperation(k: LinuxKernel, space: Space, { word, value, timeout, second, third }: FutexArguments): Outcome {
+  const before = readWord(k, space, second);
+  if ("errno" in before) return fail(before.errno);
+  const old = before.value | 0;
+  const [operation, comparison] = [(third >>> 28) & 7, (third >>> 24) & 15];
+  const given = signed12(third >>> 12);
+  const argument = third >>> 31 === 1 ? 1 << (given & 31) : given;
+  const changed = [argument, old + argument, old | argument, old & ~argument, old ^ argument][operation];
+  const against = signed12(third);
+  const holds = [old === against, old !== against, old < against, old <= against, old > against, old >= against][
+    comparison
+  ];
+  if (changed === undefined) return fail("ENOSYS");
+  const errno = copyOut(k, space, second, wordBytes(changed));
+  if (errno !== null) return fail(errno);
+  // As on Linux, what is not known is found out too late.
+  if (holds === undefined) return fail("ENOSYS");
+  const woken = futexWake(k, space, word, value & 0x7fff_ffff, -1);
+  return done(holds ? woken + futexWake(k, space, second, Number(BigInt.asUintN(31, timeout)), -1) : woken);
+}
+
 function futex(k: LinuxKernel, call: Call, args: FutexArguments): Outcome {
   const space = getSpace(k, call.task.space);
   const { word, value, third } = args;
@@ -97,6 +127,8 @@ function futex(k: LinuxKernel, call: Call, args: FutexArguments): Outcome {
       if (now.value !== third) return fail("EAGAIN");
       return done(futexRequeue(k, space, word, args.second, most, Number(BigInt.asUintN(31, args.timeout))));
     }
+    case Futex.wakeOperation:
+      return wakeOperation(k, space, args);
     case Futex.requeue:
       return done(futexRequeue(k, space, word, args.second, most, Number(BigInt.asUintN(31, args.timeout))));
     default:
@@ -126,7 +158,7 @@ export const threadCalls = [
     name: "futex",
     nr: { rv64: 98 },
     support: "partial",
-    note: "WAIT, WAKE, REQUEUE, CMP_REQUEUE and the BITSET forms, within one task; no priority inheritance.",
+    note: "WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP and the BITSET forms; no priority inheritance.",
     args: { word: inout("futex"), operation: uint, value: uint, timeout: address, second: address, third: uint },
     errors: ["EAGAIN", "EFAULT", "EINTR", "EINVAL", "ENOSYS", "ETIMEDOUT"],
     run: (k: LinuxKernel, args, call) => futex(k, call, args),
@@ -135,10 +167,14 @@ export const threadCalls = [
     name: "set_robust_list",
     nr: { rv64: 99 },
     support: "partial",
-    note: "Accepted; mutexes of a thread that dies are not marked.",
+    note: "Looked at when a thread exits by itself, or its process does; not when it is killed.",
     args: { head: address, bytes: size },
     errors: ["EINVAL"],
-    run: (_k: LinuxKernel, { bytes }) => (bytes === 24 ? done(0) : fail("EINVAL")),
+    run(_k: LinuxKernel, { head, bytes }, { thread }) {
+      if (bytes !== 24) return fail("EINVAL");
+      thread.robustList = head;
+      return done(0);
+    },
   }),
   syscall({
     name: "rseq",
