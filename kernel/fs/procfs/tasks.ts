@@ -8,7 +8,6 @@ import { peek } from "../../mm/user.ts";
 import { getThread } from "../../thread/blocking.ts";
 import type { Place, Task } from "../../thread/state.ts";
 import { filesystemOf, getMount, pathOf, type Viewer } from "../../vfs/filesystem.ts";
-import { subjectOf } from "../../vfs/permissions.ts";
 import { findPlace } from "../../vfs/walk.ts";
 import type { ProcKernel } from "./kernel.ts";
 import { directory, file, link, number, type Target } from "./nodes.ts";
@@ -22,18 +21,24 @@ function sizes(k: ProcKernel, { space: id }: Task): { total: number; resident: n
   return { total, resident: (space.residentFrames - space.tableFrames) * pageBytes };
 }
 
-/** R: it runs or could; S: it waits. */
+/** R: it runs or could; S: it waits; T: it was stopped. */
 function stateOf(k: ProcKernel, task: Task): { letter: string; name: string } {
+  if (task.stopSignal !== 0) return { letter: "T", name: "T (stopped)" };
   const runs = task.threads.some((id) => getThread(k, id).state === "ready");
   return runs ? { letter: "R", name: "R (running)" } : { letter: "S", name: "S (sleeping)" };
 }
+
+/** The number of its terminal, and who is in the foreground there; 0 and -1 for a task that has none. */
+const consoleDevice = 0x501;
+const terminalOf = (k: ProcKernel, task: Task): [number, number] =>
+  k.tty.console.session === task.session ? [consoleDevice, k.tty.console.foreground ?? -1] : [0, -1];
 
 const shortName = (name: string): string => name.slice(0, 15);
 
 function statistics(k: ProcKernel, task: Task): string {
   const { total, resident } = sizes(k, task);
   const space = getSpace(k, task.space);
-  const ids = [0, task.id, task.id, 0, -1];
+  const ids = [task.parent ?? 0, task.group, task.session, ...terminalOf(k, task)];
   const faults = [0, task.pageFaults, 0, 0, 0];
   const times = [Math.floor(task.instructions / nsPerTick), 0, 0, 0];
   const threads = [20, 0, task.threads.length, 0];
@@ -48,7 +53,7 @@ function statistics(k: ProcKernel, task: Task): string {
 
 function status(k: ProcKernel, task: Task): string {
   const { total, resident } = sizes(k, task);
-  const { uid, gid, groups } = subjectOf(task);
+  const { uid, euid, suid, fsuid, gid, egid, sgid, fsgid, groups } = task.credentials;
   const kib = (bytes: number): string => `${String(Math.floor(bytes / 1024)).padStart(8)} kB`;
   const rows: [string, string][] = [
     ["Name", shortName(task.name)],
@@ -57,10 +62,10 @@ function status(k: ProcKernel, task: Task): string {
     ["Tgid", String(task.id)],
     ["Ngid", "0"],
     ["Pid", String(task.id)],
-    ["PPid", "0"],
+    ["PPid", String(task.parent ?? 0)],
     ["TracerPid", "0"],
-    ["Uid", [uid, uid, uid, uid].join("\t")],
-    ["Gid", [gid, gid, gid, gid].join("\t")],
+    ["Uid", [uid, euid, suid, fsuid].join("\t")],
+    ["Gid", [gid, egid, sgid, fsgid].join("\t")],
     ["FDSize", String(Math.max(64, task.descriptors.length))],
     ["Groups", groups.join(" ")],
     ["VmPeak", kib(total)],

@@ -7,6 +7,10 @@
 
 /* unistd.h has a revoke of its own. */
 long syscall(long number, ...);
+int pipe(int ends[2]);
+int close(int fd);
+long read(int fd, void *bytes, unsigned long count);
+long write(int fd, const void *bytes, unsigned long count);
 
 enum { AT_ONCE = 256 };
 static long count;
