@@ -4,8 +4,8 @@ import { forever, restoreMachine, sha256, testPorts } from "./machine.ts";
 
 export class Shelf {
   readonly #blobs = new Map<string, Uint8Array>();
-  /** Pages that were brought to restored machines. */
-  fetched = 0;
+  /** Pages that restored machines could not wait for. */
+  fetchedAtOnce = 0;
 
   capture(machine: Machine, base: PageTree | null) {
     const captured = captureSnapshot(machine, base, sha256);
@@ -18,12 +18,14 @@ export class Shelf {
     while (loading.need.length > 0)
       loading.provide(new Map(loading.need.map((hash) => [hash, this.#blobs.get(hash)!])));
     const { state, tree } = loading.result();
-    const fetchPages = (pages: readonly number[]): Uint8Array[] => pages.map((page) => this.page(tree, page));
+    const fetchPages = (pages: readonly number[]): Uint8Array[] => {
+      this.fetchedAtOnce += pages.length;
+      return pages.map((page) => this.page(tree, page));
+    };
     return { machine: restoreMachine(state, testPorts({ fetchPages }), (page) => tree.isZero(page)), tree };
   }
 
   page(tree: PageTree, page: number): Uint8Array {
-    this.fetched += 1;
     return this.#blobs.get(tree.pageHash(page))!;
   }
 

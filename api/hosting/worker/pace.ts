@@ -10,7 +10,7 @@ const NS_PER_MS = 1e6;
 /** A machine that is behind (it executes more than a nanosecond's work in a nanosecond) catches up by no more. */
 const CREDIT_MS = 50;
 /** How long a machine that is ahead rests. */
-export const REST_MS = 10;
+export const REST_MS = 20;
 
 export class Pace {
   /** At this wall-clock time the machine may be at that virtual time. */

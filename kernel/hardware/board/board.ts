@@ -18,6 +18,7 @@ import * as clocks from "../clock/clock.ts";
 import type { ClockEvent, ClockState, DeviceEventKind } from "../clock/state.ts";
 import type { Bus } from "../cpu/core.ts";
 import { type Disk, diskOver } from "../disk/disk.ts";
+import { diskPageBytes } from "../disk/state.ts";
 import type { Ram } from "../memory/ram.ts";
 import { plicLines, setSource } from "../plic/plic.ts";
 import type { SerialLine } from "../uart16550/uart16550.ts";
@@ -39,8 +40,8 @@ export interface BoardParts {
   /** The core is to leave its run after the instruction that is executing. */
   attention(): void;
   content(hash: string): Uint8Array;
-  /** A written page of a disk, which the host has in a snapshot. */
-  fetchDiskPage(disk: number, page: number): Uint8Array;
+  /** A written page of a disk, by its number behind RAM's, which the host has in a snapshot. */
+  fetchPage(page: number): Uint8Array;
 }
 
 export interface Board {
@@ -52,8 +53,20 @@ export interface Board {
   fire(event: ClockEvent): void;
   /** Bytes have come over the console's line. */
   consoleArrived(): void;
+  /** Absent pages that devices are about to touch: a hint, for bringing them in time. Each once. */
+  absentAhead(): number[];
   /** Every device as after power-on; disks, the console's line and the clock stay as they are. */
   reset(): void;
+}
+
+/** Pages of disks are numbered behind those of RAM, one disk after the other. */
+function firstPagesOf({ disks }: BoardState, ramPages: number): number[] {
+  let first = ramPages;
+  return disks.map(({ bytes }) => {
+    const own = first;
+    first += bytes / diskPageBytes;
+    return own;
+  });
 }
 
 /** What each kind of event on the clock means. */
@@ -67,8 +80,11 @@ const dueOf = (devices: BoardDevices): Due => ({
   virtioQueue: (subject) => devices.virtio[Math.floor(subject / queuesPerSlot)]?.due?.(subject % queuesPerSlot),
 });
 
-function disksOf(state: BoardState, { content, fetchDiskPage }: BoardParts): Disk[] {
-  return state.disks.map((disk, index) => diskOver(disk, { content, fetch: (page) => fetchDiskPage(index, page) }));
+function disksOf(state: BoardState, { content, fetchPage, ram }: BoardParts): Disk[] {
+  const first = firstPagesOf(state, ram.pages);
+  return state.disks.map((disk, index) =>
+    diskOver(disk, { content, fetch: (page) => fetchPage(first[index]! + page) }),
+  );
 }
 
 function wiringOf(state: BoardState, { now, clock, trace, random, ram, effort }: BoardParts): Wiring {
@@ -87,7 +103,8 @@ function wiringOf(state: BoardState, { now, clock, trace, random, ram, effort }:
 export function createBoard(state: BoardState, parts: BoardParts): Board {
   const { clock, line, now } = parts;
   const disks = disksOf(state, parts);
-  const devices = devicesOf(state, wiringOf(state, parts), { disks, line });
+  const firstPages = firstPagesOf(state, parts.ram.pages);
+  const devices = devicesOf(state, wiringOf(state, parts), { disks, firstPages, line });
   const harts = state.clint.msip.length;
   const lines = (): number[] =>
     Array.from({ length: harts }, (_, hart) => clintLines(state.clint, hart, now()) | plicLines(state.plic, hart));
@@ -117,6 +134,7 @@ export function createBoard(state: BoardState, parts: BoardParts): Board {
       if (state.console === "uart") devices.uart.lineChanged();
       else devices.virtio[receiver]?.kick(consoleQueue.receive);
     },
+    absentAhead: () => [...new Set(devices.virtio.flatMap((transport) => transport.absentAhead()))],
     reset() {
       for (const device of devices.all) device.reset();
     },

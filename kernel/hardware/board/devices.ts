@@ -31,6 +31,8 @@ export interface BoardDevices {
 /** What is behind the devices. */
 export interface Backing {
   disks: readonly Disk[];
+  /** The number that snapshots have for each disk's first page. */
+  firstPages: readonly number[];
   line: SerialLine;
 }
 
@@ -61,7 +63,7 @@ interface Slot {
 }
 
 const kinds: Readonly<Record<VirtioKind, (slot: Slot) => VirtioDevice>> = {
-  block: ({ backing, disk }) => blockDevice(backing.disks[disk]!),
+  block: ({ backing, disk }) => blockDevice(backing.disks[disk]!, backing.firstPages[disk]!),
   net: ({ state, kick }) => netDevice(state.network, () => kick(netQueue.receive)),
   console: ({ state, backing }) => consoleDevice(backing.line, state.console === "virtio"),
   entropy: ({ wiring }) => entropyDevice(wiring.random),

@@ -1,6 +1,7 @@
 /** virtio-blk (virtio 1.2, 5.2): reads, writes, flushes, discards and zeroes sectors of a disk. */
 import type { Dma } from "../bus/dma.ts";
 import type { Disk } from "../disk/disk.ts";
+import { diskPageBytes } from "../disk/state.ts";
 import type { Served, VirtioDevice } from "./device.ts";
 import { type Chain, gather, readableBytes, scatter, writableBytes } from "./queue.ts";
 
@@ -123,7 +124,24 @@ function serve(disk: Disk, chain: Chain, dma: Dma): Served {
   return { written: filled + 1, busyNs: requestNs + Math.ceil(moved / 4096) * pageNs };
 }
 
-export function blockDevice(disk: Disk): VirtioDevice {
+/** Pages of the disk that a read or write touches; a range that makes no sense touches none. */
+function absentFor(disk: Disk, firstPage: number, chain: Chain, dma: Dma): number[] {
+  const header = gather(chain, dma, 0, headerBytes);
+  if (header.length < headerBytes) return [];
+  const view = new DataView(header.buffer);
+  const isRead = view.getUint32(0, true) === Request.read;
+  const bytes = isRead ? writableBytes(chain) - 1 : readableBytes(chain) - headerBytes;
+  const sector = view.getBigUint64(8, true);
+  if (bytes <= 0 || !inDisk(disk, sector, bytes)) return [];
+  const start = Number(sector) * sectorBytes;
+  const pages: number[] = [];
+  for (let page = Math.floor(start / diskPageBytes); page * diskPageBytes < start + bytes; page++)
+    if (!disk.pages.isPresent(page)) pages.push(firstPage + page);
+  return pages;
+}
+
+/** `firstPage`: the number that snapshots have for the disk's first page. */
+export function blockDevice(disk: Disk, firstPage: number): VirtioDevice {
   const { segments, readOnly, blockSize, flush, discard, zeroes } = Feature;
   return {
     id: 2,
@@ -132,5 +150,6 @@ export function blockDevice(disk: Disk): VirtioDevice {
     config: () => configOf(disk),
     canServe: () => true,
     serve: (_, chain, dma) => serve(disk, chain, dma),
+    absentFor: (chain, dma) => absentFor(disk, firstPage, chain, dma),
   };
 }

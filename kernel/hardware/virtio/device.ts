@@ -14,6 +14,8 @@ export interface VirtioDevice {
   canServe(queue: number): boolean;
   /** Carries a request out; how many bytes it wrote, and how long the device is busy with it. */
   serve(queue: number, chain: Chain, dma: Dma): Served;
+  /** Pages that a request is going to need and that are absent, by the numbers that snapshots have for them. */
+  absentFor?(chain: Chain, dma: Dma): number[];
   /** The driver, or the machine, has reset the device. */
   reset?(): void;
 }

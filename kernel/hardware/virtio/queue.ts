@@ -48,6 +48,14 @@ export function take(queue: QueueState): void {
   queue.taken = next16(queue.taken);
 }
 
+/** The table of their own that a chain's descriptors are in, when its first descriptor says so. */
+export function indirectTable(queue: QueueState, dma: Dma, head: number): Segment | null {
+  const at = addressOf(queue.descriptors) + head * descriptorBytes;
+  const [address, length, flags] = [dma.get(at, 8), dma.get(at + 8, 4), dma.get(at + 12, 2)];
+  const isIndirect = address !== null && length !== null && ((flags ?? 0) & Flag.indirect) !== 0;
+  return isIndirect ? { address, length } : null;
+}
+
 /** Walks a chain; null when it makes no sense. */
 export function readChain(queue: QueueState, dma: Dma, head: number): Chain | null {
   const chain: Chain = { head, readable: [], writable: [] };

@@ -12,8 +12,9 @@
 import type { Device, Wiring } from "../bus/device.ts";
 import type { Register } from "../bus/registers.ts";
 import * as clocks from "../clock/clock.ts";
+import { absentAhead } from "./ahead.ts";
 import type { VirtioDevice } from "./device.ts";
-import { giveBack, mostEntries, peekAvailable, readChain, take } from "./queue.ts";
+import { type Chain, giveBack, mostEntries, peekAvailable, readChain, take } from "./queue.ts";
 import { initQueue, initVirtio, type QueueState, type VirtioState } from "./state.ts";
 
 export interface Transport extends Device {
@@ -21,6 +22,8 @@ export interface Transport extends Device {
   kick(queue: number): void;
   /** The configuration space has changed. */
   configChanged(): void;
+  /** Absent pages that requests which are about to be served will touch. */
+  absentAhead(): number[];
 }
 
 const magic = 0x7472_6976;
@@ -97,6 +100,14 @@ class Machinery {
     clocks.schedule(clock, dueNs, "virtioQueue", this.#slot * queuesPerSlot + index);
   }
 
+  absentAhead(): number[] {
+    const { dma } = this.#wiring;
+    const ofDevice = (chain: Chain): number[] => this.device.absentFor?.(chain, dma) ?? [];
+    return this.state.queues.flatMap((queue) =>
+      queue.scheduled && this.#serves(queue) ? absentAhead(queue, dma, ofDevice) : [],
+    );
+  }
+
   /** The device looks into a queue. */
   look(index: number): void {
     const queue = this.state.queues[index]!;
@@ -116,7 +127,7 @@ class Machinery {
     const wantsInterrupt = giveBack(queue, dma, chain.head, written);
     if (wantsInterrupt === null) this.#fail();
     else if (wantsInterrupt) this.#interrupt(Interrupt.usedRing);
-    this.kick(index);
+    if (peekAvailable(queue, dma) !== "empty") this.kick(index);
   }
 
   setStatus(value: number): void {
@@ -266,6 +277,7 @@ export function transportOver(
     due: (queue) => machinery.look(queue),
     kick: (queue) => machinery.kick(queue),
     configChanged: () => machinery.configChanged(),
+    absentAhead: () => machinery.absentAhead(),
     reset: () => machinery.reset(),
   };
 }

@@ -9,7 +9,6 @@ import { leavingRom } from "../../hardware/board/rom.ts";
 import { dmaOver } from "../../hardware/bus/dma.ts";
 import * as clocks from "../../hardware/clock/clock.ts";
 import type { Bus, Core, HartState, Harts } from "../../hardware/cpu/core.ts";
-import { diskPageBytes } from "../../hardware/disk/state.ts";
 import * as uarts from "../../hardware/uart/uart.ts";
 import type { SerialLine } from "../../hardware/uart16550/uart16550.ts";
 import { assert, KernelBug, must } from "../../lib/assert.ts";
@@ -28,7 +27,11 @@ export interface Bare {
   readonly harts: Harts;
   /** While harts execute: instructions that are not on the clock yet. */
   ahead(): number;
-  readonly progress: { isExecuting: boolean };
+  readonly progress: {
+    isExecuting: boolean;
+    /** Devices may be about to touch pages that are absent. */
+    looksAhead: boolean;
+  };
   /** Harts as the core makes them. */
   readonly newHarts: readonly HartState[];
 }
@@ -71,18 +74,12 @@ function consoleLine(k: Kernel): SerialLine {
   };
 }
 
-/** Disk pages are numbered behind those of RAM, one disk after the other. */
-export function firstPageOf(state: BareState, ramPages: number, disk: number): number {
-  const before = state.board.disks.slice(0, disk);
-  return before.reduce((page, { bytes }) => page + bytes / diskPageBytes, ramPages);
-}
-
 /** The board of a machine, plugged into the core's bus. The core is as new. */
 export function assembleBare(k: Kernel, state: BareState, socket: BusSocket, ports: MachinePorts): Bare {
   const { core, ram } = k;
   const { clock } = k.state;
   const harts = must(core.harts ?? undefined, "a bare machine's core has harts");
-  const progress = { isExecuting: false };
+  const progress = { isExecuting: false, looksAhead: true };
   const ahead = (): number => (progress.isExecuting ? core.executedNow() : 0);
   const board = createBoard(state.board, {
     ram,
@@ -94,7 +91,7 @@ export function assembleBare(k: Kernel, state: BareState, socket: BusSocket, por
     now: () => clocks.timeNs(clock) + ahead() * clocks.nsPerInstruction,
     attention: () => core.attention(),
     content: ports.content,
-    fetchDiskPage: (disk, page) => ports.fetchPages([firstPageOf(state, ram.pages, disk) + page])[0]!,
+    fetchPage: (page) => ports.fetchPages([page])[0]!,
   });
   socket.plug(board.bus);
   const boot = must(k.config.boot, "a bare machine says what it boots");

@@ -23,11 +23,15 @@ import type { Kernel } from "../kernel.ts";
 import type { RunStop } from "../types.ts";
 import { type Bare, resetBare } from "./bare.ts";
 
-function fireDueEvents(k: Kernel, { board }: Bare): void {
+/** Named by one stop. */
+const mostPagesAhead = 256;
+
+function fireDueEvents(k: Kernel, { board, progress }: Bare): void {
   for (let event = clocks.takeDue(k.state.clock); event !== null; event = clocks.takeDue(k.state.clock)) {
     if (k.trace.on(timerFired)) k.trace.write(timerFired, { kind: event.kind, subject: event.subject });
     spend(k.effort, 1, "entries");
     board.fire(event);
+    progress.looksAhead = true;
   }
 }
 
@@ -95,12 +99,21 @@ function execute(k: Kernel, bare: Bare, limit: RunLimit): number[] | null {
   k.state.clock.instructions += executed;
   turn.quantumLeft -= executed;
   spend(k.effort, 1, "entries");
+  if (stop === CoreStop.attention) bare.progress.looksAhead = true;
   if (stop === CoreStop.needPage) return pagesFrom(k, k.core.faultPage());
   if (stop === CoreStop.waitForInterrupt) {
     turn.waiting[turn.hart] = 1;
     turn.quantumLeft = 0;
   } else assert(stop === CoreStop.budget || stop === CoreStop.attention, "traps of a bare machine are the guest's");
   return null;
+}
+
+/** Absent pages that devices are about to touch; none, once the host has brought them. */
+function pagesOfDevices({ board, progress }: Bare): number[] {
+  if (!progress.looksAhead) return [];
+  const pages = board.absentAhead().slice(0, mostPagesAhead);
+  progress.looksAhead = pages.length > 0;
+  return pages;
 }
 
 export function runBare(k: Kernel, bare: Bare, wanted: RunLimit): RunStop {
@@ -113,6 +126,8 @@ export function runBare(k: Kernel, bare: Bare, wanted: RunLimit): RunStop {
     if (bare.state.board.power.state === "off") return { kind: "idle" };
     if (clocks.timeNs(clock) >= limit.timeNs) return { kind: "limit" };
     if (mustYield(k)) return { kind: "limit" };
+    const ahead = pagesOfDevices(bare);
+    if (ahead.length > 0) return { kind: "needPages", pages: ahead };
     if (!canExecute) {
       if (!skipIdleTime(k, limit, timersDueNs(bare))) return { kind: "idle" };
       continue;

@@ -69,7 +69,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
     now: () => clocks.timeNs(clock),
     attention: () => void (counts.attentions += 1),
     content: (hash) => contents.get(hash)!,
-    fetchDiskPage: () => new Uint8Array(4096),
+    fetchPage: () => new Uint8Array(4096),
   });
   const { bus } = board;
   return {
