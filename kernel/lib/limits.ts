@@ -59,6 +59,8 @@ export const limits = {
   /** Harts, and the instructions that each executes before the next one's turn. */
   harts: 8,
   hartTurnInstructions: 1000,
+  /** What a step of a long deletion takes off the quantum of the thread that asked for it. */
+  stepInstructions: 3200,
   /** Stack of a program's first thread. */
   stackBytes: 8 * 1024 * 1024,
   /** Frames that only the kernel's own needs (page tables) may take when memory is short. */

@@ -1,5 +1,9 @@
 /**
- * Round robin by instructions: each ready thread runs for a quantum, then goes to the end of its hart's queue.
+ * Round robin by instructions: each ready thread runs for a quantum, then goes to the end of its hart's queue. What is
+ * left of its quantum when it waits, or somebody more important comes, is still its own when it goes on.
+ *
+ * A thread with a control block that lets another one go on, and waits, in one call, hands the hart over: the other goes
+ * before those of its priority (seL4's direct switch). So a client's call and its answer take place in its own time.
  *
  * Harts take turns on the one core that there is, so many instructions each; those of all together make the machine's
  * time. A thread that gets ready goes to the hart that it was on, or to one that has nothing to do; a hart that runs
@@ -36,7 +40,9 @@ export interface SchedKernel extends ThreadKernel {
 function leave(k: SchedKernel, reason: string): void {
   const { current } = k.sched;
   assert(current !== null, "somebody is on the hart");
-  getThread(k, current).context = k.hal.contexts.save();
+  const thread = getThread(k, current);
+  thread.context = k.hal.contexts.save();
+  thread.quantumLeft = k.sched.quantumLeft;
   k.sched.current = null;
   k.sched.last = current;
   k.sched.leftBecause = reason;
@@ -54,7 +60,7 @@ function enter(k: SchedKernel, thread: Thread): void {
   k.hal.contexts.load(thread.context);
   thread.context = null;
   k.sched.current = thread.id;
-  k.sched.quantumLeft = k.config.quantumInstructions;
+  k.sched.quantumLeft = thread.quantumLeft > 0 ? thread.quantumLeft : k.config.quantumInstructions;
   noteSwitch(k, thread.id);
 }
 
@@ -140,21 +146,38 @@ export function setAffinity(k: SchedKernel, thread: Thread, affinity: number): v
 const reasonOf = (k: SchedKernel, thread: Thread): string => (taskOf(k, thread).stopSignal === 0 ? "ended" : "stopped");
 
 /** Takes a thread off a hart whose turn it is not, or out of its queue. */
-function take(hart: HartQueue, thread: ThreadId, reason: string): void {
-  if (hart.current === thread) Object.assign(hart, { current: null, last: thread, leftBecause: reason });
-  else if (hart.queue.includes(thread)) hart.queue = hart.queue.filter((id) => id !== thread);
+function take(hart: HartQueue, thread: Thread, reason: string): void {
+  const { id } = thread;
+  if (hart.current === id) {
+    thread.quantumLeft = hart.quantumLeft;
+    Object.assign(hart, { current: null, last: id, leftBecause: reason });
+  } else if (hart.queue.includes(id)) hart.queue = hart.queue.filter((other) => other !== id);
+}
+
+/** The hart goes to who was let go on in this call, if that is one thread only and may run here. */
+function handOver(k: SchedKernel): void {
+  const { handTo, queue, hart } = k.sched;
+  if (handTo === null || !queue.includes(handTo)) return;
+  k.sched.queue = queue.filter((id) => id !== handTo);
+  enqueueOn(k, hart, getThread(k, handTo), true);
 }
 
 export const createReadyQueue = (k: () => SchedKernel): ReadyQueue => ({
   ready(thread) {
     // Of a task that was stopped nobody runs.
-    if (taskOf(k(), thread).stopSignal === 0) enqueue(k(), thread);
+    const kernel = k();
+    if (taskOf(kernel, thread).stopSignal !== 0) return;
+    enqueue(kernel, thread);
+    if (thread.tcb !== null) kernel.sched.handTo = thread.id;
   },
   stopped(thread) {
     const kernel = k();
     const reason = thread.state === "blocked" ? "blocked" : reasonOf(kernel, thread);
-    if (kernel.sched.current === thread.id) leave(kernel, reason);
-    else for (const queue of hartQueues(kernel)) take(queue, thread.id, reason);
+    if (kernel.sched.current !== thread.id) for (const queue of hartQueues(kernel)) take(queue, thread, reason);
+    else {
+      leave(kernel, reason);
+      if (thread.tcb !== null && thread.state === "blocked") handOver(kernel);
+    }
   },
 });
 
@@ -183,7 +206,7 @@ function pull(k: SchedKernel): ThreadId | undefined {
     if (first !== undefined && first.priority > (best?.priority ?? -1)) best = first;
   }
   if (best === null) return undefined;
-  for (const hart of hartQueues(k)) take(hart, best.id, "");
+  for (const hart of hartQueues(k)) take(hart, best, "");
   best.hart = k.sched.hart;
   return best.id;
 }
@@ -191,6 +214,7 @@ function pull(k: SchedKernel): ThreadId | undefined {
 /** Who runs now; null when nobody can. Costs nothing when it is who ran before. */
 export function schedule(k: SchedKernel): Thread | null {
   const { sched } = k;
+  sched.handTo = null;
   const harts = sched.parked.length;
   if (harts > 1 && sched.turnLeft <= 0) nextTurn(k);
   for (let tried = 0; tried < harts; tried++) {
@@ -238,6 +262,11 @@ export function renameCurrent(k: SchedKernel, thread: Thread, id: ThreadId): voi
   thread.id = id;
   k.threads.threads.set(id, thread);
   k.sched.current = id;
+}
+
+/** Work that the kernel did for the current thread is taken off its quantum: as if it had taken so many instructions. */
+export function chargeQuantum(k: SchedKernel, instructions: number): void {
+  k.sched.quantumLeft = Math.max(0, k.sched.quantumLeft - instructions);
 }
 
 /** The current thread goes to the end of the queue. */

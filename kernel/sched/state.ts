@@ -18,6 +18,8 @@ export interface SchedState extends HartQueue {
   hart: number;
   /** Instructions until the next hart's turn; of no meaning where there is one hart. */
   turnLeft: number;
+  /** The latest thread that was let go on in the call that is being made; nobody between two of them. */
+  handTo: ThreadId | null;
   /** By number of the hart; null for the one whose turn it is. */
   parked: (HartQueue | null)[];
 }
@@ -28,5 +30,6 @@ export const initSched = (harts: number): SchedState => ({
   ...idle(),
   hart: 0,
   turnLeft: 0,
+  handTo: null,
   parked: Array.from({ length: harts }, (_, hart) => (hart === 0 ? null : idle())),
 });

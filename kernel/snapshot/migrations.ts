@@ -189,11 +189,11 @@ function addVdso({ mapTop, regions }: SpaceOfVersion2): void {
   regions.splice(at < 0 ? regions.length : at, 0, region);
 }
 
-/** There was one hart, and every thread was on it. */
+/** There was one hart, and every thread was on it; who left it lost the rest of its turn. */
 function harts(state: AnyState): void {
   const { sched, threads } = state["kernel"] as { sched: object; threads: { threads: Map<number, object> } };
-  Object.assign(sched, { hart: 0, turnLeft: 0, parked: [null] });
-  for (const thread of threads.threads.values()) Object.assign(thread, { hart: 0, affinity: 255 });
+  Object.assign(sched, { hart: 0, turnLeft: 0, handTo: null, parked: [null] });
+  for (const thread of threads.threads.values()) Object.assign(thread, { hart: 0, affinity: 255, quantumLeft: 0 });
 }
 
 /** A 16550A as it is when nobody has touched it. */

@@ -186,6 +186,8 @@ export interface Thread {
   hart: number;
   /** Harts that it may run on: bit i is hart i. At least one of them is there. */
   affinity: number;
+  /** Instructions that are left of its turn, while it is on no hart; 0: its next turn is a whole one. */
+  quantumLeft: number;
   /** Where its control block is, when capabilities control it. */
   tcb: PhysicalAddress | null;
   /** Where to store 0 and wake a futex when the thread ends (set_tid_address); 0 for nowhere. */

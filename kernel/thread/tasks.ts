@@ -138,6 +138,7 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext)
     priority: highestPriority,
     hart: 0,
     affinity: allHarts,
+    quantumLeft: 0,
     tcb: null,
     clearOnExit: 0n,
     robustList: 0n,

@@ -27,8 +27,9 @@ import { inactive } from "../../ipc/sel4/tcb.ts";
 import { type CallText, callText, resultText } from "../../ipc/sel4/text.ts";
 import { unreachable } from "../../lib/assert.ts";
 import type { SlotAddress } from "../../lib/ids.ts";
+import { limits } from "../../lib/limits.ts";
 import { signals } from "../../lib/signals.ts";
-import { yieldHart } from "../../sched/sched.ts";
+import { chargeQuantum, yieldHart } from "../../sched/sched.ts";
 import { block } from "../../thread/blocking.ts";
 import { countOutput, outputLeft } from "../../thread/jobs.ts";
 import type { Task, Thread } from "../../thread/state.ts";
@@ -147,9 +148,9 @@ function method(k: Sel4Kernel, call: Invocation): Answer {
 function finishObject(k: Sel4Kernel, thread: Thread, result: Answer): Outcome {
   if (thread.call?.invocation !== undefined) thread.call.invocation.ofKernel = true;
   if (result.ok && result.value === "again") {
-    // The thread stays on its call, which counts as an instruction each time it is made.
+    // The thread stays on its call, which counts as an instruction each time it is made; of its turn it takes more.
     thread.wait = { kind: "again", queue: null, deadlineNs: null };
-    if (k.sched.current === thread.id) yieldHart(k, "long call");
+    if (k.sched.current === thread.id) chargeQuantum(k, limits.stepInstructions);
     else k.readyQueue.ready(thread);
     return gone;
   }

@@ -63,6 +63,15 @@ export const sel4Programs: SeL4Program[] = [
     ],
   },
   {
+    name: "sharing",
+    console: [
+      "ok time slices",
+      "ok calls to a more important server",
+      "ok calls to a server as important",
+      "ok direct switches",
+    ],
+  },
+  {
     name: "threads",
     console: [
       "ok start",
