@@ -48,10 +48,24 @@ interface ObjectUse {
 }
 
 interface Graph {
+  /** In the order of their addresses. */
+  slots: SlotAddress[];
+  /** Those that the filter lets through by which somebody asked last. */
+  wanted: { filter: CapabilityFilter; slots: SlotAddress[] } | null;
+  /** What was found out about objects: one with many capabilities is on many pages. */
+  described: Map<string, KernelObjectInfo>;
   containers: Container[];
   parents: Map<SlotAddress, SlotAddress>;
   objects: Map<string, ObjectUse>;
   holders: Map<number, HolderInfo[]>;
+}
+
+/**
+ * A graph that was made, for as long as the machine stands still: who reads a long list page by page pays for the
+ * whole of it once. No part of the machine.
+ */
+export interface GraphView {
+  graph: Graph | null;
 }
 
 const at = (address: number): string => `0x${address.toString(16)}`;
@@ -183,7 +197,9 @@ function holdersOf(k: Kernel, containers: readonly Container[]): Map<number, Hol
 
 function graphOf(k: Kernel): Graph {
   const containers = containersOf(k);
-  return { containers, parents: derivation(k), objects: objectsOf(k), holders: holdersOf(k, containers) };
+  const slots = [...k.cap.slots.keys()].sort((a, b) => a - b);
+  const made = { slots, wanted: null, described: new Map<string, KernelObjectInfo>(), containers };
+  return { ...made, parents: derivation(k), objects: objectsOf(k), holders: holdersOf(k, containers) };
 }
 
 const tcbSlotNames = Object.keys(TcbSlot);
@@ -240,7 +256,16 @@ function slotInfo(k: Kernel, graph: Graph, slot: SlotAddress): CapabilitySlotInf
   };
 }
 
-function objectInfo(k: Kernel, graph: Graph, { id, kind, capability, slots }: ObjectUse): KernelObjectInfo {
+function objectInfo(k: Kernel, graph: Graph, use: ObjectUse): KernelObjectInfo {
+  let info = graph.described.get(use.id);
+  if (info === undefined) {
+    info = describe(k, graph, use);
+    graph.described.set(use.id, info);
+  }
+  return info;
+}
+
+function describe(k: Kernel, graph: Graph, { id, kind, capability, slots }: ObjectUse): KernelObjectInfo {
   const extent =
     capability.type === "reply"
       ? { address: capability.tcb, sizeBits: k.objectSizes.tcb }
@@ -278,21 +303,44 @@ function isWanted(k: Kernel, graph: Graph, { task, types, object }: CapabilityFi
   return address === object;
 }
 
+const sameFilter = (a: CapabilityFilter, b: CapabilityFilter): boolean =>
+  a.task === b.task && a.object === b.object && a.types.join() === b.types.join();
+
+function wantedSlots(k: Kernel, graph: Graph, filter: CapabilityFilter): SlotAddress[] {
+  if (graph.wanted === null || !sameFilter(graph.wanted.filter, filter))
+    graph.wanted = { filter, slots: graph.slots.filter((slot) => isWanted(k, graph, filter, slot)) };
+  return graph.wanted.slots;
+}
+
+/** The index of the first one at or behind an address. */
+function firstFrom(slots: readonly SlotAddress[], address: number): number {
+  let low = 0;
+  let high = slots.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (slots[middle]! < address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** At most `limit` slots from address `from` on (null: all from the first), with their objects. */
 export function capabilityGraph(
   k: Kernel,
+  view: GraphView,
   from: number | null,
   limit: number,
   filter: CapabilityFilter,
 ): CapabilityGraphInfo {
-  const graph = graphOf(k);
-  const wanted = [...k.cap.slots.keys()].sort((a, b) => a - b).filter((slot) => isWanted(k, graph, filter, slot));
-  const rest = from === null ? wanted : wanted.filter((slot) => slot >= from);
-  const page = rest.slice(0, limit);
+  view.graph ??= graphOf(k);
+  const { graph } = view;
+  const wanted = wantedSlots(k, graph, filter);
+  const start = from === null ? 0 : firstFrom(wanted, from);
+  const page = wanted.slice(start, start + limit);
   return {
     slots: page.map((slot) => slotInfo(k, graph, slot)),
     objects: objectsFor(k, graph, page),
     total: wanted.length,
-    next: rest[limit] ?? null,
+    next: wanted[start + limit] ?? null,
   };
 }

@@ -22,7 +22,7 @@ import { addressSpace } from "./address-space.ts";
 import { applyInput } from "./apply.ts";
 import { busSocket, loadHarts, powerOn, saveHarts } from "./bare/bare.ts";
 import { bootInit } from "./boot.ts";
-import { capabilityGraph } from "./capabilities.ts";
+import { capabilityGraph, type GraphView } from "./capabilities.ts";
 import { addressMap } from "./catalogue.ts";
 import type { Machine, MachinePorts } from "./face.ts";
 import { listTasks, positionOf, summarize } from "./inspect.ts";
@@ -68,6 +68,7 @@ function freeze(k: Kernel, error: unknown): string {
 function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machine {
   const { control } = k.state;
   const pages = machinePages(k);
+  const view: GraphView = { graph: null };
   const refused = (message: string): ApplyResult => ({
     ok: false,
     error: { code: "failedPrecondition", field: "", message },
@@ -79,6 +80,7 @@ function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machi
     position: () => positionOf(k),
     summary: () => summarize(k),
     apply(input) {
+      view.graph = null;
       if (control.frozen !== null) return refused(`the machine is frozen: ${control.frozen}`);
       try {
         return applyInput(k, input, isHostError);
@@ -89,6 +91,7 @@ function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machi
       }
     },
     run(limit): RunStop {
+      view.graph = null;
       if (control.frozen !== null) return { kind: "frozen", message: control.frozen };
       try {
         return runKernel(k, limit);
@@ -106,7 +109,7 @@ function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machi
     memoryMap: () => memoryMap(k),
     timing: () => (k.core.timing === null ? null : timingFigures(k.core.timing, hartsOf(k.config))),
     frameRuns: (from, limit, owner) => frameRuns(k, from, limit, owner),
-    capabilities: (from, limit, filter) => capabilityGraph(k, from, limit, filter),
+    capabilities: (from, limit, filter) => capabilityGraph(k, view, from, limit, filter),
     addressSpace: (which, query) => addressSpace(k, which, query),
     readPhysical: (address, length) => readPhysical(k, address, length),
     readVirtual: (task, address, length) => readVirtual(k, task, address, length),

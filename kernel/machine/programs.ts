@@ -1,7 +1,7 @@
 /** Starting programs: everything is checked first (see apply.ts). */
 import { sel4Auxiliary, writeBootInfo } from "../abi/sel4/bootinfo.ts";
 import { pageBytes } from "../hal/types.ts";
-import { createWorld, mayCreateWorld, tablesOfWorld } from "../ipc/sel4/world.ts";
+import { createWorld, tablesOfWorld, worldProblem } from "../ipc/sel4/world.ts";
 import { assert } from "../lib/assert.ts";
 import { limits } from "../lib/limits.ts";
 import { randomBytes } from "../lib/random.ts";
@@ -147,13 +147,6 @@ function openProgram(k: Kernel, start: Start, environment: readonly string[], fo
   return { ...openExecutable(k, found), interpreter, name, arguments: args, environment };
 }
 
-/** Why there can be no root task now. */
-export const noWorld = [
-  "exhausted",
-  "",
-  "the machine has not enough free memory in one piece for a root task's objects",
-] as const;
-
 /** `credentials`: whom the program acts for. */
 export function planProgramStart(k: Kernel, start: Start, credentials: Credentials = userCredentials()): Plan {
   const environment = start.environment ?? k.config.environment;
@@ -165,7 +158,8 @@ export function planProgramStart(k: Kernel, start: Start, credentials: Credentia
   const ownTables = wantsCapabilities ? tablesOfWorld : 0;
   const frames = framesToStart(stackBytesOf([start.path, ...start.arguments, ...environment])) + ownTables;
   const noRoom = roomProblem(k, frames, 2, start.limits.memoryBytes);
-  if (noRoom === null && wantsCapabilities && !mayCreateWorld(k)) return refuse(...noWorld);
+  const noWorld = wantsCapabilities ? worldProblem(k) : null;
+  if (noRoom === null && noWorld !== null) return refuse("exhausted", "", noWorld);
   return noRoom ?? { perform: () => startProgram(k, start, openProgram(k, start, environment, found), credentials).id };
 }
 

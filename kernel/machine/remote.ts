@@ -8,7 +8,7 @@
 import { writeBootInfo } from "../abi/sel4/bootinfo.ts";
 import { dispatch } from "../entry/syscall.ts";
 import { Permission } from "../hal/types.ts";
-import { createWorld, mayCreateWorld } from "../ipc/sel4/world.ts";
+import { createWorld, worldProblem } from "../ipc/sel4/world.ts";
 import { assert } from "../lib/assert.ts";
 import { alignUp } from "../lib/bits.ts";
 import { type Errno, errnoResult } from "../lib/errno.ts";
@@ -24,7 +24,7 @@ import type { Task, Thread } from "../thread/state.ts";
 import { createTask, nextTaskId, taskOf } from "../thread/tasks.ts";
 import type { Kernel } from "./kernel.ts";
 import { liveTask, type Plan, refuse } from "./plan.ts";
-import { frameLimitOf, limitsProblem, noWorld, openStandardFiles, roomProblem } from "./programs.ts";
+import { frameLimitOf, limitsProblem, openStandardFiles, roomProblem } from "./programs.ts";
 import type { CallArgument, Input, InputError } from "./types.ts";
 
 type Create = Extract<Input, { kind: "createRemoteTask" }>;
@@ -50,7 +50,8 @@ export function planRemoteTask(k: Kernel, { name, limits: wanted, capabilities }
   if (name === "" || name.length > 255 || name.includes("\0"))
     return refuse("invalid", "name", "must have 1 to 255 characters, no NUL");
   const problem = limitsProblem(wanted) ?? roomProblem(k, 8, 1, wanted.memoryBytes);
-  if (problem === null && capabilities === true && !mayCreateWorld(k)) return refuse(...noWorld);
+  const noWorld = capabilities === true ? worldProblem(k) : null;
+  if (problem === null && noWorld !== null) return refuse("exhausted", "", noWorld);
   return problem ?? { perform: () => createRemoteTask(k, name, wanted, capabilities === true).id };
 }
 

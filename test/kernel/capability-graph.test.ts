@@ -1,6 +1,11 @@
 /** The graph of capabilities: derivation as revocation sees it, and looking changes nothing. */
 import { describe, expect, it } from "vitest";
 import type { CapabilityGraphInfo, Machine } from "../../kernel/index.ts";
+import { objectSizes } from "../../kernel/ipc/sel4/objects.ts";
+import { decodePlain } from "../../kernel/lib/codec.ts";
+import { capabilityGraph, type GraphView } from "../../kernel/machine/capabilities.ts";
+import type { Kernel } from "../../kernel/machine/kernel.ts";
+import type { MachineState } from "../../kernel/machine/state.ts";
 import { sel4Programs } from "../abi/sel4/programs.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
 import { fileOf, mustApply, startInput, testMachine } from "../support/machine.ts";
@@ -39,6 +44,49 @@ describe("derivation", () => {
       expect(all(machine).slots.map(({ id }) => id)).toEqual(left);
     }
   });
+});
+
+/** Whatever is looked up in it, and however often all of it is gone through, is counted. */
+class CountedMap<K, V> extends Map<K, V> {
+  looks = 0;
+  override get(key: K): V | undefined {
+    this.looks += 1;
+    return super.get(key);
+  }
+  override *[Symbol.iterator](): MapIterator<[K, V]> {
+    this.looks += this.size;
+    yield* super[Symbol.iterator]();
+  }
+  override keys(): MapIterator<K> {
+    this.looks += this.size;
+    return super.keys();
+  }
+  override values(): MapIterator<V> {
+    this.looks += this.size;
+    return super.values();
+  }
+}
+
+it("costs for a page what is on it, but for the first one of a machine that stands still", () => {
+  const root = new RootTask(testMachine());
+  const endpoint = root.make(objectType.endpoint);
+  for (let badge = 1n; badge <= 2000n; badge++) root.mint(endpoint, badge);
+  const view: GraphView = { graph: null };
+  const { kernel } = decodePlain(root.machine.encodeState()) as MachineState;
+  const slots = new CountedMap(kernel.cap.slots);
+  const k = { ...kernel, objectSizes, cap: { ...kernel.cap, slots } } as unknown as Kernel;
+  const filter = { task: null, types: ["endpoint" as const], object: null };
+  let { next, total } = capabilityGraph(k, view, null, 100, filter);
+  expect(total).toBe(2001);
+  let seen = 100;
+  while (next !== null) {
+    slots.looks = 0;
+    const page = capabilityGraph(k, view, next, 100, filter);
+    expect(slots.looks).toBeLessThan(1000);
+    seen += page.slots.length;
+    next = page.next;
+  }
+  expect(seen).toBe(total);
 });
 
 describe.skipIf(!hasCompiler)("looking (needs riscv64-linux-gnu-gcc)", () => {

@@ -234,6 +234,22 @@ describe("a remote-driven root task", () => {
     expect(created).toMatchObject({ ok: false, error: { code: "exhausted" } });
   });
 
+  it("lets one root task take its share of the numbers of address spaces, and others begin all the same", () => {
+    const greedy = new RootTask(testMachine());
+    const control = 5n;
+    const makePool = (): bigint => {
+      const memory = greedy.make(objectType.untyped, 12n);
+      const words = [greedy.slot(), 64n];
+      return greedy.method("asidControlMakePool", control, words, [memory, first.cnode]).label;
+    };
+    // One it has from the beginning.
+    const made = Array.from({ length: 16 }, makePool);
+    expect(made).toEqual([...Array(15).fill(0n), 8n]);
+    expect(brokenInvariants(greedy.machine)).toEqual([]);
+    const next = new RootTask(greedy.machine);
+    next.must("asidControlMakePool", control, [next.slot(), 64n], [next.make(objectType.untyped, 12n), first.cnode]);
+  });
+
   it("waits on through a snapshot, and a replay is the same", () => {
     const build = (target: Machine): { root: RootTask; call: CallId } => {
       const remote = new RootTask(target);

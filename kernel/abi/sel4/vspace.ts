@@ -4,7 +4,7 @@ import { restrict } from "../../cap/relations.ts";
 import { firstChild, getSlot, isFinal, placeDerived } from "../../cap/slots.ts";
 import type { CapabilityOf, MappedAt } from "../../cap/state.ts";
 import { pageBytes } from "../../hal/types.ts";
-import { isVspace } from "../../ipc/sel4/access.ts";
+import { isVspace, worldAt } from "../../ipc/sel4/access.ts";
 import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
 import {
   asidPoolBits,
@@ -21,7 +21,7 @@ import {
   unmapFrame,
   unmapTable,
 } from "../../ipc/sel4/vspace.ts";
-import { freePool } from "../../ipc/sel4/world.ts";
+import { anotherPool } from "../../ipc/sel4/world.ts";
 import type { FrameNumber } from "../../lib/ids.ts";
 import { permissionText } from "../../mm/space.ts";
 import { capMap, capSpace, capUnmap } from "../../trace/events/capability.ts";
@@ -161,7 +161,7 @@ export function asidControlInvocation(k: Sel4Kernel, call: Invocation): Answer {
   if (call.label !== Label.asidControlMakePool) return refuse({ kind: "illegalOperation" });
   const truncated = needs(call, 2, 2);
   if (truncated !== null) return refuse(truncated);
-  const base = freePool(k);
+  const base = anotherPool(k, worldAt(k, call.slot));
   if (base === null) return refuse({ kind: "deleteFirst" });
   const untyped = extraCap(k, call, 0);
   if (untyped?.type !== "untyped" || untyped.sizeBits !== asidPoolBits || untyped.device)

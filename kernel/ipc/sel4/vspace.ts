@@ -29,6 +29,9 @@ export const asidPoolBits = 12;
 /** Address-space numbers of one pool, and pools. The first pool is the kernel's, for programs' own spaces. */
 export const asidsPerPool = 512;
 export const asidPoolCount = 128;
+/** Pools of one root task, the one that it begins with among them; and those that are only for new root tasks. */
+export const asidPoolsEach = 16;
+export const asidPoolsForWorlds = 64;
 
 export const frameAt = (k: Sel4Kernel, address: PhysicalAddress): FrameNumber =>
   ((address - k.ramBase) / pageBytes) as FrameNumber;
@@ -68,7 +71,7 @@ const drop = (k: Sel4Kernel, first: FrameNumber, sizeBits: number): void =>
 export const permissionsOf = (rights: Rights, executable: boolean): Permissions =>
   (rights & Right.read ? Permission.read : 0) |
   (rights & Right.write ? Permission.write : 0) |
-  (executable && rights & Right.read ? Permission.execute : 0);
+  (executable ? Permission.execute : 0);
 
 export function putTable(k: Sel4Kernel, root: FrameNumber, address: number, bits: number, table: FrameNumber): void {
   k.hal.mmu.setEntry(root, address, bits, { kind: "table", frame: table });

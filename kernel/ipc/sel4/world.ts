@@ -12,6 +12,7 @@ import { clear, getSlot, placeDerived } from "../../cap/slots.ts";
 import { type Capability, Right, slotAt } from "../../cap/state.ts";
 import { pageBytes } from "../../hal/types.ts";
 import { assert, must } from "../../lib/assert.ts";
+import { spend } from "../../lib/effort.ts";
 import type { FrameNumber, PhysicalAddress, TaskId } from "../../lib/ids.ts";
 import { limits } from "../../lib/limits.ts";
 import { orderOf } from "../../mm/allocators/allocator.ts";
@@ -23,10 +24,13 @@ import type { Task, Thread } from "../../thread/state.ts";
 import { getTask, highestPriority } from "../../thread/tasks.ts";
 import { isInWorld, isVspace, tcbSlot } from "./access.ts";
 import type { Sel4Kernel } from "./kernel.ts";
+import type { World } from "./state.ts";
 import { newTcb } from "./tcb.ts";
 import {
   addressOf,
   asidPoolCount,
+  asidPoolsEach,
+  asidPoolsForWorlds,
   asidsPerPool,
   frameAt,
   pageBits,
@@ -105,13 +109,15 @@ const firstObjectsOrder = firstObjectsBits - pageBits;
 export const tablesOfWorld = 2;
 
 /**
- * Whether there is memory for one, and something to give away. The first objects take an aligned piece; there has to
+ * Why there can be none, for people; null if there is memory for one, and something to give away. The first objects take an aligned piece; there has to
  * be one still when the program has been loaded, which can take frames out of the middle of two.
  */
-export function mayCreateWorld(k: Sel4Kernel): boolean {
+export function worldProblem(k: Sel4Kernel): string | null {
+  if (freePool(k) === null) return "all numbers of address spaces are taken: there are too many root tasks";
   const { frames, largest } = freeFigures(k.mm.frames.zones);
   const needed = 4 * 2 ** firstObjectsOrder;
-  return freePool(k) !== null && largest >= needed && frames >= limits.reservedFrames + needed;
+  if (largest >= needed && frames >= limits.reservedFrames + needed) return null;
+  return "the machine has not enough free memory in one piece for a root task's objects";
 }
 
 /** Makes a program that is about to start the root task of a world. There is memory for it (see above). */
@@ -180,6 +186,15 @@ export function freePool(k: Sel4Kernel): number | null {
   for (let base = (asidPoolCount - 1) * asidsPerPool; base > 0; base -= asidsPerPool)
     if (!k.sel4.asidPools.has(base)) return base;
   return null;
+}
+
+/** A free pool for one who has some already; null when he has his share, or the rest is for new root tasks. */
+export function anotherPool(k: Sel4Kernel, world: World): number | null {
+  const { asidPools } = k.sel4;
+  spend(k.effort, asidPools.size * world.ranges.length, "items");
+  const own = [...asidPools.values()].filter((address) => isInWorld(world, address)).length;
+  const left = asidPoolCount - 1 - asidPools.size;
+  return own < asidPoolsEach && left > asidPoolsForWorlds ? freePool(k) : null;
 }
 
 function bindThread(k: Sel4Kernel, places: Places, thread: Thread, space: Space): void {

@@ -60,6 +60,7 @@ export const sel4Programs: SeL4Program[] = [
       "ok cleared memory",
       "ok refused",
       "ok large page",
+      "ok execute only",
     ],
   },
   {

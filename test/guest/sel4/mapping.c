@@ -164,6 +164,18 @@ static void large(void)
     ok("large page");
 }
 
+/* Whether a frame may be executed is an attribute of the mapping, and no matter of rights. */
+static void execute_only(void)
+{
+    seL4_CPtr written = take(seL4_RISCV_4K_Page, 0), executed = copy(written);
+    *map(written) = 0x80828082; /* ret */
+    seL4_Word at = address(seL4_PageBits);
+    map_in(VSPACE, executed, at, seL4_NoRights);
+    __asm__ volatile("fence.i");
+    ((void (*)(void))at)();
+    ok("execute only");
+}
+
 int main(void)
 {
     levels();
@@ -171,5 +183,6 @@ int main(void)
     cleared();
     refused();
     large();
+    execute_only();
     return 0;
 }
