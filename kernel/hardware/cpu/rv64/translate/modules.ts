@@ -41,7 +41,7 @@ export class Translations {
   readonly #modules = new Map<string, Compiled>();
   #bytes = 0;
 
-  constructor({ limit = 64 * 2 ** 20, jumps = HOT, credit = 20_000 }: TranslationOptions = {}) {
+  constructor({ limit = 24 * 2 ** 20, jumps = HOT, credit = 20_000 }: TranslationOptions = {}) {
     this.jumps = jumps;
     this.credit = credit;
     this.#limit = limit;

@@ -18,7 +18,7 @@ const MOST_CREDIT = 50_000;
 const EXECUTED_FOR_ONE = 500;
 
 const MOST_FUNCTIONS = 4096;
-const MOST_BYTES = 16 * 2 ** 20;
+const MOST_BYTES = 8 * 2 ** 20;
 
 /** After its translations were thrown away for the nth time, a page is not translated for 2^n of these. */
 const PATIENCE = 1000;
