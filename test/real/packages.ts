@@ -63,6 +63,9 @@ export function unpacked(name: string): { folder: string; depends: string } {
   return { folder, depends: readFileSync(noted, "utf8") };
 }
 
+/** The folder with what a package has. Throws when it cannot be had. */
+export const packageFolder = (name: string): string => unpacked(name).folder;
+
 const bytesOf = (path: string): Uint8Array => new Uint8Array(readFileSync(path));
 
 export interface RealImages {
