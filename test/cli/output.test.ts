@@ -1,7 +1,10 @@
+import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
+import { graphText } from "../../api/cli/commands/capability.ts";
 import { hexDump } from "../../api/cli/hex.ts";
 import { list, oneLine, table } from "../../api/cli/output.ts";
 import { echoOf, readKeys, readSerialKeys } from "../../api/cli/terminal.ts";
+import { GetCapabilityGraphResponseSchema } from "../../proto/gen/ostler/v1/capabilities_pb.js";
 
 interface Row {
   id: string;
@@ -9,6 +12,19 @@ interface Row {
 }
 
 describe("what is printed for people", () => {
+  it("names a slot that another was derived from as its own row does", () => {
+    const place = (index: number) => ({ case: "cnode" as const, value: { address: 0x8000_0000n, index } });
+    const answer = create(GetCapabilityGraphResponseSchema, {
+      slots: [
+        { id: "slot@0x80000020", place: place(1), parent: "slot@0x90000000" },
+        { id: "slot@0x80000040", place: place(2), parent: "slot@0x80000020" },
+      ],
+    });
+    const [, first, second] = graphText(answer).split("\n");
+    expect(first).toMatch(/^cnode 0x80000000\[1\] .* slot@0x90000000 /);
+    expect(second).toMatch(/^cnode 0x80000000\[2\] .* cnode 0x80000000\[1\] /);
+  });
+
   it("aligns columns, numbers to the right", () => {
     const columns = [
       { title: "ID", value: (row: Row) => row.id },

@@ -5,6 +5,7 @@ import {
   CapabilityService,
   type CapabilitySlot,
   CapabilityType,
+  type GetCapabilityGraphResponse,
   GetCapabilityGraphResponseSchema,
   GraphFormat,
   InvokeOperation,
@@ -66,14 +67,18 @@ function holderText({ holders, holderCount }: CapabilitySlot): string {
   return [...shown, ...(holderCount > shown.length ? ["..."] : [])].join(" ");
 }
 
-const slotColumns: readonly Column<CapabilitySlot>[] = [
-  { title: "SLOT", value: placeText },
-  { title: "TYPE", value: ({ type }) => typed(CapabilityType, type) },
-  { title: "OBJECT", value: ({ object }) => object },
-  { title: "WITH", value: details },
-  { title: "DERIVED FROM", value: ({ parent }) => parent || "-" },
-  { title: "REACHED BY", value: (slot) => holderText(slot) || "-" },
-];
+/** A parent is called as its own row calls it; one that is not in the list, by its id. */
+const slotColumns = (slots: readonly CapabilitySlot[]): readonly Column<CapabilitySlot>[] => {
+  const names = new Map(slots.map((slot) => [slot.id, placeText(slot)]));
+  return [
+    { title: "SLOT", value: placeText },
+    { title: "TYPE", value: ({ type }) => typed(CapabilityType, type) },
+    { title: "OBJECT", value: ({ object }) => object },
+    { title: "WITH", value: details },
+    { title: "DERIVED FROM", value: ({ parent }) => names.get(parent) ?? (parent || "-") },
+    { title: "REACHED BY", value: (slot) => holderText(slot) || "-" },
+  ];
+};
 
 /** What an object is right now, in a line. */
 function objectText({ detail }: KernelObject): string {
@@ -116,6 +121,11 @@ const objectColumns: readonly Column<KernelObject>[] = [
   { title: "CAPABILITIES", value: ({ capabilities }) => String(capabilities), align: "right" },
   { title: "NOW", value: objectText },
 ];
+
+export function graphText({ slots, objects }: GetCapabilityGraphResponse): string {
+  if (slots.length === 0) return "no capabilities";
+  return [table(slotColumns(slots), slots), "", table(objectColumns, objects)].join("\n");
+}
 
 interface GraphOptions extends PageOptions {
   task?: number;
@@ -184,11 +194,7 @@ const graphCommand = pageOptions(
         total,
         nextPageToken,
       });
-      session.out.message(GetCapabilityGraphResponseSchema, answer, () =>
-        slots.length === 0
-          ? "no capabilities"
-          : [table(slotColumns, slots), "", table(objectColumns, answer.objects)].join("\n"),
-      );
+      session.out.message(GetCapabilityGraphResponseSchema, answer, () => graphText(answer));
     }),
   );
 
