@@ -40,14 +40,17 @@ describe.skipIf(!hasCompiler)("a program's trace", () => {
     expect(lines.filter((line) => line.includes("undefined"))).toEqual([]);
   });
 
-  test("has the signals that a handler was meant for, which are dropped", () => {
+  test("has signals as they are sent and as they are delivered", () => {
     const source = `#include <signal.h>
 static void on(int signal) { (void)signal; }
 int main(void) { signal(SIGUSR1, on); raise(SIGUSR1); return 0; }`;
     const { machine, exit, task: own } = runProgram(compileC(source), { trace: -1 });
     expect(exit?.status).toEqual({ kind: "exited", code: 0 });
-    const dropped = decodeRecords(machine.drainTrace(), catalogue).filter(({ name }) => name === "signal.dropped");
-    expect(dropped.map(({ values }) => values)).toEqual([{ task: own, thread: 1, signal: 10, name: "SIGUSR1" }]);
+    const records = decodeRecords(machine.drainTrace(), catalogue);
+    const valuesOf = (event: string) => records.filter(({ name }) => name === event).map(({ values }) => values);
+    const signal = { task: own, thread: 1, signal: 10, name: "SIGUSR1" };
+    expect(valuesOf("signal.send")).toEqual([{ ...signal, code: -6n }]);
+    expect(valuesOf("signal.deliver")).toEqual([{ ...signal, effect: "handler", handler: expect.any(BigInt) }]);
   });
 
   test("can be narrowed by an expression", () => {
