@@ -31,6 +31,7 @@ function clusters({ slots }: CapabilityGraphInfo): string[] {
 
 export function capabilityDot(graph: CapabilityGraphInfo): string {
   const shown = new Set(graph.slots.map(({ id }) => id));
+  const objects = new Set(graph.objects.map(({ id }) => id));
   const lines = [
     "digraph capabilities {",
     "  rankdir=LR;",
@@ -39,7 +40,10 @@ export function capabilityDot(graph: CapabilityGraphInfo): string {
     ...graph.objects.map(
       (object) => `  ${quoted(object.id)} [shape=ellipse, label="${label(object.id, objectText(object))}"];`,
     ),
-    ...graph.slots.flatMap(({ id, parent, object }) => [
+    ...graph.slots.flatMap(({ id, parent, object, delegatedBy }) => [
+      ...(delegatedBy?.object && objects.has(delegatedBy.object)
+        ? [`  ${quoted(delegatedBy.object)} -> ${quoted(id)} [style=dotted, constraint=false, label="passed on"];`]
+        : []),
       ...(parent !== null && shown.has(parent) ? [`  ${quoted(parent)} -> ${quoted(id)} [style=bold];`] : []),
       `  ${quoted(id)} -> ${quoted(object)} [style=dashed, constraint=false];`,
     ]),

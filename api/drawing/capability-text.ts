@@ -19,6 +19,7 @@ export function capabilityText(slot: CapabilitySlotInfo): string {
     slot.mapped === null ? "" : mappedText(slot.mapped),
     slot.bytesUsed === null ? "" : `${slot.bytesUsed} bytes used`,
     slot.master ? "master" : "",
+    slot.delegatedBy === null ? "" : `passed on by task ${slot.delegatedBy.task} thread ${slot.delegatedBy.thread}`,
   ]
     .filter((text) => text !== "")
     .join(", ");

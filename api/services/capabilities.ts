@@ -103,6 +103,7 @@ const toSlot = (slot: CapabilitySlotInfo): MessageInitShape<typeof CapabilitySlo
   master: slot.master,
   parent: slot.parent ?? "",
   revocable: slot.revocable,
+  ...(slot.delegatedBy !== null && { delegatedBy: slot.delegatedBy }),
   holders: slot.holders,
   holderCount: slot.holderCount,
 });
@@ -128,6 +129,8 @@ const toObject = (object: KernelObjectInfo): MessageInitShape<typeof KernelObjec
 const containerOf = ({ place }: CapabilitySlotInfo): string | null =>
   place.kind === "kernel" ? null : `${place.kind}@0x${place.address.toString(16)}`;
 
+const delegation = (from: string, to: string) => ({ kind: CapabilityEdgeKind.DELEGATION, from, to });
+
 function edgesOf({ slots }: CapabilityGraphInfo): MessageInitShape<typeof CapabilityEdgeSchema>[] {
   return slots.flatMap((slot) => {
     const container = containerOf(slot);
@@ -135,6 +138,7 @@ function edgesOf({ slots }: CapabilityGraphInfo): MessageInitShape<typeof Capabi
       ...(slot.parent === null ? [] : [{ kind: CapabilityEdgeKind.DERIVATION, from: slot.parent, to: slot.id }]),
       ...(container === null ? [] : [{ kind: CapabilityEdgeKind.CONTAINMENT, from: container, to: slot.id }]),
       { kind: CapabilityEdgeKind.REFERENCE, from: slot.id, to: slot.object },
+      ...(slot.delegatedBy?.object ? [delegation(slot.delegatedBy.object, slot.id)] : []),
     ];
   });
 }

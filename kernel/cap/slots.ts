@@ -8,7 +8,7 @@ import { assert, must } from "../lib/assert.ts";
 import type { SlotAddress } from "../lib/ids.ts";
 import type { CapKernel } from "./kernel.ts";
 import { becomesRevocable, isParent, sameObject } from "./relations.ts";
-import type { Capability, Slot } from "./state.ts";
+import type { Capability, Delegator, Slot } from "./state.ts";
 
 type Kernel = Pick<CapKernel, "cap" | "objectSizes">;
 
@@ -29,7 +29,7 @@ function place(
   at: SlotAddress,
   capability: Capability,
   behind: SlotAddress | null,
-  marks: { revocable: boolean; firstBadged: boolean },
+  marks: Pick<Slot, "revocable" | "firstBadged" | "delegatedBy">,
 ): void {
   assert(isEmpty(k, at), "a capability goes into an empty slot");
   const next = behind === null ? null : getSlot(k, behind).next;
@@ -46,14 +46,20 @@ export const placeRoot = (k: Kernel, at: SlotAddress, capability: Capability): v
 export const placeChild = (k: Kernel, parent: SlotAddress, at: SlotAddress, capability: Capability): void =>
   place(k, at, capability, parent, { revocable: true, firstBadged: true });
 
-/** A capability that was derived from that in `source`. */
-export function placeDerived(k: Kernel, source: SlotAddress, at: SlotAddress, capability: Capability): void {
+/** A capability that was derived from that in `source`; `by`: who passed it on, where it came in a message. */
+export function placeDerived(
+  k: Kernel,
+  source: SlotAddress,
+  at: SlotAddress,
+  capability: Capability,
+  by?: Delegator,
+): void {
   const from = getSlot(k, source);
   const revocable = becomesRevocable(capability, from.capability);
   // Two that hold the same memory untyped must not both give it away.
   if (from.capability.type === "untyped" && capability.type === "untyped")
     from.capability = { ...from.capability, used: 2 ** from.capability.sizeBits };
-  place(k, at, capability, source, { revocable, firstBadged: revocable });
+  place(k, at, capability, source, { revocable, firstBadged: revocable, ...(by && { delegatedBy: by }) });
 }
 
 /** Takes a capability, changed perhaps, to an empty slot; its place in the list stays. */

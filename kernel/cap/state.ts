@@ -11,7 +11,7 @@
  * does the rest. So the derivation tree costs two links a capability, and taking one out is constant work.
  * (Elphinstone and Heiser, "From L3 to seL4", 2013; the seL4 Reference Manual 13.0.0, section 3.)
  */
-import type { PhysicalAddress, SlotAddress, TaskId } from "../lib/ids.ts";
+import type { PhysicalAddress, SlotAddress, TaskId, ThreadId } from "../lib/ids.ts";
 
 /** What a capability permits; the bits are those of seL4_CapRights. */
 export const Right = { write: 1, read: 2, grant: 4, grantReply: 8 } as const;
@@ -79,6 +79,13 @@ export interface Slot {
   revocable: boolean;
   /** The first of those with its badge: not a child of the one before it, which has the same. */
   firstBadged: boolean;
+  /** The thread that passed it on in a message; nobody, when it came in another way. */
+  delegatedBy?: Delegator;
+}
+
+export interface Delegator {
+  task: TaskId;
+  thread: ThreadId;
 }
 
 export interface CapState {

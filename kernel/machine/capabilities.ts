@@ -234,8 +234,13 @@ const holdersAt = (graph: Graph, slot: SlotAddress): HolderInfo[] => {
   return container === null ? [] : (graph.holders.get(container.address) ?? []);
 };
 
+function tcbObject(k: Kernel, thread: ThreadId): string | null {
+  const tcb = k.threads.threads.get(thread)?.tcb ?? null;
+  return tcb === null ? null : `tcb@0x${tcb.toString(16)}`;
+}
+
 function slotInfo(k: Kernel, graph: Graph, slot: SlotAddress): CapabilitySlotInfo {
-  const { capability: cap, revocable } = getSlot(k, slot);
+  const { capability: cap, revocable, delegatedBy } = getSlot(k, slot);
   const parent = graph.parents.get(slot);
   const holders = holdersAt(graph, slot);
   return {
@@ -251,6 +256,7 @@ function slotInfo(k: Kernel, graph: Graph, slot: SlotAddress): CapabilitySlotInf
     master: cap.type === "reply" && cap.master,
     parent: parent === undefined ? null : slotId(parent),
     revocable,
+    delegatedBy: delegatedBy === undefined ? null : { ...delegatedBy, object: tcbObject(k, delegatedBy.thread) },
     holders: holders.slice(0, maxHolders),
     holderCount: holders.length,
   };

@@ -93,6 +93,8 @@ export interface CapabilitySlotInfo {
   parent: string | null;
   /** Others can be derived from it as its children. */
   revocable: boolean;
+  /** Who passed it on in a message; the object is that thread's TCB, as long as there is one. */
+  delegatedBy: (HolderInfo & { object: string | null }) | null;
   /** By thread, at most `maxHolders` of them; `holderCount` is how many there are. */
   holders: HolderInfo[];
   holderCount: number;

@@ -1,5 +1,6 @@
 /** The graph of capabilities: derivation as revocation sees it, and looking changes nothing. */
 import { describe, expect, it } from "vitest";
+import { capabilityDot } from "../../api/drawing/capability-dot.ts";
 import type { CapabilityGraphInfo, Machine } from "../../kernel/index.ts";
 import { objectSizes } from "../../kernel/ipc/sel4/objects.ts";
 import { decodePlain } from "../../kernel/lib/codec.ts";
@@ -43,6 +44,32 @@ describe("derivation", () => {
       const left = before.slots.map(({ id }) => id).filter((id) => !gone.has(id));
       expect(all(machine).slots.map(({ id }) => id)).toEqual(left);
     }
+  });
+});
+
+describe.skipIf(!hasCompiler)("delegation (needs riscv64-linux-gnu-gcc)", () => {
+  it("says which thread passed a capability on, and draws it from that one's TCB", () => {
+    const machine = testMachine({ files: [fileOf("/bin/ipc", guest("sel4/ipc"))] });
+    mustApply(machine, startInput("/bin/ipc"));
+    const passed = new Map<string, CapabilityGraphInfo["slots"][number]>();
+    let drawn = "";
+    for (let at = 20_000; machine.tasks()[0]?.state !== "exited" && at < 3_000_000; at += 5000) {
+      machine.run({ instructions: at, timeNs: Number.MAX_SAFE_INTEGER });
+      const graph = all(machine);
+      for (const slot of graph.slots) {
+        if (slot.delegatedBy === null) continue;
+        passed.set(slot.id, slot);
+        if (slot.delegatedBy.object !== null && drawn === "") drawn = capabilityDot(graph);
+      }
+      // Nobody passes on what it has from the beginning.
+      expect(graph.slots.filter(({ parent, delegatedBy }) => parent === null && delegatedBy !== null)).toEqual([]);
+    }
+    expect(passed.size).toBeGreaterThan(0);
+    for (const { parent, delegatedBy } of passed.values()) {
+      expect(parent).not.toBeNull();
+      expect(delegatedBy!.thread).toBeGreaterThanOrEqual(delegatedBy!.task);
+    }
+    expect(drawn).toMatch(/"tcb@0x[0-9a-f]+" -> "slot@0x[0-9a-f]+" \[style=dotted/);
   });
 });
 

@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { InvalidArgumentError, Option } from "commander";
 import {
+  type CapabilityHolder,
   CapabilityService,
   type CapabilitySlot,
   CapabilityType,
@@ -62,8 +63,11 @@ function details(slot: CapabilitySlot): string {
     .join(" ");
 }
 
+const threadText = ({ task, thread }: CapabilityHolder): string =>
+  task === thread ? String(task) : `${task}/${thread}`;
+
 function holderText({ holders, holderCount }: CapabilitySlot): string {
-  const shown = holders.map(({ task, thread }) => (task === thread ? String(task) : `${task}/${thread}`));
+  const shown = holders.map(threadText);
   return [...shown, ...(holderCount > shown.length ? ["..."] : [])].join(" ");
 }
 
@@ -76,6 +80,7 @@ const slotColumns = (slots: readonly CapabilitySlot[]): readonly Column<Capabili
     { title: "OBJECT", value: ({ object }) => object },
     { title: "WITH", value: details },
     { title: "DERIVED FROM", value: ({ parent }) => names.get(parent) ?? (parent || "-") },
+    { title: "PASSED ON BY", value: ({ delegatedBy }) => (delegatedBy === undefined ? "-" : threadText(delegatedBy)) },
     { title: "REACHED BY", value: (slot) => holderText(slot) || "-" },
   ];
 };

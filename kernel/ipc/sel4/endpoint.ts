@@ -74,7 +74,13 @@ function receiveSlot(k: Sel4Kernel, receiver: Thread): SlotAddress | null {
  * Passes capabilities on: one to the endpoint itself arrives as its badge, the first other one in the slot that the
  * receiver named; where that cannot be, this one and all behind it stay.
  */
-function transferCaps(k: Sel4Kernel, slots: readonly SlotAddress[], receiver: Thread, endpoint: Endpoint | null) {
+function transferCaps(
+  k: Sel4Kernel,
+  { task, id }: Thread,
+  slots: readonly SlotAddress[],
+  receiver: Thread,
+  endpoint: Endpoint | null,
+) {
   if (slots.length === 0 || bufferOf(k, receiver, true) === null) return { extraCaps: 0, capsUnwrapped: 0 };
   let into = receiveSlot(k, receiver);
   let unwrapped = 0;
@@ -88,7 +94,7 @@ function transferCaps(k: Sel4Kernel, slots: readonly SlotAddress[], receiver: Th
     } else {
       const derived = into === null ? null : derive(k, slot, cap);
       if (into === null || derived === null || !derived.ok) break;
-      placeDerived(k, slot, into, derived.value);
+      placeDerived(k, slot, into, derived.value, { task, thread: id });
       into = null;
     }
     count += 1;
@@ -110,7 +116,7 @@ function transfer(
   const info = infoOfSender(k, sender);
   const slots = grant ? extraCaps(k, sender, info.extraCaps) : [];
   const length = writeMessage(k, receiver, readMessage(k, sender, info.length));
-  const caps = transferCaps(k, Array.isArray(slots) ? slots : [], receiver, endpoint);
+  const caps = transferCaps(k, sender, Array.isArray(slots) ? slots : [], receiver, endpoint);
   return encodeInfo({ label: info.label, length, ...caps });
 }
 
