@@ -118,7 +118,7 @@ describe("a command", () => {
     expect((await invoke("2", "Nothing")).err).toContain("has no method");
     const graph = (await ostler(["capability", "graph", id, "--type", "endpoint"])).out;
     expect(graph).toMatch(
-      /^cnode 0x[0-9a-f]+\[101\] +endpoint +endpoint@0x[0-9a-f]+ +rwgp badge 0x7 +slot@0x[0-9a-f]+ +1$/m,
+      /^cnode 0x[0-9a-f]+\[101\] +endpoint +endpoint@0x[0-9a-f]+ +rwgp badge 0x7 +cnode 0x[0-9a-f]+\[100\] +- +1$/m,
     );
     expect((await ostler(["capability", "graph", id, "--dot"])).out).toMatch(/^digraph capabilities \{\n/);
     expect((await ostler(["capability", "graph", id, "--svg"])).out).toContain("</svg>");
