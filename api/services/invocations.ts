@@ -84,6 +84,16 @@ interface InNode {
 const FIRST_CNODE = 2n;
 const nodeOf = ({ cnode }: InNode): bigint => cnode || FIRST_CNODE;
 const WHOLE_ADDRESS = 64n;
+const depthOf = (given: number): bigint => (given === 0 ? WHOLE_ADDRESS : BigInt(given));
+
+/** The two CNodes of a copy or a move, and how much of the addresses counts in each. */
+function placesOf(request: InNode & { depth: number; destinationCnode: bigint; destinationDepth: number }) {
+  const from = nodeOf(request);
+  const depth = depthOf(request.depth);
+  if (request.destinationCnode === 0n && request.destinationDepth === 0)
+    return { from, to: from, depth, destinationDepth: depth };
+  return { from, to: request.destinationCnode || from, depth, destinationDepth: depthOf(request.destinationDepth) };
+}
 const ALL_RIGHTS = "rwgp";
 /** seL4_CapRights, by letter. */
 const RIGHTS: Record<string, bigint> = { w: 1n, r: 2n, g: 4n, p: 8n };
@@ -116,21 +126,23 @@ export function toCopy(request: CopyCapabilityRequest): RemoteInput {
   const { task, source, destination, rights, data } = request;
   let mask = 0n;
   for (const letter of rights || ALL_RIGHTS) mask |= RIGHTS[letter] ?? 0n;
-  const words = [destination, WHOLE_ADDRESS, source, WHOLE_ADDRESS, mask];
-  const node = nodeOf(request);
-  if (data === undefined) return methodCall(task, node, "CNodeCopy", words, [node]);
-  return methodCall(task, node, "CNodeMint", [...words, data], [node]);
+  const { from, to, depth, destinationDepth } = placesOf(request);
+  const words = [destination, destinationDepth, source, depth, mask];
+  if (data === undefined) return methodCall(task, to, "CNodeCopy", words, [from]);
+  return methodCall(task, to, "CNodeMint", [...words, data], [from]);
 }
 
-export const toSlotMethod = (request: InNode & { slot: bigint }, method: "CNodeDelete" | "CNodeRevoke"): RemoteInput =>
-  methodCall(request.task, nodeOf(request), method, [request.slot, WHOLE_ADDRESS]);
+export const toSlotMethod = (
+  request: InNode & { slot: bigint; depth: number },
+  method: "CNodeDelete" | "CNodeRevoke",
+): RemoteInput => methodCall(request.task, nodeOf(request), method, [request.slot, depthOf(request.depth)]);
 
 export function toMove(request: MoveCapabilityRequest): RemoteInput {
   const { task, source, destination, data } = request;
-  const words = [destination, WHOLE_ADDRESS, source, WHOLE_ADDRESS];
-  const node = nodeOf(request);
-  if (data === undefined) return methodCall(task, node, "CNodeMove", words, [node]);
-  return methodCall(task, node, "CNodeMutate", [...words, data], [node]);
+  const { from, to, depth, destinationDepth } = placesOf(request);
+  const words = [destination, destinationDepth, source, depth];
+  if (data === undefined) return methodCall(task, to, "CNodeMove", words, [from]);
+  return methodCall(task, to, "CNodeMutate", [...words, data], [from]);
 }
 
 /** The task's own address space, at its start. */

@@ -233,6 +233,31 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     });
   });
 
+  test("copies, moves and deletes between CNodes, by as many bits of the addresses as they have", async () => {
+    const here = { machineId, task };
+    await make(objectType.endpoint, 420n);
+    const biggest = 16n;
+    const node = { ...here, untyped: biggest, type: ObjectType.CNODE, sizeBits: 4, index: 421 };
+    const made = await client.call(CapabilityService, "retypeUntyped", node);
+    expect(made.answer).toMatchObject({ label: 0n, errorName: "" });
+    const into = { ...here, source: 420n, destination: 5n, destinationCnode: 421n, destinationDepth: 4 };
+    const copied = await client.call(CapabilityService, "copyCapability", { ...into, data: 3n });
+    expect(copied.answer).toMatchObject({ label: 0n, errorName: "" });
+    const within = { ...here, cnode: 421n, depth: 4, source: 5n, destination: 6n };
+    const moved = await client.call(CapabilityService, "moveCapability", within);
+    expect(moved.answer).toMatchObject({ label: 0n, errorName: "" });
+    const inNode = async () =>
+      (await graph({ task, types: [CapabilityType.ENDPOINT] })).slots.find(
+        ({ badge, place }) => badge === 3n && place.case === "cnode" && place.value.index === 6,
+      );
+    expect(await inNode()).toBeDefined();
+    // All 64 bits lead nowhere there.
+    const wrong = await client.call(CapabilityService, "deleteCapability", { ...here, cnode: 421n, slot: 6n });
+    expect(wrong.answer?.errorName).toBe("FailedLookup");
+    await client.call(CapabilityService, "deleteCapability", { ...here, cnode: 421n, depth: 4, slot: 6n });
+    expect(await inNode()).toBeUndefined();
+  });
+
   test("a page is mapped and a thread configured by operations with names", async () => {
     const here = { machineId, task };
     const at = 0x28_0000_0000n;
