@@ -1,13 +1,7 @@
 /** The graph of capabilities as text for Graphviz: slots in the boxes that they are in, and arrows between them. */
 import type { CapabilityGraphInfo, CapabilitySlotInfo } from "../../kernel/index.ts";
 import { capabilityText, objectText, placeText } from "./capability-text.ts";
-
-const quoted = (text: string): string => `"${text.replace(/[^\x20-\x7e]/g, "?").replace(/[\\"]/g, "\\$&")}"`;
-const label = (...lines: string[]): string =>
-  lines
-    .filter((line) => line !== "")
-    .map((line) => quoted(line).slice(1, -1))
-    .join("\\n");
+import { dotDocument, label, quoted } from "./dot.ts";
 
 const containerOf = ({ place }: CapabilitySlotInfo): string =>
   place.kind === "kernel" ? "kernel" : `${place.kind} 0x${place.address.toString(16)}`;
@@ -19,35 +13,29 @@ function clusters({ slots }: CapabilityGraphInfo): string[] {
     byContainer.set(name, [...(byContainer.get(name) ?? []), slot]);
   }
   return [...byContainer].flatMap(([name, inside], index) => [
-    `  subgraph cluster_${index} {`,
-    `    label=${quoted(name)};`,
+    `subgraph cluster_${index} {`,
+    `  label=${quoted(name)};`,
     ...inside.map(
-      (slot) =>
-        `    ${quoted(slot.id)} [shape=box, label="${label(placeText(slot), slot.type, capabilityText(slot))}"];`,
+      (slot) => `  ${quoted(slot.id)} [shape=box, label="${label(placeText(slot), slot.type, capabilityText(slot))}"];`,
     ),
-    "  }",
+    "}",
   ]);
 }
 
 export function capabilityDot(graph: CapabilityGraphInfo): string {
   const shown = new Set(graph.slots.map(({ id }) => id));
   const objects = new Set(graph.objects.map(({ id }) => id));
-  const lines = [
-    "digraph capabilities {",
-    "  rankdir=LR;",
-    '  node [fontname="monospace", fontsize=10];',
+  return dotDocument("capabilities", [
     ...clusters(graph),
     ...graph.objects.map(
-      (object) => `  ${quoted(object.id)} [shape=ellipse, label="${label(object.id, objectText(object))}"];`,
+      (object) => `${quoted(object.id)} [shape=ellipse, label="${label(object.id, objectText(object))}"];`,
     ),
     ...graph.slots.flatMap(({ id, parent, object, delegatedBy }) => [
       ...(delegatedBy?.object && objects.has(delegatedBy.object)
-        ? [`  ${quoted(delegatedBy.object)} -> ${quoted(id)} [style=dotted, constraint=false, label="passed on"];`]
+        ? [`${quoted(delegatedBy.object)} -> ${quoted(id)} [style=dotted, constraint=false, label="passed on"];`]
         : []),
-      ...(parent !== null && shown.has(parent) ? [`  ${quoted(parent)} -> ${quoted(id)} [style=bold];`] : []),
-      `  ${quoted(id)} -> ${quoted(object)} [style=dashed, constraint=false];`,
+      ...(parent !== null && shown.has(parent) ? [`${quoted(parent)} -> ${quoted(id)} [style=bold];`] : []),
+      `${quoted(id)} -> ${quoted(object)} [style=dashed, constraint=false];`,
     ]),
-    "}",
-  ];
-  return `${lines.join("\n")}\n`;
+  ]);
 }

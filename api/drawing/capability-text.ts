@@ -53,9 +53,3 @@ export function objectText({ detail }: KernelObjectInfo): string {
       return "";
   }
 }
-
-const escapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;" };
-
-/** Names come from guests: what XML cannot have is shown as a question mark. */
-export const xmlText = (text: string): string =>
-  text.replace(/[^\x20-\x7e\u00a0-\ud7ff]/g, "?").replace(/[&<>"']/g, (letter) => escapes[letter]!);

@@ -21,7 +21,6 @@ import {
   CopyCapabilityResponseSchema,
   DeleteCapabilityRequestSchema,
   DeleteCapabilityResponseSchema,
-  GraphFormat,
   InvokeRequestSchema,
   InvokeResponseSchema,
   type KernelObjectSchema,
@@ -54,6 +53,7 @@ import {
   toRetype,
   toSlotMethod,
 } from "./invocations.ts";
+import { toPicture } from "./pictures.ts";
 import { remoteCall } from "./remote-calls.ts";
 
 const DEFAULT_PAGE = 100;
@@ -238,12 +238,8 @@ export function capabilityService(deps: Deps): ServiceImplementation<typeof Capa
           `${answer.total} capabilities are more than the ${MAX_DRAWN} of a picture; filter by task, type or object`,
         );
       }
-      const dot = format === GraphFormat.DOT;
-      return {
-        text: dot ? capabilityDot(answer) : capabilitySvg(answer),
-        mediaType: dot ? "text/vnd.graphviz" : "image/svg+xml",
-        position: toPosition(machine.visible.summary.position),
-      };
+      const drawings = { dot: () => capabilityDot(answer), svg: () => capabilitySvg(answer) };
+      return toPicture(format, drawings, machine.visible.summary.position);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** MemoryService: physical and virtual memory. Reads are queries; writes are inputs like any other. */
+/** MemoryService: physical and virtual memory, as data and as pictures. Reads are queries; writes are inputs. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   AddressSpaceInfo,
@@ -24,12 +24,18 @@ import {
   type ListFramesRequest,
   type MemoryService,
   PageTableEntryKind,
+  type RenderAddressSpaceRequest,
   ZoneKind,
 } from "../../proto/gen/ostler/v1/memory_pb.js";
+import { mapDot, spaceDot } from "../drawing/memory-dot.ts";
+import { mapSvg } from "../drawing/memory-svg.ts";
+import { MAX_DRAWN } from "../drawing/memory-text.ts";
+import { spaceSvg } from "../drawing/space-svg.ts";
 import { failedPrecondition, invalid, notFound, outOfRange } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { ServiceImplementation } from "../operation.ts";
 import { type Deps, toNumber, toPosition, useMachine } from "./common.ts";
+import { toPicture } from "./pictures.ts";
 import { toTiming } from "./timing.ts";
 
 /** End of the 64-bit addresses that the kernel can name; anything beyond is not mapped anywhere. */
@@ -149,20 +155,33 @@ const toAddressSpace = (
   position: toPosition(at),
 });
 
+const selectorOf = ({ space }: Pick<GetAddressSpaceRequest, "space">): SpaceSelector =>
+  ({ [space.case!]: space.value }) as { task: TaskId } | { thread: ThreadId } | { asid: number };
+
 /** The token is the address of the first range of the page. */
-function spaceQuery({ space, address, pageSize, pageToken }: GetAddressSpaceRequest) {
+function spaceQuery(request: GetAddressSpaceRequest) {
+  const { address, pageSize, pageToken } = request;
   if (!/^[0-9]{0,15}$/.test(pageToken)) throw invalid("page_token", "must be a next_page_token of the page before");
-  const which = { [space.case!]: space.value } as { task: TaskId } | { thread: ThreadId } | { asid: number };
   return {
     kind: "addressSpace",
-    which: which satisfies SpaceSelector,
+    which: selectorOf(request),
     address: address === undefined ? null : addressOf(address),
     from: Number(pageToken),
     limit: pageSize || DEFAULT_FRAMES_PAGE,
   } as const;
 }
 
-async function noSpace(machine: HostedMachine, { space }: GetAddressSpaceRequest): Promise<Error> {
+function pictureQuery(request: RenderAddressSpaceRequest) {
+  return {
+    kind: "addressSpace",
+    which: selectorOf(request),
+    address: request.address === undefined ? null : addressOf(request.address),
+    from: toNumber(request.start, "start"),
+    limit: MAX_DRAWN,
+  } as const;
+}
+
+async function noSpace(machine: HostedMachine, { space }: Pick<GetAddressSpaceRequest, "space">): Promise<Error> {
   const { tasks } = await machine.query({ kind: "tasks" });
   const threads = (tasks ?? []).flatMap((task) => task.threads.map(({ thread }) => thread as number));
   if (space.case === "thread" && threads.includes(space.value))
@@ -217,6 +236,13 @@ export function memoryService(deps: Deps): ServiceImplementation<typeof MemorySe
       return toMemoryMap(memoryMap!, machine.visible.summary.position);
     },
 
+    async renderMemoryMap({ machineId, format }, context) {
+      const machine = await useMachine(deps, context, machineId);
+      const { memoryMap, summary } = await machine.query({ kind: "memoryMap" });
+      const drawings = { dot: () => mapDot(memoryMap!), svg: () => mapSvg(memoryMap!) };
+      return toPicture(format, drawings, summary.position);
+    },
+
     async getTiming({ machineId }, context) {
       const machine = await useMachine(deps, context, machineId);
       const { timing, summary } = await machine.query({ kind: "timing" });
@@ -247,6 +273,15 @@ export function memoryService(deps: Deps): ServiceImplementation<typeof MemorySe
       const { addressSpace } = await machine.query(spaceQuery(request));
       if (!addressSpace) throw await noSpace(machine, request);
       return toAddressSpace(addressSpace, machine.visible.summary.position);
+    },
+
+    async renderAddressSpace(request, context) {
+      const machine = await useMachine(deps, context, request.machineId);
+      const { addressSpace, summary } = await machine.query(pictureQuery(request));
+      if (!addressSpace) throw await noSpace(machine, request);
+      const address = request.address ?? null;
+      const drawings = { dot: () => spaceDot(addressSpace, address), svg: () => spaceSvg(addressSpace, address) };
+      return toPicture(request.format, drawings, summary.position);
     },
   };
 }

@@ -12,6 +12,7 @@ import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { MemoryService, PageTableEntryKind } from "../../proto/gen/ostler/v1/memory_pb.js";
 import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
 import { ApiError, type Client } from "../support/client.ts";
+import { checkDot, checkXml } from "../support/pictures.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const whole = 64n;
@@ -25,22 +26,6 @@ beforeAll(async () => {
   server = await startServer();
 });
 afterAll(() => server.stop());
-
-/** Throws unless every tag is closed in order and every attribute quoted. Enough for what has no comments. */
-function checkXml(text: string): void {
-  const open: string[] = [];
-  const body = text.replace(/^<\?xml [^?]*\?>\n/, "");
-  const token = /<(\/?)([a-z]+)((?: [a-zA-Z:]+="[^"<&]*")*)(\/?)>|&(?:amp|lt|gt|quot|apos|#\d+);|[^<&]/gy;
-  let end = 0;
-  for (const match of body.matchAll(token)) {
-    end = match.index + match[0].length;
-    if (match[2] === undefined || match[4] === "/") continue;
-    if (match[1] !== "/") open.push(match[2]);
-    else if (open.pop() !== match[2]) throw new Error(`</${match[2]}> closes something else`);
-  }
-  if (end !== body.length) throw new Error(`not XML: ${body.slice(end, end + 80)}`);
-  if (open.length > 0) throw new Error(`never closed: ${open}`);
-}
 
 describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
   let client: Client;
@@ -145,6 +130,7 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     const dot = await render(GraphFormat.DOT);
     expect(dot.mediaType).toBe("text/vnd.graphviz");
     expect(dot.text).toMatch(/^digraph capabilities \{\n[\s\S]*\n\}\n$/);
+    checkDot(dot.text);
     expect(dot.text).toContain("badge 0x7");
     const svg = await render(GraphFormat.SVG);
     expect(svg.mediaType).toBe("image/svg+xml");
@@ -156,6 +142,31 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     expect(await refusal(client.call(CapabilityService, "renderCapabilityGraph", { machineId }))).toMatchObject({
       fields: ["format"],
     });
+  });
+
+  test("an address space is drawn as DOT and as SVG", async () => {
+    const which = { machineId, space: { case: "task" as const, value: task } };
+    const address = 0x30_0000_0000n;
+    const render = (format: GraphFormat, more: object = { address }) =>
+      client.call(MemoryService, "renderAddressSpace", { ...which, format, ...more });
+    const space = await client.call(MemoryService, "getAddressSpace", { ...which, address, pageSize: 1000 });
+    const dot = await render(GraphFormat.DOT);
+    expect(dot.mediaType).toBe("text/vnd.graphviz");
+    checkDot(dot.text);
+    for (const { entry } of space.walk) expect(dot.text).toContain(` = 0x${entry.toString(16)}"`);
+    const svg = await render(GraphFormat.SVG);
+    expect(svg.mediaType).toBe("image/svg+xml");
+    checkXml(svg.text);
+    const count = (kind: string, { text } = svg) => text.split(`<g class="${kind}">`).length - 1;
+    expect([count("table"), count("pages")]).toEqual([space.walk.length, space.ranges.length]);
+    expect(svg.text).toContain(`the address is 0x${space.physicalAddress!.toString(16)}`);
+    const last = space.ranges.at(-1)!;
+    expect(count("pages", await render(GraphFormat.SVG, { start: last.start }))).toBe(1);
+    expect(await refusal(render(GraphFormat.UNSPECIFIED))).toMatchObject({ fields: ["format"] });
+    expect(await refusal(render(GraphFormat.DOT, { space: { case: "asid", value: 9999 } }))).toMatchObject({
+      code: "NOT_FOUND",
+    });
+    expect(await refusal(render(GraphFormat.DOT, { start: 2n ** 63n }))).toMatchObject({ fields: ["start"] });
   });
 
   test("errors of objects and faults are answers that say what is wrong", async () => {

@@ -1,5 +1,6 @@
 /** Physical memory through gRPC and REST: how it is divided, and who has it. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { GraphFormat } from "../../proto/gen/ostler/v1/capabilities_pb.js";
 import {
   CommitPolicy,
   FrameAllocator,
@@ -11,6 +12,7 @@ import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
 import { ApiError, type Client } from "../support/client.ts";
 import { compileC, sources } from "../support/guest.ts";
+import { checkDot, checkXml } from "../support/pictures.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const MiB = 1n << 20n;
@@ -84,6 +86,26 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       { owner: FrameOwner.FREE, frames: 31n * 256n },
       { owner: FrameOwner.FIRMWARE, frames: 256n },
     ]);
+  });
+
+  test("the map is drawn as DOT and as SVG, the same each time", async () => {
+    const machineId = await make({ memoryBytes: 16n * MiB, physicalMemory: { dmaBytes: 4n * MiB } });
+    const render = (format: GraphFormat) => client.call(MemoryService, "renderMemoryMap", { machineId, format });
+    const dot = await render(GraphFormat.DOT);
+    expect(dot.mediaType).toBe("text/vnd.graphviz");
+    expect(dot.position).toMatchObject({ instructions: 0n });
+    checkDot(dot.text);
+    expect(dot.text).toMatch(/^digraph memory_map \{\n/);
+    const svg = await render(GraphFormat.SVG);
+    expect(svg.mediaType).toBe("image/svg+xml");
+    checkXml(svg.text);
+    const { ranges, zones, owners } = await map(machineId);
+    const count = (kind: string) => svg.text.split(`<g class="${kind}">`).length - 1;
+    expect([count("range"), count("zone"), count("owner")]).toEqual([ranges.length, zones.length, owners.length]);
+    for (const { name } of ranges) expect(dot.text).toContain(` ${name}\\n`);
+    expect(await render(GraphFormat.SVG)).toEqual(svg);
+    const unsaid = client.call(MemoryService, "renderMemoryMap", { machineId });
+    expect(await unsaid.catch((reason: unknown) => reason)).toMatchObject({ fields: ["format"] });
   });
 
   test("every frame is in the list once, page by page, with who has it", async () => {

@@ -90,6 +90,8 @@ describe("a command", () => {
     expect(map).toMatch(/^firmware +0x80000000 +1 MiB +ram$/m);
     expect(map).toMatch(/^dma +0x80100000 +3 MiB +3 MiB +2 MiB +0\.333 +1x1 MiB, 1x2 MiB$/m);
     expect(map).toMatch(/^persistent +0x80ff0000 +64 KiB +64 KiB +64 KiB +0\.000 +1x64 KiB$/m);
+    expect((await ostler(["memory", "map", id, "--dot"])).out).toMatch(/^digraph memory_map \{\n/);
+    expect((await ostler(["memory", "map", id, "--svg"])).out).toContain("</svg>");
     const json = JSON.parse((await ostler(["memory", "map", id, "--json"])).out);
     expect(json).toMatchObject({ allocator: "FRAME_ALLOCATOR_BUDDY", frames: "4096" });
     const frames = (await ostler(["memory", "frames", id, "--owner", "firmware"])).out;
@@ -128,6 +130,11 @@ describe("a command", () => {
     expect(space).toMatch(/^ +0 +4 KiB +0x[0-9a-f]+ +0x[0-9a-f]+ +page +0x[0-9a-f]+ +rw-$/m);
     expect(space).toMatch(/^0x3000000000 +0x3000002000 +2 +4 KiB +0x[0-9a-f]+ +rw-$/m);
     expect((await ostler(["memory", "space", id])).err).toContain("give a task");
+    const drawn = (await ostler(["memory", "space", id, task, "0x3000000000", "--dot"])).out;
+    expect(drawn).toMatch(/^digraph address_space \{\n[\s\S]*walk for 0x3000000000/);
+    const rest = (await ostler(["memory", "space", id, task, "--svg", "--from", "0x3000001000"])).out;
+    expect(rest).toContain("0x3000001000 to 0x3000002000");
+    expect((await ostler(["memory", "space", id, task, "--from", "0x1000"])).err).toContain("--from needs --svg");
     await ostler(["machine", "delete", id]);
   });
 

@@ -8,7 +8,7 @@ import {
   CapabilityType,
   type GetCapabilityGraphResponse,
   GetCapabilityGraphResponseSchema,
-  GraphFormat,
+  type GraphFormat,
   InvokeOperation,
   type InvokeRequest,
   type InvokeResponse,
@@ -19,6 +19,7 @@ import {
 } from "../../../proto/gen/ostler/v1/capabilities_pb.js";
 import { ExitCode } from "../failure.ts";
 import { type Column, list, table } from "../output.ts";
+import { type PictureOptions, pictureFormat, pictureOptions } from "../pictures.ts";
 import { action, type Session } from "../session.ts";
 import { argument, enumName, group, leaf, type PageOptions, pageOptions, pages } from "../shared.ts";
 import { formatHex, formatSize, parseAddress, parseTask } from "../units.ts";
@@ -132,12 +133,10 @@ export function graphText({ slots, objects }: GetCapabilityGraphResponse): strin
   return [table(slotColumns(slots), slots), "", table(objectColumns, objects)].join("\n");
 }
 
-interface GraphOptions extends PageOptions {
+interface GraphOptions extends PageOptions, PictureOptions {
   task?: number;
   type?: string[];
   object?: bigint;
-  dot?: boolean;
-  svg?: boolean;
 }
 
 const filterOf = ({ task, type, object }: GraphOptions) => ({
@@ -146,9 +145,8 @@ const filterOf = ({ task, type, object }: GraphOptions) => ({
   ...(object !== undefined && { objectAddress: object }),
 });
 
-async function draw(session: Session, machineId: string, options: GraphOptions): Promise<void> {
+async function draw(session: Session, machineId: string, options: GraphOptions, format: GraphFormat): Promise<void> {
   const capabilities = await session.service(CapabilityService);
-  const format = options.dot ? GraphFormat.DOT : GraphFormat.SVG;
   const answer = await capabilities.renderCapabilityGraph({ machineId, filter: filterOf(options), format });
   session.out.message(RenderCapabilityGraphResponseSchema, answer, () => answer.text.trimEnd());
 }
@@ -158,22 +156,24 @@ function parseType(text: string, earlier: string[] = []): string[] {
   return [...earlier, text];
 }
 
-const graphCommand = pageOptions(
-  leaf("graph <machine>", "list capabilities with their objects, what they derive from and who reaches them", [
-    "ostler capability graph m-1234 --all",
-    "ostler capability graph m-1234 --task 1 --type endpoint --type notification",
-    "ostler capability graph m-1234 --svg > graph.svg",
-    "ostler capability graph m-1234 --dot | dot -Tpdf > graph.pdf",
-  ]),
+const graphCommand = pictureOptions(
+  pageOptions(
+    leaf("graph <machine>", "list capabilities with their objects, what they derive from and who reaches them", [
+      "ostler capability graph m-1234 --all",
+      "ostler capability graph m-1234 --task 1 --type endpoint --type notification",
+      "ostler capability graph m-1234 --svg > graph.svg",
+      "ostler capability graph m-1234 --dot | dot -Tpdf > graph.pdf",
+    ]),
+  ),
+  "the derivation",
 )
   .addOption(new Option("--task <task>", "only what this task's threads reach").argParser(parseTask))
   .addOption(new Option("--type <type>", "only capabilities of this type; may be repeated").argParser(parseType))
   .addOption(new Option("--object <address>", "only capabilities to what is at this address").argParser(parseAddress))
-  .addOption(new Option("--dot", "as text for Graphviz").conflicts("svg"))
-  .option("--svg", "as a picture of the derivation")
   .action(
     action<GraphOptions>(async (session, [machineId], options) => {
-      if (options.dot || options.svg) return draw(session, machineId!, options);
+      const format = pictureFormat(options);
+      if (format !== null) return draw(session, machineId!, options, format);
       const capabilities = await session.service(CapabilityService);
       const objects = new Map<string, KernelObject>();
       let total = 0n;

@@ -15,9 +15,11 @@ import {
   MemoryService,
   type MemoryZone,
   type OwnedFrames,
+  RenderMemoryMapResponseSchema,
   ZoneKind,
 } from "../../../proto/gen/ostler/v1/memory_pb.js";
 import { type Column, list, table } from "../output.ts";
+import { type PictureOptions, pictureFormat, pictureOptions } from "../pictures.ts";
 import { action } from "../session.ts";
 import { enumName, leaf, type PageOptions, pageOptions, pages } from "../shared.ts";
 import { formatHex, formatSize } from "../units.ts";
@@ -111,13 +113,21 @@ function mapText(map: GetMemoryMapResponse): string {
   return [summary, ...tables].join("\n\n");
 }
 
-export const mapCommand = leaf(
-  "map <machine>",
-  "show how RAM is divided, what is free, and how well it hangs together",
-  ["ostler memory map m-1234"],
+export const mapCommand = pictureOptions(
+  leaf("map <machine>", "show how RAM is divided, what is free, and how well it hangs together", [
+    "ostler memory map m-1234",
+    "ostler memory map m-1234 --svg > map.svg",
+  ]),
+  "ranges, zones, owners and pools",
 ).action(
-  action(async (session, [machineId]) => {
+  action<PictureOptions>(async (session, [machineId], options) => {
     const memory = await session.service(MemoryService);
+    const format = pictureFormat(options);
+    if (format !== null) {
+      const picture = await memory.renderMemoryMap({ machineId: machineId!, format });
+      session.out.message(RenderMemoryMapResponseSchema, picture, () => picture.text.trimEnd());
+      return;
+    }
     const answer = await memory.getMemoryMap({ machineId: machineId! });
     session.out.message(GetMemoryMapResponseSchema, answer, () => mapText(answer));
   }),

@@ -1,5 +1,5 @@
 /** `ostler memory space`: where addresses of a task lead. */
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Option } from "commander";
 import {
   type GetAddressSpaceResponse,
@@ -8,10 +8,13 @@ import {
   MemoryService,
   type PageTableEntry,
   PageTableEntryKind,
+  type RenderAddressSpaceRequestSchema,
+  RenderAddressSpaceResponseSchema,
 } from "../../../proto/gen/ostler/v1/memory_pb.js";
 import { UsageError } from "../failure.ts";
 import { type Column, list, table } from "../output.ts";
-import { action } from "../session.ts";
+import { type PictureOptions, pictureFormat, pictureOptions } from "../pictures.ts";
+import { action, type Session } from "../session.ts";
 import { argument, enumName, leaf, type PageOptions, pageOptions, pages } from "../shared.ts";
 import { formatHex, formatSize, parseAddress, parseCount, parseTask } from "../units.ts";
 
@@ -52,7 +55,8 @@ function spaceText(answer: GetAddressSpaceResponse, address: bigint | undefined)
   return [head, ...walk, "", ranges].join("\n");
 }
 
-interface SpaceOptions extends PageOptions {
+interface SpaceOptions extends PageOptions, PictureOptions {
+  from?: bigint;
   thread?: number;
   asid?: number;
 }
@@ -64,18 +68,32 @@ function chosen(task: string | undefined, { thread, asid }: SpaceOptions) {
   return { case: "task" as const, value: argument("task", task, parseTask) };
 }
 
-export const spaceCommand = pageOptions(
-  leaf("space <machine> [task] [address]", "show what is mapped where, and where one address leads", [
-    "ostler memory space m-1234 1",
-    "ostler memory space m-1234 1 0x10000                 # level by level",
-    "ostler memory space m-1234 --asid 512 --all          # one that was made by hand",
-    "ostler memory space m-1234 --thread 5 0x400000",
-  ]),
+async function draw(
+  session: Session,
+  request: MessageInitShape<typeof RenderAddressSpaceRequestSchema>,
+): Promise<void> {
+  const memory = await session.service(MemoryService);
+  const picture = await memory.renderAddressSpace(request);
+  session.out.message(RenderAddressSpaceResponseSchema, picture, () => picture.text.trimEnd());
+}
+
+export const spaceCommand = pictureOptions(
+  pageOptions(
+    leaf("space <machine> [task] [address]", "show what is mapped where, and where one address leads", [
+      "ostler memory space m-1234 1",
+      "ostler memory space m-1234 1 0x10000                 # level by level",
+      "ostler memory space m-1234 --asid 512 --all          # one that was made by hand",
+      "ostler memory space m-1234 --thread 5 0x400000",
+      "ostler memory space m-1234 1 0x10000 --svg > space.svg",
+    ]),
+  ),
+  "the walk, and of ranges with their frames",
 )
   .addOption(
     new Option("--thread <thread>", "the space that this thread runs in").argParser(parseTask).conflicts("asid"),
   )
   .addOption(new Option("--asid <number>", "by its number").argParser(parseCount))
+  .addOption(new Option("--from <address>", "of a picture: ranges from this address on").argParser(parseAddress))
   .action(
     action<SpaceOptions>(async (session, [machineId, first, second], options) => {
       const memory = await session.service(MemoryService);
@@ -83,10 +101,13 @@ export const spaceCommand = pageOptions(
       const at = named ? first : second;
       const address = at === undefined ? undefined : argument("address", at, parseAddress);
       const space = chosen(first, options);
+      const format = pictureFormat(options);
+      const wanted = { machineId: machineId!, space, ...(address !== undefined && { address }) };
+      if (format !== null) return draw(session, { ...wanted, start: options.from ?? 0n, format });
+      if (options.from !== undefined) throw new UsageError("--from needs --svg or --dot; a list has --page-token");
       let head: GetAddressSpaceResponse | undefined;
       const { items, nextPageToken } = await pages(session, options, async (page) => {
-        const request = { machineId: machineId!, space, ...(address !== undefined && { address }), ...page };
-        const answer = await memory.getAddressSpace(request);
+        const answer = await memory.getAddressSpace({ ...wanted, ...page });
         head ??= answer;
         return { items: answer.ranges, nextPageToken: answer.nextPageToken };
       });
