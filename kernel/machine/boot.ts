@@ -1,6 +1,7 @@
 /**
  * Booting: the first program of a machine that has one. It is started when the machine is made, before anything else,
- * so its number is 1; what is wrong with it is told on the console, and the machine then waits for its host.
+ * so its number is 1. What is wrong with it is told on the console when the machine first runs (a host that makes a
+ * machine anew from its journal expects no output before the first entry), and the machine then waits for its host.
  */
 import type { TaskId } from "../lib/ids.ts";
 import { encodeText } from "../lib/text.ts";
@@ -44,6 +45,13 @@ export function bootInit(k: Kernel): void {
     takeTerminal(k, task);
     return;
   }
-  const text = encodeText(problems.map((problem) => `no init: ${problem}\r\n`).join(""));
+  k.state.control.bootProblem = problems.map((problem) => `no init: ${problem}\r\n`).join("");
+}
+
+export function tellBootProblem(k: Kernel): void {
+  const { bootProblem } = k.state.control;
+  if (bootProblem === null) return;
+  const text = encodeText(bootProblem);
+  k.state.control.bootProblem = null;
   k.outlet.console(0 as TaskId, k.hal.serial.write(text), text);
 }

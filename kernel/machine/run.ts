@@ -25,6 +25,7 @@ import { taskOf } from "../thread/tasks.ts";
 import { expireTaskTimers, expireTimer } from "../thread/timers.ts";
 import { timerFired } from "../trace/events/machine.ts";
 import { runBare, settleBare } from "./bare/run.ts";
+import { tellBootProblem } from "./boot.ts";
 import {
   coreBudget,
   instructionsToNext,
@@ -113,6 +114,7 @@ export function settle(k: Kernel): void {
       if (continueLongCall(k)) continue;
       return;
     }
+    tellBootProblem(k);
     const thread = schedule(k);
     if (thread === null || !prepare(k, thread)) return;
   }

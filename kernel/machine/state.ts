@@ -31,6 +31,8 @@ export interface ControlState {
   untilTimeNs: number | null;
   /** What broke, when an invariant of the kernel did. */
   frozen: string | null;
+  /** Why there is no first program, until the console has told it. */
+  bootProblem: string | null;
 }
 
 export interface MachineState {
@@ -104,6 +106,7 @@ export const initState = (config: MachineConfig): MachineState => ({
     untilInstructions: null,
     untilTimeNs: null,
     frozen: null,
+    bootProblem: null,
   },
   hardware: {
     harts: [],

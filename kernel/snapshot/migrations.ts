@@ -230,6 +230,8 @@ const version3: readonly ((state: AnyState) => void)[] = [
   (state) => Object.assign(state["hardware"] as object, { bare: null }),
   (state) => addPools(state["kernel"] as KernelWithoutPools),
   harts,
+  // No machine had a first program.
+  (state) => Object.assign(state["control"] as object, { bootProblem: null }),
   // Nobody could touch the serial port's registers.
   (state) => Object.assign(state["hardware"] as object, { port: untouchedPort }),
 ];

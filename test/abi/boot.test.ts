@@ -93,6 +93,8 @@ describe.skipIf(!hasCompiler)("a machine with a first program (needs riscv64-lin
 
   it("says on the console that there is none", () => {
     const machine = testMachine({ init: { paths: ["/sbin/init"], arguments: [] } });
+    expect(machine.drainOutputs()).toEqual([]);
+    runOn(machine, 1);
     expect(seen(machine)).toBe("no init: the machine has no file /sbin/init\r\n");
   });
 

@@ -142,6 +142,17 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     expect(await nine).toMatchObject({ fields: ["spec.harts"] });
   });
 
+  test("a machine without the first program that it names says so on its console, and goes on", async () => {
+    const spec = { init: { path: "/nothing" } };
+    const { machine } = await client.call(MachineService, "createMachine", { spec });
+    const { machineId } = machine!;
+    await client.call(MachineService, "runMachine", { machineId });
+    await waitFor(client, { machineId, consoleContains: "no init: the machine has no file /nothing" });
+    await client.call(ConsoleService, "writeConsole", { machineId, data: new TextEncoder().encode("still there\n") });
+    await client.call(MachineService, "hibernateMachine", { machineId });
+    expect(await consoleText(client, machineId)).toContain("no init");
+  });
+
   test("lists have pages, filters, and every machine once", async () => {
     const made = new Set<string>();
     for (let i = 0; i < 5; i++) {
