@@ -1,19 +1,25 @@
 /**
  * `npm run real [-- words]`: every case, or those whose names have a word; how long each took, and how fast it was.
  * `npm run real -- --images folder`: puts what is booted into a folder, for a machine of one's own.
+ * `npm run real -- --root file.tar`: packs Debian's shell and its usual tools as a root file system.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { imagesOrReason, realCases } from "./cases.ts";
 import { initramfs } from "./initramfs.ts";
+import { rootArchive } from "./root.ts";
 
+const words = process.argv.slice(2);
+if (words[0] === "--root" && words[1] !== undefined) {
+  writeFileSync(words[1], rootArchive());
+  process.exit(0);
+}
 const found = imagesOrReason();
 if ("reason" in found) {
   console.error(`Debian's packages cannot be had: ${found.reason}`);
   process.exit(2);
 }
-const words = process.argv.slice(2);
 if (words[0] === "--images" && words[1] !== undefined) {
   const { images } = found;
   mkdirSync(words[1], { recursive: true });

@@ -2,35 +2,10 @@
  * Debian's programs, dynamically linked against its C library, on a root file system that is a tar archive of its
  * packages. They are fetched by the host's own apt (packages.ts), and left out where that cannot be.
  */
-import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { brokenInvariants } from "../support/invariants.ts";
 import { consoleOf, exitOf, fileOf, mustApply, runOn, startInput, testMachine } from "../support/machine.ts";
-import { packageFolder } from "./packages.ts";
-
-const packages = [
-  ...["libc6", "dash", "sed", "grep", "libpcre2-8-0", "coreutils", "libselinux1", "libacl1", "libattr1", "libcap2"],
-  ...["libgmp10", "libssl3t64", "zlib1g", "libzstd1", "sqlite3", "libsqlite3-0", "libreadline8t64", "libtinfo6"],
-  ...["lua5.4", "findutils", "mawk"],
-];
-
-/** All packages over one another, with the links and the folder that Debian's own set-up makes. */
-function rootArchive(): Uint8Array {
-  const extra = mkdtempSync(join(tmpdir(), "userland-"));
-  try {
-    for (const name of ["bin", "lib", "sbin"]) symlinkSync(`usr/${name}`, join(extra, name));
-    mkdirSync(join(extra, "tmp"));
-    chmodSync(join(extra, "tmp"), 0o1777);
-    const folders = [extra, ...packages.map(packageFolder)].flatMap((folder) => ["-C", folder, "."]);
-    const options = ["--owner=0", "--group=0", "--numeric-owner", "-cf", "-"];
-    return new Uint8Array(execFileSync("tar", [...options, ...folders], { maxBuffer: 2 ** 28 }));
-  } finally {
-    rmSync(extra, { recursive: true });
-  }
-}
+import { rootArchive } from "./root.ts";
 
 function rootOrReason(): { root: string } | { reason: string } {
   try {
