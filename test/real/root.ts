@@ -17,6 +17,12 @@ export function rootArchive(): Uint8Array {
   try {
     for (const name of ["bin", "lib", "sbin"]) symlinkSync(`usr/${name}`, join(extra, name));
     mkdirSync(join(extra, "tmp"));
+    mkdirSync(join(extra, "usr/bin"), { recursive: true });
+    for (const [name, target] of [
+      ["awk", "mawk"],
+      ["sh", "dash"],
+    ] as const)
+      symlinkSync(target, join(extra, "usr/bin", name));
     chmodSync(join(extra, "tmp"), 0o1777);
     const folders = [extra, ...packages.map(packageFolder)].flatMap((folder) => ["-C", folder, "."]);
     const options = ["--owner=0", "--group=0", "--numeric-owner", "-cf", "-"];
