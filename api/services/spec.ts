@@ -93,8 +93,6 @@ async function checkRoot(store: Store, ownerId: string, hash: string, field: str
 /** Checks what a machine is to boot, now that its images are at hand. */
 async function completeBare(store: Store, ownerId: string, spec: MachineSpec, field: string): Promise<void> {
   if (spec.bare === undefined) return;
-  if (spec.timing !== undefined)
-    throw invalid(field.replace(/bare$/, "timing"), "is not modelled for machines that boot bare");
   await completeImages(store, ownerId, spec.bare, field);
   await checkBoot(store, memoryBytesOf(spec), spec.bare, field);
 }

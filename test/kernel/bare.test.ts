@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { defaultTiming } from "../../kernel/hardware/cache/model.ts";
 import { stateHash } from "../../kernel/index.ts";
 import { decodePlain } from "../../kernel/lib/codec.ts";
 import { assertPlain } from "../../kernel/lib/plain.ts";
@@ -73,6 +74,29 @@ describe.skipIf(!hasCompiler)("a kernel of our own", () => {
     const machine = bareMachine(withDisk(1));
     typeWhenIdle(machine, "x");
     expect(withoutChance(consoleOf(machine.drainOutputs()))).toBe(expected.replace("harts: ok\n", ""));
+  });
+
+  test("does the same where timing is modelled, and every hart has caches that were used", () => {
+    const plain = bareMachine(withDisk());
+    const timed = bareMachine({ ...withDisk(), timing: defaultTiming() });
+    for (const machine of [plain, timed]) typeWhenIdle(machine, "x");
+    expect(plain.timing()).toBeNull();
+    expect(timed.position()).toEqual(plain.position());
+    expect(consoleOf(timed.drainOutputs())).toBe(consoleOf(plain.drainOutputs()));
+    const { harts, stallCycles } = timed.timing()!;
+    expect(harts.map(({ instructions, data }) => instructions.hits > 100 && data.hits > 0)).toEqual([true, true]);
+    expect(harts[0]!.dataTlb.misses).toBeGreaterThan(0);
+    const cut = bareMachine({ ...withDisk(), timing: defaultTiming() });
+    const inPieces = (): void => {
+      for (let piece = 1; ; piece = (piece % 3000) + 7) {
+        const instructions = cut.position().instructions + piece;
+        if (cut.run({ instructions, timeNs: Number.MAX_SAFE_INTEGER }).kind !== "limit") return;
+      }
+    };
+    inPieces();
+    cut.apply({ kind: "console", bytes: new TextEncoder().encode("x") });
+    inPieces();
+    expect(cut.timing()).toEqual({ ...timed.timing()!, stallCycles });
   });
 
   test("where a host cuts its run changes nothing", () => {
