@@ -47,13 +47,6 @@ export function parseTask(text: string): number {
   return Number(text);
 }
 
-export function parsePort(text: string): number {
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port > 65_535)
-    throw new InvalidArgumentError("Give a port from 0 to 65535; 0 picks a free one.");
-  return port;
-}
-
 /** 10%, 0.5% → a share from 0 to 1. */
 export function parsePercent(text: string): number {
   const percent = Number(/^(\d+(?:\.\d+)?)%?$/.exec(text)?.[1] ?? Number.NaN);

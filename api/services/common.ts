@@ -13,7 +13,7 @@ import { signalName } from "../../kernel/catalogue.ts";
 import type { FaultInfo, ExitStatus as KernelExit } from "../../kernel/index.ts";
 import type { ExitStatusSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { callerOf, hasRole } from "../auth/identity.ts";
-import { Code, invalid, notFound, OstlerError, outOfRange } from "../errors.ts";
+import { Code, notFound, OstlerError, outOfRange } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import { type Hosting, newId } from "../hosting/hosting.ts";
 import type { Context } from "../operation.ts";
@@ -183,8 +183,4 @@ export function exitStatus(status: KernelExit, fault: FaultInfo | null): Message
     status: { case: "signal", value: status.signal },
     description: `killed by ${signalName(status.signal)}${why}`,
   };
-}
-
-export function requireLength(value: string, field: string): void {
-  if (value === "") throw invalid(field, "must not be empty");
 }

@@ -96,13 +96,6 @@ export interface JournalEntryRow {
   payload: Bytes;
 }
 
-export interface ConsoleChunkRow {
-  machineId: string;
-  /** Offset of the first byte in the machine's whole console output. */
-  offset: number;
-  bytes: Bytes;
-}
-
 /** One machine's part of a group commit. All of it becomes durable, or none. */
 export interface CommitBatch {
   machineId: string;

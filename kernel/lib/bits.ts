@@ -2,7 +2,6 @@
 export const alignDown = (value: number, unit: number): number => value - (value % unit);
 export const alignUp = (value: number, unit: number): number => alignDown(value + unit - 1, unit);
 
-export const toUnsigned64 = (value: bigint): bigint => BigInt.asUintN(64, value);
 export const toSigned64 = (value: bigint): bigint => BigInt.asIntN(64, value);
 export const toSigned32 = (value: bigint): number => Number(BigInt.asIntN(32, value));
 export const toUnsigned32 = (value: bigint): number => Number(BigInt.asUintN(32, value));

@@ -236,7 +236,7 @@ const holdersAt = (graph: Graph, slot: SlotAddress): HolderInfo[] => {
 
 function tcbObject(k: Kernel, thread: ThreadId): string | null {
   const tcb = k.threads.threads.get(thread)?.tcb ?? null;
-  return tcb === null ? null : `tcb@0x${tcb.toString(16)}`;
+  return tcb === null ? null : objectId({ type: "tcb", address: tcb });
 }
 
 function slotInfo(k: Kernel, graph: Graph, slot: SlotAddress): CapabilitySlotInfo {

@@ -74,19 +74,3 @@ export function imagePage(k: MmKernel, image: Image, index: number): FrameNumber
   image.frames[index] = frame;
   return frame;
 }
-
-/** Bytes of a file through the cache; stops at its end. null when memory is short. */
-export function readImage(k: MmKernel, image: Image, offset: number, length: number): Uint8Array | null {
-  const end = Math.min(image.size, offset + length);
-  spend(k.effort, Math.max(0, end - offset), "bytes");
-  const bytes = new Uint8Array(Math.max(0, end - offset));
-  for (let at = offset; at < end; ) {
-    const index = Math.floor(at / pageBytes);
-    const frame = imagePage(k, image, index);
-    if (frame === null) return null;
-    const stop = Math.min(end, (index + 1) * pageBytes);
-    bytes.set(k.hal.memory.read(frame).subarray(at - index * pageBytes, stop - index * pageBytes), at - offset);
-    at = stop;
-  }
-  return bytes;
-}

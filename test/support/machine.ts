@@ -3,7 +3,7 @@
  * than in a server, unless CPU_TRANSLATE is off.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import {
   type ApplyResult,
@@ -26,7 +26,6 @@ import {
 const cpuFile = (name: string): URL => new URL(`../../kernel/hardware/cpu/rv64/build/${name}`, import.meta.url);
 const compiled = (name: string): WebAssembly.Module => new WebAssembly.Module(readFileSync(cpuFile(name)));
 let cpu: CpuModules | null = null;
-export const cpuIsBuilt = (): boolean => existsSync(cpuFile("rv64.wasm"));
 const cpuModules = (): CpuModules =>
   (cpu ??= {
     functional: compiled("rv64.wasm"),

@@ -1,7 +1,6 @@
 /** `ostler machine wait`: until a condition holds, with progress. */
 import { Option } from "commander";
 import {
-  type ExitStatus,
   MachineService,
   type WaitMachineResponse,
   WaitMachineResponseSchema,
@@ -55,12 +54,6 @@ export async function waitMachine(
     if (!options.quiet) session.out.progress("");
   }
   return last!;
-}
-
-/** The status with which a shell would report this end. */
-export function shellStatus(status: ExitStatus | undefined): number {
-  if (status?.status.case === "signal") return ExitCode.signalBase + status.status.value;
-  return status?.status.value ?? ExitCode.ok;
 }
 
 export const waitCommand = leaf(

@@ -9,15 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *result(long value) {
-  static char text[8][32];
-  static int next;
-  char *into = text[next++ & 7];
-  if (value < 0) snprintf(into, 32, "-1 %s", strerrorname_np(errno));
-  else snprintf(into, 32, "%ld", value);
-  return into;
-}
-#define SAY(e) (errno = 0, printf("%s = %s\n", #e, result((long)(e))), fflush(stdout))
+#include "say.h"
 
 static void show(const char *what, int fd) {
   char text[100] = "";
