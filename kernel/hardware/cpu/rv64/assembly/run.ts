@@ -23,6 +23,7 @@ import { refused } from "./mmu";
 import { slow } from "./slow";
 import { fetches } from "./timed";
 import { enter, noteJump, translating } from "./translated";
+import { fusedDouble, fusedSingle, singleOperation } from "./float/hardware";
 import { div, divw, mulh, mulhsu, mulhu, orcB, rem, remw } from "./integer";
 import {
   Stop, delta, illegalInstruction, imm, immediate, opOf, rd, rdd, rs1, rs1d, rs1w, rs2, rs2d, rs2w, rs3, runOf,
@@ -260,6 +261,11 @@ export function run(total: i32): Stop {
         p += delta(p);
         continue;
       }
+      case Op.FmaddD: if (!inexactAlready() || !fusedDouble(p, imm(p))) break; p += delta(p); continue;
+      case Op.FmaddS: if (!inexactAlready() || !fusedSingle(p, imm(p))) break; p += delta(p); continue;
+      case Op.FaddS: if (!inexactAlready() || !singleOperation(p, 0)) break; p += delta(p); continue;
+      case Op.FsubS: if (!inexactAlready() || !singleOperation(p, 1)) break; p += delta(p); continue;
+      case Op.FmulS: if (!inexactAlready() || !singleOperation(p, 2)) break; p += delta(p); continue;
       case Op.FsgnjD: rd(p, (rs1(p) & i64.MAX_VALUE) | (rs2(p) & i64.MIN_VALUE)); p += delta(p); continue;
       case Op.FsgnjnD: rd(p, (rs1(p) & i64.MAX_VALUE) | (~rs2(p) & i64.MIN_VALUE)); p += delta(p); continue;
       case Op.FsgnjxD: rd(p, rs1(p) ^ (rs2(p) & i64.MIN_VALUE)); p += delta(p); continue;

@@ -24,6 +24,12 @@ const BOX: i64 = 0xffffffff00000000;
 // @ts-ignore: decorator
 @inline function normalSingle(value: f32): bool { return abs<f32>(value) <= f32.MAX_VALUE && abs<f32>(value) > LEAST_SINGLE; }
 
+/** FMADD, FMSUB, FNMSUB and FNMADD by bits 3 and 2: the sign bit if the product, or the addend, is negated. */
+// @ts-ignore: decorator
+@inline function productSign(w: i32): u64 { return <u64>(w & 8) << 60; }
+// @ts-ignore: decorator
+@inline function addendSign(w: i32): u64 { return <u64>(w & 4) << 61; }
+
 function give(p: i32, value: f64): bool {
   rdd(p, value);
   return true;
@@ -34,19 +40,18 @@ function giveSingle(p: i32, value: f32): bool {
   return true;
 }
 
-/** Executes the instruction of record `p` and returns true, or does nothing. */
+/**
+ * Executes an instruction of OP-FP, the one of record `p`, and returns true, or does nothing. Fused ones have their only
+ * fast path in the dispatch loop.
+ */
 export function byHardware(p: i32): bool {
   const w = imm(p);
   const fcsr = load<u32>(L.FCSR);
   const f3 = (w >> 12) & 7;
-  if (f3 != 0 && (f3 != 7 || fcsr >> 5 != 0)) return false;
+  if (((w >> 2) & 31) != 0x14 || (f3 != 0 && (f3 != 7 || fcsr >> 5 != 0))) return false;
   const isDouble = (w >> 25) & 1;
-  const opcode = (w >> 2) & 31;
-  if (!(fcsr & 1)) return isDouble && opcode == 0x14 && exactly(p, w >>> 27);
-  if (opcode == 0x14) return isDouble ? doubleOperation(p, w >>> 27) : singleOperation(p, w >>> 27);
-  const product: u64 = (opcode & 2) != 0 ? 0x8000000000000000 : 0;
-  const addend: u64 = opcode == 0x11 || opcode == 0x13 ? 0x8000000000000000 : 0;
-  return isDouble ? fusedDouble(p, product, addend) : fusedSingle(p, product, addend);
+  if (!(fcsr & 1)) return isDouble && exactly(p, w >>> 27);
+  return isDouble ? doubleOperation(p, w >>> 27) : singleOperation(p, w >>> 27);
 }
 
 function doubleOperation(p: i32, operation: i32): bool {
@@ -62,7 +67,7 @@ function doubleOperation(p: i32, operation: i32): bool {
   }
 }
 
-function singleOperation(p: i32, operation: i32): bool {
+export function singleOperation(p: i32, operation: i32): bool {
   if (operation == 0x08) {
     const value = <f32>rs1d(p);
     return normalSingle(value) && giveSingle(p, value);
@@ -104,54 +109,43 @@ function significant(value: f64): i32 {
   return 53 - <i32>ctz<u64>(reinterpret<u64>(value) & 0xfffffffffffff | 0x10000000000000);
 }
 
-/** Rounds a sum and its error, given by an error-free transformation, to odd. */
-// @ts-ignore: decorator
-@inline function toOdd(sum: f64, error: f64): f64 {
-  const bits = reinterpret<i64>(sum);
-  if (error == 0 || bits & 1) return sum;
-  return reinterpret<f64>((error > 0) == (sum > 0) ? bits + 1 : bits - 1);
-}
-
 /**
- * The product of two binary32 is exact in binary64. The sum rounded to odd there, then to nearest in binary32, is
- * correctly rounded, because 53 >= 24 + 2.
+ * A sum is known to a relative error of 2^-53. If the ends of an interval that is a little wider are rounded to the same
+ * number, so is the sum.
  */
-function fusedSingle(p: i32, product: u64, addend: u64): bool {
-  if (!boxed(rs1(p), rs2(p)) || rs3(p) >> 32 != -1) return false;
-  const x = reinterpret<f64>(reinterpret<u64>(<f64>single(rs1(p)) * <f64>single(rs2(p))) ^ product);
-  const c = reinterpret<f64>(reinterpret<u64>(<f64>single(rs3(p))) ^ addend);
-  const sum = x + c;
-  if (sum == 0) return false;
-  const part = sum - x;
-  const value = <f32>toOdd(sum, (x - (sum - part)) + (c - part));
-  return normalSingle(value) && giveSingle(p, value);
-}
+const ABOVE: f64 = 1.0000000000000009;
+const BELOW: f64 = 0.9999999999999991;
 
-/** Within these bounds none of the steps of `fusedDouble` overflows or underflows. */
-// @ts-ignore: decorator
-@inline function moderate(value: f64): bool { return abs<f64>(value) < 1e140 && abs<f64>(value) > 1e-110; }
+/** The product of two binary32 is exact in binary64; `w` is the instruction. */
+export function fusedSingle(p: i32, w: i32): bool {
+  if (!boxed(rs1(p), rs2(p)) || rs3(p) >> 32 != -1) return false;
+  const x = reinterpret<f64>(reinterpret<u64>(<f64>single(rs1(p)) * <f64>single(rs2(p))) ^ productSign(w));
+  const c = reinterpret<f64>(reinterpret<u64>(<f64>single(rs3(p))) ^ addendSign(w));
+  const sum = x + c;
+  const value = <f32>sum;
+  return <f32>(sum * ABOVE) == <f32>(sum * BELOW) && normalSingle(value) && giveSingle(p, value);
+}
 
 /** Multiplied by this, a significand falls into two halves of at most 26 bits. */
 const SPLITTER: f64 = 134217729;
 
 /**
- * S. Boldo, G. Melquiond, "Emulation of a FMA and Correctly Rounded Sums" (2008): the product as an unevaluated sum of
- * two (Dekker), the addend added error-free to both, the low parts rounded to odd, and one rounding to nearest.
+ * The product as an unevaluated sum of two (Dekker), the addend added error-free to the upper one: together exactly
+ * `sum` and two errors. Where a step overflows, the result is a NaN or infinite, and a product above 1e-200 has no part
+ * that underflows. `w` is the instruction.
  */
-function fusedDouble(p: i32, product: u64, addend: u64): bool {
-  const a = reinterpret<f64>(<u64>rs1(p) ^ product), b = rs2d(p);
-  const c = reinterpret<f64>(<u64>rs3(p) ^ addend);
-  if (!moderate(a) || !moderate(b) || !(moderate(c) || c == 0)) return false;
+export function fusedDouble(p: i32, w: i32): bool {
+  const a = reinterpret<f64>(<u64>rs1(p) ^ productSign(w)), b = rs2d(p);
+  const c = reinterpret<f64>(<u64>rs3(p) ^ addendSign(w));
+  const high = a * b;
+  if (!(abs<f64>(high) > 1e-200)) return false;
   const ta = a * SPLITTER, tb = b * SPLITTER;
   const ah = ta - (ta - a), bh = tb - (tb - b);
   const al = a - ah, bl = b - bh;
-  const uh = a * b;
-  const ul = al * bl - (((uh - ah * bh) - al * bh) - ah * bl);
-  const th = c + ul, tp = th - c;
-  const tl = (c - (th - tp)) + (ul - tp);
-  const vh = uh + th, vp = vh - uh;
-  const vl = (uh - (vh - vp)) + (th - vp);
-  const low = tl + vl, lp = low - tl;
-  const value = vh + toOdd(low, (tl - (low - lp)) + (vl - lp));
-  return normal(value) && give(p, value);
+  const low = al * bl - (((high - ah * bh) - al * bh) - ah * bl);
+  const sum = high + c;
+  const part = sum - high;
+  const rest = ((high - (sum - part)) + (c - part)) + low;
+  const value = sum + rest;
+  return sum + rest * ABOVE == sum + rest * BELOW && normal(value) && give(p, value);
 }
