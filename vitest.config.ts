@@ -3,9 +3,10 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    globalSetup: [],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    setupFiles: ["test/support/seed.ts"],
+    // Far beyond what anything takes on a busy host: only what hangs meets it.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     pool: "forks",
     maxWorkers: 2,
     reporters: ["default"],

@@ -29,7 +29,7 @@ async function upload(client: Client, data: Uint8Array): Promise<{ contentHash: 
 
 async function waitFor(client: Client, request: { machineId: string } & Record<string, unknown>) {
   let last: Awaited<ReturnType<typeof client.call<typeof MachineService, "waitMachine">>> | undefined;
-  for await (const message of client.stream(MachineService, "waitMachine", { timeoutMs: 30_000, ...request }))
+  for await (const message of client.stream(MachineService, "waitMachine", { timeoutMs: 240_000, ...request }))
     last = message;
   return last!;
 }

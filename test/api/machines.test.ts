@@ -44,7 +44,7 @@ async function start(client: Client, machineId: string, source: string, fields: 
 
 async function waitFor(client: Client, request: { machineId: string } & Record<string, unknown>) {
   let last: Awaited<ReturnType<typeof client.call<typeof MachineService, "waitMachine">>> | undefined;
-  for await (const message of client.stream(MachineService, "waitMachine", { timeoutMs: 30_000, ...request }))
+  for await (const message of client.stream(MachineService, "waitMachine", { timeoutMs: 240_000, ...request }))
     last = message;
   return last!;
 }

@@ -189,7 +189,7 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     for await (const _ of client.stream(MachineService, "waitMachine", {
       machineId,
       taskExited: task,
-      timeoutMs: 30_000,
+      timeoutMs: 240_000,
     }));
     const answer = await timing();
     expect(answer.instructions).toBeGreaterThan(1000n);

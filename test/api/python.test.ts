@@ -62,9 +62,9 @@ def requests():
     yield c.AttachConsoleRequest(open=c.AttachConsoleOpen(machine_id=machine.machine_id, until_task_exited=started.task))
     yield c.AttachConsoleRequest(data=b"snake\\n")
     yield c.AttachConsoleRequest(end=True)
-output = b"".join(r.data for r in console.AttachConsole(requests(), metadata=auth, timeout=30))
+output = b"".join(r.data for r in console.AttachConsole(requests(), metadata=auth, timeout=240))
 print("console", repr(output))
-for answer in machines.WaitMachine(m.WaitMachineRequest(machine_id=machine.machine_id, task_exited=started.task), metadata=auth, timeout=30): pass
+for answer in machines.WaitMachine(m.WaitMachineRequest(machine_id=machine.machine_id, task_exited=started.task), metadata=auth, timeout=240): pass
 print("status", answer.exit_status.description)
 tasks = tg.TaskServiceStub(channel)
 remote = tasks.CreateRemoteTask(t.CreateRemoteTaskRequest(machine_id=machine.machine_id), metadata=auth).task
@@ -72,7 +72,7 @@ result = tasks.Call(t.CallRequest(machine_id=machine.machine_id, task=remote.tas
 print("getpid", result.value == remote.task or result.value > 0)
 traces = trg.TraceServiceStub(channel)
 names = set()
-for batch in traces.QueryTrace(tr.QueryTraceRequest(machine_id=machine.machine_id, filter=tr.TraceFilter(categories=["syscall"])), metadata=auth, timeout=60):
+for batch in traces.QueryTrace(tr.QueryTraceRequest(machine_id=machine.machine_id, filter=tr.TraceFilter(categories=["syscall"])), metadata=auth, timeout=240):
     names.update(record.fields["name"].text for record in batch.records if record.event == "syscall.exit")
 print("traced", "write" in names, "read" in names)
 try:

@@ -72,7 +72,7 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       const machineId = await spinner(client);
       const stateOf = async (who: Client, id: string) =>
         (await who.call(MachineService, "getMachine", { machineId: id })).machine!;
-      await eventually(async () => (await stateOf(client, machineId)).runState === RunState.PAUSED, 60_000);
+      await eventually(async () => (await stateOf(client, machineId)).runState === RunState.PAUSED);
       const { position } = await stateOf(client, machineId);
       expect(position!.instructions).toBeGreaterThan(250_000_000n);
       await expect(client.call(MachineService, "runMachine", { machineId })).rejects.toMatchObject({
@@ -84,7 +84,7 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       });
       const running = await spinner(other);
       const before = (await stateOf(other, running)).position!.instructions;
-      await eventually(async () => (await stateOf(other, running)).position!.instructions > before, 60_000);
+      await eventually(async () => (await stateOf(other, running)).position!.instructions > before);
       await other.call(MachineService, "pauseMachine", { machineId: running });
     },
   );

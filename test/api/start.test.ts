@@ -24,9 +24,7 @@ test.each(["OSTLER_HTTP_PORT", "OSTLER_GRPC_PORT"])("a port of %s that is taken"
   child.stderr.on("data", (text) => {
     said += text;
   });
-  const late = setTimeout(() => child.kill("SIGKILL"), 30_000);
-  const [code] = await once(child, "exit");
-  clearTimeout(late);
+  const [code] = await once(child, "close");
   taken.close();
   rmSync(data, { recursive: true, force: true });
   expect([code, said]).toEqual([1, expect.stringContaining("ostler:")]);

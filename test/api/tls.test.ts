@@ -65,7 +65,7 @@ describe.runIf(hasOpenssl)("with a certificate", () => {
     } finally {
       await server.stop();
     }
-  }, 60_000);
+  });
 
   test("a key of another certificate is refused at the start", () => {
     const config = readConfig({ OSTLER_TLS_CERT: file("server.crt"), OSTLER_TLS_KEY: file("other.key") });

@@ -28,7 +28,7 @@ async function ended(client: Client, machineId: string, task: number): Promise<v
   for await (const _ of client.stream(MachineService, "waitMachine", {
     machineId,
     taskExited: task,
-    timeoutMs: 30_000,
+    timeoutMs: 240_000,
   }));
 }
 
@@ -203,7 +203,7 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       for await (const _ of client.stream(MachineService, "waitMachine", {
         machineId,
         instructions: 30_000_000n,
-        timeoutMs: 30_000,
+        timeoutMs: 240_000,
       }));
       await client.call(MachineService, "pauseMachine", { machineId });
       const left = new AbortController();

@@ -42,10 +42,10 @@ describe.skipIf(!hasCompiler)("a run whose client is killed (needs riscv64-linux
     await sleep(3_000);
     expect(await machines()).toHaveLength(2);
     for (const child of children) child.kill("SIGKILL");
-    await expect.poll(machines, { timeout: 15_000, interval: 200 }).toMatchObject([{ ephemeral: false }]);
+    await expect.poll(machines, { timeout: 240_000, interval: 200 }).toMatchObject([{ ephemeral: false }]);
     await sleep(3_000);
     expect(await machines()).toHaveLength(1);
-  }, 60_000);
+  });
 });
 
 describe.skipIf(!hasCompiler)("a run whose server is killed", () => {
@@ -70,7 +70,7 @@ describe.skipIf(!hasCompiler)("a run whose server is killed", () => {
       .map((line) => Number(line.split(" ")[0]));
     expect(numbers.length).toBeGreaterThan(50);
     expect(numbers).toEqual(numbers.map((_, index) => index));
-  }, 60_000);
+  });
 });
 
 function freePort(): Promise<number> {
@@ -91,22 +91,18 @@ int main(void) { puts("before"); fflush(stdout); while (getchar() != EOF); pause
   it.each([
     ["on the server", []],
     ["--local", ["--local"]],
-  ])(
-    "ends with 1 when its input has ended, and says why: %s",
-    async (_, options) => {
-      writeFileSync(join(work, "pause.elf"), compileC(PAUSE));
-      writeFileSync(join(work, "empty"), "");
-      const known = await ended(start([...options, "--trace", "--stdin", "empty", "pause.elf"]));
-      expect(known).toMatchObject({ status: 1, out: "before\n" });
-      expect(known.err).toMatch(/rt_sig|ppoll|pause[\s\S]*every thread waits for something that never comes/);
-      expect(await ended(start([...options, "pause.elf"]), "typed\n")).toMatchObject({
-        status: 1,
-        out: "before\n",
-        err: expect.stringContaining("every thread waits for something that never comes"),
-      });
-    },
-    30_000,
-  );
+  ])("ends with 1 when its input has ended, and says why: %s", async (_, options) => {
+    writeFileSync(join(work, "pause.elf"), compileC(PAUSE));
+    writeFileSync(join(work, "empty"), "");
+    const known = await ended(start([...options, "--trace", "--stdin", "empty", "pause.elf"]));
+    expect(known).toMatchObject({ status: 1, out: "before\n" });
+    expect(known.err).toMatch(/rt_sig|ppoll|pause[\s\S]*every thread waits for something that never comes/);
+    expect(await ended(start([...options, "pause.elf"]), "typed\n")).toMatchObject({
+      status: 1,
+      out: "before\n",
+      err: expect.stringContaining("every thread waits for something that never comes"),
+    });
+  });
 });
 
 function ended(

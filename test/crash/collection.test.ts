@@ -46,9 +46,7 @@ async function load(client: Client, machineId: string, state: { round: number })
   }
 }
 
-test(`${KILLS} x kill -9 in the middle of collections: everything that a row leads to is there`, {
-  timeout: 300_000,
-}, async () => {
+test(`${KILLS} x kill -9 in the middle of collections: everything that a row leads to is there`, async () => {
   const state = { round: 0 };
   let machineId = "";
   let examinedBlobs = 0n;

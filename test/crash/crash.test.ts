@@ -22,7 +22,7 @@ import { ServerProcess } from "../support/process.ts";
 import { replayRoot } from "../support/replay.ts";
 
 const KILLS = 50;
-const seed = Number(process.env["OSTLER_SEED"] ?? Date.now() % 1_000_000);
+const seed = Number(process.env["OSTLER_SEED"] ?? 1);
 let dataDir: string;
 beforeAll(() => {
   dataDir = mkdtempSync(join(tmpdir(), "ostler-crash-"));
@@ -122,7 +122,7 @@ function checkWriter(writer: Writer, seen: number[]): void {
 }
 
 test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${seed})`, {
-  timeout: 600_000,
+  timeout: 900_000,
 }, async () => {
   const random = randomizer(seed);
   let server = await ServerProcess.start(dataDir);
@@ -156,7 +156,7 @@ test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${s
     for await (const _ of client.stream(MachineService, "waitMachine", {
       machineId: writer.machineId,
       consoleContains: "end\n",
-      timeoutMs: 60_000,
+      timeoutMs: 240_000,
     }));
     checkWriter(writer, numbersIn(await consoleOf(client, writer.machineId)));
   }

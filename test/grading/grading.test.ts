@@ -184,7 +184,7 @@ async function submit(
 
 async function finished(grading: Grading, row: SubmissionRow): Promise<SubmissionRow> {
   let last = row;
-  for await (const progress of grading.follow(row, AbortSignal.timeout(20_000))) last = progress.row;
+  for await (const progress of grading.follow(row, AbortSignal.timeout(240_000))) last = progress.row;
   return last;
 }
 
@@ -374,7 +374,7 @@ describe("the queue", () => {
     const row = await finished(grading, await submit(grading, id, "print hello ", "other"));
     expect(row).toMatchObject({ state: "failed", error: "lost" });
     expect(errors.length).toBe(1);
-  }, 60_000);
+  });
 
   test("cancelling, queued or running", async () => {
     const { grading, toy } = setup({ concurrency: 1 });
@@ -397,7 +397,7 @@ describe("the queue", () => {
     const seen: string[] = [];
     for await (const { row, done, total } of grading.follow(
       await submit(grading, await assignment(), "print hello "),
-      AbortSignal.timeout(20_000),
+      AbortSignal.timeout(240_000),
     ))
       seen.push(`${row.state} ${done}/${total}`);
     expect(seen[0]).toMatch(/^(queued|grading) 0\/0$/);

@@ -254,9 +254,7 @@ const stepOf = fc.tuple(fc.nat(13), fc.nat(1_000), fc.nat(1)).map(([what, pick, 
   };
 });
 
-test("nothing is lost and nothing is left over, whatever goes on beside collections", {
-  timeout: 120_000,
-}, async () => {
+test("nothing is lost and nothing is left over, whatever goes on beside collections", async () => {
   const collector = new Collector(store);
   const pace = { share: 1, signal: new AbortController().signal };
   let collected = 0;

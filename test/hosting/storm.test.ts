@@ -92,7 +92,7 @@ async function comesBack({ hosting }: TestHosting, id: string): Promise<void> {
   await hosting.hibernate(id);
 }
 
-test.skipIf(!hasCompiler)(`machines come back from storm ${SEED}`, { timeout: 180_000 }, async () => {
+test.skipIf(!hasCompiler)(`machines come back from storm ${SEED}`, async () => {
   const bench = await startHosting({ maxResident: 4 });
   const ids: string[] = [];
   for (let i = 0; i < MACHINES; i++) {

@@ -23,7 +23,7 @@ const service = () => {
 
 async function context(): Promise<Context> {
   const caller = await bench.store.users.get(OWNER);
-  return { caller, signal: AbortSignal.timeout(10_000) } as unknown as Context;
+  return { caller, signal: AbortSignal.timeout(240_000) } as unknown as Context;
 }
 
 /** A machine with a remote task, and a way to let it write to the console. */

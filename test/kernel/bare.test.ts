@@ -63,7 +63,7 @@ describe.skipIf(!hasCompiler)("a kernel of our own", () => {
         ...["-serial", "stdio", "-global", "virtio-mmio.force-legacy=false", "-device", "virtio-rng-device"],
         ...["-drive", `if=none,id=d,format=raw,file=${join(folder, "disk")}`, "-device", "virtio-blk-device,drive=d"],
       ];
-      const { stdout } = spawnSync("qemu-system-riscv64", options, { input: "x", encoding: "utf8", timeout: 30_000 });
+      const { stdout } = spawnSync("qemu-system-riscv64", options, { input: "x", encoding: "utf8", timeout: 240_000 });
       expect(withoutChance(stdout)).toBe(expected);
     } finally {
       rmSync(folder, { recursive: true });

@@ -8,7 +8,7 @@ const reason = "reason" in found ? ` (Debian's packages cannot be had: ${found.r
 describe.skipIf("reason" in found)(`Debian's packages boot${reason}`, () => {
   for (const { name, isLong, run } of realCases) {
     if (isLong) continue;
-    test(name, { timeout: 240_000 }, () => {
+    test(name, () => {
       if ("images" in found) run(found.images);
     });
   }

@@ -65,7 +65,7 @@ describe("hostile guests", () => {
     );
   });
 
-  it.skipIf(!hasCompiler)("storms of system calls (needs riscv64-linux-gnu-gcc)", { timeout: 240_000 }, () => {
+  it.skipIf(!hasCompiler)("storms of system calls (needs riscv64-linux-gnu-gcc)", () => {
     const config = scarce(new Map([["/bin/storm", guest("storm")]]));
     const starts = fc.nat(100_000).map((n) => start("/bin/storm", n));
     fc.assert(

@@ -175,7 +175,7 @@ export function barrier(): { stop(): Promise<void>; reached: Promise<void>; open
 }
 
 /** Polls until it holds; fails after `patienceMs`. */
-export async function eventually(holds: () => boolean | Promise<boolean>, patienceMs = 20_000): Promise<void> {
+export async function eventually(holds: () => boolean | Promise<boolean>, patienceMs = 240_000): Promise<void> {
   const deadline = Date.now() + patienceMs;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`${holds} did not come true`);

@@ -37,7 +37,7 @@ export class ServerProcess {
       };
       child.stdout!.on("data", read);
       child.stderr!.on("data", read);
-      child.on("exit", (code) => reject(new Error(`the server ended with ${code}:\n${output}`)));
+      child.on("close", (code) => reject(new Error(`the server ended with ${code}:\n${output}`)));
     });
     return ready;
   }

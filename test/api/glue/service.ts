@@ -214,9 +214,9 @@ async function* chat(requests: AsyncIterable<ChatRequest>, context: Context, pro
   }
 }
 
-/** Waits for something that happens soon. */
+/** Waits for something that happens soon, or on a busy host later. */
 export async function eventually(condition: () => boolean, what: string): Promise<void> {
-  for (let attempt = 0; attempt < 400; attempt += 1) {
+  for (let attempt = 0; attempt < 24_000; attempt += 1) {
     if (condition()) return;
     await sleep(10);
   }

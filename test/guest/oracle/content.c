@@ -188,6 +188,8 @@ static void beyond(void) {
   close(fd);
 }
 
+static int differ(struct timespec a, struct timespec b) { return a.tv_sec != b.tv_sec || a.tv_nsec != b.tv_nsec; }
+
 static void times(void) {
   struct stat before, after;
   struct timespec pause = {0, 20000000};
@@ -197,12 +199,12 @@ static void times(void) {
   nanosleep(&pause, 0);
   write(fd, "x", 1);
   fstat(fd, &after);
-  printf("written: m %d c %d\n", after.st_mtim.tv_nsec != before.st_mtim.tv_nsec, after.st_ctim.tv_nsec != before.st_ctim.tv_nsec);
+  printf("written: m %d c %d\n", differ(after.st_mtim, before.st_mtim), differ(after.st_ctim, before.st_ctim));
   before = after;
   nanosleep(&pause, 0);
   chmod("times", 0600);
   fstat(fd, &after);
-  printf("changed: m %d c %d\n", after.st_mtim.tv_nsec != before.st_mtim.tv_nsec, after.st_ctim.tv_nsec != before.st_ctim.tv_nsec);
+  printf("changed: m %d c %d\n", differ(after.st_mtim, before.st_mtim), differ(after.st_ctim, before.st_ctim));
   close(fd);
 }
 

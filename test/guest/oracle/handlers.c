@@ -185,43 +185,41 @@ static void ordering(void) {
   shown("ignored meanwhile");
 }
 
-static void alarmed(int us) { setitimer(ITIMER_REAL, &(struct itimerval){ .it_value = { 0, us } }, 0); }
+/* Alarms come until they are stopped: one alone could come before the call that it is to interrupt, which would then
+ * wait for ever. */
+static void alarms(int us) { setitimer(ITIMER_REAL, &(struct itimerval){ { 0, us }, { 0, us } }, 0); }
+#define INTERRUPTED(call) do { alarms(20000); errno = 0; long got_ = (call); int error_ = errno; alarms(0); \
+  printf("%s = %ld%s%s\n", #call, got_, got_ < 0 ? " " : "", got_ < 0 ? strerrorname_np(error_) : ""); } while (0)
+static const struct timespec hour = { 3600, 0 };
+
 static void interrupted(void) {
-  int p[2];
+  int p[2], go[2];
   char c;
-  pipe(p);
+  pipe(p), pipe(go);
   set(SIGALRM, counts, 0);
   count = 0;
-  alarmed(20000);
-  show(read(p[0], &c, 1));
-  alarmed(20000);
+  INTERRUPTED(read(p[0], &c, 1));
   struct timespec left = { 0, 0 };
-  show(nanosleep(&(struct timespec){ 5, 0 }, &left));
-  printf("left %d\n", left.tv_sec == 4);
-  alarmed(20000);
-  show(clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ 5, 0 }, &left));
-  alarmed(20000);
-  show(poll(&(struct pollfd){ p[0], POLLIN, 0 }, 1, 5000));
-  alarmed(20000);
-  show(pause());
+  INTERRUPTED(nanosleep(&hour, &left));
+  printf("left %d\n", left.tv_sec > 0 && left.tv_sec < 3600);
+  INTERRUPTED(clock_nanosleep(CLOCK_MONOTONIC, 0, &hour, &left));
+  INTERRUPTED(poll(&(struct pollfd){ p[0], POLLIN, 0 }, 1, 3600000));
+  INTERRUPTED(pause());
   pid_t pid = fork();
   if (pid == 0) { nanosleep(&(struct timespec){ 0, 60000000 }, 0); write(p[1], "x", 1); nanosleep(&(struct timespec){ 0, 40000000 }, 0); _exit(3); }
   set(SIGALRM, counts, SA_RESTART);
-  alarmed(20000);
-  show(read(p[0], &c, 1));
-  alarmed(20000);
+  INTERRUPTED(read(p[0], &c, 1));
   int status;
-  show(waitpid(pid, &status, 0) == pid);
-  alarmed(20000);
-  show(poll(0, 0, 5000));
-  alarmed(20000);
-  show(nanosleep(&(struct timespec){ 5, 0 }, &left));
-  if ((pid = fork()) == 0) { nanosleep(&(struct timespec){ 0, 40000000 }, 0); _exit(3); }
+  INTERRUPTED(waitpid(pid, &status, 0) == pid);
+  INTERRUPTED(poll(0, 0, 3600000));
+  INTERRUPTED(nanosleep(&hour, &left));
+  if ((pid = fork()) == 0) { read(go[0], &c, 1); _exit(3); }
   set(SIGALRM, counts, 0);
-  alarmed(20000);
-  show(waitpid(pid, &status, 0));
+  INTERRUPTED(waitpid(pid, &status, 0));
+  write(go[1], "x", 1);
   show(waitpid(pid, &status, 0) == pid);
-  printf("alarms %d\n", count);
+  printf("an alarm for each %d\n", count >= 8);
+  close(go[0]), close(go[1]);
   set(SIGUSR1, counts, 0);
   sigset_t none, m = one(SIGUSR1), now;
   sigemptyset(&none);
@@ -299,6 +297,11 @@ static void stops(void) {
   siginfo_t info;
   show(waitid(P_PID, pid, &info, WSTOPPED));
   printf("%d %d\n", info.si_code, info.si_status);
+  kill(pid, SIGKILL);
+  show(waitpid(pid, &status, 0) == pid);
+  printf("%d\n", WTERMSIG(status));
+  // Another child: of the stop of the one before, this process may be told later than it has seen it.
+  if ((pid = fork()) == 0) for (;;) pause();
   setInfo(SIGCHLD, SA_RESTART);
   count = 0;
   kill(pid, SIGKILL);
@@ -307,23 +310,27 @@ static void stops(void) {
   signal(SIGCHLD, SIG_DFL);
 }
 
-static void *sleeper(void *p) { (void)p; struct timespec t = { 5, 0 }; int r = nanosleep(&t, 0); return (void *)(long)r; }
+// What comes for a thread that is not there yet waits: only this call lets it in.
+static void *sleeper(void *p) {
+  sigset_t none;
+  sigemptyset(&none);
+  int r = ppoll(0, 0, &hour, &none);
+  return p = (void *)(long)(r < 0 ? -errno : r);
+}
 static pthread_t handledBy;
 static void whose(int s) { (void)s; handledBy = pthread_self(); count++; }
 static void threads(void) {
   set(SIGUSR1, whose, 0);
+  sigset_t m = one(SIGUSR1);
   pthread_t t;
+  void *r;
+  pthread_sigmask(SIG_BLOCK, &m, 0);
   count = 0;
   pthread_create(&t, 0, sleeper, 0);
-  nanosleep(&(struct timespec){ 0, 20000000 }, 0);
   pthread_kill(t, SIGUSR1);
-  void *r;
   pthread_join(t, &r);
   printf("thread %d %ld %d\n", count, (long)r, pthread_equal(handledBy, t));
-  sigset_t m = one(SIGUSR1);
   pthread_create(&t, 0, sleeper, 0);
-  nanosleep(&(struct timespec){ 0, 20000000 }, 0);
-  pthread_sigmask(SIG_BLOCK, &m, 0);
   kill(getpid(), SIGUSR1);
   pthread_join(t, &r);
   printf("other thread %d %ld %d\n", count, (long)r, pthread_equal(handledBy, t));

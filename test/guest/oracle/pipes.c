@@ -146,7 +146,7 @@ static void waiting(void) {
   pipe(channel), pipe(back);
   pthread_create(&thread, 0, later, 0);
   struct pollfd set[3] = {{channel[0], POLLIN, 0}, {back[0], POLLIN, 0}, {-1, POLLIN, 7}};
-  int n = poll(set, 3, 5000);
+  int n = poll(set, 3, 3600000);
   printf("poll %d: %#x %#x %#x\n", n, set[0].revents, set[1].revents, set[2].revents);
   pthread_join(thread, 0);
   set[1].fd = 777;

@@ -46,8 +46,10 @@ int main(void) {
   __atomic_store_n(&other_hart, second, __ATOMIC_SEQ_CST);
   write_csr("mie", 8);
   while (ready < HARTS - 1) {}
-  go = 1;
+  // Before they may go on: whoever sees that would otherwise end an interrupt that is still to come.
   for (int hart = 1; hart < HARTS; hart++) *MSIP(hart) = 1;
+  __sync_synchronize();
+  go = 1;
   work();
   while (done < HARTS - 1) {}
   text("counters"), field("lr/sc", by_conditional), field("amo", by_amo), field("lock", locked_count), put('\n');

@@ -79,7 +79,7 @@ describe.skipIf(!hasCompiler)("a bare program", () => {
         "none",
       ];
       // A pipe would lose what has not been read when the machine goes off.
-      spawnSync(qemu, [...board, "-serial", `file:${output}`, "-bios", elfOf(program)], { timeout: 30_000 });
+      spawnSync(qemu, [...board, "-serial", `file:${output}`, "-bios", elfOf(program)], { timeout: 240_000 });
       const theirs = readFileSync(output, "utf8");
       rmSync(dirname(output), { recursive: true });
       const compared = (text: string): string[] =>

@@ -286,7 +286,7 @@ describe("a storm of privileged instructions", () => {
     const exceptions = [1, 2, 4, 5, 6, 7, 12, 13, 15];
     const expected = ["mode 0", "mode 1", "mode 3", ...exceptions.flatMap((cause) => [`m${cause}`, `s${cause}`])];
     expect(expected.filter((cause) => !causes.has(cause))).toEqual([]);
-  }, 120_000);
+  });
 
   test("leaves the same cycles however it is cut and disturbed", () => {
     const area = (): Uint8Array => initTiming(defaultTiming(), 1, PAGES);
