@@ -1,8 +1,23 @@
+import process from "node:process";
 import { defineConfig } from "vitest/config";
+import { postgresqlPrograms } from "./test/support/postgresql.ts";
+
+const everything = ["test/**/*.test.ts"];
+/** What touches the database in its own way: these run on both. OSTLER_TEST_STORE=postgresql runs everything on it. */
+const ofTheStore = ["test/store/{blobs,journal,machines,rows}.test.ts"];
+
+const onPostgresql = { env: { OSTLER_TEST_STORE: "postgresql" }, globalSetup: ["test/support/cluster-setup.ts"] };
+const main = { extends: true as const, test: { name: "main", include: everything } };
+const second = { extends: true as const, test: { name: "postgresql", include: ofTheStore, ...onPostgresql } };
+const whole = { extends: true as const, test: { name: "postgresql", include: everything, ...onPostgresql } };
+
+function projects() {
+  if (process.env["OSTLER_TEST_STORE"] === "postgresql") return [whole];
+  return postgresqlPrograms === null ? [main] : [main, second];
+}
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     setupFiles: ["test/support/seed.ts"],
     // Far beyond what anything takes on a busy host: only what hangs meets it.
     testTimeout: 300_000,
@@ -10,5 +25,6 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     reporters: ["default"],
+    projects: projects(),
   },
 });

@@ -5,6 +5,7 @@ import { createSecureContext } from "node:tls";
 
 export interface ServerConfig {
   dataDir: string;
+  databaseUrl: string;
   host: string;
   httpPort: number;
   grpcPort: number;
@@ -48,6 +49,13 @@ const text = (value: string): string => value;
 /** One row an option; `ostler serve --help` and the documentation show them. */
 export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name]> } = {
   dataDir: { variable: "OSTLER_DATA", fallback: "data", read: text, help: "directory of the database" },
+  databaseUrl: {
+    variable: "DATABASE_URL",
+    fallback: "",
+    read: (value) =>
+      value === "" || /^postgres(ql)?:\/\//.test(value) ? value : ("must be a URL like postgresql://…" as never),
+    help: "a PostgreSQL database to store everything in; empty: SQLite in the data directory",
+  },
   host: { variable: "OSTLER_HOST", fallback: "127.0.0.1", read: text, help: "address to listen on; 0.0.0.0 for all" },
   httpPort: {
     variable: "OSTLER_HTTP_PORT",

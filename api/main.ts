@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { createFirstAdmin } from "./auth/identity.ts";
 import { ConfigError, readConfig, type ServerConfig } from "./config.ts";
 import { createServer, type OstlerServer } from "./server.ts";
-import { DataDirectoryBusyError, openStore, SchemaTooNewError } from "./store/index.ts";
+import { openStore, SchemaTooNewError, StoreBusyError } from "./store/index.ts";
 import type { Store } from "./store/types.ts";
 
 const KEY_FILE = "admin.key";
@@ -22,7 +22,8 @@ export interface RunningServer {
 
 /** Opens the store, makes the first admin on an empty one, and listens. */
 export async function serve(config: ServerConfig): Promise<RunningServer> {
-  const store = await openStore({ dataDir: config.dataDir });
+  const store = await openStore(config);
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const pidFile = join(config.dataDir, PID_FILE);
   let server: OstlerServer | null = null;
   try {
@@ -48,7 +49,6 @@ async function shutDown(server: OstlerServer | null, store: Store, pidFile: stri
 /** For the command line on the same machine; readable by the server's user only. */
 function writeKeyFile(dataDir: string, key: string): void {
   const file = join(dataDir, KEY_FILE);
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   writeFileSync(file, `${key}\n`, { mode: 0o600 });
   chmodSync(file, 0o600);
 }
@@ -85,8 +85,7 @@ function announce(running: RunningServer, config: ServerConfig): void {
 
 /** What an operator can do about it; a stack only for what nobody foresaw. */
 function startError(error: unknown): string {
-  const known =
-    error instanceof ConfigError || error instanceof DataDirectoryBusyError || error instanceof SchemaTooNewError;
+  const known = error instanceof ConfigError || error instanceof StoreBusyError || error instanceof SchemaTooNewError;
   if (known) return error.message;
   // Both transports say it in these words, one of them in a sentence of its own.
   const listening = /\b(EADDRINUSE|EACCES|EADDRNOTAVAIL)\b[^\d]*(\S+?):(\d+)\b/.exec(String(error));

@@ -28,7 +28,7 @@ import { adminService } from "./services/admin.ts";
 import { capabilityService } from "./services/capabilities.ts";
 import type { Deps } from "./services/common.ts";
 import { consoleService } from "./services/console.ts";
-import { withKindErrors } from "./services/failures.ts";
+import { storeFailure, withKindErrors } from "./services/failures.ts";
 import { gradingService } from "./services/grading.ts";
 import { Housekeeping } from "./services/housekeeping.ts";
 import { machineService } from "./services/machines.ts";
@@ -197,9 +197,13 @@ function pipelineOf(
 ): Pipeline {
   const all = createPipeline();
   return {
-    authenticate(context) {
+    async authenticate(context) {
       if (readiness.isDraining) throw drainError();
-      return authenticate(context);
+      try {
+        await authenticate(context);
+      } catch (error) {
+        throw storeFailure(error);
+      }
     },
     onFinish(context, code, durationMs, error) {
       metrics.callEnded(context, code, durationMs);

@@ -1,4 +1,4 @@
-import type { Assignment as StoredAssignment } from "../../prisma/gen/client.ts";
+import type { Assignment as StoredAssignment } from "../../prisma/gen/sqlite/client.ts";
 import type { Database } from "./database.ts";
 import { afterKey, byKey, decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";
 import { UNFINISHED } from "./submissions.ts";

@@ -70,7 +70,9 @@ async function readTails(queries: Queries, growths: readonly ConsoleGrowth[]): P
   const tails = new Map<string, Bytes>();
   const wanted = growths.filter(({ span }) => tailOffset(span) < span.length);
   for await (const run of pacedRuns(wanted, ROWS_PER_STATEMENT)) {
-    const keys = Prisma.join(run.map(({ machineId, span }) => Prisma.sql`(${machineId}, ${BigInt(tailOffset(span))})`));
+    const keys = Prisma.join(
+      run.map(({ machineId, span }) => Prisma.sql`(${machineId}, CAST(${BigInt(tailOffset(span))} AS BIGINT))`),
+    );
     const rows = await queries.$queryRaw<{ machineId: string; bytes: Bytes }[]>`
       SELECT "machineId", "bytes" FROM "ConsoleBlock" WHERE ("machineId", "offset") IN (VALUES ${keys})`;
     for (const { machineId, bytes } of rows) tails.set(machineId, bytes);

@@ -7,17 +7,14 @@ import type { Bytes, Contents, Hash, HistoryFigures, Naming } from "./types.ts";
 
 export const contentsIn = (database: Database): Contents => ({
   async namings(kind, cursor, mark) {
-    if (kind === "entry") return entriesWith(database.client, cursor, mark);
+    if (kind === "entry") return entriesWith(database, cursor, mark);
     const items = await readers[kind](database.client, cursor);
     return { items, cursor: items.length < NAMINGS_PER_PAGE ? null : items.at(-1)!.id };
   },
 
   histories: async (after, limit) => readHistories(database.client, after, limit),
 
-  async integrity() {
-    const rows = await database.client.$queryRaw<{ integrity_check: string }[]>`PRAGMA integrity_check(100)`;
-    return rows.map((row) => row.integrity_check).filter((text) => text !== "ok");
-  },
+  integrity: () => database.provider.integrity(),
 
   async hashes(after, limit) {
     const from = after === null ? Prisma.sql`1 = 1` : Prisma.sql`"hash" > ${hashBytes(after)}`;
@@ -84,16 +81,16 @@ interface EntryKey {
 }
 
 /** The cursor is the key of the last row that was looked at: "<sequence> <machine>". */
-async function entriesWith(queries: Queries, cursor: string | null, mark: Bytes) {
+async function entriesWith({ client, provider }: Database, cursor: string | null, mark: Bytes) {
   const gap = cursor?.indexOf(" ") ?? 0;
   const [sequence, machineId] = cursor === null ? [-1n, ""] : [BigInt(cursor.slice(0, gap)), cursor.slice(gap + 1)];
   const isAfter = Prisma.sql`("machineId", "sequence") > (${machineId}, ${sequence})`;
-  const rows = await queries.$queryRaw<(EntryKey & { payload: Bytes })[]>`
+  const rows = await client.$queryRaw<(EntryKey & { payload: Bytes })[]>`
     SELECT "machineId", "sequence", "payload" FROM (
       SELECT "machineId", "sequence", "payload" FROM "JournalEntry" WHERE ${isAfter}
       ORDER BY "machineId", "sequence" LIMIT ${JOURNAL_ROWS_PER_SCAN}
-    ) AS "page" WHERE instr("payload", ${mark}) > 0`;
-  const [last] = await queries.$queryRaw<EntryKey[]>`
+    ) AS "page" WHERE ${provider.positionIn("payload", mark)} > 0`;
+  const [last] = await client.$queryRaw<EntryKey[]>`
     SELECT "machineId", "sequence" FROM "JournalEntry" WHERE ${isAfter}
     ORDER BY "machineId", "sequence" LIMIT 1 OFFSET ${JOURNAL_ROWS_PER_SCAN - 1}`;
   const items = rows.map((row): Naming => {

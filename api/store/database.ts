@@ -1,99 +1,56 @@
-/**
- * The Prisma client over the embedded database, and the one queue that writers wait in.
- *
- * Must hold: one connection for the life of the process. The adapter's driver hands its connection to each
- * transaction and opens another for the next query, without our pragmas; here a transaction runs on the one
- * connection instead, which is safe because the adapter holds its lock until the transaction has ended.
- */
-import type { Client, Config, Transaction } from "@libsql/client";
-import { PrismaLibSql } from "@prisma/adapter-libsql";
-import { Prisma, PrismaClient } from "../../prisma/gen/client.ts";
+/** The database behind the store, and the one queue that its writers wait in. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Prisma, type PrismaClient } from "../../prisma/gen/sqlite/client.ts";
+import { asUnavailable, passingFailure } from "./failures.ts";
+import type { Provider } from "./provider.ts";
 import { nextTurn } from "./runs.ts";
-import { AlreadyExistsError, MissingReferenceError } from "./types.ts";
+import { AlreadyExistsError, MissingReferenceError, StoreUnavailableError } from "./types.ts";
 
 export { Prisma };
 /** What runs statements: the client itself or a transaction of it. */
 export type Queries = Pick<PrismaClient, keyof Prisma.TransactionClient>;
 
-const PRAGMAS = ["journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 5000"];
-/** Waiting is bounded by our own queue; Prisma's timers would only break a long transaction in half. */
-const NO_TIMEOUT_MS = 10 * 60 * 1000;
+export type Work<T> = (queries: Queries) => Promise<T>;
 
-class SingleConnection extends PrismaLibSql {
-  override createClient(config: Config): Client {
-    const client = super.createClient(config);
-    client.transaction = async () => {
-      await client.execute("BEGIN IMMEDIATE");
-      return transactionOn(client);
-    };
-    return client;
-  }
-}
-
-function transactionOn(client: Client): Transaction {
-  let open = true;
-  const end = async (statement: "COMMIT" | "ROLLBACK") => {
-    if (!open) return;
-    open = false;
-    await client.execute(statement);
-  };
-  return {
-    execute: (statement: Parameters<Client["execute"]>[0]) => client.execute(statement),
-    batch: () => Promise.reject(new Error("the adapter runs one statement at a time")),
-    executeMultiple: () => Promise.reject(new Error("the adapter runs one statement at a time")),
-    rollback: () => end("ROLLBACK"),
-    async commit() {
-      try {
-        await end("COMMIT");
-      } catch (error) {
-        // A failed COMMIT may leave the transaction open, and the next one would find it so.
-        await client.execute("ROLLBACK").catch(() => {});
-        throw error;
-      }
-    },
-    close: () => void end("ROLLBACK").catch(() => {}),
-    get closed() {
-      return !open;
-    },
-  } as Transaction;
-}
-
-/** A factory of adapters on one database file. Also what migrations and the lock run their statements through. */
-export const adapterFor = (file: string): PrismaLibSql =>
-  new SingleConnection({
-    url: `file:${encodeURI(file).replaceAll("?", "%3F").replaceAll("#", "%23")}`,
-    intMode: "bigint",
-  });
+const AWAY = "the database cannot be reached";
+const LOST_IN_COMMIT = "the connection to the database broke during a commit, which may have been done or not";
+/** So long those who come are told what the one before found. */
+const NEWS_MS = 250;
+const RETRY_MS = 100;
 
 export class Database {
-  readonly #client: PrismaClient;
+  readonly #provider: Provider;
+  #closing = false;
   #closed = false;
+  /** When the database was last found away, unless it has been there since. */
+  #lostAt = Number.NEGATIVE_INFINITY;
   #tail: Promise<unknown> = Promise.resolve();
   /** Writers in the queue, with the one whose turn it is. */
   waiting = 0;
 
-  constructor(file: string) {
-    this.#client = new PrismaClient({
-      adapter: adapterFor(file),
-      transactionOptions: { maxWait: NO_TIMEOUT_MS, timeout: NO_TIMEOUT_MS },
-      // Errors are thrown to the caller already; Prisma's own lines on stderr would repeat them.
-      log: [],
-    });
+  constructor(provider: Provider) {
+    this.#provider = provider;
   }
 
-  /** For reading. Prisma would connect again after a close, when the directory may be another server's. */
-  get client(): PrismaClient {
+  /** Prisma would connect again after a close, when the database may be another server's. */
+  get provider(): Provider {
     if (this.#closed) throw new Error("the store is closed");
-    return this.#client;
+    return this.#provider;
   }
 
-  async open(): Promise<void> {
-    for (const pragma of PRAGMAS) await this.client.$queryRawUnsafe(`PRAGMA ${pragma}`);
+  /** For reading. */
+  get client(): PrismaClient {
+    return this.provider.reader;
   }
 
-  /** Runs `work` as one transaction. Writers go one after another, in call order. */
-  write<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
-    const turn = this.#tail.then(() => this.client.$transaction((queries) => work(queries as Queries)));
+  /**
+   * Runs `work` as one transaction. Writers go one after another, in call order.
+   *
+   * A database that is away: whoever is patient waits until it is back; others are told (StoreUnavailableError) after a second
+   * attempt. `work` may therefore run again, when nothing of it can have been written.
+   */
+  write<T>(work: Work<T>, { patient = false } = {}): Promise<T> {
+    const turn = this.#tail.then(() => this.#persist(work, patient));
     // Between two writers the rest of the server has its turn, and more commits can gather behind the next.
     this.waiting += 1;
     this.#tail = turn
@@ -101,16 +58,48 @@ export class Database {
       .then(() => void (this.waiting -= 1))
       .then(nextTurn);
     return turn.catch((error) => {
-      throw asTyped(error);
+      throw asTyped(asUnavailable(error));
     });
   }
 
-  /** Waits for the writers that are queued, then lets go of the file. */
+  async #persist<T>(work: Work<T>, patient: boolean): Promise<T> {
+    if (!patient && Date.now() - this.#lostAt < NEWS_MS) throw new StoreUnavailableError("away", AWAY);
+    for (let attempt = 1; ; attempt++) {
+      const progress = { worked: false };
+      try {
+        return await this.#transact(work, progress);
+      } catch (error) {
+        if (passingFailure(error) !== "away") throw error;
+        this.#lostAt = Date.now();
+        // Whether the commit arrived nobody knows: as after a crash, the one who asked looks again.
+        if (progress.worked) throw new StoreUnavailableError("away", LOST_IN_COMMIT, { cause: error });
+        if (this.#closing || (!patient && attempt > 1)) throw error;
+        if (attempt > 1) await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  async #transact<T>(work: Work<T>, progress: { worked: boolean }): Promise<T> {
+    const result = await this.provider.writer.$transaction(async (queries) => {
+      const worked = await work(queries as Queries);
+      progress.worked = true;
+      return worked;
+    });
+    this.#lostAt = Number.NEGATIVE_INFINITY;
+    return result;
+  }
+
+  /** From now on nobody waits for a database that is away. */
+  endPatience(): void {
+    this.#closing = true;
+  }
+
+  /** Waits for the writers that are queued, then lets go of the database. */
   async close(): Promise<void> {
     for (let last: unknown = null; last !== this.#tail; await last) last = this.#tail;
+    if (this.#closed) return;
     this.#closed = true;
-    await this.#client.$queryRawUnsafe("PRAGMA wal_checkpoint(TRUNCATE)").catch(() => {});
-    await this.#client.$disconnect();
+    await this.#provider.close();
   }
 }
 

@@ -6,19 +6,9 @@ const COUNTED_FOR_MS = 10_000;
 const counted = new WeakMap<Database, { at: number; machinesByRun: StoreFigures["machinesByRun"] }>();
 
 export async function readFigures(database: Database, waitingCommits: number): Promise<StoreFigures> {
-  const pragma = async (name: "page_count" | "page_size" | "freelist_count"): Promise<number> => {
-    const [row] = await database.client.$queryRawUnsafe<Record<string, bigint>[]>(`PRAGMA ${name}`);
-    return Number(row?.[name] ?? 0);
-  };
-  const [pages, pageBytes, free] = [
-    await pragma("page_count"),
-    await pragma("page_size"),
-    await pragma("freelist_count"),
-  ];
   return {
     machinesByRun: await machinesByRun(database),
-    databaseBytes: pages * pageBytes,
-    freeBytes: free * pageBytes,
+    ...(await database.provider.sizes()),
     waitingWrites: database.waiting,
     waitingCommits,
   };
@@ -37,8 +27,8 @@ async function machinesByRun(database: Database): Promise<StoreFigures["machines
 
 export async function readUsage(database: Database, ownerId: string): Promise<number> {
   const [row] = await database.client.$queryRaw<{ bytes: bigint }[]>`
-    SELECT COALESCE((SELECT SUM("size") FROM "Program" WHERE "ownerId" = ${ownerId}), 0)
+    SELECT CAST(COALESCE((SELECT SUM("size") FROM "Program" WHERE "ownerId" = ${ownerId}), 0)
       + COALESCE((SELECT SUM("newBytes") FROM "Snapshot" WHERE "ownerId" = ${ownerId} AND "kind" = 'user'), 0)
-      AS "bytes"`;
+      AS BIGINT) AS "bytes"`;
   return Number(row?.bytes ?? 0);
 }

@@ -6,6 +6,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BATCHES_PER_GROUP, BYTES_PER_GROUP } from "./limits.ts";
+import { StoreUnavailableError } from "./types.ts";
 
 /** Turns of the event loop without a newcomer after which a group is closed, and how many it waits at most. */
 const QUIET_TURNS = 12;
@@ -89,7 +90,7 @@ export class GroupCommit<Batch> {
         else reject(refusal);
       });
     } catch (error) {
-      if (group.length === 1) group[0]!.reject(error);
+      if (group.length === 1 || error instanceof StoreUnavailableError) for (const { reject } of group) reject(error);
       // Nothing of the group was written. One by one, those that are not at fault go through.
       else for (const member of group) await this.#write([member]);
     }

@@ -1,5 +1,5 @@
 /** What changes a machine's past: rewinding it, copying its console to a fork, deleting it. */
-import type { Machine as StoredMachine, Snapshot as StoredSnapshot } from "../../prisma/gen/client.ts";
+import type { Machine as StoredMachine, Snapshot as StoredSnapshot } from "../../prisma/gen/sqlite/client.ts";
 import { appendConsoles, cutConsole, dropConsole, grownSpan, readConsole } from "./console.ts";
 import type { Database, Queries } from "./database.ts";
 import { CONSOLE_HISTORY_BYTES, JOURNAL_ROWS_PER_READ } from "./limits.ts";

@@ -1,47 +1,42 @@
-/** The store over the embedded database: one directory, one process. */
-import { dirname } from "node:path";
+/** The store: over SQLite in the data directory, or over the PostgreSQL database that is named. One server has it. */
 import { assignmentsIn } from "./assignments.ts";
-import { backUp, removeUnfinishedBackups } from "./backup.ts";
 import { blobsIn } from "./blobs.ts";
 import { contentsIn } from "./contents.ts";
 import { Database } from "./database.ts";
-import { type DataDirectory, takeDataDirectory } from "./directory.ts";
 import { readFigures, readUsage } from "./figures.ts";
 import { HoldTable } from "./holds.ts";
 import { idempotencyIn } from "./idempotency.ts";
 import { openJournal } from "./journal.ts";
 import { machinesIn } from "./machines.ts";
-import { migrate, readMigrations } from "./migrate.ts";
+import { openPostgresql } from "./postgresql/provider.ts";
 import { programsIn } from "./programs.ts";
 import { snapshotsIn } from "./snapshots.ts";
+import { openSqlite } from "./sqlite/provider.ts";
 import { submissionsIn } from "./submissions.ts";
 import type { Store } from "./types.ts";
 import { usersIn } from "./users.ts";
 
 export * from "./types.ts";
 
-/** Takes the data directory, brings its database to the newest schema, opens it. */
-export async function openStore({ dataDir }: { dataDir: string }): Promise<Store> {
-  const directory = await takeDataDirectory(dataDir);
-  try {
-    removeUnfinishedBackups(dirname(directory.databaseFile));
-    await migrate(directory.databaseFile, readMigrations());
-    const database = new Database(directory.databaseFile);
-    await database.open();
-    return storeOver(database, directory);
-  } catch (error) {
-    await directory.release();
-    throw error;
-  }
+export interface StoreLocation {
+  dataDir: string;
+  /** Of a PostgreSQL database; empty: SQLite in the data directory. */
+  databaseUrl?: string;
 }
 
-function storeOver(database: Database, directory: DataDirectory): Store {
+/** Takes the database for this server alone, brings it to the newest schema, opens it. */
+export async function openStore({ dataDir, databaseUrl = "" }: StoreLocation): Promise<Store> {
+  const provider = databaseUrl === "" ? await openSqlite(dataDir) : await openPostgresql(databaseUrl);
+  return storeOver(new Database(provider));
+}
+
+function storeOver(database: Database): Store {
   const journal = openJournal(database);
   let closing: Promise<void> | null = null;
   const close = async () => {
+    database.endPatience();
     await journal.drain();
     await database.close();
-    await directory.release();
   };
   return {
     blobs: blobsIn(database),
@@ -57,7 +52,7 @@ function storeOver(database: Database, directory: DataDirectory): Store {
     idempotency: idempotencyIn(database),
     figures: () => readFigures(database, journal.waiting()),
     usage: (ownerId) => readUsage(database, ownerId),
-    backUp: (signal) => backUp(directory.databaseFile, signal),
+    backUp: (signal) => database.provider.backUp(signal),
     async check() {
       const row = { name: "health", at: new Date() };
       await database.write((queries) =>

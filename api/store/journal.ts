@@ -44,7 +44,8 @@ export interface DrainableJournal extends Journal {
 
 export function openJournal(database: Database): DrainableJournal {
   const group = new GroupCommit<CommitBatch>({
-    write: (batches) => database.write((queries) => writeGroup(queries, batches)),
+    // Machines wait for a database that is away: what they do meanwhile is bounded, and their clients have deadlines.
+    write: (batches) => database.write((queries) => writeGroup(queries, batches), { patient: true }),
     sizeOf: sizeOfBatch,
   });
   return {
@@ -171,6 +172,9 @@ async function insertEntries(queries: Queries, entries: readonly Entry[]): Promi
   }
 }
 
+/** PostgreSQL takes what stands in VALUES alone, without a column to go to, for text. */
+const big = (value: number) => Prisma.sql`CAST(${BigInt(value)} AS BIGINT)`;
+
 async function updateMachines(queries: Queries, machines: readonly Standing[]): Promise<void> {
   const now = new Date();
   for await (const run of pacedRuns(machines, ROWS_PER_STATEMENT)) {
@@ -178,9 +182,9 @@ async function updateMachines(queries: Queries, machines: readonly Standing[]): 
       run.map((machine) => {
         const status = machine.status!;
         const span = grownSpan(machine.stored, machine.consoleLength - machine.stored.length);
-        return Prisma.sql`(${machine.id}, ${BigInt(machine.lastSequence)}, ${BigInt(machine.instructions)},
-          ${BigInt(machine.timeNs)}, ${status.run}, ${status.reason}, ${status.taskCount},
-          ${BigInt(span.start)}, ${BigInt(span.length)}, ${BigInt(status.traceSequence)})`;
+        return Prisma.sql`(${machine.id}, ${big(machine.lastSequence)}, ${big(machine.instructions)},
+          ${big(machine.timeNs)}, ${status.run}, ${status.reason}, CAST(${status.taskCount} AS INTEGER),
+          ${big(span.start)}, ${big(span.length)}, ${big(status.traceSequence)})`;
       }),
     );
     await queries.$executeRaw`

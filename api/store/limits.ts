@@ -1,5 +1,8 @@
 /** Bounds of the store. The embedded database runs on the event loop: what bounds a statement bounds a pause. */
 
+/** Waiting is bounded by our own queue; Prisma's timers would only break a long transaction in half. */
+export const NO_TIMEOUT_MS = 10 * 60 * 1000;
+
 /** Console output kept for one machine; what is older is dropped. */
 export const CONSOLE_HISTORY_BYTES = 1024 * 1024;
 /** History is cut to this when it outgrows CONSOLE_HISTORY_BYTES, so that the next cut is far away. */

@@ -1,5 +1,5 @@
 /** Machine rows: who owns them, who holds them, where they stand. Their history is in journal.ts and history.ts. */
-import type { Machine as StoredMachine } from "../../prisma/gen/client.ts";
+import type { Machine as StoredMachine } from "../../prisma/gen/sqlite/client.ts";
 import { labelsOf, labelsText } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
 import { copyConsole, deleteMachine, rewindMachine } from "./history.ts";

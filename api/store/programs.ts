@@ -1,4 +1,4 @@
-import type { Program as StoredProgram } from "../../prisma/gen/client.ts";
+import type { Program as StoredProgram } from "../../prisma/gen/sqlite/client.ts";
 import { hashBytes, hashText } from "./convert.ts";
 import { type Database, Prisma } from "./database.ts";
 import { decodeToken, type PageKey, pageOf, sizeOfPage } from "./paging.ts";

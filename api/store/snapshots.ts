@@ -2,7 +2,7 @@
  * Snapshots. One that is "on line" is a point of its machine's present history; a rewind takes those after it off
  * the line, since the machine will not come by there again.
  */
-import type { Snapshot as StoredSnapshot } from "../../prisma/gen/client.ts";
+import type { Snapshot as StoredSnapshot } from "../../prisma/gen/sqlite/client.ts";
 import { boundOf, hashBytes, hashText, labelsOf, labelsText, position } from "./convert.ts";
 import type { Database, Queries } from "./database.ts";
 import { afterKey, byKey, decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";

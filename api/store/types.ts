@@ -402,22 +402,39 @@ export interface Store {
   figures(): Promise<StoreFigures>;
   /** Bytes of the owner's programs, and of what the snapshots that the owner asked for added. */
   usage(ownerId: string): Promise<number>;
-  /** All that is stored, as it is at one moment, as the bytes of a database file. */
+  /** All that is stored, as it is at one moment, as the bytes of a database file. BackupElsewhereError on PostgreSQL. */
   backUp(signal: AbortSignal): AsyncGenerator<Bytes>;
   /** Cheap; throws when the database cannot be written. */
   check(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Another process holds the data directory. */
-export class DataDirectoryBusyError extends Error {
-  override readonly name = "DataDirectoryBusyError";
+/** Another server has the data directory or the database. */
+export class StoreBusyError extends Error {
+  override readonly name = "StoreBusyError";
+}
+/** Another server has had the database since: what this one knows is of the past. */
+export class StoreSucceededError extends Error {
+  override readonly name = "StoreSucceededError";
+}
+/** Nothing can be stored now: the database is away or its disk is full. Later it can. */
+export class StoreUnavailableError extends Error {
+  override readonly name = "StoreUnavailableError";
+  readonly failure: "away" | "full";
+  constructor(failure: "away" | "full", message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.failure = failure;
+  }
+}
+/** The store is not a file that this server could hand out. */
+export class BackupElsewhereError extends Error {
+  override readonly name = "BackupElsewhereError";
 }
 /** Another process has taken the machine since, it was rewound, or it is gone. */
 export class StaleEpochError extends Error {
   override readonly name = "StaleEpochError";
 }
-/** The embedded database was written by a newer release. */
+/** The database was written by a newer release. */
 export class SchemaTooNewError extends Error {
   override readonly name = "SchemaTooNewError";
 }

@@ -1,4 +1,4 @@
-import type { ApiKey as StoredKey, User as StoredUser } from "../../prisma/gen/client.ts";
+import type { ApiKey as StoredKey, User as StoredUser } from "../../prisma/gen/sqlite/client.ts";
 import { hashBytes, hashText } from "./convert.ts";
 import type { Database } from "./database.ts";
 import { afterKey, byKey, decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";

@@ -1,7 +1,7 @@
 // Builds what is generated and not committed: protobuf code, the Prisma client, the WebAssembly CPU.
 // Each step runs only when one of its inputs is newer than its output. Run by Node 24 from node_modules.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -20,11 +20,12 @@ function newest(path) {
   );
 }
 
-function step({ name, inputs, stamp, commands, env = {} }) {
+function step({ name, inputs, stamp, commands, env = {}, prepare = () => {} }) {
   const stampFile = join(root, stamp);
   const wanted = Math.max(...[...inputs, "package-lock.json"].map((path) => newest(join(root, path))));
   if (existsSync(stampFile) && statSync(stampFile).mtimeMs >= wanted) return;
   mkdirSync(dirname(stampFile), { recursive: true });
+  prepare();
   for (const [command, ...args] of commands) {
     const done = spawnSync(command, args, { cwd: root, encoding: "utf8", env: { ...process.env, ...env } });
     if (done.status !== 0) {
@@ -46,13 +47,27 @@ step({
     [bin("buf"), "build", "proto", "-o", "proto/gen/descriptors.binpb"],
   ],
 });
+/** The provider is baked into a client: the schema is written for SQLite, and PostgreSQL's is the same but for two words. */
+function deriveSchema() {
+  const schema = readFileSync(join(root, "prisma/schema.prisma"), "utf8");
+  const derived = schema
+    .replace('provider = "sqlite"', 'provider = "postgresql"')
+    .replace('"./gen/sqlite"', '"./postgresql"');
+  mkdirSync(join(root, "prisma/gen"), { recursive: true });
+  writeFileSync(join(root, "prisma/gen/postgresql.prisma"), derived);
+}
+
 step({
-  name: "the Prisma client",
-  inputs: ["prisma/schema.prisma"],
+  name: "the Prisma clients",
+  inputs: ["prisma/schema.prisma", "deploy/setup/build.mjs"],
   stamp: "prisma/gen/.stamp",
   // Prisma looks for an engine that this generator does not need; any existing file satisfies it.
   env: { PRISMA_SCHEMA_ENGINE_BINARY: "/bin/true", PRISMA_HIDE_UPDATE_MESSAGE: "1", CHECKPOINT_DISABLE: "1" },
-  commands: [[bin("prisma"), "generate", "--schema", "prisma/schema.prisma"]],
+  prepare: deriveSchema,
+  commands: [
+    [bin("prisma"), "generate", "--schema", "prisma/schema.prisma"],
+    [bin("prisma"), "generate", "--schema", "prisma/gen/postgresql.prisma"],
+  ],
 });
 step({
   name: "the CPU",

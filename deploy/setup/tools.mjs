@@ -1,4 +1,4 @@
-// Debian packages that compile and check guest programs. The server runs without them; compiling C
+// Debian packages that compile and check guest programs, and the second database. The server runs without them; compiling C
 // submissions and parts of the tests need them, and are skipped by name where they are missing.
 import { spawnSync } from "node:child_process";
 import process from "node:process";
@@ -15,6 +15,7 @@ const TOOLS = [
     packages: ["python3-grpcio", "python3-protobuf", "protobuf-compiler", "protobuf-compiler-grpc"],
     why: "the foreign gRPC client in the tests",
   },
+  { command: "pg_ctlcluster", packages: ["postgresql"], why: "the second database that the store's tests run on" },
 ];
 
 const found = (command) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0;

@@ -7,13 +7,14 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createFirstAdmin, createKey } from "../../api/auth/identity.ts";
 import { readConfig, type ServerConfig } from "../../api/config.ts";
 import { createServer, type OstlerServer } from "../../api/server.ts";
-import { openStore, type Store } from "../../api/store/index.ts";
+import type { Store } from "../../api/store/index.ts";
 import { Health, HealthCheckResponse_ServingStatus as Serving } from "../../proto/gen/grpc/health/v1/health_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { MemoryService } from "../../proto/gen/ostler/v1/memory_pb.js";
 import { UserService } from "../../proto/gen/ostler/v1/users_pb.js";
 import { type Client, grpcClient, restClient } from "../support/client.ts";
 import { barrier, eventually, outcome } from "../support/hosting.ts";
+import { openTestStore } from "../support/store.ts";
 
 let dataDir: string;
 let store: Store;
@@ -53,7 +54,7 @@ async function start(options: Partial<ServerConfig> = {}): Promise<void> {
 beforeEach(async () => {
   faults = {};
   dataDir = mkdtempSync(join(tmpdir(), "ostler-monitoring-"));
-  store = await openStore({ dataDir });
+  store = await openTestStore(dataDir);
   key = (await createFirstAdmin(store))!;
 });
 afterEach(async () => {

@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import Driver from "libsql";
 import { openStore, type Store } from "../../api/store/index.ts";
-import { migrate, readMigrations } from "../../api/store/migrate.ts";
+import { readMigrations } from "../../api/store/migrate.ts";
+import { migrateFile } from "../../api/store/sqlite/migrate.ts";
 
 const COMMITTERS = [1, 16, 128] as const;
 const COMMITS = 1536;
@@ -134,7 +135,7 @@ async function storeSubject(store: Store): Promise<Subject> {
 async function driverSubject(folder: string): Promise<Subject> {
   mkdirSync(folder);
   const file = join(folder, "driver.db");
-  await migrate(file, readMigrations());
+  await migrateFile(file, readMigrations("sqlite"));
   const driver = new Driver(file);
   driver.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
   const time = new Date().toISOString();

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openStore } from "../../api/store/index.ts";
 import { AdminService } from "../../proto/gen/ostler/v1/admin_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { MemoryService } from "../../proto/gen/ostler/v1/memory_pb.js";
@@ -13,6 +12,7 @@ import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
 import type { Client } from "../support/client.ts";
 import { closureOf } from "../support/closure.ts";
 import { ServerProcess } from "../support/process.ts";
+import { openTestStore } from "../support/store.ts";
 
 const KILLS = 10;
 const environment = { OSTLER_COLLECT_EVERY_MS: "5" };
@@ -60,7 +60,7 @@ test(`${KILLS} x kill -9 in the middle of collections: everything that a row lea
     await server.kill("SIGKILL");
     expect(await loading).toMatchObject({ code: "UNAVAILABLE" });
     client.close();
-    const store = await openStore({ dataDir });
+    const store = await openTestStore(dataDir);
     try {
       expect((await closureOf(store)).missing).toEqual([]);
     } finally {

@@ -10,7 +10,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { configOfRow } from "../../api/services/spec.ts";
-import { openStore } from "../../api/store/index.ts";
 import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
@@ -20,6 +19,7 @@ import type { Client } from "../support/client.ts";
 import { compileC, hasCompiler, sources } from "../support/guest.ts";
 import { ServerProcess } from "../support/process.ts";
 import { replayRoot } from "../support/replay.ts";
+import { openTestStore } from "../support/store.ts";
 
 const KILLS = 50;
 const seed = Number(process.env["OSTLER_SEED"] ?? 1);
@@ -169,7 +169,7 @@ test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${s
   client.close();
   await server.kill("SIGTERM");
 
-  const store = await openStore({ dataDir });
+  const store = await openTestStore(dataDir);
   try {
     for (const machineId of machines) {
       const row = (await store.machines.get(machineId))!;

@@ -6,12 +6,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createFirstAdmin } from "../../api/auth/identity.ts";
 import { readConfig } from "../../api/config.ts";
 import { createServer, type OstlerServer } from "../../api/server.ts";
-import { openStore, type Store } from "../../api/store/index.ts";
+import type { Store } from "../../api/store/index.ts";
 import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
 import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
 import { ApiError, type Client, grpcClient } from "../support/client.ts";
+import { openTestStore } from "../support/store.ts";
 
 let dataDir: string;
 let store: Store;
@@ -19,7 +20,7 @@ let server: OstlerServer;
 let client: Client;
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), "ostler-hosting-"));
-  store = await openStore({ dataDir });
+  store = await openTestStore(dataDir);
   const key = await createFirstAdmin(store);
   server = await createServer(
     store,

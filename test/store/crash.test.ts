@@ -85,7 +85,7 @@ describe("the data directory", () => {
   it("is held by one process, and free at once when that is killed", async () => {
     const dataDir = join(folder.path, "held");
     const holder = await startProcess(dataDir, 0);
-    expect(await busy(dataDir)).toMatch(new RegExp(`^DataDirectoryBusyError: .*process ${holder.pid}.*${dataDir}`));
+    expect(await busy(dataDir)).toMatch(new RegExp(`^StoreBusyError: .*process ${holder.pid}.*${dataDir}`));
     await holder.kill();
     const store = await openStore({ dataDir });
     await store.close();
@@ -95,7 +95,7 @@ describe("the data directory", () => {
     const dataDir = join(folder.path, "twice");
     const store = await openStore({ dataDir });
     expect(await busy(dataDir)).toContain(`process ${process.pid}`);
-    expect(await busy(dataDir)).toContain("DataDirectoryBusyError");
+    expect(await busy(dataDir)).toContain("StoreBusyError");
     expect(readFileSync(join(dataDir, "ostler.pid"), "utf8")).toBe(`${process.pid}\n`);
     await store.close();
     await store.close();
@@ -115,7 +115,7 @@ describe("the data directory", () => {
     child.stderr.on("data", (data: Buffer) => (printed += data.toString()));
     const [code] = await once(child, "close");
     expect(code).not.toBe(0);
-    expect(printed).toContain("DataDirectoryBusyError");
+    expect(printed).toContain("StoreBusyError");
     await store.close();
     folder.remove();
   });

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import { openStore } from "../../api/store/index.ts";
 import type { Bytes, CommitBatch, Hash, MachineRow, MachineStatus, SnapshotRow, Store } from "../../api/store/types.ts";
+import { openTestStore } from "../support/store.ts";
 
 export const sha256 = (data: Uint8Array): Hash => createHash("sha256").update(data).digest("hex");
 export const bytes = (text: string): Bytes => new Uint8Array(Buffer.from(text));
@@ -18,7 +18,7 @@ export function temporaryFolder(): { path: string; remove(): void } {
 /** A store of its own for one test file. */
 export async function freshStore(): Promise<Store> {
   const folder = temporaryFolder();
-  const store = await openStore({ dataDir: folder.path });
+  const store = await openTestStore(folder.path);
   afterAll(async () => {
     await store.close();
     folder.remove();

@@ -3,12 +3,15 @@ import { join } from "node:path";
 import { PrismaLibSql } from "@prisma/adapter-libsql";
 import { describe, expect, it } from "vitest";
 import { openStore } from "../../api/store/index.ts";
-import { migrate, readMigrations } from "../../api/store/migrate.ts";
+import { readMigrations } from "../../api/store/migrate.ts";
+import { migrateFile } from "../../api/store/sqlite/migrate.ts";
 import { temporaryFolder } from "./fixtures.ts";
 import { differences, migrationList, noFilter, openSchemaEngine } from "./schema-engine.ts";
 
 const folder = temporaryFolder();
 const fileOf = (name: string) => join(folder.path, `${name}.db`);
+const engineOn = (name: string) =>
+  openSchemaEngine(new PrismaLibSql({ url: `file:${fileOf(name)}`, intMode: "bigint" }), "sqlite");
 const extra = (name: string, sql: string) => ({ name, sql });
 
 async function query(file: string, sql: string): Promise<unknown[][]> {
@@ -20,56 +23,63 @@ async function query(file: string, sql: string): Promise<unknown[][]> {
 
 describe("migrations", () => {
   it("lead to schema.prisma, by Prisma's own comparison", async () => {
-    await migrate(fileOf("whole"), readMigrations());
-    expect(await differences(await openSchemaEngine(fileOf("whole")))).toBe("-- This is an empty migration.");
+    await migrateFile(fileOf("whole"), readMigrations("sqlite"));
+    expect(await differences(await engineOn("whole"), "sqlite")).toBe("-- This is an empty migration.");
   });
 
   it("are compared by something that sees a missing index", async () => {
-    const shortened = readMigrations().map(({ name, sql }) => ({
+    const shortened = readMigrations("sqlite").map(({ name, sql }) => ({
       name,
       sql: sql.replace(/^.*Idempotency_createdAt_idx.*$/m, ""),
     }));
-    await migrate(fileOf("less"), shortened);
-    expect(await differences(await openSchemaEngine(fileOf("less")))).toContain("Idempotency_createdAt_idx");
+    await migrateFile(fileOf("less"), shortened);
+    expect(await differences(await engineOn("less"), "sqlite")).toContain("Idempotency_createdAt_idx");
   });
 
   it("are recorded as Prisma records them", async () => {
-    const migrations = readMigrations();
-    expect(await migrate(fileOf("record"), migrations)).toEqual(migrations.map(({ name }) => name));
-    expect(await migrate(fileOf("record"), migrations)).toEqual([]);
-    const engine = await openSchemaEngine(fileOf("record"));
-    const input = { migrationsList: migrationList(migrations), optInToShadowDatabase: false, filters: noFilter };
+    const migrations = readMigrations("sqlite");
+    expect(await migrateFile(fileOf("record"), migrations)).toEqual(migrations.map(({ name }) => name));
+    expect(await migrateFile(fileOf("record"), migrations)).toEqual([]);
+    const engine = await engineOn("record");
+    const input = {
+      migrationsList: migrationList(migrations, "sqlite"),
+      optInToShadowDatabase: false,
+      filters: noFilter,
+    };
     expect(await engine.diagnoseMigrationHistory(input)).toMatchObject({
       history: null,
       hasMigrationsTable: true,
       editedMigrationNames: [],
       failedMigrationNames: [],
     });
-    const applied = await engine.applyMigrations({ migrationsList: migrationList(migrations), filters: noFilter });
+    const applied = await engine.applyMigrations({
+      migrationsList: migrationList(migrations, "sqlite"),
+      filters: noFilter,
+    });
     expect(applied.appliedMigrationNames).toEqual([]);
   });
 
   it("go on where the database stands, each whole or not at all", async () => {
     const file = fileOf("partial");
-    const base = readMigrations();
-    await migrate(file, base);
+    const base = readMigrations("sqlite");
+    await migrateFile(file, base);
     const good = extra("9001_good", 'CREATE TABLE "Good" (id TEXT);');
     const bad = extra("9002_bad", 'CREATE TABLE "Half" (id TEXT); INSERT INTO "Nowhere" VALUES (1);');
-    await expect(migrate(file, [...base, good, bad])).rejects.toThrow("9002_bad");
+    await expect(migrateFile(file, [...base, good, bad])).rejects.toThrow("9002_bad");
     expect(await query(file, `SELECT name FROM sqlite_master WHERE name IN ('Good', 'Half')`)).toEqual([["Good"]]);
-    expect(await migrate(file, [...base, good])).toEqual([]);
+    expect(await migrateFile(file, [...base, good])).toEqual([]);
   });
 
   it("refuse a newer database and one made with another text, and write nothing", async () => {
     const dataDir = join(folder.path, "newer");
     await (await openStore({ dataDir })).close();
     const file = join(dataDir, "ostler.db");
-    await migrate(file, [...readMigrations(), extra("9999_future", 'CREATE TABLE "Future" (id TEXT);')]);
+    await migrateFile(file, [...readMigrations("sqlite"), extra("9999_future", 'CREATE TABLE "Future" (id TEXT);')]);
     await expect(openStore({ dataDir })).rejects.toMatchObject({ name: "SchemaTooNewError" });
     // The refusal lets go of the directory.
     await expect(openStore({ dataDir })).rejects.toMatchObject({ name: "SchemaTooNewError" });
-    const edited = readMigrations().map(({ name, sql }) => ({ name, sql: `${sql}-- edited` }));
-    await expect(migrate(file, [...edited, extra("9999_future", "")])).rejects.toMatchObject({
+    const edited = readMigrations("sqlite").map(({ name, sql }) => ({ name, sql: `${sql}-- edited` }));
+    await expect(migrateFile(file, [...edited, extra("9999_future", "")])).rejects.toMatchObject({
       name: "SchemaChangedError",
     });
   });

@@ -8,11 +8,11 @@ import { OstlerError } from "../../api/errors.ts";
 import { Hosting, type HostingOptions, newId } from "../../api/hosting/hosting.ts";
 import { newMachineRow } from "../../api/services/machines.ts";
 import { configOfRow } from "../../api/services/spec.ts";
-import { openStore } from "../../api/store/index.ts";
 import { type CommitBatch, CorruptBlobError, type MachineRow, type Store } from "../../api/store/types.ts";
 import type { Input } from "../../kernel/index.ts";
 import { MachineSpecSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { sha256Hex } from "./machine.ts";
+import { openTestStore } from "./store.ts";
 
 type Before<Arguments extends unknown[]> = ((...args: Arguments) => Promise<void> | void) | null;
 
@@ -48,7 +48,7 @@ export const OWNER = "owner";
 
 export async function startHosting(options: Partial<HostingOptions> = {}): Promise<TestHosting> {
   const dataDir = mkdtempSync(join(tmpdir(), "ostler-hosting-"));
-  const real = await openStore({ dataDir });
+  const real = await openTestStore(dataDir);
   await real.users.create({ id: OWNER, name: OWNER, role: "student" });
   const faults: Faults = {
     commit: null,

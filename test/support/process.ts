@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { grpcClient, restClient } from "./client.ts";
+import { locationOf } from "./store.ts";
 
 const root = join(import.meta.dirname, "../..");
 const cache = join(root, "deploy/setup/compile-cache.mjs");
@@ -22,8 +23,16 @@ export class ServerProcess {
 
   /** Resolves when it listens; rejects with its output if it ends before. */
   static async start(dataDir: string, environment: Record<string, string> = {}): Promise<ServerProcess> {
+    const { databaseUrl } = await locationOf(dataDir);
     const child = spawn(process.execPath, ["--import", cache, join(root, "api/main.ts")], {
-      env: { ...process.env, OSTLER_DATA: dataDir, OSTLER_HTTP_PORT: "0", OSTLER_GRPC_PORT: "0", ...environment },
+      env: {
+        ...process.env,
+        OSTLER_DATA: dataDir,
+        DATABASE_URL: databaseUrl,
+        OSTLER_HTTP_PORT: "0",
+        OSTLER_GRPC_PORT: "0",
+        ...environment,
+      },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let output = "";

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { readConfig, type ServerConfig } from "../../api/config.ts";
 import { serve } from "../../api/main.ts";
 import { type Client, grpcClient, restClient } from "./client.ts";
+import { locationOf } from "./store.ts";
 
 export interface TestServer {
   http: string;
@@ -18,7 +19,10 @@ export interface TestServer {
 
 export async function startServer(overrides: Partial<ServerConfig> = {}): Promise<TestServer> {
   const dataDir = overrides.dataDir ?? mkdtempSync(join(tmpdir(), "ostler-test-"));
-  const config = readConfig({}, { httpPort: 0, grpcPort: 0, workers: 2, log: "errors", ...overrides, dataDir });
+  const config = readConfig(
+    {},
+    { httpPort: 0, grpcPort: 0, workers: 2, log: "errors", ...overrides, ...(await locationOf(dataDir)) },
+  );
   const running = await serve(config);
   const adminKey = running.adminKey ?? "";
   const clients: Client[] = [];

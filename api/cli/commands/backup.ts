@@ -32,7 +32,7 @@ export const restoreCommand = leaf(
   ["ostler restore /backups/ostler-2027-01-31.db /var/lib/ostler", "ostler fsck /var/lib/ostler"],
 ).action(
   action(async (session, [file, directory]) => {
-    const { restoreBackup } = await import("../../store/restore.ts");
+    const { restoreBackup } = await import("../../store/sqlite/restore.ts");
     await restoreBackup(file!, directory!).catch((error: unknown) => {
       if (error instanceof Error && error.name === "RestoreError") throw new CommandError(error.message);
       throw error;

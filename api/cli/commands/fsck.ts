@@ -95,7 +95,7 @@ export const fsckCommand = leaf(
   );
 
 function explainDirectory(error: unknown): never {
-  if (error instanceof Error && error.name === "DataDirectoryBusyError")
+  if (error instanceof Error && error.name === "StoreBusyError")
     throw new CommandError(error.message, "`ostler fsck` without a directory checks the running server");
   throw error;
 }

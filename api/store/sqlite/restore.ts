@@ -1,7 +1,8 @@
 /** A data directory from a backup. It gets its database's name only when all of it is on disk and it opens. */
 import { closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { migrate, readMigrations } from "./migrate.ts";
+import { readMigrations } from "../migrate.ts";
+import { migrateFile } from "./migrate.ts";
 
 export class RestoreError extends Error {
   override readonly name = "RestoreError";
@@ -17,10 +18,11 @@ export async function restoreBackup(backup: string, dataDir: string): Promise<vo
   try {
     copyFileSync(backup, part);
     // Refuses what is no database of ours, and one of a newer release.
-    const applied = await migrate(part, readMigrations()).catch((error: unknown) => {
+    const applied = await migrateFile(part, readMigrations("sqlite")).catch((error: unknown) => {
       throw new RestoreError(`${backup} is no backup that this release can read`, { cause: error });
     });
-    if (applied.length === readMigrations().length) throw new RestoreError(`${backup} is not a backup of Ostler`);
+    if (applied.length === readMigrations("sqlite").length)
+      throw new RestoreError(`${backup} is not a backup of Ostler`);
     syncToDisk(part);
     renameSync(part, database);
     syncToDisk(folder);

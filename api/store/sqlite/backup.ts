@@ -12,7 +12,7 @@ import { createReadStream, readdirSync, rmSync } from "node:fs";
 import { constants, setPriority } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import type { Bytes } from "./types.ts";
+import type { Bytes } from "../types.ts";
 
 const PIECE_BYTES = 256 * 1024;
 const NAME = /^ostler\.backup-.*\.db$/;

@@ -1,6 +1,6 @@
 /** node backup_process.ts <database> <copy>: see backup.ts. */
 import process from "node:process";
-import { adapterFor } from "./database.ts";
+import { adapterFor } from "./adapter.ts";
 
 const [database = "", copy = ""] = process.argv.slice(2);
 const connection = await adapterFor(database).connect();

@@ -11,8 +11,8 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
-import { adapterFor } from "./database.ts";
-import { DataDirectoryBusyError } from "./types.ts";
+import { StoreBusyError } from "../types.ts";
+import { adapterFor } from "./adapter.ts";
 
 export interface DataDirectory {
   readonly databaseFile: string;
@@ -34,7 +34,7 @@ export async function takeDataDirectory(dataDir: string): Promise<DataDirectory>
     await lock.dispose();
     if (!isBusy(error)) throw error;
     const holder = holderOf(pidFile);
-    throw new DataDirectoryBusyError(
+    throw new StoreBusyError(
       `Another Ostler server${holder === null ? "" : ` (process ${holder})`} is using the data directory ${path}. ` +
         "Stop it first, or give this one a directory of its own.",
     );

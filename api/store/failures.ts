@@ -1,0 +1,40 @@
+/** Failures of the database that pass: it cannot be reached, or its disk is full. Told from Prisma's errors and the drivers'. */
+import { StoreUnavailableError } from "./types.ts";
+
+/** Of the operating system, of Prisma, and SQLSTATEs of PostgreSQL (08: connection, 57P: shutting down or starting). */
+const AWAY_CODES =
+  /^(E(PIPE|CONN(REFUSED|RESET|ABORTED)|NOENT|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN|NOTFOUND)|P10(01|02|08|17)|08...|57P0[123]|53300)$/;
+/** Of the driver, which has no codes for them. */
+const AWAY_TEXT =
+  /connection (error and is not queryable|terminated)|timeout exceeded when trying to connect|terminating connection|the database system is (starting up|shutting down|in recovery)/i;
+/** SQLITE_FULL, and disk_full of PostgreSQL. */
+const FULL = /^(SQLITE_FULL|53100)$/;
+const FULL_TEXT = /database or disk is full|no space left on device/i;
+
+/** How deep errors are nested in errors, at most. */
+const DEPTH = 6;
+
+export type PassingFailure = "away" | "full";
+
+/** Null: a failure of another kind. */
+export function passingFailure(error: unknown): PassingFailure | null {
+  let next: unknown = error;
+  for (let depth = 0; depth < DEPTH && typeof next === "object" && next !== null; depth++) {
+    const { code, originalCode, message, originalMessage, meta, cause } = next as Record<string, unknown>;
+    const codes = [code, originalCode].map(String);
+    const texts = [message, originalMessage].map(String);
+    if (codes.some((each) => FULL.test(each)) || texts.some((text) => FULL_TEXT.test(text))) return "full";
+    if (codes.some((each) => AWAY_CODES.test(each)) || texts.some((text) => AWAY_TEXT.test(text))) return "away";
+    next = cause ?? (meta as { driverAdapterError?: unknown } | undefined)?.driverAdapterError;
+  }
+  return null;
+}
+
+/** The error itself, or as the one that says: come back later. */
+export function asUnavailable(error: unknown): unknown {
+  if (error instanceof StoreUnavailableError) return error;
+  const failure = passingFailure(error);
+  if (failure === null) return error;
+  const text = failure === "away" ? "the database cannot be reached" : "the disk of the database is full";
+  return new StoreUnavailableError(failure, text, { cause: error });
+}

@@ -1,0 +1,23 @@
+/**
+ * What the two databases, SQLite and PostgreSQL, do each in its own way. All other code of the store runs on both: the
+ * client generated for SQLite is the narrower type, and SQL of our own keeps to what both understand.
+ */
+import type { PrismaClient } from "../../prisma/gen/sqlite/client.ts";
+import type { Bytes } from "./types.ts";
+
+export interface Provider {
+  readonly reader: PrismaClient;
+  /** For Database.write alone, one transaction at a time. The same as the reader where there is one connection. */
+  readonly writer: PrismaClient;
+  readonly sizes: () => Promise<{ databaseBytes: number; freeBytes: number }>;
+  /** What the database itself finds wrong with its files. */
+  readonly integrity: () => Promise<string[]>;
+  /** SQL for the place of one byte string in another, from 1; 0: it is not there. */
+  readonly positionIn: (column: string, bytes: Bytes) => SqlFragment;
+  /** All that is stored, as it is at one moment, as the bytes of a file. */
+  readonly backUp: (signal: AbortSignal) => AsyncGenerator<Bytes>;
+  /** Disconnects, and lets others have the database. */
+  readonly close: () => Promise<void>;
+}
+
+export type SqlFragment = ReturnType<typeof import("../../prisma/gen/sqlite/client.ts").Prisma.sql>;

@@ -1,0 +1,5 @@
+-- CreateTable
+CREATE TABLE "Tenure" (
+    "name" TEXT NOT NULL PRIMARY KEY,
+    "number" BIGINT NOT NULL
+);
