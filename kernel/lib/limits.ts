@@ -30,6 +30,11 @@ export const limits = {
   regions: 16384,
   /** Bytes that console input may wait unread. */
   consoleReceiveBytes: 64 * 1024,
+  /** Pseudo-terminals; what each keeps that was printed, the pieces of that, and what was typed and not read. */
+  pseudoTerminals: 256,
+  terminalOutputBytes: 64 * 1024,
+  terminalPieceBytes: 4096,
+  terminalInputBytes: 4096,
   /** Arguments and environment of a program, with their pointers. */
   argumentBytes: 128 * 1024,
   argumentCount: 4096,

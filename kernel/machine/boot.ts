@@ -42,7 +42,7 @@ export function bootInit(k: Kernel): void {
     }
     const task = getTask(k, plan.perform()!);
     k.threads.init = task.id;
-    takeTerminal(k, task);
+    takeTerminal(k, "console", task);
     return;
   }
   k.state.control.bootProblem = problems.map((problem) => `no init: ${problem}\r\n`).join("");

@@ -7,6 +7,7 @@ import type { ObjectBehaviour } from "../cap/kernel.ts";
 import { closeBanks, openBanks } from "../cap/memory.ts";
 import type { CapabilityOf } from "../cap/state.ts";
 import type { PersonalityKernel } from "../entry/kernel.ts";
+import { devpts } from "../fs/devpts.ts";
 import type { ProcKernel } from "../fs/procfs/kernel.ts";
 import { procfs } from "../fs/procfs/procfs.ts";
 import { sysfs } from "../fs/sysfs.ts";
@@ -19,7 +20,7 @@ import { signals } from "../lib/signals.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { TaskResource } from "../thread/kernel.ts";
 import { killTask } from "../thread/tasks.ts";
-import { leaveTerminal } from "../tty/terminal.ts";
+import { endSession } from "../tty/pty.ts";
 import { closeAll, closeOnExec, finaliseFile, inheritDescriptors } from "../vfs/descriptors.ts";
 import type { FilesystemOps } from "../vfs/filesystem.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
@@ -42,7 +43,7 @@ export const sel4CallCatalogue = (): SystemCallInfo[] => describeSel4Calls(isa);
 
 export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskResource[] => [
   { release: (task) => releaseWorld(k(), task) },
-  { release: (task) => leaveTerminal(k(), task) },
+  { release: (task) => endSession(k(), task) },
   { release: (task) => leaveDirectories(k(), task) },
   {
     release: (task) => closeAll(k(), task),
@@ -66,6 +67,7 @@ export const filesystems = (k: () => ProcKernel): Readonly<Record<FilesystemKind
   tmpfs,
   proc: procfs(k),
   sysfs,
+  devpts,
 });
 
 /** What becomes of objects, by whose they are. */

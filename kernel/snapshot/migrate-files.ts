@@ -41,7 +41,7 @@ const sliceOf = (state: { config: unknown; kernel: KernelOfVersion2 }, files: Fi
     config: state.config,
     hal: { timer: { nowNs: () => 0 } },
     effort: { spent: 0 },
-    filesystems: { tmpfs, proc: tmpfs, sysfs: tmpfs },
+    filesystems: { tmpfs, proc: tmpfs, sysfs: tmpfs, devpts: tmpfs },
   }) as unknown as FileKernel;
 
 /** What of an image somebody has open or mapped, when no path leads to it: one file for all of them. */

@@ -33,8 +33,38 @@ export interface Terminal {
   lineColumn: number;
 }
 
+/** A terminal: the machine's console, or the slave's side of a pseudo-terminal. */
+export type TerminalId = "console" | number;
+
+/** A terminal whose line is a program: it is there for as long as that has the master's side open (pty(7)). */
+export interface PseudoTerminal {
+  terminal: Terminal;
+  /** What was printed, and what echoes, as far as the master has not read it. */
+  output: Uint8Array[];
+  /** The slave's side cannot be opened before the master's program has unlocked it. */
+  locked: boolean;
+  /** Open files of the slave's side that were not hung up on: those of this generation. */
+  slaves: number;
+  generation: number;
+  /** The slave's side was open, and is not any more: the master reads an error until it is opened again. */
+  left: boolean;
+  /** How often the master's side got something to read. */
+  arrivals: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  /** Real time. */
+  atimeNs: bigint;
+  mtimeNs: bigint;
+  ctimeNs: bigint;
+}
+
 export interface TtyState {
   console: Terminal;
+  /** By the number that the slave's side is called by in /dev/pts. */
+  pairs: Map<number, PseudoTerminal>;
+  /** No two generations of any pseudo-terminals are the same. */
+  nextGeneration: number;
 }
 
 export const Input = {
@@ -103,7 +133,7 @@ export const usualSettings = (): TerminalSettings => ({
   characters: [...usual],
 });
 
-const initTerminal = (settings: TerminalSettings): Terminal => ({
+export const initTerminal = (settings: TerminalSettings): Terminal => ({
   settings,
   rows: 24,
   columns: 80,
@@ -120,4 +150,6 @@ const initTerminal = (settings: TerminalSettings): Terminal => ({
 /** A machine that boots has a terminal for people; one that only runs programs, a line of bytes. */
 export const initTty = (boots: boolean): TtyState => ({
   console: initTerminal(boots ? usualSettings() : rawSettings()),
+  pairs: new Map(),
+  nextGeneration: 1,
 });

@@ -1,12 +1,16 @@
 /**
- * The console as a terminal: reading, printing, and who may.
+ * Terminals: reading, printing, and who may.
  *
- * Bytes that arrive are taken from the serial line as they come when something is to be done to them (echo, signals,
- * lines); else they stay there until they are read. A task of the terminal's session that is not in the foreground is
- * stopped when it reads, and, if the terminal is told so, when it prints.
+ * A terminal's other side is its line: the machine's serial port, or the program that has a pseudo-terminal's master
+ * open (pty.ts). Bytes that arrive at the console are taken from the port as they come when something is to be done to
+ * them (echo, signals, lines); else they stay there until they are read. A task of the terminal's session that is not
+ * in the foreground is stopped when it reads, and, if the terminal is told so, when it prints.
  */
+import { must } from "../lib/assert.ts";
+import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { TaskId } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
 import { wakeQueue } from "../thread/blocking.ts";
 import { isOrphaned } from "../thread/family.ts";
@@ -15,14 +19,38 @@ import { effectOf, fromKernel, sendSignal, signalBit } from "../thread/signals.t
 import type { Task, Thread } from "../thread/state.ts";
 import type { Wait } from "../thread/wait.ts";
 import { changeMode, flushTyped, isCanonical, isTransparent, processOutput, receive } from "./discipline.ts";
-import { Character, Local, type Terminal, type TerminalSettings, type TtyState } from "./state.ts";
+import {
+  Character,
+  Local,
+  type PseudoTerminal,
+  type Terminal,
+  type TerminalId,
+  type TerminalSettings,
+  type TtyState,
+} from "./state.ts";
 
 export interface TtyKernel extends ThreadKernel {
   readonly tty: TtyState;
 }
 
-/** Who waits for the console waits here. */
-export const consoleQueue = "console";
+export const terminalQueue = (id: TerminalId): string => (id === "console" ? "console" : `terminal ${id}`);
+
+/** What changed about a terminal, whoever waits for it looks again: at both sides of a pseudo-terminal. */
+export const terminalChanged = (k: TtyKernel, id: TerminalId): number =>
+  wakeQueue(k, terminalQueue(id), Number.POSITIVE_INFINITY);
+
+export const getPair = (k: { readonly tty: TtyState }, id: number): PseudoTerminal =>
+  must(k.tty.pairs.get(id), "the pseudo-terminal exists");
+
+export const terminalOf = (k: { readonly tty: TtyState }, id: TerminalId): Terminal =>
+  id === "console" ? k.tty.console : getPair(k, id).terminal;
+
+/** The terminal that controls a session, if one does. */
+export function controllingTerminal({ tty }: { readonly tty: TtyState }, session: TaskId): TerminalId | null {
+  if (tty.console.session === session) return "console";
+  for (const [id, { terminal }] of tty.pairs) if (terminal.session === session) return id;
+  return null;
+}
 
 /** Who asks, and what its wait for the same thing had saved. */
 export interface Asker {
@@ -37,21 +65,82 @@ export function signalGroup(k: ThreadKernel, group: TaskId, signal: number): voi
     if (task.group === group && k.threads.tasks.has(task.id)) sendSignal(k, task, fromKernel(signal));
 }
 
-function put(k: TtyKernel, task: TaskId, bytes: Uint8Array): void {
-  if (bytes.length > 0) k.outlet.console(task, k.hal.serial.write(bytes), bytes);
+/** What a terminal's line has beyond what the terminal took of it, and where what is printed goes. */
+interface Line {
+  available(): number;
+  ended(): boolean;
+  peek(most: number): Uint8Array;
+  drop(count: number): void;
+  put(task: TaskId, bytes: Uint8Array): void;
+  /** Bytes that can be printed now. */
+  room(): number;
+}
+
+const outputBytes = ({ output }: PseudoTerminal): number => output.reduce((sum, part) => sum + part.length, 0);
+
+/** Puts bytes behind those that the master is to read; small ones in one piece. */
+function appendOutput(pair: PseudoTerminal, bytes: Uint8Array): void {
+  const last = pair.output.at(-1);
+  if (last === undefined || last.length + bytes.length > limits.terminalPieceBytes) {
+    pair.output.push(bytes.slice());
+    return;
+  }
+  const joined = new Uint8Array(last.length + bytes.length);
+  joined.set(last);
+  joined.set(bytes, last.length);
+  pair.output[pair.output.length - 1] = joined;
+}
+
+const nothing = new Uint8Array(0);
+
+function lineOf(k: TtyKernel, id: TerminalId): Line {
+  if (id === "console") {
+    const { serial } = k.hal;
+    return {
+      available: () => serial.available(),
+      ended: () => serial.ended(),
+      peek: (most) => serial.peek(most),
+      drop: (count) => serial.drop(count),
+      put: (task, bytes) => k.outlet.console(task, serial.write(bytes), bytes),
+      room: () => Number.POSITIVE_INFINITY,
+    };
+  }
+  const pair = getPair(k, id);
+  return {
+    available: () => 0,
+    ended: () => false,
+    peek: () => nothing,
+    drop: () => undefined,
+    put(_task, bytes) {
+      spend(k.effort, limits.terminalPieceBytes + bytes.length, "bytes");
+      appendOutput(pair, bytes);
+      pair.arrivals += 1;
+      terminalChanged(k, id);
+    },
+    room: () => Math.max(0, limits.terminalOutputBytes - outputBytes(pair)),
+  };
+}
+
+function put(k: TtyKernel, id: TerminalId, task: TaskId, bytes: Uint8Array): void {
+  if (bytes.length > 0) lineOf(k, id).put(task, bytes);
+}
+
+/** Takes typed bytes: what is to be seen of them goes out (as far as there is room), and keys send their signals. */
+export function typeInto(k: TtyKernel, id: TerminalId, bytes: Uint8Array): void {
+  const terminal = terminalOf(k, id);
+  const { shown, signals } = receive(terminal, bytes);
+  put(k, id, terminal.foreground ?? (0 as TaskId), shown.subarray(0, lineOf(k, id).room()));
+  if (terminal.foreground !== null) for (const signal of signals) signalGroup(k, terminal.foreground, signal);
 }
 
 /** Takes what has arrived on the line, if the terminal does something to it; and wakes who waits for it. */
 export function consoleArrived(k: TtyKernel): void {
-  const terminal = k.tty.console;
-  if (!isTransparent(terminal)) {
+  if (!isTransparent(k.tty.console)) {
     const arrived = k.hal.serial.peek(k.hal.serial.available());
     k.hal.serial.drop(arrived.length);
-    const { shown, signals } = receive(terminal, arrived);
-    put(k, terminal.foreground ?? (0 as TaskId), shown);
-    if (terminal.foreground !== null) for (const signal of signals) signalGroup(k, terminal.foreground, signal);
+    typeInto(k, "console", arrived);
   }
-  wakeQueue(k, consoleQueue, Number.POSITIVE_INFINITY);
+  terminalChanged(k, "console");
 }
 
 /** Bytes that were typed and not read yet, whose place is not the line's any more. */
@@ -59,23 +148,28 @@ export const typedBytes = ({ lines, typed }: Terminal): number =>
   lines.reduce((sum, line) => sum + line.length, typed.length);
 
 /** Bytes that can be read at once. */
-export function availableBytes(k: TtyKernel): number {
-  const { console: terminal } = k.tty;
+export function availableBytes(k: TtyKernel, id: TerminalId): number {
+  const terminal = terminalOf(k, id);
   if (isCanonical(terminal)) return terminal.lines.reduce((sum, line) => sum + line.length, 0);
-  return terminal.typed.length + k.hal.serial.available();
+  return terminal.typed.length + lineOf(k, id).available();
 }
 
 /** The line has ended and nothing is left of it. */
-const isOver = (k: TtyKernel): boolean => k.hal.serial.ended() && k.hal.serial.available() === 0;
+function isOver(k: TtyKernel, id: TerminalId): boolean {
+  const line = lineOf(k, id);
+  return line.ended() && line.available() === 0;
+}
 
-export function isReadable(k: TtyKernel): boolean {
-  const { console: terminal } = k.tty;
-  if (isOver(k)) return true;
+export function isReadable(k: TtyKernel, id: TerminalId): boolean {
+  const terminal = terminalOf(k, id);
+  if (isOver(k, id)) return true;
   if (isCanonical(terminal)) return terminal.lines.length > 0;
   const { characters } = terminal.settings;
   const least = characters[Character.time] === 0 ? characters[Character.least]! : 1;
-  return availableBytes(k) >= Math.max(1, least);
+  return availableBytes(k, id) >= Math.max(1, least);
 }
+
+export const isWritable = (k: TtyKernel, id: TerminalId): boolean => lineOf(k, id).room() > 0;
 
 /** Whether the task is of the terminal's session, but not in its foreground. */
 const isInBackground = ({ session, foreground }: Terminal, task: Task): boolean =>
@@ -85,8 +179,8 @@ const isInBackground = ({ session, foreground }: Terminal, task: Task): boolean 
  * A task in the background does what only the foreground may: its group is stopped. An error if it cannot be;
  * `true`: the call is to be made again; `false`: it may after all.
  */
-function stopBackground(k: TtyKernel, { task, thread }: Asker, signal: number): Errno | boolean {
-  if (!isInBackground(k.tty.console, task)) return false;
+function stopBackground(k: TtyKernel, id: TerminalId, { task, thread }: Asker, signal: number): Errno | boolean {
+  if (!isInBackground(terminalOf(k, id), task)) return false;
   const ignored = effectOf(k, task, signal) === "ignore" || (thread.signalMask & signalBit(signal)) !== 0n;
   if (ignored) return signal === signals.SIGTTIN ? "EIO" : false;
   if (isOrphaned(k, task.group)) return "EIO";
@@ -96,107 +190,142 @@ function stopBackground(k: TtyKernel, { task, thread }: Asker, signal: number): 
 
 export type TerminalRead = { bytes: Uint8Array } | { errno: Errno } | { queue: string; dueNs: number | null };
 
-const wait = (dueNs: number | null = null): TerminalRead => ({ queue: consoleQueue, dueNs });
+const wait = (id: TerminalId, dueNs: number | null = null): TerminalRead => ({ queue: terminalQueue(id), dueNs });
 const tenthNs = 100_000_000;
 
 /** What a read gets now; nothing is taken away. */
-export function readTerminal(k: TtyKernel, asker: Asker | null, count: number): TerminalRead {
-  const terminal = k.tty.console;
+export function readTerminal(k: TtyKernel, id: TerminalId, asker: Asker | null, count: number): TerminalRead {
+  const terminal = terminalOf(k, id);
   if (count === 0) return { bytes: new Uint8Array(0) };
-  const stopped = asker === null ? false : stopBackground(k, asker, signals.SIGTTIN);
+  const stopped = asker === null ? false : stopBackground(k, id, asker, signals.SIGTTIN);
   if (typeof stopped === "string") return { errno: stopped };
-  if (stopped) return wait();
+  if (stopped) return wait(id);
   if (isCanonical(terminal)) {
-    const line = terminal.lines[0] ?? (isOver(k) ? terminal.typed : undefined);
-    return line === undefined ? wait() : { bytes: line.slice(0, count) };
+    const line = terminal.lines[0] ?? (isOver(k, id) ? terminal.typed : undefined);
+    return line === undefined ? wait(id) : { bytes: line.slice(0, count) };
   }
-  return readRaw(k, asker, count);
+  return readRaw(k, id, asker, count);
 }
 
 /** Without lines: as many bytes as VMIN says, or what there is when VTIME is over. */
-function readRaw(k: TtyKernel, asker: Asker | null, count: number): TerminalRead {
-  const { settings, typed } = k.tty.console;
+function readRaw(k: TtyKernel, id: TerminalId, asker: Asker | null, count: number): TerminalRead {
+  const { settings, typed } = terminalOf(k, id);
   const least = settings.characters[Character.least]!;
   const time = settings.characters[Character.time]! * tenthNs;
-  const available = availableBytes(k);
+  const available = availableBytes(k, id);
   const progress = asker?.progress?.kind === "read" ? asker.progress : null;
   const now = k.hal.timer.nowNs();
   const isLate = progress !== null && progress.deadlineNs !== null && progress.deadlineNs <= now;
   const enough = time > 0 && least === 0 ? 1 : Math.min(least, count);
-  if (available >= enough || isOver(k) || isLate) {
+  if (available >= enough || isOver(k, id) || isLate) {
     const own = typed.slice(0, count);
-    const rest = k.hal.serial.peek(count - own.length);
+    const rest = lineOf(k, id).peek(count - own.length);
     const bytes = new Uint8Array(own.length + rest.length);
     bytes.set(own);
     bytes.set(rest, own.length);
     return { bytes };
   }
   // With both, the time is that between two bytes, and begins with the first.
-  if (time === 0 || (least > 0 && available === 0)) return wait();
-  return wait(least === 0 ? (progress?.deadlineNs ?? now + time) : now + time);
+  if (time === 0 || (least > 0 && available === 0)) return wait(id);
+  return wait(id, least === 0 ? (progress?.deadlineNs ?? now + time) : now + time);
 }
 
 /** Goes past bytes that were read. */
-export function advanceTerminal(k: TtyKernel, count: number): void {
-  const terminal = k.tty.console;
+export function advanceTerminal(k: TtyKernel, id: TerminalId, count: number): void {
+  const terminal = terminalOf(k, id);
   const [line] = terminal.lines;
   if (isCanonical(terminal)) {
     if (line === undefined) terminal.typed = terminal.typed.slice(count);
     else if (count >= line.length) terminal.lines.shift();
     else terminal.lines[0] = line.slice(count);
-    return;
+  } else {
+    const own = Math.min(count, terminal.typed.length);
+    if (own > 0) terminal.typed = terminal.typed.slice(own);
+    if (count > own) lineOf(k, id).drop(count - own);
   }
-  const own = Math.min(count, terminal.typed.length);
-  if (own > 0) terminal.typed = terminal.typed.slice(own);
-  if (count > own) k.hal.serial.drop(count - own);
+  // There is room for who types: on a serial line that is the host, who does not wait here.
+  if (id !== "console") terminalChanged(k, id);
 }
 
-/** Prints; an error, or that it has to wait. */
-export function writeTerminal(k: TtyKernel, asker: Asker, bytes: Uint8Array): Errno | "wait" | null {
-  const terminal = k.tty.console;
+/** Prints: how many of the bytes; none: it has to wait. */
+export function writeTerminal(k: TtyKernel, id: TerminalId, asker: Asker, bytes: Uint8Array): number | Errno {
+  const terminal = terminalOf(k, id);
   if (terminal.settings.local & Local.TOSTOP) {
-    const stopped = stopBackground(k, asker, signals.SIGTTOU);
+    const stopped = stopBackground(k, id, asker, signals.SIGTTOU);
     if (typeof stopped === "string") return stopped;
-    if (stopped) return "wait";
+    if (stopped) return 0;
   }
-  if (terminal.suspended) return "wait";
-  put(k, asker.task.id, processOutput(terminal, bytes));
-  return null;
+  if (terminal.suspended) return 0;
+  const part = bytes.subarray(0, lineOf(k, id).room());
+  put(k, id, asker.task.id, processOutput(terminal, part));
+  return part.length;
 }
 
 /** Others than the foreground are stopped when they change the terminal; the result as that of `stopBackground`. */
-export const mayChange = (k: TtyKernel, asker: Asker): Errno | boolean => stopBackground(k, asker, signals.SIGTTOU);
+export const mayChange = (k: TtyKernel, id: TerminalId, asker: Asker): Errno | boolean =>
+  stopBackground(k, id, asker, signals.SIGTTOU);
 
-export function changeSettings(k: TtyKernel, settings: TerminalSettings, flush: boolean): void {
-  const terminal = k.tty.console;
+export function changeSettings(k: TtyKernel, id: TerminalId, settings: TerminalSettings, flush: boolean): void {
+  const terminal = terminalOf(k, id);
   const wasCanonical = isCanonical(terminal);
   terminal.settings = settings;
   terminal.suspended = false;
   changeMode(terminal, wasCanonical);
-  if (flush) flushInput(k);
+  if (flush) flushInput(k, id);
   // What is on the line already is now treated as the terminal is told.
-  consoleArrived(k);
+  if (id === "console") consoleArrived(k);
+  else terminalChanged(k, id);
 }
 
-export function flushInput(k: TtyKernel): void {
-  flushTyped(k.tty.console);
-  k.hal.serial.drop(k.hal.serial.available());
+export function flushInput(k: TtyKernel, id: TerminalId): void {
+  const line = lineOf(k, id);
+  flushTyped(terminalOf(k, id));
+  line.drop(line.available());
+  if (id !== "console") terminalChanged(k, id);
+}
+
+/** Forgets what was printed and did not go out: a serial line takes everything at once. */
+export function flushOutput(k: TtyKernel, id: TerminalId): void {
+  if (id === "console") return;
+  getPair(k, id).output = [];
+  terminalChanged(k, id);
+}
+
+/** ^S and ^Q by a call. */
+export function suspendOutput(k: TtyKernel, id: TerminalId, suspended: boolean): void {
+  terminalOf(k, id).suspended = suspended;
+  if (!suspended) terminalChanged(k, id);
+}
+
+/** The window has another size: the foreground is told. */
+export function resizeWindow(k: TtyKernel, id: TerminalId, rows: number, columns: number): void {
+  const terminal = terminalOf(k, id);
+  if (rows === terminal.rows && columns === terminal.columns) return;
+  Object.assign(terminal, { rows, columns });
+  if (terminal.foreground !== null) signalGroup(k, terminal.foreground, signals.SIGWINCH);
 }
 
 /** A session gets the terminal: its leader's group is in the foreground. */
-export function takeTerminal(k: TtyKernel, leader: Task): void {
-  k.tty.console.session = leader.session;
-  k.tty.console.foreground = leader.group;
+export function takeTerminal(k: TtyKernel, id: TerminalId, leader: Task): void {
+  const terminal = terminalOf(k, id);
+  terminal.session = leader.session;
+  terminal.foreground = leader.group;
 }
 
-/** The terminal is nobody's any more; who was in the foreground is told. */
-export function leaveTerminal(k: TtyKernel, task: Task): void {
-  const terminal = k.tty.console;
-  if (terminal.session !== task.session || task.session !== task.id) return;
+/** A terminal that a session loses: who was in the foreground is told. */
+export function releaseTerminal(k: TtyKernel, id: TerminalId): void {
+  const terminal = terminalOf(k, id);
   const { foreground } = terminal;
   terminal.session = null;
   terminal.foreground = null;
   if (foreground === null) return;
   signalGroup(k, foreground, signals.SIGHUP);
   signalGroup(k, foreground, signals.SIGCONT);
+}
+
+/** A leader gives its session's terminal up, or ends. */
+export function leaveTerminal(k: TtyKernel, task: Task): void {
+  if (task.session !== task.id) return;
+  const id = controllingTerminal(k, task.session);
+  if (id !== null) releaseTerminal(k, id);
 }

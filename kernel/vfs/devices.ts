@@ -39,12 +39,18 @@ export const devices: readonly CharacterDevice[] = [
   memory("urandom", 9, random),
 ];
 
-/** Devices that stand for the machine's console: /dev/tty, /dev/console. */
+/** Devices that stand for the machine's console; the first one where that is the terminal of who opens it. */
 export const consoles = [
   { name: "tty", major: 5, minor: 0, mode: 0o666 },
   { name: "console", major: 5, minor: 1, mode: 0o600 },
   { name: "ttyS0", major: 4, minor: 64, mode: 0o600 },
 ] as const;
+
+/** What makes a pseudo-terminal, and the major number of the slaves' sides. */
+export const ptmx = { name: "ptmx", major: 5, minor: 2, mode: 0o666 } as const;
+export const slaveMajor = 136;
+/** Whatever terminal controls the session of who opens it. */
+export const isOwnTerminal = (major: number, minor: number): boolean => major === 5 && minor === 0;
 
 const is =
   (major: number, minor: number) =>

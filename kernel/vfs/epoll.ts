@@ -141,7 +141,6 @@ export const epollOps: FileOps = {
   advance: () => undefined,
   write: () => ({ errno: "EINVAL" }),
   seekable: false,
-  terminal: false,
   size: () => 0,
   ready(k, file) {
     for (const item of epollOf(file).items.values()) if (toTell(k, item) !== 0) return Ready.in | Ready.readNormal;

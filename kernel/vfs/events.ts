@@ -44,7 +44,6 @@ export const eventOps: FileOps = {
     return { count: wordBytes };
   },
   seekable: false,
-  terminal: false,
   size: () => 0,
   ready(_k, file) {
     const { count } = eventOf(file);
@@ -79,7 +78,6 @@ export const timerOps: FileOps = {
   },
   write: () => ({ errno: "EINVAL" }),
   seekable: false,
-  terminal: false,
   size: () => 0,
   ready: (k, file) => (expirations(k, timerOf(file)) > 0 ? Ready.in : 0),
   queues: (_k, file) => [eventsQueue(file)],

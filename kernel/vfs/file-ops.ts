@@ -1,6 +1,7 @@
 /** What every kind of open file can be asked. */
 import type { Errno } from "../lib/errno.ts";
 import type { Task } from "../thread/state.ts";
+import type { TerminalId } from "../tty/state.ts";
 import type { Asker } from "../tty/terminal.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { OpenFile } from "./state.ts";
@@ -40,7 +41,8 @@ export interface FileOps {
   /** At the position, which it does not change. */
   write(k: FileKernel, task: Task, file: OpenFile, position: number, bytes: Uint8Array): WriteResult;
   seekable: boolean;
-  terminal: boolean;
+  /** Which terminal it is, for ioctl; null: none, or none any more. */
+  terminal?(k: FileKernel, file: OpenFile): TerminalId | null;
   size(k: FileKernel, file: OpenFile): number;
   /** Bytes that can be read at once (FIONREAD), for what is not a stored file. */
   available?(k: FileKernel, file: OpenFile): number;

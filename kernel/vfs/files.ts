@@ -3,16 +3,7 @@ import { limits } from "../lib/limits.ts";
 import { mayStoreBytes } from "../mm/accounting.ts";
 import type { StoredFile } from "../mm/state.ts";
 import { getStored, newBytes, readStored, writeStored } from "../mm/stored.ts";
-import { getThread } from "../thread/blocking.ts";
 import type { Task } from "../thread/state.ts";
-import {
-  advanceTerminal,
-  availableBytes,
-  consoleQueue,
-  isReadable,
-  readTerminal,
-  writeTerminal,
-} from "../tty/terminal.ts";
 import { deviceOf } from "./devices.ts";
 import { epollOps } from "./epoll.ts";
 import { eventOps, timerOps } from "./events.ts";
@@ -31,6 +22,7 @@ import { filesystemOf, opsOfFilesystem } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
 import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
+import { consoleOps, masterOps, slaveOps } from "./terminals.ts";
 
 const always = (): number => readable | writable;
 const noQueues = (): readonly string[] => [];
@@ -43,23 +35,6 @@ function movePosition(_k: FileKernel, file: OpenFile, count: number): void {
 type Of<Kind> = OpenTarget & { kind: Kind };
 const pipeOf = (file: OpenFile): number => (file.target as Of<"pipe">).pipe;
 
-const consoleOps: FileOps = {
-  read: (k, _file, _position, count, by) => readTerminal(k, by ?? null, count),
-  advance: (k, _file, count) => advanceTerminal(k, count),
-  write(k, task, _file, _at, bytes) {
-    const thread = getThread(k, task.threads[0]!);
-    const result = writeTerminal(k, { task, thread, progress: null }, bytes);
-    if (result === null) return { count: bytes.length };
-    return result === "wait" ? { count: 0, queue: consoleQueue } : { errno: result };
-  },
-  seekable: false,
-  terminal: true,
-  size: () => 0,
-  available: availableBytes,
-  ready: (k) => (isReadable(k) ? readable | writable : writable),
-  queues: () => [consoleQueue],
-};
-
 const bytesOps: FileOps = {
   read: (_k, file, position, count) => ({
     bytes: (file.target as Of<"bytes">).bytes.slice(position, position + count),
@@ -67,7 +42,6 @@ const bytesOps: FileOps = {
   advance: movePosition,
   write: readOnly,
   seekable: false,
-  terminal: false,
   size: (_k, file) => (file.target as Of<"bytes">).bytes.length,
   ready: always,
   queues: (_k, file) => [`input ${file.id}`],
@@ -107,7 +81,6 @@ const regularOps: FileOps = {
   },
   write: writeRegular,
   seekable: true,
-  terminal: false,
   size: (k, file) => storedOf(k, file).size,
   available: (k, file) => Math.max(0, storedOf(k, file).size - file.position),
   ready: always,
@@ -121,7 +94,6 @@ const directoryOps: FileOps = {
   advance: () => undefined,
   write: readOnly,
   seekable: true,
-  terminal: false,
   size: none,
   ready: always,
   queues: noQueues,
@@ -142,7 +114,6 @@ const deviceOps: FileOps = {
     return typeof taken === "number" ? { count: taken } : { errno: taken };
   },
   seekable: true,
-  terminal: false,
   size: none,
   ready: always,
   queues: noQueues,
@@ -165,7 +136,6 @@ const generatedOps: FileOps = {
   advance: movePosition,
   write: () => ({ errno: "EINVAL" }),
   seekable: true,
-  terminal: false,
   size: none,
   ready: always,
   queues: noQueues,
@@ -198,7 +168,6 @@ const pipeOps: FileOps = {
     return count < bytes.length ? { count, queue: pipeQueue(pipeOf(file)) } : { count };
   },
   seekable: false,
-  terminal: false,
   size: () => 0,
   available: (k, file) => pipeLength(getPipe(k, pipeOf(file))),
   ready: pipeReady,
@@ -212,6 +181,8 @@ const pipeOps: FileOps = {
 
 export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
   console: consoleOps,
+  master: masterOps,
+  slave: slaveOps,
   bytes: bytesOps,
   pipe: pipeOps,
   regular: regularOps,

@@ -115,6 +115,8 @@ export interface FilesystemOps {
   /** The text of a file that is made when it is read. */
   generate?(k: FileKernel, fs: Filesystem, inode: InodeNumber): Uint8Array | Errno;
   readonly change: ChangeOps | null;
+  /** Changes an inode where names cannot be changed, but owners, permissions and times can. */
+  set?(k: FileKernel, fs: Filesystem, inode: InodeNumber, changes: Changes, nowNs: bigint): Errno | null;
 }
 
 export const getMount = (k: FileKernel, id: MountId): Mount => must(k.files.mounts.get(id), "the mount exists");

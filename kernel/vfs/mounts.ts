@@ -3,7 +3,7 @@ import { assert } from "../lib/assert.ts";
 import type { FilesystemId, InodeNumber, MountId } from "../lib/ids.ts";
 import type { Place } from "../thread/state.ts";
 import { realtimeNs } from "../time/clock.ts";
-import { consoles, devices } from "./devices.ts";
+import { consoles, devices, ptmx } from "./devices.ts";
 import { FileType, filesystemOf, isDirectory, opsOfFilesystem } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { Filesystem, FilesystemKind, InodeData } from "./state.ts";
@@ -75,7 +75,7 @@ function mountAt(k: FileKernel, root: MountId, name: string, kind: FilesystemKin
 }
 
 function fillDev(k: FileKernel, dev: MountId): void {
-  for (const { name, major, minor, mode } of [...devices, ...consoles])
+  for (const { name, major, minor, mode } of [...devices, ...consoles, ptmx])
     provide(k, dev, rootInode, name, FileType.character | mode, { kind: "device", major, minor });
   const links = { fd: "/proc/self/fd", stdin: "/proc/self/fd/0", stdout: "/proc/self/fd/1", stderr: "/proc/self/fd/2" };
   for (const [name, target] of Object.entries(links))
@@ -87,7 +87,10 @@ function fillDev(k: FileKernel, dev: MountId): void {
 export function mountAll(k: FileKernel, base: string | null): void {
   const root = mountOn(k, createFilesystem(k, "tmpfs", "root", base), null);
   const dev = mountAt(k, root, "dev", "tmpfs", "dev");
-  if (dev !== null) fillDev(k, dev);
+  if (dev !== null) {
+    fillDev(k, dev);
+    mountAt(k, dev, "pts", "devpts", "devpts");
+  }
   mountAt(k, root, "proc", "proc", "proc");
   mountAt(k, root, "sys", "sysfs", "sysfs");
   directoryAt(k, root, rootInode, "tmp", 0o1777);

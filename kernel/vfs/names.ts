@@ -6,9 +6,11 @@
 import type { Errno } from "../lib/errno.ts";
 import type { InodeNumber } from "../lib/ids.ts";
 import type { Place, Task } from "../thread/state.ts";
+import { realtimeNs } from "../time/clock.ts";
 import {
   attributesOf,
   type ChangeOps,
+  type Changes,
   FileType,
   filesystemOf,
   isDirectory,
@@ -31,6 +33,21 @@ export function changeable(k: FileKernel, { mount }: Place): { fs: Filesystem; c
   const fs = filesystemOf(k, mount);
   const { change } = opsOfFilesystem(k, fs);
   return change === null ? "EROFS" : { fs, change };
+}
+
+/** Whether an inode's owner, permissions and times can be changed: EROFS where nothing can. */
+export function settable(k: FileKernel, { mount }: Place): Errno | null {
+  const { change, set } = opsOfFilesystem(k, filesystemOf(k, mount));
+  return change === null && set === undefined ? "EROFS" : null;
+}
+
+/** Changes an inode that was found settable. */
+export function setInode(k: FileKernel, { mount, inode }: Place, changes: Changes): Errno | null {
+  const fs = filesystemOf(k, mount);
+  const ops = opsOfFilesystem(k, fs);
+  if (ops.change === null) return ops.set?.(k, fs, inode, changes, realtimeNs(k)) ?? null;
+  ops.change.set(k, fs, inode, changes);
+  return null;
 }
 
 export const samePlace = (a: Place, b: Place): boolean => a.mount === b.mount && a.inode === b.inode;
@@ -213,21 +230,20 @@ export function renameFile(k: FileKernel, task: Task, old: PathFrom, target: Pat
 
 /** chmod(2): the owner's; a group that the task is not in loses the bit that would lend it. */
 export function setMode(k: FileKernel, task: Task, place: Place, mode: number): Errno | null {
-  const there = changeable(k, place);
-  if (typeof there === "string") return there;
+  const problem = settable(k, place);
+  if (problem !== null) return problem;
   const attributes = attributesOf(k, place);
   const subject = subjectOf(task);
   if (!isOwner(subject, attributes)) return "EPERM";
   const lends = subject.uid === 0 || subject.gid === attributes.gid || subject.groups.includes(attributes.gid);
   const kept = mode & 0o7777 & (lends ? 0o7777 : ~Special.setGroup);
-  there.change.set(k, there.fs, place.inode, { mode: (attributes.mode & FileType.mask) | kept });
-  return null;
+  return setInode(k, place, { mode: (attributes.mode & FileType.mask) | kept });
 }
 
 /** chown(2): -1 leaves an id as it is. */
 export function setOwner(k: FileKernel, task: Task, place: Place, uid: number, gid: number): Errno | null {
-  const there = changeable(k, place);
-  if (typeof there === "string") return there;
+  const problem = settable(k, place);
+  if (problem !== null) return problem;
   const attributes = attributesOf(k, place);
   const subject = subjectOf(task);
   const owner = uid === 0xffff_ffff ? attributes.uid : uid;
@@ -238,6 +254,5 @@ export function setOwner(k: FileKernel, task: Task, place: Place, uid: number, g
   const isTree = isDirectory(attributes);
   const lending = attributes.mode & 0o10 ? Special.setUser | Special.setGroup : Special.setUser;
   const mode = isTree ? attributes.mode : attributes.mode & ~lending;
-  there.change.set(k, there.fs, place.inode, { uid: owner, gid: group, mode });
-  return null;
+  return setInode(k, place, { uid: owner, gid: group, mode });
 }

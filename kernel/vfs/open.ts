@@ -6,7 +6,6 @@ import { blockedThreads, wakeWith } from "../thread/blocking.ts";
 import type { Place, Task, Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
 import { openFile, roomProblem } from "./descriptors.ts";
-import { isConsole } from "./devices.ts";
 import { AccessMode } from "./file-ops.ts";
 import {
   type Attributes,
@@ -22,6 +21,7 @@ import { changeable, createIn, ownerIn, type PathFrom } from "./names.ts";
 import { Access, isOwner, permits, subjectOf } from "./permissions.ts";
 import { createFifo, findFifo, getPipe, openPipe } from "./pipe.ts";
 import type { Fifo, Opened, OpenTarget } from "./state.ts";
+import { openTerminal } from "./terminals.ts";
 import { type Walked, walkPath } from "./walk.ts";
 
 export const OpenFlag = {
@@ -74,10 +74,12 @@ function openProblem(task: Task, attributes: Attributes, flags: number): Errno |
   return flags & OpenFlag.O_NOATIME && !isOwner(subjectOf(task), attributes) ? "EPERM" : null;
 }
 
-function targetOf(k: FileKernel, place: Place, attributes: Attributes): OpenTarget | Errno {
+function targetOf(k: FileKernel, task: Task, place: Place, attributes: Attributes, flags: number): OpenTarget | Errno {
   const { device } = attributes;
-  if (device !== null && isType(attributes, FileType.character) && isConsole(device.major, device.minor))
-    return { kind: "console" };
+  if (device !== null && isType(attributes, FileType.character)) {
+    const terminal = openTerminal(k, task, device, { reads: reads(flags), controls: !(flags & OpenFlag.O_NOCTTY) });
+    if (terminal !== null) return terminal;
+  }
   const fs = filesystemOf(k, place.mount);
   return opsOfFilesystem(k, fs).open(k, fs, place.inode);
 }
@@ -90,7 +92,7 @@ function openPlace(k: FileKernel, task: Task, opened: Opened, flags: number, isN
   const room = roomProblem(k, task, 1);
   if (room !== null) return { errno: room };
   if (isType(attributes, FileType.fifo)) return openFifo(k, task, opened, flags);
-  const target = targetOf(k, place, attributes);
+  const target = targetOf(k, task, place, attributes, flags);
   if (typeof target === "string") return { errno: target };
   if (flags & OpenFlag.O_TRUNC && target.kind === "regular") {
     const there = changeable(k, place);

@@ -39,7 +39,7 @@ export interface Inode {
   data: InodeData;
 }
 
-export const filesystemKinds = ["tmpfs", "proc", "sysfs"] as const;
+export const filesystemKinds = ["tmpfs", "proc", "sysfs", "devpts"] as const;
 export type FilesystemKind = (typeof filesystemKinds)[number];
 
 export interface Filesystem {
@@ -83,6 +83,10 @@ export interface OpenFile {
 export type OpenTarget =
   /** The machine's serial line. */
   | { kind: "console" }
+  /** The master's side of a pseudo-terminal. */
+  | { kind: "master"; pair: number }
+  /** The slave's side; of an older generation than the pair's, or of a pair that is gone, it was hung up on. */
+  | { kind: "slave"; pair: number; generation: number }
   /** Standard input that was known beforehand. */
   | { kind: "bytes"; bytes: Uint8Array }
   /** An end of a pipe: which one, or both, says the access mode. */

@@ -52,6 +52,7 @@ const rows: Row[] = [
   { program: "names", arguments: [directory] },
   { program: "pipes" },
   { program: "pipes", arguments: ["broken"] },
+  { program: "ptys", natively: true },
   { program: "time" },
   { program: "synchronise" },
   { program: "transfer", arguments: [directory] },

@@ -323,6 +323,18 @@ function checkPipes({ pipes, open }: FilesState, problems: Problems): void {
   }
 }
 
+/** A pseudo-terminal is there for as long as its master's side is open, and counts who has the slave's side. */
+function checkTerminals({ files, tty }: MachineState["kernel"], problems: Problems): void {
+  const targets = [...files.open.values()].map(({ target }) => target);
+  const masters = targets.flatMap((target) => (target.kind === "master" ? target.pair : []));
+  same("pseudo-terminals and their masters", masters, tty.pairs.keys(), problems);
+  for (const [id, { slaves, generation, output }] of tty.pairs) {
+    const own = targets.filter((t) => t.kind === "slave" && t.pair === id && t.generation === generation).length;
+    if (own !== slaves) problems.push(`terminal ${id} is open ${own} times, and counts ${slaves}`);
+    if (output.some(({ length }) => length === 0)) problems.push(`terminal ${id} has printed pieces of nothing`);
+  }
+}
+
 /** Directories list inodes that are there, as often as those say; contents have an inode, or are orphans. */
 function checkInodes({ kernel }: MachineState, problems: Problems): void {
   const named = new Set<number>();
@@ -354,6 +366,7 @@ function checkFiles({ kernel }: MachineState, problems: Problems): void {
   const named = [...kernel.cap.slots.values()].flatMap(({ capability: c }) => (c.type === "file" ? c.file : []));
   same("capabilities to files and open files", new Set(named), kernel.files.open.keys(), problems);
   checkPipes(kernel.files, problems);
+  checkTerminals(kernel, problems);
   checkInodes({ kernel } as MachineState, problems);
   const tables = [...kernel.threads.tasks.values()].flatMap(({ id, descriptors }) =>
     descriptors.flatMap((descriptor, fd) => (descriptor === null ? [] : descriptorSlot(id, fd))),

@@ -17,7 +17,7 @@ import {
   opsOfFilesystem,
   parentOf,
 } from "../../vfs/filesystem.ts";
-import { changeable, setMode, setOwner } from "../../vfs/names.ts";
+import { changeable, setInode, setMode, setOwner, settable } from "../../vfs/names.ts";
 import { Access, isOwner, permits, realSubjectOf, subjectOf } from "../../vfs/permissions.ts";
 import { getPipe } from "../../vfs/pipe.ts";
 import type { Filesystem, OpenFile } from "../../vfs/state.ts";
@@ -56,7 +56,7 @@ export const deviceOfFilesystem = ({ id }: Filesystem): number => 0x14 + id;
 
 /** What an open file without a name looks like: a terminal, or a pipe. */
 function unnamed(k: LinuxKernel, { target }: OpenFile): Found {
-  const isFile = target.kind === "console" || target.kind === "pipe" || target.kind === "bytes";
+  const isFile = target.kind === "pipe" || target.kind === "bytes";
   const isTerminal = target.kind === "console";
   const attributes: Attributes = {
     mode: isTerminal ? FileType.character | 0o620 : isFile ? FileType.fifo | 0o600 : 0o600,
@@ -205,8 +205,8 @@ function setTimes(
   const [atimeNs, mtimeNs] = [timeOf(k, times.access), timeOf(k, times.change)];
   if (atimeNs === "EINVAL" || mtimeNs === "EINVAL") return "EINVAL";
   if (atimeNs === null && mtimeNs === null) return null;
-  const there = changeable(k, place);
-  if (typeof there === "string") return there;
+  const problem = settable(k, place);
+  if (problem !== null) return problem;
   const attributes = attributesOf(k, place);
   const isNow = times.access.tv_nsec === utimeNow && times.change.tv_nsec === utimeNow;
   if (!isOwner(subjectOf(task), attributes)) {
@@ -214,8 +214,7 @@ function setTimes(
     if (!permits(subjectOf(task), attributes, Access.write)) return "EACCES";
   }
   const changes: Changes = { ...(atimeNs !== null && { atimeNs }), ...(mtimeNs !== null && { mtimeNs }) };
-  there.change.set(k, there.fs, place.inode, changes);
-  return null;
+  return setInode(k, place, changes);
 }
 
 /** DT_* of a mode. */

@@ -9,7 +9,7 @@ import { copyIn, copyOut } from "../../mm/user.ts";
 import { countOutput, outputLeft } from "../../thread/jobs.ts";
 import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
 import { killTask } from "../../thread/tasks.ts";
-import { consoleQueue, writeTerminal } from "../../tty/terminal.ts";
+import { terminalQueue, writeTerminal } from "../../tty/terminal.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf } from "../../vfs/files.ts";
@@ -61,18 +61,28 @@ function readFrom<Name extends string>(
     : { kind: "done", value: count, out };
 }
 
-/** The console takes all of it, up to the task's limit, which ends it. */
-export function writeToTerminal(k: LinuxKernel, call: Call, bytes: Uint8Array): Outcome {
-  const { task } = call;
-  const part = bytes.subarray(0, Math.min(bytes.length, outputLeft(k, task)));
-  const result = writeTerminal(k, call, part);
-  if (result === "wait")
-    return { kind: "blocked", wait: { kind: "write", queue: consoleQueue, deadlineNs: null, done: 0 } };
-  if (result !== null) return fail(result);
-  countOutput(k, task, part.length);
-  if (part.length === bytes.length) return done(bytes.length);
-  killTask(k, task, signals.SIGXFSZ);
-  return { kind: "gone" };
+/** Whether it is the side of a terminal where programs print. */
+export const isTerminal = ({ target: { kind } }: OpenFile): boolean => kind === "console" || kind === "slave";
+
+/** Prints; at the console up to the task's limit, which ends it. */
+export function writeToTerminal(k: LinuxKernel, call: Call, file: OpenFile, bytes: Uint8Array): Outcome {
+  const { task, progress } = call;
+  const id = opsOf(file).terminal!(k, file);
+  if (id === null) return fail("EIO");
+  const before = progress?.kind === "write" ? progress.done : 0;
+  const rest = bytes.subarray(before);
+  const part = id === "console" ? rest.subarray(0, Math.min(rest.length, outputLeft(k, task))) : rest;
+  const written = writeTerminal(k, id, call, part);
+  if (typeof written !== "number") return before > 0 ? done(before) : fail(written);
+  if (id === "console") countOutput(k, task, written);
+  const count = before + written;
+  if (count === bytes.length) return done(count);
+  if (written === part.length) {
+    killTask(k, task, signals.SIGXFSZ);
+    return { kind: "gone" };
+  }
+  if (file.flags & OpenFlag.O_NONBLOCK) return count > 0 ? done(count) : fail("EAGAIN");
+  return { kind: "blocked", wait: { kind: "write", queue: terminalQueue(id), deadlineNs: null, done: count } };
 }
 
 /** Where a write goes: behind the end of a file that is appended to, whatever was asked for. */
@@ -91,7 +101,7 @@ function writeTo(k: LinuxKernel, call: Call, number: number, at: bigint | null, 
   const place = placeOfWrite(k, file, at);
   if (typeof place === "string") return fail(place);
   const ops = opsOf(file);
-  if (ops.terminal) return writeToTerminal(k, call, bytes);
+  if (isTerminal(file)) return writeToTerminal(k, call, file, bytes);
   const before = progress?.kind === "write" ? progress.done : 0;
   const result = ops.write(k, task, file, place, bytes.subarray(before));
   if ("errno" in result) {
@@ -99,6 +109,8 @@ function writeTo(k: LinuxKernel, call: Call, number: number, at: bigint | null, 
     if (!k.threads.tasks.has(task.id)) return { kind: "gone" };
     return before > 0 ? done(before) : fail(result.errno);
   }
+  // What was typed at a terminal can be a key that ends who typed it.
+  if (!k.threads.tasks.has(task.id)) return { kind: "gone" };
   if (ops.seekable && at === null) file.position = place + result.count;
   const count = before + result.count;
   if (result.queue === undefined) return done(count);
@@ -113,7 +125,7 @@ function ioctl(k: LinuxKernel, call: Call, number: number, request: number, wher
   const file = fileOf(k, task, number);
   if (file === null) return fail("EBADF");
   const space = getSpace(k, task.space);
-  const { terminal, available } = opsOf(file);
+  const { available } = opsOf(file);
   switch (request) {
     case ioctls.FIONREAD: {
       if (available === undefined) return fail("ENOTTY");
@@ -133,7 +145,7 @@ function ioctl(k: LinuxKernel, call: Call, number: number, request: number, wher
       task.descriptors[number]!.closeOnExec = request === ioctls.FIOCLEX;
       return done(0);
     default:
-      return terminal ? terminalIoctl(k, call, request, where) : fail("ENOTTY");
+      return terminalIoctl(k, call, file, request, where);
   }
 }
 
@@ -294,7 +306,7 @@ export const ioCalls = [
     name: "ioctl",
     nr: { rv64: 29 },
     support: "partial",
-    note: "What terminals know (ioctl_tty(2)), FIONREAD, FIONBIO, FIOCLEX and FIONCLEX.",
+    note: "What terminals know (ioctl_tty(2), but TIOCPKT), FIONREAD, FIONBIO, FIOCLEX and FIONCLEX.",
     args: { fd, request: choice(ioctls), argument: address },
     errors: ["EBADF", "EFAULT", "EINTR", "EINVAL", "EIO", "ENOTTY", "EPERM", "ESRCH"],
     run: (k: LinuxKernel, { fd, request, argument }, call) => ioctl(k, call, fd, request, argument),

@@ -13,7 +13,7 @@ import type { OpenFile } from "../../vfs/state.ts";
 import { fd, flags, inout, size, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
-import { writeToTerminal } from "./io.ts";
+import { isTerminal, writeToTerminal } from "./io.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
 /** One side of a transfer. */
@@ -53,11 +53,12 @@ const blockedIn = (file: OpenFile, kind: "read" | "write", queue: string): Outco
 };
 
 /** A terminal takes all of it, up to what the task may still write. */
-function toTerminal(k: LinuxKernel, call: Call, from: Side, bytes: Uint8Array): Outcome {
-  const outcome = writeToTerminal(k, call, bytes);
+function toTerminal(k: LinuxKernel, call: Call, from: Side, to: Side, bytes: Uint8Array): Outcome {
+  const outcome = writeToTerminal(k, call, to.file, bytes);
   if (outcome.kind !== "done") return outcome;
-  if (!opsOf(from.file).seekable) opsOf(from.file).advance(k, from.file, bytes.length);
-  const errno = moveOn(k, call, from, bytes.length);
+  const count = Number(outcome.value);
+  if (!opsOf(from.file).seekable) opsOf(from.file).advance(k, from.file, count);
+  const errno = moveOn(k, call, from, count);
   return errno === null ? outcome : fail(errno);
 }
 
@@ -69,7 +70,7 @@ function transfer(k: LinuxKernel, call: Call, from: Side, to: Side, most: number
   if ("errno" in read) return fail(read.errno);
   if ("queue" in read) return blockedIn(from.file, "read", read.queue);
   if (read.bytes.length === 0) return done(0);
-  if (target.terminal) return toTerminal(k, call, from, read.bytes);
+  if (isTerminal(to.file)) return toTerminal(k, call, from, to, read.bytes);
   const appends = target.seekable && (to.file.flags & OpenFlag.O_APPEND) !== 0;
   const place = appends ? target.size(k, to.file) : to.position;
   const written = target.write(k, task, to.file, place, read.bytes);
@@ -77,6 +78,7 @@ function transfer(k: LinuxKernel, call: Call, from: Side, to: Side, most: number
     if (written.errno === "EPIPE") sendSignal(k, task, fromSender(signals.SIGPIPE, SignalCode.user, task), thread);
     return k.threads.tasks.has(task.id) ? fail(written.errno) : { kind: "gone" };
   }
+  if (!k.threads.tasks.has(task.id)) return { kind: "gone" };
   const { count } = written;
   if (count === 0 && written.queue !== undefined) return blockedIn(to.file, "write", written.queue);
   if (takes && !source.seekable) source.advance(k, from.file, count);

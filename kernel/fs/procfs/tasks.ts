@@ -7,6 +7,8 @@ import type { Region, Space } from "../../mm/state.ts";
 import { peek } from "../../mm/user.ts";
 import { getThread } from "../../thread/blocking.ts";
 import type { Place, Task } from "../../thread/state.ts";
+import { controllingTerminal, terminalOf } from "../../tty/terminal.ts";
+import { slaveMajor } from "../../vfs/devices.ts";
 import { filesystemOf, getMount, pathOf, type Viewer } from "../../vfs/filesystem.ts";
 import { findPlace } from "../../vfs/walk.ts";
 import type { ProcKernel } from "./kernel.ts";
@@ -30,15 +32,20 @@ function stateOf(k: ProcKernel, task: Task): { letter: string; name: string } {
 
 /** The number of its terminal, and who is in the foreground there; 0 and -1 for a task that has none. */
 const consoleDevice = 0x501;
-const terminalOf = (k: ProcKernel, task: Task): [number, number] =>
-  k.tty.console.session === task.session ? [consoleDevice, k.tty.console.foreground ?? -1] : [0, -1];
+const firstSlave = slaveMajor << 8;
+
+function terminalNumbers(k: ProcKernel, task: Task): [number, number] {
+  const id = controllingTerminal(k, task.session);
+  if (id === null) return [0, -1];
+  return [id === "console" ? consoleDevice : firstSlave + id, terminalOf(k, id).foreground ?? -1];
+}
 
 const shortName = (name: string): string => name.slice(0, 15);
 
 function statistics(k: ProcKernel, task: Task): string {
   const { total, resident } = sizes(k, task);
   const space = getSpace(k, task.space);
-  const ids = [task.parent ?? 0, task.group, task.session, ...terminalOf(k, task)];
+  const ids = [task.parent ?? 0, task.group, task.session, ...terminalNumbers(k, task)];
   const faults = [0, task.pageFaults, 0, 0, 0];
   const times = [Math.floor(task.instructions / nsPerTick), 0, 0, 0];
   const threads = [20, 0, task.threads.length, 0];
