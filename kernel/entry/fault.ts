@@ -4,12 +4,11 @@ import { reportFault } from "../ipc/sel4/debug.ts";
 import { deliverFault, userException, vmFault } from "../ipc/sel4/fault.ts";
 import { inactive } from "../ipc/sel4/tcb.ts";
 import { alignDown, hex } from "../lib/bits.ts";
-import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
-import { commitPolicy } from "../mm/accounting.ts";
+import { commitPolicy, isStack } from "../mm/accounting.ts";
 import { type FaultResult, resolveFault } from "../mm/fault.ts";
-import { findRegion } from "../mm/regions.ts";
-import { getSpace, stackTop } from "../mm/space.ts";
+import { findRegion, firstBehind } from "../mm/regions.ts";
+import { getSpace } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { userRange } from "../mm/user.ts";
 import { runsAbroad } from "../sched/sched.ts";
@@ -54,17 +53,21 @@ function signalFault(
     dieOf(k, thread, signal, address, what);
 }
 
-/** Faults this far below the stack region are called what they most likely are. */
+/** Faults this far below what a stack may be are called what they most likely are. */
 const overflowBytes = 1024 * 1024;
+
+function isBelowStack({ regions, bounds }: Space, address: number): boolean {
+  const above = regions[firstBehind(regions, address)];
+  if (above === undefined || !isStack(above)) return false;
+  return above.end - address <= bounds.stack + overflowBytes;
+}
 
 function reason(k: EntryKernel, space: Space, address: bigint, result: FaultResult): string {
   const number = userRange(k, address, 1);
   if (result === "beyondFile") return "beyond the end of the mapped file";
   if (result === "forbidden")
     return `not permitted: ${findRegion(space.regions, number ?? 0)?.name || "the mapping"} does not allow it`;
-  const stackBottom = stackTop(k) - limits.stackBytes;
-  if (number !== null && number < stackBottom && number >= stackBottom - overflowBytes) return "stack overflow";
-  return "not mapped";
+  return number !== null && isBelowStack(space, number) ? "stack overflow" : "not mapped";
 }
 
 const verbs: Record<Access, string> = { read: "read of", write: "write to", execute: "jump to" };

@@ -66,8 +66,12 @@ export const limits = {
   hartTurnInstructions: 1000,
   /** What a step of a long deletion takes off the quantum of the thread that asked for it. */
   stepInstructions: 3200,
-  /** Stack of a program's first thread. */
+  /** Stack of a program's first thread, unless it says otherwise (RLIMIT_STACK). */
   stackBytes: 8 * 1024 * 1024,
+  /** Of it, what is mapped from the beginning. */
+  firstStackBytes: 128 * 1024,
+  /** Memory that a process may lock (RLIMIT_MEMLOCK). */
+  lockedBytes: 8 * 1024 * 1024,
   /** Frames that only the kernel's own needs (page tables) may take when memory is short. */
   reservedFrames: 16,
   /** What must be left of RAM, whatever is set aside: 4 MiB. */

@@ -5,12 +5,13 @@
  */
 import { Permission, pageBytes, type SavedContext } from "../hal/types.ts";
 import { assert } from "../lib/assert.ts";
+import { alignDown, alignUp } from "../lib/bits.ts";
 import type { StoredId, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import type { MmKernel } from "../mm/kernel.ts";
 import { findGap, isFree } from "../mm/regions.ts";
 import { addRegion, createSpace, lowestAddress, mapTopOf, stackTop, vdsoAddress } from "../mm/space.ts";
-import type { Space } from "../mm/state.ts";
+import type { Space, SpaceBounds } from "../mm/state.ts";
 import { copyOut } from "../mm/user.ts";
 import { type Bounds, type Executable, moved, type Parsed, parseExecutable, type Source } from "./elf.ts";
 import { buildStack, type Identity, type StackPlan } from "./stack.ts";
@@ -37,7 +38,7 @@ const independentBase = 0x2a_aaaa_a000;
 const heapRoom = 1024 * 1024;
 
 export function planProgram(k: Pick<MmKernel, "hal">, source: Source): Parsed {
-  const highest = stackTop(k) - limits.stackBytes - 2 * heapRoom;
+  const highest = mapTopOf(k) - heapRoom;
   const bounds: Bounds = { lowest: lowestAddress, highest, independentBase };
   return parseExecutable(source, k.hal.isa, bounds);
 }
@@ -83,15 +84,16 @@ function mapInterpreter(k: MmKernel, space: Space, program: Executable, interpre
   return there;
 }
 
-function mapStack(k: MmKernel, space: Space): number {
-  const top = stackTop(k);
-  addRegion(k, space, {
-    start: top - limits.stackBytes,
-    end: top,
-    permissions: Permission.read | Permission.write,
-    backing: { kind: "anonymous" },
-    name: "[stack]",
-  });
+/** As much as is in use, and room for a while; it grows when more is needed. */
+function mapStack(k: MmKernel, space: Space, pointer: number): void {
+  const end = stackTop(k);
+  const most = Math.max(space.bounds.stack, alignUp(end - pointer, pageBytes));
+  const start = Math.max(alignDown(pointer - limits.firstStackBytes, pageBytes), end - most);
+  const permissions = Permission.read | Permission.write;
+  addRegion(k, space, { start, end, permissions, backing: { kind: "anonymous" }, name: "[stack]", growsDown: true });
+}
+
+function mapVdso(k: MmKernel, space: Space): void {
   addRegion(k, space, {
     start: vdsoAddress(space),
     end: vdsoAddress(space) + pageBytes,
@@ -99,7 +101,6 @@ function mapStack(k: MmKernel, space: Space): number {
     backing: { kind: "vdso" },
     name: "[vdso]",
   });
-  return top;
 }
 
 export interface LoadOptions {
@@ -108,6 +109,7 @@ export interface LoadOptions {
   random: Uint8Array;
   identity: Identity;
   auxiliary: StackPlan["auxiliary"];
+  bounds: SpaceBounds;
 }
 
 /** The address space and first registers of a program. */
@@ -120,13 +122,14 @@ export function loadProgram(
   const { executable, interpreter } = program;
   const space = createSpace(k, task, options.frameLimit);
   assert(space !== null, "there was a frame for the top table");
+  space.bounds = { ...options.bounds };
   mapSegments(k, space, program, executable);
   space.heapStart = executable.end;
   space.heapEnd = executable.end;
-  const top = mapStack(k, space);
+  mapVdso(k, space);
   const linker = interpreter === null ? null : mapInterpreter(k, space, executable, interpreter);
   const stack = buildStack({
-    top,
+    top: stackTop(k),
     path: program.name,
     arguments: program.arguments,
     environment: program.environment,
@@ -141,8 +144,9 @@ export function loadProgram(
     identity: options.identity,
     auxiliary: options.auxiliary,
   });
-  space.argumentsStart = stack.argumentsStart;
-  space.argumentsEnd = stack.argumentsEnd;
+  const { argumentsStart, argumentsEnd, environmentEnd, auxiliary } = stack;
+  Object.assign(space, { argumentsStart, argumentsEnd, environmentEnd, auxiliary });
+  mapStack(k, space, stack.pointer);
   assert(copyOut(k, space, BigInt(stack.pointer), stack.bytes) === null, "there were frames for the stack");
   return { space, context: k.hal.contexts.create(linker?.entry ?? executable.entry, stack.pointer) };
 }

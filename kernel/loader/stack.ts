@@ -64,9 +64,12 @@ export interface InitialStack {
   pointer: number;
   /** The bytes from `pointer` to `top`. */
   bytes: Uint8Array;
-  /** The argument strings (/proc/<pid>/cmdline). */
+  /** The argument strings (/proc/<pid>/cmdline), and behind them the environment's. */
   argumentsStart: number;
   argumentsEnd: number;
+  environmentEnd: number;
+  /** The auxiliary vector's bytes. */
+  auxiliary: Uint8Array;
 }
 
 const programHeaderBytes = 56;
@@ -104,6 +107,7 @@ export function buildStack(plan: StackPlan): InitialStack {
   const strings = new Strings(plan.top - 8);
   const execfn = strings.text(plan.path);
   // The first one lowest, and the environment right behind the arguments, as programs that rename themselves expect.
+  const environmentEnd = strings.at;
   const environment = strings.texts(plan.environment);
   const argumentsEnd = strings.at;
   const args = strings.texts(plan.arguments);
@@ -138,5 +142,6 @@ export function buildStack(plan: StackPlan): InitialStack {
   const view = new DataView(bytes.buffer);
   for (const [i, word] of words.entries()) view.setBigUint64(i * 8, BigInt(word), true);
   for (const part of strings.parts) bytes.set(part.bytes, part.at - pointer);
-  return { pointer, bytes, argumentsStart, argumentsEnd };
+  const auxiliary = bytes.slice((words.length - 2 * vector.length) * 8, words.length * 8);
+  return { pointer, bytes, argumentsStart, argumentsEnd, environmentEnd, auxiliary };
 }

@@ -17,6 +17,7 @@ import type { Sel4Kernel } from "../ipc/sel4/kernel.ts";
 import { objectBehaviour as sel4Behaviour } from "../ipc/sel4/objects.ts";
 import { releaseWorld } from "../ipc/sel4/world.ts";
 import { signals } from "../lib/signals.ts";
+import { leaveMemory } from "../sync/robust.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { TaskResource } from "../thread/kernel.ts";
 import { killTask } from "../thread/tasks.ts";
@@ -42,6 +43,7 @@ export const systemCallCatalogue = (): SystemCallInfo[] => describeCalls(isa);
 export const sel4CallCatalogue = (): SystemCallInfo[] => describeSel4Calls(isa);
 
 export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskResource[] => [
+  { threadEnds: (task, thread) => leaveMemory(k(), task, thread) },
   { release: (task) => releaseWorld(k(), task) },
   { release: (task) => endSession(k(), task) },
   { release: (task) => leaveDirectories(k(), task) },
@@ -59,6 +61,8 @@ function finaliseBank(k: Sel4Kernel, { task: id }: CapabilityOf<"bank">): void {
   if (task === undefined || task.threads.length === 0) return;
   const pc = k.hal.contexts.getPc(getThread(k, task.threads[0]!).context);
   task.fault = { signal: signals.SIGKILL, pc, address: 0n, description: "its memory was revoked" };
+  // Nothing is written to what is being taken away.
+  for (const id of task.threads) Object.assign(getThread(k, id), { robustList: 0n, clearOnExit: 0n });
   killTask(k, task, signals.SIGKILL);
 }
 

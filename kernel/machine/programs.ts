@@ -17,6 +17,7 @@ import {
   stackBytesOf,
 } from "../loader/program.ts";
 import { reclaimableFrames } from "../mm/images.ts";
+import { usualBounds } from "../mm/space.ts";
 import { copyCredentials, userCredentials } from "../thread/credentials.ts";
 import type { Credentials, Place, Task, TaskLimits } from "../thread/state.ts";
 import { createTask, nextTaskId } from "../thread/tasks.ts";
@@ -169,6 +170,7 @@ function startProgram(k: Kernel, start: Start, program: Program, credentials: Cr
     frameLimit: frameLimitOf(start.limits),
     random,
     identity: credentials,
+    bounds: usualBounds,
     auxiliary: program.executable.wantsCapabilities ? sel4Auxiliary : [],
   });
   const name = start.path.slice(start.path.lastIndexOf("/") + 1);

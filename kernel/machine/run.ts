@@ -22,7 +22,7 @@ import { getThread, timeOut } from "../thread/blocking.ts";
 import { countInstructions, instructionsLeft, jobOf } from "../thread/jobs.ts";
 import type { Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
-import { expireTaskTimers, expireTimer } from "../thread/timers.ts";
+import { expireTaskTimers, expireTimer, instructionsToTimer, isTimerDue } from "../thread/timers.ts";
 import { timerFired } from "../trace/events/machine.ts";
 import { runBare, settleBare } from "./bare/run.ts";
 import { tellBootProblem } from "./boot.ts";
@@ -68,7 +68,7 @@ function resumeRemote(k: Kernel): boolean {
 function prepare(k: Kernel, thread: Thread): boolean {
   const task = taskOf(k, thread);
   k.subject = thread;
-  if (task.timerDue !== null && task.timerDue <= task.instructions) expireTaskTimers(k, task);
+  if (isTimerDue(task, thread)) expireTaskTimers(k, task);
   // By SIGVTALRM, for instance.
   if (!k.threads.threads.has(thread.id)) return true;
   const spent = instructionsLeft(k, task) <= 0;
@@ -122,13 +122,12 @@ export function settle(k: Kernel): void {
 
 function budgetOf(k: Kernel, thread: Thread, limit: RunLimit): number {
   const task = taskOf(k, thread);
-  const toTimer = task.timerDue === null ? Number.POSITIVE_INFINITY : task.timerDue - task.instructions;
   const { quantumLeft, turnLeft, parked } = k.sched;
   return Math.min(
     quantumLeft,
     parked.length > 1 ? turnLeft : coreBudget,
     instructionsLeft(k, task),
-    toTimer,
+    instructionsToTimer(task, thread),
     instructionsToNext(k, limit),
   );
 }

@@ -46,6 +46,35 @@ export function promisedBytes(k: Pick<MmKernel, "mm" | "effort">): number {
 export const mayStoreBytes = (k: MmKernel, bytes: number): boolean =>
   commitPolicy(k) === "overcommit" || promisedBytes(k) + bytes <= memoryLimit(k);
 
+/** What RLIMIT_DATA counts: private memory that can be stored to, but not stacks. */
+const isData = ({ permissions, backing, growsDown }: Region): boolean =>
+  (permissions & Permission.write) !== 0 && growsDown !== true && !(backing.kind === "file" && backing.shared);
+
+/** Bytes of all regions, and of those that RLIMIT_DATA counts. */
+function extentOf(k: Pick<MmKernel, "effort">, { regions }: Space): { total: number; data: number } {
+  spend(k.effort, regions.length, "items");
+  let [total, data] = [0, 0];
+  for (const region of regions) {
+    total += region.end - region.start;
+    if (isData(region)) data += region.end - region.start;
+  }
+  return { total, data };
+}
+
+/** Whether the space's bounds permit `region` in the place of `instead` bytes that are there now. */
+export function mayExpand(k: MmKernel, space: Space, region: Region, instead = 0): boolean {
+  const { bounds } = space;
+  if (bounds.total === Number.MAX_SAFE_INTEGER && bounds.data === Number.MAX_SAFE_INTEGER) return true;
+  const { total, data } = extentOf(k, space);
+  const more = region.end - region.start - instead;
+  return total + more <= bounds.total && (!isData(region) || data + more <= bounds.data);
+}
+
+/** The same of memory that is there and can be stored to from now on. */
+export function mayBecomeData(k: MmKernel, space: Space, bytes: number): boolean {
+  return space.bounds.data === Number.MAX_SAFE_INTEGER || extentOf(k, space).data + bytes <= space.bounds.data;
+}
+
 /** What there is for general use: the bound of promises (strict), or of what is used (overcommit). */
 export const memoryLimit = (k: Pick<MmKernel, "mm">): number => k.mm.frames.total * pageBytes;
 export const usedBytes = (k: Pick<MmKernel, "mm">): number => (k.mm.frames.total - k.mm.frames.free) * pageBytes;

@@ -9,11 +9,12 @@ import { type Access, Permission, pageBytes } from "../hal/types.ts";
 import { alignDown } from "../lib/bits.ts";
 import type { FrameNumber } from "../lib/ids.ts";
 import { memoryFrame } from "../trace/events/memory.ts";
+import { isStack, mayCommit, mayExpand } from "./accounting.ts";
 import { dropFrame, shareFrame } from "./frames.ts";
 import { takeUserFrame } from "./images.ts";
 import type { MmKernel } from "./kernel.ts";
-import { findRegion } from "./regions.ts";
-import { entryPermissions, isShared, mapPage, mayGrow, mayStore, remapPage } from "./space.ts";
+import { findRegion, firstBehind } from "./regions.ts";
+import { entryPermissions, isShared, mapPage, mayGrow, mayStore, remapPage, stackGuardBytes } from "./space.ts";
 import { type Backing, FrameOwner, type Region, type Space } from "./state.ts";
 import { frameToMap, getStored, ownPage } from "./stored.ts";
 
@@ -124,11 +125,31 @@ function makePrivate(k: MmKernel, space: Space, region: Region, page: number, fr
 }
 
 /**
+ * A stack becomes longer so that a page is in it: as far as its limit permits, and not too close to what lies below.
+ * null: what is above the page is no stack, or may not.
+ */
+function growDown(k: MmKernel, space: Space, page: number): Region | null {
+  const { regions, bounds } = space;
+  const index = firstBehind(regions, page);
+  const stack = regions[index];
+  if (stack === undefined || stack.growsDown !== true || stack.end - page > bounds.stack) return null;
+  const below = regions[index - 1];
+  const isClose = below !== undefined && page - below.end < stackGuardBytes;
+  if (isClose && below.growsDown !== true && below.permissions !== 0) return null;
+  const more = stack.start - page;
+  if (!mayExpand(k, space, { ...stack, start: page, end: stack.start })) return null;
+  if (!isStack(stack) && !mayCommit(k, space, more)) return null;
+  stack.start = page;
+  return stack;
+}
+
+/**
  * Makes one access possible, or says why it is not. `force` is the debugger's: it reads and stores whatever the
  * region permits, a store going to the task's own copy.
  */
 export function resolveFault(k: MmKernel, space: Space, address: number, access: Access, force = false): FaultResult {
-  const region = findRegion(space.regions, address);
+  const region =
+    findRegion(space.regions, address) ?? (force ? null : growDown(k, space, alignDown(address, pageBytes)));
   if (region === null) return "unmapped";
   if (!force && (region.permissions & needed[access]) === 0) return "forbidden";
   const page = alignDown(address, pageBytes);

@@ -27,14 +27,18 @@ export function copySpace(k: MmKernel, from: Space, task: TaskId): Space | null 
   if (!mayPromiseAgain(k, from) || !hasTables(k, from)) return null;
   const space = createSpace(k, task, from.frameLimit);
   assert(space !== null, "there was room for the tables");
-  const { heapStart, heapEnd, mapTop, argumentsStart, argumentsEnd } = from;
-  Object.assign(space, { heapStart, heapEnd, mapTop, argumentsStart, argumentsEnd });
+  const { heapStart, heapEnd, mapTop, argumentsStart, argumentsEnd, environmentEnd, auxiliary, bounds } = from;
+  Object.assign(space, { heapStart, heapEnd, mapTop, argumentsStart, argumentsEnd, environmentEnd });
+  space.auxiliary = auxiliary.slice();
+  space.bounds = { ...bounds };
   spend(k.effort, from.regions.length, "items");
   for (const region of from.regions) {
     // What a capability put there is its holder's.
-    if (isGiven(region)) continue;
-    space.regions.push({ ...region, backing: { ...region.backing } });
-    sharePages(k, from, space, region.start, region.end);
+    if (isGiven(region) || region.atFork === "nothing") continue;
+    // What is locked is so for one process only.
+    const { locked: _locked, ...copied } = region;
+    space.regions.push({ ...copied, backing: { ...region.backing } });
+    if (region.atFork !== "zeros") sharePages(k, from, space, region.start, region.end);
   }
   space.peakFrames = space.residentFrames;
   k.hal.mmu.flush();

@@ -59,14 +59,20 @@ export function isFree(regions: readonly Range[], start: number, end: number): b
   return region === undefined || region.start >= end;
 }
 
-/** The highest free range of this size below `top`, not below `bottom`; null if there is none. */
-export function findGap(regions: readonly Range[], size: number, bottom: number, top: number): number | null {
+/** The highest free range of this size below `top`, not below `bottom`, nor right below a stack; null if there is none. */
+export function findGap(
+  regions: readonly (Range & Pick<Region, "growsDown">)[],
+  size: number,
+  bottom: number,
+  top: number,
+  guard = 0,
+): number | null {
   let end = top;
   for (let i = firstBehind(regions, top - 1); i >= 0; i--) {
     const region = regions[i];
     if (region === undefined || region.start >= top) continue;
     if (end - region.end >= size) break;
-    end = Math.min(end, region.start);
+    end = Math.min(end, region.start - (region.growsDown ? guard : 0));
   }
   return end - size >= bottom ? end - size : null;
 }
@@ -93,6 +99,9 @@ function alike(lower: Region, upper: Region): boolean {
     lower.end === upper.start &&
     lower.permissions === upper.permissions &&
     lower.name === upper.name &&
+    lower.growsDown === upper.growsDown &&
+    lower.locked === upper.locked &&
+    lower.atFork === upper.atFork &&
     lower.backing.kind === "anonymous" &&
     upper.backing.kind === "anonymous"
   );
@@ -125,15 +134,31 @@ export function removeRange(regions: Region[], start: number, end: number): Regi
   return regions.splice(from, to - from);
 }
 
-/** One pass: putting very many regions back one by one would move the rest of the list each time. */
-export function protectRange(regions: Region[], start: number, end: number, permissions: Permissions): void {
+/**
+ * Regions in [start, end) become what `change` makes of them. One pass: putting very many back one by one would move the
+ * rest of the list each time.
+ */
+export function changeRange(regions: Region[], start: number, end: number, change: (region: Region) => Region): void {
   const changed: Region[] = [];
   for (const region of removeRange(regions, start, end)) {
-    changed.push({ ...region, permissions });
+    changed.push(change(region));
     mergeAt(changed, changed.length - 2);
   }
   const at = firstBehind(regions, start);
   regions.splice(at, 0, ...changed);
   mergeAt(regions, at + changed.length - 1);
   mergeAt(regions, at - 1);
+}
+
+export const protectRange = (regions: Region[], start: number, end: number, permissions: Permissions): void =>
+  changeRange(regions, start, end, (region) => ({ ...region, permissions }));
+
+/** Of [start, end) what is in regions, in order. */
+export function partsOf(regions: readonly Region[], start: number, end: number): (Range & { region: Region })[] {
+  const parts: (Range & { region: Region })[] = [];
+  for (let i = firstBehind(regions, start); i < regions.length && regions[i]!.start < end; i++) {
+    const region = regions[i]!;
+    parts.push({ start: Math.max(start, region.start), end: Math.min(end, region.end), region });
+  }
+  return parts;
 }

@@ -13,15 +13,17 @@ import { memoryMap, memoryProtect, memoryUnmap } from "../trace/events/memory.ts
 import { dropFrame, takeFrame } from "./frames.ts";
 import type { MmKernel } from "./kernel.ts";
 import { findRegion, insertRegion, protectRange, removeRange } from "./regions.ts";
-import { FrameOwner, type Region, type Space } from "./state.ts";
+import { FrameOwner, type Region, type Space, type SpaceBounds } from "./state.ts";
 import { forgetRegions } from "./stored.ts";
 
 export const getSpace = (k: Pick<MmKernel, "mm">, id: SpaceId): Space => must(k.mm.spaces.get(id), "the space exists");
 
 /** Programs may not map pages below this one, so that a null pointer with an offset faults. */
 export const lowestAddress = 0x10000;
-/** Free space below the stack region. */
-const stackGuardBytes = 1024 * 1024;
+/** What is left free below a stack, so that who runs over its end meets nothing (stack_guard_gap). */
+export const stackGuardBytes = 1024 * 1024;
+/** No limit of stacks permits more: a machine has not more memory. */
+export const mostStackBytes = 2 ** 30;
 
 export const stackTop = (k: Pick<MmKernel, "hal">): number => k.hal.mmu.userEnd - pageBytes;
 
@@ -35,7 +37,14 @@ function freeAsid(k: MmKernel): number {
 }
 
 /** mmap chooses addresses below this one. */
-export const mapTopOf = (k: Pick<MmKernel, "hal">): number => stackTop(k) - limits.stackBytes - stackGuardBytes;
+export const mapTopOf = (k: Pick<MmKernel, "hal">): number => stackTop(k) - mostStackBytes - stackGuardBytes;
+
+/** Of a space whose task has set no limits. */
+export const usualBounds: SpaceBounds = {
+  total: Number.MAX_SAFE_INTEGER,
+  data: Number.MAX_SAFE_INTEGER,
+  stack: limits.stackBytes,
+};
 
 /** Where a program's page of the kernel's code is: behind what mmap gives out, far from the stack. */
 export const vdsoAddress = (space: Space): number => space.mapTop;
@@ -60,7 +69,11 @@ export function createSpace(k: MmKernel, task: TaskId, frameLimit: number): Spac
     heapEnd: 0,
     argumentsStart: 0,
     argumentsEnd: 0,
+    environmentEnd: 0,
+    auxiliary: new Uint8Array(0),
     mapTop: mapTopOf(k),
+    bounds: { ...usualBounds },
+    locksNew: "no",
   };
   k.mm.spaces.set(space.id, space);
   return space;

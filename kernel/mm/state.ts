@@ -64,6 +64,19 @@ export interface Region {
   backing: Backing;
   /** For listings: "[stack]", "[heap]", a path. */
   name: string;
+  /** A stack: what is touched below it becomes part of it (fault.ts). */
+  growsDown?: true;
+  /** Its pages stay where they are (mlock(2)): nobody may discard them. */
+  locked?: true;
+  /** What a forked process finds there instead of a copy: nothing, or zeros (madvise(2)). */
+  atFork?: "nothing" | "zeros";
+}
+
+/** How much an address space may show in all, of private memory that can be stored to, and of its stack: in bytes. */
+export interface SpaceBounds {
+  total: number;
+  data: number;
+  stack: number;
 }
 
 export interface Space {
@@ -89,8 +102,15 @@ export interface Space {
   /** Where the program found its arguments, the first one lowest. */
   argumentsStart: number;
   argumentsEnd: number;
+  /** Behind the arguments lies the environment, up to here. */
+  environmentEnd: number;
+  /** The auxiliary vector, as the program found it. */
+  auxiliary: Uint8Array;
   /** mmap chooses addresses below this one. */
   mapTop: number;
+  bounds: SpaceBounds;
+  /** What is mapped from now on is locked (mlockall(2)): not at all, as soon as it is there, or when it is touched. */
+  locksNew: "no" | "now" | "touched";
 }
 
 export interface MmState {

@@ -196,6 +196,21 @@ function harts(state: AnyState): void {
   for (const thread of threads.threads.values()) Object.assign(thread, { hart: 0, affinity: 255, quantumLeft: 0 });
 }
 
+/** Limits bounded nothing, stacks were there whole, timers counted all threads of a task. */
+function processes(state: AnyState): void {
+  const { threads, mm } = state["kernel"] as {
+    threads: { threads: Map<number, object>; timers: Map<number, object> };
+    mm: { spaces: Map<number, { argumentsEnd: number }> };
+  };
+  for (const thread of threads.threads.values()) Object.assign(thread, { timerDue: null });
+  for (const timer of threads.timers.values()) Object.assign(timer, { counted: null });
+  const bounds = { total: Number.MAX_SAFE_INTEGER, data: Number.MAX_SAFE_INTEGER, stack: 8 * 2 ** 20 };
+  for (const space of mm.spaces.values()) {
+    const { argumentsEnd: environmentEnd } = space;
+    Object.assign(space, { bounds: { ...bounds }, locksNew: "no", environmentEnd, auxiliary: new Uint8Array(0) });
+  }
+}
+
 /** A 16550A as it is when nobody has touched it. */
 const untouchedPort = {
   registers: {
@@ -230,6 +245,7 @@ const version3: readonly ((state: AnyState) => void)[] = [
   (state) => Object.assign(state["hardware"] as object, { bare: null }),
   (state) => addPools(state["kernel"] as KernelWithoutPools),
   harts,
+  processes,
   // No machine had a first program.
   (state) => Object.assign(state["control"] as object, { bootProblem: null }),
   // Nobody could touch the serial port's registers.

@@ -2,10 +2,11 @@
  * Robust mutexes (set_robust_list(2)): a thread that ends while it holds some leaves word of that in each, and who
  * waits for one goes on. The list is the program's own memory, so any of it may be nonsense, and it may have no end.
  */
+import { getSpace } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { copyIn, copyOut } from "../mm/user.ts";
 import type { ThreadKernel } from "../thread/kernel.ts";
-import type { Thread } from "../thread/state.ts";
+import type { Task, Thread } from "../thread/state.ts";
 import { futexWake, readWord } from "./futex.ts";
 
 /** Linux's ROBUST_LIST_LIMIT. */
@@ -34,8 +35,19 @@ function release(k: ThreadKernel, space: Space, thread: Thread, word: bigint): v
   if (held.value & waiters) futexWake(k, space, word, 1, -1);
 }
 
-/** The thread ends: what it holds is released. */
-export function releaseRobust(k: ThreadKernel, space: Space, thread: Thread): void {
+/**
+ * A thread ends, however it does, or becomes another program: what it holds is released, and who waits for its end
+ * (pthread_join) sees its word become 0, unless nobody is left in its memory who could look.
+ */
+export function leaveMemory(k: ThreadKernel, task: Task, thread: Thread): void {
+  const space = getSpace(k, task.space);
+  releaseRobust(k, space, thread);
+  const word = thread.clearOnExit;
+  if (word === 0n || (space.users === 1 && task.threads.length === 1)) return;
+  if (copyOut(k, space, word, wordBytes(0)) === null) futexWake(k, space, word, 1, -1);
+}
+
+function releaseRobust(k: ThreadKernel, space: Space, thread: Thread): void {
   if (thread.robustList === 0n) return;
   const head = readPointers(k, space, thread.robustList, 3);
   if (head === null) return;

@@ -3,6 +3,7 @@ import type { Errno } from "../lib/errno.ts";
 import { copySpace } from "../mm/fork.ts";
 import { getSpace, shareSpace } from "../mm/space.ts";
 import type { ThreadKernel } from "./kernel.ts";
+import { mayHaveThread } from "./rlimits.ts";
 import type { Task, Thread } from "./state.ts";
 import { createChild, nextTaskId } from "./tasks.ts";
 
@@ -30,7 +31,7 @@ export function forkTask(
   thread: Thread,
   request: ForkRequest,
 ): { task: Task; thread: Thread } | Errno {
-  if (!hasRoom(k)) return "EAGAIN";
+  if (!hasRoom(k) || !mayHaveThread(k, parent)) return "EAGAIN";
   const space = request.sharesMemory
     ? getSpace(k, parent.space)
     : copySpace(k, getSpace(k, parent.space), nextTaskId(k));

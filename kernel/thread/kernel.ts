@@ -28,7 +28,10 @@ export interface ReadyQueue {
 export interface TaskResource {
   /** A task begins. */
   begin?(task: Task): void;
-  release(task: Task): void;
+  /** The task ends; its address space is still there. */
+  release?(task: Task): void;
+  /** One of its threads ends, maybe the last. */
+  threadEnds?(task: Task, thread: Thread): void;
   /** A child of `from` was forked: what it gets. */
   inherit?(from: Task, to: Task): void;
   /** The task becomes another program. */

@@ -10,11 +10,11 @@
  */
 import type { Errno } from "../lib/errno.ts";
 import type { TaskId } from "../lib/ids.ts";
-import { limits } from "../lib/limits.ts";
 import { defaultAction, firstRealTime, lastSignal, signalName, signals, stopSignals } from "../lib/signals.ts";
 import { signalDropped, signalSend, taskContinue, taskStop } from "../trace/events/signal.ts";
 import { getThread, interruptWait, wakeQueue, wakeThread } from "./blocking.ts";
 import type { ThreadKernel } from "./kernel.ts";
+import { mayQueueSignal } from "./rlimits.ts";
 import type { SignalAction, SignalInfo, Task, Thread } from "./state.ts";
 import { killTask } from "./tasks.ts";
 import { takenFromTimer } from "./timers.ts";
@@ -102,7 +102,7 @@ function queueSignal(k: ThreadKernel, task: Task, info: SignalInfo, to: Thread |
   const queue = to?.pending ?? task.pending;
   const isPending = queue.some((other) => other.signal === signal);
   if (signal < firstRealTime && isPending) return null;
-  if (signal >= firstRealTime && queue.length >= limits.pendingSignals) return "EAGAIN";
+  if (signal >= firstRealTime && !mayQueueSignal(k, task)) return "EAGAIN";
   const receiver = to === null ? receiverOf(k, task, signal) : takes(to, signal) ? to : null;
   if (effect === "end" && receiver !== null && !waitsFor(receiver, signal)) {
     killTask(k, task, signal);

@@ -56,6 +56,12 @@ export interface Traits {
   deathSignal: number;
 }
 
+/** What counts, and how far the task may raise it itself (setrlimit(2)). */
+export interface ResourceLimit {
+  soft: bigint;
+  hard: bigint;
+}
+
 /** What a task used, for those who ask after its end. */
 export interface Usage {
   /** Nanoseconds of user time; there is no other. */
@@ -137,7 +143,7 @@ export interface Task {
   credentials: Credentials;
   traits: Traits;
   /** By resource, where they are not the usual ones (setrlimit(2)). */
-  resourceLimits: Map<number, { soft: bigint; hard: bigint }>;
+  resourceLimits: Map<number, ResourceLimit>;
   /** Of children that were waited for, and of theirs. */
   childUsage: Usage;
   /** Path of the program; "" for a remote task. */
@@ -150,7 +156,7 @@ export interface Task {
   pending: SignalInfo[];
   /** The signal that stopped it, or 0: none of its threads runs until it is continued. */
   stopSignal: number;
-  /** When the next timer is due that counts its instructions. */
+  /** When the next timer is due that counts its instructions, or its processor time is used up. */
   timerDue: number | null;
   /** It was stopped or continued, and its parent has not asked yet. */
   change: "stopped" | "continued" | null;
@@ -186,6 +192,8 @@ export interface Thread {
   hart: number;
   /** Harts that it may run on: bit i is hart i. At least one of them is there. */
   affinity: number;
+  /** When the next timer is due that counts its instructions. */
+  timerDue: number | null;
   /** Instructions that are left of its turn, while it is on no hart; 0: its next turn is a whole one. */
   quantumLeft: number;
   /** Where its control block is, when capabilities control it. */
@@ -261,6 +269,8 @@ export interface Timer {
   /** As its program knows it; below zero, an interval timer. */
   number: number;
   counts: "time" | "instructions";
+  /** The thread whose instructions count; null: those of all. */
+  counted: ThreadId | null;
   /** It was made for the clock whose times are dates. */
   realtime: boolean;
   /** What it sends; 0: nothing. */

@@ -14,7 +14,7 @@ import { beginJob, endJob } from "./jobs.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import { passOn } from "./signals.ts";
 import type { ExitStatus, Place, SignalAction, Task, TaskLimits, Thread, Usage } from "./state.ts";
-import { deleteTimers } from "./timers.ts";
+import { deleteTimers, findNext, stopTimersOf } from "./timers.ts";
 
 /** What every thread has that nobody gave another. */
 export const highestPriority = 255;
@@ -123,6 +123,7 @@ export function createChild(
   };
   const added = addTask(k, task, context);
   for (const resource of k.taskResources) resource.inherit?.(parent, task);
+  findNext(k, task.id);
   return added;
 }
 
@@ -135,6 +136,7 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext)
     wait: null,
     resume: null,
     instructions: 0,
+    timerDue: null,
     priority: highestPriority,
     hart: 0,
     affinity: allHarts,
@@ -157,6 +159,7 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext)
 /** One of several threads ends; a client's call in it returns. The last one ends by `exitTask`. */
 export function exitThread(k: ThreadKernel, thread: Thread, value: bigint = errnoResult("EINTR")): void {
   const task = taskOf(k, thread);
+  for (const resource of k.taskResources) resource.threadEnds?.(task, thread);
   abandon(k, thread);
   if (thread.call !== null) {
     const { id, buffers, invocation } = thread.call;
@@ -172,6 +175,7 @@ export function exitThread(k: ThreadKernel, thread: Thread, value: bigint = errn
   }
   k.threads.threads.delete(thread.id);
   task.threads = task.threads.filter((id) => id !== thread.id);
+  stopTimersOf(k, task, thread.id);
   if (k.trace.on(threadExit)) k.trace.write(threadExit, { task: task.id, thread: thread.id });
   if (task.threads.length > 0 && task.pending.length > 0) passOn(k, task);
 }
@@ -182,7 +186,7 @@ export const vforkQueue = (child: TaskId): string => `vfork ${child}`;
 export function exitTask(k: ThreadKernel, task: Task, status: ExitStatus): void {
   const value = status.kind === "exited" ? 0n : errnoResult("EINTR");
   for (const id of [...task.threads]) exitThread(k, getThread(k, id), value);
-  for (const resource of k.taskResources) resource.release(task);
+  for (const resource of k.taskResources) resource.release?.(task);
   deleteTimers(k, task.id, "all");
   const { peakFrames } = getSpace(k, task.space);
   leaveSpace(k, task.space);

@@ -3,14 +3,17 @@
  * that signal is taken, and what was missed until then is its overrun. So a timer never has two signals pending, and
  * one whose signal nobody takes costs nothing.
  *
- * A timer counts virtual time, or the instructions that its task executes; those are looked at whenever the task is
- * about to run, and bound how far it runs.
+ * A timer counts virtual time, or the instructions that its task executes, or one of its threads; those are looked at
+ * whenever the task is about to run, and bound how far it runs. So is the processor time that it may use (RLIMIT_CPU).
  */
 import type { TaskId, ThreadId } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
 import type { ThreadKernel } from "./kernel.ts";
-import { SignalCode, sendSignal } from "./signals.ts";
-import type { SignalInfo, Task, Timer } from "./state.ts";
+import { applyBounds, processorLimits, raiseProcessorLimit } from "./rlimits.ts";
+import { fromKernel, SignalCode, sendSignal } from "./signals.ts";
+import type { ResourceLimit, SignalInfo, Task, Thread, Timer } from "./state.ts";
+import { killTask } from "./tasks.ts";
 
 /** An interval timer's number, below those of a program's own: ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF. */
 export const intervalTimer = (which: number): number => -1 - which;
@@ -27,6 +30,7 @@ export function findTimer(k: Pick<ThreadKernel, "threads">, task: TaskId, number
 export interface NewTimer {
   number: number;
   counts: Timer["counts"];
+  counted: ThreadId | null;
   realtime: boolean;
   signal: number;
   value: bigint;
@@ -45,12 +49,17 @@ export function createTimer(k: ThreadKernel, task: Task, wanted: NewTimer): Time
 export function intervalTimerOf(k: ThreadKernel, task: Task, which: 0 | 1 | 2): Timer {
   const number = intervalTimer(which);
   const counts = which === 0 ? "time" : "instructions";
-  const wanted = { number, counts, realtime: false, signal: intervalSignals[which], value: 0n, thread: null } as const;
+  const signal = intervalSignals[which];
+  const wanted = { number, counts, counted: null, realtime: false, signal, value: 0n, thread: null } as const;
   return findTimer(k, task.id, number) ?? createTimer(k, task, wanted);
 }
 
-export const timerNow = (k: ThreadKernel, timer: Timer): number =>
-  timer.counts === "time" ? k.hal.timer.nowNs() : k.threads.tasks.get(timer.task)!.instructions;
+export function timerNow(k: ThreadKernel, { counts, counted, task }: Timer): number {
+  if (counts === "time") return k.hal.timer.nowNs();
+  return counted === null
+    ? k.threads.tasks.get(task)!.instructions
+    : (k.threads.threads.get(counted)?.instructions ?? 0);
+}
 
 /** Nanoseconds until it expires, at least 1; 0 when it is not set. Of one that sends nothing, as if it had repeated. */
 export function timerLeft(k: ThreadKernel, timer: Timer): number {
@@ -76,14 +85,46 @@ function arm(k: ThreadKernel, timer: Timer, dueNs: number | null): void {
   if (timer.counts === "instructions") findNext(k, timer.task);
 }
 
-/** When the next timer expires that counts a task's instructions. */
-function findNext(k: ThreadKernel, id: TaskId): void {
+const earlier = (due: number | null, other: number): number => Math.min(due ?? other, other);
+
+/** When the next timer expires that counts instructions: the task's, and each thread's own. */
+export function findNext(k: ThreadKernel, id: TaskId): void {
   const task = k.threads.tasks.get(id);
   if (task === undefined) return;
-  task.timerDue = null;
-  for (const { task: owner, counts, dueNs, signal } of k.threads.timers.values())
-    if (owner === id && counts === "instructions" && dueNs !== null && signal !== 0)
-      task.timerDue = Math.min(dueNs, task.timerDue ?? dueNs);
+  const { softNs, hardNs } = processorLimits(task);
+  const limit = Math.min(softNs, hardNs);
+  task.timerDue = limit < limits.timeNs ? limit : null;
+  for (const thread of task.threads) k.threads.threads.get(thread)!.timerDue = null;
+  for (const { task: owner, counts, counted, dueNs, signal } of k.threads.timers.values()) {
+    if (owner !== id || counts !== "instructions" || dueNs === null || signal === 0) continue;
+    const whose = counted === null ? task : k.threads.threads.get(counted);
+    if (whose !== undefined) whose.timerDue = earlier(whose.timerDue, dueNs);
+  }
+}
+
+/** Whether the thread, or its task, has executed what a timer of instructions was set to. */
+export const isTimerDue = (task: Task, thread: Thread): boolean =>
+  (task.timerDue !== null && task.timerDue <= task.instructions) ||
+  (thread.timerDue !== null && thread.timerDue <= thread.instructions);
+
+/** How many instructions the thread may execute until then. */
+export const instructionsToTimer = (task: Task, thread: Thread): number =>
+  Math.min(
+    task.timerDue === null ? Number.POSITIVE_INFINITY : task.timerDue - task.instructions,
+    thread.timerDue === null ? Number.POSITIVE_INFINITY : thread.timerDue - thread.instructions,
+  );
+
+/** A thread has ended: what counts its instructions will never be due. */
+export function stopTimersOf(k: ThreadKernel, task: Task, thread: ThreadId): void {
+  for (const timer of k.threads.timers.values())
+    if (timer.task === task.id && timer.counted === thread && timer.dueNs !== null) arm(k, timer, null);
+}
+
+/** A task gets other limits than it had; those of memory and of processor time count from now on. */
+export function setLimit(k: ThreadKernel, task: Task, resource: number, limit: ResourceLimit): void {
+  task.resourceLimits.set(resource, limit);
+  applyBounds(k, task);
+  findNext(k, task.id);
 }
 
 export function deleteTimer(k: ThreadKernel, timer: Timer): void {
@@ -143,11 +184,23 @@ function numberOf({ signal, code, detail }: SignalInfo): number | null {
   return which < 0 ? null : intervalTimer(which);
 }
 
-/** Timers that count the task's instructions and are due now. */
+/** A task has used its processor time: at the hard limit it ends, at the soft one it is told, every second anew. */
+function checkProcessorTime(k: ThreadKernel, task: Task): void {
+  const { softNs, hardNs } = processorLimits(task);
+  if (task.instructions >= hardNs) killTask(k, task, signals.SIGKILL);
+  else if (task.instructions >= softNs) {
+    raiseProcessorLimit(task);
+    findNext(k, task.id);
+    sendSignal(k, task, fromKernel(signals.SIGXCPU));
+  }
+}
+
+/** Timers that count instructions and are due now. */
 export function expireTaskTimers(k: ThreadKernel, task: Task): void {
   for (const timer of [...k.threads.timers.values()]) {
     const { dueNs, counts, signal } = timer;
     if (timer.task !== task.id || counts !== "instructions" || dueNs === null || signal === 0) continue;
-    if (dueNs <= task.instructions && k.threads.tasks.has(task.id)) expireTimer(k, timer.id);
+    if (k.threads.tasks.has(task.id) && dueNs <= timerNow(k, timer)) expireTimer(k, timer.id);
   }
+  if (k.threads.tasks.has(task.id)) checkProcessorTime(k, task);
 }

@@ -1,5 +1,4 @@
 /** What open files do, by the kind of what is open. */
-import { limits } from "../lib/limits.ts";
 import { mayStoreBytes } from "../mm/accounting.ts";
 import type { StoredFile } from "../mm/state.ts";
 import { getStored, newBytes, readStored, writeStored } from "../mm/stored.ts";
@@ -21,6 +20,7 @@ import {
 import { filesystemOf, opsOfFilesystem } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
 import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
+import { mostFileBytes, refuseSize } from "./size-limit.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
 import { consoleOps, masterOps, slaveOps } from "./terminals.ts";
 
@@ -57,10 +57,10 @@ export function touch(k: FileKernel, file: OpenFile, what: "read" | "written"): 
   opsOfFilesystem(k, fs).change?.touch(k, fs, inode, what);
 }
 
-function writeRegular(k: FileKernel, _task: Task, file: OpenFile, position: number, bytes: Uint8Array): WriteResult {
+function writeRegular(k: FileKernel, task: Task, file: OpenFile, position: number, bytes: Uint8Array): WriteResult {
   if (bytes.length === 0) return { count: 0 };
-  const room = limits.fileBytes - position;
-  if (room <= 0) return { errno: "EFBIG" };
+  const room = mostFileBytes(k, task) - position;
+  if (room <= 0) return { errno: refuseSize(k, task) };
   const stored = storedOf(k, file);
   const wanted = newBytes(stored, position, Math.min(room, bytes.length));
   if (wanted > 0 && !mayStoreBytes(k, wanted)) return { errno: "ENOSPC" };

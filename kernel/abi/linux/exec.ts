@@ -27,9 +27,11 @@ import type { Space } from "../../mm/state.ts";
 import { getStored, readStored } from "../../mm/stored.ts";
 import { copyIn, readString } from "../../mm/user.ts";
 import { renameCurrent } from "../../sched/sched.ts";
+import { leaveMemory } from "../../sync/robust.ts";
 import { getThread, wakeQueue } from "../../thread/blocking.ts";
 import { copyCredentials } from "../../thread/credentials.ts";
 import { jobOf } from "../../thread/jobs.ts";
+import { boundsOf, Resource, softLimit } from "../../thread/rlimits.ts";
 import { resetHandlers } from "../../thread/signals.ts";
 import type { Credentials, Place, Task } from "../../thread/state.ts";
 import { exitThread, vforkQueue } from "../../thread/tasks.ts";
@@ -160,6 +162,10 @@ function planLinker(k: LinuxKernel, task: Task, { executable }: LoadedFile): Res
 const bytesOnStack = (strings: readonly string[]): number =>
   strings.reduce((sum, text) => sum + encodeName(text).length + 9, 1024);
 
+/** What arguments and environment may take: a quarter of the stack, and this much in any case. */
+const argumentRoom = (k: LinuxKernel, task: Task): number =>
+  Math.max(limits.argumentBytes, Math.min(limits.execBytes, softLimit(k, task, Resource.RLIMIT_STACK) / 4));
+
 /** Room for the new address space's first pages beside the old one's. */
 function hasMemory(k: LinuxKernel, bytes: number, frameLimit: number): boolean {
   const frames = framesToStart(bytes) + limits.reservedFrames;
@@ -190,7 +196,7 @@ function prepare(k: LinuxKernel, task: Task, request: Request): Result<{ program
   if ("errno" in linker) return linker;
   const { name, environment } = request;
   const bytes = bytesOnStack([name, ...args, ...environment]);
-  if (bytes > limits.execBytes) return { errno: "E2BIG" };
+  if (bytes > argumentRoom(k, task)) return { errno: "E2BIG" };
   if (!hasMemory(k, bytes, getSpace(k, task.space).frameLimit)) return { errno: "ENOMEM" };
   const program = { ...main.value, interpreter: linker.value, name, arguments: args, environment };
   return { value: { program, credentials: credentialsFor(task, found) } };
@@ -201,6 +207,7 @@ const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 /** The caller is the only thread, and the task's first one, from here on. */
 function becomeOnlyThread(k: LinuxKernel, { task, thread }: Call): void {
   for (const id of [...task.threads]) if (id !== thread.id) exitThread(k, getThread(k, id));
+  leaveMemory(k, task, thread);
   const first = task.id as number as ThreadId;
   if (thread.id !== first) renameCurrent(k, thread, first);
   thread.clearOnExit = 0n;
@@ -217,6 +224,7 @@ function begin(k: LinuxKernel, call: Call, program: Program, credentials: Creden
     frameLimit: Math.floor(memoryBytes / pageBytes),
     random: randomBytes(k.random, 16),
     identity: credentials,
+    bounds: boundsOf(k, task),
     auxiliary: [],
   });
   const old = task.space;
@@ -252,12 +260,13 @@ function execute(
   const opened = openExecutable(k, task, place.value.place);
   if (typeof opened === "string") return fail(opened);
   const space = getSpace(k, task.space);
-  const room = { bytes: limits.execBytes };
+  const room = { bytes: argumentRoom(k, task) };
+  const before = room.bytes;
   const argv = readStrings(k, space, args, room);
   if ("errno" in argv) return fail(argv.errno);
   const envp = readStrings(k, space, environment, room);
   if ("errno" in envp) return fail(envp.errno);
-  spend(k.effort, limits.execBytes - room.bytes, "characters");
+  spend(k.effort, before - room.bytes, "characters");
   const first = { ...opened, path: place.value.path };
   const prepared = prepare(k, task, { name, first, arguments: argv.value, environment: envp.value });
   if ("errno" in prepared) return fail(prepared.errno);

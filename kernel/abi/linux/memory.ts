@@ -1,44 +1,41 @@
 /**
- * Address spaces: brk(2), mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2). Pages that were put there through a
- * capability are as if sealed (mseal(2)): changing or replacing them is EPERM.
+ * Address spaces: brk(2), mmap(2), munmap(2), mprotect(2), msync(2). Pages that were put there through a capability are
+ * as if sealed (mseal(2)): changing or replacing them is EPERM.
  */
 import { Permission, pageBytes } from "../../hal/types.ts";
 import { alignUp, saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
-import { isStack, mayCommit } from "../../mm/accounting.ts";
-import { covers, findGap, findRegion, hasFrames, isFree, showsReadOnly } from "../../mm/regions.ts";
-import {
-  addRegion,
-  discardPages,
-  getSpace,
-  lowestAddress,
-  movePages,
-  protectPages,
-  unmapRange,
-} from "../../mm/space.ts";
+import { isStack, mayBecomeData, mayCommit, mayExpand } from "../../mm/accounting.ts";
+import { covers, findGap, findRegion, hasFrames, isFree, partsOf, showsReadOnly } from "../../mm/regions.ts";
+import { lockedBytes, populate } from "../../mm/residency.ts";
+import { addRegion, getSpace, lowestAddress, protectPages, stackGuardBytes, unmapRange } from "../../mm/space.ts";
 import type { Backing, Region, Space } from "../../mm/state.ts";
 import { createStored, releaseStored } from "../../mm/stored.ts";
+import { isUnbound, Resource, softLimit } from "../../thread/rlimits.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { deviceOf } from "../../vfs/devices.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { nameOfFile } from "../../vfs/filesystem.ts";
 import type { OpenFile } from "../../vfs/state.ts";
-import { address, choice, fd, flags, long, size } from "../define/arguments.ts";
+import { address, fd, flags, long, size } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
 const Protection = { PROT_NONE: 0, PROT_READ: 1, PROT_WRITE: 2, PROT_EXEC: 4 } as const;
 const allProtections = Protection.PROT_READ | Protection.PROT_WRITE | Protection.PROT_EXEC;
-const MapFlag = {
+export const MapFlag = {
   MAP_SHARED: 1,
   MAP_PRIVATE: 2,
   MAP_FIXED: 0x10,
   MAP_ANONYMOUS: 0x20,
+  MAP_GROWSDOWN: 0x100,
+  MAP_LOCKED: 0x2000,
   MAP_NORESERVE: 0x4000,
   MAP_POPULATE: 0x8000,
+  MAP_NONBLOCK: 0x10000,
   MAP_STACK: 0x20000,
   MAP_FIXED_NOREPLACE: 0x100000,
 } as const;
@@ -48,12 +45,15 @@ const permissionsOf = (protection: number): number =>
   protection & Protection.PROT_WRITE ? protection | Protection.PROT_READ : protection;
 
 /** A page-aligned range of user addresses, or null. An empty length is null, too. */
-function rangeOf(k: LinuxKernel, start: bigint, length: number): { start: number; end: number } | null {
+export function rangeOf(k: LinuxKernel, start: bigint, length: number): { start: number; end: number } | null {
   const from = saturate(start);
   const bytes = alignUp(Math.min(length, 2 ** 48), pageBytes);
   if (from % pageBytes !== 0 || bytes === 0 || from + bytes > k.hal.mmu.userEnd) return null;
   return { start: from, end: from + bytes };
 }
+
+/** What is mapped now is locked if everything is that comes. */
+const lockOf = ({ locksNew }: Space): { locked?: true } => (locksNew === "no" ? {} : { locked: true });
 
 function brk(k: LinuxKernel, space: Space, wanted: bigint): number {
   const target = saturate(wanted);
@@ -64,7 +64,11 @@ function brk(k: LinuxKernel, space: Space, wanted: bigint): number {
     if (!isFree(space.regions, oldEnd, newEnd) || !mayCommit(k, space, newEnd - oldEnd)) return space.heapEnd;
     if (space.regions.length >= limits.regions) return space.heapEnd;
     const permissions = Permission.read | Permission.write;
-    addRegion(k, space, { start: oldEnd, end: newEnd, permissions, backing: { kind: "anonymous" }, name: "[heap]" });
+    const at = { start: oldEnd, end: newEnd, permissions };
+    const region: Region = { ...at, backing: { kind: "anonymous" }, name: "[heap]", ...lockOf(space) };
+    if (target - space.heapStart > space.bounds.data || !mayExpand(k, space, region)) return space.heapEnd;
+    addRegion(k, space, region);
+    if (space.locksNew === "now") populate(k, space, oldEnd, newEnd);
   } else if (newEnd < oldEnd) {
     if (hasFrames(space.regions, newEnd, oldEnd)) return space.heapEnd;
     unmapRange(k, space, newEnd, oldEnd);
@@ -119,7 +123,7 @@ function backingFor(
 }
 
 /** Where a mapping goes: where it must, where it was hinted if that is free, or where there is room. */
-function placeFor(k: LinuxKernel, space: Space, start: bigint, bytes: number, wanted: number): number | Errno {
+export function placeFor(k: LinuxKernel, space: Space, start: bigint, bytes: number, wanted: number): number | Errno {
   const hint = rangeOf(k, start, bytes);
   const fixed = wanted & (MapFlag.MAP_FIXED | MapFlag.MAP_FIXED_NOREPLACE);
   if (fixed) {
@@ -129,7 +133,26 @@ function placeFor(k: LinuxKernel, space: Space, start: bigint, bytes: number, wa
     return hint.start;
   }
   if (hint !== null && hint.start >= lowestAddress && isFree(space.regions, hint.start, hint.end)) return hint.start;
-  return findGap(space.regions, bytes, lowestAddress, space.mapTop) ?? "ENOMEM";
+  return findGap(space.regions, bytes, lowestAddress, space.mapTop, stackGuardBytes) ?? "ENOMEM";
+}
+
+/** Bytes that a mapping at a place of the caller's would take the place of. */
+const replaced = ({ regions }: Space, start: number, end: number): number =>
+  partsOf(regions, start, end).reduce((sum, part) => sum + part.end - part.start, 0);
+
+/** Locks that a mapping begins with: EPERM where nothing may be locked, EAGAIN where not so much. */
+function lockProblem(k: LinuxKernel, task: Task, space: Space, bytes: number, wanted: number): Errno | null {
+  if (!(wanted & MapFlag.MAP_LOCKED) && space.locksNew === "no") return null;
+  if (isUnbound(task)) return null;
+  const most = softLimit(k, task, Resource.RLIMIT_MEMLOCK);
+  if (most === 0 && wanted & MapFlag.MAP_LOCKED) return "EPERM";
+  return lockedBytes(space) + bytes > most ? "EAGAIN" : null;
+}
+
+/** What a new region has besides its place and content. */
+function traitsOf(space: Space, wanted: number): Pick<Region, "growsDown" | "locked"> {
+  const locked: { locked?: true } = wanted & MapFlag.MAP_LOCKED ? { locked: true } : lockOf(space);
+  return wanted & MapFlag.MAP_GROWSDOWN ? { growsDown: true, ...locked } : locked;
 }
 
 function map(k: LinuxKernel, task: Task, args: MapArguments): Outcome {
@@ -144,19 +167,26 @@ function map(k: LinuxKernel, task: Task, args: MapArguments): Outcome {
   const writes = args.protection & Protection.PROT_WRITE && !shows;
   const own = writes || (args.flags & MapFlag.MAP_ANONYMOUS && args.protection !== 0);
   if (own && !(args.flags & MapFlag.MAP_STACK) && !mayCommit(k, space, bytes)) return fail("ENOMEM");
+  const locks = lockProblem(k, task, space, bytes, args.flags);
+  if (locks !== null) return fail(locks);
   const start = placeFor(k, space, args.start, bytes, args.flags);
   if (typeof start === "string") return fail(start);
-  if (hasFrames(space.regions, start, start + bytes)) return fail("EPERM");
-  if (args.flags & MapFlag.MAP_FIXED) unmapRange(k, space, start, start + bytes);
-  const permissions = permissionsOf(args.protection);
-  if (args.flags & MapFlag.MAP_ANONYMOUS && args.flags & MapFlag.MAP_SHARED)
-    mapShared(k, space, { start, end: start + bytes, permissions });
-  else addRegion(k, space, { start, end: start + bytes, permissions, ...backed });
+  const end = start + bytes;
+  if (hasFrames(space.regions, start, end)) return fail("EPERM");
+  const region = { start, end, permissions: permissionsOf(args.protection), ...backed, ...traitsOf(space, args.flags) };
+  const sharesZeros = (args.flags & MapFlag.MAP_ANONYMOUS) !== 0 && (args.flags & MapFlag.MAP_SHARED) !== 0;
+  if (sharesZeros && region.growsDown) return fail("EINVAL");
+  if (!mayExpand(k, space, region, replaced(space, start, end))) return fail("ENOMEM");
+  if (args.flags & MapFlag.MAP_FIXED) unmapRange(k, space, start, end);
+  if (sharesZeros) mapShared(k, space, region);
+  else addRegion(k, space, region);
+  const isWanted = (args.flags & (MapFlag.MAP_POPULATE | MapFlag.MAP_NONBLOCK)) === MapFlag.MAP_POPULATE;
+  if (isWanted || args.flags & MapFlag.MAP_LOCKED || space.locksNew === "now") populate(k, space, start, end);
   return done(start);
 }
 
 /** Memory that forked processes have in common is a file without a name, which goes with its last mapping. */
-function mapShared(k: LinuxKernel, space: Space, at: Pick<Region, "start" | "end" | "permissions">): void {
+function mapShared(k: LinuxKernel, space: Space, at: Region): void {
   const file = createStored(k, null);
   const bytes = at.end - at.start;
   file.size = bytes;
@@ -174,101 +204,10 @@ function protect(k: LinuxKernel, space: Space, start: bigint, length: number, pr
   if (hasFrames(space.regions, range.start, range.end)) return fail("EPERM");
   const region = findRegion(space.regions, range.start)!;
   const grows = protection & Protection.PROT_WRITE && (region.permissions & Permission.write) === 0 && !isStack(region);
-  if (grows && !mayCommit(k, space, range.end - range.start)) return fail("ENOMEM");
+  const bytes = range.end - range.start;
+  if (grows && !(mayCommit(k, space, bytes) && mayBecomeData(k, space, bytes))) return fail("ENOMEM");
   if (protection & Protection.PROT_WRITE && showsReadOnly(space.regions, range.start, range.end)) return fail("EACCES");
   protectPages(k, space, range.start, range.end, permissionsOf(protection));
-  return done(0);
-}
-
-const Remap = { MREMAP_MAYMOVE: 1, MREMAP_FIXED: 2, MREMAP_DONTUNMAP: 4 } as const;
-
-/** Backing of a region's part that starts at `start`, for a mapping that may be longer than the region. */
-function backingAt(region: Region, start: number, length: number): Backing {
-  if (region.backing.kind !== "file") return { kind: "anonymous" };
-  const delta = start - region.start;
-  const { offset, fileBytes, beyond } = region.backing;
-  const shown = beyond === "fault" ? length : Math.max(0, Math.min(fileBytes - delta, length));
-  return { ...region.backing, offset: offset + delta, fileBytes: shown };
-}
-
-function remap(
-  k: LinuxKernel,
-  space: Space,
-  start: bigint,
-  oldLength: number,
-  newLength: number,
-  how: number,
-  target: bigint,
-): Outcome {
-  const old = rangeOf(k, start, oldLength);
-  if (old === null || newLength === 0 || how & ~(Remap.MREMAP_MAYMOVE | Remap.MREMAP_FIXED)) return fail("EINVAL");
-  if (how & Remap.MREMAP_FIXED && !(how & Remap.MREMAP_MAYMOVE)) return fail("EINVAL");
-  if (newLength > k.hal.mmu.userEnd) return fail("ENOMEM");
-  const bytes = alignUp(newLength, pageBytes);
-  const region = findRegion(space.regions, old.start);
-  if (region === null || region.end < old.end) return fail("EFAULT");
-  if (region.backing.kind === "frame") return fail("EPERM");
-  if (region.backing.kind === "vdso") return fail("EFAULT");
-  const oldBytes = old.end - old.start;
-  if (!(how & Remap.MREMAP_FIXED) && bytes <= oldBytes) {
-    if (bytes < oldBytes) unmapRange(k, space, old.start + bytes, old.end);
-    return done(old.start);
-  }
-  if (space.regions.length + 3 > limits.regions || !mayCommit(k, space, Math.max(0, bytes - oldBytes)))
-    return fail("ENOMEM");
-  const { permissions, name } = region;
-  const backing = backingAt(region, old.start, bytes);
-  if (
-    !(how & Remap.MREMAP_FIXED) &&
-    region.end === old.end &&
-    isFree(space.regions, old.end, old.start + bytes) &&
-    old.start + bytes <= space.mapTop
-  ) {
-    const more = backingAt(region, old.end, bytes - oldBytes);
-    addRegion(k, space, { start: old.end, end: old.start + bytes, permissions, backing: more, name });
-    return done(old.start);
-  }
-  if (!(how & Remap.MREMAP_MAYMOVE)) return fail("ENOMEM");
-  const place =
-    how & Remap.MREMAP_FIXED
-      ? placeFor(k, space, target, bytes, MapFlag.MAP_FIXED)
-      : (findGap(space.regions, bytes, lowestAddress, space.mapTop) ?? "ENOMEM");
-  if (typeof place === "string") return fail(place);
-  if (place < old.end && old.start < place + bytes) return fail("EINVAL");
-  if (hasFrames(space.regions, place, place + bytes)) return fail("EPERM");
-  return move(k, space, old, { start: place, end: place + bytes, permissions, backing, name });
-}
-
-function move(k: LinuxKernel, space: Space, old: { start: number; end: number }, region: Region): Outcome {
-  const kept = Math.min(old.end - old.start, region.end - region.start);
-  unmapRange(k, space, region.start, region.end);
-  if (!movePages(k, space, old.start, region.start, kept)) return fail("ENOMEM");
-  addRegion(k, space, region);
-  unmapRange(k, space, old.start, old.end);
-  return done(region.start);
-}
-
-const Advice = {
-  MADV_NORMAL: 0,
-  MADV_RANDOM: 1,
-  MADV_SEQUENTIAL: 2,
-  MADV_WILLNEED: 3,
-  MADV_DONTNEED: 4,
-  MADV_FREE: 8,
-  MADV_HUGEPAGE: 14,
-  MADV_NOHUGEPAGE: 15,
-  MADV_DONTDUMP: 16,
-  MADV_DODUMP: 17,
-} as const;
-
-function advise(k: LinuxKernel, space: Space, start: bigint, length: number, advice: number): Outcome {
-  if (!(Object.values(Advice) as number[]).includes(advice) || start % BigInt(pageBytes) !== 0n) return fail("EINVAL");
-  if (length === 0) return done(0);
-  const range = rangeOf(k, start, length);
-  if (range === null || !covers(space.regions, range.start, range.end)) return fail("ENOMEM");
-  if (advice !== Advice.MADV_DONTNEED && advice !== Advice.MADV_FREE) return done(0);
-  if (hasFrames(space.regions, range.start, range.end)) return fail("EPERM");
-  discardPages(k, space, range.start, range.end);
   return done(0);
 }
 
@@ -307,7 +246,7 @@ export const memoryCalls = [
     nr: { rv64: 222 },
     support: "full",
     args: { start: address, length: size, protection: flags(Protection), flags: flags(MapFlag), fd, offset: long },
-    errors: ["EACCES", "EBADF", "EEXIST", "EINVAL", "ENODEV", "ENOMEM", "EPERM"],
+    errors: ["EACCES", "EAGAIN", "EBADF", "EEXIST", "EINVAL", "ENODEV", "ENOMEM", "EPERM"],
     run: (k: LinuxKernel, args, { task }) => map(k, task, args),
   }),
   syscall({
@@ -334,26 +273,5 @@ export const memoryCalls = [
     errors: ["EACCES", "EINVAL", "ENOMEM", "EPERM"],
     run: (k: LinuxKernel, { start, length, protection }, { task }) =>
       protect(k, getSpace(k, task.space), start, length, protection),
-  }),
-  syscall({
-    name: "mremap",
-    result: "address",
-    nr: { rv64: 216 },
-    support: "partial",
-    note: "The old range must lie in one mapping; MREMAP_DONTUNMAP is not there.",
-    args: { start: address, oldLength: size, newLength: size, flags: flags(Remap), target: address },
-    errors: ["EFAULT", "EINVAL", "ENOMEM", "EPERM"],
-    run: (k: LinuxKernel, { start, oldLength, newLength, flags, target }, { task }) =>
-      remap(k, getSpace(k, task.space), start, oldLength, newLength, flags, target),
-  }),
-  syscall({
-    name: "madvise",
-    nr: { rv64: 233 },
-    support: "partial",
-    note: "MADV_DONTNEED and MADV_FREE discard at once; other advice changes nothing.",
-    args: { start: address, length: size, advice: choice(Advice) },
-    errors: ["EINVAL", "ENOMEM", "EPERM"],
-    run: (k: LinuxKernel, { start, length, advice }, { task }) =>
-      advise(k, getSpace(k, task.space), start, length, advice),
   }),
 ] as const;

@@ -3,9 +3,9 @@ import type { TaskId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
-import { releaseRobust } from "../../sync/robust.ts";
 import { reap } from "../../thread/family.ts";
 import { forkTask } from "../../thread/fork.ts";
+import { mayHaveThread } from "../../thread/rlimits.ts";
 import { ChildCode, childrenQueue, resetHandlers } from "../../thread/signals.ts";
 import type { Task, Usage, Zombie } from "../../thread/state.ts";
 import { createThread, exitTask, usageOf, vforkQueue } from "../../thread/tasks.ts";
@@ -64,7 +64,7 @@ const pointerOf = (args: CloneArguments): bigint | null =>
 
 function cloneThread(k: LinuxKernel, { task, thread }: Call, args: CloneArguments): Outcome {
   if ((args.flags & ofThreads) !== ofThreads) return fail("EINVAL");
-  if (k.threads.threads.size >= k.config.limits.threads) return fail("EAGAIN");
+  if (k.threads.threads.size >= k.config.limits.threads || !mayHaveThread(k, task)) return fail("EAGAIN");
   const context = k.hal.contexts.fork(thread.context, stackOf(args), pointerOf(args));
   const child = createThread(k, task, context);
   storeIds(k, args, task, task, child.id);
@@ -294,7 +294,6 @@ export const processCalls = [
     support: "full",
     args: { code: int },
     run(k: LinuxKernel, { code }, { task }) {
-      for (const id of task.threads) releaseRobust(k, getSpace(k, task.space), k.threads.threads.get(id)!);
       exitTask(k, task, { kind: "exited", code: code & 0xff });
       return { kind: "gone" };
     },

@@ -10,12 +10,19 @@ import { opsOf, touch } from "../../vfs/files.ts";
 import { attributesOf, FileType, filesystemOf, isDirectory, isType, opsOfFilesystem } from "../../vfs/filesystem.ts";
 import { changeable } from "../../vfs/names.ts";
 import { Access, permits, subjectOf } from "../../vfs/permissions.ts";
+import { mostFileBytes, refuseSize } from "../../vfs/size-limit.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { findPlace } from "../../vfs/walk.ts";
 import { choice, fd, flags, long, path } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
+
+/** The caller may have ended by the signal that tells it so. */
+function tooLong(k: LinuxKernel, task: Task): Outcome {
+  const errno = refuseSize(k, task);
+  return k.threads.tasks.has(task.id) ? fail(errno) : { kind: "gone" };
+}
 
 function truncatePath(k: LinuxKernel, task: Task, name: string, length: bigint): Outcome {
   if (length < 0n) return fail("EINVAL");
@@ -27,7 +34,7 @@ function truncatePath(k: LinuxKernel, task: Task, name: string, length: bigint):
   const there = changeable(k, found.place);
   if (typeof there === "string") return fail(there);
   if (!permits(subjectOf(task), attributes, Access.write)) return fail("EACCES");
-  if (length > BigInt(limits.fileBytes)) return fail("EFBIG");
+  if (length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
   const fs = filesystemOf(k, found.place.mount);
   const target = opsOfFilesystem(k, fs).open(k, fs, found.place.inode);
   if (typeof target === "string" || target.kind !== "regular") return fail("EINVAL");
@@ -36,10 +43,10 @@ function truncatePath(k: LinuxKernel, task: Task, name: string, length: bigint):
   return done(0);
 }
 
-function truncateFile(k: LinuxKernel, file: OpenFile | null, length: bigint): Outcome {
+function truncateFile(k: LinuxKernel, task: Task, file: OpenFile | null, length: bigint): Outcome {
   if (file === null || file.target.kind === "path") return fail("EBADF");
   if (length < 0n || file.target.kind !== "regular" || !mayWrite(file)) return fail("EINVAL");
-  if (length > BigInt(limits.fileBytes)) return fail("EFBIG");
+  if (length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
   if (!resizeStored(k, getStored(k, file.target.file), Number(length))) return fail("ENOSPC");
   touch(k, file, "written");
   return done(0);
@@ -56,7 +63,14 @@ function allocateRange(k: LinuxKernel, stored: StoredFile, how: number, start: n
   return true;
 }
 
-function allocate(k: LinuxKernel, file: OpenFile | null, how: number, offset: bigint, length: bigint): Outcome {
+function allocate(
+  k: LinuxKernel,
+  task: Task,
+  file: OpenFile | null,
+  how: number,
+  offset: bigint,
+  length: bigint,
+): Outcome {
   if (file === null || file.target.kind === "path") return fail("EBADF");
   if (offset < 0n || length <= 0n) return fail("EINVAL");
   const punches = (how & Allocate.FALLOC_FL_PUNCH_HOLE) !== 0;
@@ -67,6 +81,8 @@ function allocate(k: LinuxKernel, file: OpenFile | null, how: number, offset: bi
   if (file.target.kind === "pipe") return fail("ESPIPE");
   if (file.target.kind !== "regular") return fail("ENODEV");
   if (offset + length > BigInt(limits.fileBytes)) return fail("EFBIG");
+  const grows = !(how & Allocate.FALLOC_FL_KEEP_SIZE);
+  if (grows && offset + length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
   const stored = getStored(k, file.target.file);
   if (!allocateRange(k, stored, how, Number(offset), Number(offset + length))) return fail("ENOSPC");
   touch(k, file, "written");
@@ -109,7 +125,7 @@ export const sizeCalls = [
     support: "full",
     args: { fd, length: long },
     errors: ["EBADF", "EFBIG", "EINVAL", "ENOSPC"],
-    run: (k: LinuxKernel, { fd, length }, { task }) => truncateFile(k, fileOf(k, task, fd), length),
+    run: (k: LinuxKernel, { fd, length }, { task }) => truncateFile(k, task, fileOf(k, task, fd), length),
   }),
   syscall({
     name: "fallocate",
@@ -119,7 +135,7 @@ export const sizeCalls = [
     args: { fd, mode: flags(Allocate), offset: long, length: long },
     errors: ["EBADF", "EFBIG", "EINVAL", "ENODEV", "ENOSPC", "EOPNOTSUPP", "ESPIPE"],
     run: (k: LinuxKernel, { fd, mode, offset, length }, { task }) =>
-      allocate(k, fileOf(k, task, fd), mode, offset, length),
+      allocate(k, task, fileOf(k, task, fd), mode, offset, length),
   }),
   syscall({
     name: "sync",

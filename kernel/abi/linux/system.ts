@@ -8,51 +8,14 @@ import { randomBytes } from "../../lib/random.ts";
 import { getSpace } from "../../mm/space.ts";
 import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
-import { jobOf } from "../../thread/jobs.ts";
-import type { Task } from "../../thread/state.ts";
+import { lastResource, limitOf, Resource } from "../../thread/rlimits.ts";
+import type { ResourceLimit, Task } from "../../thread/state.ts";
+import { setLimit } from "../../thread/timers.ts";
 import { address, bufferOut, choice, flags, inout, int, size, structIn, structOut, uint } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
 import { type CallNumbers, type SystemCall, syscall } from "../define/syscall.ts";
 import { type LinuxKernel, release } from "./kernel.ts";
 import { rlimit, sysinfo, utsname } from "./layouts.ts";
-
-const Resource = {
-  RLIMIT_CPU: 0,
-  RLIMIT_FSIZE: 1,
-  RLIMIT_DATA: 2,
-  RLIMIT_STACK: 3,
-  RLIMIT_CORE: 4,
-  RLIMIT_RSS: 5,
-  RLIMIT_NPROC: 6,
-  RLIMIT_NOFILE: 7,
-  RLIMIT_MEMLOCK: 8,
-  RLIMIT_AS: 9,
-  RLIMIT_LOCKS: 10,
-  RLIMIT_SIGPENDING: 11,
-  RLIMIT_MSGQUEUE: 12,
-  RLIMIT_NICE: 13,
-  RLIMIT_RTPRIO: 14,
-  RLIMIT_RTTIME: 15,
-} as const;
-const unlimited = 0xffff_ffff_ffff_ffffn;
-
-function limitOf(k: LinuxKernel, task: Task, resource: number): bigint {
-  const { memoryBytes } = jobOf(k, task).limits;
-  switch (resource) {
-    case Resource.RLIMIT_STACK:
-      return BigInt(limits.stackBytes);
-    case Resource.RLIMIT_NOFILE:
-      return BigInt(limits.descriptors);
-    case Resource.RLIMIT_NPROC:
-      return BigInt(k.config.limits.threads);
-    case Resource.RLIMIT_RSS:
-      return memoryBytes === 0 ? unlimited : BigInt(memoryBytes);
-    case Resource.RLIMIT_CORE:
-      return 0n;
-    default:
-      return unlimited;
-  }
-}
 
 /** Fills in the values of (key, value) pairs; a key that is not known becomes -1. */
 function probe(k: LinuxKernel, space: Space, pairs: bigint, count: number): Errno | null {
@@ -72,12 +35,7 @@ interface Limit {
   rlim_max: bigint;
 }
 
-function currentLimit(k: LinuxKernel, task: Task, resource: number): Limit {
-  const set = task.resourceLimits.get(resource);
-  if (set !== undefined) return { rlim_cur: set.soft, rlim_max: set.hard };
-  const limit = limitOf(k, task, resource);
-  return { rlim_cur: limit, rlim_max: limit };
-}
+const toLimit = ({ soft, hard }: ResourceLimit): Limit => ({ rlim_cur: soft, rlim_max: hard });
 
 /** Who may look at another's limits, and set them: its own user, and root. */
 const mayLimit = ({ credentials: by }: Task, { credentials: of }: Task): boolean =>
@@ -92,16 +50,16 @@ function prlimit(
   wanted: Limit | null,
 ): Outcome<{ before?: Limit }> {
   const task = id === 0 ? caller : k.threads.tasks.get(id as TaskId);
-  if (resource > Resource.RLIMIT_RTTIME) return fail("EINVAL");
+  if (resource > lastResource) return fail("EINVAL");
   if (wanted !== null && wanted.rlim_cur > wanted.rlim_max) return fail("EINVAL");
   if (task === undefined) return fail("ESRCH");
   if (task !== caller && !mayLimit(caller, task)) return fail("EPERM");
-  const before = currentLimit(k, task, resource);
+  const before = toLimit(limitOf(k, task, resource));
   if (wanted === null) return { kind: "done", value: 0, out: { before } };
   const most = BigInt(limits.descriptors);
   if (wanted.rlim_max > before.rlim_max && caller.credentials.euid !== 0) return fail("EPERM");
   if (resource === Resource.RLIMIT_NOFILE && wanted.rlim_max > most) return fail("EPERM");
-  const commit = (): void => void task.resourceLimits.set(resource, { soft: wanted.rlim_cur, hard: wanted.rlim_max });
+  const commit = (): void => setLimit(k, task, resource, { soft: wanted.rlim_cur, hard: wanted.rlim_max });
   return { kind: "done", value: 0, out: { before }, commit };
 }
 
@@ -178,7 +136,7 @@ export const systemCalls = [
     name: "prlimit64",
     nr: { rv64: 261 },
     support: "partial",
-    note: "Limits are kept and inherited; that of open files counts, others do not.",
+    note: "RLIMIT_RSS, LOCKS, MSGQUEUE, NICE, RTPRIO and RTTIME are kept and inherited, but bound nothing; no core is dumped.",
     args: { id: int, resource: choice(Resource), limit: structIn(rlimit), before: structOut(rlimit, "optional") },
     errors: ["EFAULT", "EINVAL", "EPERM", "ESRCH"],
     run: (k: LinuxKernel, { id, resource, limit }, { task }) => prlimit(k, task, id, resource, limit),

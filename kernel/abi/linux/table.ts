@@ -15,6 +15,8 @@ import { memoryCalls } from "./memory.ts";
 import { pipeCalls } from "./pipes.ts";
 import { pollCalls } from "./poll.ts";
 import { processCalls } from "./processes.ts";
+import { remapCalls } from "./remap.ts";
+import { residencyCalls } from "./residency.ts";
 import { signalCalls } from "./signals.ts";
 import { sizeCalls } from "./sizes.ts";
 import { systemCalls } from "./system.ts";
@@ -35,6 +37,8 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...pollCalls,
   ...eventCalls,
   ...memoryCalls,
+  ...remapCalls,
+  ...residencyCalls,
   ...timeCalls,
   ...timerCalls,
   ...threadCalls,

@@ -1,12 +1,11 @@
 /** Threads of a program: exit(2), futex(2), and the ids around them. */
 import type { Errno } from "../../lib/errno.ts";
+import type { ThreadId } from "../../lib/ids.ts";
 import { getSpace } from "../../mm/space.ts";
 import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { futexRequeue, futexWait, futexWake, readWord } from "../../sync/futex.ts";
-import { releaseRobust } from "../../sync/robust.ts";
-import type { Thread } from "../../thread/state.ts";
-import { exitTask, exitThread } from "../../thread/tasks.ts";
+import { exitTask, exitThread, getTask } from "../../thread/tasks.ts";
 import { deadlineAfter, deadlineAt } from "../../time/clock.ts";
 import { address, inout, int, size, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
@@ -14,26 +13,15 @@ import { syscall } from "../define/syscall.ts";
 import { affinityCalls } from "./affinity.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { fromTimespec, timespec } from "./layouts.ts";
+import { maySignal } from "./signals.ts";
 
 const wordBytes = (value: number): Uint8Array => Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
 
 /** The calling thread ends; with the last one, the task. */
 function exit(k: LinuxKernel, { task, thread }: Call, code: number): Outcome {
-  if (task.threads.length === 1) releaseRobust(k, getSpace(k, task.space), thread);
   if (task.threads.length === 1) exitTask(k, task, { kind: "exited", code: code & 0xff });
-  else {
-    tellExit(k, thread);
-    exitThread(k, thread);
-  }
+  else exitThread(k, thread);
   return { kind: "gone" };
-}
-
-/** Who waits for the thread to end (pthread_join) sees its word become 0. */
-function tellExit(k: LinuxKernel, thread: Thread): void {
-  const space = getSpace(k, k.threads.tasks.get(thread.task)!.space);
-  releaseRobust(k, space, thread);
-  if (thread.clearOnExit === 0n) return;
-  if (copyOut(k, space, thread.clearOnExit, wordBytes(0)) === null) futexWake(k, space, thread.clearOnExit, 1, -1);
 }
 
 const Futex = {
@@ -166,13 +154,35 @@ export const threadCalls = [
   syscall({
     name: "set_robust_list",
     nr: { rv64: 99 },
-    support: "partial",
-    note: "Looked at when a thread exits by itself, or its process does; not when it is killed.",
+    support: "full",
     args: { head: address, bytes: size },
     errors: ["EINVAL"],
     run(_k: LinuxKernel, { head, bytes }, { thread }) {
       if (bytes !== 24) return fail("EINVAL");
       thread.robustList = head;
+      return done(0);
+    },
+  }),
+  syscall({
+    name: "get_robust_list",
+    nr: { rv64: 100 },
+    support: "full",
+    args: { thread: int, head: inout("robust_list_head"), bytes: inout("size_t") },
+    errors: ["EFAULT", "EPERM", "ESRCH"],
+    run(k: LinuxKernel, { thread: id, head, bytes }, call) {
+      const thread = id === 0 ? call.thread : k.threads.threads.get(id as ThreadId);
+      if (thread === undefined) return fail("ESRCH");
+      const { task } = call;
+      if (thread.task !== task.id && !maySignal(task, getTask(k, thread.task), 0)) return fail("EPERM");
+      const space = getSpace(k, task.space);
+      const puts = [
+        { at: bytes, value: 24n },
+        { at: head, value: thread.robustList },
+      ];
+      for (const { at, value } of puts) {
+        const errno = copyOut(k, space, at, new Uint8Array(BigUint64Array.of(value).buffer));
+        if (errno !== null) return fail(errno);
+      }
       return done(0);
     },
   }),

@@ -5,6 +5,7 @@ import { deadlineAfter, deadlineAt, realtimeNs } from "../../time/clock.ts";
 import { choice, flags, inout, structIn, structOut } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
+import { processorClock } from "./clocks.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import {
   fromTimespec,
@@ -28,26 +29,30 @@ const Clock = {
   CLOCK_REALTIME_COARSE: 5,
   CLOCK_MONOTONIC_COARSE: 6,
   CLOCK_BOOTTIME: 7,
+  CLOCK_REALTIME_ALARM: 8,
+  CLOCK_BOOTTIME_ALARM: 9,
+  CLOCK_TAI: 11,
 } as const;
 const absolute = 1;
 const ticksPerSecond = 100n;
 
-function clockNs(k: LinuxKernel, { task, thread }: Call, clock: number): bigint | null {
+function clockNs(k: LinuxKernel, call: Call, clock: number): bigint | null {
   switch (clock) {
     case Clock.CLOCK_REALTIME:
     case Clock.CLOCK_REALTIME_COARSE:
+    case Clock.CLOCK_REALTIME_ALARM:
+    case Clock.CLOCK_TAI:
       return realtimeNs(k);
     case Clock.CLOCK_MONOTONIC:
     case Clock.CLOCK_MONOTONIC_RAW:
     case Clock.CLOCK_MONOTONIC_COARSE:
     case Clock.CLOCK_BOOTTIME:
+    case Clock.CLOCK_BOOTTIME_ALARM:
       return BigInt(k.hal.timer.nowNs());
-    case Clock.CLOCK_PROCESS_CPUTIME_ID:
-      return BigInt(task.instructions);
-    case Clock.CLOCK_THREAD_CPUTIME_ID:
-      return BigInt(thread.instructions);
-    default:
-      return null;
+    default: {
+      const processor = processorClock(k, call, clock | 0);
+      return processor === null ? null : BigInt((processor.thread ?? processor.task).instructions);
+    }
   }
 }
 

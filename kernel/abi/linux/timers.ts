@@ -15,8 +15,9 @@ import {
   timerNow,
 } from "../../thread/timers.ts";
 import { choice, flags, int, structIn, structOut } from "../define/arguments.ts";
-import { done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
+import { processorClock } from "./clocks.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import {
   fromTimespec,
@@ -60,15 +61,17 @@ function setIntervalTimer(k: LinuxKernel, task: Task, which: number, wanted: Iti
   return { kind: "done", value: 0, out: { before } } as const;
 }
 
-const Clock: Readonly<Record<number, Timer["counts"]>> = {
-  0: "time",
-  1: "time",
-  2: "instructions",
-  7: "time",
-  8: "time",
-  9: "time",
-  11: "time",
-};
+/** What a timer of a clock counts. */
+function countsOf(k: LinuxKernel, call: Call, clock: number): Pick<NewTimer, "counts" | "counted"> | null {
+  const processor = processorClock(k, call, clock);
+  if (processor === null) return timeClocks.includes(clock) ? { counts: "time", counted: null } : null;
+  // Those of other processes are not there.
+  if (processor.task !== call.task) return null;
+  return { counts: "instructions", counted: processor.thread?.id ?? null };
+}
+
+/** CLOCK_REALTIME, MONOTONIC, BOOTTIME, the two that wake a machine, TAI. */
+const timeClocks: readonly number[] = [0, 1, 7, 8, 9, 11];
 const Notify = { signal: 0, none: 1, thread: 2, threadId: 4 } as const;
 
 /** How a timer tells that it has expired; by SIGALRM and its own number if nothing else is said. */
@@ -147,17 +150,18 @@ export const timerCalls = [
     name: "timer_create",
     nr: { rv64: 107 },
     support: "partial",
-    note: "All clocks but a thread's processor time.",
+    note: "All clocks but other processes' processor time.",
     args: { clock: int, event: structIn(sigevent), timer: structOut(timerId) },
     errors: ["EAGAIN", "EFAULT", "EINVAL"],
-    run(k: LinuxKernel, { clock, event }, { task }) {
-      const counts = Clock[clock];
-      if (counts === undefined) return fail("EINVAL");
+    run(k: LinuxKernel, { clock, event }, call) {
+      const { task } = call;
+      const counts = countsOf(k, call, clock);
+      if (counts === null) return fail("EINVAL");
       const number = freeTimerNumber(k, task);
       if (number === null) return fail("EAGAIN");
       const how = notification(k, task, event, number);
       if (typeof how === "string") return fail(how);
-      const commit = (): void => void createTimer(k, task, { number, counts, realtime: clock === 0, ...how });
+      const commit = (): void => void createTimer(k, task, { number, ...counts, realtime: clock === 0, ...how });
       return { kind: "done", value: 0, out: { timer: { id: number } }, commit };
     },
   }),

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -39,13 +40,14 @@ int main(void) {
   take(own); take(own); take(own + 1);
   pthread_mutex_t *shared = mmap(0, 4096, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   make(shared, 1); make(shared + 1, 1);
-  for (int way = 0; way < 2; way++) {
+  for (int way = 0; way < 3; way++) {
     int p[2];
     char c;
     pipe(p);
     pid_t pid = fork();
-    if (pid == 0) { pthread_mutex_lock(shared); write(p[1], "x", 1); usleep(20000); if (way) _exit(0); else syscall(SYS_exit, 0); }
+    if (pid == 0) { pthread_mutex_lock(shared); write(p[1], "x", 1); if (way == 2) for (;;) pause(); usleep(20000); if (way) _exit(0); else syscall(SYS_exit, 0); }
     read(p[0], &c, 1);
+    if (way == 2) kill(pid, SIGKILL);
     take(shared);
     waitpid(pid, 0, 0);
     take(shared);
