@@ -16,7 +16,8 @@ import { SnapshotService } from "../proto/gen/ostler/v1/snapshots_pb.js";
 import { TaskService } from "../proto/gen/ostler/v1/tasks_pb.js";
 import { TraceService } from "../proto/gen/ostler/v1/traces_pb.js";
 import { UserService } from "../proto/gen/ostler/v1/users_pb.js";
-import { authenticator, hasRole, type Identify, identifier } from "./auth/identity.ts";
+import { authorised } from "./auth/authorise.ts";
+import { authenticator, type Identify, identifier } from "./auth/identity.ts";
 import { readTls, type ServerConfig } from "./config.ts";
 import { Code, permissionDenied } from "./errors.ts";
 import { Grading } from "./grading/grader.ts";
@@ -26,7 +27,7 @@ import { callRecord, createPipeline, drainError, implement, type Operation, type
 import { createRestServer, type MonitorPages, mountMonitorPages, type RestServer, readComments } from "./rest/index.ts";
 import { adminService } from "./services/admin.ts";
 import { capabilityService } from "./services/capabilities.ts";
-import type { Deps } from "./services/common.ts";
+import { type Deps, lookupOf } from "./services/common.ts";
 import { consoleService } from "./services/console.ts";
 import { storeFailure, withKindErrors } from "./services/failures.ts";
 import { gradingService } from "./services/grading.ts";
@@ -167,13 +168,14 @@ function monitorPages(config: ServerConfig, metrics: Metrics, readiness: Readine
             async admit(authorization) {
               if (config.metrics === "open") return;
               const user = await identify(authorization);
-              if (!hasRole(user, "admin")) throw permissionDenied("Only admins may read the server's figures.");
+              if (user.role !== "admin") throw permissionDenied("Only admins may read the server's figures.");
             },
           },
   };
 }
 
 function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping): Operation[] {
+  const authorise = authorised(lookupOf(deps));
   return [
     ...implement(MachineService, machineService(deps)),
     ...implement(TaskService, taskService(deps)),
@@ -186,7 +188,7 @@ function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping):
     ...implement(GradingService, gradingService(deps, grading)),
     ...implement(UserService, userService(deps)),
     ...implement(AdminService, adminService(deps, housekeeping)),
-  ].map(withKindErrors);
+  ].map((operation) => withKindErrors(authorise(operation)));
 }
 
 function pipelineOf(

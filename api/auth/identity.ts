@@ -2,12 +2,11 @@
  * Who calls: API keys as bearer tokens. A key is shown once when it is made; the store knows its SHA-256 only.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { permissionDenied, unauthenticated } from "../errors.ts";
+import { unauthenticated } from "../errors.ts";
 import type { Context } from "../operation.ts";
-import type { ApiKeyRow, Role, Store, UserRow } from "../store/types.ts";
+import type { ApiKeyRow, Store, UserRow } from "../store/types.ts";
 
 const KEY_PREFIX = "ostler_";
-const ROLE_RANK: Record<Role, number> = { student: 0, grader: 1, staff: 2, admin: 3 };
 /** Services that anyone may call: what monitors and tools need before they have a key. */
 const PUBLIC_SERVICES = new Set([
   "grpc.health.v1.Health",
@@ -54,15 +53,6 @@ export function identifier(store: Store): Identify {
 export function callerOf(context: Context): UserRow {
   if (context.caller === undefined) throw unauthenticated();
   return context.caller as UserRow;
-}
-
-export const hasRole = (user: UserRow, role: Role): boolean => ROLE_RANK[user.role] >= ROLE_RANK[role];
-
-export function requireRole(context: Context, role: Role): UserRow {
-  const user = callerOf(context);
-  if (!hasRole(user, role))
-    throw permissionDenied(`This needs the role ${role} or higher; ${user.id} is ${user.role}.`);
-  return user;
 }
 
 /** Makes the first admin on an empty store. Returns the key to print, or null when there are users already. */

@@ -40,7 +40,7 @@ import { capabilitySvg } from "../drawing/capability-svg.ts";
 import { Code, invalid, OstlerError } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { ServiceImplementation } from "../operation.ts";
-import { type Deps, toNumber, toPosition, useMachine } from "./common.ts";
+import { type Deps, toNumber, toPosition } from "./common.ts";
 import {
   answered,
   invokeResponse,
@@ -162,8 +162,8 @@ async function graph(machine: HostedMachine, from: number | null, limit: number,
 
 export function capabilityService(deps: Deps): ServiceImplementation<typeof CapabilityService> {
   return {
-    async getCapabilityGraph({ machineId, filter, pageSize, pageToken }, context) {
-      const machine = await useMachine(deps, context, machineId);
+    async getCapabilityGraph({ machineId, filter, pageSize, pageToken }) {
+      const machine = await deps.hosting.use(machineId);
       const answer = await graph(machine, firstSlot(pageToken), pageSize || DEFAULT_PAGE, toFilter(filter));
       return {
         slots: answer.slots.map(toSlot),
@@ -222,14 +222,14 @@ export function capabilityService(deps: Deps): ServiceImplementation<typeof Capa
       return remoteCall(deps, context, schemas, request, { input: () => toMapTable(request), answer: answered });
     },
 
-    async revokeSlot({ machineId, slot, itself }, context) {
-      const machine = await useMachine(deps, context, machineId);
+    async revokeSlot({ machineId, slot, itself }) {
+      const machine = await deps.hosting.use(machineId);
       await machine.apply({ kind: "revokeSlot", slot, itself });
       return { position: toPosition(machine.visible.summary.position) };
     },
 
-    async renderCapabilityGraph({ machineId, filter, format }, context) {
-      const machine = await useMachine(deps, context, machineId);
+    async renderCapabilityGraph({ machineId, filter, format }) {
+      const machine = await deps.hosting.use(machineId);
       const answer = await graph(machine, null, MAX_DRAWN, toFilter(filter));
       if (answer.next !== null) {
         throw new OstlerError(

@@ -12,7 +12,7 @@ import {
 import { invalid, notFound } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
-import { type Deps, holding, once, toNumber, useMachine } from "./common.ts";
+import { type Deps, holding, once, toNumber } from "./common.ts";
 
 const READ_BYTES = 64 * 1024;
 const MAX_READ_BYTES = 1024 * 1024;
@@ -23,21 +23,21 @@ export function consoleService(deps: Deps): ServiceImplementation<typeof Console
       const schemas = { request: WriteConsoleRequestSchema, response: WriteConsoleResponseSchema };
       return once(deps, context, schemas, request, async () => {
         if (request.data.length === 0 && !request.end) throw invalid("data", "must not be empty unless `end` is set");
-        const machine = await useMachine(deps, context, request.machineId);
+        const machine = await deps.hosting.use(request.machineId);
         await type(machine, request.data, request.end);
         return { consoleLength: BigInt(machine.visible.summary.consoleLength) };
       });
     },
 
-    async readConsole(request, context) {
-      const machine = await useMachine(deps, context, request.machineId);
+    async readConsole(request) {
+      const machine = await deps.hosting.use(request.machineId);
       const from = toNumber(request.offset, "offset");
       const { offset, bytes } = await machine.readConsole(from, request.limit || MAX_READ_BYTES);
       return { offset: BigInt(offset), data: bytes, consoleLength: BigInt(machine.visible.summary.consoleLength) };
     },
 
     async *followConsole(request, context) {
-      const machine = await useMachine(deps, context, request.machineId);
+      const machine = await deps.hosting.use(request.machineId);
       const offset = resumeOffset(request.resumeToken) ?? toNumber(request.offset, "offset");
       yield* holding(machine, () => follow(machine, offset, request.untilTaskExited as TaskId, context.signal));
     },
@@ -47,7 +47,7 @@ export function consoleService(deps: Deps): ServiceImplementation<typeof Console
       const first = await iterator.next();
       if (first.done || first.value.message.case !== "open") throw invalid("open", "the first message must be `open`");
       const open = first.value.message.value;
-      const machine = await useMachine(deps, context, open.machineId);
+      const machine = await deps.hosting.use(open.machineId);
       yield* holding(machine, () => attach(machine, open, iterator, context));
     },
   };

@@ -16,7 +16,8 @@ import {
   type SubmissionSchema,
   SubmissionState,
 } from "../../proto/gen/ostler/v1/grading_pb.js";
-import { callerOf, hasRole, requireRole } from "../auth/identity.ts";
+import { may, requireAll } from "../auth/authorise.ts";
+import { callerOf } from "../auth/identity.ts";
 import { failedPrecondition, invalid, notFound } from "../errors.ts";
 import { MAX_SOURCE_BYTES } from "../grading/compile.ts";
 import type { Grading } from "../grading/grader.ts";
@@ -38,14 +39,14 @@ const STATES = {
 } as const satisfies Record<SubmissionRow["state"], SubmissionState>;
 
 /** Graders and staff see what students do not. */
-const seesAll = (user: UserRow): boolean => hasRole(user, "grader");
+const seesHidden = (user: UserRow, of: { ownerId: string }): boolean => may(user, "assignment.readHidden", of);
 
 function toAssignment(row: AssignmentRow, user: UserRow): MessageInitShape<typeof AssignmentSchema> {
   const spec = specOf(row);
   return {
     assignmentId: row.id,
     displayName: row.displayName,
-    spec: seesAll(user) ? spec : specForStudents(spec),
+    spec: seesHidden(user, row) ? spec : specForStudents(spec),
     version: row.version,
     createdAt: toTimestamp(row.createdAt),
     maxPoints: maxPointsOf(spec),
@@ -55,7 +56,7 @@ function toAssignment(row: AssignmentRow, user: UserRow): MessageInitShape<typeo
 function reportOf(row: SubmissionRow, user: UserRow): GradeReport | null {
   if (row.report.length === 0) return null;
   const report = fromBinary(GradeReportSchema, row.report);
-  return seesAll(user) ? report : reportForStudents(report);
+  return seesHidden(user, row) ? report : reportForStudents(report);
 }
 
 function toSubmission(row: SubmissionRow, report: GradeReport | null): MessageInitShape<typeof SubmissionSchema> {
@@ -105,11 +106,9 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
     return row;
   };
 
-  /** The submission, if it is the caller's or the caller may see everybody's. */
-  const submissionRow = async (context: Context, submissionId: string): Promise<SubmissionRow> => {
+  const submissionRow = async (submissionId: string): Promise<SubmissionRow> => {
     const row = await store.submissions.get(submissionId);
-    const caller = callerOf(context);
-    if (row === null || (row.ownerId !== caller.id && !seesAll(caller))) throw notFound("submission", submissionId);
+    if (row === null) throw notFound("submission", submissionId);
     return row;
   };
 
@@ -160,7 +159,7 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
     createAssignment(request, context) {
       const schemas = { request: CreateAssignmentRequestSchema, response: CreateAssignmentResponseSchema };
       return once(deps, context, schemas, request, async () => {
-        const caller = requireRole(context, "staff");
+        const caller = callerOf(context);
         const id = idFor("a", caller.id, request.idempotencyKey);
         const { displayName } = request;
         const row = await store.holds.during(async (hold) => {
@@ -174,7 +173,7 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
     },
 
     async updateAssignment(request, context) {
-      const caller = requireRole(context, "staff");
+      const caller = callerOf(context);
       const { ownerId } = await assignmentRow(request.assignmentId);
       const row = await store.holds.during(async (hold) => {
         const spec = await acceptedSpec(context, request.spec, [ownerId, caller.id], hold);
@@ -195,8 +194,7 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
       return { assignments: items.map((row) => toAssignment(row, caller)), nextPageToken };
     },
 
-    async deleteAssignment({ assignmentId }, context) {
-      requireRole(context, "staff");
+    async deleteAssignment({ assignmentId }) {
       const row = await assignmentRow(assignmentId);
       if (!(await store.assignments.delete(assignmentId))) throw notFound("assignment", assignmentId);
       await grading.cancelAll(assignmentId);
@@ -212,11 +210,12 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
     },
 
     async getSubmission({ submissionId }, context) {
-      return { submission: shown(context, await submissionRow(context, submissionId)) };
+      return { submission: shown(context, await submissionRow(submissionId)) };
     },
 
     async listSubmissions(request, context) {
-      const caller = request.allOwners ? requireRole(context, "grader") : callerOf(context);
+      const caller = callerOf(context);
+      if (request.allOwners) requireAll(caller, "submission.read");
       const query = {
         ...pageQuery(request),
         assignmentId: request.assignmentId || null,
@@ -231,7 +230,7 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
     },
 
     async *waitSubmission({ submissionId }, context) {
-      const row = await submissionRow(context, submissionId);
+      const row = await submissionRow(submissionId);
       for await (const progress of grading.follow(row, context.signal)) {
         const submission = shown(context, progress.row);
         // Of one that was graded long ago only the report tells how many tests there were.
@@ -241,12 +240,12 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
     },
 
     async cancelSubmission({ submissionId }, context) {
-      const row = await submissionRow(context, submissionId);
+      const row = await submissionRow(submissionId);
       return { submission: shown(context, await grading.cancel(row)) };
     },
 
     async exportReport({ submissionId }, context) {
-      const row = await submissionRow(context, submissionId);
+      const row = await submissionRow(submissionId);
       const report = reportOf(row, callerOf(context));
       if (report === null)
         throw failedPrecondition(

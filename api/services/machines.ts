@@ -16,7 +16,8 @@ import {
   type WaitMachineRequest,
   type WaitMachineResponseSchema,
 } from "../../proto/gen/ostler/v1/machines_pb.js";
-import { callerOf, requireRole } from "../auth/identity.ts";
+import { requireAll } from "../auth/authorise.ts";
+import { callerOf } from "../auth/identity.ts";
 import { invalid, notFound, resourceExhausted } from "../errors.ts";
 import { contentIn } from "../hosting/collection/references.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
@@ -33,7 +34,6 @@ import {
   toNumber,
   toPosition,
   toTimestamp,
-  useMachine,
 } from "./common.ts";
 import { completeSpec } from "./spec.ts";
 
@@ -91,8 +91,8 @@ export function toTaskLimits(limits: TaskLimits | undefined) {
 }
 
 export function machineService(deps: Deps): ServiceImplementation<typeof MachineService> {
-  const applyTo = async (context: Context, machineId: string, input: Input) => {
-    const machine = await useMachine(deps, context, machineId);
+  const applyTo = async (machineId: string, input: Input) => {
+    const machine = await deps.hosting.use(machineId);
     await machine.apply(input);
     return { machine: toMachine(deps, machine.row) };
   };
@@ -113,14 +113,15 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
       });
     },
 
-    async getMachine({ machineId }, context) {
+    async getMachine({ machineId }) {
       const awake = deps.hosting.peek(machineId);
       if (awake?.visible.summary.run === "running") await awake.query({ kind: "summary" }).catch(() => {});
-      return { machine: toMachine(deps, await machineRow(deps, context, machineId)) };
+      return { machine: toMachine(deps, await machineRow(deps, machineId)) };
     },
 
     async listMachines(request, context) {
-      const caller = request.allOwners ? requireRole(context, "staff") : callerOf(context);
+      const caller = callerOf(context);
+      if (request.allOwners) requireAll(caller, "machine.read");
       const labels = { ...request.labels };
       for (const label of request.label) {
         const cut = label.indexOf("=");
@@ -140,26 +141,25 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
       return { machines: items.map((row) => toMachine(deps, row)), nextPageToken };
     },
 
-    async deleteMachine({ machineId }, context) {
-      await machineRow(deps, context, machineId);
+    async deleteMachine({ machineId }) {
       if (!(await deps.hosting.delete(machineId))) throw notFound("machine", machineId);
       return {};
     },
 
-    async runMachine(request, context) {
-      deps.quotas.assertMayRun((await machineRow(deps, context, request.machineId)).ownerId);
+    async runMachine(request) {
+      deps.quotas.assertMayRun((await machineRow(deps, request.machineId)).ownerId);
       const limit = (value: bigint, field: string) => (value === 0n ? null : toNumber(value, field));
-      return applyTo(context, request.machineId, {
+      return applyTo(request.machineId, {
         kind: "resume",
         untilInstructions: limit(request.untilInstructions, "until_instructions"),
         untilTimeNs: limit(request.untilTimeNs, "until_time_ns"),
       });
     },
 
-    pauseMachine: (request, context) => applyTo(context, request.machineId, { kind: "pause" }),
+    pauseMachine: (request) => applyTo(request.machineId, { kind: "pause" }),
 
     async stepMachine(request, context) {
-      const machine = await useMachine(deps, context, request.machineId);
+      const machine = await deps.hosting.use(request.machineId);
       deps.quotas.assertMayRun(machine.row.ownerId);
       await machine.apply({ kind: "pause" });
       const before = machine.visible.summary.position.instructions;
@@ -172,14 +172,14 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
     },
 
     async *waitMachine(request, context) {
-      const machine = await useMachine(deps, context, request.machineId);
+      const machine = await deps.hosting.use(request.machineId);
       yield* holding(machine, () => wait(deps, machine, request, context.signal));
     },
 
     startProgram(request, context) {
       const schemas = { request: StartProgramRequestSchema, response: StartProgramResponseSchema };
       return once(deps, context, schemas, request, async () => {
-        const machine = await useMachine(deps, context, request.machineId);
+        const machine = await deps.hosting.use(request.machineId);
         if (request.run) deps.quotas.assertMayRun(machine.row.ownerId);
         const path = await programPath(deps, context, machine, request);
         const { task } = await machine.apply(startInput(request, path));
@@ -188,10 +188,9 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
       });
     },
 
-    async hibernateMachine({ machineId }, context) {
-      await machineRow(deps, context, machineId);
+    async hibernateMachine({ machineId }) {
       await deps.hosting.hibernate(machineId);
-      return { machine: toMachine(deps, await machineRow(deps, context, machineId)) };
+      return { machine: toMachine(deps, await machineRow(deps, machineId)) };
     },
   };
 }

@@ -34,7 +34,7 @@ import { spaceSvg } from "../drawing/space-svg.ts";
 import { failedPrecondition, invalid, notFound, outOfRange } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { ServiceImplementation } from "../operation.ts";
-import { type Deps, toNumber, toPosition, useMachine } from "./common.ts";
+import { type Deps, toNumber, toPosition } from "./common.ts";
 import { toPicture } from "./pictures.ts";
 import { toTiming } from "./timing.ts";
 
@@ -198,21 +198,21 @@ function frameQuery({ pageSize, pageToken, owner }: ListFramesRequest) {
 
 export function memoryService(deps: Deps): ServiceImplementation<typeof MemoryService> {
   return {
-    async readPhysicalMemory({ machineId, address, length }, context) {
-      const machine = await useMachine(deps, context, machineId);
+    async readPhysicalMemory({ machineId, address, length }) {
+      const machine = await deps.hosting.use(machineId);
       const { bytes } = await machine.query({ kind: "readPhysical", address: addressOf(address), length });
       if (!bytes) throw outOfRange("address", "the range must lie in RAM, which begins at 2147483648 (0x80000000)");
       return { data: bytes, position: positionOf(machine) };
     },
 
-    async writePhysicalMemory({ machineId, address, data }, context) {
-      const machine = await useMachine(deps, context, machineId);
+    async writePhysicalMemory({ machineId, address, data }) {
+      const machine = await deps.hosting.use(machineId);
       await machine.apply({ kind: "writePhysical", address: addressOf(address), bytes: data });
       return { position: positionOf(machine) };
     },
 
-    async readVirtualMemory({ machineId, task, address, length }, context) {
-      const machine = await useMachine(deps, context, machineId);
+    async readVirtualMemory({ machineId, task, address, length }) {
+      const machine = await deps.hosting.use(machineId);
       if (!(await machine.learnExit(task as TaskId))) throw notFound("task", String(task));
       const { bytes } = await machine.query({
         kind: "readVirtual",
@@ -224,27 +224,27 @@ export function memoryService(deps: Deps): ServiceImplementation<typeof MemorySe
       return { data: bytes, position: positionOf(machine) };
     },
 
-    async writeVirtualMemory({ machineId, task, address, data }, context) {
-      const machine = await useMachine(deps, context, machineId);
+    async writeVirtualMemory({ machineId, task, address, data }) {
+      const machine = await deps.hosting.use(machineId);
       await machine.apply({ kind: "writeVirtual", task: task as TaskId, address: addressOf(address), bytes: data });
       return { position: positionOf(machine) };
     },
 
-    async getMemoryMap({ machineId }, context) {
-      const machine = await useMachine(deps, context, machineId);
+    async getMemoryMap({ machineId }) {
+      const machine = await deps.hosting.use(machineId);
       const { memoryMap } = await machine.query({ kind: "memoryMap" });
       return toMemoryMap(memoryMap!, machine.visible.summary.position);
     },
 
-    async renderMemoryMap({ machineId, format }, context) {
-      const machine = await useMachine(deps, context, machineId);
+    async renderMemoryMap({ machineId, format }) {
+      const machine = await deps.hosting.use(machineId);
       const { memoryMap, summary } = await machine.query({ kind: "memoryMap" });
       const drawings = { dot: () => mapDot(memoryMap!), svg: () => mapSvg(memoryMap!) };
       return toPicture(format, drawings, summary.position);
     },
 
-    async getTiming({ machineId }, context) {
-      const machine = await useMachine(deps, context, machineId);
+    async getTiming({ machineId }) {
+      const machine = await deps.hosting.use(machineId);
       const { timing, summary } = await machine.query({ kind: "timing" });
       if (!timing) {
         const message = "nothing is modelled of this machine's timing; a machine is created with spec.timing for that";
@@ -253,8 +253,8 @@ export function memoryService(deps: Deps): ServiceImplementation<typeof MemorySe
       return toTiming(timing, summary.position);
     },
 
-    async listFrames(request, context) {
-      const machine = await useMachine(deps, context, request.machineId);
+    async listFrames(request) {
+      const machine = await deps.hosting.use(request.machineId);
       const { runs, next } = (await machine.query(frameQuery(request))).frameRuns!;
       return {
         runs: runs.map(({ start, frames, owner, references }) => ({
@@ -268,15 +268,15 @@ export function memoryService(deps: Deps): ServiceImplementation<typeof MemorySe
       };
     },
 
-    async getAddressSpace(request, context) {
-      const machine = await useMachine(deps, context, request.machineId);
+    async getAddressSpace(request) {
+      const machine = await deps.hosting.use(request.machineId);
       const { addressSpace } = await machine.query(spaceQuery(request));
       if (!addressSpace) throw await noSpace(machine, request);
       return toAddressSpace(addressSpace, machine.visible.summary.position);
     },
 
-    async renderAddressSpace(request, context) {
-      const machine = await useMachine(deps, context, request.machineId);
+    async renderAddressSpace(request) {
+      const machine = await deps.hosting.use(request.machineId);
       const { addressSpace, summary } = await machine.query(pictureQuery(request));
       if (!addressSpace) throw await noSpace(machine, request);
       const address = request.address ?? null;

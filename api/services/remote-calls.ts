@@ -6,7 +6,7 @@ import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/prot
 import type { Output } from "../../kernel/index.ts";
 import type { RemoteInput } from "../hosting/hosted.ts";
 import type { Context } from "../operation.ts";
-import { answerRow, type Deps, findAnswer, inTurn, useMachine } from "./common.ts";
+import { answerRow, type Deps, findAnswer, inTurn } from "./common.ts";
 
 export type CallDone = Extract<Output, { kind: "callDone" }>;
 
@@ -39,7 +39,7 @@ async function make<In extends DescMessage, Out extends DescMessage>(
   request: MessageShape<In> & CallRequestShape,
   { input: inputOf, answer: answerOf }: RemoteCall<Out>,
 ): Promise<MessageInitShape<Out>> {
-  const machine = await useMachine(deps, context, request.machineId);
+  const machine = await deps.hosting.use(request.machineId);
   const input = inputOf();
   const answer = (done: CallDone) => answerOf(done, machine.exit(input.task) === undefined);
   const keyed = request.idempotencyKey !== "";

@@ -18,7 +18,7 @@ import {
 import { invalid, notFound } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { ServiceImplementation } from "../operation.ts";
-import { type Deps, exitStatus, once, useMachine } from "./common.ts";
+import { type Deps, exitStatus, once } from "./common.ts";
 import { toTaskLimits } from "./machines.ts";
 import { type CallDone, remoteCall } from "./remote-calls.ts";
 
@@ -58,15 +58,15 @@ function toTask(info: TaskInfo): MessageInitShape<typeof TaskSchema> {
 
 export function taskService(deps: Deps): ServiceImplementation<typeof TaskService> {
   return {
-    async listTasks(request, context) {
-      const machine = await useMachine(deps, context, request.machineId);
+    async listTasks(request) {
+      const machine = await deps.hosting.use(request.machineId);
       const tasks = (await machine.query({ kind: "tasks" })).tasks ?? [];
       const { items, nextPageToken } = pageOf(tasks, request, (info) => info.task);
       return { tasks: items.map(toTask), nextPageToken };
     },
 
-    async getTask({ machineId, task }, context) {
-      const machine = await useMachine(deps, context, machineId);
+    async getTask({ machineId, task }) {
+      const machine = await deps.hosting.use(machineId);
       const { tasks, regions } = await machine.query({ kind: "regions", task: task as TaskId });
       const info = tasks?.find((candidate) => candidate.task === task);
       if (info === undefined) throw notFound("task", String(task));
@@ -80,8 +80,8 @@ export function taskService(deps: Deps): ServiceImplementation<typeof TaskServic
       return { task: toTask(info), regions: shown };
     },
 
-    async killTask({ machineId, task, signal }, context) {
-      const machine = await useMachine(deps, context, machineId);
+    async killTask({ machineId, task, signal }) {
+      const machine = await deps.hosting.use(machineId);
       await machine.apply({ kind: "killTask", task: task as TaskId, signal: signal || SIGKILL });
       return { task: toTask(await taskOf(machine, task)) };
     },
@@ -89,7 +89,7 @@ export function taskService(deps: Deps): ServiceImplementation<typeof TaskServic
     createRemoteTask(request, context) {
       const schemas = { request: CreateRemoteTaskRequestSchema, response: CreateRemoteTaskResponseSchema };
       return once(deps, context, schemas, request, async () => {
-        const machine = await useMachine(deps, context, request.machineId);
+        const machine = await deps.hosting.use(request.machineId);
         const limits = toTaskLimits(request.limits);
         const { name, capabilities } = request;
         // Entries of tasks without are as they always were.

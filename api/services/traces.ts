@@ -32,7 +32,7 @@ import { piecesOf, selectEvents, selectPacked, wireRecord } from "../tracing/dec
 import { type CompiledFilter, compileFilter } from "../tracing/filter.ts";
 import { createPerfettoExport } from "../tracing/perfetto.ts";
 import { createTextFormatter, type TextFormatter } from "../tracing/text.ts";
-import { type Deps, holding, toNumber, useMachine } from "./common.ts";
+import { type Deps, holding, toNumber } from "./common.ts";
 import { Door } from "./door.ts";
 
 type Follow = MessageInitShape<typeof FollowTraceResponseSchema>;
@@ -78,21 +78,21 @@ export function traceService(deps: Deps): ServiceImplementation<typeof TraceServ
 
     async *followTrace(request, context) {
       const filter = toFilter(request.filter);
-      const machine = await useMachine(deps, context, request.machineId);
+      const machine = await deps.hosting.use(request.machineId);
       const work = () => follow(shared, machine, request, filter, context);
       yield* followers.within(callerOf(context).id, () => holding(machine, work));
     },
 
     async *queryTrace(request, context) {
       const filter = toFilter(request.filter);
-      const machine = await useMachine(deps, context, request.machineId);
+      const machine = await deps.hosting.use(request.machineId);
       const work = () => query(deps, machine, request, filter, context.signal);
       yield* replays.within(callerOf(context).id, () => holding(machine, work));
     },
 
     async *exportTrace(request, context) {
       const filter = toFilter(request.filter);
-      const machine = await useMachine(deps, context, request.machineId);
+      const machine = await deps.hosting.use(request.machineId);
       const work = () => exportFile(deps, machine, request, filter, context.signal);
       yield* replays.within(callerOf(context).id, () => holding(machine, work));
     },

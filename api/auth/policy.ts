@@ -1,0 +1,179 @@
+/**
+ * Who may do what, in two tables.
+ *
+ * `PERMISSIONS`: what a role allows, and whose things it reaches. `RULES`: what each method of the API does, and to what
+ * its request names. A method without a row is served to nobody: the server does not start (see authorise.ts).
+ */
+
+/** From the least to the most. Admins may do everything. */
+export const COURSE_ROLES = ["student", "grader", "staff"] as const;
+export type CourseRole = (typeof COURSE_ROLES)[number];
+
+/** Whose: nobody's, one's own, or everybody's. */
+export type Reach = "none" | "own" | "all";
+
+interface Permission extends Readonly<Record<CourseRole, Reach>> {
+  /** Whether it changes something. */
+  readonly changes: boolean;
+}
+
+const read = (student: Reach, grader: Reach, staff: Reach): Permission => ({ student, grader, staff, changes: false });
+const change = (student: Reach, grader: Reach, staff: Reach): Permission => ({ student, grader, staff, changes: true });
+
+export const PERMISSIONS = {
+  "machine.create": change("own", "own", "own"),
+  "machine.read": read("own", "all", "all"),
+  "machine.change": change("own", "own", "all"),
+  "snapshot.create": change("own", "all", "all"),
+  "snapshot.read": read("own", "all", "all"),
+  "snapshot.delete": change("own", "own", "all"),
+  "program.read": read("own", "own", "own"),
+  "program.change": change("own", "own", "own"),
+  "assignment.read": read("all", "all", "all"),
+  /** Hidden tests, what they check and what became of them. */
+  "assignment.readHidden": read("none", "all", "all"),
+  "assignment.change": change("none", "none", "all"),
+  /** To the assignment that is named. */
+  "submission.create": change("all", "all", "all"),
+  "submission.read": read("own", "all", "all"),
+  "submission.change": change("own", "all", "all"),
+} as const satisfies Record<string, Permission>;
+
+export type Action = keyof typeof PERMISSIONS;
+
+/** The kinds of things that a request names by id, and what one must be allowed to do to know that they exist. */
+export const SEEN_BY = {
+  machine: "machine.read",
+  snapshot: "snapshot.read",
+  assignment: "assignment.read",
+  submission: "submission.read",
+} as const satisfies Record<string, Action>;
+
+export type Kind = keyof typeof SEEN_BY;
+
+export type Rule =
+  /** Needs a key and nothing more: it is about the caller, or about what the server can do. */
+  | { readonly of: "caller"; readonly changes: boolean }
+  /** Admins alone. */
+  | { readonly of: "server"; readonly changes: boolean }
+  /** Keys of the user that the request names. */
+  | { readonly of: "user"; readonly changes: boolean }
+  /** Something new, or a list of what the caller may see. */
+  | { readonly of: "course"; readonly action: Action }
+  /** The thing that the request names, which must be named unless it is a filter. */
+  | { readonly of: Kind; readonly action: Action; readonly filter?: true };
+
+const on = (of: Kind, action: Action): readonly Rule[] => [{ of, action }];
+const within = (action: Action): readonly Rule[] => [{ of: "course", action }];
+const ofCaller: readonly Rule[] = [{ of: "caller", changes: false }];
+const readsServer: readonly Rule[] = [{ of: "server", changes: false }];
+const changesServer: readonly Rule[] = [{ of: "server", changes: true }];
+const readsMachine = on("machine", "machine.read");
+const changesMachine = on("machine", "machine.change");
+
+/** By service and method. */
+export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rule[]>>>> = {
+  MachineService: {
+    CreateMachine: within("machine.create"),
+    GetMachine: readsMachine,
+    ListMachines: within("machine.read"),
+    DeleteMachine: changesMachine,
+    RunMachine: changesMachine,
+    PauseMachine: changesMachine,
+    StepMachine: changesMachine,
+    WaitMachine: readsMachine,
+    StartProgram: changesMachine,
+    HibernateMachine: changesMachine,
+  },
+  TaskService: {
+    ListTasks: readsMachine,
+    GetTask: readsMachine,
+    KillTask: changesMachine,
+    CreateRemoteTask: changesMachine,
+    Call: changesMachine,
+    ListSystemCalls: ofCaller,
+  },
+  ConsoleService: {
+    WriteConsole: changesMachine,
+    ReadConsole: readsMachine,
+    FollowConsole: readsMachine,
+    AttachConsole: changesMachine,
+  },
+  MemoryService: {
+    ReadPhysicalMemory: readsMachine,
+    WritePhysicalMemory: changesMachine,
+    ReadVirtualMemory: readsMachine,
+    WriteVirtualMemory: changesMachine,
+    GetMemoryMap: readsMachine,
+    RenderMemoryMap: readsMachine,
+    GetTiming: readsMachine,
+    ListFrames: readsMachine,
+    GetAddressSpace: readsMachine,
+    RenderAddressSpace: readsMachine,
+  },
+  CapabilityService: {
+    GetCapabilityGraph: readsMachine,
+    RenderCapabilityGraph: readsMachine,
+    Invoke: changesMachine,
+    RetypeUntyped: changesMachine,
+    CopyCapability: changesMachine,
+    DeleteCapability: changesMachine,
+    RevokeCapability: changesMachine,
+    MoveCapability: changesMachine,
+    ConfigureThread: changesMachine,
+    MapFrame: changesMachine,
+    MapPageTable: changesMachine,
+    RevokeSlot: changesMachine,
+  },
+  SnapshotService: {
+    CreateSnapshot: on("machine", "snapshot.create"),
+    GetSnapshot: on("snapshot", "snapshot.read"),
+    ListSnapshots: [
+      { of: "course", action: "snapshot.read" },
+      { of: "machine", action: "machine.read", filter: true },
+    ],
+    DeleteSnapshot: on("snapshot", "snapshot.delete"),
+    RestoreMachine: [...changesMachine, ...on("snapshot", "snapshot.read")],
+    ForkMachine: [...on("snapshot", "snapshot.read"), ...within("machine.create")],
+    ExportSnapshot: on("snapshot", "snapshot.read"),
+    ImportSnapshot: changesServer,
+  },
+  TraceService: {
+    GetTraceCatalogue: ofCaller,
+    FollowTrace: readsMachine,
+    QueryTrace: readsMachine,
+    ExportTrace: readsMachine,
+  },
+  ProgramService: {
+    UploadProgram: within("program.change"),
+    GetProgram: within("program.read"),
+    ListPrograms: within("program.read"),
+    DeleteProgram: within("program.change"),
+  },
+  GradingService: {
+    CreateAssignment: within("assignment.change"),
+    UpdateAssignment: on("assignment", "assignment.change"),
+    GetAssignment: on("assignment", "assignment.read"),
+    ListAssignments: within("assignment.read"),
+    DeleteAssignment: on("assignment", "assignment.change"),
+    CreateSubmission: on("assignment", "submission.create"),
+    GetSubmission: on("submission", "submission.read"),
+    ListSubmissions: within("submission.read"),
+    WaitSubmission: on("submission", "submission.read"),
+    CancelSubmission: on("submission", "submission.change"),
+    ExportReport: on("submission", "submission.read"),
+  },
+  UserService: {
+    GetSelf: ofCaller,
+    CreateUser: changesServer,
+    ListUsers: readsServer,
+    CreateKey: [{ of: "user", changes: true }],
+    ListKeys: [{ of: "user", changes: false }],
+    RevokeKey: [{ of: "user", changes: true }],
+  },
+  AdminService: {
+    CollectContent: changesServer,
+    CheckStore: readsServer,
+    BackUpStore: readsServer,
+  },
+};
