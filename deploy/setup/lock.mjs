@@ -6,14 +6,22 @@ import process from "node:process";
 
 const POLL_MS = 200;
 
-/** Holds the lock until this process ends; waits while another living process has it. */
-export function takeLock(file) {
+/**
+ * Holds the lock until this process ends, or what is returned is called; waits, and says so, while another living process
+ * has it.
+ */
+export function takeLock(file, waiting = "ostler: another process prepares this checkout; waiting for it") {
   mkdirSync(dirname(file), { recursive: true });
   for (let told = false; !tryLock(file); told = true) {
-    if (!told) console.error("ostler: another process prepares this checkout; waiting for it");
+    if (!told) console.error(waiting);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS);
   }
-  process.on("exit", () => rmSync(file, { force: true }));
+  const release = () => rmSync(file, { force: true });
+  process.on("exit", release);
+  return () => {
+    process.off("exit", release);
+    release();
+  };
 }
 
 function tryLock(file) {
@@ -33,6 +41,7 @@ function isAlive(file) {
     process.kill(Number(readFileSync(file, "utf8")), 0);
     return true;
   } catch (error) {
-    return error.code === "EPERM";
+    // Of a lock that is gone by now there is nothing to remove: what is there next is another's.
+    return error.code !== "ESRCH";
   }
 }

@@ -139,10 +139,12 @@ export const realCases: readonly RealCase[] = [
   { name: "Linux on two harts from a snapshot", isLong: true, run: (images) => linuxSnapshot(images, 2) },
 ];
 
-/** What there is to boot, or why not. */
+/** What there is to boot, or why not: that packages cannot be had, or not be made anything of here. */
 export function imagesOrReason(): { images: RealImages } | { reason: string } {
   try {
-    return { images: realImages() };
+    const images = realImages();
+    initramfs(images);
+    return { images };
   } catch (error) {
     return { reason: error instanceof Error ? error.message.split("\n", 1)[0]! : String(error) };
   }

@@ -3,12 +3,15 @@
  * .cache/real. Nothing of them is ours, and nothing of them is committed.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { takeLock } from "../../deploy/setup/lock.mjs";
 
 const release = "trixie";
 const cache = fileURLToPath(new URL("../../.cache/real/", import.meta.url));
+const lists = join(cache, "apt/lists");
 const patienceMs = 120_000;
 
 const run = (command: string, args: readonly string[], cwd?: string): string =>
@@ -25,8 +28,7 @@ function mirror(): string {
 }
 
 /** An apt of its own, for another architecture and release than the host's. */
-function apt(): (...args: string[]) => string {
-  const lists = join(cache, "apt/lists");
+function apt(...args: string[]): void {
   const options = {
     "Dir::Etc::sourcelist": join(cache, "apt/sources.list"),
     "Dir::Etc::sourceparts": "-",
@@ -36,31 +38,84 @@ function apt(): (...args: string[]) => string {
     "APT::Architectures": "riscv64",
     "APT::Sandbox::User": "root",
     "Acquire::Retries": "2",
+    "Acquire::http::Timeout": "20",
+    "Acquire::https::Timeout": "20",
   };
   const flags = Object.entries(options).map(([name, value]) => `-o${name}=${value}`);
-  const call = (...args: string[]): string => run("apt-get", [...flags, ...args], cache);
-  if (!existsSync(lists) || !readdirSync(lists).some((name) => name.includes("Packages"))) {
-    for (const folder of ["lists/partial", "cache/archives/partial"])
-      mkdirSync(join(cache, "apt", folder), { recursive: true });
-    writeFileSync(join(cache, "apt/sources.list"), `deb [arch=riscv64 trusted=yes] ${mirror()} ${release} main\n`);
-    call("update");
+  try {
+    run("apt-get", [...flags, ...args], join(cache, "new"));
+  } catch (error) {
+    throw new Error(
+      `apt-get ${args.join(" ")}: ${String((error as { stderr?: string }).stderr)
+        .trim()
+        .split("\n")
+        .at(-1)}`,
+    );
   }
-  return call;
 }
 
-/** The folder into which a package is unpacked, and what it depends on. */
-export function unpacked(name: string): { folder: string; depends: string } {
+function updateLists(): void {
+  for (const folder of ["lists/partial", "cache/archives/partial"])
+    mkdirSync(join(cache, "apt", folder), { recursive: true });
+  writeFileSync(join(cache, "apt/sources.list"), `deb [arch=riscv64 trusted=yes] ${mirror()} ${release} main\n`);
+  apt("update");
+}
+
+const hasLists = (): boolean => existsSync(lists) && readdirSync(lists).some((name) => name.includes("Packages"));
+
+/** Into an empty folder, `new`. Lists that were fetched long ago may name what the mirror has no more. */
+function download(name: string): void {
+  if (hasLists()) {
+    try {
+      apt("download", name);
+      return;
+    } catch {
+      // As if there were none.
+    }
+  }
+  updateLists();
+  apt("download", name);
+}
+
+/** A package's files and what it depends on, fetched if need be: whole, or not there at all. */
+function fetched(name: string): { folder: string; depends: string } {
   const folder = join(cache, name);
   const noted = join(cache, `${name}.depends`);
-  if (!existsSync(noted)) {
-    mkdirSync(cache, { recursive: true });
-    apt()("download", name);
-    const archive = globSync(`${name}_*.deb`, { cwd: cache })[0];
-    if (archive === undefined) throw new Error(`apt did not download ${name}`);
-    run("dpkg", ["-x", archive, folder], cache);
-    writeFileSync(noted, run("dpkg", ["-f", archive, "Depends"], cache));
+  if (existsSync(noted)) return { folder, depends: readFileSync(noted, "utf8") };
+  const fresh = join(cache, "new");
+  for (const left of [fresh, folder]) rmSync(left, { recursive: true, force: true });
+  mkdirSync(fresh, { recursive: true });
+  download(name);
+  const archive = globSync(`${name}_*.deb`, { cwd: fresh })[0];
+  if (archive === undefined) throw new Error(`apt did not download ${name}`);
+  run("dpkg", ["-x", archive, "files"], fresh);
+  const depends = run("dpkg", ["-f", archive, "Depends"], fresh);
+  renameSync(join(fresh, "files"), folder);
+  writeFileSync(join(fresh, "depends"), depends);
+  renameSync(join(fresh, "depends"), noted);
+  return { folder, depends };
+}
+
+/**
+ * The folder into which a package is unpacked, and what it depends on. One process fetches at a time; where one of a run of
+ * the tests could not, the others do not wait for the mirror again.
+ */
+export function unpacked(name: string): { folder: string; depends: string } {
+  const failed = join(cache, "failed");
+  const run = `run ${process.ppid}: `;
+  const release = takeLock(join(cache, "lock"), "another process fetches Debian's packages; waiting for it");
+  try {
+    const failure = existsSync(failed) ? readFileSync(failed, "utf8") : "";
+    if (failure.startsWith(run)) throw new Error(failure.slice(run.length));
+    try {
+      return fetched(name);
+    } catch (error) {
+      writeFileSync(failed, `${run}${error instanceof Error ? error.message : error}`);
+      throw error;
+    }
+  } finally {
+    release();
   }
-  return { folder, depends: readFileSync(noted, "utf8") };
 }
 
 /** The folder with what a package has. Throws when it cannot be had. */

@@ -328,15 +328,15 @@ describe("headers", () => {
         socket.write(`${head}\r\ncontent-length: 3000000\r\n\r\n{"text":`);
         return socket;
       });
-      await sleep(200);
-      const refused = await large(3_000_000, "ada");
+      let refused = await large(3_000_000, "ada");
+      while (refused.status === 200) refused = await large(3_000_000, "ada");
       expect(refused.status).toBe(429);
       expect(refused.headers.get("retry-after")).toBe("1");
       expect(await refused.json()).toMatchObject({ reason: "TOO_MANY_UPLOADS" });
       expect((await large(1_000, "ada")).status).toBe(200);
       for (const socket of halves) socket.destroy();
       let answer = await large(3_000_000, "ada");
-      for (let tries = 0; tries < 50 && answer.status === 429; tries++) answer = await large(3_000_000, "ada");
+      while (answer.status === 429) answer = await large(3_000_000, "ada");
       expect(answer.status).toBe(200);
     });
   });
@@ -388,9 +388,7 @@ describe("event streams", () => {
 
   it("a quiet stream opens soon and has a heartbeat", async () => {
     const controller = new AbortController();
-    const before = performance.now();
-    const response = await fetch(`${base}/v1/count?delayMs=5000`, { headers: events, signal: controller.signal });
-    expect(performance.now() - before).toBeLessThan(3000);
+    const response = await fetch(`${base}/v1/count?delayMs=3600000`, { headers: events, signal: controller.signal });
     const first = await linesOf(response).next();
     expect(first.value).toBe(": alive");
     controller.abort();
@@ -495,8 +493,8 @@ describe("drain", () => {
     const slow = fetch(`${address}/v1/slow?delayMs=300`);
     socket.on("open", () => socket.send('{"text":"hi"}'));
     expect((await frames.next()).value).toEqual({ text: "HI" });
-    await eventually(() => probe.produced > 2, "messages");
-    const drained = drain(5000);
+    await eventually(() => probe.produced > 2 && probe.begun === 2, "messages");
+    const drained = drain(240_000);
     await expect(frames.next()).rejects.toMatchObject({ reason: "SERVER_DRAINING" });
     expect(JSON.parse((await lines).at(-1)!)).toMatchObject({ error: { status: 503, reason: "SERVER_DRAINING" } });
     expect((await slow).status).toBe(200);

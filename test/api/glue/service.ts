@@ -46,6 +46,8 @@ export const glueService = requireService("glue.v1.GlueService");
 
 /** What the functions did, for tests to look at. */
 export interface Probe {
+  /** How many calls of Slow and Count have begun. */
+  begun: number;
   /** Messages that Count made. */
   produced: number;
   /** Messages that Sum and Chat took. */
@@ -53,11 +55,21 @@ export interface Probe {
   /** How many functions reached their `finally`. */
   released: number;
   signalReason: OstlerError | undefined;
+  /** Wakes those who sleep without looking at their signal. */
+  alarm: AbortController;
   finished: { method: string; code: string; transport: string; error: OstlerError | undefined }[];
 }
 
 export function createProbe(): Probe {
-  return { produced: 0, consumed: 0, released: 0, signalReason: undefined, finished: [] };
+  return {
+    begun: 0,
+    produced: 0,
+    consumed: 0,
+    released: 0,
+    signalReason: undefined,
+    alarm: new AbortController(),
+    finished: [],
+  };
 }
 
 /** Functions look up the probe of the present test when they start: what an earlier test left running has its own. */
@@ -154,7 +166,8 @@ function fail(kind: string): never {
 
 async function slow({ delayMs, obedient }: { delayMs: number; obedient: boolean }, context: Context, probe: Probe) {
   try {
-    await sleep(delayMs, undefined, obedient ? { signal: context.signal } : {});
+    probe.begun += 1;
+    await sleep(delayMs, undefined, { signal: obedient ? context.signal : probe.alarm.signal });
     return {};
   } finally {
     probe.released += 1;
@@ -165,6 +178,7 @@ async function slow({ delayMs, obedient }: { delayMs: number; obedient: boolean 
 async function* count(request: CountRequest, context: Context, probe: Probe) {
   const desc = context.method.output;
   try {
+    probe.begun += 1;
     const start = Number(request.resumeToken || 0);
     for (let number = start + 1; request.count === 0 || number <= request.count; number += 1) {
       if (number === request.failAt) fail("exhausted");
@@ -221,6 +235,18 @@ export async function eventually(condition: () => boolean, what: string): Promis
     await sleep(10);
   }
   throw new Error(`did not happen: ${what}`);
+}
+
+/** The number when it no longer changes although the event loop goes round, or when it is `most`. */
+export async function settled(read: () => number, most: number): Promise<number> {
+  let value = read();
+  for (let quiet = 0; quiet < 200 && value < most; quiet += 1) {
+    await sleep(1);
+    const now = read();
+    if (now !== value) quiet = 0;
+    value = now;
+  }
+  return value;
 }
 
 export { Code };
