@@ -58,9 +58,9 @@ export function leaveFamily(k: ThreadKernel, task: Task, status: ExitStatus, pea
 function leaveZombie(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {
   const usage = { userNs: task.instructions, peakFrames, pageFaults: task.pageFaults };
   addUsage(usage, task.childUsage);
-  const { id, name, group, session, exitSignal } = task;
+  const { id, name, group, session, exitSignal, startNs } = task;
   const parent = task.parent!;
-  const zombie = { id, name, parent, group, session, exitSignal, status: { ...status }, usage };
+  const zombie = { id, name, parent, group, session, exitSignal, startNs, status: { ...status }, usage };
   k.threads.zombies.set(id, { ...zombie, userId: task.credentials.uid });
   tellParent(k, k.threads.zombies.get(id)!);
 }

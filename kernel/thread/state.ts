@@ -258,6 +258,7 @@ export interface Zombie {
   status: ExitStatus;
   userId: number;
   exitSignal: number;
+  startNs: number;
   /** Its own and that of its children that it waited for. */
   usage: Usage;
 }

@@ -44,6 +44,7 @@ const rows: Row[] = [
   { program: "handlers", natively: true },
   { program: "identity", natively: true },
   { program: "robust", natively: true },
+  { program: "self", natively: true },
   { program: "limits", arguments: [directory], natively: true },
   { program: "resident", natively: true },
   { program: "executes", arguments: [file, itself], natively: true },

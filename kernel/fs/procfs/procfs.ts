@@ -22,35 +22,50 @@ import {
 import { subjectOf } from "../../vfs/permissions.ts";
 import type { ProcKernel } from "./kernel.ts";
 import { modeOf, type Numbered, type Target } from "./nodes.ts";
+import type { Subject } from "./subject.ts";
 import { systemTree } from "./system.ts";
-import { fdIndex, taskTree, threadsIndex, threadTree } from "./tasks.ts";
+import { fdIndex, fdInfoIndex, taskTree, threadsIndex, threadTree } from "./tasks.ts";
 
 /** Numbers of a task, and places in them. */
 const perTask = 2 ** 32;
 const descriptorsAt = 2 ** 16;
+const descriptorInfosAt = 2 ** 19;
 const threadsAt = 2 ** 20;
-const perThread = 16;
+const perThread = 64;
 const firstCookie = 3;
 
 type Found =
   | { kind: "system"; index: number }
-  | { kind: "task"; task: Task; index: number }
+  | { kind: "process"; id: TaskId; subject: Subject; index: number }
   | { kind: "descriptor"; task: Task; fd: number }
+  | { kind: "descriptorInfo"; task: Task; fd: number }
   | { kind: "thread"; task: Task; thread: ThreadId; index: number };
 
-const inTask = (task: Task, at: number): InodeNumber => ((task.id + 1) * perTask + at) as InodeNumber;
+const inTask = (task: TaskId, at: number): InodeNumber => ((task + 1) * perTask + at) as InodeNumber;
 const threadInode = (task: Task, thread: ThreadId, index: number): InodeNumber =>
-  inTask(task, threadsAt + thread * perThread + index);
+  inTask(task.id, threadsAt + thread * perThread + index);
 const systemInode = (index: number): InodeNumber => (index + 1) as InodeNumber;
 
-/** What a number means; null when it was about a task that has ended. */
+/** A process that lives, or has ended and was not waited for yet. */
+function processOf(k: ProcKernel, id: TaskId): Subject | null {
+  const task = k.threads.tasks.get(id);
+  if (task !== undefined) return { kind: "live", task, thread: null };
+  const zombie = k.threads.zombies.get(id);
+  return zombie === undefined ? null : { kind: "zombie", zombie };
+}
+
+/** What a number means; null when it was about a task that is no more. */
 function find(k: ProcKernel, inode: InodeNumber): Found | null {
   if (inode < perTask) return { kind: "system", index: inode - 1 };
-  const task = k.threads.tasks.get((Math.floor(inode / perTask) - 1) as TaskId);
-  if (task === undefined) return null;
+  const id = (Math.floor(inode / perTask) - 1) as TaskId;
+  const subject = processOf(k, id);
+  if (subject === null) return null;
   const at = inode % perTask;
-  if (at < descriptorsAt) return { kind: "task", task, index: at };
-  if (at < threadsAt) return { kind: "descriptor", task, fd: at - descriptorsAt };
+  if (at < descriptorsAt) return { kind: "process", id, subject, index: at };
+  if (subject.kind === "zombie") return null;
+  const { task } = subject;
+  if (at < descriptorInfosAt) return { kind: "descriptor", task, fd: at - descriptorsAt };
+  if (at < threadsAt) return { kind: "descriptorInfo", task, fd: at - descriptorInfosAt };
   const thread = Math.floor((at - threadsAt) / perThread) as ThreadId;
   return { kind: "thread", task, thread, index: (at - threadsAt) % perThread };
 }
@@ -59,19 +74,29 @@ function modeAt(found: Found): number {
   switch (found.kind) {
     case "system":
       return modeOf(systemTree[found.index]!.node);
-    case "task":
+    case "process":
       return modeOf(taskTree[found.index]!.node);
     case "descriptor":
       return FileType.symlink | 0o700;
+    case "descriptorInfo":
+      return FileType.regular | 0o444;
     case "thread":
       return modeOf(threadTree[found.index]!.node);
   }
 }
 
+/** Whose a file is: its process's user's. */
+function ownerOf(found: Found | null): { uid: number; gid: number } {
+  if (found === null || found.kind === "system") return { uid: 0, gid: 0 };
+  if (found.kind !== "process") return subjectOf(found.task);
+  const { subject } = found;
+  return subject.kind === "live" ? subjectOf(subject.task) : { uid: subject.zombie.userId, gid: subject.zombie.userId };
+}
+
 function attributes(k: ProcKernel, inode: InodeNumber): Attributes {
   const found = find(k, inode);
   const now = realtimeNs(k);
-  const { uid, gid } = found === null || found.kind === "system" ? { uid: 0, gid: 0 } : subjectOf(found.task);
+  const { uid, gid } = ownerOf(found);
   const mode = found === null ? FileType.regular : modeAt(found);
   const links = (mode & FileType.mask) === FileType.directory ? 2 : 1;
   const times = { atimeNs: now, mtimeNs: now, ctimeNs: now };
@@ -84,21 +109,28 @@ function childOf<Of>(tree: readonly Numbered<Of>[], at: number, name: string): n
   return tree[at]!.children.find((index) => tree[index]!.name === name) ?? null;
 }
 
-function lookupInTask(k: ProcKernel, task: Task, at: number, name: string): InodeNumber | null {
-  if (at === fdIndex)
-    return isNumber(name) && fileOf(k, task, Number(name)) !== null ? inTask(task, descriptorsAt + Number(name)) : null;
+/** What is listed below fd and task depends on the process. */
+function lookupListed(k: ProcKernel, task: Task, at: number, name: string): InodeNumber | null {
+  if (!isNumber(name)) return null;
+  const number = Number(name);
   if (at === threadsIndex)
-    return isNumber(name) && task.threads.includes(Number(name) as ThreadId)
-      ? threadInode(task, Number(name) as ThreadId, 0)
-      : null;
+    return task.threads.includes(number as ThreadId) ? threadInode(task, number as ThreadId, 0) : null;
+  if (fileOf(k, task, number) === null) return null;
+  return inTask(task.id, (at === fdIndex ? descriptorsAt : descriptorInfosAt) + number);
+}
+
+const isListed = (index: number): boolean => index === fdIndex || index === fdInfoIndex || index === threadsIndex;
+
+function lookupInProcess(k: ProcKernel, id: TaskId, subject: Subject, at: number, name: string): InodeNumber | null {
+  if (isListed(at)) return subject.kind === "live" ? lookupListed(k, subject.task, at, name) : null;
   const index = childOf(taskTree, at, name);
-  return index === null ? null : inTask(task, index);
+  return index === null ? null : inTask(id, index);
 }
 
 function lookup(k: ProcKernel, directory: InodeNumber, name: string): InodeNumber | null {
   const found = find(k, directory);
   if (found === null) return null;
-  if (found.kind === "task") return lookupInTask(k, found.task, found.index, name);
+  if (found.kind === "process") return lookupInProcess(k, found.id, found.subject, found.index, name);
   if (found.kind === "thread") {
     const index = childOf(threadTree, found.index, name);
     return index === null ? null : threadInode(found.task, found.thread, index);
@@ -106,14 +138,14 @@ function lookup(k: ProcKernel, directory: InodeNumber, name: string): InodeNumbe
   if (found.kind !== "system") return null;
   const index = childOf(systemTree, found.index, name);
   if (index !== null) return systemInode(index);
-  const task = found.index === 0 && isNumber(name) ? k.threads.tasks.get(Number(name) as TaskId) : undefined;
-  return task === undefined ? null : inTask(task, 0);
+  const id = Number(name) as TaskId;
+  return found.index === 0 && isNumber(name) && processOf(k, id) !== null ? inTask(id, 0) : null;
 }
 
 function parent(k: ProcKernel, directory: InodeNumber): InodeNumber {
   const found = find(k, directory);
-  if (found?.kind === "task" && found.index > 0) return inTask(found.task, taskTree[found.index]!.parent);
-  if (found?.kind === "thread") return inTask(found.task, threadsIndex);
+  if (found?.kind === "process" && found.index > 0) return inTask(found.id, taskTree[found.index]!.parent);
+  if (found?.kind === "thread") return inTask(found.task.id, threadsIndex);
   return found?.kind === "system" ? systemInode(systemTree[found.index]!.parent) : systemInode(0);
 }
 
@@ -121,14 +153,20 @@ function nameOf(k: ProcKernel, directory: InodeNumber): string | null {
   const found = find(k, directory);
   if (found === null) return null;
   if (found.kind === "thread") return String(found.thread);
-  if (found.kind === "task") return found.index === 0 ? String(found.task.id) : taskTree[found.index]!.name;
+  if (found.kind === "process") return found.index === 0 ? String(found.id) : taskTree[found.index]!.name;
   return found.kind === "system" ? systemTree[found.index]!.name : null;
 }
 
+interface Entry {
+  name: string;
+  inode: InodeNumber;
+  cookie: number;
+}
+
 /** All that a directory lists, in an order that stays: cookies are what the entries are numbered by. */
-function entriesOf(k: ProcKernel, directory: InodeNumber): { name: string; inode: InodeNumber; cookie: number }[] {
+function entriesOf(k: ProcKernel, directory: InodeNumber): Entry[] {
   const found = find(k, directory);
-  if (found === null || found.kind === "descriptor") return [];
+  if (found === null || found.kind === "descriptor" || found.kind === "descriptorInfo") return [];
   if (found.kind === "thread")
     return threadTree[found.index]!.children.map((index) => ({
       name: threadTree[index]!.name,
@@ -141,30 +179,34 @@ function entriesOf(k: ProcKernel, directory: InodeNumber): { name: string; inode
       inode: systemInode(index),
       cookie: firstCookie + index,
     }));
-    return found.index === 0 ? [...own, ...tasksOf(k)] : own;
+    return found.index === 0 ? [...own, ...processesOf(k)] : own;
   }
-  return entriesOfTask(k, found.task, found.index);
+  return entriesOfProcess(k, found.id, found.subject, found.index);
 }
 
-const tasksOf = (k: ProcKernel) =>
-  [...k.threads.tasks.values()].map((task) => ({
-    name: String(task.id),
-    inode: inTask(task, 0),
-    cookie: descriptorsAt + task.id,
+const processesOf = (k: ProcKernel): Entry[] =>
+  [...k.threads.tasks.keys(), ...k.threads.zombies.keys()].map((id) => ({
+    name: String(id),
+    inode: inTask(id, 0),
+    cookie: descriptorsAt + id,
   }));
 
-function entriesOfTask(k: ProcKernel, task: Task, index: number) {
-  if (index === fdIndex)
-    return [...task.descriptors.keys()]
-      .filter((fd) => fileOf(k, task, fd) !== null)
-      .map((fd) => ({ name: String(fd), inode: inTask(task, descriptorsAt + fd), cookie: firstCookie + fd }));
-  if (index === threadsIndex)
-    return task.threads.map((id) => ({ name: String(id), inode: threadInode(task, id, 0), cookie: firstCookie + id }));
+function entriesOfProcess(k: ProcKernel, id: TaskId, subject: Subject, index: number): Entry[] {
+  if (isListed(index)) return subject.kind === "live" ? listedEntries(k, subject.task, index) : [];
   return taskTree[index]!.children.map((at) => ({
     name: taskTree[at]!.name,
-    inode: inTask(task, at),
+    inode: inTask(id, at),
     cookie: firstCookie + at,
   }));
+}
+
+function listedEntries(k: ProcKernel, task: Task, index: number): Entry[] {
+  if (index === threadsIndex)
+    return task.threads.map((id) => ({ name: String(id), inode: threadInode(task, id, 0), cookie: firstCookie + id }));
+  const from = index === fdIndex ? descriptorsAt : descriptorInfosAt;
+  return [...task.descriptors.keys()]
+    .filter((fd) => fileOf(k, task, fd) !== null)
+    .map((fd) => ({ name: String(fd), inode: inTask(task.id, from + fd), cookie: firstCookie + fd }));
 }
 
 function list(k: ProcKernel, directory: InodeNumber, behind: number, most: number): Listed[] {
@@ -196,25 +238,46 @@ function readLink(k: ProcKernel, inode: InodeNumber, reader: Viewer): Target | E
   const found = find(k, inode);
   if (found === null) return "ENOENT";
   if (found.kind === "descriptor") return descriptorLink(k, found.task, found.fd, reader);
-  if (found.kind === "thread") return "EINVAL";
+  if (found.kind === "descriptorInfo") return "EINVAL";
   if (found.kind === "system") {
     const { node } = systemTree[found.index]!;
     return node.kind === "link" ? node.target(k, null, reader) : "EINVAL";
   }
-  const { node } = taskTree[found.index]!;
-  return node.kind === "link" ? node.target(k, found.task, reader) : "EINVAL";
+  const { node } = (found.kind === "process" ? taskTree : threadTree)[found.index]!;
+  const subject = subjectAt(k, found);
+  return node.kind !== "link" ? "EINVAL" : subject === null ? "ENOENT" : node.target(k, subject, reader);
+}
+
+/** Whom a file of a process or thread tells of; null when the thread has ended. */
+function subjectAt(k: ProcKernel, found: Extract<Found, { kind: "process" | "thread" }>): Subject | null {
+  if (found.kind === "process") return found.subject;
+  const thread = k.threads.threads.get(found.thread);
+  return thread === undefined ? null : { kind: "live", task: found.task, thread };
+}
+
+/** What fdinfo has of every file. */
+function descriptorInfo(k: ProcKernel, task: Task, fd: number): string | Errno {
+  const open = fileOf(k, task, fd);
+  if (open === null) return "ENOENT";
+  const closes = task.descriptors[fd]?.closeOnExec ? 0o2000000 : 0;
+  const { flags, position, opened } = open;
+  return `pos:\t${position}\nflags:\t0${(flags | closes).toString(8)}\nmnt_id:\t${opened?.mount ?? 0}\nino:\t${opened?.inode ?? 0}\n`;
 }
 
 function generate(k: ProcKernel, inode: InodeNumber): Uint8Array | Errno {
   const found = find(k, inode);
   if (found === null || found.kind === "descriptor") return "ESRCH";
-  if (found.kind === "thread" && !k.threads.threads.has(found.thread)) return "ESRCH";
-  const made =
-    found.kind === "system"
-      ? textOf(systemTree[found.index]!, k, null)
-      : textOf((found.kind === "task" ? taskTree : threadTree)[found.index]!, k, found.task);
-  return typeof made === "string" ? encodeText(made) : made;
+  if (found.kind === "descriptorInfo") {
+    const text = descriptorInfo(k, found.task, found.fd);
+    return text === "ENOENT" ? text : encodeText(text);
+  }
+  if (found.kind === "system") return bytesOf(textOf(systemTree[found.index]!, k, null));
+  const subject = subjectAt(k, found);
+  if (subject === null) return "ESRCH";
+  return bytesOf(textOf((found.kind === "process" ? taskTree : threadTree)[found.index]!, k, subject));
 }
+
+const bytesOf = (made: string | Uint8Array): Uint8Array => (typeof made === "string" ? encodeText(made) : made);
 
 function textOf<Of>({ node }: Numbered<Of>, k: ProcKernel, of: Of): string | Uint8Array {
   assert(node.kind === "file", "only files are read");

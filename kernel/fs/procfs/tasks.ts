@@ -1,124 +1,23 @@
-/** /proc about a task: what ps, top and the C library read of it. */
-import { pageBytes } from "../../hal/types.ts";
+/** The tree of files that /proc has of each process, and of each thread. */
 import type { Errno } from "../../lib/errno.ts";
-import { limits } from "../../lib/limits.ts";
-import { getSpace } from "../../mm/space.ts";
-import type { Region, Space } from "../../mm/state.ts";
-import { peek } from "../../mm/user.ts";
-import { getThread } from "../../thread/blocking.ts";
 import type { Place, Task } from "../../thread/state.ts";
-import { controllingTerminal, terminalOf } from "../../tty/terminal.ts";
-import { slaveMajor } from "../../vfs/devices.ts";
 import { filesystemOf, getMount, pathOf, type Viewer } from "../../vfs/filesystem.ts";
 import { findPlace } from "../../vfs/walk.ts";
 import type { ProcKernel } from "./kernel.ts";
-import { directory, file, link, number, type Target } from "./nodes.ts";
+import { auxiliary, commandLine, environment, maps, smaps, statm } from "./memory.ts";
+import { directory, file, link, type Node, number, type Target } from "./nodes.ts";
+import { childrenOf, limitLines, oomScore, statistics, status } from "./status.ts";
+import { live, nameOf, type Subject } from "./subject.ts";
 
-const nsPerTick = 10_000_000;
-
-/** Virtual memory and what of it has frames, in bytes. */
-function sizes(k: ProcKernel, { space: id }: Task): { total: number; resident: number } {
-  const space = getSpace(k, id);
-  const total = space.regions.reduce((sum, { start, end }) => sum + end - start, 0);
-  return { total, resident: (space.residentFrames - space.tableFrames) * pageBytes };
+interface MountLine {
+  id: number;
+  parent: number;
+  path: string;
+  kind: string;
+  source: string;
 }
 
-/** R: it runs or could; S: it waits; T: it was stopped. */
-function stateOf(k: ProcKernel, task: Task): { letter: string; name: string } {
-  if (task.stopSignal !== 0) return { letter: "T", name: "T (stopped)" };
-  const runs = task.threads.some((id) => getThread(k, id).state === "ready");
-  return runs ? { letter: "R", name: "R (running)" } : { letter: "S", name: "S (sleeping)" };
-}
-
-/** The number of its terminal, and who is in the foreground there; 0 and -1 for a task that has none. */
-const consoleDevice = 0x501;
-const firstSlave = slaveMajor << 8;
-
-function terminalNumbers(k: ProcKernel, task: Task): [number, number] {
-  const id = controllingTerminal(k, task.session);
-  if (id === null) return [0, -1];
-  return [id === "console" ? consoleDevice : firstSlave + id, terminalOf(k, id).foreground ?? -1];
-}
-
-const shortName = (name: string): string => name.slice(0, 15);
-
-function statistics(k: ProcKernel, task: Task): string {
-  const { total, resident } = sizes(k, task);
-  const space = getSpace(k, task.space);
-  const ids = [task.parent ?? 0, task.group, task.session, ...terminalNumbers(k, task)];
-  const faults = [0, task.pageFaults, 0, 0, 0];
-  const times = [Math.floor(task.instructions / nsPerTick), 0, 0, 0];
-  const threads = [20, 0, task.threads.length, 0];
-  const began = Math.floor(task.startNs / nsPerTick);
-  const memory = [total, Math.floor(resident / pageBytes), "18446744073709551615"];
-  const addresses = [0, 0, space.mapTop, 0, 0];
-  const rest = [0, 0, 0, 0, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0, space.heapStart, space.heapStart, space.heapEnd];
-  const ends = [space.argumentsStart, space.argumentsEnd, 0, 0, 0];
-  const numbers = [...ids, ...faults, ...times, ...threads, began, ...memory, ...addresses, ...rest, ...ends];
-  return `${task.id} (${shortName(task.name)}) ${stateOf(k, task).letter} ${numbers.join(" ")}\n`;
-}
-
-function status(k: ProcKernel, task: Task): string {
-  const { total, resident } = sizes(k, task);
-  const { uid, euid, suid, fsuid, gid, egid, sgid, fsgid, groups } = task.credentials;
-  const kib = (bytes: number): string => `${String(Math.floor(bytes / 1024)).padStart(8)} kB`;
-  const rows: [string, string][] = [
-    ["Name", shortName(task.name)],
-    ["Umask", task.fileModeMask.toString(8).padStart(4, "0")],
-    ["State", stateOf(k, task).name],
-    ["Tgid", String(task.id)],
-    ["Ngid", "0"],
-    ["Pid", String(task.id)],
-    ["PPid", String(task.parent ?? 0)],
-    ["TracerPid", "0"],
-    ["Uid", [uid, euid, suid, fsuid].join("\t")],
-    ["Gid", [gid, egid, sgid, fsgid].join("\t")],
-    ["FDSize", String(Math.max(64, task.descriptors.length))],
-    ["Groups", groups.join(" ")],
-    ["VmPeak", kib(total)],
-    ["VmSize", kib(total)],
-    ["VmHWM", kib(getSpace(k, task.space).peakFrames * pageBytes)],
-    ["VmRSS", kib(resident)],
-    ["VmStk", kib(limits.stackBytes)],
-    ["Threads", String(task.threads.length)],
-  ];
-  return rows.map(([name, value]) => `${name}:\t${value}\n`).join("");
-}
-
-function memory(k: ProcKernel, task: Task): string {
-  const { total, resident } = sizes(k, task);
-  return `${total / pageBytes} ${resident / pageBytes} 0 0 0 ${total / pageBytes} 0\n`;
-}
-
-const hex = (value: number): string => value.toString(16).padStart(8, "0");
-
-function mapLine(k: ProcKernel, { start, end, permissions, backing, name }: Region): string {
-  const shared = backing.kind === "file" && backing.shared ? "s" : "p";
-  const letters = ["r", "w", "x"].map((letter, bit) => (permissions & (1 << bit) ? letter : "-")).join("");
-  const offset = backing.kind === "file" ? backing.offset : 0;
-  const isFile = backing.kind === "file" && k.mm.stored.has(backing.file);
-  const where = `${hex(start)}-${hex(end)} ${letters}${shared} ${hex(offset)} 00:00 ${isFile ? backing.file : 0}`;
-  return name === "" ? `${where}\n` : `${where.padEnd(72)} ${name}\n`;
-}
-
-const maps = (k: ProcKernel, task: Task): string =>
-  getSpace(k, task.space)
-    .regions.map((region) => mapLine(k, region))
-    .join("");
-
-/** Of a task's memory what lies between two addresses; nothing where it is not there. */
-const textAt = (k: ProcKernel, space: Space, start: number, end: number): Uint8Array =>
-  peek(k, space, start, Math.max(0, Math.min(end - start, limits.argumentBytes))) ?? new Uint8Array(0);
-
-function commandLine(k: ProcKernel, task: Task): Uint8Array {
-  const space = getSpace(k, task.space);
-  return textAt(k, space, space.argumentsStart, space.argumentsEnd);
-}
-
-function mountLines(
-  k: ProcKernel,
-  task: Task,
-): { id: number; parent: number; path: string; kind: string; source: string }[] {
+function mountLines(k: ProcKernel, task: Task): MountLine[] {
   return [...k.files.mounts.values()].flatMap(({ id, on }) => {
     const path = on === null ? "/" : pathOf(k, task, on);
     const { kind, source } = filesystemOf(k, id);
@@ -151,47 +50,50 @@ function executable(k: ProcKernel, task: Task): Target | Errno {
   return { text: task.executable, place: "errno" in found ? null : found.place };
 }
 
-const limitLines = (k: ProcKernel): string => {
-  const row = (name: string, value: string, unit: string): string =>
-    `${name.padEnd(26)}${value.padEnd(21)}${value.padEnd(21)}${unit.padEnd(10)}\n`;
-  return [
-    `${"Limit".padEnd(26)}${"Soft Limit".padEnd(21)}${"Hard Limit".padEnd(21)}${"Units".padEnd(10)}\n`,
-    row("Max stack size", String(limits.stackBytes), "bytes"),
-    row("Max processes", String(k.config.limits.threads), "processes"),
-    row("Max open files", String(limits.descriptors), "files"),
-  ].join("");
-};
+/** A link that only a task has that lives. */
+const liveLink = (target: (k: ProcKernel, task: Task, reader: Viewer) => Target | Errno): Node<Subject> =>
+  link((k, subject, reader) => (subject.kind === "live" ? target(k, subject.task, reader) : "ENOENT"));
 
-export const taskTree = number<Task>(
-  directory<Task>({
-    cmdline: file(commandLine),
-    comm: file((_k, task) => `${shortName(task.name)}\n`),
-    cwd: link((k, task, reader) => to(k, reader, task.directory)),
-    environ: file(() => "", 0o400),
-    exe: link((k, task) => executable(k, task)),
+/** What a process and each of its threads have. */
+const common = {
+  auxv: file(live(auxiliary), 0o400),
+  cgroup: file<Subject>(() => "0::/\n"),
+  cmdline: file(live(commandLine)),
+  comm: file<Subject>((_k, subject) => `${nameOf(subject)}\n`),
+  cwd: liveLink((k, task, reader) => to(k, reader, task.directory)),
+  environ: file(live(environment), 0o400),
+  exe: liveLink((k, task) => executable(k, task)),
+  limits: file(live(limitLines)),
+  loginuid: file<Subject>(() => "4294967295"),
+  maps: file(live(maps)),
+  mountinfo: file(live(mountInfo)),
+  mounts: file(live(mounts)),
+  oom_adj: file<Subject>(() => "0\n"),
+  oom_score: file(live(oomScore)),
+  oom_score_adj: file<Subject>(() => "0\n"),
+  personality: file<Subject>(() => "00000000\n", 0o400),
+  root: liveLink((k, task, reader) => to(k, reader, task.root)),
+  sessionid: file<Subject>(() => "4294967295"),
+  smaps: file(live(smaps)),
+  stat: file<Subject>(statistics),
+  statm: file<Subject>((k, subject) => (subject.kind === "live" ? statm(k, subject.task) : "0 0 0 0 0 0 0\n")),
+  status: file<Subject>(status),
+  wchan: file<Subject>(() => "0"),
+} as const;
+
+export const taskTree = number<Subject>(
+  directory<Subject>({
+    ...common,
     fd: directory({}, 0o500),
-    limits: file((k) => limitLines(k)),
-    maps: file(maps),
-    mountinfo: file(mountInfo),
-    mounts: file(mounts),
-    oom_score_adj: file(() => "0\n"),
-    root: link((k, task, reader) => to(k, reader, task.root)),
-    stat: file(statistics),
-    statm: file(memory),
-    status: file(status),
+    fdinfo: directory({}, 0o555),
     task: directory({}),
-    wchan: file(() => "0"),
   }),
 );
 
-export const fdIndex = taskTree.findIndex(({ name }) => name === "fd");
-export const threadsIndex = taskTree.findIndex(({ name }) => name === "task");
+const indexOf = (wanted: string): number => taskTree.findIndex(({ name }) => name === wanted);
+export const fdIndex = indexOf("fd");
+export const fdInfoIndex = indexOf("fdinfo");
+export const threadsIndex = indexOf("task");
 
 /** What a thread's own folder has of it. */
-export const threadTree = number<Task>(
-  directory<Task>({
-    comm: file((_k, task) => `${shortName(task.name)}\n`),
-    stat: file(statistics),
-    status: file(status),
-  }),
-);
+export const threadTree = number<Subject>(directory<Subject>({ ...common, children: file(live(childrenOf)) }));

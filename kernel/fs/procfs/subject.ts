@@ -1,0 +1,26 @@
+/** Whom a file of a process tells of: a task, one of its threads, or one that has ended and was not waited for yet. */
+
+import { getThread } from "../../thread/blocking.ts";
+import type { Task, Thread, Zombie } from "../../thread/state.ts";
+import type { ProcKernel } from "./kernel.ts";
+
+export type Subject = { kind: "live"; task: Task; thread: Thread | null } | { kind: "zombie"; zombie: Zombie };
+
+export const idOf = (subject: Subject): number =>
+  subject.kind === "zombie" ? subject.zombie.id : (subject.thread?.id ?? subject.task.id);
+
+export const nameOf = (subject: Subject): string =>
+  shortName(subject.kind === "zombie" ? subject.zombie.name : subject.task.name);
+
+/** As it is kept (TASK_COMM_LEN). */
+const shortName = (name: string): string => name.slice(0, 15);
+
+/** The thread that is meant, or the first. */
+export const threadOf = (k: ProcKernel, { task, thread }: { task: Task; thread: Thread | null }): Thread =>
+  thread ?? getThread(k, task.threads[0]!);
+
+/** The text of a file that tells of what an ended task has no more of: nothing. */
+export const live =
+  (text: (k: ProcKernel, task: Task, thread: Thread | null) => string | Uint8Array) =>
+  (k: ProcKernel, subject: Subject): string | Uint8Array =>
+    subject.kind === "live" ? text(k, subject.task, subject.thread) : "";
