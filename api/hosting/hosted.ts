@@ -111,6 +111,11 @@ export class HostedMachine {
     return this.#mark;
   }
 
+  /** As far as clients may know; also of one that is broken. */
+  get wasRunning(): boolean {
+    return (this.#mark?.summary ?? this.row.status).run === "running";
+  }
+
   /** How a task ended, if it has and its end was seen since the machine woke (see `learnExit`). */
   exit(task: TaskId): TaskExit | undefined {
     return this.#exits.get(task);

@@ -6,13 +6,21 @@
  * any client hears of it (see gate.ts); a machine that nobody uses can leave memory at any time.
  */
 import { cancelled, notFound, OstlerError, unavailable } from "../errors.ts";
-import { type Hold, type MachineRow, MissingReferenceError, type SnapshotRow, type Store } from "../store/types.ts";
+import {
+  type Hold,
+  type MachineRow,
+  MissingReferenceError,
+  type SnapshotRow,
+  type Store,
+  StoreUnavailableError,
+} from "../store/types.ts";
 import { snapshotRoot } from "./collection/references.ts";
 import { BatchQueue, type ReplayBatch } from "./feeds.ts";
 import { HostedMachine, toClientError } from "./hosted.ts";
 import { Pool, type PooledWorker, type PoolListener, WorkerCommandError } from "./pool.ts";
 import type { Captured, Command, Execution, ExecutionResult, Mark, WorkerMessage } from "./protocol.ts";
 import { Residency, type ResidencyOptions } from "./residency.ts";
+import { Revival } from "./revival.ts";
 import { type ConfigOf, type PlannedRoute, Routes, type Stretch } from "./routes.ts";
 
 export interface HostingOptions extends ResidencyOptions {
@@ -34,6 +42,7 @@ export class Hosting {
   readonly #routes: Routes;
   readonly #pool: Pool;
   readonly #residency: Residency;
+  readonly #revival: Revival;
   /** What is in a worker, by the name that it has there. */
   readonly #lives = new Map<string, HostedMachine>();
   readonly #replays = new Map<string, BatchQueue>();
@@ -54,6 +63,15 @@ export class Hosting {
       save: (machine) => this.#save(machine),
       release: (machine) => this.#release(machine),
     });
+    this.#revival = new Revival({
+      isRunning: (machineId) => this.#isRunning(machineId),
+      wake: (machineId) => this.use(machineId),
+      onError: options.onError,
+    });
+  }
+
+  async #isRunning(machineId: string): Promise<boolean> {
+    return (await this.#store.machines.get(machineId))?.status.run === "running";
   }
 
   /** The machine, awake. Throws NOT_FOUND when there is none. */
@@ -175,6 +193,7 @@ export class Hosting {
    * come back from snapshot and journal.
    */
   close(graceMs = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#revival.close();
     return this.#residency.close(() => this.#pool.close(), graceMs);
   }
 
@@ -255,6 +274,7 @@ export class Hosting {
     if (isDamage(broken)) this.#avoid(machine.id, machine.snapshotIds, broken);
     if (!(broken instanceof OstlerError)) this.#options.onError(broken, machine.id);
     this.#residency.discard(machine);
+    if (machine.wasRunning && isFromOutside(broken)) this.#revival.ask(machine.id);
   }
 
   /** Says so, too: with another snapshot everything goes on, and nobody would learn that the disk is dying. */
@@ -387,6 +407,10 @@ class DamagedSnapshotError extends Error {
 
 const isDamage = (error: unknown): error is WorkerCommandError =>
   error instanceof WorkerCommandError && error.code === "corrupt";
+
+/** Nothing that the machine itself did, as far as one can tell. */
+const isFromOutside = (error: unknown): boolean =>
+  error instanceof StoreUnavailableError || (error instanceof WorkerCommandError && error.code === "workerLost");
 
 /** Sortable by time, unguessable: "m-" + 9 characters of milliseconds + 12 random, base 32. */
 export function newId(prefix: string): string {

@@ -12,11 +12,17 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { configOfRow } from "../../api/services/spec.ts";
 import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
-import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
-import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
-import type { Client } from "../support/client.ts";
-import { compileC, hasCompiler, sources } from "../support/guest.ts";
+import { hasCompiler, sources } from "../support/guest.ts";
+import {
+  checkWriter,
+  consoleOf,
+  consoleWriter,
+  numbersIn,
+  remoteWriter,
+  startProgram,
+  writeUntilRefused,
+} from "../support/ledger.ts";
 import { ServerProcess } from "../support/process.ts";
 import { replayRoot } from "../support/replay.ts";
 import { openTestStore } from "../support/store.ts";
@@ -37,90 +43,6 @@ function randomizer(state: number): () => number {
   };
 }
 
-interface Writer {
-  machineId: string;
-  /** How the n-th message gets into the machine. */
-  write(client: Client, n: number): Promise<unknown>;
-  /** Messages sent, and those of them that were acknowledged. */
-  acknowledged: number[];
-  sent: number;
-}
-
-async function remoteWriter(client: Client): Promise<Writer> {
-  const { machine } = await client.call(MachineService, "createMachine", {});
-  const { machineId } = machine!;
-  const { task } = await client.call(TaskService, "createRemoteTask", { machineId });
-  const write = (each: Client, n: number) => {
-    const text = `${n}\n`;
-    const call = { case: "name", value: "write" } as const;
-    const values = [
-      { case: "integer", value: 1n },
-      { case: "text", value: text },
-      { case: "integer", value: BigInt(text.length) },
-    ] as const;
-    return each.call(TaskService, "call", {
-      machineId,
-      task: task!.task,
-      call,
-      arguments: values.map((argument) => ({ argument })),
-    });
-  };
-  return { machineId, write, acknowledged: [], sent: 0 };
-}
-
-async function startProgram(client: Client, source: string): Promise<string> {
-  const { program } = await client.call(ProgramService, "uploadProgram", { name: "prog", data: compileC(source) });
-  const { machine } = await client.call(MachineService, "createMachine", {});
-  const { machineId } = machine!;
-  await client.call(MachineService, "startProgram", {
-    machineId,
-    program: { case: "programHash", value: program!.programHash },
-    run: true,
-  });
-  return machineId;
-}
-
-async function consoleWriter(client: Client): Promise<Writer> {
-  const machineId = await startProgram(client, sources.echo);
-  const write = (each: Client, n: number) =>
-    each.call(ConsoleService, "writeConsole", { machineId, data: Buffer.from(`${n}\n`) });
-  return { machineId, write, acknowledged: [], sent: 0 };
-}
-
-/** Writes until the server is gone. */
-async function load(writer: Writer, client: Client): Promise<void> {
-  for (;;) {
-    const n = ++writer.sent;
-    try {
-      await writer.write(client, n);
-    } catch {
-      return;
-    }
-    writer.acknowledged.push(n);
-  }
-}
-
-async function consoleOf(client: Client, machineId: string): Promise<string> {
-  const parts: Uint8Array[] = [];
-  for (let offset = 0n; ; ) {
-    const read = await client.call(ConsoleService, "readConsole", { machineId, offset });
-    if (read.data.length === 0) return Buffer.concat(parts).toString();
-    parts.push(read.data);
-    offset = read.offset + BigInt(read.data.length);
-  }
-}
-
-const numbersIn = (text: string): number[] =>
-  (text.match(/^(?:got )?(\d+)$/gm) ?? []).map((line) => Number(line.replace("got ", "")));
-
-/** Everything acknowledged is there, in order; what is there besides was sent, and nothing twice. */
-function checkWriter(writer: Writer, seen: number[]): void {
-  expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b));
-  const there = new Set(seen);
-  expect(writer.acknowledged.filter((n) => !there.has(n))).toEqual([]);
-  expect(seen.every((n) => n <= writer.sent)).toBe(true);
-}
-
 test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${seed})`, {
   timeout: 900_000,
 }, async () => {
@@ -133,7 +55,7 @@ test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${s
 
   for (let kill = 0; kill < KILLS; kill++) {
     const before = writers.map((writer) => writer.acknowledged.length);
-    const loads = writers.map((writer) => load(writer, client));
+    const loads = writers.map((writer) => writeUntilRefused(writer, client));
     while (writers.some((writer, index) => writer.acknowledged.length === before[index])) await sleep(5);
     await sleep(random() * 200);
     await server.kill("SIGKILL");

@@ -21,7 +21,7 @@ export async function startServer(overrides: Partial<ServerConfig> = {}): Promis
   const dataDir = overrides.dataDir ?? mkdtempSync(join(tmpdir(), "ostler-test-"));
   const config = readConfig(
     {},
-    { httpPort: 0, grpcPort: 0, workers: 2, log: "errors", ...overrides, ...(await locationOf(dataDir)) },
+    { httpPort: 0, grpcPort: 0, workers: 2, log: "errors", ...(await locationOf(dataDir)), ...overrides, dataDir },
   );
   const running = await serve(config);
   const adminKey = running.adminKey ?? "";

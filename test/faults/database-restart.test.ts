@@ -1,0 +1,76 @@
+/** The database stops in mid-load, in an orderly way and as in a crash, and comes back while the server goes on. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
+import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
+import type { Client } from "../support/client.ts";
+import { hasCompiler, sources } from "../support/guest.ts";
+import { eventually } from "../support/hosting.ts";
+import {
+  checkWriter,
+  consoleOf,
+  numbersIn,
+  remoteWriter,
+  startProgram,
+  type Writer,
+  writeThrough,
+} from "../support/ledger.ts";
+import { Cluster, postgresqlPrograms, withoutPostgresql } from "../support/postgresql.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+
+const available = postgresqlPrograms !== null && hasCompiler;
+
+describe.skipIf(!available)(`PostgreSQL that is restarted under a server (${withoutPostgresql})`, () => {
+  let cluster: Cluster;
+  let server: TestServer;
+  let client: Client;
+  beforeAll(async () => {
+    cluster = Cluster.start();
+    cluster.sql("postgres", "CREATE DATABASE ostler");
+    server = await startServer({ databaseUrl: cluster.url("ostler"), log: "none" });
+    client = server.client("grpc");
+  });
+  afterAll(async () => {
+    await server.stop();
+    cluster.remove();
+  });
+
+  const readiness = async () => (await fetch(`${server.http}/readyz`)).status;
+  const grows = async (writer: Writer): Promise<void> => {
+    const before = writer.acknowledged.length;
+    await eventually(() => writer.acknowledged.length > before + 3, 120_000);
+  };
+
+  for (const mode of ["fast", "immediate"] as const) {
+    it(`loses nothing that was acknowledged, refuses in between, and goes on by itself (${mode})`, async () => {
+      const writers = [await remoteWriter(client), await remoteWriter(client)];
+      const counter = await startProgram(client, sources.count);
+      const stop = new AbortController();
+      const loads = writers.map((writer) => writeThrough(writer, client, stop.signal));
+      for (const writer of writers) await grows(writer);
+
+      cluster.stop(mode);
+      await eventually(async () => (await readiness()) === 503, 120_000);
+      const away = { code: "UNAVAILABLE", reason: "STORE_AWAY" };
+      await expect(client.call(MachineService, "createMachine", {})).rejects.toMatchObject(away);
+      await expect(server.client("rest").call(MachineService, "listMachines", {})).rejects.toMatchObject(away);
+      const response = await fetch(`${server.http}/v1/machines`, {
+        headers: { authorization: `Bearer ${server.adminKey}` },
+      });
+      expect(response.status).toBe(503);
+      expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+
+      cluster.start();
+      for (const writer of writers) await grows(writer);
+      stop.abort();
+      const refusals = new Set((await Promise.all(loads)).flatMap((each) => [...each]));
+      expect([...refusals].filter((each) => !each.startsWith("UNAVAILABLE "))).toEqual([]);
+      await eventually(async () => (await readiness()) === 200, 120_000);
+      for (const writer of writers) checkWriter(writer, numbersIn(await consoleOf(client, writer.machineId)));
+      const printed = (await consoleOf(client, counter)).length;
+      await eventually(async () => (await consoleOf(client, counter)).length > printed, 120_000);
+      for (const machineId of [...writers.map((writer) => writer.machineId), counter])
+        await client.call(SnapshotService, "createSnapshot", { machineId });
+      await client.call(MachineService, "pauseMachine", { machineId: counter });
+    });
+  }
+});
