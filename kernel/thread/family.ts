@@ -14,6 +14,9 @@ import { ChildCode, childrenQueue, fromKernel, sendSignal } from "./signals.ts";
 import type { ExitStatus, SignalInfo, Task, Usage, Zombie } from "./state.ts";
 import { killTask } from "./tasks.ts";
 
+/** Who waits for a process to end, its child or not, waits here. */
+export const endQueue = (id: TaskId): string => `end of ${id}`;
+
 /** Something has become of a child. */
 const tellWaiters = (k: ThreadKernel, parent: TaskId): number =>
   wakeQueue(k, childrenQueue(parent), Number.POSITIVE_INFINITY);
@@ -50,9 +53,11 @@ export function leaveFamily(k: ThreadKernel, task: Task, status: ExitStatus, pea
   giveAwayChildren(k, task, children);
   for (const child of children) if (k.threads.tasks.has(child.id)) hangUp(k, child, task);
   const parent = task.parent === null ? undefined : k.threads.tasks.get(task.parent);
-  if (parent === undefined) return;
-  hangUp(k, task, parent);
-  leaveZombie(k, task, status, peakFrames);
+  if (parent !== undefined) {
+    hangUp(k, task, parent);
+    leaveZombie(k, task, status, peakFrames);
+  }
+  wakeQueue(k, endQueue(task.id), Number.POSITIVE_INFINITY);
 }
 
 function leaveZombie(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {

@@ -189,6 +189,17 @@ function nextOf(pending: readonly SignalInfo[], set: bigint): number {
   return best;
 }
 
+/** Signals of a set that would be taken next, at most so many, in that order. */
+export function pendingIn(task: Task, thread: Thread, set: bigint, most: number): SignalInfo[] {
+  const found: SignalInfo[] = [];
+  for (const queue of [thread.pending, task.pending]) {
+    const pending = [...queue];
+    for (let index = nextOf(pending, set); index >= 0 && found.length < most; index = nextOf(pending, set))
+      found.push(...pending.splice(index, 1));
+  }
+  return found;
+}
+
 /** Takes the next pending signal of a set, or null. */
 export function takeSignal(k: ThreadKernel, task: Task, thread: Thread, set: bigint): SignalInfo | null {
   for (const { pending } of [thread, task]) {

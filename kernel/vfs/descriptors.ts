@@ -117,6 +117,15 @@ export function duplicate(k: FileKernel, task: Task, fd: number, from: number, c
   return to;
 }
 
+/** A descriptor of another task's becomes one of this task, too, at the lowest free number. */
+export function adopt(k: FileKernel, from: Task, fd: number, to: Task): number | Errno {
+  if (fileOf(k, from, fd) === null) return "EBADF";
+  const free = freeNumber(to, 0);
+  if (free === null) return "EMFILE";
+  derive(k, from, fd, take(to, free, true));
+  return free;
+}
+
 /** Makes `to` stand for what `fd`, another number, stands for, whatever it stood for. */
 export function replaceDescriptor(
   k: FileKernel,

@@ -9,6 +9,7 @@ import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import { limits } from "../lib/limits.ts";
 import { wakeQueue } from "../thread/blocking.ts";
+import type { Asker } from "../tty/terminal.ts";
 import { type FileOps, Ready } from "./file-ops.ts";
 import { opsOf } from "./files.ts";
 import type { FileKernel } from "./kernel.ts";
@@ -40,10 +41,10 @@ const edgesOf = (k: FileKernel, file: OpenFile): { in: number; out: number } =>
   opsOf(file).edges?.(k, file) ?? uncounted;
 
 /** What is to be told of an item now. */
-function toTell(k: FileKernel, item: EpollItem): number {
+function toTell(k: FileKernel, item: EpollItem, by: Asker | undefined): number {
   if (item.disabled) return 0;
   const file = watched(k, item);
-  const ready = opsOf(file).ready(k, file) & ((item.events & ~allFlags) | unasked);
+  const ready = opsOf(file).ready(k, file, by) & ((item.events & ~allFlags) | unasked);
   if (ready === 0 || (item.events & EpollFlag.EPOLLET) === 0) return ready;
   const edges = edgesOf(k, file);
   if (edges === uncounted) return ready;
@@ -59,13 +60,13 @@ export interface Told {
 }
 
 /** What is ready, at most so many. */
-export function readyItems(k: FileKernel, file: OpenFile, most: number): Told[] {
+export function readyItems(k: FileKernel, file: OpenFile, most: number, by: Asker): Told[] {
   const { items } = epollOf(file);
   const told: Told[] = [];
   spend(k.effort, 16 * items.size, "items");
   for (const [key, item] of items) {
     if (told.length >= most) break;
-    const events = toTell(k, item);
+    const events = toTell(k, item, by);
     if (events !== 0) told.push({ key, events, data: item.data });
   }
   return told;
@@ -142,14 +143,14 @@ export const epollOps: FileOps = {
   write: () => ({ errno: "EINVAL" }),
   seekable: false,
   size: () => 0,
-  ready(k, file) {
-    for (const item of epollOf(file).items.values()) if (toTell(k, item) !== 0) return Ready.in | Ready.readNormal;
+  ready(k, file, by) {
+    for (const item of epollOf(file).items.values()) if (toTell(k, item, by) !== 0) return Ready.in | Ready.readNormal;
     return 0;
   },
-  queues(k, file) {
+  queues(k, file, by) {
     const queues = new Set([epollQueue(file)]);
     for (const item of epollOf(file).items.values())
-      for (const queue of opsOf(watched(k, item)).queues(k, watched(k, item))) queues.add(queue);
+      for (const queue of opsOf(watched(k, item)).queues(k, watched(k, item), by)) queues.add(queue);
     return [...queues];
   },
   dueNs(k, file) {

@@ -37,7 +37,7 @@ export interface FileOps {
   /** Reads at a position, and changes nothing. `by`: who reads, where that matters. */
   read(k: FileKernel, file: OpenFile, position: number, count: number, by?: Asker): ReadResult;
   /** Goes past bytes that were read at the file's own position. */
-  advance(k: FileKernel, file: OpenFile, count: number): void;
+  advance(k: FileKernel, file: OpenFile, count: number, by?: Asker): void;
   /** At the position, which it does not change. */
   write(k: FileKernel, task: Task, file: OpenFile, position: number, bytes: Uint8Array): WriteResult;
   seekable: boolean;
@@ -46,9 +46,10 @@ export interface FileOps {
   size(k: FileKernel, file: OpenFile): number;
   /** Bytes that can be read at once (FIONREAD), for what is not a stored file. */
   available?(k: FileKernel, file: OpenFile): number;
-  ready(k: FileKernel, file: OpenFile): number;
+  /** `by`: who asks, where that matters. */
+  ready(k: FileKernel, file: OpenFile, by?: Asker): number;
   /** Where changes of `ready` are announced; none: it never changes, and epoll does not take it. */
-  queues(k: FileKernel, file: OpenFile): readonly string[];
+  queues(k: FileKernel, file: OpenFile, by?: Asker): readonly string[];
   /** When `ready` changes by itself. */
   dueNs?(k: FileKernel, file: OpenFile): number | null;
   /** How often something came, or went: what tells edges from levels. */

@@ -20,6 +20,7 @@ import {
 import { filesystemOf, opsOfFilesystem } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
 import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
+import { processOps, signalOps } from "./process-files.ts";
 import { mostFileBytes, refuseSize } from "./size-limit.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
 import { consoleOps, masterOps, slaveOps } from "./terminals.ts";
@@ -192,6 +193,8 @@ export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
   path: pathOps,
   event: eventOps,
   timer: timerOps,
+  signals: signalOps,
+  process: processOps,
   // Looked at late: epoll asks other files, and so needs this table.
   get epoll() {
     return epollOps;

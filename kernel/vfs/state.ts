@@ -5,7 +5,7 @@
  * numbers of inodes of its own file system, and each directory knows the one that lists it. Open files are what
  * descriptors' capabilities name. An inode without a name stays for as long as a file of it is open, or a task is in it.
  */
-import type { FilesystemId, InodeNumber, MountId, StoredId } from "../lib/ids.ts";
+import type { FilesystemId, InodeNumber, MountId, StoredId, TaskId } from "../lib/ids.ts";
 import type { Place } from "../thread/state.ts";
 
 export interface DirectoryEntry {
@@ -100,6 +100,10 @@ export type OpenTarget =
   | { kind: "event"; count: bigint; semaphore: boolean; arrivals: number; departures: number }
   /** timerfd(2): when it is due, on the monotonic clock, and how many times it was before. */
   | { kind: "timer"; clock: number; dueNs: number | null; intervalNs: number; read: number }
+  /** signalfd(2): signals of whoever reads. */
+  | { kind: "signals"; set: bigint }
+  /** pidfd_open(2): a process, which may have ended. */
+  | { kind: "process"; task: TaskId }
   /** epoll(7): what is watched, by descriptor and open file. */
   | { kind: "epoll"; items: Map<string, EpollItem> }
   /** O_PATH: only a name. */

@@ -45,6 +45,7 @@ const rows: Row[] = [
   { program: "identity", natively: true },
   { program: "robust", natively: true },
   { program: "self", natively: true },
+  { program: "pidfd", natively: true },
   { program: "limits", arguments: [directory], natively: true },
   { program: "resident", natively: true },
   { program: "executes", arguments: [file, itself], natively: true },

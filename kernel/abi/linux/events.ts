@@ -136,10 +136,10 @@ function wait(
   if (file === null) return fail("EBADF");
   if (file.target.kind !== "epoll") return fail("EINVAL");
   const end = endOf(call, untilNs);
-  const told = readyItems(k, file, Math.min(most, limits.epollItems));
+  const told = readyItems(k, file, Math.min(most, limits.epollItems), call);
   if (told.length === 0 && !isOver(k, end)) {
     const watch = newWatch();
-    watchFile(k, watch, file);
+    watchFile(k, call, watch, file);
     return waitFor(watch, end);
   }
   const events = new Uint8Array(told.length * epollEvent.bytes);

@@ -57,7 +57,7 @@ function readFrom<Name extends string>(
   const count = result.bytes.length;
   const out = { [name]: result.bytes } as { [Key in Name]: Uint8Array };
   return at === null
-    ? { kind: "done", value: count, out, commit: () => ops.advance(k, file, count) }
+    ? { kind: "done", value: count, out, commit: () => ops.advance(k, file, count, call) }
     : { kind: "done", value: count, out };
 }
 
@@ -168,7 +168,7 @@ function seekContent(k: LinuxKernel, file: OpenFile, offset: bigint, wanted: "da
 }
 
 /** Seeking in these is in vain, but no error. */
-const positionless: readonly OpenTarget["kind"][] = ["device", "event", "timer", "epoll"];
+const positionless: readonly OpenTarget["kind"][] = ["device", "event", "timer", "epoll", "signals"];
 
 function seek(k: LinuxKernel, file: OpenFile, offset: bigint, whence: number): Outcome {
   const ops = opsOf(file);

@@ -19,21 +19,21 @@ import { endOfTimeout, isOver, newWatch, type Watch, waitFor, watchFile, withMas
 const unasked = Ready.error | Ready.hangUp | Ready.invalid;
 
 /** What a file has of what is wanted; adds where to wait for the rest. */
-function look(k: LinuxKernel, task: Task, fd: number, wanted: number, watch: Watch): number {
-  const file = fileOf(k, task, fd);
+function look(k: LinuxKernel, call: Call, fd: number, wanted: number, watch: Watch): number {
+  const file = fileOf(k, call.task, fd);
   if (file === null) return Ready.invalid;
-  watchFile(k, watch, file);
-  return opsOf(file).ready(k, file) & (wanted | unasked);
+  watchFile(k, call, watch, file);
+  return opsOf(file).ready(k, file, call) & (wanted | unasked);
 }
 
 /** Fills in `revents` of a pollfd array: how many have any. */
-function pollOnce(k: LinuxKernel, task: Task, set: Uint8Array, watch: Watch): number {
+function pollOnce(k: LinuxKernel, call: Call, set: Uint8Array, watch: Watch): number {
   const view = new DataView(set.buffer, set.byteOffset, set.length);
   let ready = 0;
   spend(k.effort, 16 * (set.length / 8), "items");
   for (let at = 0; at < set.length; at += 8) {
     const number = view.getInt32(at, true);
-    const found = number < 0 ? 0 : look(k, task, number, view.getUint16(at + 4, true), watch);
+    const found = number < 0 ? 0 : look(k, call, number, view.getUint16(at + 4, true), watch);
     view.setUint16(at + 6, found, true);
     if (found !== 0) ready += 1;
   }
@@ -48,7 +48,7 @@ function poll(k: LinuxKernel, call: Call, where: bigint, count: number, timeout:
   const set = copyIn(k, space, where, count * 8);
   if (!set.ok) return fail(set.errno);
   const watch = newWatch();
-  const ready = pollOnce(k, call.task, set.value, watch);
+  const ready = pollOnce(k, call, set.value, watch);
   if (ready === 0 && !isOver(k, end.ns)) return waitFor(watch, end.ns);
   const errno = copyOut(k, space, where, set.value);
   return errno === null ? done(ready) : fail(errno);
@@ -79,14 +79,14 @@ function readSets(k: LinuxKernel, task: Task, places: readonly bigint[], count: 
 }
 
 /** Leaves in the sets what is ready: how many bits. EBADF for a number that is no file. */
-function selectOnce(k: LinuxKernel, task: Task, sets: Sets, count: number, watch: Watch): number | Errno {
+function selectOnce(k: LinuxKernel, call: Call, sets: Sets, count: number, watch: Watch): number | Errno {
   let ready = 0;
   spend(k.effort, 16 * count, "items");
   for (let fd = 0; fd < count; fd++) {
     const bit = 1 << (fd & 7);
     for (const [kind, set] of sets.entries()) {
       if (set === null || (set[fd >> 3]! & bit) === 0) continue;
-      const found = look(k, task, fd, selectKinds[kind]!, watch);
+      const found = look(k, call, fd, selectKinds[kind]!, watch);
       if (found & Ready.invalid) return "EBADF";
       if (found & selectKinds[kind]!) ready += 1;
       else set[fd >> 3]! &= ~bit;
@@ -116,7 +116,7 @@ function select(
   const sets = readSets(k, call.task, places, count);
   if (typeof sets === "string") return fail(sets);
   const watch = newWatch();
-  const ready = selectOnce(k, call.task, sets, count, watch);
+  const ready = selectOnce(k, call, sets, count, watch);
   if (typeof ready === "string") return fail(ready);
   if (ready === 0 && !isOver(k, end.ns)) return waitFor(watch, end.ns);
   for (const [i, set] of sets.entries()) {

@@ -1,4 +1,6 @@
 /** Processes: clone(2) and clone3(2) with all that they make, wait4(2), waitid(2), exit_group(2). */
+import { assert } from "../../lib/assert.ts";
+import type { Errno } from "../../lib/errno.ts";
 import type { TaskId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
@@ -9,17 +11,21 @@ import { mayHaveThread } from "../../thread/rlimits.ts";
 import { ChildCode, childrenQueue, resetHandlers } from "../../thread/signals.ts";
 import type { Task, Usage, Zombie } from "../../thread/state.ts";
 import { createThread, exitTask, usageOf, vforkQueue } from "../../thread/tasks.ts";
+import { roomProblem } from "../../vfs/descriptors.ts";
+import { OpenFlag } from "../../vfs/open.ts";
 import { address, choice, flags, int, size, structOut } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { rusage, siginfoChild, toRusage, waitWord } from "./layouts.ts";
+import { openProcess, processAt } from "./pidfd.ts";
 
 const Clone = {
   CLONE_VM: 0x100,
   CLONE_FS: 0x200,
   CLONE_FILES: 0x400,
   CLONE_SIGHAND: 0x800,
+  CLONE_PIDFD: 0x1000,
   CLONE_PTRACE: 0x2000,
   CLONE_VFORK: 0x4000,
   CLONE_PARENT: 0x8000,
@@ -47,6 +53,8 @@ interface CloneArguments {
   parentId: bigint;
   threadPointer: bigint;
   childId: bigint;
+  /** Where the descriptor for the child is stored. */
+  processId: bigint;
   clearHandlers: boolean;
 }
 
@@ -76,11 +84,30 @@ function cloneThread(k: LinuxKernel, { task, thread }: Call, args: CloneArgument
   return done(child.id);
 }
 
+/** A descriptor can be opened for the child, and its number be stored: what can fail of it is found out before. */
+function descriptorProblem(k: LinuxKernel, task: Task, { flags: wanted, processId }: CloneArguments): Errno | null {
+  if (!(wanted & Clone.CLONE_PIDFD)) return null;
+  if (wanted & (Clone.CLONE_DETACHED | Clone.CLONE_THREAD)) return "EINVAL";
+  const space = getSpace(k, task.space);
+  const before = copyIn(k, space, processId, 4);
+  const errno = before.ok ? copyOut(k, space, processId, before.value) : before.errno;
+  return errno ?? roomProblem(k, task, 1);
+}
+
+function storeDescriptor(k: LinuxKernel, task: Task, { flags: wanted, processId }: CloneArguments, id: TaskId): void {
+  if (!(wanted & Clone.CLONE_PIDFD)) return;
+  const number = openProcess(k, task, id);
+  assert(typeof number === "number", "there was room for a descriptor");
+  copyOut(k, getSpace(k, task.space), processId, wordBytes(number));
+}
+
 function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments): Outcome {
   if (args.flags & shared) return fail("EINVAL");
   // The capabilities that a root task has are its own: no two tasks can be it.
   if (task.threads.some((id) => k.threads.threads.get(id)!.tcb !== null)) return fail("EPERM");
   if (args.flags & Clone.CLONE_PARENT && k.threads.init === task.id) return fail("EINVAL");
+  const problem = descriptorProblem(k, task, args);
+  if (problem !== null) return fail(problem);
   const child = forkTask(k, task, thread, {
     sharesMemory: (args.flags & Clone.CLONE_VM) !== 0,
     sharesParent: (args.flags & Clone.CLONE_PARENT) !== 0,
@@ -90,6 +117,7 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
   });
   if (typeof child === "string") return fail(child);
   storeIds(k, args, task, child.task, child.task.id);
+  storeDescriptor(k, task, args, child.task.id);
   if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.thread.clearOnExit = args.childId;
   if (args.clearHandlers) resetHandlers(child.task);
   k.readyQueue.ready(child.thread);
@@ -105,6 +133,7 @@ function clone(k: LinuxKernel, call: Call, args: CloneArguments): Outcome {
   if ((wanted & ~known) >>> 0 !== 0 || args.exitSignal > 64) return fail("EINVAL");
   if (wanted & Clone.CLONE_THREAD && !(wanted & Clone.CLONE_SIGHAND)) return fail("EINVAL");
   if (wanted & Clone.CLONE_SIGHAND && !(wanted & Clone.CLONE_VM)) return fail("EINVAL");
+  if (wanted & Clone.CLONE_PIDFD && wanted & Clone.CLONE_THREAD) return fail("EINVAL");
   return wanted & Clone.CLONE_THREAD ? cloneThread(k, call, args) : cloneTask(k, call, args);
 }
 
@@ -122,7 +151,7 @@ function clone3(k: LinuxKernel, call: Call, where: bigint, bytes: number): Outco
   const padded = new Uint8Array(cloneArgumentBytes);
   padded.set(copied.value.subarray(0, cloneArgumentBytes));
   const view = new DataView(padded.buffer);
-  const [all, , childId, parentId, exitSignal, stack, stackBytes, threadPointer, setIds, idCount] = Array.from(
+  const [all, processId, childId, parentId, exitSignal, stack, stackBytes, threadPointer, setIds, idCount] = Array.from(
     { length: cloneArgumentBytes / 8 },
     (_, i) => view.getBigUint64(i * 8, true),
   ) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
@@ -139,6 +168,7 @@ function clone3(k: LinuxKernel, call: Call, where: bigint, bytes: number): Outco
     parentId,
     threadPointer,
     childId,
+    processId,
     clearHandlers: clears,
   });
 }
@@ -156,7 +186,7 @@ const Wait = {
 const anywhere = Wait.__WNOTHREAD | Wait.__WALL | Wait.__WCLONE;
 
 /** Which children are meant: all, one, or those of a group. */
-type Which = { kind: "all" } | { kind: "task"; id: number } | { kind: "group"; id: number };
+type Which = { kind: "all" } | { kind: "task"; id: number; waits?: boolean } | { kind: "group"; id: number };
 
 interface Child {
   id: TaskId;
@@ -258,8 +288,18 @@ const childInfo = ({ id, userId, code, status }: Report) => ({
 
 const noInfo = { si_signo: 0, si_code: 0, si_pid: 0, si_uid: 0, si_status: 0 };
 
-function whichOf(task: Task, type: number, id: number): Which | "EINVAL" {
+/** The child that a descriptor stands for, which may say that nobody waits for it. */
+function ofDescriptor(k: LinuxKernel, task: Task, number: number): (Which & { kind: "task" }) | Errno {
+  if (number < 0) return "EINVAL";
+  const found = processAt(k, task, number);
+  if (typeof found === "string") return found;
+  return { kind: "task", id: found.id, waits: (found.file.flags & OpenFlag.O_NONBLOCK) === 0 };
+}
+
+function whichOf(k: LinuxKernel, task: Task, type: number, id: number): Which | Errno {
   switch (type) {
+    case IdType.P_PIDFD:
+      return ofDescriptor(k, task, id);
     case IdType.P_ALL:
       return { kind: "all" };
     case IdType.P_PID:
@@ -275,13 +315,13 @@ function waitid(k: LinuxKernel, { task }: Call, type: number, id: number, option
   const reasons = Wait.WEXITED | Wait.WUNTRACED | Wait.WCONTINUED;
   if ((options & ~(reasons | Wait.WNOHANG | Wait.WNOWAIT | anywhere)) >>> 0 !== 0) return fail("EINVAL");
   if ((options & reasons) === 0) return fail("EINVAL");
-  const which = whichOf(task, type, id);
-  if (which === "EINVAL") return fail(which);
+  const which = whichOf(k, task, type, id);
+  if (typeof which === "string") return fail(which);
   const found = findChild(k, task, which, options);
   if (found === "no child") return fail("ECHILD");
   if (found === "none") {
     if (options & Wait.WNOHANG) return { kind: "done", value: 0, out: { info: noInfo } } as const;
-    return waitsForChild(task);
+    return which.kind === "task" && which.waits === false ? fail("EAGAIN") : waitsForChild(task);
   }
   const commit = options & Wait.WNOWAIT ? () => undefined : found.taken;
   return { kind: "done", value: 0, out: { info: childInfo(found), usage: toRusage(found.usage) }, commit } as const;
@@ -302,11 +342,20 @@ export const processCalls = [
     name: "clone",
     nr: { rv64: 220 },
     support: "partial",
-    note: "Threads share memory, files, directories and handlers, processes at most memory; no name spaces, no pidfd.",
+    note: "Threads share memory, files, directories and handlers, processes at most memory; no name spaces.",
     args: { flags: flags(Clone), stack: address, parentId: address, threadPointer: address, childId: address },
-    errors: ["EAGAIN", "EINVAL", "ENOMEM", "ENOSYS", "EPERM"],
+    errors: ["EAGAIN", "EFAULT", "EINVAL", "EMFILE", "ENFILE", "ENOMEM", "ENOSYS", "EPERM"],
     run: (k: LinuxKernel, { flags: all, ...args }, call) =>
-      clone(k, call, { ...args, flags: (all & ~0xff) >>> 0, exitSignal: all & 0xff, clearHandlers: false }),
+      // There is one place for both numbers.
+      all & Clone.CLONE_PIDFD && all & Clone.CLONE_PARENT_SETTID
+        ? fail("EINVAL")
+        : clone(k, call, {
+            ...args,
+            flags: (all & ~0xff) >>> 0,
+            exitSignal: all & 0xff,
+            processId: args.parentId,
+            clearHandlers: false,
+          }),
   }),
   syscall({
     name: "clone3",
@@ -314,7 +363,7 @@ export const processCalls = [
     support: "partial",
     note: "As clone; no choice of ids, no cgroup.",
     args: { arguments: address, bytes: size },
-    errors: ["E2BIG", "EAGAIN", "EFAULT", "EINVAL", "ENOMEM", "ENOSYS", "EPERM"],
+    errors: ["E2BIG", "EAGAIN", "EFAULT", "EINVAL", "EMFILE", "ENFILE", "ENOMEM", "ENOSYS", "EPERM"],
     run: (k: LinuxKernel, { arguments: where, bytes }, call) => clone3(k, call, where, bytes),
   }),
   syscall({
@@ -333,8 +382,7 @@ export const processCalls = [
   syscall({
     name: "waitid",
     nr: { rv64: 95 },
-    support: "partial",
-    note: "No pidfd.",
+    support: "full",
     args: {
       type: choice(IdType),
       id: int,
@@ -342,7 +390,7 @@ export const processCalls = [
       options: flags(Wait),
       usage: structOut(rusage, "optional"),
     },
-    errors: ["ECHILD", "EFAULT", "EINTR", "EINVAL"],
+    errors: ["EAGAIN", "EBADF", "ECHILD", "EFAULT", "EINTR", "EINVAL"],
     run: (k: LinuxKernel, { type, id, options }, call) => waitid(k, call, type, id, options),
   }),
 ] as const;

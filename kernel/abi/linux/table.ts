@@ -12,6 +12,7 @@ import { ioCalls } from "./io.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { lockCalls } from "./locks.ts";
 import { memoryCalls } from "./memory.ts";
+import { pidfdCalls } from "./pidfd.ts";
 import { pipeCalls } from "./pipes.ts";
 import { pollCalls } from "./poll.ts";
 import { processCalls } from "./processes.ts";
@@ -43,6 +44,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...timerCalls,
   ...threadCalls,
   ...processCalls,
+  ...pidfdCalls,
   ...execCalls,
   ...identityCalls,
   ...controlCalls,

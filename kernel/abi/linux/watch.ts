@@ -20,9 +20,9 @@ export const newWatch = (): Watch => ({ queues: new Set(), dueNs: null });
 const earlier = (a: number | null, b: number | null): number | null =>
   a === null ? b : b === null ? a : Math.min(a, b);
 
-export function watchFile(k: LinuxKernel, watch: Watch, file: OpenFile): void {
+export function watchFile(k: LinuxKernel, call: Call, watch: Watch, file: OpenFile): void {
   const ops = opsOf(file);
-  for (const queue of ops.queues(k, file)) watch.queues.add(queue);
+  for (const queue of ops.queues(k, file, call)) watch.queues.add(queue);
   watch.dueNs = earlier(watch.dueNs, ops.dueNs?.(k, file) ?? null);
 }
 

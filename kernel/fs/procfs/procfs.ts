@@ -217,7 +217,13 @@ function list(k: ProcKernel, directory: InodeNumber, behind: number, most: numbe
     .map((entry) => ({ ...entry, mode: attributes(k, entry.inode).mode }));
 }
 
-const anonymousKinds: Readonly<Record<string, string>> = { event: "eventfd", timer: "timerfd", epoll: "eventpoll" };
+const anonymousKinds: Readonly<Record<string, string>> = {
+  event: "eventfd",
+  timer: "timerfd",
+  epoll: "eventpoll",
+  signals: "signalfd",
+  process: "pidfd",
+};
 
 /** What an open file is called that has no name. */
 function anonymousName(target: { kind: string; pipe?: number }, k: ProcKernel): string {
@@ -260,8 +266,10 @@ function descriptorInfo(k: ProcKernel, task: Task, fd: number): string | Errno {
   const open = fileOf(k, task, fd);
   if (open === null) return "ENOENT";
   const closes = task.descriptors[fd]?.closeOnExec ? 0o2000000 : 0;
-  const { flags, position, opened } = open;
-  return `pos:\t${position}\nflags:\t0${(flags | closes).toString(8)}\nmnt_id:\t${opened?.mount ?? 0}\nino:\t${opened?.inode ?? 0}\n`;
+  const { flags, position, opened, target } = open;
+  const lives = target.kind === "process" && k.threads.tasks.has(target.task);
+  const process = target.kind === "process" ? `Pid:\t${lives ? target.task : -1}\n` : "";
+  return `pos:\t${position}\nflags:\t0${(flags | closes).toString(8)}\nmnt_id:\t${opened?.mount ?? 0}\nino:\t${opened?.inode ?? 0}\n${process}`;
 }
 
 function generate(k: ProcKernel, inode: InodeNumber): Uint8Array | Errno {
