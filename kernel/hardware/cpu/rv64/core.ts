@@ -8,6 +8,7 @@ import type { AccessSize, Bus, Core, CoreOptions, CoreStop, HartState } from "..
 import {
   ATTENTION,
   BUS_FAULT,
+  BY_TRANSLATION,
   DONE,
   EXECUTED,
   F_REGS,
@@ -15,7 +16,6 @@ import {
   FAULT_VALUE,
   FCSR,
   FLAGS,
-  HOT,
   MAX_HARTS,
   PAGE_SIZE,
   PC,
@@ -77,7 +77,7 @@ export function createRv64Core(
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const module = timing === null ? modules.functional : modules.timed;
   const translations = translate && timing === null ? modules.translations : undefined;
-  const table = new WebAssembly.Table({ element: "anyfunc", initial: translations ? HOT + 1 : 1 });
+  const table = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
   const translator = translations && new Translator(memory, table, translations);
   const env = {
     ...{ memory, table },
@@ -87,7 +87,7 @@ export function createRv64Core(
   };
   const wasm = new WebAssembly.Instance(module, { env }).exports as unknown as CoreExports;
   translator?.attach(wasm);
-  wasm.setTranslating(translations?.jumps ?? 0);
+  wasm.setTranslating(translations?.asked ?? 0);
   wasm.initialize(ramPages, BigInt(ramBase / PAGE_SIZE), ramHost | 0, bus !== undefined, harts > 0);
   let area: Uint8Array | null = null;
   if (timing !== null) {
@@ -205,7 +205,10 @@ function coreOver(
         const stop = runPiece(Math.min(budget - executed, PIECE));
         const done = control.getUint32(EXECUTED, true);
         executed += done;
-        translator?.earn(done);
+        if (translator) {
+          translator.earn(done, control.getUint32(BY_TRANSLATION, true));
+          control.setUint32(BY_TRANSLATION, 0, true);
+        }
         if (stop !== 0 || executed >= budget) return stop;
       }
     },

@@ -208,13 +208,28 @@ test("modules that are kept are bounded", () => {
 });
 
 test("without credit nothing is translated, and it is earned by executing", () => {
-  const translations = new Translations({ jumps: 1, credit: -100 });
+  const translations = new Translations({ jumps: 1, credit: -10 });
   const { core } = machine([addi(5, 5, 1), bType(1, 5, 10, -4), ECALL], translations);
   core.x[10] = 1_000_000n;
   core.run(10_000);
   expect(translations.count).toBe(0);
   for (let n = 0; n < 20; n++) core.run(10_000);
   expect(translations.count).toBeGreaterThan(0);
+});
+
+test("what was translated is found again by its bytes, all of them", () => {
+  const translations = eager();
+  const loop = (last: number): number[] => [addi(5, 5, 1), bType(1, 5, 10, -4), addi(6, 6, last), ECALL];
+  for (const [last, known] of [
+    [1, 1],
+    [1, 1],
+    [2, 2],
+  ] as const) {
+    const { core } = machine(loop(last), translations);
+    core.x[10] = 100n;
+    expect(core.run(10_000)).toBe(CoreStop.ecall);
+    expect([core.x[6], translations.count]).toEqual([BigInt(last), known]);
+  }
 });
 
 describe("floating point in a loop gives the bits and flags of the interpreter", () => {

@@ -86,6 +86,8 @@ export const ATTENTION = 0x1834;
 export const DONE = 0x1838;
 /** What the present instruction has changed in page-table entries: how many, whose, and what they were. */
 export const UPDATES = 0x1840;
+/** Instructions that translated code has executed, since the host last emptied it. */
+export const BY_TRANSLATION = 0x1844;
 export const UPDATE_STAMP = 0x1848;
 export const UPDATE_LOG = 0x1850;
 
@@ -121,7 +123,7 @@ export const TRANSLATED = 0x9820;
 export const SCRATCH_SLOT = 0x1526000;
 
 /** An entry below this counts how often its code was jumped to; one above is a function's place in the table. */
-export const HOT = 128;
+export const HOT = 2048;
 
 export const FLAGS = 0x1540000;
 /**

@@ -2,7 +2,8 @@
  * Where the dispatch loop meets translated code (made by ../translate; its contract is in ../translate/translator.ts).
  *
  * Behind the records of a slot there is, for each halfword of the page,
- *   ENTRIES (u16)  below HOT: how often the code that starts here was jumped to; HOT: it is not to be translated; above:
+ *   ENTRIES (u16)  below HOT: how often the code that starts here was jumped to (the translator sees to it that it does
+ *                  not get there by counting); HOT: it is not to be translated; above:
  *                  the place in the function table of its translation. All places up to HOT hold `stay`, so translated
  *                  code may call whatever it finds here.
  *   JUMPED (u8)    bit 0: an indirect jump that is no return led here; the translator makes the cases of a switch of
@@ -24,15 +25,15 @@ declare function dropped(base: i32): void;
 /** Calls that translated functions may nest in one another; each takes a frame on the host's stack. */
 const NESTED: i32 = 64;
 
-/** How many jumps to a place ask for its translation: 1 to HOT, or 0 if nothing is translated. */
-let wanted: i32 = 0;
+/** Every how many jumps to a place its translation is asked for: a power of two, or 0 if nothing is translated. */
+let every: i32 = 0;
 
 // @ts-ignore: decorator
-@inline export function translating(): bool { return wanted != 0; }
+@inline export function translating(): bool { return every != 0; }
 
 /** To be called before anything is decoded. */
 export function setTranslating(jumps: i32): void {
-  wanted = jumps;
+  every = jumps;
 }
 
 /** Stands for code that is not translated. */
@@ -47,9 +48,11 @@ export function enter(target: i64, base: i32, left: i32): i32 {
   if (entry <= L.HOT) {
     if (entry == L.HOT) return left;
     store<u16>(cell, entry + 1);
-    if (entry + 1 < wanted || !translate(target, base)) return left;
+    if ((entry + 1) & (every - 1) || !translate(target, base)) return left;
   }
-  return call_indirect<i32>(load<u16>(cell), target & ~4095, left, NESTED);
+  const after = call_indirect<i32>(load<u16>(cell), target & ~4095, left, NESTED);
+  store<i32>(L.BY_TRANSLATION, load<i32>(L.BY_TRANSLATION) + left - after);
+  return after;
 }
 
 /** The indirect jump of record `p` leads to `target`, whose page has the slot `base`. Returns are not noted. */

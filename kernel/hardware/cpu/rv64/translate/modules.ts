@@ -1,15 +1,38 @@
 /**
- * Compiled modules, for all machines of a process. A module is found by everything that it was made from: the
- * instructions of the region and how its blocks hang together. What machine, page and address they are of is not in it.
+ * What was translated, for all machines of a process. A translation is found again in two ways, both by everything that it
+ * was made from and nothing else: before anything is known but where it would start, by comparing the bytes of the code
+ * with those that translations from such a place were made of; and by a region, to compile none twice. What machine, page
+ * and address they are of is not in it.
  */
-import { HOT } from "../assembly/layout.ts";
+import { HOT, PAGE_SIZE } from "../assembly/layout.ts";
 import { compile } from "./compile.ts";
 import { opNames } from "./ops.ts";
+import type { CodeReader } from "./records.ts";
 import type { Region } from "./region.ts";
+
+/** Bytes of code that a translation stands for; `page` is the index of the page in `pages`. */
+interface Span {
+  page: number;
+  offset: number;
+  bytes: Uint8Array;
+}
 
 export interface Compiled {
   module: WebAssembly.Module;
+  /** Of the module. */
   bytes: number;
+  /** Instructions. */
+  size: number;
+  /** Distances of its pages from the entry's, which is the first. */
+  pages: readonly number[];
+  spans: readonly Span[];
+  /** Of a region with indirect jumps: where it has blocks, and how many of them its jumps are known to lead to. */
+  known: { places: ReadonlySet<number>; targets: number } | null;
+}
+
+interface Kept extends Compiled {
+  key: string;
+  place: number;
 }
 
 const placeOf = new Map<string, number>(opNames.map((name, index) => [name, index]));
@@ -25,6 +48,22 @@ function keyOf({ blocks, targets, pages }: Region): string {
   return parts.join("");
 }
 
+function spansOf({ blocks, pages }: Region, reader: CodeReader): Span[] {
+  const places: number[] = [];
+  for (const { instructions } of blocks)
+    for (const { at, length } of instructions) for (let half = 0; half < length; half += 2) places.push(at + half);
+  places.sort((a, b) => a - b);
+  const spans: Span[] = [];
+  for (let first = 0, i = 1; i <= places.length; i++) {
+    const [from, before, at] = [places[first] as number, places[i - 1] as number, places[i]];
+    if (at !== undefined && at - before <= 2 && (at & (PAGE_SIZE - 1)) !== 0) continue;
+    const page = Math.floor(from / PAGE_SIZE);
+    spans.push({ page: pages.indexOf(page), offset: from & (PAGE_SIZE - 1), bytes: reader.bytes(from, before + 2) });
+    first = i;
+  }
+  return spans;
+}
+
 export interface TranslationOptions {
   /** Bounds the bytes of the modules kept; machines that use one keep it for themselves. */
   limit?: number;
@@ -34,49 +73,90 @@ export interface TranslationOptions {
   credit?: number;
 }
 
+/** Every so many jumps to a place that is not hot yet it is asked whether its translation is known. */
+const ASKED_EVERY = 128;
+
 export class Translations {
   readonly jumps: number;
+  /** Every how many jumps a core asks: a power of two. */
+  readonly asked: number;
   readonly credit: number;
   readonly #limit: number;
-  readonly #modules = new Map<string, Compiled>();
+  /** By key; the last used are last. */
+  readonly #kept = new Map<string, Kept>();
+  /** By entry (`Places`), the newest last. */
+  readonly #from = new Map<number, Kept[]>();
   #bytes = 0;
 
-  constructor({ limit = 24 * 2 ** 20, jumps = HOT, credit = 20_000 }: TranslationOptions = {}) {
-    this.jumps = jumps;
+  constructor({ limit = 24 * 2 ** 20, jumps = HOT, credit = 0 }: TranslationOptions = {}) {
+    this.asked = Math.min(ASKED_EVERY, 1 << (31 - Math.clz32(jumps)));
+    // The count must not get to HOT.
+    this.jumps = Math.min(jumps, HOT - ASKED_EVERY);
     this.credit = credit;
     this.#limit = limit;
   }
 
   get count(): number {
-    return this.#modules.size;
+    return this.#kept.size;
   }
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  compiled(region: Region): Compiled {
-    const key = keyOf(region);
-    const known = this.#modules.get(key);
+  /** A translation of the code that `reader` has at `entry`, as it is there. */
+  find(reader: CodeReader, entry: number): Compiled | undefined {
+    const all = this.#from.get(reader.place(entry));
+    for (let i = (all?.length ?? 0) - 1; i >= 0; i--) {
+      const kept = all?.[i] as Kept;
+      if (!kept.spans.every(({ page, offset, bytes }) => reader.holds(kept.pages[page] as number, offset, bytes)))
+        continue;
+      this.#use(kept);
+      return kept;
+    }
+    return undefined;
+  }
+
+  compiled(region: Region, reader: CodeReader, entry: number): Compiled {
+    const place = reader.place(entry);
+    const key = String.fromCharCode(place & 0xffff, place >>> 16) + keyOf(region);
+    const known = this.#kept.get(key);
     if (known) {
-      // The last used are last.
-      this.#modules.delete(key);
-      this.#modules.set(key, known);
+      this.#use(known);
       return known;
     }
     const binary = compile(region);
-    const made = { module: new WebAssembly.Module(binary), bytes: binary.length };
-    this.#modules.set(key, made);
-    this.#bytes += made.bytes;
+    const { size, pages, places, targets } = region;
+    const jumps = region.blocks.some(({ ending }) => ending.kind === "jump");
+    const kept = {
+      ...{ key, place, size, pages },
+      module: new WebAssembly.Module(binary),
+      bytes: binary.length,
+      spans: spansOf(region, reader),
+      known: jumps ? { places: new Set(places.keys()), targets: targets.length } : null,
+    };
+    this.#kept.set(key, kept);
+    const others = this.#from.get(place) ?? [];
+    others.push(kept);
+    this.#from.set(place, others);
+    this.#bytes += kept.bytes;
     this.#shrink();
-    return made;
+    return kept;
+  }
+
+  #use(kept: Kept): void {
+    this.#kept.delete(kept.key);
+    this.#kept.set(kept.key, kept);
   }
 
   #shrink(): void {
-    for (const [key, { bytes }] of this.#modules) {
-      if (this.#bytes <= this.#limit || this.#modules.size === 1) return;
-      this.#modules.delete(key);
-      this.#bytes -= bytes;
+    for (const [key, kept] of this.#kept) {
+      if (this.#bytes <= this.#limit || this.#kept.size === 1) return;
+      this.#kept.delete(key);
+      const others = this.#from.get(kept.place)?.filter((other) => other !== kept) ?? [];
+      if (others.length > 0) this.#from.set(kept.place, others);
+      else this.#from.delete(kept.place);
+      this.#bytes -= kept.bytes;
     }
   }
 }

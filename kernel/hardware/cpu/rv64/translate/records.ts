@@ -3,7 +3,17 @@
  * one that the translation starts in. Only pages that the current fetch TLB holds are read, so reading changes nothing
  * that a guest could notice: no page walk, no accessed bit, no fault.
  */
-import { CURRENT_FETCH, ENTRIES, FETCH_ENTRIES, HOT, JUMPED, PAGE_SIZE } from "../assembly/layout.ts";
+import {
+  CURRENT_FETCH,
+  ENTRIES,
+  FETCH_ENTRIES,
+  HOT,
+  JUMPED,
+  PAGE_SIZE,
+  SLOT_BYTES,
+  SLOT_PAGES,
+  SLOTS,
+} from "../assembly/layout.ts";
 import { type OpName, opNames } from "./ops.ts";
 import { changedBy, type Operands, type Registers, usedBy } from "./registers.ts";
 
@@ -60,6 +70,31 @@ export class CodeReader {
     return { slot: this.#memory.getInt32(entry + 8, true), host: this.#memory.getInt32(entry + 12, true) };
   }
 
+  /**
+   * What tells the code at `at`, which is in the first page, from most other code: its offset, its first halfword, and
+   * whether its floating point is decoded as guarded.
+   */
+  place(at: number): number {
+    const { slot, host } = this.page(0) as CodePage;
+    const guarded = (this.#memory.getUint32(SLOT_PAGES + ((slot - SLOTS) / SLOT_BYTES) * 4, true) - 1) & 1;
+    return (at >> 1) | (guarded << 11) | (this.#memory.getUint16(host + at, true) << 12);
+  }
+
+  /** The code from `from` up to `end`, on one page. */
+  bytes(from: number, end: number): Uint8Array {
+    const { host } = this.page(Math.floor(from / PAGE_SIZE)) as CodePage;
+    return new Uint8Array(this.#memory.buffer, host + (from & (PAGE_SIZE - 1)), end - from).slice();
+  }
+
+  /** Whether the page is at hand and holds these bytes. */
+  holds(distance: number, offset: number, bytes: Uint8Array): boolean {
+    const page = this.page(distance);
+    if (!page) return false;
+    const at = page.host + offset;
+    for (let i = 0; i < bytes.length; i++) if (this.#memory.getUint8(at + i) !== bytes[i]) return false;
+    return true;
+  }
+
   /** Undefined where the page is not at hand, or its record is not that of the instruction for the moment. */
   read(at: number): Instruction | undefined {
     const page = this.page(Math.floor(at / PAGE_SIZE));
@@ -112,11 +147,13 @@ export class CodeReader {
     return (this.#mark(at) & 2) !== 0;
   }
 
-  cover(at: number): void {
-    const page = this.page(Math.floor(at / PAGE_SIZE));
+  /** So many bytes of code of a page are part of a translation. */
+  cover(distance: number, offset: number, length: number): void {
+    const page = this.page(distance);
     if (!page) return;
-    const cell = page.slot + JUMPED + ((at & (PAGE_SIZE - 1)) >> 1);
-    this.#memory.setUint8(cell, this.#memory.getUint8(cell) | 2);
+    const first = page.slot + JUMPED + (offset >> 1);
+    for (let cell = first; cell < first + (length >> 1); cell++)
+      this.#memory.setUint8(cell, this.#memory.getUint8(cell) | 2);
   }
 
   /** Whether a translation starts here. */

@@ -9,13 +9,19 @@
  */
 import { ENTRIES, HOT, PAGE_SIZE, TRANSLATED } from "../assembly/layout.ts";
 import { slotName } from "./compile.ts";
-import type { Translations } from "./modules.ts";
+import type { Compiled, Translations } from "./modules.ts";
 import { CodeReader, type Decoder } from "./records.ts";
-import { discover, type Region } from "./region.ts";
+import { discover } from "./region.ts";
 
-/** Credit in instructions to translate: at most that is earned, and how many have to be executed for one. */
+/**
+ * Credit is in instructions to translate. Translating one takes as long as interpreting about a thousand, and may take a
+ * tenth of the time that is spent interpreting, and half of what translated code saves. What others have translated
+ * before costs an eighth.
+ */
 const MOST_CREDIT = 50_000;
-const EXECUTED_FOR_ONE = 500;
+const INTERPRETED_FOR_ONE = 10_000;
+const TRANSLATED_FOR_ONE = 3_000;
+const KNOWN_FOR_ONE = 8;
 
 const MOST_FUNCTIONS = 4096;
 const MOST_BYTES = 8 * 2 ** 20;
@@ -29,15 +35,13 @@ const MOST_REMAKES = 6;
 const GROWTH = 1.25;
 
 interface Translation {
-  /** Of a region with indirect jumps: where it has blocks, and how many of them its jumps are known to lead to. */
-  known: { places: Set<number>; targets: number } | null;
+  of: Compiled;
   /** Place in the function table. */
   index: number;
   /** Slots of the region's pages; the entry's first. */
   slots: number[];
   /** Offset of the entry in its page. */
   entry: number;
-  bytes: number;
   remakes: number;
 }
 
@@ -71,30 +75,41 @@ export class Translator {
   /** The core, which is instantiated after the translator that it imports. */
   attach(core: TranslatorCore): void {
     this.#core = core;
-    for (let index = 0; index < this.#table.length; index++) this.#table.set(index, core.stay);
+    this.#table.set(0, core.stay);
+    this.#table.grow(HOT, core.stay);
   }
 
-  /** Instructions have been executed. */
-  earn(executed: number): void {
+  /** Instructions have been executed, some of them by translated code. */
+  earn(executed: number, translated: number): void {
     this.#executed += executed;
-    if (this.#credit < MOST_CREDIT) this.#credit += executed / EXECUTED_FOR_ONE;
+    if (this.#credit >= MOST_CREDIT) return;
+    this.#credit += (executed - translated) / INTERPRETED_FOR_ONE + translated / TRANSLATED_FOR_ONE;
   }
 
   /** Translates the code at `target`, whose slot is `base`; false if it is not to be, now or ever. */
   translate(target: bigint, base: number): boolean {
     const entry = Number(target & BigInt(PAGE_SIZE - 1));
     const cell = base + ENTRIES + entry;
-    // Asked again after as many jumps as the first time.
-    this.#view.setUint16(cell, 0, true);
+    const count = this.#view.getUint16(cell, true);
+    const isHot = count >= this.#shared.jumps;
+    // It is asked again after as many jumps.
+    if (isHot) this.#view.setUint16(cell, this.#shared.jumps - this.#shared.asked, true);
     if (this.#credit < 0 || (this.#churn.get(base)?.until ?? 0) > this.#executed) return false;
     const reader = new CodeReader(this.#view, this.#core as TranslatorCore, target - BigInt(entry));
-    if (this.#widen(reader, base, entry)) return false;
+    const known = this.#shared.find(reader, entry);
+    if (known) {
+      this.#credit -= known.size / KNOWN_FOR_ONE;
+      this.#install(known, reader, entry, 0);
+      return true;
+    }
+    if (!isHot || this.#widen(reader, base, entry)) return false;
     const region = discover(reader, entry);
     if (!region) {
       this.#view.setUint16(cell, HOT, true);
       return false;
     }
-    this.#install(region, reader, entry, 0);
+    this.#credit -= region.size;
+    this.#install(this.#shared.compiled(region, reader, entry), reader, entry, 0);
     return true;
   }
 
@@ -105,37 +120,35 @@ export class Translator {
   #widen(reader: CodeReader, base: number, entry: number): boolean {
     if (!reader.jumped(entry)) return false;
     for (const made of this.#bySlot.get(base) ?? []) {
+      const { known } = made.of;
       if (made.slots[0] !== base || made.remakes === MOST_REMAKES) continue;
-      if (made.known === null || made.known.places.has(entry)) continue;
+      if (known === null || known.places.has(entry)) continue;
       const region = discover(reader, made.entry, true);
-      if (!region?.places.has(entry) || region.targets.length < GROWTH * made.known.targets) continue;
+      if (!region?.places.has(entry) || region.targets.length < GROWTH * known.targets) continue;
+      this.#credit -= region.size;
       this.#forget(made);
-      this.#install(region, reader, made.entry, made.remakes + 1);
+      this.#install(this.#shared.compiled(region, reader, made.entry), reader, made.entry, made.remakes + 1);
       return true;
     }
     return false;
   }
 
-  #install(region: Region, reader: CodeReader, entry: number, remakes: number): void {
-    this.#credit -= region.size;
-    const slots = region.pages.map((page) => reader.page(page)?.slot as number);
-    const { module, bytes } = this.#shared.compiled(region);
-    if (this.#bytes + bytes > MOST_BYTES || this.#index() === undefined) this.#forgetAll();
+  #install(of: Compiled, reader: CodeReader, entry: number, remakes: number): void {
+    const slots = of.pages.map((page) => reader.page(page)?.slot as number);
+    if (this.#bytes + of.bytes > MOST_BYTES || this.#index() === undefined) this.#forgetAll();
     const index = this.#index() as number;
     this.#free.pop();
     const globals = Object.fromEntries(slots.map((slot, page) => [slotName(page), slot]));
     const env = { memory: this.#memory, table: this.#table, ...globals };
-    this.#table.set(index, new WebAssembly.Instance(module, { env }).exports["run"]);
-    const jumps = region.blocks.some(({ ending }) => ending.kind === "jump");
-    const known = jumps ? { places: new Set(region.places.keys()), targets: region.targets.length } : null;
-    const made = { known, index, slots, entry, bytes, remakes };
-    this.#bytes += bytes;
+    this.#table.set(index, new WebAssembly.Instance(of.module, { env }).exports["run"]);
+    const made = { of, index, slots, entry, remakes };
+    this.#bytes += of.bytes;
     for (const slot of slots) {
       const all = this.#bySlot.get(slot) ?? new Set();
       this.#bySlot.set(slot, all.add(made));
       this.#view.setUint32(slot + TRANSLATED, 1, true);
     }
-    for (const { instructions } of region.blocks) for (const { at } of instructions) reader.cover(at);
+    for (const { page, offset, bytes } of of.spans) reader.cover(of.pages[page] as number, offset, bytes.length);
     this.#view.setUint16((slots[0] as number) + ENTRIES + entry, index, true);
   }
 
@@ -149,10 +162,10 @@ export class Translator {
   }
 
   #forget(translation: Translation): void {
-    const { index, slots, entry, bytes } = translation;
+    const { index, slots, entry, of } = translation;
     this.#table.set(index, this.#core?.stay);
     this.#free.push(index);
-    this.#bytes -= bytes;
+    this.#bytes -= of.bytes;
     this.#view.setUint16((slots[0] as number) + ENTRIES + entry, 0, true);
     for (const slot of slots) this.#bySlot.get(slot)?.delete(translation);
   }
