@@ -35,6 +35,8 @@ interface Setting<T> {
   help: string;
 }
 
+export const isPostgresqlUrl = (text: string): boolean => /^postgres(ql)?:\/\//.test(text);
+
 const MAX_PORT = 65_535;
 const whole =
   (min: number, max: number) =>
@@ -52,8 +54,7 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
   databaseUrl: {
     variable: "DATABASE_URL",
     fallback: "",
-    read: (value) =>
-      value === "" || /^postgres(ql)?:\/\//.test(value) ? value : ("must be a URL like postgresql://…" as never),
+    read: (value) => (value === "" || isPostgresqlUrl(value) ? value : ("must be a URL like postgresql://…" as never)),
     help: "a PostgreSQL database to store everything in; empty: SQLite in the data directory",
   },
   host: { variable: "OSTLER_HOST", fallback: "127.0.0.1", read: text, help: "address to listen on; 0.0.0.0 for all" },

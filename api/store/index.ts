@@ -13,16 +13,10 @@ import { programsIn } from "./programs.ts";
 import { snapshotsIn } from "./snapshots.ts";
 import { openSqlite } from "./sqlite/provider.ts";
 import { submissionsIn } from "./submissions.ts";
-import type { Store } from "./types.ts";
+import type { Store, StoreLocation } from "./types.ts";
 import { usersIn } from "./users.ts";
 
 export * from "./types.ts";
-
-export interface StoreLocation {
-  dataDir: string;
-  /** Of a PostgreSQL database; empty: SQLite in the data directory. */
-  databaseUrl?: string;
-}
 
 /** Takes the database for this server alone, brings it to the newest schema, opens it. */
 export async function openStore({ dataDir, databaseUrl = "" }: StoreLocation): Promise<Store> {

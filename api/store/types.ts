@@ -409,6 +409,16 @@ export interface Store {
   close(): Promise<void>;
 }
 
+export interface StoreLocation {
+  dataDir: string;
+  /** Of a PostgreSQL database; empty: SQLite in the data directory. */
+  databaseUrl?: string;
+}
+
+/** What is to be copied into has rows already. */
+export class StoreNotEmptyError extends Error {
+  override readonly name = "StoreNotEmptyError";
+}
 /** Another server has the data directory or the database. */
 export class StoreBusyError extends Error {
   override readonly name = "StoreBusyError";

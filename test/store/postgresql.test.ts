@@ -1,9 +1,12 @@
 /** What is PostgreSQL's alone: its migrations, and who has the database. */
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { copyStore } from "../../api/store/copy.ts";
 import { openStore, type Store } from "../../api/store/index.ts";
 import { readMigrations } from "../../api/store/migrate.ts";
+import { adapterFor } from "../../api/store/sqlite/adapter.ts";
 import { Cluster, postgresqlPrograms, withoutPostgresql } from "../support/postgresql.ts";
-import { newMachine, temporaryFolder } from "./fixtures.ts";
+import { batch, bytes, heldMachine, newMachine, newSnapshot, sha256, temporaryFolder } from "./fixtures.ts";
 import { differences, migrationList, noFilter, openSchemaEngine, postgresqlFactory } from "./schema-engine.ts";
 
 describe("the migrations for PostgreSQL", () => {
@@ -81,7 +84,66 @@ describe.skipIf(postgresqlPrograms === null)(`a PostgreSQL database (${withoutPo
     await first.close();
   });
 
+  it("takes over everything from a data directory, and gives it back", async () => {
+    const [first, second] = [join(folder.path, "first"), join(folder.path, "second")];
+    await fill(first);
+    cluster.sql("postgres", "CREATE DATABASE copied");
+    const database = { dataDir: "", databaseUrl: cluster.url("copied") };
+    const counts = await copyStore({ dataDir: first, databaseUrl: "" }, database);
+    expect(counts.get("JournalEntry")).toBe(450);
+    expect(await copyStore(database, { dataDir: second, databaseUrl: "" })).toEqual(counts);
+    expect(await rowsIn(second, counts.keys())).toEqual(await rowsIn(first, counts.keys()));
+    await expect(copyStore({ dataDir: first, databaseUrl: "" }, database)).rejects.toMatchObject({
+      name: "StoreNotEmptyError",
+    });
+  });
+
   it("says why it cannot be opened", async () => {
     await expect(open("absent")).rejects.toThrow('database "absent" does not exist');
   });
 });
+
+/** A row in every table, with what columns may hold: nothing, every byte, odd text, large numbers, more than a step. */
+async function fill(dataDir: string): Promise<void> {
+  const store = await openStore({ dataDir });
+  const content = new Uint8Array(256).map((_, index) => index);
+  const hash = sha256(content);
+  await store.blobs.put([{ hash, data: content }], store.holds.open());
+  await store.users.create({ id: "u", name: "Zoë \u{1F600} 'quoted' \\ %", role: "student" });
+  await store.users.createKey({ id: "k", userId: "u", secretHash: hash, label: "", expiresAt: new Date(1) });
+  await store.programs.put({ ownerId: "u", hash, name: "p", size: 256 });
+  await store.assignments.create({ id: "a", ownerId: "u", displayName: "", spec: new Uint8Array(0) });
+  await store.submissions.create({
+    id: "g",
+    assignmentId: "a",
+    assignmentVersion: 1,
+    ownerId: "u",
+    contentHash: hash,
+    contentKind: "c",
+    state: "queued",
+    report: new Uint8Array(0),
+    error: "",
+  });
+  const machine = await heldMachine(store, { ownerId: "u", labels: { week: "3" } });
+  const answer = { ownerId: "u", method: "Apply", key: "1", requestHash: hash, response: content };
+  await store.journal.commit(
+    batch(machine, 1, 450, { console: [{ offset: 0, bytes: bytes("said") }], idempotency: [answer] }),
+  );
+  const snapshot = await store.snapshots.create(
+    newSnapshot(machine, 2, { totalBytes: Number.MAX_SAFE_INTEGER }),
+    machine.epoch,
+  );
+  await store.machines.create(newMachine({ originSnapshotId: snapshot.id, ephemeral: true }));
+  await store.close();
+}
+
+async function rowsIn(dataDir: string, tables: Iterable<string>): Promise<Map<string, unknown[]>> {
+  const connection = await adapterFor(join(dataDir, "ostler.db")).connect();
+  const found = new Map<string, unknown[]>();
+  for (const table of tables) {
+    const sql = `SELECT * FROM "${table}" ORDER BY 1, 2`;
+    found.set(table, (await connection.queryRaw({ sql, args: [], argTypes: [] })).rows);
+  }
+  await connection.dispose();
+  return found;
+}

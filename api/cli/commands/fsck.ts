@@ -1,7 +1,8 @@
-/** `ostler fsck`: is everything that is stored as it must be? Of a running server, or of a data directory. */
+/** `ostler fsck`: is everything that is stored as it must be? Of a running server, or of a data directory or database. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Option } from "commander";
+import { isPostgresqlUrl } from "../../config.ts";
 import type { CheckFigures } from "../../hosting/collection/check.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { action, type Session } from "../session.ts";
@@ -35,18 +36,20 @@ async function checkServer(session: Session, share: number, tell: Tell): Promise
   throw new CommandError("the server ended the check before it was done", "run it again");
 }
 
-async function checkDirectory(directory: string, share: number, tell: Tell): Promise<Checked> {
+/** `place`: a data directory, or the URL of a PostgreSQL database. */
+async function checkPlace(place: string, share: number, tell: Tell): Promise<Checked> {
   const [{ openStore }, { Check }, { Pacer }] = await Promise.all([
     import("../../store/index.ts"),
     import("../../hosting/collection/check.ts"),
     import("../../hosting/collection/pace.ts"),
   ]);
-  if (!existsSync(join(directory, "ostler.db")))
+  const isUrl = isPostgresqlUrl(place);
+  if (!isUrl && !existsSync(join(place, "ostler.db")))
     throw new CommandError(
-      `there is no database in ${directory}`,
-      "name the directory that OSTLER_DATA names for the server",
+      `there is no database in ${place}`,
+      "name the directory that OSTLER_DATA names for the server, or a URL like postgresql://…",
     );
-  const store = await openStore({ dataDir: directory });
+  const store = await openStore(isUrl ? { dataDir: "", databaseUrl: place } : { dataDir: place });
   let findings = 0;
   try {
     for (const text of await store.contents.integrity()) {
@@ -72,8 +75,8 @@ const summary = ({ figures, findings }: Checked): string =>
   ].join("; ");
 
 export const fsckCommand = leaf(
-  "fsck [directory]",
-  "check all that is stored: of the running server, or in a data directory that no server has; status 0 when all is well",
+  "fsck [place]",
+  "check all that is stored: of the running server, or in a data directory or PostgreSQL database that no server has; status 0 when all is well",
   ["ostler fsck", "ostler fsck --share 10%", "ostler fsck /var/lib/ostler"],
 )
   .addOption(
@@ -82,20 +85,20 @@ export const fsckCommand = leaf(
       .default(1, "100%"),
   )
   .action(
-    action<{ share: number }>(async (session, [directory], { share }) => {
+    action<{ share: number }>(async (session, [place], { share }) => {
       const tell: Tell = (finding) =>
         session.out.line(session.options.json ? JSON.stringify(finding) : `${finding.problem}: ${finding.text}`);
       const checked =
-        directory === undefined
+        place === undefined
           ? await checkServer(session, share, tell)
-          : await checkDirectory(directory, share, tell).catch(explainDirectory);
+          : await checkPlace(place, share, tell).catch(explainPlace);
       session.out.line(session.options.json ? JSON.stringify(checked) : summary(checked));
       return checked.findings === 0 ? ExitCode.ok : ExitCode.failed;
     }),
   );
 
-function explainDirectory(error: unknown): never {
+function explainPlace(error: unknown): never {
   if (error instanceof Error && error.name === "StoreBusyError")
-    throw new CommandError(error.message, "`ostler fsck` without a directory checks the running server");
+    throw new CommandError(error.message, "`ostler fsck` without a place checks the running server");
   throw error;
 }

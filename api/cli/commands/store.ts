@@ -1,10 +1,13 @@
-/** `ostler store …`: what an operator does with the store of a running server. */
+/** `ostler store …`: what an operator does with the store of a server. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import {
   AdminService,
   type CollectContentResponse,
   CollectContentResponseSchema,
 } from "../../../proto/gen/ostler/v1/admin_pb.js";
-import { ExitCode } from "../failure.ts";
+import { isPostgresqlUrl } from "../../config.ts";
+import { CommandError, ExitCode, UsageError } from "../failure.ts";
 import { list } from "../output.ts";
 import { action } from "../session.ts";
 import { group, leaf } from "../shared.ts";
@@ -36,4 +39,34 @@ const collectCommand = leaf("collect", "delete what nobody needs any more, now i
   }),
 );
 
-export const storeCommand = group("store", "the store of a running server", [collectCommand]);
+const locationOf = (place: string) =>
+  isPostgresqlUrl(place) ? { dataDir: "", databaseUrl: place } : { dataDir: place, databaseUrl: "" };
+
+const copyCommand = leaf(
+  "copy <from> <to>",
+  "copy everything from a data directory into an empty PostgreSQL database, or back; no server may have either",
+  ["ostler store copy /var/lib/ostler postgresql://ostler@db/ostler"],
+).action(
+  action(async (session, [from, to]) => {
+    if (isPostgresqlUrl(from!) === isPostgresqlUrl(to!))
+      throw new UsageError("one of the two must be a data directory, the other a URL like postgresql://…");
+    if (!isPostgresqlUrl(from!) && !existsSync(join(from!, "ostler.db")))
+      throw new CommandError(`there is no database in ${from}`, "name the directory that OSTLER_DATA names");
+    const { copyStore } = await import("../../store/copy.ts");
+    const counts = await copyStore(locationOf(from!), locationOf(to!), (table, rows) =>
+      session.out.progress(`${table}: ${formatCount(rows)}`),
+    ).catch((error: unknown) => {
+      const known = error instanceof Error && ["StoreBusyError", "StoreNotEmptyError"].includes(error.name);
+      throw known
+        ? new CommandError(error.message, "the target must be empty, and no server may run on either")
+        : error;
+    });
+    session.out.progress("");
+    session.out.result(
+      () => ({ rows: Object.fromEntries(counts) }),
+      () => list([...counts].map(([table, rows]) => [table, formatCount(rows)])),
+    );
+  }),
+);
+
+export const storeCommand = group("store", "the store of a server", [collectCommand, copyCommand]);
