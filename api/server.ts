@@ -11,6 +11,7 @@ import { ConsoleService } from "../proto/gen/ostler/v1/console_pb.js";
 import { GradingService } from "../proto/gen/ostler/v1/grading_pb.js";
 import { MachineService } from "../proto/gen/ostler/v1/machines_pb.js";
 import { MemoryService } from "../proto/gen/ostler/v1/memory_pb.js";
+import { NetworkService } from "../proto/gen/ostler/v1/network_pb.js";
 import { ProgramService } from "../proto/gen/ostler/v1/programs_pb.js";
 import { SnapshotService } from "../proto/gen/ostler/v1/snapshots_pb.js";
 import { TaskService } from "../proto/gen/ostler/v1/tasks_pb.js";
@@ -34,6 +35,7 @@ import { gradingService } from "./services/grading.ts";
 import { Housekeeping } from "./services/housekeeping.ts";
 import { machineService } from "./services/machines.ts";
 import { memoryService } from "./services/memory.ts";
+import { networkService } from "./services/network.ts";
 import { programService } from "./services/programs.ts";
 import { Quotas } from "./services/quotas.ts";
 import { snapshotService } from "./services/snapshots.ts";
@@ -180,6 +182,7 @@ function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping):
     ...implement(MachineService, machineService(deps)),
     ...implement(TaskService, taskService(deps)),
     ...implement(ConsoleService, consoleService(deps)),
+    ...implement(NetworkService, networkService(deps)),
     ...implement(MemoryService, memoryService(deps)),
     ...implement(CapabilityService, capabilityService(deps)),
     ...implement(SnapshotService, snapshotService(deps)),

@@ -3,6 +3,7 @@
 export { errorNames, methods } from "./abi/sel4/names.ts";
 export { archiveProblem } from "./fs/archive/archive.ts";
 export { defaultTiming, timingProblems } from "./hardware/cache/model.ts";
+export { defaultMac } from "./hardware/network/state.ts";
 export { errnoOf } from "./lib/errno.ts";
 export { signalName } from "./lib/signals.ts";
 export { bootProblem } from "./machine/bare/images.ts";

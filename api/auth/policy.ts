@@ -99,6 +99,11 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rul
     FollowConsole: readsMachine,
     AttachConsole: changesMachine,
   },
+  NetworkService: {
+    SendFrame: changesMachine,
+    FollowFrames: readsMachine,
+    AttachNetwork: changesMachine,
+  },
   MemoryService: {
     ReadPhysicalMemory: readsMachine,
     WritePhysicalMemory: changesMachine,

@@ -2,7 +2,7 @@
  * What the user sees when something went wrong, and with which status the command ends:
  * 0 done, 1 refused by the server or impossible, 2 wrong usage. `run` ends as its program ended.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { createWriteStream, readFileSync, writeFileSync } from "node:fs";
 import { Code, codeName, type OstlerError } from "../errors.ts";
 
 export const ExitCode = { ok: 0, failed: 1, usage: 2, timeout: 124, signalBase: 128 } as const;
@@ -69,6 +69,15 @@ export function writeOutput(path: string, content: string): void {
   } catch (error) {
     throw unwritable(path, error);
   }
+}
+
+/** For what comes bit by bit. Opened before anything is asked for, so that a bad path costs nothing. */
+export function openOutput(path: string): Promise<ReturnType<typeof createWriteStream>> {
+  const file = createWriteStream(path);
+  return new Promise((resolve, reject) => {
+    file.once("open", () => resolve(file));
+    file.once("error", (error) => reject(unwritable(path, error)));
+  });
 }
 
 export const unwritable = (path: string, error: unknown): CommandError =>

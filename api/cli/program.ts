@@ -58,6 +58,11 @@ export const branches: Record<string, Branch> = {
     summary: "type into a machine's console, read it, sit at it",
     load: async () => (await import("./commands/console.ts")).consoleCommand,
   },
+  network: {
+    heading: MACHINES,
+    summary: "frames of a bare machine: send them, capture them, connect machines",
+    load: async () => (await import("./commands/network.ts")).networkCommand,
+  },
   trace: {
     heading: MACHINES,
     summary: "what a machine does, and what it did",

@@ -9,6 +9,7 @@ import type { ApplyResult, CallId, ExitStatus, FaultInfo, Input, Output, TaskId 
 import { Code, failedPrecondition, OstlerError, unavailable } from "../errors.ts";
 import type { Hold, IdempotencyRow, MachineRow, Reference, Store } from "../store/types.ts";
 import { Bell, ConsoleTail, TRACE_QUEUE_BYTES, type TraceItem, TraceSubscription } from "./feeds.ts";
+import { FrameTail, type SentFrame } from "./frames.ts";
 import { Gate } from "./gate.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
 import type { Captured, Command, Mark, Queried, Query, WorkerMessage } from "./protocol.ts";
@@ -52,6 +53,7 @@ export class HostedMachine {
   readonly #store: Store;
   readonly #keeper: Keeper;
   readonly #tail = new ConsoleTail();
+  readonly #frames = new FrameTail();
   readonly #exits = new Map<TaskId, TaskExit>();
   readonly #calls = new Map<CallId, { resolve(done: CallDone): void; reject(error: Error): void }>();
   readonly #subscriptions = new Set<TraceSubscription>();
@@ -214,6 +216,11 @@ export class HostedMachine {
     return bytes === null ? this.#store.journal.readConsole(this.id, offset, limit) : { offset, bytes };
   }
 
+  /** Frames that it sent, from one on, and how many before them are gone. */
+  framesFrom(sequence: number): { missed: number; frames: SentFrame[] } {
+    return this.#frames.from(sequence, this.visible.summary.framesSent);
+  }
+
   /** Watches trace categories from now on; `from` is where the machine stood then. */
   async subscribe(mask: number): Promise<{ subscription: TraceSubscription; from: Mark }> {
     const { traceSequence } = this.visible.summary;
@@ -312,6 +319,7 @@ export class HostedMachine {
 
   #releaseOutput(output: Output, mark: Mark): void {
     if (output.kind === "console") this.#tail.add(output.offset, output.bytes);
+    if (output.kind === "frame") this.#frames.add(output);
     if (output.kind === "callDone") this.#calls.get(output.call)?.resolve(output);
     if (output.kind === "taskExited") {
       const { status, fault, instructions, task } = output;

@@ -1,12 +1,14 @@
 /** Machines that boot bare: what a spec says of firmware, kernel and disks, made the kernel's config, and checked. */
+import { randomBytes } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import { bootProblem } from "../../kernel/catalogue.ts";
+import { bootProblem, defaultMac } from "../../kernel/catalogue.ts";
 import type { BareBoot, ImageSpec } from "../../kernel/index.ts";
 import {
   BareBootSchema,
   BareConsole,
   type BareDisk,
   BareDiskSchema,
+  BareNetwork,
   type BareBoot as BareSpec,
   type BootImage,
 } from "../../proto/gen/ostler/v1/machines_pb.js";
@@ -22,6 +24,17 @@ const imageOf = (image: BootImage | undefined): ImageSpec | null =>
 const diskBytesOf = ({ bytes, image }: BareDisk): number =>
   Number(bytes) || Math.ceil(Number(image?.size ?? 0) / DISK_UNIT_BYTES) * DISK_UNIT_BYTES;
 
+function networkOf({ network, macAddress }: BareSpec): BareBoot["network"] {
+  if (network === BareNetwork.NONE) return null;
+  return { cable: network === BareNetwork.FRAMES ? "frames" : "responder", mac: macAddress || defaultMac };
+}
+
+/** Machines that are to be connected must not all have the same address. The first three bytes are those of the default. */
+function macByChance(): string {
+  const chosen = [...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, "0"));
+  return `${defaultMac.slice(0, 8)}:${chosen.join(":")}`;
+}
+
 export const bareBootOf = (spec: BareSpec): BareBoot => ({
   firmware: imageOf(spec.firmware)!,
   kernel: imageOf(spec.kernel),
@@ -29,7 +42,7 @@ export const bareBootOf = (spec: BareSpec): BareBoot => ({
   disks: spec.disks.map((disk) => ({ image: imageOf(disk.image), bytes: diskBytesOf(disk), readOnly: disk.readOnly })),
   commandLine: spec.commandLine,
   harts: spec.harts || 1,
-  network: !spec.withoutNetwork,
+  network: networkOf(spec),
   console: spec.console === BareConsole.VIRTIO ? "virtio" : "uart",
 });
 
@@ -39,6 +52,8 @@ export const bareWithDefaults = (spec: BareSpec): BareSpec =>
     harts: spec.harts || 1,
     disks: spec.disks.map((disk) => create(BareDiskSchema, { ...disk, bytes: BigInt(diskBytesOf(disk)) })),
     console: spec.console || BareConsole.UART,
+    network: spec.network || BareNetwork.RESPONDER,
+    macAddress: spec.macAddress || (spec.network === BareNetwork.FRAMES ? macByChance() : defaultMac),
   });
 
 /** Fills in the sizes of what was uploaded. */

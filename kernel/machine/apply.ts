@@ -4,9 +4,12 @@
  * Every kind has one function that checks everything (and changes nothing) and returns either the error or what
  * to do. Doing cannot fail: so an input that is refused has left no trace, and needs no journal entry.
  */
+import { ethernetBytes, frameBytes } from "../hardware/network/packet.ts";
 import * as uarts from "../hardware/uart/uart.ts";
+import { hasRoom } from "../hardware/virtio/net.ts";
 import { consoleIrq, interrupt as raise } from "../ipc/sel4/irq.ts";
 import { forgetReply } from "../ipc/sel4/tcb.ts";
+import { limits } from "../lib/limits.ts";
 import { lastSignal } from "../lib/signals.ts";
 import { interrupt } from "../thread/blocking.ts";
 import { killTask } from "../thread/tasks.ts";
@@ -63,6 +66,22 @@ function planConsoleEnd(k: Kernel): Plan {
   });
 }
 
+function planFrame(k: Kernel, { bytes }: Of<"frame">): Plan {
+  const { boot } = k.config;
+  if (k.bare === null || boot?.network?.cable !== "frames") {
+    const wants = "only a machine that boots bare with the network `frames` takes frames from outside";
+    return refuse("failedPrecondition", "kind", wants);
+  }
+  const { board } = k.bare;
+  if (bytes.length < ethernetBytes || bytes.length > frameBytes) {
+    const room = `a frame has ${ethernetBytes} to ${frameBytes} bytes, without its checksum`;
+    return refuse("invalid", "bytes", `${room}, not ${bytes.length}`);
+  }
+  if (!hasRoom(k.bare.state.board.network))
+    return refuse("exhausted", "bytes", `${limits.waitingFrames} frames wait that the machine has not received yet`);
+  return perform(() => board.frameArrived(bytes));
+}
+
 const isCount = (value: number | null): boolean => value === null || (Number.isSafeInteger(value) && value >= 0);
 
 function planResume(k: Kernel, { untilInstructions, untilTimeNs }: Of<"resume">): Plan {
@@ -103,7 +122,14 @@ function planKill(k: Kernel, { task: id, signal }: Of<"killTask">): Plan {
 }
 
 /** What a machine without our kernel can be given. */
-const bareInputs: ReadonlySet<Input["kind"]> = new Set(["console", "consoleEnd", "resume", "pause", "writePhysical"]);
+const bareInputs: ReadonlySet<Input["kind"]> = new Set([
+  "console",
+  "consoleEnd",
+  "frame",
+  "resume",
+  "pause",
+  "writePhysical",
+]);
 
 function planOf(k: Kernel, input: Input): Plan {
   if (k.bare !== null && !bareInputs.has(input.kind))
@@ -113,6 +139,8 @@ function planOf(k: Kernel, input: Input): Plan {
       return planConsole(k, input);
     case "consoleEnd":
       return planConsoleEnd(k);
+    case "frame":
+      return planFrame(k, input);
     case "resume":
       return planResume(k, input);
     case "pause":

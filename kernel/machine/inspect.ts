@@ -38,6 +38,7 @@ export const summarize = (k: Kernel): MachineSummary => ({
   position: positionOf(k),
   ...runOf(k),
   consoleLength: k.state.hardware.uart.transmitted,
+  framesSent: k.bare?.state.board.network.sent ?? 0,
   traceSequence: k.state.trace.sequence,
   taskCount: k.threads.tasks.size,
 });

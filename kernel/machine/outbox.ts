@@ -31,6 +31,9 @@ function coalesce(outputs: readonly Output[]): Output[] {
   return joined;
 }
 
+/** What a frame costs beside its bytes, in bytes: many small ones count, too. */
+const frameCost = 128;
+
 export class Outbox {
   #outputs: Output[] = [];
   /** Bytes that wait, about. */
@@ -39,6 +42,7 @@ export class Outbox {
   put(output: Output): void {
     this.#outputs.push(output);
     if (output.kind === "console") this.bytes += output.bytes.length;
+    if (output.kind === "frame") this.bytes += output.bytes.length + frameCost;
   }
 
   drain(): Output[] {

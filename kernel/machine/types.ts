@@ -14,6 +14,7 @@
 
 import type { TimingConfig } from "../hardware/cache/model.ts";
 import type { DiskSpec } from "../hardware/disk/state.ts";
+import type { NetworkSpec } from "../hardware/network/state.ts";
 import type { CallId, TaskId, ThreadId } from "../lib/ids.ts";
 import type { AllocatorKind } from "../mm/allocators/allocator.ts";
 import type { FrameOwner } from "../mm/frames.ts";
@@ -80,8 +81,8 @@ export interface BareBoot {
   commandLine: string;
   /** 1 to 8. */
   harts: number;
-  /** A network device, with a gateway at the other end (hardware/network). */
-  network: boolean;
+  /** null: no network device. */
+  network: NetworkSpec | null;
   /** Which device gets what is typed at the console; both can write to it. */
   console: "uart" | "virtio";
 }
@@ -137,6 +138,8 @@ export type CallArgument =
 export type Input =
   /** Bytes received by the console's UART. */
   | { kind: "console"; bytes: Uint8Array }
+  /** An Ethernet frame, without its checksum, comes over the cable of a bare machine's network device. */
+  | { kind: "frame"; bytes: Uint8Array }
   /** End of file on the console: readers get 0 once what was typed has been read. */
   | { kind: "consoleEnd" }
   /** Let the machine run, until a limit if one is given. Runs on even when already running. */
@@ -206,6 +209,8 @@ export type ApplyResult = { ok: true; task?: TaskId } | { ok: false; error: Inpu
 export type Output =
   /** Console output; `offset` counts all bytes since the machine was created. */
   | { kind: "console"; offset: number; bytes: Uint8Array; task: TaskId }
+  /** A frame has left through the network device, whose cable leads outside; `sequence` counts those from 1. */
+  | { kind: "frame"; sequence: number; at: Position; bytes: Uint8Array }
   | { kind: "taskStarted"; task: TaskId; name: string }
   | {
       kind: "taskExited";
@@ -355,6 +360,8 @@ export interface MachineSummary {
   run: "running" | "paused" | "idle" | "frozen";
   reason: string;
   consoleLength: number;
+  /** By a bare machine's network device. */
+  framesSent: number;
   traceSequence: number;
   taskCount: number;
 }

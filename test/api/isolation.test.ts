@@ -35,6 +35,7 @@ const REST_OF_REQUEST: Readonly<Record<string, object>> = {
   "MemoryService/RenderMemoryMap": { format: 1 },
   "MemoryService/WritePhysicalMemory": { data: new Uint8Array([65]) },
   "MemoryService/WriteVirtualMemory": { data: new Uint8Array([65]) },
+  "NetworkService/SendFrame": { frame: new Uint8Array(60) },
   "TaskService/Call": { call: { case: "name", value: "getpid" } },
 };
 
@@ -42,7 +43,7 @@ type Ids = Readonly<Record<string, string>>;
 
 /** The request with the ids of the victim in it wherever the method takes some. */
 function requestOf(method: DescMethod, ids: Ids): Record<string, unknown> {
-  if (method.name === "AttachConsole") return { message: { case: "open", value: { machineId: ids["machine_id"] } } };
+  if (isRequestStream(method)) return { message: { case: "open", value: { machineId: ids["machine_id"] } } };
   const named = method.input.fields.filter(({ name }) => ids[name] !== undefined);
   const tasks = method.input.fields.some(({ name, oneof }) => name === "task" && oneof === undefined);
   return {

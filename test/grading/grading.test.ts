@@ -117,6 +117,7 @@ class ToyHosting {
         run: "idle",
         reason: "",
         consoleLength: printed.length,
+        framesSent: 0,
         traceSequence: 9,
         taskCount: 1,
       },

@@ -6,8 +6,10 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { defaultTiming } from "../../kernel/hardware/cache/model.ts";
+import { defaultMac } from "../../kernel/hardware/network/state.ts";
 import { stateHash } from "../../kernel/index.ts";
 import { decodePlain } from "../../kernel/lib/codec.ts";
+import { limits } from "../../kernel/lib/limits.ts";
 import { assertPlain } from "../../kernel/lib/plain.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
 import { bareConfig, bareMachine, imageOf, typeWhenIdle } from "../support/bare.ts";
@@ -154,6 +156,51 @@ describe.skipIf(!hasCompiler)("a kernel of our own", () => {
       expect(machine.position().instructions).toBe(end);
       expect(stateHash(machine, tree, sha256)).toBe(final);
     }
+  });
+
+  test("frames come by inputs and leave as outputs, the same from a snapshot in between", () => {
+    const config = bareConfig(guest("bare/frames.c"), { network: { cable: "frames", mac: "52:54:00:00:00:01" } });
+    const frame = (number: number): Uint8Array =>
+      Uint8Array.of(0x52, 0x54, 0, 0, 0, 1, 0x52, 0x54, 0, 0, 0, 2, 0x88, 0xb5, number);
+    const shelf = new Shelf();
+    const machine = bareMachine(config);
+    runOn(machine);
+    for (const number of [9, 7]) expect(machine.apply({ kind: "frame", bytes: frame(number) })).toEqual({ ok: true });
+    const { root } = shelf.capture(machine, null);
+    machine.drainOutputs();
+    runOn(machine);
+    const outputs = machine.drainOutputs();
+    const sent = outputs.filter((output) => output.kind === "frame");
+    expect(sent.map(({ sequence, bytes }) => [sequence, bytes.length, bytes[5], bytes[11], bytes[14]])).toEqual([
+      [1, 60, 2, 1, 8],
+      [2, 60, 2, 1, 6],
+    ]);
+    expect(sent[0]!.at.timeNs).toBeLessThan(sent[1]!.at.timeNs);
+    expect(consoleOf(outputs)).toBe("caught 9\ncaught 7\n");
+    expect(machine.summary()).toMatchObject({ run: "idle", framesSent: 2 });
+    const { machine: again, tree } = shelf.load(root);
+    shelf.run(again, tree);
+    expect(again.drainOutputs()).toEqual(outputs);
+    expect(again.position()).toEqual(machine.position());
+  });
+
+  test("frames that cannot come are refused, and change nothing", () => {
+    const machine = bareMachine(bareConfig(guest("bare/frames.c"), { network: { cable: "frames", mac: defaultMac } }));
+    const refusal = (bytes: number) => {
+      const result = machine.apply({ kind: "frame", bytes: new Uint8Array(bytes) });
+      return result.ok ? null : [result.error.code, result.error.field];
+    };
+    expect([refusal(13), refusal(1515)]).toEqual([
+      ["invalid", "bytes"],
+      ["invalid", "bytes"],
+    ]);
+    for (let n = 0; n < limits.waitingFrames; n++) expect(refusal(14)).toBeNull();
+    expect(refusal(14)).toEqual(["exhausted", "bytes"]);
+    const responder = bareMachine(bareConfig(guest("bare/frames.c")));
+    expect(responder.apply({ kind: "frame", bytes: new Uint8Array(60) })).toMatchObject({
+      ok: false,
+      error: { code: "failedPrecondition" },
+    });
   });
 
   test("a disk's written pages are in its snapshots, each once", () => {

@@ -1,4 +1,5 @@
 /** Machines that boot bare, for tests. */
+import { defaultMac } from "../../kernel/hardware/network/state.ts";
 import type { BareBoot, ImageSpec, Machine, MachineConfig, MachinePorts } from "../../kernel/index.ts";
 import { fileOf, runOn, testConfig, testMachine } from "./machine.ts";
 
@@ -20,7 +21,7 @@ export const bareConfig = (
       disks: [],
       commandLine: "",
       harts: 1,
-      network: true,
+      network: { cable: "responder", mac: defaultMac },
       console: "uart",
       ...boot,
     },

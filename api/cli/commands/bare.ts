@@ -8,6 +8,7 @@ import {
   BareConsole,
   type BareDisk,
   BareDiskSchema,
+  BareNetwork,
   type BootImage,
   BootImageSchema,
 } from "../../../proto/gen/ostler/v1/machines_pb.js";
@@ -24,14 +25,19 @@ export interface BareOptions {
   append?: string;
   harts?: number;
   disk?: string[];
-  /** Commander's name for --no-network. */
-  network?: boolean;
+  network?: string;
+  mac?: string;
   console?: string;
 }
 
 const CONSOLES = new Map([
   ["uart", BareConsole.UART],
   ["virtio", BareConsole.VIRTIO],
+]);
+const NETWORKS = new Map([
+  ["responder", BareNetwork.RESPONDER],
+  ["frames", BareNetwork.FRAMES],
+  ["none", BareNetwork.NONE],
 ]);
 const DISK_UNIT_BYTES = 4096;
 
@@ -49,7 +55,12 @@ export const bareOptions = (command: ReturnType<typeof leaf>): ReturnType<typeof
         "a disk with a file's content, or an empty one of a size; may be repeated",
       ).argParser(collect),
     )
-    .option("--no-network", "leave a bare machine's network device out")
+    .addOption(
+      new Option("--network <cable>", "what a bare machine's network leads to (default responder)").choices([
+        ...NETWORKS.keys(),
+      ]),
+    )
+    .option("--mac <address>", "its network device's address, for example 52:54:00:12:34:56")
     .addOption(
       new Option("--console <device>", "which device of a bare machine gets what is typed (default uart)").choices([
         ...CONSOLES.keys(),
@@ -62,8 +73,10 @@ export async function bareBoot(
   given: BareBoot | undefined,
   options: BareOptions,
 ): Promise<BareBoot | undefined> {
-  const { firmware, kernel, initrd, append, harts, disk, console } = options;
-  const isAsked = [options.bare, firmware, kernel, initrd, append, disk, console].some((o) => o !== undefined);
+  const { firmware, kernel, initrd, append, harts, disk, console, network, mac } = options;
+  const isAsked = [options.bare, firmware, kernel, initrd, append, disk, console, network, mac].some(
+    (o) => o !== undefined,
+  );
   if (!isAsked) return given;
   const boot = given ?? create(BareBootSchema);
   if (firmware !== undefined) boot.firmware = await image(session, firmware);
@@ -71,7 +84,8 @@ export async function bareBoot(
   if (initrd !== undefined) boot.initrd = await image(session, initrd);
   if (append !== undefined) boot.commandLine = append;
   if (harts !== undefined) boot.harts = harts;
-  if (options.network === false) boot.withoutNetwork = true;
+  if (network !== undefined) boot.network = NETWORKS.get(network)!;
+  if (mac !== undefined) boot.macAddress = mac.toLowerCase();
   if (console !== undefined) boot.console = CONSOLES.get(console)!;
   for (const each of disk ?? []) boot.disks.push(await diskOf(session, each));
   if (boot.firmware === undefined)

@@ -1,5 +1,4 @@
 /** `ostler trace …`: what a machine does, live; what it did, by running it again. */
-import { createWriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
 import { Option } from "commander";
 import { MachineService } from "../../../proto/gen/ostler/v1/machines_pb.js";
@@ -12,7 +11,7 @@ import {
   TraceFormat,
   TraceService,
 } from "../../../proto/gen/ostler/v1/traces_pb.js";
-import { unwritable } from "../failure.ts";
+import { openOutput } from "../failure.ts";
 import { messageJson, table } from "../output.ts";
 import { action, type Session } from "../session.ts";
 import { group, leaf } from "../shared.ts";
@@ -209,7 +208,8 @@ const exportCommand = rangeOptions(
         format: FORMATS[options.format],
         ...range(options),
       };
-      const file = options.output === undefined || options.output === "-" ? undefined : await openFile(options.output);
+      const file =
+        options.output === undefined || options.output === "-" ? undefined : await openOutput(options.output);
       let bytes = 0;
       for await (const { data, progressInstructions } of traces.exportTrace(request, {
         signal: session.interruptible(),
@@ -230,15 +230,6 @@ const exportCommand = rangeOptions(
       );
     }),
   );
-
-/** Opened before anything is asked for, so that a bad path costs no re-execution. */
-function openFile(path: string): Promise<ReturnType<typeof createWriteStream>> {
-  const file = createWriteStream(path);
-  return new Promise((resolve, reject) => {
-    file.once("open", () => resolve(file));
-    file.once("error", (error) => reject(unwritable(path, error)));
-  });
-}
 
 export const traceCommand = group("trace", "what a machine does, and what it did", [
   followCommand,

@@ -308,7 +308,7 @@ const isFarAhead = ({ ahead }: Slot): boolean =>
   ahead.length >= MARKS_AHEAD || ahead.reduce((sum, bytes) => sum + bytes, 0) >= BYTES_AHEAD;
 
 const sizeOf = ({ outputs, trace }: Mark): number =>
-  outputs.reduce((sum, output) => sum + (output.kind === "console" ? output.bytes.length : 0), trace.length);
+  outputs.reduce((sum, output) => sum + ("bytes" in output ? output.bytes.length : 0), trace.length);
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -23,9 +23,10 @@ import type { Ram } from "../memory/ram.ts";
 import { plicLines, setSource } from "../plic/plic.ts";
 import type { SerialLine } from "../uart16550/uart16550.ts";
 import { consoleQueue } from "../virtio/console.ts";
-import { queuesPerSlot } from "../virtio/transport.ts";
+import { deliver, netQueue } from "../virtio/net.ts";
+import { queuesPerSlot, type Transport } from "../virtio/transport.ts";
 import { type BoardDevices, devicesOf } from "./devices.ts";
-import type { BoardState } from "./state.ts";
+import type { BoardState, VirtioKind } from "./state.ts";
 
 export interface BoardParts {
   ram: Ram;
@@ -35,6 +36,8 @@ export interface BoardParts {
   random: RandomState;
   /** The console's serial line. */
   line: SerialLine;
+  /** A frame leaves the network device, whose cable leads outside. */
+  frameLeft(frame: Uint8Array, sequence: number): void;
   /** Virtual time, also while an instruction executes. */
   now(): number;
   /** The core is to leave its run after the instruction that is executing. */
@@ -53,6 +56,8 @@ export interface Board {
   fire(event: ClockEvent): void;
   /** Bytes have come over the console's line. */
   consoleArrived(): void;
+  /** A frame has come over the network's cable. */
+  frameArrived(frame: Uint8Array): void;
   /** Absent pages that devices are about to touch: a hint, for bringing them in time. Each once. */
   absentAhead(): number[];
   /** Every device as after power-on; disks, the console's line and the clock stay as they are. */
@@ -101,10 +106,10 @@ function wiringOf(state: BoardState, { now, clock, trace, random, ram, effort }:
 }
 
 export function createBoard(state: BoardState, parts: BoardParts): Board {
-  const { clock, line, now } = parts;
+  const { clock, frameLeft, line, now } = parts;
   const disks = disksOf(state, parts);
   const firstPages = firstPagesOf(state, parts.ram.pages);
-  const devices = devicesOf(state, wiringOf(state, parts), { disks, firstPages, line });
+  const devices = devicesOf(state, wiringOf(state, parts), { disks, firstPages, line, frameLeft });
   const harts = state.clint.msip.length;
   const lines = (): number[] =>
     Array.from({ length: harts }, (_, hart) => clintLines(state.clint, hart, now()) | plicLines(state.plic, hart));
@@ -118,7 +123,8 @@ export function createBoard(state: BoardState, parts: BoardParts): Board {
     if (isNews) parts.attention();
   };
   const due = dueOf(devices);
-  const receiver = state.virtio.findIndex(({ kind }) => kind === "console");
+  const slotOf = (kind: VirtioKind): Transport | undefined =>
+    devices.virtio[state.virtio.findIndex((slot) => slot.kind === kind)];
   return {
     bus: createBus(devices.blocks, { touched, trace: parts.trace }),
     disks,
@@ -132,7 +138,11 @@ export function createBoard(state: BoardState, parts: BoardParts): Board {
     },
     consoleArrived() {
       if (state.console === "uart") devices.uart.lineChanged();
-      else devices.virtio[receiver]?.kick(consoleQueue.receive);
+      else slotOf("console")?.kick(consoleQueue.receive);
+    },
+    frameArrived(frame) {
+      deliver(state.network, frame);
+      slotOf("net")?.kick(netQueue.receive);
     },
     absentAhead: () => [...new Set(devices.virtio.flatMap((transport) => transport.absentAhead()))],
     reset() {

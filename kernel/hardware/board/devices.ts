@@ -34,6 +34,8 @@ export interface Backing {
   /** The number that snapshots have for each disk's first page. */
   firstPages: readonly number[];
   line: SerialLine;
+  /** A frame leaves the network device for outside. */
+  frameLeft(frame: Uint8Array, sequence: number): void;
 }
 
 /** Its bytes are made when somebody reads them, which is once. */
@@ -64,7 +66,12 @@ interface Slot {
 
 const kinds: Readonly<Record<VirtioKind, (slot: Slot) => VirtioDevice>> = {
   block: ({ backing, disk }) => blockDevice(backing.disks[disk]!, backing.firstPages[disk]!),
-  net: ({ state, kick }) => netDevice(state.network, () => kick(netQueue.receive)),
+  net: ({ state, wiring, backing, kick }) =>
+    netDevice(state.network, {
+      trace: wiring.trace,
+      arrived: () => kick(netQueue.receive),
+      leave: backing.frameLeft,
+    }),
   console: ({ state, backing }) => consoleDevice(backing.line, state.console === "virtio"),
   entropy: ({ wiring }) => entropyDevice(wiring.random),
 };

@@ -2,7 +2,7 @@
 import { type ClintState, initClint } from "../clint/state.ts";
 import { type DiskSpec, type DiskState, initDisk } from "../disk/state.ts";
 import { initPower, type PowerState } from "../finisher/state.ts";
-import { initNetwork, type NetworkState } from "../network/state.ts";
+import { initNetwork, type NetworkSpec, type NetworkState } from "../network/state.ts";
 import { initPlic, type PlicState } from "../plic/state.ts";
 import { initRtc, type RtcState } from "../rtc/state.ts";
 import { initUart16550, type Uart16550State } from "../uart16550/state.ts";
@@ -13,7 +13,8 @@ export interface BoardSpec {
   harts: number;
   realtimeEpochNs: bigint;
   disks: readonly DiskSpec[];
-  network: boolean;
+  /** null: no network device. */
+  network: NetworkSpec | null;
   /** Which device gets what is typed at the console; both can write to it. */
   console: "uart" | "virtio";
 }
@@ -55,11 +56,11 @@ export const initBoard = (spec: BoardSpec): BoardState => ({
   uart: initUart16550(),
   rtc: initRtc(spec.realtimeEpochNs),
   disks: spec.disks.map(initDisk),
-  network: initNetwork(),
+  network: initNetwork(spec.network),
   console: spec.console,
   virtio: [
     ...spec.disks.map((_, disk) => slot("block", disk)),
-    ...(spec.network ? [slot("net")] : []),
+    ...(spec.network === null ? [] : [slot("net")]),
     slot("entropy"),
     slot("console"),
   ],

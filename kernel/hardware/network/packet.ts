@@ -2,6 +2,8 @@
 export const etherType = { ipv4: 0x0800, arp: 0x0806 } as const;
 export const protocol = { icmp: 1, udp: 17 } as const;
 export const ethernetBytes = 14;
+/** The longest frame, without its checksum. */
+export const frameBytes = 1514;
 export const ipv4Bytes = 20;
 export const udpBytes = 8;
 

@@ -88,6 +88,13 @@ export function assembleBare(k: Kernel, state: BareState, socket: BusSocket, por
     effort: k.effort,
     random: k.random,
     line: consoleLine(k),
+    frameLeft: (bytes, sequence) =>
+      k.outbox.put({
+        kind: "frame",
+        sequence,
+        at: { instructions: clock.instructions, timeNs: clocks.timeNs(clock) },
+        bytes,
+      }),
     now: () => clocks.timeNs(clock) + ahead() * clocks.nsPerInstruction,
     attention: () => core.attention(),
     content: ports.content,

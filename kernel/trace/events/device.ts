@@ -22,4 +22,17 @@ export const interruptLine = event(
   },
 );
 
-export const deviceEvents = [uartReceive, uartEnd, uartTransmit, deviceRead, deviceWrite, interruptLine] as const;
+const frame = { bytes: "bytes" } as const;
+export const frameSent = event(0x0607, "device", "network.send", "A frame left the network device.", frame);
+export const frameReceived = event(0x0608, "device", "network.receive", "A driver received a frame.", frame);
+
+export const deviceEvents = [
+  uartReceive,
+  uartEnd,
+  uartTransmit,
+  deviceRead,
+  deviceWrite,
+  interruptLine,
+  frameSent,
+  frameReceived,
+] as const;

@@ -132,7 +132,7 @@ static void try_disk(void) {
   if (!virtio_find(&disk, 2)) return;
   put32(PLIC + 4 * (1 + disk.slot), 1);
   put32(PLIC + 0x2000, 1 << (1 + disk.slot));
-  virtio_start(&disk);
+  virtio_start(&disk, 1);
   for (int i = 0; i < 512; i++) sector[i] = (uint8_t)(i * 7);
   check(disk_request(&disk, 1, 3, sector, 512) == 0, "a write to the disk");
   check(disk_request(&disk, 0, 3, copy, 512) == 0, "a read from the disk");
@@ -148,7 +148,7 @@ static void try_disk(void) {
 static void try_entropy(void) {
   struct device source;
   check(virtio_find(&source, 4), "an entropy device");
-  virtio_start(&source);
+  virtio_start(&source, 1);
   uint64_t words[4] = {0};
   struct buffer buffer = {words, sizeof words, true};
   check(virtio_request(&source, &buffer, 1) == sizeof words, "random bytes");

@@ -15,6 +15,9 @@ __asm__(
     ".section .text.startup, \"ax\"\n"
     ".globl _start\n"
     "_start:\n"
+    ".option push\n.option norelax\n"
+    "  la gp, __global_pointer$\n" /* the linker takes it for granted */
+    ".option pop\n"
     "  la sp, stacks\n"
     "  addi t0, a0, 1\n"
     "  slli t0, t0, 13\n"

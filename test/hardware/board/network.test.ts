@@ -65,6 +65,29 @@ test("nothing else is answered", () => {
   expect(answerFrame(ethernet(gatewayMac, mac, 0x800, new Uint8Array(60)))).toBeNull();
 });
 
+test("with a cable that leads outside, frames leave, and come when they are given", () => {
+  const r = rig({ network: { cable: "frames", mac: "52:54:00:0a:0b:0c" } });
+  const receive = new Driver(r, 0, 0, 0x1000);
+  receive.negotiate(1 << 5);
+  receive.setUp();
+  const transmit = new Driver(r, 0, 1, 0x2000);
+  transmit.setUp();
+  receive.write(0x70, 15);
+  expect([3, 4, 5].map((at) => r.read(receive.base + 0x100 + at, 1))).toEqual([10, 11, 12]);
+  for (let n = 1; n <= 2; n++) {
+    r.ram.bytes.set(ping(), 0x8000 + 12);
+    transmit.post([{ address: ramBase + 0x8000, length: 12 + ping().length, writable: false }]);
+    r.pass(100_000);
+  }
+  expect(r.frames).toEqual([1, 2].map((sequence) => ({ sequence, frame: ping() })));
+  expect(r.state.network).toMatchObject({ sent: 2, incoming: [] });
+  receive.post([{ address: ramBase + 0x9000, length: 1526, writable: true }]);
+  r.board.frameArrived(Uint8Array.from({ length: 99 }, (_, at) => at));
+  r.pass(100_000);
+  expect(receive.returned()).toEqual([{ head: 0, written: 12 + 99 }]);
+  expect([...r.ram.bytes.subarray(0x9000 + 12 + 97, 0x9000 + 12 + 100)]).toEqual([97, 98, 0]);
+});
+
 test("a frame goes out and its answer comes in", () => {
   const r = rig();
   const receive = new Driver(r, 0, 0, 0x1000);

@@ -6,6 +6,7 @@ import * as clocks from "../../../kernel/hardware/clock/clock.ts";
 import { initClock } from "../../../kernel/hardware/clock/state.ts";
 import type { AccessSize } from "../../../kernel/hardware/cpu/core.ts";
 import type { Ram } from "../../../kernel/hardware/memory/ram.ts";
+import { defaultMac } from "../../../kernel/hardware/network/state.ts";
 import { initRandom } from "../../../kernel/lib/random.ts";
 
 export const ramBase = addressMap.ram.base;
@@ -45,12 +46,13 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
   const ram = new TestRam();
   const typed: number[] = [];
   const sent: number[] = [];
+  const frames: { sequence: number; frame: Uint8Array }[] = [];
   const counts = { attentions: 0 };
   const spec: BoardSpec = {
     harts: 2,
     realtimeEpochNs: 1_700_000_000_123_456_789n,
     disks: [],
-    network: true,
+    network: { cable: "responder", mac: defaultMac },
     console: "uart",
     ...options,
   };
@@ -66,6 +68,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
       take: (most) => Uint8Array.from(typed.splice(0, most)),
       send: (bytes) => void sent.push(...bytes),
     },
+    frameLeft: (frame, sequence) => void frames.push({ sequence, frame }),
     now: () => clocks.timeNs(clock),
     attention: () => void (counts.attentions += 1),
     content: (hash) => contents.get(hash)!,
@@ -80,6 +83,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
     state,
     counts,
     sent,
+    frames,
     type(text: string): void {
       typed.push(...Buffer.from(text));
       board.consoleArrived();
