@@ -9,6 +9,7 @@ import { AdminService } from "../proto/gen/ostler/v1/admin_pb.js";
 import { CapabilityService } from "../proto/gen/ostler/v1/capabilities_pb.js";
 import { ConsoleService } from "../proto/gen/ostler/v1/console_pb.js";
 import { GradingService } from "../proto/gen/ostler/v1/grading_pb.js";
+import { HistoryService } from "../proto/gen/ostler/v1/history_pb.js";
 import { MachineService } from "../proto/gen/ostler/v1/machines_pb.js";
 import { MemoryService } from "../proto/gen/ostler/v1/memory_pb.js";
 import { NetworkService } from "../proto/gen/ostler/v1/network_pb.js";
@@ -32,6 +33,7 @@ import { type Deps, lookupOf } from "./services/common.ts";
 import { consoleService } from "./services/console.ts";
 import { storeFailure, withKindErrors } from "./services/failures.ts";
 import { gradingService } from "./services/grading.ts";
+import { historyService } from "./services/history.ts";
 import { Housekeeping } from "./services/housekeeping.ts";
 import { machineService } from "./services/machines.ts";
 import { memoryService } from "./services/memory.ts";
@@ -41,7 +43,7 @@ import { Quotas } from "./services/quotas.ts";
 import { snapshotService } from "./services/snapshots.ts";
 import { configOfRow } from "./services/spec.ts";
 import { taskService } from "./services/tasks.ts";
-import { traceService } from "./services/traces.ts";
+import { replayDoor, traceService } from "./services/traces.ts";
 import { watchUnattended } from "./services/unattended.ts";
 import { startUpkeep } from "./services/upkeep.ts";
 import { userService } from "./services/users.ts";
@@ -178,6 +180,7 @@ function monitorPages(config: ServerConfig, metrics: Metrics, readiness: Readine
 
 function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping): Operation[] {
   const authorise = authorised(lookupOf(deps));
+  const replays = replayDoor();
   return [
     ...implement(MachineService, machineService(deps)),
     ...implement(TaskService, taskService(deps)),
@@ -186,7 +189,8 @@ function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping):
     ...implement(MemoryService, memoryService(deps)),
     ...implement(CapabilityService, capabilityService(deps)),
     ...implement(SnapshotService, snapshotService(deps)),
-    ...implement(TraceService, traceService(deps)),
+    ...implement(TraceService, traceService(deps, replays)),
+    ...implement(HistoryService, historyService(deps, replays)),
     ...implement(ProgramService, programService(deps)),
     ...implement(GradingService, gradingService(deps, grading)),
     ...implement(UserService, userService(deps)),

@@ -19,5 +19,13 @@ export { decodeInput, encodeInput } from "./machine/inputs.ts";
 export { createMachine, restoreMachine } from "./machine/machine.ts";
 export type * from "./machine/types.ts";
 export type * from "./snapshot/snapshot.ts";
-export { captureSnapshot, loadSnapshot, PageTree, SnapshotFormatError, stateHash } from "./snapshot/snapshot.ts";
+export {
+  captureSnapshot,
+  differingPages,
+  loadSnapshot,
+  PageTree,
+  SnapshotFormatError,
+  stateDifferences,
+  stateHash,
+} from "./snapshot/snapshot.ts";
 export type { Archive } from "./vfs/kernel.ts";

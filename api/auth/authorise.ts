@@ -108,6 +108,13 @@ function idIn(request: Named, field: `${Kind}Id` | "userId"): string {
   return named;
 }
 
+/** "left.machineId" */
+function idAt(request: object, path: string): string {
+  const step = (value: unknown, name: string) => (value as Record<string, unknown> | undefined)?.[name];
+  const id = path.split(".").reduce<unknown>(step, request);
+  return typeof id === "string" ? id : "";
+}
+
 async function obey(lookup: Lookup, rule: Rule, request: Named, caller: UserRow): Promise<void> {
   switch (rule.of) {
     case "caller":
@@ -123,7 +130,12 @@ async function obey(lookup: Lookup, rule: Rule, request: Named, caller: UserRow)
       if (reachOf(caller, rule.action) === "none") throw roleNeeded(caller, rule.action, "own");
       return;
     default:
-      return obeyOf(lookup, rule, idIn(request, `${rule.of}Id`), caller);
+      return obeyOf(
+        lookup,
+        rule,
+        rule.field === undefined ? idIn(request, `${rule.of}Id`) : idAt(request, rule.field),
+        caller,
+      );
   }
 }
 

@@ -60,8 +60,11 @@ export type Rule =
   | { readonly of: "user"; readonly changes: boolean }
   /** Something new, or a list of what the caller may see. */
   | { readonly of: "course"; readonly action: Action }
-  /** The thing that the request names, which must be named unless it is a filter. */
-  | { readonly of: Kind; readonly action: Action; readonly filter?: true };
+  /**
+   * The thing that the request names, which must be named unless it is a filter. Where another field than the kind's own
+   * names it, `field` is the way to that.
+   */
+  | { readonly of: Kind; readonly action: Action; readonly filter?: true; readonly field?: string };
 
 const on = (of: Kind, action: Action): readonly Rule[] => [{ of, action }];
 const within = (action: Action): readonly Rule[] => [{ of: "course", action }];
@@ -148,6 +151,17 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rul
     FollowTrace: readsMachine,
     QueryTrace: readsMachine,
     ExportTrace: readsMachine,
+  },
+  HistoryService: {
+    SeekMachine: [
+      ...readsMachine,
+      ...within("machine.create"),
+      { of: "machine", action: "machine.change", field: "viewId", filter: true },
+    ],
+    CompareMachines: [
+      { of: "machine", action: "machine.read", field: "left.machineId" },
+      { of: "machine", action: "machine.read", field: "right.machineId" },
+    ],
   },
   ProgramService: {
     UploadProgram: within("program.change"),

@@ -5,7 +5,7 @@
  * Must hold: at most one HostedMachine per id is in use; what it needs to come back is in the store before
  * any client hears of it (see gate.ts); a machine that nobody uses can leave memory at any time.
  */
-import { cancelled, notFound, OstlerError, unavailable } from "../errors.ts";
+import { notFound, OstlerError, unavailable } from "../errors.ts";
 import {
   type Hold,
   type MachineRow,
@@ -15,10 +15,11 @@ import {
   StoreUnavailableError,
 } from "../store/types.ts";
 import { snapshotRoot } from "./collection/references.ts";
-import { BatchQueue, type ReplayBatch } from "./feeds.ts";
-import { HostedMachine, toClientError } from "./hosted.ts";
+import type { ReplayBatch } from "./feeds.ts";
+import { HostedMachine } from "./hosted.ts";
+import { type Moment, Past } from "./past.ts";
 import { Pool, type PooledWorker, type PoolListener, WorkerCommandError } from "./pool.ts";
-import type { Captured, Command, Execution, ExecutionResult, Mark, WorkerMessage } from "./protocol.ts";
+import type { Captured, Comparison, Execution, ExecutionResult, Mark, WorkerMessage } from "./protocol.ts";
 import { Residency, type ResidencyOptions } from "./residency.ts";
 import { Revival } from "./revival.ts";
 import { type ConfigOf, type PlannedRoute, Routes, type Stretch } from "./routes.ts";
@@ -45,7 +46,7 @@ export class Hosting {
   readonly #revival: Revival;
   /** What is in a worker, by the name that it has there. */
   readonly #lives = new Map<string, HostedMachine>();
-  readonly #replays = new Map<string, BatchQueue>();
+  readonly #past: Past;
   #nextJob = 1;
   readonly #counts = { instructions: 0, wakes: 0, snapshots: 0, droppedTraceEvents: 0 };
 
@@ -58,6 +59,10 @@ export class Hosting {
       lost: (worker, why) => this.#lost(worker, why),
     };
     this.#pool = new Pool(options, store.blobs, listener);
+    this.#past = new Past(store, this.#routes, {
+      place: () => this.#pool.place(),
+      damaged: (machineId, snapshotId, error) => this.#avoid(machineId, [snapshotId], error),
+    });
     this.#residency = new Residency(options, {
       wake: (machineId) => this.#wake(machineId),
       save: (machine) => this.#save(machine),
@@ -111,59 +116,27 @@ export class Hosting {
     return this.#residency.vacate(machineId, () => this.#store.machines.delete(machineId));
   }
 
-  /**
-   * Re-executes a stretch of a machine's past with trace categories watched; yields packed records in order.
-   * Records from before `fromInstructions` may be among them: seek points do not fall where clients ask.
-   */
-  async *replay(machineId: string, stretch: Stretch, signal: AbortSignal): AsyncGenerator<ReplayBatch> {
-    const hold = this.#store.holds.open();
-    try {
-      yield* this.#replayHeld(machineId, stretch, signal, hold);
-    } finally {
-      hold.release();
-    }
+  /** Re-executes a stretch of a machine's past (see past.ts). */
+  replay(machineId: string, stretch: Stretch, signal: AbortSignal): AsyncGenerator<ReplayBatch, void> {
+    return this.#past.replay(machineId, stretch, signal);
   }
 
-  async *#replayHeld(
-    machineId: string,
-    stretch: Stretch,
-    signal: AbortSignal,
-    hold: Hold,
-  ): AsyncGenerator<ReplayBatch> {
-    // What happens at an instruction count belongs to the instruction that reaches it.
-    const fromInstructions = Math.max(0, stretch.fromInstructions - 1);
-    const route = await this.#routes.toPast(machineId, fromInstructions, stretch, hold);
-    const job = `replay-${this.#nextJob++}`;
-    const worker = this.#pool.place();
-    const batches = new BatchQueue(() => void worker.send({ kind: "credit", job }).catch(() => {}));
-    const ended = new AbortController();
-    this.#replays.set(job, batches);
-    const { mask } = stretch;
-    const done = this.#job(
-      worker,
-      job,
-      { kind: "replay", job, route, mask, fromInstructions },
-      AbortSignal.any([signal, ended.signal]),
+  /** Lays a seek point at a moment of a machine's past, unless there is one; yields how far it has come. */
+  seek(moment: Moment, signal: AbortSignal): AsyncGenerator<ReplayBatch, SnapshotRow> {
+    return this.#past.visit(moment, signal, ({ captured, epoch }, hold) =>
+      this.#keepVisited(moment.machineId, captured, epoch, hold),
     );
-    done.then(
-      () => batches.end(null),
-      (error) => {
-        if (isDamage(error) && route.snapshotId !== null) this.#avoid(machineId, [route.snapshotId], error);
-        batches.end(toClientError(error, machineId));
-      },
-    );
-    try {
-      yield* batches.drain();
-    } finally {
-      ended.abort();
-      this.#replays.delete(job);
-    }
+  }
+
+  /** Where two moments differ; at most `most` differences of each kind are listed. */
+  compare(left: Moment, right: Moment, most: number, signal: AbortSignal): AsyncGenerator<ReplayBatch, Comparison> {
+    return this.#past.compare(left, right, most, signal);
   }
 
   async execute(execution: Omit<Execution, "job">, signal: AbortSignal): Promise<ExecutionResult> {
     const job = `execution-${this.#nextJob++}`;
     const command = { kind: "execute", execution: { ...execution, job } } as const;
-    return (await this.#job(this.#pool.place(), job, command, signal)) as ExecutionResult;
+    return (await this.#past.job(this.#pool.place(), job, command, signal)) as ExecutionResult;
   }
 
   /** Wakes, in the background, machines that were running when the server ended, as far as there is room. */
@@ -195,23 +168,6 @@ export class Hosting {
   close(graceMs = Number.POSITIVE_INFINITY): Promise<void> {
     this.#revival.close();
     return this.#residency.close(() => this.#pool.close(), graceMs);
-  }
-
-  async #job(worker: PooledWorker, job: string, command: Command, signal: AbortSignal): Promise<unknown> {
-    const cancel = () => void worker.send({ kind: "cancel", job }).catch(() => {});
-    worker.jobs += 1;
-    signal.addEventListener("abort", cancel);
-    try {
-      const reply = worker.send(command);
-      if (signal.aborted) cancel();
-      return (await reply).result;
-    } catch (error) {
-      if (error instanceof WorkerCommandError && error.code === "cancelled") throw cancelled();
-      throw error;
-    } finally {
-      signal.removeEventListener("abort", cancel);
-      worker.jobs -= 1;
-    }
   }
 
   /** One that stands on a damaged snapshot comes back from an older one. */
@@ -308,56 +264,53 @@ export class Hosting {
   ): Promise<SnapshotRow> {
     const captured = await machine.capture();
     return this.#store.holds.during(async (hold) => {
-      const newBytes = await this.#putBlobs(machine, captured.blobs, hold);
+      const newBytes = await this.#putCapturedBlobs(machine, captured.blobs, hold);
       // Whatever becomes of the row: the worker tells the next one by what has changed since.
       machine.standOn(snapshotRoot(captured.root));
-      return this.#createSnapshot(machine, fields, captured, newBytes);
+      const { id, ownerId, epoch } = machine.row;
+      const row = snapshotOf({ machineId: id, ownerId, ...fields }, captured, newBytes);
+      const snapshot = await this.#store.snapshots.create(row, epoch);
+      machine.snapshotAt = { sequence: row.sequence, instructions: row.at.instructions };
+      machine.snapshotIds.push(snapshot.id);
+      this.#counts.snapshots += 1;
+      return snapshot;
     });
   }
 
-  async #createSnapshot(
-    machine: HostedMachine,
-    fields: Pick<SnapshotRow, "id" | "displayName" | "labels" | "kind">,
-    captured: Captured,
-    newBytes: number,
-  ): Promise<SnapshotRow> {
-    const { summary, sequence } = captured;
-    const row = {
-      ...fields,
-      machineId: machine.id,
-      ownerId: machine.row.ownerId,
-      root: captured.root,
-      at: summary.position,
-      sequence,
-      traceSequence: summary.traceSequence,
-      consoleLength: summary.consoleLength,
-      newBytes,
-      totalBytes: captured.totalBytes,
-    };
-    const snapshot = await this.#store.snapshots.create(row, machine.row.epoch);
-    machine.snapshotAt = { sequence, instructions: summary.position.instructions };
-    machine.snapshotIds.push(snapshot.id);
-    this.#counts.snapshots += 1;
-    return snapshot;
+  /** One that is there already will do: a lecture goes back to the same places. */
+  async #keepVisited(machineId: string, captured: Captured, epoch: number, hold: Hold): Promise<SnapshotRow> {
+    const { instructions } = captured.summary.position;
+    const { traceSequence } = captured.summary;
+    const known = await this.#store.snapshots.latestBefore(machineId, { instructions, traceSequence });
+    if (known?.root === captured.root) return known;
+    const row = await this.#store.machines.get(machineId);
+    if (row === null) throw notFound("machine", machineId);
+    const newBytes = await this.#putBlobs(captured.blobs, hold);
+    const fields = { id: newId("s"), displayName: "", labels: {}, kind: "automatic" } as const;
+    const snapshot = snapshotOf({ machineId, ownerId: row.ownerId, ...fields }, captured, newBytes);
+    return this.#store.snapshots.create(snapshot, epoch);
   }
 
-  async #putBlobs(machine: HostedMachine, blobs: Captured["blobs"], hold: Hold): Promise<number> {
-    let newBytes = 0;
+  async #putCapturedBlobs(machine: HostedMachine, blobs: Captured["blobs"], hold: Hold): Promise<number> {
     try {
-      for (let at = 0; at < blobs.length; at += BLOBS_PER_PUT) {
-        newBytes += (await this.#store.blobs.put(blobs.slice(at, at + BLOBS_PER_PUT), hold)).newBytes;
-      }
+      return await this.#putBlobs(blobs, hold);
     } catch (error) {
       // The worker takes these pages for stored; only a machine that is loaded anew knows better.
       machine.fail(new WorkerCommandError("workerLost", "a snapshot could not be stored", { cause: error }));
       throw error;
     }
+  }
+
+  async #putBlobs(blobs: Captured["blobs"], hold: Hold): Promise<number> {
+    let newBytes = 0;
+    for (let at = 0; at < blobs.length; at += BLOBS_PER_PUT)
+      newBytes += (await this.#store.blobs.put(blobs.slice(at, at + BLOBS_PER_PUT), hold)).newBytes;
     return newBytes;
   }
 
   #route(message: Parameters<PoolListener["message"]>[0]): void {
     if (message.kind === "replayBatch") {
-      this.#replays.get(message.job)?.push({ trace: message.trace, instructions: message.instructions });
+      this.#past.receive(message.job, { trace: message.trace, instructions: message.instructions });
     } else if (message.kind === "lost") {
       this.#lives.get(message.machine)?.fail(WorkerCommandError.of(message.error));
     } else if (message.machine !== null) {
@@ -399,6 +352,13 @@ export class Hosting {
     for (const life of worker.machines)
       this.#lives.get(life)?.fail(new WorkerCommandError("workerLost", "its worker died", { cause: why }));
   }
+}
+
+type SnapshotFields = Pick<SnapshotRow, "id" | "machineId" | "ownerId" | "displayName" | "labels" | "kind">;
+
+function snapshotOf(fields: SnapshotFields, { root, summary, sequence, totalBytes }: Captured, newBytes: number) {
+  const { position: at, traceSequence, consoleLength } = summary;
+  return { ...fields, root, at, sequence, traceSequence, consoleLength, newBytes, totalBytes };
 }
 
 class DamagedSnapshotError extends Error {

@@ -25,6 +25,7 @@ import type {
   Position,
   RegionInfo,
   SpaceSelector,
+  StateDifference,
   TaskId,
   TaskInfo,
   TimingFigures,
@@ -77,6 +78,10 @@ export type Command =
    */
   | { kind: "replay"; job: string; route: Route; mask: number; fromInstructions: number }
   | { kind: "credit"; job: string }
+  /** Walks to the end of a route beside the live machine; progress as for a replay; the reply is a `Captured`. */
+  | { kind: "visit"; job: string; route: Route }
+  /** Walks to the ends of two routes; progress as for a replay; the reply is a `Comparison`. */
+  | { kind: "compare"; job: string; left: Route; right: Route; most: number }
   /** Runs a throw-away machine; the reply is an `ExecutionResult`. */
   | { kind: "execute"; execution: Execution }
   | { kind: "cancel"; job: string };
@@ -140,6 +145,30 @@ export interface Captured {
   totalBytes: number;
   summary: MachineSummary;
   sequence: number;
+}
+
+/** Where two states differ. What is listed is bounded, what is counted is not. */
+export interface Comparison {
+  /** Root hashes: equal ones, equal machines. */
+  roots: { left: ContentHash; right: ContentHash };
+  positions: { left: Position; right: Position };
+  state: StateDifference[];
+  /** There are more differences in the state than are listed. */
+  more: boolean;
+  /** Pages that both have and that differ. */
+  differingPages: number;
+  pages: PageDifference[];
+}
+
+/** A page of RAM, or behind RAM's of a disk, with what is around the first byte that differs. */
+export interface PageDifference {
+  page: number;
+  /** Where in RAM, as a physical address; null for a page of a disk. */
+  physicalAddress: number | null;
+  /** First byte that differs, from the page's start. */
+  offset: number;
+  left: Uint8Array<ArrayBuffer>;
+  right: Uint8Array<ArrayBuffer>;
 }
 
 /** Where a machine stands, and what has to be durable before the message may take effect outside. */

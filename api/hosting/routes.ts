@@ -25,13 +25,18 @@ export interface Stretch {
 }
 
 export interface PlannedRoute extends Route {
+  machineId: string;
+  /** The machine's lease when it was planned. */
+  epoch: number;
   /** Where it starts. */
   start: number;
   snapshotId: string | null;
 }
 
 export type ConfigOf = (row: MachineRow) => Extract<Route["origin"], { kind: "config" }>["config"];
-type RouteStart = Parameters<Store["snapshots"]["latestBefore"]>[1];
+/** A snapshot that lies beyond any of these includes what the route must not. */
+type RouteStart = SnapshotLimit & { sequence: number };
+type SnapshotLimit = Parameters<Store["snapshots"]["latestBefore"]>[1];
 type RouteStop = Pick<Stretch, "throughEntry" | "end">;
 
 export class Routes {
@@ -88,15 +93,23 @@ export class Routes {
   }
 
   /** From the newest snapshot that is not past `start` to the end. */
-  async #route(row: MachineRow, start: RouteStart, stop: RouteStop, hold: Hold): Promise<PlannedRoute> {
+  async #route(row: MachineRow, start: SnapshotLimit, stop: RouteStop, hold: Hold): Promise<PlannedRoute> {
     await this.#surveys.get(row.id);
-    const snapshot = await this.#heldSnapshot(row, start, hold);
+    const snapshot = await this.#heldSnapshot(row, { ...start, sequence: stop.throughEntry }, hold);
     const origin: Route["origin"] =
       snapshot === null ? { kind: "config", config: this.#configOf(row) } : { kind: "snapshot", root: snapshot.root };
     const sequence = snapshot?.sequence ?? 0;
     const entries = await this.#entries(row.id, sequence, stop);
-    const { end } = stop;
-    return { origin, sequence, entries, end, start: snapshot?.at.instructions ?? 0, snapshotId: snapshot?.id ?? null };
+    return {
+      machineId: row.id,
+      epoch: row.epoch,
+      origin,
+      sequence,
+      entries,
+      end: stop.end,
+      start: snapshot?.at.instructions ?? 0,
+      snapshotId: snapshot?.id ?? null,
+    };
   }
 
   async #entries(machineId: string, sequence: number, stop: RouteStop): Promise<StoredEntry[]> {
@@ -124,10 +137,13 @@ export class Routes {
 
   async #soundSnapshot(machineId: string, start: RouteStart): Promise<SnapshotRow | null> {
     const newest = await this.#store.snapshots.latestBefore(machineId, start);
-    if (newest === null || !this.#damaged.has(newest.id)) return newest;
+    const isUsable = ({ id, at, sequence, traceSequence }: SnapshotRow) =>
+      !this.#damaged.has(id) &&
+      at.instructions <= start.instructions &&
+      sequence <= start.sequence &&
+      traceSequence <= start.traceSequence;
+    if (newest === null || isUsable(newest)) return newest;
     const line = await this.#store.snapshots.line(machineId);
-    const isUsable = ({ id, at, traceSequence }: SnapshotRow) =>
-      !this.#damaged.has(id) && at.instructions <= start.instructions && traceSequence <= start.traceSequence;
     return line.findLast(isUsable) ?? null;
   }
 

@@ -58,11 +58,14 @@ export async function machineRow(deps: Deps, machineId: string): Promise<Machine
 }
 
 /** Runs `work` with the machine marked as in use, so that it does not hibernate under a stream. */
-export async function* holding<T>(machine: HostedMachine, work: () => AsyncGenerator<T>): AsyncGenerator<T> {
+export async function* holding<T, Result>(
+  machine: HostedMachine,
+  work: () => AsyncGenerator<T, Result>,
+): AsyncGenerator<T, Result> {
   machine.users += 1;
   machine.followers += 1;
   try {
-    yield* work();
+    return yield* work();
   } finally {
     machine.users -= 1;
     machine.followers -= 1;

@@ -151,7 +151,7 @@ const specGone = ({ id, machineId }: SnapshotRow) =>
 export async function forkFrom(
   deps: Deps,
   snapshot: SnapshotRow,
-  fields: { id: string; ownerId: string; displayName: string; labels: Record<string, string> },
+  fields: { id: string; ownerId: string; displayName: string; labels: Record<string, string>; ephemeral?: boolean },
 ): Promise<MachineRow> {
   const parent = await deps.store.machines.get(snapshot.machineId);
   const spec = snapshot.spec ?? parent?.spec;
@@ -170,8 +170,18 @@ export async function forkFrom(
       traceSequence: snapshot.traceSequence,
     },
   });
-  // The console went with its machine.
-  if (parent !== null)
-    await deps.store.machines.copyConsole(parent.id, row.id, snapshot.consoleLength, FORKED_CONSOLE_BYTES);
+  await takeConsole(deps, snapshot, row.id);
   return row;
+}
+
+/** A fork goes on from another snapshot instead; what was done in it is dropped. */
+export async function moveTo(deps: Deps, machineId: string, snapshot: SnapshotRow): Promise<void> {
+  await deps.hosting.restore(machineId, snapshot);
+  await takeConsole(deps, snapshot, machineId);
+}
+
+/** Console history of where the snapshot is from; if that machine is gone, its console went with it. */
+async function takeConsole({ store }: Deps, snapshot: SnapshotRow, machineId: string): Promise<void> {
+  if ((await store.machines.get(snapshot.machineId)) === null) return;
+  await store.machines.copyConsole(snapshot.machineId, machineId, snapshot.consoleLength, FORKED_CONSOLE_BYTES);
 }

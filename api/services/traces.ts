@@ -59,8 +59,9 @@ interface Shared {
   replays: Door;
 }
 
-export function traceService(deps: Deps): ServiceImplementation<typeof TraceService> {
-  const replays = new Door(REPLAYS);
+export const replayDoor = (): Door => new Door(REPLAYS);
+
+export function traceService(deps: Deps, replays: Door): ServiceImplementation<typeof TraceService> {
   const followers = new Door(FOLLOWERS);
   const shared = { deps, replays };
   return {
@@ -99,7 +100,7 @@ export function traceService(deps: Deps): ServiceImplementation<typeof TraceServ
   };
 }
 
-function toFilter(filter: TraceFilter | undefined): CompiledFilter {
+export function toFilter(filter: TraceFilter | undefined): CompiledFilter {
   const result = compileFilter(filter ?? create(TraceFilterSchema));
   if (result.ok) return result.filter;
   const { field, message, position } = result.problem;

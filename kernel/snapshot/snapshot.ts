@@ -9,6 +9,7 @@
  * Storing is the host's: every blob goes under the SHA-256 of its bytes.
  */
 export { type CapturedSnapshot, captureSnapshot, type SnapshotStats, stateHash } from "./capture.ts";
+export { type DifferingPages, differingPages, type StateDifference, stateDifferences } from "./compare.ts";
 export { SnapshotFormatError } from "./errors.ts";
 export { type Sha256, verifyBlob } from "./hash.ts";
 export { type LoadedSnapshot, loadSnapshot, type SnapshotLoading } from "./load.ts";

@@ -45,9 +45,13 @@ type Ids = Readonly<Record<string, string>>;
 function requestOf(method: DescMethod, ids: Ids): Record<string, unknown> {
   if (isRequestStream(method)) return { message: { case: "open", value: { machineId: ids["machine_id"] } } };
   const named = method.input.fields.filter(({ name }) => ids[name] !== undefined);
+  const moments = method.input.fields.filter(
+    ({ message }) => message?.fields.some(({ name }) => name === "machine_id") ?? false,
+  );
   const tasks = method.input.fields.some(({ name, oneof }) => name === "task" && oneof === undefined);
   return {
     ...Object.fromEntries(named.map(({ name, localName }) => [localName, ids[name]])),
+    ...Object.fromEntries(moments.map(({ localName }) => [localName, { machineId: ids["machine_id"] }])),
     ...(tasks && { task: 1 }),
     ...REST_OF_REQUEST[nameOf(method)],
   };

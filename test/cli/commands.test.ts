@@ -236,6 +236,22 @@ describe("a command", () => {
     });
   });
 
+  it("seeks a view of a machine, and says where two moments differ by its status", async () => {
+    const machineId = (await ostler(["machine", "create", "-q"])).out.trim();
+    const view = (await ostler(["machine", "seek", machineId, "0", "-q"])).out.trim();
+    expect(await ostler(["machine", "compare", `${machineId}@0`, machineId, "--trace"])).toMatchObject({
+      status: 0,
+      out: expect.stringMatching(/^the states are equal .*\nall 0 events /),
+    });
+    const other = (await ostler(["machine", "create", "-q", "--seed", "5"])).out.trim();
+    const unlike = await ostler(["machine", "compare", view, other]);
+    expect(unlike).toMatchObject({ status: 1, out: expect.stringContaining("config.seed: 0x0 | 0x5") });
+    expect(await ostler(["machine", "seek", machineId, "0", "--view", machineId])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining(`must be a view of ${machineId}`),
+    });
+  });
+
   it("says how to give a key when the server wants one", async () => {
     const { status, err } = await ostler(["machine", "list", "--key", "wrong"]);
     expect(status).toBe(1);

@@ -45,6 +45,7 @@ import {
 } from "../shared.ts";
 import { collect, collectPair, parseCount, parseDurationNs, parseSize } from "../units.ts";
 import { type BareOptions, bareBoot, bareOptions } from "./bare.ts";
+import { compareCommand, seekCommand } from "./history.ts";
 import { killCommand, startCommand, taskCommand, tasksCommand } from "./task.ts";
 import { timingCommand } from "./timing.ts";
 import { waitCommand } from "./wait.ts";
@@ -349,6 +350,8 @@ export const machineCommand = group(
     pauseCommand,
     stepCommand,
     waitCommand,
+    seekCommand,
+    compareCommand,
     timingCommand,
     tasksCommand,
     taskCommand,

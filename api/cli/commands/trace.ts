@@ -45,7 +45,7 @@ export function traceFilter(options: FilterOptions): Filter {
   };
 }
 
-function filterOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> {
+export function filterOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> {
   return command
     .option("--filter <filter>", "categories (syscall,fault), or an expression; see `ostler trace catalogue`")
     .option("--expression <cel>", 'only events for which this holds, for example: fields.name == "write"')

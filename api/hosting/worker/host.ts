@@ -11,8 +11,10 @@
 import { type RunStop, SnapshotFormatError } from "../../../kernel/index.ts";
 import type { CompiledCpu } from "../cpu.ts";
 import {
+  type Captured,
   type Command,
   type CommandMessage,
+  type Comparison,
   type Mark,
   type Queried,
   type Query,
@@ -21,11 +23,13 @@ import {
   type WorkerFailure,
   type WorkerMessage,
 } from "../protocol.ts";
+import { compareResidents } from "./compare.ts";
 import { type ContentCache, ContentMissingError } from "./content.ts";
 import { execute } from "./execute.ts";
 import { Pace, REST_MS } from "./pace.ts";
-import { DivergedError, Replay } from "./replay.ts";
+import { DivergedError } from "./replay.ts";
 import { type Resident, ResidentFactory } from "./resident.ts";
+import { nextTurn, walk } from "./walk.ts";
 
 /** Instructions in one slice: long enough for V8 to matter, short enough (some ms) to answer commands. */
 const SLICE_INSTRUCTIONS = 1_000_000;
@@ -54,6 +58,9 @@ interface Job {
   credits: number;
   wake: (() => void) | null;
 }
+
+/** How a job tells of itself: packed records, and how many instructions it has gone. */
+type Report = (trace: Uint8Array<ArrayBuffer>, instructions: number) => Promise<void>;
 
 interface Slot {
   resident: Resident;
@@ -154,6 +161,10 @@ export class WorkerHost {
       }
       case "replay":
         return this.#replay(command);
+      case "visit":
+        return this.#visit(command);
+      case "compare":
+        return this.#compare(command);
       case "execute":
         return this.#asJob(command.execution.job, (job) =>
           execute(this.#factory, command.execution, { pause: nextTurn, cancelled: () => throwIfCancelled(job) }),
@@ -168,7 +179,7 @@ export class WorkerHost {
   }
 
   async #load({ machine, route, paused }: Extract<Command, { kind: "load" }>): Promise<null> {
-    const resident = await this.#walk(route, async () => SLICE_INSTRUCTIONS);
+    const resident = await walk(this.#factory, route, { before: async () => SLICE_INSTRUCTIONS });
     // What happened on the way was seen before; only what comes after it is news.
     resident.mark();
     const { run } = resident.machine.summary();
@@ -182,16 +193,10 @@ export class WorkerHost {
   #replay(command: Extract<Command, { kind: "replay" }>): Promise<null> {
     return this.#asJob(command.job, async (job) => {
       let tracing = false;
-      let reportedAt = performance.now();
-      await this.#walk(command.route, async (resident) => {
+      const report = this.#reporter(command.job, job);
+      const before = async (resident: Resident): Promise<number> => {
         const { instructions } = resident.machine.position();
-        const { trace } = resident.mark();
-        const now = performance.now();
-        if (trace.length > 0 || now - reportedAt > REPORT_EVERY_MS) {
-          reportedAt = now;
-          await this.#sendBatch(command.job, job, trace, instructions);
-        }
-        throwIfCancelled(job);
+        await report(resident.mark().trace, instructions);
         if (!tracing && instructions >= command.fromInstructions) {
           tracing = true;
           resident.machine.setTraceMask(command.mask);
@@ -199,30 +204,53 @@ export class WorkerHost {
         return tracing
           ? TRACED_SLICE_INSTRUCTIONS
           : Math.min(SLICE_INSTRUCTIONS, command.fromInstructions - instructions);
-      });
+      };
+      await walk(this.#factory, command.route, { before });
       return null;
     });
+  }
+
+  #visit({ job: name, route }: Extract<Command, { kind: "visit" }>): Promise<Captured> {
+    return this.#asJob(name, async (job) => (await this.#walkTo(route, this.#reporter(name, job))).capture());
+  }
+
+  #compare({ job: name, left, right, most }: Extract<Command, { kind: "compare" }>): Promise<Comparison> {
+    return this.#asJob(name, async (job) => {
+      const report = this.#reporter(name, job);
+      const first = await this.#walkTo(left, report);
+      const { instructions } = first.machine.position();
+      const second = await this.#walkTo(right, (trace, further) => report(trace, instructions + further));
+      return compareResidents(first, second, most);
+    });
+  }
+
+  #walkTo(route: Route, report: Report): Promise<Resident> {
+    const before = async (resident: Resident): Promise<number> => {
+      // What it says on the way was said before.
+      resident.mark();
+      await report(new Uint8Array(0), resident.machine.position().instructions);
+      return SLICE_INSTRUCTIONS;
+    };
+    return walk(this.#factory, route, { before });
+  }
+
+  /** Sends what was traced, and now and then how far a job is; throws when it is cancelled. */
+  #reporter(name: string, job: Job): Report {
+    let reportedAt = performance.now();
+    return async (trace, instructions) => {
+      const now = performance.now();
+      if (trace.length > 0 || now - reportedAt > REPORT_EVERY_MS) {
+        reportedAt = now;
+        await this.#sendBatch(name, job, trace, instructions);
+      }
+      throwIfCancelled(job);
+    };
   }
 
   async #sendBatch(name: string, job: Job, trace: Uint8Array<ArrayBuffer>, instructions: number): Promise<void> {
     while (job.credits === 0 && !job.cancelled) await new Promise<void>((resolve) => (job.wake = resolve));
     job.credits -= 1;
     this.#post({ kind: "replayBatch", job: name, trace, instructions });
-  }
-
-  /** `between` is called before each step and says how many instructions that step may execute. */
-  async #walk(route: Route, between: (resident: Resident) => Promise<number>): Promise<Resident> {
-    const resident = await this.#factory.create(route.origin, route.sequence);
-    const replay = new Replay(resident, route);
-    for (;;) {
-      const step = replay.step(await between(resident));
-      if (step.kind === "done") {
-        await between(resident);
-        return resident;
-      }
-      if (step.kind === "needPages") await resident.fetchPages(step.pages);
-      else await nextTurn();
-    }
   }
 
   #wake(slot: Slot): void {
@@ -310,17 +338,14 @@ const isFarAhead = ({ ahead }: Slot): boolean =>
 const sizeOf = ({ outputs, trace }: Mark): number =>
   outputs.reduce((sum, output) => sum + ("bytes" in output ? output.bytes.length : 0), trace.length);
 
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 function throwIfCancelled(job: Job): void {
   if (job.cancelled) throw new WorkerError("cancelled", "cancelled");
 }
 
 /** Commands of one machine, and each job, form a queue of their own. */
 function queueOf(command: Work): string {
-  if (command.kind === "replay") return `job ${command.job}`;
   if (command.kind === "execute") return `job ${command.execution.job}`;
-  return command.machine;
+  return "job" in command ? `job ${command.job}` : command.machine;
 }
 
 function answer(resident: Resident, query: Query): Queried {

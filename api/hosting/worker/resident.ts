@@ -94,6 +94,28 @@ export class Resident {
     };
   }
 
+  /** Of a machine that is never stored: its state's name, and the names of its pages. */
+  name(): { root: string; tree: PageTree } {
+    const { root, tree } = captureSnapshot(this.machine, this.#tree, sha256);
+    this.#tree = tree;
+    return { root, tree };
+  }
+
+  /** A page's bytes as of the last capture, fetched if they are not here; the machine stays as it is. */
+  async readPage(page: number): Promise<Uint8Array<ArrayBuffer>> {
+    const { memory } = this.machine;
+    if (memory.isPresent(page)) return memory.page(page).slice() as Uint8Array<ArrayBuffer>;
+    if (this.#tree === null || this.#tree.isZero(page)) return new Uint8Array(memory.pageBytes);
+    return (await this.#content.later([this.#tree.pageHash(page)]))[0]!;
+  }
+
+  /** Null for a page that is no RAM. */
+  physicalAddress(page: number): number | null {
+    const { ranges, frames, frameBytes } = this.machine.memoryMap();
+    const ram = ranges.filter(({ kind }) => kind !== "device").map(({ start }) => start);
+    return page < frames ? Math.min(...ram) + page * frameBytes : null;
+  }
+
   capture(): Captured {
     const { root, tree, blobs, stats } = captureSnapshot(this.machine, this.#tree, sha256);
     this.#tree = tree;
