@@ -30,6 +30,16 @@ export const limits = {
   regions: 16384,
   /** Bytes that console input may wait unread. */
   consoleReceiveBytes: 64 * 1024,
+  /** Sockets, with connections that were not accepted; bytes in the queue of one, and of all; files on their way. */
+  sockets: 4096,
+  socketBytes: 212992,
+  allSocketBytes: 64 * 1024 * 1024,
+  filesInFlight: 1024,
+  /** Connections that wait to be accepted (SOMAXCONN). */
+  pendingConnections: 4096,
+  /** Messages in a datagram socket's queue, and files in one message (SCM_MAX_FD). */
+  datagrams: 11,
+  messageFiles: 253,
   /** Pseudo-terminals; what each keeps that was printed, the pieces of that, and what was typed and not read. */
   pseudoTerminals: 256,
   terminalOutputBytes: 64 * 1024,

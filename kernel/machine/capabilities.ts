@@ -15,7 +15,7 @@ import { capOf } from "../ipc/sel4/access.ts";
 import { lineOfSlot } from "../ipc/sel4/irq.ts";
 import { TcbSlot, tcbSlotCount } from "../ipc/sel4/state.ts";
 import type { SlotAddress, TaskId, ThreadId } from "../lib/ids.ts";
-import { descriptorOf } from "../vfs/descriptors.ts";
+import { descriptorOf } from "../vfs/descriptor-slots.ts";
 import { describeObject, mappedInfo } from "./capability-objects.ts";
 import type {
   CapabilityFilter,

@@ -9,7 +9,7 @@ import { firstChild, isEmpty, peekSlot } from "../cap/slots.ts";
 import type { SlotAddress, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { capRevoke } from "../trace/events/capability.ts";
-import { descriptorSlot } from "../vfs/descriptors.ts";
+import { descriptorSlot } from "../vfs/descriptor-slots.ts";
 import type { Kernel } from "./kernel.ts";
 import { type Plan, refuse } from "./plan.ts";
 import type { Input } from "./types.ts";

@@ -13,29 +13,17 @@ import { allRights, type CapabilityOf } from "../cap/state.ts";
 import { assert, must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
-import type { SlotAddress, TaskId } from "../lib/ids.ts";
+import type { SlotAddress } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import type { Task } from "../thread/state.ts";
+import { descriptorSlot } from "./descriptor-slots.ts";
 import { unwatch } from "./epoll.ts";
 import { opsOf } from "./files.ts";
+import { collectInFlight, inFlightSlot } from "./in-flight.ts";
 import type { FileKernel } from "./kernel.ts";
 import { dropLocksOf, lockedAt } from "./locks.ts";
 import type { Opened, OpenFile, OpenTarget } from "./state.ts";
 import { letGo } from "./usage.ts";
-
-/** Far from the kernel's other slots; room for more numbers than a task may have. Both are in snapshots. */
-const firstSlot = -(2 ** 41);
-const slotsPerTask = 2 ** 20;
-
-export const descriptorSlot = (task: TaskId, fd: number): SlotAddress =>
-  (firstSlot - task * slotsPerTask - fd) as SlotAddress;
-
-/** Whose descriptor a slot of the kernel's own is, if it is one. */
-export function descriptorOf(slot: SlotAddress): { task: TaskId; fd: number } | null {
-  const number = firstSlot - slot;
-  if (number < slotsPerTask) return null;
-  return { task: Math.floor(number / slotsPerTask) as TaskId, fd: number % slotsPerTask };
-}
 
 const isFree = (task: Task, fd: number): boolean => (task.descriptors[fd] ?? null) === null;
 
@@ -126,6 +114,16 @@ export function adopt(k: FileKernel, from: Task, fd: number, to: Task): number |
   return free;
 }
 
+/** A descriptor for a file that arrived with a message. */
+export function receiveFile(k: FileKernel, task: Task, number: number, closeOnExec: boolean): number | Errno {
+  const fd = freeNumber(task, 0);
+  if (fd === null) return "EMFILE";
+  const to = take(task, fd, closeOnExec);
+  const copied = copy(k, { to, from: inFlightSlot(number), depth: 64n, rights: allRights, data: null });
+  assert(copied.ok, "a capability to a file can be copied");
+  return fd;
+}
+
 /** Makes `to` stand for what `fd`, another number, stands for, whatever it stood for. */
 export function replaceDescriptor(
   k: FileKernel,
@@ -158,6 +156,7 @@ export function closeDescriptor(k: FileKernel, task: Task, fd: number): boolean 
   if (file?.opened) dropLocksOf(k, { kind: "task", id: task.id }, lockedAt(k, file.opened));
   task.descriptors[fd] = null;
   deleteSlot(k, descriptorSlot(task.id, fd));
+  if (file?.target.kind === "socket") collectInFlight(k);
   return true;
 }
 

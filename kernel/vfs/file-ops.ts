@@ -24,6 +24,7 @@ export const Ready = {
   invalid: 0x20,
   readNormal: 0x40,
   writeNormal: 0x100,
+  readHangUp: 0x2000,
 } as const;
 export const readable = Ready.in | Ready.readNormal;
 export const writable = Ready.out | Ready.writeNormal;

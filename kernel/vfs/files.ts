@@ -22,6 +22,7 @@ import type { FileKernel } from "./kernel.ts";
 import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
 import { processOps, signalOps } from "./process-files.ts";
 import { mostFileBytes, refuseSize } from "./size-limit.ts";
+import { socketOps } from "./socket-files.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
 import { consoleOps, masterOps, slaveOps } from "./terminals.ts";
 
@@ -191,6 +192,7 @@ export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
   device: deviceOps,
   generated: generatedOps,
   path: pathOps,
+  socket: socketOps,
   event: eventOps,
   timer: timerOps,
   signals: signalOps,

@@ -106,6 +106,7 @@ export type OpenTarget =
   | { kind: "process"; task: TaskId }
   /** epoll(7): what is watched, by descriptor and open file. */
   | { kind: "epoll"; items: Map<string, EpollItem> }
+  | { kind: "socket"; socket: number }
   /** O_PATH: only a name. */
   | { kind: "path" };
 
@@ -147,6 +148,64 @@ export interface Pipe {
   departures: number;
 }
 
+export type SocketFamily = "unix" | "inet";
+export type SocketType = "stream" | "dgram" | "seqpacket";
+
+/** What a socket is called: a file, a name beside all files, or a port of an address of this machine. */
+export type SocketAddress =
+  | ({ kind: "path"; path: string } & Fifo)
+  | { kind: "abstract"; name: string }
+  | { kind: "inet"; host: number; port: number };
+
+/** Who made a socket, or wrote to it, as the other side may learn. */
+export interface SocketCredentials {
+  pid: number;
+  uid: number;
+  gid: number;
+}
+
+/** Bytes that were sent together, and what came with them. */
+export interface SocketMessage {
+  bytes: Uint8Array;
+  /** What the sender is called, if anything. */
+  address: SocketAddress | null;
+  sender: SocketCredentials;
+  /** Numbers of files that are on their way (in-flight.ts). */
+  files: number[];
+}
+
+/** A socket. Between two, bytes are in the queue of who will read them: nothing is ever on its way. */
+export interface Socket {
+  family: SocketFamily;
+  type: SocketType;
+  /** As it was asked for. */
+  protocol: number;
+  inode: number;
+  state: "new" | "listening" | "connected";
+  name: SocketAddress | null;
+  /** Of a connected socket, what the other one is called. */
+  peerName: SocketAddress | null;
+  /** The other one, as long as that is there; of a dgram, where to send to. */
+  peer: number | null;
+  credentials: SocketCredentials;
+  peerCredentials: SocketCredentials | null;
+  queue: SocketMessage[];
+  bytes: number;
+  /** Connections that were made and not accepted, and how many of them there may be. */
+  pending: number[];
+  mostPending: number;
+  noReading: boolean;
+  noWriting: boolean;
+  /** Told once, by the next call or by SO_ERROR. */
+  error: number;
+  /** Values of options that are kept, by level and number. */
+  options: Map<string, number>;
+  receiveTimeoutNs: number | null;
+  sendTimeoutNs: number | null;
+  arrivals: number;
+  departures: number;
+}
+
 /** Whose a lock is: a task's, or an open file's. */
 export interface LockOwner {
   kind: "task" | "file";
@@ -171,6 +230,10 @@ export interface FilesState {
   /** Of what has no file system: pipes. */
   nextInode: number;
   locks: FileLock[];
+  sockets: Map<number, Socket>;
+  nextSocket: number;
+  /** Bytes in the queues of all of them. */
+  socketBytes: number;
   pipes: Map<number, Pipe>;
   nextPipe: number;
   open: Map<number, OpenFile>;
@@ -184,6 +247,9 @@ export const initFiles = (): FilesState => ({
   nextMount: 1,
   nextInode: 2,
   locks: [],
+  sockets: new Map(),
+  nextSocket: 1,
+  socketBytes: 0,
   pipes: new Map(),
   nextPipe: 1,
   open: new Map(),

@@ -57,6 +57,7 @@ const rows: Row[] = [
   { program: "pipes" },
   { program: "pipes", arguments: ["broken"] },
   { program: "ptys", natively: true },
+  { program: "sockets", arguments: [directory], natively: true },
   { program: "time" },
   { program: "synchronise" },
   { program: "transfer", arguments: [directory] },

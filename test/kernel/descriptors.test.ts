@@ -7,10 +7,10 @@ import { type Capability, initCap } from "../../kernel/cap/state.ts";
 import { objectSizes } from "../../kernel/ipc/sel4/objects.ts";
 import type { TaskId } from "../../kernel/lib/ids.ts";
 import type { Task } from "../../kernel/thread/state.ts";
+import { descriptorSlot } from "../../kernel/vfs/descriptor-slots.ts";
 import {
   closeAll,
   closeDescriptor,
-  descriptorSlot,
   duplicate,
   fileOf,
   finaliseFile,

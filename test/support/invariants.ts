@@ -17,7 +17,7 @@ import { plainMemory, ramRanges } from "../../kernel/mm/physical.ts";
 import { findRegion } from "../../kernel/mm/regions.ts";
 import { FrameOwner, type Space } from "../../kernel/mm/state.ts";
 import { queuesOf } from "../../kernel/thread/wait.ts";
-import { descriptorSlot } from "../../kernel/vfs/descriptors.ts";
+import { descriptorSlot } from "../../kernel/vfs/descriptor-slots.ts";
 import type { FilesState } from "../../kernel/vfs/state.ts";
 import { checkCapabilities } from "./capability-invariants.ts";
 
@@ -335,6 +335,28 @@ function checkTerminals({ files, tty }: MachineState["kernel"], problems: Proble
   }
 }
 
+const isInFlight = (at: number): boolean => at <= descriptorSlot(0 as TaskId, 0) && at > descriptorSlot(1 as TaskId, 0);
+
+/** Sockets are open or wait to be accepted; what is on its way is carried by one message. */
+function checkSockets({ files, cap }: MachineState["kernel"], problems: Problems): void {
+  const { sockets, open, socketBytes } = files;
+  const opened = [...open.values()].flatMap(({ target }) => (target.kind === "socket" ? target.socket : []));
+  const pending = [...sockets.values()].flatMap((socket) => socket.pending);
+  same("sockets, and those that are open or pending", [...opened, ...pending], sockets.keys(), problems);
+  const queued = [...sockets.values()].flatMap(({ queue }) => queue);
+  const carried = queued.flatMap((message) => message.files);
+  const slots = [...cap.slots.keys()].filter(isInFlight).map((at) => descriptorSlot(0 as TaskId, 0) - at);
+  // What was revoked on its way has left its number behind.
+  const lost = carried.filter((number) => !slots.includes(number));
+  same("files on their way and their slots", carried, [...slots, ...lost], problems);
+  const bytes = queued.reduce((sum, message) => sum + message.bytes.length, 0);
+  if (bytes !== socketBytes) problems.push(`sockets hold ${bytes} bytes, and count ${socketBytes}`);
+  for (const [id, { queue, bytes, peer, state }] of sockets) {
+    if (queue.reduce((sum, message) => sum + message.bytes.length, 0) !== bytes) problems.push(`socket ${id}: bytes`);
+    if (peer !== null && (!sockets.has(peer) || state !== "connected")) problems.push(`socket ${id}: peer ${peer}`);
+  }
+}
+
 /** Directories list inodes that are there, as often as those say; contents have an inode, or are orphans. */
 function checkInodes({ kernel }: MachineState, problems: Problems): void {
   const named = new Set<number>();
@@ -367,11 +389,12 @@ function checkFiles({ kernel }: MachineState, problems: Problems): void {
   same("capabilities to files and open files", new Set(named), kernel.files.open.keys(), problems);
   checkPipes(kernel.files, problems);
   checkTerminals(kernel, problems);
+  checkSockets(kernel, problems);
   checkInodes({ kernel } as MachineState, problems);
   const tables = [...kernel.threads.tasks.values()].flatMap(({ id, descriptors }) =>
     descriptors.flatMap((descriptor, fd) => (descriptor === null ? [] : descriptorSlot(id, fd))),
   );
-  const filled = [...kernel.cap.slots.keys()].filter((at) => at <= descriptorSlot(0 as TaskId, 0));
+  const filled = [...kernel.cap.slots.keys()].filter((at) => at <= descriptorSlot(1 as TaskId, 0));
   // Of a descriptor that was revoked only the number is left.
   const lost = new Set(tables.filter((at) => !kernel.cap.slots.has(at)));
   same(

@@ -20,6 +20,7 @@ import {
 import { changeable, setInode, setMode, setOwner, settable } from "../../vfs/names.ts";
 import { Access, isOwner, permits, realSubjectOf, subjectOf } from "../../vfs/permissions.ts";
 import { getPipe } from "../../vfs/pipe.ts";
+import { getSocket } from "../../vfs/sockets.ts";
 import type { Filesystem, OpenFile } from "../../vfs/state.ts";
 import { bufferOut, fd, flags, optionalPath, path, structIn, structOut, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
@@ -58,13 +59,26 @@ export const deviceOfFilesystem = ({ id }: Filesystem): number => 0x14 + id;
 function unnamed(k: LinuxKernel, { target }: OpenFile): Found {
   const isFile = target.kind === "pipe" || target.kind === "bytes";
   const isTerminal = target.kind === "console";
+  const isSocket = target.kind === "socket";
   const attributes: Attributes = {
-    mode: isTerminal ? FileType.character | 0o620 : isFile ? FileType.fifo | 0o600 : 0o600,
+    mode: isSocket
+      ? FileType.socket | 0o777
+      : isTerminal
+        ? FileType.character | 0o620
+        : isFile
+          ? FileType.fifo | 0o600
+          : 0o600,
     ...{ uid: 1000, gid: 1000, links: 1, size: 0, allocated: 0 },
     device: isTerminal ? { major: 5, minor: 1 } : null,
     ...{ atimeNs: 0n, mtimeNs: 0n, ctimeNs: 0n },
   };
-  return { attributes, inode: target.kind === "pipe" ? getPipe(k, target.pipe).inode : 1, device: anonymousDevice };
+  const inode =
+    target.kind === "pipe"
+      ? getPipe(k, target.pipe).inode
+      : target.kind === "socket"
+        ? getSocket(k, target.socket).inode
+        : 1;
+  return { attributes, inode, device: anonymousDevice };
 }
 
 function look(k: LinuxKernel, subject: Subject): Found {

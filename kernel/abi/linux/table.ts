@@ -20,6 +20,9 @@ import { remapCalls } from "./remap.ts";
 import { residencyCalls } from "./residency.ts";
 import { signalCalls } from "./signals.ts";
 import { sizeCalls } from "./sizes.ts";
+import { socketMessageCalls } from "./socket-messages.ts";
+import { socketOptionCalls } from "./socket-options.ts";
+import { socketCalls } from "./sockets.ts";
 import { systemCalls } from "./system.ts";
 import { threadCalls } from "./threads.ts";
 import { timeCalls } from "./time.ts";
@@ -37,6 +40,9 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...transferCalls,
   ...pollCalls,
   ...eventCalls,
+  ...socketCalls,
+  ...socketMessageCalls,
+  ...socketOptionCalls,
   ...memoryCalls,
   ...remapCalls,
   ...residencyCalls,

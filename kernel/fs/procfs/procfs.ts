@@ -20,6 +20,8 @@ import {
   type Viewer,
 } from "../../vfs/filesystem.ts";
 import { subjectOf } from "../../vfs/permissions.ts";
+import { getSocket } from "../../vfs/sockets.ts";
+import type { OpenTarget } from "../../vfs/state.ts";
 import type { ProcKernel } from "./kernel.ts";
 import { modeOf, type Numbered, type Target } from "./nodes.ts";
 import type { Subject } from "./subject.ts";
@@ -226,8 +228,9 @@ const anonymousKinds: Readonly<Record<string, string>> = {
 };
 
 /** What an open file is called that has no name. */
-function anonymousName(target: { kind: string; pipe?: number }, k: ProcKernel): string {
-  if (target.kind === "pipe") return `pipe:[${k.files.pipes.get(target.pipe!)?.inode ?? 0}]`;
+function anonymousName(target: OpenTarget, k: ProcKernel): string {
+  if (target.kind === "socket") return `socket:[${getSocket(k, target.socket).inode}]`;
+  if (target.kind === "pipe") return `pipe:[${k.files.pipes.get(target.pipe)?.inode ?? 0}]`;
   return target.kind === "console" ? "/dev/console" : `anon_inode:[${anonymousKinds[target.kind] ?? target.kind}]`;
 }
 
