@@ -31,6 +31,7 @@ import { interruptedOf, onSignal } from "../thread/wait.ts";
 import { signalDeliver } from "../trace/events/signal.ts";
 import type { EntryKernel } from "./kernel.ts";
 import { completeCall, dispatch } from "./syscall.ts";
+import { hasTraceWork, stopBeforeEnd, stopBeforeSignals, stopForSignal, takeInjected } from "./tracing.ts";
 
 const ActionFlag = {
   siginfo: 4n,
@@ -42,18 +43,24 @@ const ActionFlag = {
 
 /** Whether the thread has something to do before it runs. */
 export const isSignalled = (k: EntryKernel, task: Task, thread: Thread): boolean =>
-  thread.resume?.kind === "interrupted" || (hasSignals(task, thread) && !runsAbroad(k, thread));
+  thread.resume?.kind === "interrupted" ||
+  (hasSignals(task, thread) && !runsAbroad(k, thread)) ||
+  (thread.tracing !== null && hasTraceWork(thread.tracing));
 
 /** Takes one signal, or lets an interrupted call go on; the thread may be stopped or gone afterwards. */
 export function deliverSignal(k: EntryKernel, thread: Thread): void {
+  if (thread.tracing !== null && stopBeforeSignals(k, thread, thread.tracing)) return;
   const task = taskOf(k, thread);
-  const info = runsAbroad(k, thread) ? null : takeSignal(k, task, thread, deliverableSet(thread));
+  const injected = takeInjected(thread);
+  const info = injected ?? (runsAbroad(k, thread) ? null : takeSignal(k, task, thread, deliverableSet(thread)));
   if (info === null) {
+    if (thread.resume === null) return;
     thread.resume = null;
     dispatch(k, thread);
     return;
   }
   const effect = effectOf(k, task, info.signal);
+  if (injected === null ? stopForSignal(k, thread, info) : effect === "end" && stopBeforeEnd(k, thread, info)) return;
   const action = task.signalActions.get(info.signal);
   note(k, task, thread, info, effect, action);
   if (effect === "handler") handle(k, task, thread, info, action!);

@@ -28,6 +28,7 @@ import { endVictim } from "../thread/victim.ts";
 import type { Wait } from "../thread/wait.ts";
 import { syscallEnter, syscallExit, syscallUnknown } from "../trace/events/syscall.ts";
 import type { EntryKernel, PersonalityKernel } from "./kernel.ts";
+import { leaveTracedCall, stopAtEntry, stopAtExit } from "./tracing.ts";
 
 type Row = SystemCall<PersonalityKernel>;
 
@@ -67,10 +68,18 @@ const madeRoom = (k: EntryKernel, { task, thread }: Call): boolean =>
 
 const isGone = (k: EntryKernel, { task }: Call): boolean => !k.threads.tasks.has(task.id);
 
+/** In the place of a call's number: its tracer wants that it is not made. */
+const cancelled = -1n;
+
 /** The call that a thread stands on, made or (after a wait) made again. */
 export function dispatch(k: EntryKernel, thread: Thread): void {
+  if (stopAtEntry(k, thread)) return;
   const number = k.hal.contexts.getCallNumber(thread.context);
   const task = taskOf(k, thread);
+  if (thread.tracing?.inCall && toSigned64(number) === cancelled) {
+    finish(k, thread, toSigned64(k.hal.contexts.getCallArgument(thread.context, 0)), "");
+    return;
+  }
   const progress = thread.wait;
   thread.wait = null;
   if (progress === null) task.systemCalls += 1;
@@ -79,6 +88,7 @@ export function dispatch(k: EntryKernel, thread: Thread): void {
     unknown(k, thread, number);
     return;
   }
+  if (stopAtExit(k, thread, row.name)) return;
   const raw = k.hal.contexts.getCallArguments(thread.context, row.argumentCount);
   const call: Call = { task, thread, progress };
   let decoding = row.decode(k, call, raw);
@@ -109,10 +119,12 @@ function settle(
 ): void {
   if (outcome.kind === "gone" || outcome.kind === "replaced") {
     goOn(k, call.thread);
+    leaveTracedCall(k, call.thread, true);
     return;
   }
   if (outcome.kind === "blocked") {
     block(k, call.thread, outcome.wait);
+    leaveTracedCall(k, call.thread, false);
     // With a mask of its own a call can let signals through that are there already.
     if (hasSignals(call.task, call.thread)) interruptWait(k, call.thread);
     return;
@@ -168,6 +180,7 @@ function finish(k: EntryKernel, thread: Thread, value: bigint, text: string, int
   const { call } = thread;
   if (call === null) {
     k.hal.contexts.finishCall(thread.context, value);
+    leaveTracedCall(k, thread, true);
     return;
   }
   const space = getSpace(k, taskOf(k, thread).space);

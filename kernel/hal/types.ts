@@ -110,6 +110,8 @@ export interface Contexts {
   setThreadPointer(context: ContextRef, value: bigint): void;
   /** Puts a call's result in place and goes past the call. */
   finishCall(context: ContextRef, result: bigint): void;
+  /** How many bytes a call is: what goes on behind it is so much further. */
+  readonly callBytes: number;
   /** Goes past a call that has no result: the registers stay as they are. */
   passCall(context: ContextRef): void;
   /** A copy for a new thread of the same program: past the call, result 0, own stack and thread pointer. */
@@ -132,6 +134,18 @@ export interface SignalFrames {
   enter(context: ContextRef, call: { handler: bigint; frame: bigint; signal: number; returnTo: bigint }): void;
   /** Puts the registers of a frame back; null, and nothing done, when it is none. */
   leave(context: ContextRef, bytes: Uint8Array): SignalContext | null;
+}
+
+/** A thread's registers in the sets that debuggers ask for, each a row of bytes (PTRACE_GETREGSET). */
+export interface RegisterSets {
+  /** How long a set is; null: there is none of the number. */
+  sizeOf(set: number): number | null;
+  read(context: ContextRef, set: number): Uint8Array | null;
+  /** The first ones of a set that is there. */
+  write(context: ContextRef, set: number, bytes: Uint8Array): void;
+  /** Where set 1 has the program counter, and the register that a call's result is in. */
+  readonly pcAt: number;
+  readonly resultAt: number;
 }
 
 /** The page of code that every program has: handlers return to an offset in it. */
@@ -206,6 +220,7 @@ export interface Hal {
   readonly mmu: Mmu;
   readonly contexts: Contexts;
   readonly signalFrames: SignalFrames;
+  readonly registerSets: RegisterSets;
   readonly vdso: VdsoPage;
   readonly hart: Hart;
   readonly timer: Timer;

@@ -10,6 +10,7 @@
 import { dieOf } from "../entry/fault.ts";
 import { deliverSignal, isSignalled } from "../entry/signals.ts";
 import { resumeThread } from "../entry/syscall.ts";
+import { noteStep } from "../entry/tracing.ts";
 import { handleTrap } from "../entry/trap.ts";
 import type { Trap } from "../hal/types.ts";
 import * as clocks from "../hardware/clock/clock.ts";
@@ -128,6 +129,7 @@ function budgetOf(k: Kernel, thread: Thread, limit: RunLimit): number {
     parked.length > 1 ? turnLeft : coreBudget,
     instructionsLeft(k, task),
     instructionsToTimer(task, thread),
+    thread.tracing?.mode === "step" ? 1 : coreBudget,
     instructionsToNext(k, limit),
   );
 }
@@ -158,6 +160,7 @@ function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress)
   thread.instructions += executed;
   countInstructions(k, taskOf(k, thread), executed);
   countFaults(k, progress, ran.executed === 0 && trap.kind === "pageFault");
+  if (ran.executed > 0 || trap.kind === "systemCall") noteStep(k, thread);
   if (trap.kind === "needPage") return pagesFrom(k, trap.page);
   if (trap.kind === "budget") return null;
   spend(k.effort, 1, "entries");

@@ -56,14 +56,14 @@ function eachPage(
   return null;
 }
 
-export function copyIn(k: MmKernel, space: Space, address: bigint, length: number): Copied<Uint8Array> {
+export function copyIn(k: MmKernel, space: Space, address: bigint, length: number, force = false): Copied<Uint8Array> {
   if (length === 0) return { ok: true, value: new Uint8Array(0) };
   const start = userRange(k, address, length);
   if (start === null) return bad("EFAULT");
   spend(k.effort, length, "bytes");
   const bytes = new Uint8Array(length);
   const errno = eachPage(start, length, (page, from, to, at) => {
-    const frame = reach(k, space, page, "read", false);
+    const frame = reach(k, space, page, "read", force);
     if (!frame.ok) return frame.errno;
     k.hal.memory.copyOut(frame.value, from, to, bytes, at);
     return null;

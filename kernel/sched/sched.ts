@@ -20,6 +20,7 @@ import { getThread } from "../thread/blocking.ts";
 import type { ReadyQueue, ThreadKernel } from "../thread/kernel.ts";
 import type { Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
+import { isHeld } from "../thread/tracing.ts";
 import { schedSwitch } from "../trace/events/sched.ts";
 import type { HartQueue, SchedState } from "./state.ts";
 
@@ -143,7 +144,7 @@ export function setAffinity(k: SchedKernel, thread: Thread, affinity: number): v
   enqueue(k, thread);
 }
 
-const reasonOf = (k: SchedKernel, thread: Thread): string => (taskOf(k, thread).stopSignal === 0 ? "ended" : "stopped");
+const reasonOf = (k: SchedKernel, thread: Thread): string => (isHeld(taskOf(k, thread), thread) ? "stopped" : "ended");
 
 /** Takes a thread off a hart whose turn it is not, or out of its queue. */
 function take(hart: HartQueue, thread: Thread, reason: string): void {
@@ -164,9 +165,9 @@ function handOver(k: SchedKernel): void {
 
 export const createReadyQueue = (k: () => SchedKernel): ReadyQueue => ({
   ready(thread) {
-    // Of a task that was stopped nobody runs.
+    // Of a task that was stopped nobody runs, but whom a tracer has let go.
     const kernel = k();
-    if (taskOf(kernel, thread).stopSignal !== 0) return;
+    if (isHeld(taskOf(kernel, thread), thread)) return;
     enqueue(kernel, thread);
     if (thread.tcb !== null) kernel.sched.handTo = thread.id;
   },

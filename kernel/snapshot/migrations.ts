@@ -202,7 +202,8 @@ function processes(state: AnyState): void {
     threads: { threads: Map<number, object>; timers: Map<number, object> };
     mm: { spaces: Map<number, { argumentsEnd: number }> };
   };
-  for (const thread of threads.threads.values()) Object.assign(thread, { timerDue: null });
+  for (const thread of threads.threads.values()) Object.assign(thread, { timerDue: null, tracing: null });
+  Object.assign(threads, { tracedEnds: [] });
   for (const timer of threads.timers.values()) Object.assign(timer, { counted: null });
   const bounds = { total: Number.MAX_SAFE_INTEGER, data: Number.MAX_SAFE_INTEGER, stack: 8 * 2 ** 20 };
   for (const space of mm.spaces.values()) {

@@ -13,6 +13,7 @@ import type { ThreadKernel } from "./kernel.ts";
 import { ChildCode, childrenQueue, fromKernel, sendSignal } from "./signals.ts";
 import type { ExitStatus, SignalInfo, Task, Usage, Zombie } from "./state.ts";
 import { killTask } from "./tasks.ts";
+import { leaveTraced } from "./tracing.ts";
 
 /** Who waits for a process to end, its child or not, waits here. */
 export const endQueue = (id: TaskId): string => `end of ${id}`;
@@ -49,6 +50,7 @@ function endAll(k: ThreadKernel, init: Task): void {
 /** A task has ended, and is in no table any more. */
 export function leaveFamily(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {
   if (k.threads.init === task.id) endAll(k, task);
+  leaveTraced(k, task.id);
   const children = [...k.threads.tasks.values()].filter(({ parent }) => parent === task.id);
   giveAwayChildren(k, task, children);
   for (const child of children) if (k.threads.tasks.has(child.id)) hangUp(k, child, task);

@@ -18,6 +18,7 @@ import { mayQueueSignal } from "./rlimits.ts";
 import type { SignalAction, SignalInfo, Task, Thread } from "./state.ts";
 import { killTask } from "./tasks.ts";
 import { takenFromTimer } from "./timers.ts";
+import { stopTracedThreads, tellListeners } from "./tracing.ts";
 
 const ignoreHandler = 1n;
 export const unmaskable: readonly number[] = [signals.SIGKILL, signals.SIGSTOP];
@@ -26,7 +27,7 @@ export const unmaskableSet: bigint = signalBit(signals.SIGKILL) | signalBit(sign
 
 /** Numbers of si_code that are nobody's but the kernel's. */
 export const SignalCode = { user: 0, kernel: 0x80, queue: -1, timer: -2, thread: -6 } as const;
-export const ChildCode = { exited: 1, killed: 2, stopped: 5, continued: 6 } as const;
+export const ChildCode = { exited: 1, killed: 2, trapped: 4, stopped: 5, continued: 6 } as const;
 
 /** A signal that the kernel itself sends. */
 export const fromKernel = (signal: number): SignalInfo => ({
@@ -82,7 +83,8 @@ export function sendSignal(k: ThreadKernel, task: Task, info: SignalInfo, to: Th
   const effect = effectOf(k, task, signal);
   const leader = to ?? firstThread(k, task);
   if (leader === null) return null;
-  const held = isMasked(leader, signal);
+  // Who traces it is told of what it ignores, too.
+  const held = isMasked(leader, signal) || (leader.tracing !== null && signal !== signals.SIGKILL);
   if (!held && (effect === "ignore" || effect === "continue")) return null;
   if (task.kind === "remote" && (effect === "handler" || effect === "stop")) return dropSignal(k, task, leader, signal);
   return queueSignal(k, task, info, to, effect);
@@ -104,7 +106,8 @@ function queueSignal(k: ThreadKernel, task: Task, info: SignalInfo, to: Thread |
   if (signal < firstRealTime && isPending) return null;
   if (signal >= firstRealTime && !mayQueueSignal(k, task)) return "EAGAIN";
   const receiver = to === null ? receiverOf(k, task, signal) : takes(to, signal) ? to : null;
-  if (effect === "end" && receiver !== null && !waitsFor(receiver, signal)) {
+  const isTraced = receiver !== null && receiver.tracing !== null && signal !== signals.SIGKILL;
+  if (effect === "end" && receiver !== null && !waitsFor(receiver, signal) && !isTraced) {
     killTask(k, task, signal);
     return null;
   }
@@ -244,18 +247,34 @@ export function resetHandlers(task: Task): void {
  * A fault of the thread's own goes to its handler; false when there is none, or it is held back: nobody survives that.
  */
 export function forceSignal(k: ThreadKernel, task: Task, thread: Thread, info: SignalInfo): boolean {
+  if (thread.tracing !== null) return forceOnTraced(k, task, thread, info);
   if (isMasked(thread, info.signal) || effectOf(k, task, info.signal) !== "handler" || task.kind === "remote")
     return false;
   thread.pending.push(info);
   return true;
 }
 
+/** Who traces the thread sees the fault first; what held it back holds no more. */
+function forceOnTraced(k: ThreadKernel, task: Task, thread: Thread, info: SignalInfo): boolean {
+  const { signal } = info;
+  if (isMasked(thread, signal) || effectOf(k, task, signal) === "ignore") {
+    task.signalActions.delete(signal);
+    thread.signalMask &= ~signalBit(signal);
+  }
+  thread.pending.push(info);
+  return true;
+}
+
 const noStopSignal = 1n;
+
+/** A parent that traces its child is told by that. */
+const isTracedBy = (k: ThreadKernel, task: Task, parent: TaskId): boolean =>
+  firstThread(k, task)?.tracing?.tracer === parent;
 
 /** Tells a parent that its child was stopped or goes on: who waits, and by a signal if it wants one. */
 function tellChange(k: ThreadKernel, task: Task, code: number, status: number): void {
   const parent = task.parent === null ? undefined : k.threads.tasks.get(task.parent);
-  if (parent === undefined) return;
+  if (parent === undefined || isTracedBy(k, task, parent.id)) return;
   wakeQueue(k, childrenQueue(parent.id), Number.POSITIVE_INFINITY);
   if (((parent.signalActions.get(signals.SIGCHLD)?.flags ?? 0n) & noStopSignal) !== 0n) return;
   const { id: pid, credentials, instructions: userNs } = task;
@@ -269,11 +288,12 @@ export const childrenQueue = (parent: TaskId): string => `children of ${parent}`
 /** No thread of the task runs any more, until it is continued. */
 export function stopTask(k: ThreadKernel, task: Task, signal: number): void {
   task.stopSignal = signal;
-  task.change = "stopped";
+  task.change = task.parent !== null && isTracedBy(k, task, task.parent) ? null : "stopped";
   for (const id of task.threads) {
     const thread = getThread(k, id);
-    if (thread.state === "ready") k.readyQueue.stopped(thread);
+    if (thread.state === "ready" && thread.tracing === null) k.readyQueue.stopped(thread);
   }
+  stopTracedThreads(k, task, signal);
   if (k.trace.on(taskStop)) k.trace.write(taskStop, { task: task.id, signal, name: signalName(signal) });
   tellChange(k, task, ChildCode.stopped, signal);
 }
@@ -285,9 +305,10 @@ function continueTask(k: ThreadKernel, task: Task, signal: number): void {
   task.change = null;
   for (const id of task.threads) {
     const thread = getThread(k, id);
-    if (thread.state === "ready") k.readyQueue.ready(thread);
+    if (thread.state === "ready" && thread.tracing === null) k.readyQueue.ready(thread);
   }
   if (signal !== signals.SIGCONT) return;
+  tellListeners(k, task);
   task.change = "continued";
   if (k.trace.on(taskContinue)) k.trace.write(taskContinue, { task: task.id });
   tellChange(k, task, ChildCode.continued, signals.SIGCONT);

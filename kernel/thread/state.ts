@@ -177,6 +177,59 @@ export type Resume =
   /** By a signal: what becomes of the call is decided when it is delivered. */
   | { kind: "interrupted" };
 
+/** Where a traced thread stands still until its tracer lets it go on (ptrace(2)). */
+export interface TraceStop {
+  /**
+   * `signal`: it is about to take one; `entry` and `exit`: of a system call; `event`: something that the tracer asked to
+   * be told of; `group`: its task was stopped, or the tracer wanted it to stop.
+   */
+  kind: "signal" | "entry" | "exit" | "event" | "group";
+  /** What wait(2) tells: the signal, and above its 8 bits the event. */
+  code: number;
+  info: SignalInfo | null;
+  /** Of an event: what PTRACE_GETEVENTMSG says. */
+  message: number;
+  /** At the exit of a call that a signal interrupted: its result, which the registers do not have. */
+  result: bigint | null;
+  /** wait(2) has told of it. */
+  reported: boolean;
+  /** It stays, but tells when its task goes on (PTRACE_LISTEN). */
+  listening: boolean;
+}
+
+/** A thread that another task traces. */
+export interface Tracing {
+  tracer: TaskId;
+  /** By PTRACE_SEIZE: without the signals that PTRACE_ATTACH needs. */
+  seized: boolean;
+  /** PTRACE_O_* */
+  options: number;
+  /** How far it was let go: to its next call's entry or exit, or one instruction. */
+  mode: "free" | "syscall" | "step";
+  stop: TraceStop | null;
+  /** Stops that come next, before it does anything else. */
+  due: TraceStop[];
+  /** It was stopped at the entry of a call that has not ended. */
+  inCall: boolean;
+  /** The tracer wants it to stop (PTRACE_INTERRUPT). */
+  trap: boolean;
+  /** It has executed its one instruction. */
+  stepped: boolean;
+  /** A signal that the tracer has let through, or chosen. */
+  injected: SignalInfo | null;
+  /** Its end was announced. */
+  exiting: boolean;
+}
+
+/** A thread that has ended, for the one who traced it to ask how: not its parent, or not the first of its task. */
+export interface TracedEnd {
+  tracer: TaskId;
+  id: ThreadId;
+  status: ExitStatus;
+  userId: number;
+  usage: Usage;
+}
+
 export interface Thread {
   id: ThreadId;
   task: TaskId;
@@ -208,6 +261,7 @@ export interface Thread {
   /** Sent to this very thread and not delivered yet. */
   pending: SignalInfo[];
   signalStack: SignalStack;
+  tracing: Tracing | null;
   /** The client's call that this thread of a remote task is in. */
   call: RemoteCall | null;
 }
@@ -304,6 +358,7 @@ export interface ExitedTask {
 export interface ThreadsState {
   tasks: Map<TaskId, Task>;
   zombies: Map<TaskId, Zombie>;
+  tracedEnds: TracedEnd[];
   /** By the task that the host started; as long as one of them lives. */
   jobs: Map<TaskId, Job>;
   /** The first program of a machine that boots: orphans become its children, and with it everything ends. */
@@ -324,6 +379,7 @@ export interface ThreadsState {
 export const initThreads = (): ThreadsState => ({
   tasks: new Map(),
   zombies: new Map(),
+  tracedEnds: [],
   jobs: new Map(),
   init: null,
   threads: new Map(),

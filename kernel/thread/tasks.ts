@@ -15,6 +15,7 @@ import type { ThreadKernel } from "./kernel.ts";
 import { passOn } from "./signals.ts";
 import type { ExitStatus, Place, SignalAction, Task, TaskLimits, Thread, Usage } from "./state.ts";
 import { deleteTimers, findNext, stopTimersOf } from "./timers.ts";
+import { noteTracedEnd } from "./tracing.ts";
 
 /** What every thread has that nobody gave another. */
 export const highestPriority = 255;
@@ -148,6 +149,7 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext)
     savedMask: null,
     pending: [],
     signalStack: { address: 0n, flags: 0, size: 0n },
+    tracing: null,
     call: null,
   };
   k.threads.threads.set(thread.id, thread);
@@ -157,8 +159,14 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext)
 }
 
 /** One of several threads ends; a client's call in it returns. The last one ends by `exitTask`. */
-export function exitThread(k: ThreadKernel, thread: Thread, value: bigint = errnoResult("EINTR")): void {
+export function exitThread(
+  k: ThreadKernel,
+  thread: Thread,
+  status: ExitStatus = { kind: "exited", code: 0 },
+  value: bigint = errnoResult("EINTR"),
+): void {
   const task = taskOf(k, thread);
+  noteTracedEnd(k, task, thread, status);
   for (const resource of k.taskResources) resource.threadEnds?.(task, thread);
   abandon(k, thread);
   if (thread.call !== null) {
@@ -185,7 +193,7 @@ export const vforkQueue = (child: TaskId): string => `vfork ${child}`;
 /** A task ends with all its threads and gives everything back. Its parent is told, its children get another one. */
 export function exitTask(k: ThreadKernel, task: Task, status: ExitStatus): void {
   const value = status.kind === "exited" ? 0n : errnoResult("EINTR");
-  for (const id of [...task.threads]) exitThread(k, getThread(k, id), value);
+  for (const id of [...task.threads]) exitThread(k, getThread(k, id), status, value);
   for (const resource of k.taskResources) resource.release?.(task);
   deleteTimers(k, task.id, "all");
   const { peakFrames } = getSpace(k, task.space);

@@ -46,6 +46,7 @@ const rows: Row[] = [
   { program: "robust", natively: true },
   { program: "self", natively: true },
   { program: "pidfd", natively: true },
+  { program: "ptrace", arguments: [itself], natively: true },
   { program: "limits", arguments: [directory], natively: true },
   { program: "resident", natively: true },
   { program: "executes", arguments: [file, itself], natively: true },

@@ -11,6 +11,7 @@ import type { Errno } from "../../lib/errno.ts";
 import type { StoredId, ThreadId } from "../../lib/ids.ts";
 import { limits } from "../../lib/limits.ts";
 import { randomBytes } from "../../lib/random.ts";
+import { signals } from "../../lib/signals.ts";
 import { decodeName, encodeName } from "../../lib/text.ts";
 import type { Source } from "../../loader/elf.ts";
 import {
@@ -32,10 +33,11 @@ import { getThread, wakeQueue } from "../../thread/blocking.ts";
 import { copyCredentials } from "../../thread/credentials.ts";
 import { jobOf } from "../../thread/jobs.ts";
 import { boundsOf, Resource, softLimit } from "../../thread/rlimits.ts";
-import { resetHandlers } from "../../thread/signals.ts";
+import { fromSender, resetHandlers, SignalCode, sendSignal } from "../../thread/signals.ts";
 import type { Credentials, Place, Task } from "../../thread/state.ts";
 import { exitThread, vforkQueue } from "../../thread/tasks.ts";
 import { deleteTimers } from "../../thread/timers.ts";
+import { eventStop, TraceEvent, TraceOption } from "../../thread/tracing.ts";
 import { taskExecute } from "../../trace/events/task.ts";
 import { type OpenedProgram, openExecutable } from "../../vfs/executable.ts";
 import { attributesOf, FileType, filesystemOf, isType, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
@@ -215,9 +217,18 @@ function becomeOnlyThread(k: LinuxKernel, { task, thread }: Call): void {
   thread.signalStack = { address: 0n, flags: 0, size: 0n };
 }
 
+/** Who traces the thread is told that it executes another program: by an event, or as of old by a signal. */
+function tellTracer(k: LinuxKernel, { task, thread }: Call, former: ThreadId): void {
+  const { tracing } = thread;
+  if (tracing === null) return;
+  if (tracing.options & TraceOption.EXEC) tracing.due.push(eventStop(TraceEvent.EXEC, former));
+  else if (!tracing.seized) sendSignal(k, task, fromSender(signals.SIGTRAP, SignalCode.user, task), thread);
+}
+
 /** Nothing here can fail. */
 function begin(k: LinuxKernel, call: Call, program: Program, credentials: Credentials): void {
   const { task } = call;
+  const former = call.thread.id;
   becomeOnlyThread(k, call);
   const { memoryBytes } = jobOf(k, task).limits;
   const { space, context } = loadProgram(k, task.id, program, {
@@ -241,6 +252,7 @@ function begin(k: LinuxKernel, call: Call, program: Program, credentials: Creden
   deleteTimers(k, task.id, "own");
   for (const resource of k.taskResources) resource.execute?.(task);
   k.hal.contexts.load(context);
+  tellTracer(k, call, former);
   wakeQueue(k, vforkQueue(task.id), 1);
   if (k.trace.on(taskExecute)) k.trace.write(taskExecute, { task: task.id, path: program.path });
 }

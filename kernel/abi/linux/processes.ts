@@ -1,16 +1,17 @@
 /** Processes: clone(2) and clone3(2) with all that they make, wait4(2), waitid(2), exit_group(2). */
 import { assert } from "../../lib/assert.ts";
 import type { Errno } from "../../lib/errno.ts";
-import type { TaskId } from "../../lib/ids.ts";
+import type { TaskId, ThreadId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { reap } from "../../thread/family.ts";
 import { forkTask } from "../../thread/fork.ts";
 import { mayHaveThread } from "../../thread/rlimits.ts";
-import { ChildCode, childrenQueue, resetHandlers } from "../../thread/signals.ts";
-import type { Task, Usage, Zombie } from "../../thread/state.ts";
-import { createThread, exitTask, usageOf, vforkQueue } from "../../thread/tasks.ts";
+import { ChildCode, childrenQueue, fromKernel, resetHandlers, SignalCode } from "../../thread/signals.ts";
+import type { Task, Thread, TracedEnd, TraceStop, Usage, Zombie } from "../../thread/state.ts";
+import { createThread, exitTask, taskOf, usageOf, vforkQueue } from "../../thread/tasks.ts";
+import { beginTracing, eventStop, TraceEvent, tracedBy, wantsEvent } from "../../thread/tracing.ts";
 import { roomProblem } from "../../vfs/descriptors.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import { address, choice, flags, int, size, structOut } from "../define/arguments.ts";
@@ -70,12 +71,33 @@ const stackOf = ({ stack }: CloneArguments): bigint | null => (stack === 0n ? nu
 const pointerOf = (args: CloneArguments): bigint | null =>
   args.flags & Clone.CLONE_SETTLS ? args.threadPointer : null;
 
+/** Who traces the parent is told of the child, and traces that, too, if it wants either. */
+function traceChild({ tracing }: Thread, child: Thread, { flags: wanted, exitSignal }: CloneArguments): void {
+  if (tracing === null || wanted & Clone.CLONE_UNTRACED) return;
+  const isChild = exitSignal === signals.SIGCHLD && !(wanted & Clone.CLONE_THREAD);
+  const event = wanted & Clone.CLONE_VFORK ? TraceEvent.VFORK : isChild ? TraceEvent.FORK : TraceEvent.CLONE;
+  const told = wantsEvent(tracing, event);
+  if (told) tracing.due.push(eventStop(event, child.id));
+  if (!told && !(wanted & Clone.CLONE_PTRACE)) return;
+  const { tracer, seized, options } = tracing;
+  child.tracing = beginTracing(tracer, seized, options);
+  if (seized) child.tracing.trap = true;
+  else child.pending.push({ ...fromKernel(signals.SIGSTOP), code: SignalCode.user });
+}
+
+/** A child that was waited for runs a program of its own, or has ended. */
+function endVfork({ thread: { tracing } }: Call, child: TaskId): Outcome {
+  if (wantsEvent(tracing, TraceEvent.VFORKDONE)) tracing.due.push(eventStop(TraceEvent.VFORKDONE, child));
+  return done(child);
+}
+
 function cloneThread(k: LinuxKernel, { task, thread }: Call, args: CloneArguments): Outcome {
   if ((args.flags & ofThreads) !== ofThreads) return fail("EINVAL");
   if (k.threads.threads.size >= k.config.limits.threads || !mayHaveThread(k, task)) return fail("EAGAIN");
   const context = k.hal.contexts.fork(thread.context, stackOf(args), pointerOf(args));
   const child = createThread(k, task, context);
   storeIds(k, args, task, task, child.id);
+  traceChild(thread, child, args);
   child.signalMask = thread.signalMask;
   child.priority = thread.priority;
   child.affinity = thread.affinity;
@@ -120,14 +142,15 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
   storeDescriptor(k, task, args, child.task.id);
   if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.thread.clearOnExit = args.childId;
   if (args.clearHandlers) resetHandlers(child.task);
-  k.readyQueue.ready(child.thread);
   const { id } = child.task;
+  traceChild(thread, child.thread, args);
+  k.readyQueue.ready(child.thread);
   if ((args.flags & Clone.CLONE_VFORK) === 0) return done(id);
   return { kind: "blocked", wait: { kind: "vfork", child: id, queue: vforkQueue(id), deadlineNs: null } };
 }
 
 function clone(k: LinuxKernel, call: Call, args: CloneArguments): Outcome {
-  if (call.progress?.kind === "vfork") return done(call.progress.child);
+  if (call.progress?.kind === "vfork") return endVfork(call, call.progress.child);
   if (call.task.kind === "remote") return fail("ENOSYS");
   const wanted = args.flags;
   if ((wanted & ~known) >>> 0 !== 0 || args.exitSignal > 64) return fail("EINVAL");
@@ -142,7 +165,7 @@ const cloneArgumentBytes = 88;
 
 /** The structure of clone3; what it has that is not here must be zero. */
 function clone3(k: LinuxKernel, call: Call, where: bigint, bytes: number): Outcome {
-  if (call.progress?.kind === "vfork") return done(call.progress.child);
+  if (call.progress?.kind === "vfork") return endVfork(call, call.progress.child);
   if (bytes < leastCloneArguments) return fail("EINVAL");
   if (bytes > 4096) return fail("E2BIG");
   const copied = copyIn(k, getSpace(k, call.task.space), where, bytes);
@@ -204,7 +227,7 @@ function isMeant(which: Which, options: number, task: Task, child: Child): boole
 
 /** What has become of a child, in the words of siginfo_t. */
 interface Report {
-  id: TaskId;
+  id: TaskId | ThreadId;
   code: number;
   status: number;
   userId: number;
@@ -234,10 +257,54 @@ const ofChange = (k: LinuxKernel, child: Task): Report => ({
   },
 });
 
+const ofEnd = (k: LinuxKernel, end: TracedEnd): Report => ({
+  id: end.id,
+  code: end.status.kind === "exited" ? ChildCode.exited : ChildCode.killed,
+  status: end.status.kind === "exited" ? end.status.code : end.status.signal,
+  userId: end.userId,
+  usage: end.usage,
+  taken() {
+    k.threads.tracedEnds = k.threads.tracedEnds.filter((other) => other !== end);
+  },
+});
+
+/** Of a thread that stands still for its tracer. */
+const ofStop = (k: LinuxKernel, thread: Thread, stop: TraceStop): Report => ({
+  id: thread.id,
+  code: ChildCode.trapped,
+  status: stop.code,
+  userId: taskOf(k, thread).credentials.uid,
+  usage: usageOf(k, taskOf(k, thread)),
+  taken() {
+    stop.reported = true;
+  },
+});
+
 type Found = Report | "none" | "no child";
 
-function findChild(k: LinuxKernel, task: Task, which: Which, options: number): Found {
+/** What a tracer waits for: threads that it traces, and those that have ended. */
+function findTraced(k: LinuxKernel, task: Task, which: Which, options: number): Found {
+  const isOne = (id: ThreadId, group: number | null): boolean =>
+    which.kind === "all" || (which.kind === "task" ? id === which.id : group === which.id);
   let exists = false;
+  for (const end of k.threads.tracedEnds) {
+    if (end.tracer !== task.id || !isOne(end.id, null)) continue;
+    if (options & Wait.WEXITED) return ofEnd(k, end);
+    exists = true;
+  }
+  for (const thread of tracedBy(k, task.id)) {
+    if (!isOne(thread.id, taskOf(k, thread).group)) continue;
+    const { stop } = thread.tracing!;
+    if (stop !== null && !stop.reported) return ofStop(k, thread, stop);
+    exists = true;
+  }
+  return exists ? "none" : "no child";
+}
+
+function findChild(k: LinuxKernel, task: Task, which: Which, options: number): Found {
+  const traced = findTraced(k, task, which, options);
+  if (typeof traced !== "string") return traced;
+  let exists = traced === "none";
   for (const zombie of k.threads.zombies.values()) {
     if (!isMeant(which, options, task, zombie)) continue;
     if (options & Wait.WEXITED) return ofZombie(k, task, zombie);
@@ -255,7 +322,7 @@ function findChild(k: LinuxKernel, task: Task, which: Which, options: number): F
 /** How wait(2) tells of it. */
 function statusWord({ code, status }: Report): number {
   if (code === ChildCode.exited) return (status & 0xff) << 8;
-  if (code === ChildCode.stopped) return (status << 8) | 0x7f;
+  if (code === ChildCode.stopped || code === ChildCode.trapped) return (status << 8) | 0x7f;
   return code === ChildCode.continued ? 0xffff : status;
 }
 

@@ -15,7 +15,9 @@ import { memoryCalls } from "./memory.ts";
 import { pidfdCalls } from "./pidfd.ts";
 import { pipeCalls } from "./pipes.ts";
 import { pollCalls } from "./poll.ts";
+import { processMemoryCalls } from "./process-memory.ts";
 import { processCalls } from "./processes.ts";
+import { ptraceCalls } from "./ptrace.ts";
 import { remapCalls } from "./remap.ts";
 import { residencyCalls } from "./residency.ts";
 import { signalCalls } from "./signals.ts";
@@ -51,6 +53,8 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...threadCalls,
   ...processCalls,
   ...pidfdCalls,
+  ...ptraceCalls,
+  ...processMemoryCalls,
   ...execCalls,
   ...identityCalls,
   ...controlCalls,

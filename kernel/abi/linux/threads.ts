@@ -20,7 +20,7 @@ const wordBytes = (value: number): Uint8Array => Uint8Array.of(value, value >>> 
 /** The calling thread ends; with the last one, the task. */
 function exit(k: LinuxKernel, { task, thread }: Call, code: number): Outcome {
   if (task.threads.length === 1) exitTask(k, task, { kind: "exited", code: code & 0xff });
-  else exitThread(k, thread);
+  else exitThread(k, thread, { kind: "exited", code: code & 0xff });
   return { kind: "gone" };
 }
 

@@ -25,6 +25,7 @@ interface RunState {
 function stateOf(k: ProcKernel, subject: Subject): RunState {
   if (subject.kind === "zombie") return { letter: "Z", name: "Z (zombie)" };
   const { task, thread } = subject;
+  if (threadOf(k, subject).tracing?.stop) return { letter: "t", name: "t (tracing stop)" };
   if (task.stopSignal !== 0) return { letter: "T", name: "T (stopped)" };
   const threads = thread === null ? task.threads.map((id) => getThread(k, id)) : [thread];
   const runs = threads.some(({ state }) => state === "ready");
@@ -206,7 +207,7 @@ function liveRows(k: ProcKernel, task: Task, thread: Thread | null): Row[] {
     ["Ngid", "0"],
     ["Pid", String(id)],
     ["PPid", String(task.parent ?? 0)],
-    ["TracerPid", "0"],
+    ["TracerPid", String(threadOf(k, { task, thread }).tracing?.tracer ?? 0)],
     ["Uid", [uid, euid, suid, fsuid].join("\t")],
     ["Gid", [gid, egid, sgid, fsgid].join("\t")],
     ["FDSize", String(Math.max(64, task.descriptors.length))],

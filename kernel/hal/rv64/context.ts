@@ -115,6 +115,7 @@ export function contextsOver(core: Core): Contexts {
     ...userRegistersOver(registers, getPc, setPc),
     finishCall,
     passCall,
+    callBytes: Number(callBytes),
     fork(context, stackPointer, threadPointer) {
       const from = context ?? core.saveHart();
       const copy: SavedContext = {

@@ -8,6 +8,7 @@ import type { Hal, InstructionSet, Mmu } from "../types.ts";
 import { contextsOver, registerAccessOver } from "./context.ts";
 import { hartOver } from "./hart.ts";
 import { PageTables, userEnd } from "./page-table.ts";
+import { registerSetsOver } from "./register-sets.ts";
 import { signalFramesOver } from "./signal-frame.ts";
 import { returnOffset, vdsoPage } from "./vdso.ts";
 
@@ -67,6 +68,7 @@ export function createHal({ core, ram, clock, uart, trace }: HalParts): Hal {
     mmu,
     contexts: contextsOver(core),
     signalFrames: signalFramesOver(registerAccessOver(core)),
+    registerSets: registerSetsOver(registerAccessOver(core)),
     vdso: { bytes: vdsoPage, returnOffset },
     hart: hartOver(core),
     timer: timerOver(clock),
