@@ -373,6 +373,7 @@ const violationsMax = 32;
 /** Fills in what travels beside the message, then checks the rules of buf.validate. */
 export function acceptRequest<Value extends Message>(method: DescMethod, request: Value, context: Context): Value {
   fillFromHeader(method.input, request, "idempotency_key", "idempotency-key", context);
+  fillFromHeader(method.input, request, "course_id", "ostler-course", context);
   return validate(method.input, request);
 }
 

@@ -16,6 +16,10 @@ const sentences: Readonly<Record<string, string>> = {
   "^[^\\x00]*$": "must not contain NUL characters",
   "^[rwgp-]{0,4}$": "may have the letters r (read), w (write), g (grant) and p (grant reply), and - for none",
   "^[A-Za-z0-9._@-]{1,64}$": "must have 1 to 64 letters, digits, or . _ - @",
+  "^[a-z0-9][a-z0-9-]{0,62}$":
+    "must have 1 to 63 lower-case letters, digits or -, and not begin with -, for example os-2027",
+  "^[A-Za-z]+Service/([A-Za-z]+|[*])$":
+    "must be a service and a method or *, for example MachineService/GetMachine or TraceService/*",
 };
 
 export const patternSentence = (pattern: string): string | undefined => sentences[pattern];

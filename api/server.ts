@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { AdminService } from "../proto/gen/ostler/v1/admin_pb.js";
 import { CapabilityService } from "../proto/gen/ostler/v1/capabilities_pb.js";
 import { ConsoleService } from "../proto/gen/ostler/v1/console_pb.js";
+import { CourseService } from "../proto/gen/ostler/v1/courses_pb.js";
 import { GradingService } from "../proto/gen/ostler/v1/grading_pb.js";
 import { HistoryService } from "../proto/gen/ostler/v1/history_pb.js";
 import { MachineService } from "../proto/gen/ostler/v1/machines_pb.js";
@@ -19,6 +20,7 @@ import { TaskService } from "../proto/gen/ostler/v1/tasks_pb.js";
 import { TraceService } from "../proto/gen/ostler/v1/traces_pb.js";
 import { UserService } from "../proto/gen/ostler/v1/users_pb.js";
 import { authorised } from "./auth/authorise.ts";
+import { isAdmin } from "./auth/caller.ts";
 import { authenticator, type Identify, identifier } from "./auth/identity.ts";
 import { readTls, type ServerConfig } from "./config.ts";
 import { Code, permissionDenied } from "./errors.ts";
@@ -31,6 +33,7 @@ import { adminService } from "./services/admin.ts";
 import { capabilityService } from "./services/capabilities.ts";
 import { type Deps, lookupOf } from "./services/common.ts";
 import { consoleService } from "./services/console.ts";
+import { courseService } from "./services/courses.ts";
 import { storeFailure, withKindErrors } from "./services/failures.ts";
 import { gradingService } from "./services/grading.ts";
 import { historyService } from "./services/history.ts";
@@ -82,7 +85,9 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   const store = { ...given, journal: { ...given.journal, commit: metrics.timingCommits(given.journal.commit) } };
   const quotas = new Quotas(store, config);
   const hosting = hostingOf(store, config, quotas);
-  const deps: Deps = { store, hosting, limits: { machinesPerUser: config.machinesPerUser }, quotas };
+  const { identify, forget } = identifier(store);
+  const limits = { machinesPerUser: config.machinesPerUser };
+  const deps: Deps = { store, hosting, limits, quotas, rolesChanged: forget };
   const grading = new Grading(deps);
   const housekeeping = new Housekeeping(deps, {
     everyMs: config.collectEveryMs,
@@ -90,7 +95,6 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
     onError: (error) => logBackground(config, error, ""),
   });
   const operations = operationsOf(deps, grading, housekeeping);
-  const identify = identifier(store);
   const readiness = new Readiness({ check: () => store.check(), onChange: (isReady) => grpc.setServing(isReady) });
   const pipeline = pipelineOf(config, authenticator(identify), metrics, readiness);
   const tls = readTls(config) ?? undefined;
@@ -172,7 +176,7 @@ function monitorPages(config: ServerConfig, metrics: Metrics, readiness: Readine
             async admit(authorization) {
               if (config.metrics === "open") return;
               const user = await identify(authorization);
-              if (user.role !== "admin") throw permissionDenied("Only admins may read the server's figures.");
+              if (!isAdmin(user)) throw permissionDenied("Only admins may read the server's figures.");
             },
           },
   };
@@ -194,6 +198,7 @@ function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping):
     ...implement(ProgramService, programService(deps)),
     ...implement(GradingService, gradingService(deps, grading)),
     ...implement(UserService, userService(deps)),
+    ...implement(CourseService, courseService(deps)),
     ...implement(AdminService, adminService(deps, housekeeping)),
   ].map((operation) => withKindErrors(authorise(operation)));
 }

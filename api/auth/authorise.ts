@@ -1,6 +1,7 @@
 /**
  * Every call is authorised here, before its function runs, by the two tables of policy.ts; the functions of
- * api/services can rely on it. What a request names must be the caller's, or of somebody whom the caller's role reaches.
+ * api/services can rely on it. What a request names must be in a course of the caller's, and be the caller's or of
+ * somebody whom the caller's role there reaches; and the key must be good for the operation.
  *
  * What the caller may not see is answered as what does not exist. What may be seen, but not touched, and what needs
  * another role altogether, is PERMISSION_DENIED.
@@ -8,43 +9,25 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { invalid, notFound, permissionDenied } from "../errors.ts";
 import { type Context, isRequestStream, isResponseStream, methodPath, type Operation } from "../operation.ts";
-import type { UserRow } from "../store/types.ts";
-import { callerOf } from "./identity.ts";
+import type { MemberRow, Owner } from "../store/types.ts";
 import {
-  type Action,
-  COURSE_ROLES,
-  type CourseRole,
-  type Kind,
-  PERMISSIONS,
-  RULES,
-  type Rule,
-  SEEN_BY,
-} from "./policy.ts";
-
-/** Whose a thing is. */
-export interface Subject {
-  readonly ownerId: string;
-}
+  assertNotArchived,
+  assertSees,
+  type Caller,
+  chooseCourse,
+  isAdmin,
+  may,
+  reachOf,
+  roleIn,
+  roleNeeded,
+} from "./caller.ts";
+import { callerOf } from "./identity.ts";
+import { COURSE_ROLES, changes, type Kind, RULES, type Rule, SEEN_BY } from "./policy.ts";
 
 /** How the things that requests name are found; null: there is none. */
-export type Lookup = Readonly<Record<Kind, (id: string) => Promise<Subject | null>>>;
-
-const isAdmin = (caller: UserRow): boolean => caller.role === "admin";
-
-/** Whether the caller may do that to what is of `subject`. */
-export function may(caller: UserRow, action: Action, subject: Subject): boolean {
-  const reach = reachOf(caller, action);
-  return reach === "all" || (reach === "own" && subject.ownerId === caller.id);
-}
-
-function reachOf(caller: UserRow, action: Action) {
-  return caller.role === "admin" ? "all" : PERMISSIONS[action][caller.role];
-}
-
-/** For lists of everybody's things. */
-export function requireAll(caller: UserRow, action: Action): void {
-  if (reachOf(caller, action) !== "all") throw roleNeeded(caller, action, "all");
-}
+export type Lookup = Readonly<Record<Kind, (id: string) => Promise<Owner | null>>> & {
+  member(courseId: string, userId: string): Promise<MemberRow | null>;
+};
 
 /** The rules of a method. Throws when the table has none: then nobody knows who may call it. */
 export function rulesOf(method: DescMethod): readonly Rule[] {
@@ -58,7 +41,9 @@ export function authorised(lookup: Lookup): (operation: Operation) => Operation 
   return (operation) => {
     const rules = rulesOf(operation.method);
     const check = async (request: unknown, context: Context) => {
-      for (const rule of rules) await obey(lookup, rule, request as Named, callerOf(context));
+      const caller = callerOf(context);
+      assertGoodFor(caller, operation.method, rules);
+      for (const rule of rules) await obey(lookup, rule, request as Named, caller);
     };
     return { ...operation, handler: guarded(operation, check) };
   };
@@ -95,6 +80,15 @@ async function* again(first: IteratorResult<unknown>, rest: AsyncIterator<unknow
   }
 }
 
+/** What a key is good for. */
+function assertGoodFor({ key }: Caller, method: DescMethod, rules: readonly Rule[]): void {
+  if (key.readOnly && rules.some(changes))
+    throw permissionDenied(`The key ${key.id} is for reading; ${method.name} changes something.`, "KEY_READ_ONLY");
+  const names = [`${method.parent.name}/${method.name}`, `${method.parent.name}/*`];
+  if (key.operations.length > 0 && !key.operations.some((each) => names.includes(each)))
+    throw permissionDenied(`The key ${key.id} is not for ${names[0]}.`, "KEY_NOT_FOR_OPERATION");
+}
+
 /** The fields by which requests name things. */
 interface Named extends Partial<Record<`${Kind}Id` | "userId", string>> {
   /** Of a stream's first message. */
@@ -115,19 +109,22 @@ function idAt(request: object, path: string): string {
   return typeof id === "string" ? id : "";
 }
 
-async function obey(lookup: Lookup, rule: Rule, request: Named, caller: UserRow): Promise<void> {
+async function obey(lookup: Lookup, rule: Rule, request: Named, caller: Caller): Promise<void> {
   switch (rule.of) {
     case "caller":
       return;
     case "server":
-      if (!isAdmin(caller)) throw permissionDenied(`This is for admins; ${caller.id} is ${caller.role}.`);
+      if (!isAdmin(caller))
+        throw permissionDenied(
+          `This is for admins${caller.user.role === "admin" ? ", with a key for everything" : ""}.`,
+        );
       return;
     case "user":
-      if (!isAdmin(caller) && idIn(request, "userId") !== caller.id)
-        throw permissionDenied("You can manage your own keys only.");
-      return;
-    case "course":
-      if (reachOf(caller, rule.action) === "none") throw roleNeeded(caller, rule.action, "own");
+      return obeyOfUser(lookup, rule, request, caller);
+    case "own":
+      return obeyOfOwn(rule, chooseCourse(caller, request.courseId ?? ""), caller);
+    case "list":
+      if (request.courseId) assertSees(caller, request.courseId);
       return;
     default:
       return obeyOf(
@@ -139,17 +136,54 @@ async function obey(lookup: Lookup, rule: Rule, request: Named, caller: UserRow)
   }
 }
 
-async function obeyOf(lookup: Lookup, rule: Extract<Rule, { of: Kind }>, id: string, caller: UserRow): Promise<void> {
-  if (id === "" && rule.filter) return;
-  const subject = await lookup[rule.of](id);
-  if (subject === null || !may(caller, SEEN_BY[rule.of], subject)) throw notFound(rule.of, id);
-  if (!may(caller, rule.action, subject))
-    throw roleNeeded(caller, rule.action, subject.ownerId === caller.id ? "own" : "all");
+function obeyOfOwn({ action }: Extract<Rule, { of: "own" }>, courseId: string, caller: Caller): void {
+  assertSees(caller, courseId);
+  if (reachOf(caller, action, courseId) === "none") throw roleNeeded(caller, action, "own", courseId);
+  assertNotArchived(caller, action, courseId);
 }
 
-function roleNeeded(caller: UserRow, action: Action, reach: "own" | "all") {
-  const enough = (role: CourseRole) =>
-    PERMISSIONS[action][role] === "all" || (reach === "own" && PERMISSIONS[action][role] === "own");
-  const least = COURSE_ROLES.find(enough) ?? "admin";
-  return permissionDenied(`This needs the role ${least} or higher; ${caller.id} is ${caller.role}.`);
+async function obeyOf(lookup: Lookup, rule: Extract<Rule, { of: Kind }>, id: string, caller: Caller): Promise<void> {
+  if (id === "" && rule.filter) return;
+  const owner = await lookup[rule.of](id);
+  if (owner === null || !may(caller, SEEN_BY[rule.of], owner)) throw notFound(rule.of, id);
+  if (!may(caller, rule.action, owner))
+    throw roleNeeded(caller, rule.action, owner.ownerId === caller.id ? "own" : "all", owner.courseId);
+  assertNotArchived(caller, rule.action, owner.courseId);
+}
+
+/**
+ * One's own keys, with a key that is not bounded itself; as an admin anybody's; and, in one's own course, those for
+ * the course of members with a lower role than one's own.
+ */
+async function obeyOfUser(
+  lookup: Lookup,
+  { action }: Extract<Rule, { of: "user" }>,
+  { userId = "", courseId = "" }: Named,
+  caller: Caller,
+): Promise<void> {
+  if (isAdmin(caller)) return;
+  if (userId === caller.id) return action === "key.change" ? assertUnbounded(caller) : undefined;
+  const member =
+    courseId === "" || reachOf(caller, action, courseId) !== "all" ? null : await lookup.member(courseId, userId);
+  const role = roleIn(caller, courseId);
+  const isBelow =
+    member !== null &&
+    role !== null &&
+    role !== "admin" &&
+    COURSE_ROLES.indexOf(member.role) < COURSE_ROLES.indexOf(role);
+  if (!isBelow)
+    throw permissionDenied(
+      "You can manage your own keys only, and as staff those for your course of its students and graders.",
+    );
+  assertNotArchived(caller, action, courseId);
+}
+
+/** Otherwise a key that is good for little could make one that is good for much. */
+function assertUnbounded({ key }: Caller): void {
+  const { courseId, roleAtMost, operations, readOnly } = key;
+  if (courseId === null && roleAtMost === null && operations.length === 0 && !readOnly) return;
+  throw permissionDenied(
+    `The key ${key.id} is not good for everything, so it cannot make or revoke keys.`,
+    "KEY_BOUNDED",
+  );
 }

@@ -4,7 +4,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { unauthenticated } from "../errors.ts";
 import type { Context } from "../operation.ts";
-import type { ApiKeyRow, Store, UserRow } from "../store/types.ts";
+import type { ApiKeyRow, KeyScope, NewKey, Store } from "../store/types.ts";
+import type { Caller } from "./caller.ts";
 
 const KEY_PREFIX = "ostler_";
 /** Services that anyone may call: what monitors and tools need before they have a key. */
@@ -17,12 +18,15 @@ const PUBLIC_SERVICES = new Set([
 export const hashSecret = (secret: string): string => createHash("sha256").update(secret).digest("hex");
 export const newSecret = (): string => KEY_PREFIX + randomBytes(24).toString("base64url");
 
-/** How long a key that was found good is believed without asking the store: a revoked key ends within this time. */
+/**
+ * How long a key that was found good is believed without asking the store. What this server changes of keys, users and
+ * courses it knows at once; what comes to pass by itself, such as a key's expiry, within this time.
+ */
 const BELIEVED_MS = 2_000;
 const MOST_BELIEVED = 10_000;
 
 /** Who an authorization header belongs to; throws UNAUTHENTICATED. */
-export type Identify = (header: string | undefined) => Promise<UserRow>;
+export type Identify = (header: string | undefined) => Promise<Caller>;
 
 /** Sets `context.caller`, or throws UNAUTHENTICATED. */
 export function authenticator(identify: Identify): (context: Context) => Promise<void> {
@@ -32,43 +36,64 @@ export function authenticator(identify: Identify): (context: Context) => Promise
   };
 }
 
-export function identifier(store: Store): Identify {
-  const believed = new Map<string, { user: UserRow; until: number }>();
-  return async (header) => {
+export interface Identifier {
+  identify: Identify;
+  /** What a key is good for has changed. */
+  forget(): void;
+}
+
+export function identifier(store: Pick<Store, "users">): Identifier {
+  const believed = new Map<string, { caller: Caller; until: number }>();
+  let changes = 0;
+  const identify: Identify = async (header) => {
     if (header === undefined) throw unauthenticated();
     const secret = /^Bearer\s+(\S+)$/i.exec(header)?.[1];
     if (secret === undefined) throw unauthenticated("The authorization header must be: Bearer <key>.");
     const hash = hashSecret(secret);
     const known = believed.get(hash);
-    if (known !== undefined && known.until > Date.now()) return known.user;
+    if (known !== undefined && known.until > Date.now()) return known.caller;
     believed.delete(hash);
+    const asked = changes;
     const found = await store.users.findByKey(hash);
     if (found === null) throw unauthenticated("This API key is not known, expired or revoked.");
     if (believed.size >= MOST_BELIEVED) believed.clear();
-    believed.set(hash, { user: found.user, until: Date.now() + BELIEVED_MS });
-    return found.user;
+    const caller = { ...found, id: found.user.id };
+    const until = Math.min(Date.now() + BELIEVED_MS, found.key.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY);
+    // What was read while something changed may be what was true before.
+    if (asked === changes) believed.set(hash, { caller, until });
+    return caller;
   };
+  const forget = () => {
+    changes += 1;
+    believed.clear();
+  };
+  return { identify, forget };
 }
 
-export function callerOf(context: Context): UserRow {
+export function callerOf(context: Context): Caller {
   if (context.caller === undefined) throw unauthenticated();
-  return context.caller as UserRow;
+  return context.caller as Caller;
 }
 
 /** Makes the first admin on an empty store. Returns the key to print, or null when there are users already. */
 export async function createFirstAdmin(store: Store): Promise<string | null> {
   if ((await store.users.count()) > 0) return null;
   await store.users.create({ id: "admin", name: "Administrator", role: "admin" });
-  return (await createKey(store, "admin", "first key", null)).secret;
+  return (await createKey(store, { userId: "admin", label: "first key", expiresAt: null })).secret;
 }
 
-export async function createKey(
-  store: Store,
-  userId: string,
-  label: string,
-  expiresAt: Date | null,
-): Promise<{ key: ApiKeyRow; secret: string }> {
+export type KeyFields = Pick<NewKey, "userId" | "label" | "expiresAt"> & Partial<KeyScope>;
+
+/** A key that is not stored yet, and its secret, which is not stored at all. */
+export function newKey<Fields extends object>(
+  fields: Fields,
+): { key: Fields & { id: string; secretHash: string }; secret: string } {
   const secret = newSecret();
   const id = `k-${randomBytes(6).toString("hex")}`;
-  return { key: await store.users.createKey({ id, userId, secretHash: hashSecret(secret), label, expiresAt }), secret };
+  return { key: { ...fields, id, secretHash: hashSecret(secret) }, secret };
+}
+
+export async function createKey(store: Store, fields: KeyFields): Promise<{ key: ApiKeyRow; secret: string }> {
+  const { key, secret } = newKey(fields);
+  return { key: await store.users.createKey(key), secret };
 }

@@ -1,15 +1,15 @@
 /**
  * Who may do what, in two tables.
  *
- * `PERMISSIONS`: what a role allows, and whose things it reaches. `RULES`: what each method of the API does, and to what
+ * `PERMISSIONS`: what a role in a course allows, and whose things it reaches there. `RULES`: what each method of the API does, and to what
  * its request names. A method without a row is served to nobody: the server does not start (see authorise.ts).
  */
+import type { CourseRole } from "../store/types.ts";
 
-/** From the least to the most. Admins may do everything. */
-export const COURSE_ROLES = ["student", "grader", "staff"] as const;
-export type CourseRole = (typeof COURSE_ROLES)[number];
+/** From the least to the most. Admins may do everything, everywhere. */
+export const COURSE_ROLES = ["student", "grader", "staff"] as const satisfies readonly CourseRole[];
 
-/** Whose: nobody's, one's own, or everybody's. */
+/** Whose, in the course: nobody's, one's own, or everybody's. */
 export type Reach = "none" | "own" | "all";
 
 interface Permission extends Readonly<Record<CourseRole, Reach>> {
@@ -24,8 +24,12 @@ export const PERMISSIONS = {
   "machine.create": change("own", "own", "own"),
   "machine.read": read("own", "all", "all"),
   "machine.change": change("own", "own", "all"),
+  /** A machine of the caller's own that stands where that one stood. */
+  "machine.view": change("own", "all", "all"),
   "snapshot.create": change("own", "all", "all"),
   "snapshot.read": read("own", "all", "all"),
+  /** The copy is the caller's, in the same course. */
+  "snapshot.fork": change("own", "all", "all"),
   "snapshot.delete": change("own", "own", "all"),
   "program.read": read("own", "own", "own"),
   "program.change": change("own", "own", "own"),
@@ -37,6 +41,13 @@ export const PERMISSIONS = {
   "submission.create": change("all", "all", "all"),
   "submission.read": read("own", "all", "all"),
   "submission.change": change("own", "all", "all"),
+  "course.read": read("all", "all", "all"),
+  "course.change": change("none", "none", "all"),
+  "member.read": read("none", "all", "all"),
+  "member.change": change("none", "none", "all"),
+  /** Keys of others, good for the course alone. */
+  "key.read": read("own", "own", "all"),
+  "key.change": change("own", "own", "all"),
 } as const satisfies Record<string, Permission>;
 
 export type Action = keyof typeof PERMISSIONS;
@@ -47,6 +58,7 @@ export const SEEN_BY = {
   snapshot: "snapshot.read",
   assignment: "assignment.read",
   submission: "submission.read",
+  course: "course.read",
 } as const satisfies Record<string, Action>;
 
 export type Kind = keyof typeof SEEN_BY;
@@ -57,17 +69,24 @@ export type Rule =
   /** Admins alone. */
   | { readonly of: "server"; readonly changes: boolean }
   /** Keys of the user that the request names. */
-  | { readonly of: "user"; readonly changes: boolean }
-  /** Something new, or a list of what the caller may see. */
-  | { readonly of: "course"; readonly action: Action }
+  | { readonly of: "user"; readonly action: "key.read" | "key.change" }
+  /** Something of the caller's own in one course: the one that is named, or the only one that the caller is in. */
+  | { readonly of: "own"; readonly action: Action }
+  /** What the caller may see, in the course that is named or in all. */
+  | { readonly of: "list"; readonly action: Action }
   /**
    * The thing that the request names, which must be named unless it is a filter. Where another field than the kind's own
    * names it, `field` is the way to that.
    */
   | { readonly of: Kind; readonly action: Action; readonly filter?: true; readonly field?: string };
 
+/** Whether what it allows changes something. */
+export const changes = (rule: Rule): boolean => ("action" in rule ? PERMISSIONS[rule.action].changes : rule.changes);
+
 const on = (of: Kind, action: Action): readonly Rule[] => [{ of, action }];
-const within = (action: Action): readonly Rule[] => [{ of: "course", action }];
+const own = (action: Action): readonly Rule[] => [{ of: "own", action }];
+const list = (action: Action): readonly Rule[] => [{ of: "list", action }];
+const keys = (action: "key.read" | "key.change"): readonly Rule[] => [{ of: "user", action }];
 const ofCaller: readonly Rule[] = [{ of: "caller", changes: false }];
 const readsServer: readonly Rule[] = [{ of: "server", changes: false }];
 const changesServer: readonly Rule[] = [{ of: "server", changes: true }];
@@ -77,9 +96,9 @@ const changesMachine = on("machine", "machine.change");
 /** By service and method. */
 export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rule[]>>>> = {
   MachineService: {
-    CreateMachine: within("machine.create"),
+    CreateMachine: own("machine.create"),
     GetMachine: readsMachine,
-    ListMachines: within("machine.read"),
+    ListMachines: list("machine.read"),
     DeleteMachine: changesMachine,
     RunMachine: changesMachine,
     PauseMachine: changesMachine,
@@ -137,12 +156,12 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rul
     CreateSnapshot: on("machine", "snapshot.create"),
     GetSnapshot: on("snapshot", "snapshot.read"),
     ListSnapshots: [
-      { of: "course", action: "snapshot.read" },
+      { of: "list", action: "snapshot.read" },
       { of: "machine", action: "machine.read", filter: true },
     ],
     DeleteSnapshot: on("snapshot", "snapshot.delete"),
     RestoreMachine: [...changesMachine, ...on("snapshot", "snapshot.read")],
-    ForkMachine: [...on("snapshot", "snapshot.read"), ...within("machine.create")],
+    ForkMachine: on("snapshot", "snapshot.fork"),
     ExportSnapshot: on("snapshot", "snapshot.read"),
     ImportSnapshot: changesServer,
   },
@@ -154,8 +173,7 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rul
   },
   HistoryService: {
     SeekMachine: [
-      ...readsMachine,
-      ...within("machine.create"),
+      ...on("machine", "machine.view"),
       { of: "machine", action: "machine.change", field: "viewId", filter: true },
     ],
     CompareMachines: [
@@ -164,20 +182,20 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rul
     ],
   },
   ProgramService: {
-    UploadProgram: within("program.change"),
-    GetProgram: within("program.read"),
-    ListPrograms: within("program.read"),
-    DeleteProgram: within("program.change"),
+    UploadProgram: own("program.change"),
+    GetProgram: own("program.read"),
+    ListPrograms: list("program.read"),
+    DeleteProgram: own("program.change"),
   },
   GradingService: {
-    CreateAssignment: within("assignment.change"),
+    CreateAssignment: own("assignment.change"),
     UpdateAssignment: on("assignment", "assignment.change"),
     GetAssignment: on("assignment", "assignment.read"),
-    ListAssignments: within("assignment.read"),
+    ListAssignments: list("assignment.read"),
     DeleteAssignment: on("assignment", "assignment.change"),
     CreateSubmission: on("assignment", "submission.create"),
     GetSubmission: on("submission", "submission.read"),
-    ListSubmissions: within("submission.read"),
+    ListSubmissions: list("submission.read"),
     WaitSubmission: on("submission", "submission.read"),
     CancelSubmission: on("submission", "submission.change"),
     ExportReport: on("submission", "submission.read"),
@@ -186,9 +204,20 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rul
     GetSelf: ofCaller,
     CreateUser: changesServer,
     ListUsers: readsServer,
-    CreateKey: [{ of: "user", changes: true }],
-    ListKeys: [{ of: "user", changes: false }],
-    RevokeKey: [{ of: "user", changes: true }],
+    CreateKey: keys("key.change"),
+    ListKeys: keys("key.read"),
+    RevokeKey: keys("key.change"),
+  },
+  CourseService: {
+    CreateCourse: changesServer,
+    GetCourse: on("course", "course.read"),
+    ListCourses: list("course.read"),
+    UpdateCourse: on("course", "course.change"),
+    ArchiveCourse: changesServer,
+    RestoreCourse: changesServer,
+    EnrolMembers: on("course", "member.change"),
+    ListMembers: on("course", "member.read"),
+    RemoveMembers: on("course", "member.change"),
   },
   AdminService: {
     CollectContent: changesServer,

@@ -39,7 +39,7 @@ const QUIET_MS = 1_000;
 /** Large enough for every answer that the server limits by itself. */
 const RECEIVE_LIMIT_BYTES = 64 * 1024 * 1024;
 /** Methods whose repetition would do the work twice and that take no idempotency key. */
-const NOT_REPEATABLE = new Set(["StepMachine", "CreateUser", "CreateKey"]);
+const NOT_REPEATABLE = new Set(["StepMachine", "CreateUser", "CreateKey", "CreateCourse", "EnrolMembers"]);
 
 export interface CallOptions {
   /** 0: none. */
@@ -81,6 +81,8 @@ export interface ConnectionOptions {
   /** host:port, or https://host:port for TLS. */
   address: string;
   key: string | undefined;
+  /** The course of requests that name none. */
+  course?: string | undefined;
   /** How long calls are repeated while the server cannot be reached. */
   retryForMs: number;
   /** Called once, when a server that refuses connections has been tried again for a while. */
@@ -218,6 +220,7 @@ export class Connection {
   #metadata(): Metadata {
     const metadata = new Metadata();
     if (this.options.key !== undefined) metadata.set("authorization", `Bearer ${this.options.key}`);
+    if (this.options.course) metadata.set("ostler-course", this.options.course);
     return metadata;
   }
 }

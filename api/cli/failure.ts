@@ -27,6 +27,7 @@ export class CommandError extends Error {
 
 /** Options that set a field of a request; the message then names what the user typed. */
 const OPTION_OF_FIELD: Record<string, string> = {
+  course_id: "--course",
   "spec.memory_bytes": "--memory",
   "spec.physical_memory.set_aside": "--set-aside",
   "spec.physical_memory.dma_bytes": "--dma",

@@ -18,7 +18,7 @@ Examples:
 
 Every command has --help with examples, and --json for scripts.
 Status: 0 done, 1 refused or failed, 2 wrong usage; \`run\` ends as its program did (128 + signal when killed).
-Environment: OSTLER_SERVER, OSTLER_KEY, OSTLER_KEY_FILE, OSTLER_DATA, NO_COLOR.`;
+Environment: OSTLER_SERVER, OSTLER_KEY, OSTLER_KEY_FILE, OSTLER_COURSE, OSTLER_DATA, NO_COLOR.`;
 
 interface Branch {
   heading: string;
@@ -108,9 +108,14 @@ export const branches: Record<string, Branch> = {
     summary: "assignments, submissions, reports",
     load: async () => (await import("./commands/grade.ts")).gradeCommand,
   },
+  course: {
+    heading: COURSES,
+    summary: "courses, and who is in them with which role",
+    load: async () => (await import("./commands/course.ts")).courseCommand,
+  },
   user: {
     heading: COURSES,
-    summary: "who may do what",
+    summary: "users of the server",
     load: async () => (await import("./commands/user.ts")).userCommand,
   },
   backup: {

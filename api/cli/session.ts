@@ -15,6 +15,7 @@ export interface GlobalOptions {
   server?: string;
   key?: string;
   keyFile?: string;
+  course?: string;
   data?: string;
   json?: boolean;
   color?: boolean;
@@ -40,6 +41,7 @@ export function commonOptions(command: Command): Command {
       "file with the API key (OSTLER_KEY_FILE; default on this machine: <data>/admin.key)",
     ),
   );
+  group(new Option("--course <course>", "the course that it is about, for those who are in several (OSTLER_COURSE)"));
   group(new Option("--data <directory>", "the server's data directory, to find its key (OSTLER_DATA)"));
   group(
     new Option("--retry-for <time>", "repeat calls this long while the server is away (default 10s)").argParser(
@@ -80,6 +82,7 @@ export class Session {
       this.#connection = new Connection({
         address: this.access.address,
         key: this.access.key,
+        course: this.options.course ?? process.env["OSTLER_COURSE"],
         retryForMs: this.options.retryFor ?? DEFAULT_RETRY_MS,
         deadlineMs: this.options.deadline,
         onWaiting: () => this.out.note(`waiting for the server at ${this.access.address}`),

@@ -145,6 +145,13 @@ export function checkExecutable(file: string, data: Uint8Array): void {
     throw new CommandError(`${file}: an executable for another processor, not for 64-bit RISC-V`, rule);
 }
 
+export const dateOption = (flags: string, what: string): Option =>
+  new Option(flags, what).argParser((text: string) => {
+    const date = new Date(text);
+    if (Number.isNaN(date.getTime())) throw new UsageError(`${text}: not a date`, "give for example 2027-01-01");
+    return date;
+  });
+
 export interface LimitOptions {
   instructions?: number;
   memoryLimit?: number;

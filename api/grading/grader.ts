@@ -11,7 +11,7 @@ import { Code, cancelled, OstlerError, resourceExhausted } from "../errors.ts";
 import { Bell } from "../hosting/feeds.ts";
 import type { Hosting } from "../hosting/hosting.ts";
 import { WorkerCommandError } from "../hosting/pool.ts";
-import type { Store, SubmissionRow } from "../store/types.ts";
+import type { NewSubmission, Store, SubmissionRow } from "../store/types.ts";
 import { Compiler } from "./compile.ts";
 import { Inspector } from "./inspector.ts";
 import { PreparedMachines } from "./prepared.ts";
@@ -126,7 +126,7 @@ export class Grading {
   }
 
   /** Stores a submission and queues it. */
-  async submit(submission: Omit<SubmissionRow, "createdAt" | "state" | "report" | "error">): Promise<SubmissionRow> {
+  async submit(submission: Omit<NewSubmission, "state" | "report" | "error">): Promise<SubmissionRow> {
     const { ownerId } = submission;
     this.assertRoom(ownerId);
     this.#arriving.push(ownerId);

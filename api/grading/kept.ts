@@ -42,6 +42,7 @@ async function createRow(store: Store, keeping: Keeping): Promise<MachineRow> {
   const consoleLength = result.consoleTruncated ? result.summary.consoleLength : snapshot.consoleLength;
   const row = {
     id,
+    courseId: snapshot.courseId,
     ownerId,
     displayName: displayName.slice(0, 128),
     labels,

@@ -112,6 +112,7 @@ export class PreparedMachines {
     await this.#store.blobs.put([{ hash, data: assignment.spec }], hold);
     const row = {
       id,
+      courseId: assignment.courseId,
       ownerId: assignment.ownerId,
       displayName: `Prepared for ${assignment.displayName}, version ${assignment.version}`.slice(0, 128),
       labels: { assignment: assignment.id, version: String(assignment.version), spec: hash },

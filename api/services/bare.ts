@@ -13,7 +13,7 @@ import {
   type BootImage,
 } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { invalid } from "../errors.ts";
-import type { Store } from "../store/types.ts";
+import type { Owner, Store } from "../store/types.ts";
 import { sizeOfUpload } from "./uploads.ts";
 
 const DISK_UNIT_BYTES = 4096;
@@ -57,9 +57,9 @@ export const bareWithDefaults = (spec: BareSpec): BareSpec =>
   });
 
 /** Fills in the sizes of what was uploaded. */
-export async function completeImages(store: Store, ownerId: string, spec: BareSpec, field: string): Promise<void> {
+export async function completeImages(store: Store, owner: Owner, spec: BareSpec, field: string): Promise<void> {
   const complete = async (image: BootImage | undefined, name: string): Promise<void> => {
-    if (image !== undefined) image.size = await sizeOfUpload(store, ownerId, image.contentHash, `${field}.${name}`);
+    if (image !== undefined) image.size = await sizeOfUpload(store, owner, image.contentHash, `${field}.${name}`);
   };
   await complete(spec.firmware, "firmware");
   await complete(spec.kernel, "kernel");

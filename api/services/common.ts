@@ -13,12 +13,13 @@ import { signalName } from "../../kernel/catalogue.ts";
 import type { FaultInfo, ExitStatus as KernelExit } from "../../kernel/index.ts";
 import type { ExitStatusSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
 import type { Lookup } from "../auth/authorise.ts";
+import { chooseCourse } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
 import { Code, notFound, OstlerError, outOfRange } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import { type Hosting, newId } from "../hosting/hosting.ts";
 import type { Context } from "../operation.ts";
-import type { Bytes, MachineRow, PageQuery, Position, SnapshotRow, Store } from "../store/types.ts";
+import type { Bytes, MachineRow, Owner, PageQuery, Position, SnapshotRow, Store } from "../store/types.ts";
 import type { Quotas } from "./quotas.ts";
 
 export interface Deps {
@@ -26,6 +27,8 @@ export interface Deps {
   readonly hosting: Hosting;
   readonly limits: { machinesPerUser: number };
   readonly quotas: Quotas;
+  /** What a key, a user or a member may do has changed: from now on it is so. */
+  rolesChanged(): void;
 }
 
 /** Numbers of the kernel are safe integers; the wire has 64 bits. */
@@ -49,7 +52,16 @@ export const lookupOf = ({ store, hosting }: Pick<Deps, "store" | "hosting">): L
   snapshot: (id) => store.snapshots.get(id),
   assignment: (id) => store.assignments.get(id),
   submission: (id) => store.submissions.get(id),
+  // A course is nobody's own.
+  course: async (id) => ((await store.courses.get(id)) === null ? null : { courseId: id, ownerId: "" }),
+  member: (courseId, userId) => store.courses.member(courseId, userId),
 });
+
+/** Whose what the caller makes is, in the course that is named or in the caller's only one. */
+export function ownerIn(context: Context, courseId: string): Owner {
+  const caller = callerOf(context);
+  return { courseId: chooseCourse(caller, courseId), ownerId: caller.id };
+}
 
 export async function machineRow(deps: Deps, machineId: string): Promise<MachineRow> {
   const row = await deps.store.machines.get(machineId);

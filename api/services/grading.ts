@@ -16,7 +16,7 @@ import {
   type SubmissionSchema,
   SubmissionState,
 } from "../../proto/gen/ostler/v1/grading_pb.js";
-import { may, requireAll } from "../auth/authorise.ts";
+import { type Caller, may, scopeOf, visibleIn } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
 import { failedPrecondition, invalid, notFound } from "../errors.ts";
 import { MAX_SOURCE_BYTES } from "../grading/compile.ts";
@@ -25,8 +25,8 @@ import { gradescopeResults } from "../grading/gradescope.ts";
 import { checkSpec, maxPointsOf, specOf } from "../grading/plan.ts";
 import { reportForStudents, reportInBrief, specForStudents } from "../grading/views.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
-import type { AssignmentRow, Bytes, Hold, SubmissionRow, UserRow } from "../store/types.ts";
-import { type Deps, idFor, once, pageQuery, sha256Hex, toTimestamp } from "./common.ts";
+import type { AssignmentRow, Bytes, Hold, Owner, SubmissionRow } from "../store/types.ts";
+import { type Deps, idFor, once, ownerIn, pageQuery, sha256Hex, toTimestamp } from "./common.ts";
 import { completeSpec } from "./spec.ts";
 
 const KINDS = { elf: SubmissionKind.ELF, c: SubmissionKind.C } as const;
@@ -39,12 +39,13 @@ const STATES = {
 } as const satisfies Record<SubmissionRow["state"], SubmissionState>;
 
 /** Graders and staff see what students do not. */
-const seesHidden = (user: UserRow, of: { ownerId: string }): boolean => may(user, "assignment.readHidden", of);
+const seesHidden = (user: Caller, of: Owner): boolean => may(user, "assignment.readHidden", of);
 
-function toAssignment(row: AssignmentRow, user: UserRow): MessageInitShape<typeof AssignmentSchema> {
+function toAssignment(row: AssignmentRow, user: Caller): MessageInitShape<typeof AssignmentSchema> {
   const spec = specOf(row);
   return {
     assignmentId: row.id,
+    courseId: row.courseId,
     displayName: row.displayName,
     spec: seesHidden(user, row) ? spec : specForStudents(spec),
     version: row.version,
@@ -53,7 +54,7 @@ function toAssignment(row: AssignmentRow, user: UserRow): MessageInitShape<typeo
   };
 }
 
-function reportOf(row: SubmissionRow, user: UserRow): GradeReport | null {
+function reportOf(row: SubmissionRow, user: Caller): GradeReport | null {
   if (row.report.length === 0) return null;
   const report = fromBinary(GradeReportSchema, row.report);
   return seesHidden(user, row) ? report : reportForStudents(report);
@@ -64,6 +65,7 @@ function toSubmission(row: SubmissionRow, report: GradeReport | null): MessageIn
     submissionId: row.id,
     assignmentId: row.assignmentId,
     assignmentVersion: row.assignmentVersion,
+    courseId: row.courseId,
     ownerId: row.ownerId,
     contentHash: row.contentHash,
     kind: KINDS[row.contentKind],
@@ -118,7 +120,7 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
   const acceptedSpec = async (
     context: Context,
     given: AssignmentSpec | undefined,
-    owners: readonly string[],
+    owners: readonly Owner[],
     hold: Hold,
   ): Promise<Bytes> => {
     const spec = given ?? create(AssignmentSpecSchema);
@@ -148,6 +150,7 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
         id,
         assignmentId: assignment.id,
         assignmentVersion: assignment.version,
+        courseId: assignment.courseId,
         ownerId: caller.id,
         contentHash,
         contentKind,
@@ -159,24 +162,28 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
     createAssignment(request, context) {
       const schemas = { request: CreateAssignmentRequestSchema, response: CreateAssignmentResponseSchema };
       return once(deps, context, schemas, request, async () => {
-        const caller = callerOf(context);
-        const id = idFor("a", caller.id, request.idempotencyKey);
+        const owner = ownerIn(context, request.courseId);
+        const id = idFor("a", owner.ownerId, request.idempotencyKey);
         const { displayName } = request;
         const row = await store.holds.during(async (hold) => {
-          const spec = await acceptedSpec(context, request.spec, [caller.id], hold);
-          const fresh = { id, ownerId: caller.id, displayName, spec };
+          const spec = await acceptedSpec(context, request.spec, [owner], hold);
+          const fresh = { id, ...owner, displayName, spec };
           return (await store.assignments.get(id)) ?? (await store.assignments.create(fresh));
         });
         await grading.prepared.prepare(row);
-        return { assignment: toAssignment(row, caller) };
+        return { assignment: toAssignment(row, callerOf(context)) };
       });
     },
 
     async updateAssignment(request, context) {
       const caller = callerOf(context);
-      const { ownerId } = await assignmentRow(request.assignmentId);
+      const { courseId, ownerId } = await assignmentRow(request.assignmentId);
+      const owners = [
+        { courseId, ownerId },
+        { courseId, ownerId: caller.id },
+      ];
       const row = await store.holds.during(async (hold) => {
-        const spec = await acceptedSpec(context, request.spec, [ownerId, caller.id], hold);
+        const spec = await acceptedSpec(context, request.spec, owners, hold);
         return store.assignments.update(request.assignmentId, { displayName: request.displayName, spec });
       });
       if (row === null) throw notFound("assignment", request.assignmentId);
@@ -190,7 +197,10 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
 
     async listAssignments(request, context) {
       const caller = callerOf(context);
-      const { items, nextPageToken } = await store.assignments.list(pageQuery(request));
+      const { items, nextPageToken } = await store.assignments.list({
+        ...pageQuery(request),
+        courseIds: visibleIn(caller, request),
+      });
       return { assignments: items.map((row) => toAssignment(row, caller)), nextPageToken };
     },
 
@@ -215,11 +225,10 @@ export function gradingService(deps: Deps, grading: Grading): ServiceImplementat
 
     async listSubmissions(request, context) {
       const caller = callerOf(context);
-      if (request.allOwners) requireAll(caller, "submission.read");
       const query = {
         ...pageQuery(request),
         assignmentId: request.assignmentId || null,
-        ownerId: request.allOwners ? null : caller.id,
+        ...scopeOf(caller, "submission.read", request),
       };
       const { items, nextPageToken } = await store.submissions.list(query);
       const brief = (row: SubmissionRow) => {

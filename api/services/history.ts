@@ -17,7 +17,7 @@ import type {
   StateComparisonSchema,
 } from "../../proto/gen/ostler/v1/history_pb.js";
 import { TraceFilterSchema } from "../../proto/gen/ostler/v1/traces_pb.js";
-import { may } from "../auth/authorise.ts";
+import { may } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
 import { invalid, outOfRange } from "../errors.ts";
 import type { ReplayBatch } from "../hosting/feeds.ts";
@@ -25,7 +25,7 @@ import type { HostedMachine } from "../hosting/hosted.ts";
 import type { Moment } from "../hosting/past.ts";
 import type { Comparison } from "../hosting/protocol.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
-import type { MachineRow, SnapshotRow } from "../store/types.ts";
+import type { MachineRow, Owner, SnapshotRow } from "../store/types.ts";
 import { firstDifference, type TraceDifference } from "../tracing/compare.ts";
 import { selectEvents, wireRecord } from "../tracing/decode.ts";
 import type { CompiledFilter } from "../tracing/filter.ts";
@@ -120,12 +120,13 @@ async function* seek(deps: Deps, request: SeekMachineRequest, context: Context):
   const { machineId } = request;
   const wanted = toNumber(request.instructions, "instructions");
   const row = await machineRow(deps, machineId);
+  const owner = { courseId: row.courseId, ownerId: callerOf(context).id };
   const viewId = request.viewId || idFor("m", callerOf(context).id, request.idempotencyKey);
-  const before = await viewBefore(deps, context, viewId, request);
+  const before = await viewBefore(deps, owner, viewId, request);
   const { moment, isPast } = await momentAt(deps, context, row, wanted, request.journalSequence, "");
   const snapshot = yield* progressOf(deps.hosting.seek(moment, context.signal));
   await (before === null
-    ? forkFrom(deps, snapshot, { id: viewId, ownerId: callerOf(context).id, ...fieldsOf(request) })
+    ? forkFrom(deps, snapshot, { id: viewId, owner, ...fieldsOf(request) })
     : moveTo(deps, before.id, snapshot));
   const stopped = isPast ? "" : yield* runOn(deps, context, viewId, wanted);
   const view = toMachine(deps, await machineRow(deps, viewId));
@@ -141,12 +142,12 @@ const fieldsOf = ({ machineId, instructions, ephemeral }: SeekMachineRequest) =>
 /** The view that is to be moved; null when one has to be made. */
 async function viewBefore(
   deps: Deps,
-  context: Context,
+  owner: Owner,
   viewId: string,
   { machineId, viewId: given }: SeekMachineRequest,
 ): Promise<MachineRow | null> {
   const row = given === "" ? await deps.store.machines.get(viewId) : await machineRow(deps, given);
-  if (row === null) await assertRoomForMachine(deps, callerOf(context).id);
+  if (row === null) await assertRoomForMachine(deps, owner);
   else if (row.labels[VIEW_LABEL] !== machineId)
     throw invalid(
       "view_id",

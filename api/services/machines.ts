@@ -16,13 +16,13 @@ import {
   type WaitMachineRequest,
   type WaitMachineResponseSchema,
 } from "../../proto/gen/ostler/v1/machines_pb.js";
-import { requireAll } from "../auth/authorise.ts";
+import { scopeOf } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
 import { invalid, notFound, resourceExhausted } from "../errors.ts";
 import { contentIn } from "../hosting/collection/references.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
-import type { Bytes, MachineRow, MachineStatus, NewMachine } from "../store/types.ts";
+import type { Bytes, MachineRow, MachineStatus, NewMachine, Owner, SomeOwner } from "../store/types.ts";
 import {
   type Deps,
   exitStatus,
@@ -30,6 +30,7 @@ import {
   idFor,
   machineRow,
   once,
+  ownerIn,
   pageQuery,
   toNumber,
   toPosition,
@@ -55,6 +56,7 @@ export function toMachine(deps: Deps, row: MachineRow): MessageInitShape<typeof 
   const status = visible?.summary ?? row.status;
   return {
     machineId: row.id,
+    courseId: row.courseId,
     ownerId: row.ownerId,
     displayName: row.displayName,
     labels: row.labels,
@@ -74,8 +76,9 @@ export function toMachine(deps: Deps, row: MachineRow): MessageInitShape<typeof 
   };
 }
 
-export async function assertRoomForMachine(deps: Deps, ownerId: string): Promise<void> {
-  if ((await deps.store.machines.count(ownerId, GRADING_PREFIXES)) < deps.limits.machinesPerUser) return;
+export async function assertRoomForMachine(deps: Deps, { courseId, ownerId }: Owner): Promise<void> {
+  const scope = { courseIds: [courseId], ownerId };
+  if ((await deps.store.machines.count(scope, GRADING_PREFIXES)) < deps.limits.machinesPerUser) return;
   throw resourceExhausted(
     "TOO_MANY_MACHINES",
     `You have ${deps.limits.machinesPerUser} machines, the most allowed; delete some first.`,
@@ -101,12 +104,12 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
     createMachine(request, context) {
       const schemas = { request: CreateMachineRequestSchema, response: CreateMachineResponseSchema };
       return once(deps, context, schemas, request, async () => {
-        const owner = callerOf(context);
-        await assertRoomForMachine(deps, owner.id);
+        const owner = ownerIn(context, request.courseId);
+        await assertRoomForMachine(deps, owner);
         const row = await deps.store.holds.during(async (hold) => {
-          const spec = await completeSpec(deps.store, owner.id, request.spec, "spec", hold);
-          const id = idFor("m", owner.id, request.idempotencyKey);
-          const fresh = newMachineRow(id, owner.id, request, toBinary(MachineSpecSchema, spec));
+          const spec = await completeSpec(deps.store, owner, request.spec, "spec", hold);
+          const id = idFor("m", owner.ownerId, request.idempotencyKey);
+          const fresh = newMachineRow(id, owner, request, toBinary(MachineSpecSchema, spec));
           return (await deps.store.machines.get(id)) ?? (await deps.store.machines.create(fresh));
         });
         return { machine: toMachine(deps, row) };
@@ -120,8 +123,7 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
     },
 
     async listMachines(request, context) {
-      const caller = callerOf(context);
-      if (request.allOwners) requireAll(caller, "machine.read");
+      const scope = scopeOf(callerOf(context), "machine.read", request);
       const labels = { ...request.labels };
       for (const label of request.label) {
         const cut = label.indexOf("=");
@@ -132,7 +134,7 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
         | undefined;
       const query = {
         ...pageQuery(request),
-        ownerId: request.allOwners ? null : caller.id,
+        ...scope,
         labels,
         nameContains: request.nameContains,
         run: run ?? null,
@@ -197,13 +199,13 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
 
 export function newMachineRow(
   id: string,
-  ownerId: string,
+  owner: SomeOwner,
   fields: { displayName: string; labels: Record<string, string>; ephemeral?: boolean },
   spec: Uint8Array,
 ): NewMachine {
   return {
     id,
-    ownerId,
+    ...owner,
     displayName: fields.displayName,
     labels: fields.labels,
     ephemeral: fields.ephemeral ?? false,
@@ -227,8 +229,8 @@ async function programPath(
   return deps.store.holds.during(async (hold) => {
     hold.add(contentIn(hash));
     const program =
-      (await deps.store.programs.get(callerOf(context).id, hash)) ??
-      (await deps.store.programs.get(machine.row.ownerId, hash));
+      (await deps.store.programs.get({ ...machine.row, ownerId: callerOf(context).id }, hash)) ??
+      (await deps.store.programs.get(machine.row, hash));
     if (program === null) throw notFound("program", hash);
     const path = request.asPath || `/bin/${program.name || hash.slice(0, 12)}`;
     if (!/^(\/[^/\0]+)+$/.test(path)) throw invalid("as_path", "must be an absolute path, for example /bin/prog");

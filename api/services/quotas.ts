@@ -8,7 +8,7 @@
  * A limit of 0 is none. Allowances are full when the server starts.
  */
 import { resourceExhausted } from "../errors.ts";
-import type { Store } from "../store/types.ts";
+import type { Owner, Store } from "../store/types.ts";
 
 export interface QuotaLimits {
   instructionsPerHour: number;
@@ -61,10 +61,10 @@ export class Quotas {
   }
 
   /** Throws RESOURCE_EXHAUSTED when so many bytes more are too many. */
-  async assertRoom(ownerId: string, bytes: number): Promise<void> {
+  async assertRoom({ courseId, ownerId }: Owner, bytes: number): Promise<void> {
     const most = this.#limits.storagePerUserBytes;
     if (most === 0) return;
-    const used = await this.#store.usage(ownerId);
+    const used = await this.#store.usage({ courseIds: [courseId], ownerId });
     if (used + bytes <= most) return;
     throw resourceExhausted(
       "TOO_MUCH_STORAGE",

@@ -8,14 +8,25 @@ import {
   type SnapshotSchema,
   type SnapshotService,
 } from "../../proto/gen/ostler/v1/snapshots_pb.js";
+import { scopeOf } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
 import { failedPrecondition, notFound } from "../errors.ts";
 import { readArchive, writeArchive } from "../hosting/archive.ts";
 import { snapshotRoot } from "../hosting/collection/references.ts";
 import { newId } from "../hosting/hosting.ts";
 import type { ServiceImplementation } from "../operation.ts";
-import type { MachineRow, SnapshotRow } from "../store/types.ts";
-import { type Deps, idFor, machineRow, once, pageQuery, snapshotRow, toPosition, toTimestamp } from "./common.ts";
+import type { MachineRow, Owner, SnapshotRow } from "../store/types.ts";
+import {
+  type Deps,
+  idFor,
+  machineRow,
+  once,
+  ownerIn,
+  pageQuery,
+  snapshotRow,
+  toPosition,
+  toTimestamp,
+} from "./common.ts";
 import { assertRoomForMachine, newMachineRow, toMachine } from "./machines.ts";
 
 /** Console history that a fork takes along. */
@@ -25,6 +36,7 @@ export function toSnapshot(row: SnapshotRow): MessageInitShape<typeof SnapshotSc
   return {
     snapshotId: row.id,
     machineId: row.machineId,
+    courseId: row.courseId,
     ownerId: row.ownerId,
     displayName: row.displayName,
     labels: row.labels,
@@ -50,7 +62,7 @@ export function snapshotService(deps: Deps): ServiceImplementation<typeof Snapsh
         const existing = await deps.store.snapshots.get(id);
         const { displayName, labels } = request;
         // How much it will add is known only when it is there.
-        if (existing === null) await deps.quotas.assertRoom(machine.ownerId, 1);
+        if (existing === null) await deps.quotas.assertRoom(machine, 1);
         const row = existing ?? (await deps.hosting.snapshot(machine.id, { id, displayName, labels, kind: "user" }));
         return { snapshot: toSnapshot(row) };
       });
@@ -61,10 +73,12 @@ export function snapshotService(deps: Deps): ServiceImplementation<typeof Snapsh
     },
 
     async listSnapshots(request, context) {
+      const { courseIds, ownerId } = scopeOf(callerOf(context), "snapshot.read", { courseId: request.courseId });
       const { items, nextPageToken } = await deps.store.snapshots.list({
         ...pageQuery(request),
+        courseIds,
         // A machine's snapshots are its owner's.
-        ownerId: request.machineId === "" ? callerOf(context).id : null,
+        ownerId: request.machineId === "" ? ownerId : null,
         machineId: request.machineId || null,
         kind: request.includeAutomatic ? null : "user",
       });
@@ -97,13 +111,11 @@ export function snapshotService(deps: Deps): ServiceImplementation<typeof Snapsh
     forkMachine(request, context) {
       const schemas = { request: ForkMachineRequestSchema, response: ForkMachineResponseSchema };
       return once(deps, context, schemas, request, async () => {
-        const owner = callerOf(context);
-        await assertRoomForMachine(deps, owner.id);
         const snapshot = await snapshotRow(deps, request.snapshotId);
-        const id = idFor("m", owner.id, request.idempotencyKey);
-        const row =
-          (await deps.store.machines.get(id)) ??
-          (await forkFrom(deps, snapshot, { id, ownerId: owner.id, ...request }));
+        const owner = { courseId: snapshot.courseId, ownerId: callerOf(context).id };
+        await assertRoomForMachine(deps, owner);
+        const id = idFor("m", owner.ownerId, request.idempotencyKey);
+        const row = (await deps.store.machines.get(id)) ?? (await forkFrom(deps, snapshot, { id, owner, ...request }));
         return { machine: toMachine(deps, row) };
       });
     },
@@ -121,13 +133,13 @@ export function snapshotService(deps: Deps): ServiceImplementation<typeof Snapsh
     },
 
     async importSnapshot(requests, context) {
-      const owner = callerOf(context);
+      const owner = ownerIn(context, "");
       const data = async function* () {
         for await (const request of requests) yield request.data;
       };
       const row = await deps.store.holds.during(async (hold) => {
         const archived = await readArchive(deps.store, data(), hold);
-        return deps.store.snapshots.adopt({ ...archived, id: newId("s"), ownerId: owner.id });
+        return deps.store.snapshots.adopt({ ...archived, id: newId("s"), ...owner });
       });
       return { snapshot: toSnapshot(row) };
     },
@@ -151,12 +163,12 @@ const specGone = ({ id, machineId }: SnapshotRow) =>
 export async function forkFrom(
   deps: Deps,
   snapshot: SnapshotRow,
-  fields: { id: string; ownerId: string; displayName: string; labels: Record<string, string>; ephemeral?: boolean },
+  fields: { id: string; owner: Owner; displayName: string; labels: Record<string, string>; ephemeral?: boolean },
 ): Promise<MachineRow> {
   const parent = await deps.store.machines.get(snapshot.machineId);
   const spec = snapshot.spec ?? parent?.spec;
   if (spec === undefined) throw specGone(snapshot);
-  const bare = newMachineRow(fields.id, fields.ownerId, fields, spec);
+  const bare = newMachineRow(fields.id, fields.owner, fields, spec);
   const row = await deps.store.machines.create({
     ...bare,
     originSnapshotId: snapshot.id,

@@ -21,7 +21,7 @@ import {
 } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { invalid } from "../errors.ts";
 import { contentIn } from "../hosting/collection/references.ts";
-import type { Hold, MachineRow, Store } from "../store/types.ts";
+import type { Hold, MachineRow, Owner, Store } from "../store/types.ts";
 import { bareBootOf, bareWithDefaults, checkBoot, completeImages } from "./bare.ts";
 import { checkTiming, timingOf } from "./timing.ts";
 import { sizeOfUpload } from "./uploads.ts";
@@ -56,7 +56,7 @@ const DEFAULT_ENVIRONMENT = ["PATH=/bin", "HOME=/", "LANG=C"];
  */
 export async function completeSpec(
   store: Store,
-  ownerId: string,
+  owner: Owner,
   given: MachineSpec | undefined,
   field: string,
   hold: Hold,
@@ -74,26 +74,26 @@ export async function completeSpec(
     if (/\/\.\.?(\/|$)/.test(file.path)) throw invalid(`${at}.path`, 'must not contain "." or ".." as a part');
     if (seen.has(file.path)) throw invalid(`${at}.path`, `${file.path} is named twice`);
     seen.add(file.path);
-    file.size = await sizeOfUpload(store, ownerId, file.contentHash, at);
+    file.size = await sizeOfUpload(store, owner, file.contentHash, at);
   }
-  await checkRoot(store, ownerId, spec.rootHash, `${field}.root_hash`);
-  await completeBare(store, ownerId, spec, `${field}.bare`);
+  await checkRoot(store, owner, spec.rootHash, `${field}.root_hash`);
+  await completeBare(store, owner, spec, `${field}.bare`);
   return withDefaults(spec);
 }
 
 /** Whether the root's archive was uploaded, and is a tree of files. */
-async function checkRoot(store: Store, ownerId: string, hash: string, field: string): Promise<void> {
+async function checkRoot(store: Store, owner: Owner, hash: string, field: string): Promise<void> {
   if (hash === "") return;
-  await sizeOfUpload(store, ownerId, hash, field);
+  await sizeOfUpload(store, owner, hash, field);
   const content = (await store.blobs.get([hash])).get(hash);
   const problem = content === undefined ? "its content is gone" : archiveProblem(content);
   if (problem !== null) throw invalid(field, `cannot be a root file system: ${problem}`);
 }
 
 /** Checks what a machine is to boot, now that its images are at hand. */
-async function completeBare(store: Store, ownerId: string, spec: MachineSpec, field: string): Promise<void> {
+async function completeBare(store: Store, owner: Owner, spec: MachineSpec, field: string): Promise<void> {
   if (spec.bare === undefined) return;
-  await completeImages(store, ownerId, spec.bare, field);
+  await completeImages(store, owner, spec.bare, field);
   await checkBoot(store, memoryBytesOf(spec), spec.bare, field);
 }
 

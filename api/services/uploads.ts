@@ -1,10 +1,10 @@
 /** Content that specs name by hash: it must have been uploaded by whoever names it. */
 import { invalid } from "../errors.ts";
-import type { Store } from "../store/types.ts";
+import type { Owner, Store } from "../store/types.ts";
 
 /** `field` is the message that has the hash. */
-export async function sizeOfUpload(store: Store, ownerId: string, hash: string, field: string): Promise<bigint> {
-  const program = await store.programs.get(ownerId, hash);
+export async function sizeOfUpload(store: Store, owner: Owner, hash: string, field: string): Promise<bigint> {
+  const program = await store.programs.get(owner, hash);
   if (program === null)
     throw invalid(
       `${field}.content_hash`,

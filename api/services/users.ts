@@ -1,72 +1,89 @@
 /** UserService: users and their keys. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { type KeySchema, UserRole, type UserSchema, type UserService } from "../../proto/gen/ostler/v1/users_pb.js";
-import { callerOf, createKey } from "../auth/identity.ts";
-import { alreadyExists, notFound } from "../errors.ts";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { UserRole, type UserSchema, type UserService } from "../../proto/gen/ostler/v1/users_pb.js";
+import type { Caller } from "../auth/caller.ts";
+import { callerOf, createKey, newKey } from "../auth/identity.ts";
+import { alreadyExists, invalid, notFound } from "../errors.ts";
 import type { ServiceImplementation } from "../operation.ts";
-import type { ApiKeyRow, Role, UserRow } from "../store/types.ts";
+import { DEFAULT_COURSE, type UserRow } from "../store/types.ts";
 import { type Deps, pageQuery, toTimestamp } from "./common.ts";
-
-const ROLES = {
-  student: UserRole.STUDENT,
-  grader: UserRole.GRADER,
-  staff: UserRole.STAFF,
-  admin: UserRole.ADMIN,
-} as const satisfies Record<Role, UserRole>;
+import { courseRoleOf, ROLES, toKey } from "./roles.ts";
 
 const toUser = (row: UserRow): MessageInitShape<typeof UserSchema> => ({
   userId: row.id,
   name: row.name,
-  role: ROLES[row.role],
+  admin: row.role === "admin",
   createdAt: toTimestamp(row.createdAt),
 });
 
-const toKey = (row: ApiKeyRow): MessageInitShape<typeof KeySchema> => ({
-  keyId: row.id,
-  userId: row.userId,
-  label: row.label,
-  createdAt: toTimestamp(row.createdAt),
-  ...(row.expiresAt !== null && { expiresAt: toTimestamp(row.expiresAt) }),
-  ...(row.revokedAt !== null && { revokedAt: toTimestamp(row.revokedAt) }),
-});
+/** A key does not outlive the one that it is made with: otherwise that would never end. */
+export function expiryOf({ key }: Caller, asked: Timestamp | undefined, field: string): Date | null {
+  const expiresAt = asked === undefined ? null : timestampDate(asked);
+  const latest = key.expiresAt;
+  if (latest === null || (expiresAt !== null && expiresAt <= latest)) return expiresAt;
+  throw invalid(field, `must be ${latest.toISOString()} at the latest, when the key that you call with expires`);
+}
 
 export function userService(deps: Deps): ServiceImplementation<typeof UserService> {
+  const { store } = deps;
   const assertKnown = async (userId: string): Promise<void> => {
-    if ((await deps.store.users.get(userId)) === null) throw notFound("user", userId);
+    if ((await store.users.get(userId)) === null) throw notFound("user", userId);
   };
 
   return {
-    getSelf: (_request, context) => ({ user: toUser(callerOf(context)) }),
+    getSelf(_request, context) {
+      const { user, memberships, key } = callerOf(context);
+      const shown = memberships.map(({ courseId, role, archived }) => ({ courseId, role: ROLES[role], archived }));
+      return { user: toUser(user), memberships: shown, key: toKey(key) };
+    },
 
-    async createUser(request) {
-      if ((await deps.store.users.get(request.userId)) !== null) throw alreadyExists("user", request.userId);
-      const role = (Object.keys(ROLES) as Role[]).find((name) => ROLES[name] === request.role) ?? "student";
-      const user = await deps.store.users.create({ id: request.userId, name: request.name, role });
-      const { secret } = await createKey(deps.store, user.id, "first key", null);
-      return { user: toUser(user), secret };
+    async createUser({ userId, name, role, courseId }) {
+      if ((await store.users.get(userId)) !== null) throw alreadyExists("user", userId);
+      const isAdmin = role === UserRole.ADMIN;
+      if (isAdmin && courseId !== "") throw invalid("course_id", "must be empty for an admin, who is in no course");
+      const course = courseId || DEFAULT_COURSE;
+      if (!isAdmin && (await store.courses.get(course)) === null) throw notFound("course", course);
+      const { key, secret } = newKey({ userId, label: "first key", expiresAt: null });
+      if (isAdmin) {
+        await store.users.create({ id: userId, name, role: "admin" });
+        await store.users.createKey(key);
+      } else await store.courses.enrol(course, [{ userId, name, role: courseRoleOf(role) ?? "student", key }]);
+      return { user: toUser((await store.users.get(userId))!), secret };
     },
 
     async listUsers(request) {
-      const { items, nextPageToken } = await deps.store.users.list(pageQuery(request));
+      const { items, nextPageToken } = await store.users.list(pageQuery(request));
       return { users: items.map(toUser), nextPageToken };
     },
 
-    async createKey({ userId, label, expiresAt }) {
+    async createKey({ userId, label, expiresAt, courseId, roleAtMost, operations, readOnly }, context) {
       await assertKnown(userId);
-      const until = expiresAt === undefined ? null : timestampDate(expiresAt);
-      const { key, secret } = await createKey(deps.store, userId, label, until);
+      if (courseId !== "" && (await store.courses.get(courseId)) === null) throw notFound("course", courseId);
+      const { key, secret } = await createKey(store, {
+        userId,
+        label,
+        expiresAt: expiryOf(callerOf(context), expiresAt, "expires_at"),
+        courseId: courseId || null,
+        roleAtMost: courseRoleOf(roleAtMost),
+        operations,
+        readOnly,
+      });
       return { key: toKey(key), secret };
     },
 
-    async listKeys({ userId }) {
+    async listKeys({ userId, courseId }) {
       await assertKnown(userId);
-      return { keys: (await deps.store.users.listKeys(userId)).map(toKey) };
+      const rows = await store.users.listKeys(userId);
+      return { keys: rows.filter((row) => courseId === "" || row.courseId === courseId).map(toKey) };
     },
 
-    async revokeKey({ userId, keyId }) {
+    async revokeKey({ userId, keyId, courseId }) {
       await assertKnown(userId);
-      if (!(await deps.store.users.revokeKey(userId, keyId))) throw notFound("key", keyId);
+      const rows = await store.users.listKeys(userId);
+      const isThere = rows.some((row) => row.id === keyId && (courseId === "" || row.courseId === courseId));
+      if (!isThere || !(await store.users.revokeKey(userId, keyId))) throw notFound("key", keyId);
+      deps.rolesChanged();
       return {};
     },
   };

@@ -1,6 +1,7 @@
 import type { Assignment as StoredAssignment } from "../../prisma/gen/sqlite/client.ts";
 import type { Database } from "./database.ts";
 import { afterKey, byKey, decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";
+import { inScope } from "./scope.ts";
 import { UNFINISHED } from "./submissions.ts";
 import type { AssignmentRow, Assignments } from "./types.ts";
 
@@ -24,7 +25,8 @@ export const assignmentsIn = (database: Database): Assignments => ({
   },
 
   async list(query) {
-    const where = afterKey(decodeToken(LIST, 1, query));
+    const { courseIds = null } = query;
+    const where = { ...inScope({ courseIds, ownerId: null }), ...afterKey(decodeToken(LIST, 1, query)) };
     const rows = await database.client.assignment.findMany({ where, orderBy: byKey, take: sizeOfPage(query) + 1 });
     return pageOf(LIST, query, rows, idKey, assignmentRow);
   },

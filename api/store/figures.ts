@@ -1,6 +1,7 @@
 /** How large and how busy the store is. Machines by state are counted anew only now and then: that looks at every row. */
 import type { Database } from "./database.ts";
-import type { StoreFigures } from "./types.ts";
+import { isInScope } from "./scope.ts";
+import type { ScopeQuery, StoreFigures } from "./types.ts";
 
 const COUNTED_FOR_MS = 10_000;
 const counted = new WeakMap<Database, { at: number; machinesByRun: StoreFigures["machinesByRun"] }>();
@@ -25,10 +26,10 @@ async function machinesByRun(database: Database): Promise<StoreFigures["machines
   return counts;
 }
 
-export async function readUsage(database: Database, ownerId: string): Promise<number> {
+export async function readUsage(database: Database, scope: ScopeQuery): Promise<number> {
   const [row] = await database.client.$queryRaw<{ bytes: bigint }[]>`
-    SELECT CAST(COALESCE((SELECT SUM("size") FROM "Program" WHERE "ownerId" = ${ownerId}), 0)
-      + COALESCE((SELECT SUM("newBytes") FROM "Snapshot" WHERE "ownerId" = ${ownerId} AND "kind" = 'user'), 0)
+    SELECT CAST(COALESCE((SELECT SUM("size") FROM "Program" WHERE ${isInScope(scope)}), 0)
+      + COALESCE((SELECT SUM("newBytes") FROM "Snapshot" WHERE ${isInScope(scope)} AND "kind" = 'user'), 0)
       AS BIGINT) AS "bytes"`;
   return Number(row?.bytes ?? 0);
 }

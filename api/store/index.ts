@@ -2,6 +2,7 @@
 import { assignmentsIn } from "./assignments.ts";
 import { blobsIn } from "./blobs.ts";
 import { contentsIn } from "./contents.ts";
+import { coursesIn, ensureDefaultCourse } from "./courses.ts";
 import { Database } from "./database.ts";
 import { readFigures, readUsage } from "./figures.ts";
 import { HoldTable } from "./holds.ts";
@@ -21,7 +22,14 @@ export * from "./types.ts";
 /** Takes the database for this server alone, brings it to the newest schema, opens it. */
 export async function openStore({ dataDir, databaseUrl = "" }: StoreLocation): Promise<Store> {
   const provider = databaseUrl === "" ? await openSqlite(dataDir) : await openPostgresql(databaseUrl);
-  return storeOver(new Database(provider));
+  const database = new Database(provider);
+  try {
+    await ensureDefaultCourse(database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return storeOver(database);
 }
 
 function storeOver(database: Database): Store {
@@ -40,12 +48,13 @@ function storeOver(database: Database): Store {
     machines: machinesIn(database),
     snapshots: snapshotsIn(database),
     users: usersIn(database),
+    courses: coursesIn(database),
     programs: programsIn(database),
     assignments: assignmentsIn(database),
     submissions: submissionsIn(database),
     idempotency: idempotencyIn(database),
     figures: () => readFigures(database, journal.waiting()),
-    usage: (ownerId) => readUsage(database, ownerId),
+    usage: (scope) => readUsage(database, scope),
     backUp: (signal) => database.provider.backUp(signal),
     async check() {
       const row = { name: "health", at: new Date() };

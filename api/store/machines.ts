@@ -4,6 +4,7 @@ import { labelsOf, labelsText } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
 import { copyConsole, deleteMachine, rewindMachine } from "./history.ts";
 import { decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";
+import { inScope, isInScope } from "./scope.ts";
 import type { MachineQuery, MachineRow, MachineStatus, Machines, Page } from "./types.ts";
 
 const LIST = "machines";
@@ -17,9 +18,9 @@ export const machinesIn = (database: Database): Machines => ({
   },
 
   list: (query) => listMachines(database.client, query),
-  count: async (ownerId, exceptPrefixes) =>
+  count: async (scope, exceptPrefixes) =>
     database.client.machine.count({
-      where: { ownerId, NOT: exceptPrefixes.map((startsWith) => ({ id: { startsWith } })) },
+      where: { ...inScope(scope), NOT: exceptPrefixes.map((startsWith) => ({ id: { startsWith } })) },
     }),
 
   async ephemeral() {
@@ -76,10 +77,9 @@ async function createMachine(queries: Queries, row: Parameters<Machines["create"
 
 /** The filter is SQL of our own: Prisma's `contains` takes % and _ in the searched text for wildcards. */
 async function listMachines(queries: Queries, query: MachineQuery): Promise<Page<MachineRow>> {
-  const { ownerId, labels, nameContains, run } = query;
+  const { labels, nameContains, run } = query;
   const key = decodeToken(LIST, 1, query);
-  const conditions = [Prisma.sql`1 = 1`];
-  if (ownerId !== null) conditions.push(Prisma.sql`m."ownerId" = ${ownerId}`);
+  const conditions = [isInScope(query)];
   if (run !== null) conditions.push(Prisma.sql`m."run" = ${run}`);
   if (nameContains !== "") conditions.push(Prisma.sql`m."searchName" LIKE ${likePattern(nameContains)} ESCAPE '\\'`);
   for (const [name, value] of Object.entries(labels)) {
@@ -101,6 +101,7 @@ const likePattern = (text: string): string => `%${text.toLowerCase().replace(/[\
 
 export const machineRow = (row: StoredMachine): MachineRow => ({
   id: row.id,
+  courseId: row.courseId,
   ownerId: row.ownerId,
   displayName: row.displayName,
   labels: labelsOf(row.labels),

@@ -6,6 +6,7 @@ import type { Snapshot as StoredSnapshot } from "../../prisma/gen/sqlite/client.
 import { boundOf, hashBytes, hashText, labelsOf, labelsText, position } from "./convert.ts";
 import type { Database, Queries } from "./database.ts";
 import { afterKey, byKey, decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";
+import { inScope } from "./scope.ts";
 import { JournalGapError, type SnapshotRow, type Snapshots, StaleEpochError } from "./types.ts";
 
 const LIST = "snapshots";
@@ -34,10 +35,10 @@ export const snapshotsIn = (database: Database): Snapshots => ({
   },
 
   async list(query) {
-    const { ownerId, machineId, kind } = query;
+    const { machineId, kind } = query;
     const rows = await database.client.snapshot.findMany({
       where: {
-        ...(ownerId === null ? {} : { ownerId }),
+        ...inScope(query),
         ...(machineId === null ? {} : { machineId }),
         ...(kind === null ? {} : { kind }),
         ...afterKey(decodeToken(LIST, 1, query)),
@@ -97,7 +98,7 @@ export const snapshotsIn = (database: Database): Snapshots => ({
 
 async function createSnapshot(
   queries: Queries,
-  row: Omit<SnapshotRow, "createdAt" | "spec">,
+  row: Omit<SnapshotRow, "createdAt" | "spec" | "courseId">,
   epoch: number,
 ): Promise<SnapshotRow> {
   const machine = await queries.machine.findUnique({ where: { id: row.machineId } });
@@ -108,6 +109,7 @@ async function createSnapshot(
   const stored = await queries.snapshot.create({
     data: {
       ...rest,
+      courseId: machine.courseId,
       spec: machine.spec,
       labels: labelsText(labels),
       root: hashBytes(root),
@@ -122,7 +124,7 @@ async function createSnapshot(
 
 /** A machine that came back from a snapshot which is ahead of its journal could never go on writing it. */
 function assertCommitted(
-  row: Omit<SnapshotRow, "createdAt" | "spec">,
+  row: Omit<SnapshotRow, "createdAt" | "spec" | "courseId">,
   machine: { lastSequence: bigint; consoleLength: bigint },
 ): void {
   const { lastSequence, consoleLength } = machine;
@@ -136,6 +138,7 @@ function assertCommitted(
 export const snapshotRow = (row: StoredSnapshot): SnapshotRow => ({
   id: row.id,
   machineId: row.machineId,
+  courseId: row.courseId,
   ownerId: row.ownerId,
   displayName: row.displayName,
   labels: labelsOf(row.labels),

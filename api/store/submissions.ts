@@ -2,6 +2,7 @@ import type { Submission as StoredSubmission } from "../../prisma/gen/sqlite/cli
 import { hashBytes, hashText } from "./convert.ts";
 import type { Database } from "./database.ts";
 import { afterKey, byKey, decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";
+import { inScope } from "./scope.ts";
 import type { SubmissionRow, Submissions } from "./types.ts";
 
 const LIST = "submissions";
@@ -19,11 +20,11 @@ export const submissionsIn = (database: Database): Submissions => ({
   },
 
   async list(query) {
-    const { assignmentId, ownerId } = query;
+    const { assignmentId } = query;
     const rows = await database.client.submission.findMany({
       where: {
         ...(assignmentId === null ? {} : { assignmentId }),
-        ...(ownerId === null ? {} : { ownerId }),
+        ...inScope(query),
         ...afterKey(decodeToken(LIST, 1, query)),
       },
       orderBy: byKey,

@@ -27,12 +27,43 @@ export interface PageQuery {
   pageToken: string;
 }
 
-export type Role = "admin" | "staff" | "grader" | "student";
+/** Where what was made without naming a course belongs. */
+export const DEFAULT_COURSE = "default";
+
+/** Whose something is: a user's, in a course. */
+export interface Owner {
+  courseId: string;
+  ownerId: string;
+}
+
+/** Those of a user or of everybody (null), in some courses or in all (null). */
+export interface Scope {
+  courseIds: readonly string[] | null;
+  ownerId: string | null;
+}
+
+export type CourseRole = "student" | "grader" | "staff";
+
+export interface CourseRow {
+  id: string;
+  displayName: string;
+  createdAt: Date;
+  /** From then on it is only read. */
+  archivedAt: Date | null;
+}
+
+export interface MemberRow {
+  courseId: string;
+  userId: string;
+  role: CourseRole;
+  createdAt: Date;
+}
 
 export interface UserRow {
   id: string;
   name: string;
-  role: Role;
+  /** What others may do is the role that they have in a course. */
+  role: "admin" | "user";
   createdAt: Date;
   disabled: boolean;
 }
@@ -46,6 +77,21 @@ export interface ApiKeyRow {
   createdAt: Date;
   expiresAt: Date | null;
   revokedAt: Date | null;
+  /** Good for that course alone; null: for all that its user may do. */
+  courseId: string | null;
+  roleAtMost: CourseRole | null;
+  /** "Service/Method" or "Service/*"; empty: all. */
+  operations: string[];
+  /** Changes nothing. */
+  readOnly: boolean;
+}
+
+/** A key with all that decides what it is good for. */
+export interface KeyHolder {
+  user: UserRow;
+  key: ApiKeyRow;
+  /** The user's, with whether the course is archived. */
+  memberships: (MemberRow & { archived: boolean })[];
 }
 
 /** Where a machine stands in its own history. Both numbers only grow. */
@@ -54,9 +100,8 @@ export interface Position {
   timeNs: number;
 }
 
-export interface MachineRow {
+export interface MachineRow extends Owner {
   id: string;
-  ownerId: string;
   displayName: string;
   labels: Record<string, string>;
   /** ostler.v1.MachineSpec, protobuf binary. */
@@ -108,10 +153,9 @@ export interface CommitBatch {
   status: MachineStatus;
 }
 
-export interface SnapshotRow {
+export interface SnapshotRow extends Owner {
   id: string;
   machineId: string;
-  ownerId: string;
   displayName: string;
   labels: Record<string, string>;
   /** Root hash: names state and memory whole. */
@@ -131,17 +175,15 @@ export interface SnapshotRow {
   spec: Bytes | null;
 }
 
-export interface ProgramRow {
-  ownerId: string;
+export interface ProgramRow extends Owner {
   hash: Hash;
   name: string;
   size: number;
   createdAt: Date;
 }
 
-export interface AssignmentRow {
+export interface AssignmentRow extends Owner {
   id: string;
-  ownerId: string;
   displayName: string;
   /** ostler.v1.AssignmentSpec, protobuf binary. */
   spec: Bytes;
@@ -150,11 +192,10 @@ export interface AssignmentRow {
   createdAt: Date;
 }
 
-export interface SubmissionRow {
+export interface SubmissionRow extends Owner {
   id: string;
   assignmentId: string;
   assignmentVersion: number;
-  ownerId: string;
   /** Blob of the ELF, or of the C source. */
   contentHash: Hash;
   contentKind: "elf" | "c";
@@ -269,22 +310,26 @@ export interface Journal {
   readConsole(machineId: string, offset: number, limit: number): Promise<{ offset: number; bytes: Bytes }>;
 }
 
-export interface MachineQuery extends PageQuery {
-  /** null: of every owner (admin). */
-  ownerId: string | null;
+export interface MachineQuery extends PageQuery, ScopeQuery {
   labels: Record<string, string>;
   nameContains: string;
   run: MachineStatus["run"] | null;
 }
 
-export type NewMachine = Omit<MachineRow, "createdAt" | "updatedAt" | "epoch" | "ephemeral"> & { ephemeral?: boolean };
+/** What of a row is known when it is made. Where no course is named it is the default one. */
+type New<Row extends Owner, Later extends keyof Row> = Omit<Row, Later | "courseId"> & { courseId?: string };
+/** The same for queries: no course named is any. */
+export type ScopeQuery = Pick<Scope, "ownerId"> & Partial<Scope>;
+
+export type NewSubmission = New<SubmissionRow, "createdAt">;
+export type NewMachine = New<MachineRow, "createdAt" | "updatedAt" | "epoch" | "ephemeral"> & { ephemeral?: boolean };
 
 export interface Machines {
   create(row: NewMachine): Promise<MachineRow>;
   get(id: string): Promise<MachineRow | null>;
   list(query: MachineQuery): Promise<Page<MachineRow>>;
-  /** How many the owner has, but for those whose id begins with one of the prefixes. */
-  count(ownerId: string, exceptPrefixes: readonly string[]): Promise<number>;
+  /** How many there are in a scope, but for those whose id begins with one of the prefixes. */
+  count(scope: ScopeQuery, exceptPrefixes: readonly string[]): Promise<number>;
   /** Ids of all that are ephemeral. */
   ephemeral(): Promise<string[]>;
   /** Those whose id begins with the prefix and that nothing was written of since `before`; by id, after the given one. */
@@ -308,12 +353,12 @@ export interface Snapshots {
    * Refused when the machine has been taken or rewound since `epoch`, or is gone (StaleEpochError): the state may be of
    * a future that was dropped. Refused also when it is ahead of what its machine has committed (JournalGapError).
    */
-  create(row: Omit<SnapshotRow, "createdAt" | "spec">, epoch: number): Promise<SnapshotRow>;
+  create(row: Omit<SnapshotRow, "createdAt" | "spec" | "courseId">, epoch: number): Promise<SnapshotRow>;
   /** One that no machine here has come by: it came in a file. Its content must be stored and held. */
-  adopt(row: Omit<SnapshotRow, "createdAt" | "machineId" | "kind">): Promise<SnapshotRow>;
+  adopt(row: New<SnapshotRow, "createdAt" | "machineId" | "kind">): Promise<SnapshotRow>;
   get(id: string): Promise<SnapshotRow | null>;
   list(
-    query: PageQuery & { ownerId: string | null; machineId: string | null; kind: SnapshotRow["kind"] | null },
+    query: PageQuery & ScopeQuery & { machineId: string | null; kind: SnapshotRow["kind"] | null },
   ): Promise<Page<SnapshotRow>>;
   /** Newest snapshot of the machine's own line whose instructions and traceSequence are <= the given ones. */
   latestBefore(machineId: string, limit: { instructions: number; traceSequence: number }): Promise<SnapshotRow | null>;
@@ -330,39 +375,74 @@ export interface Snapshots {
 }
 
 export interface Users {
-  create(row: { id: string; name: string; role: Role }): Promise<UserRow>;
+  create(row: Pick<UserRow, "id" | "name" | "role">): Promise<UserRow>;
   get(id: string): Promise<UserRow | null>;
   list(query: PageQuery): Promise<Page<UserRow>>;
   count(): Promise<number>;
-  createKey(row: Omit<ApiKeyRow, "createdAt" | "revokedAt">): Promise<ApiKeyRow>;
+  createKey(row: NewKey): Promise<ApiKeyRow>;
   /** The user of a live key, or null (unknown, expired, revoked, disabled). */
-  findByKey(secretHash: Hash): Promise<{ user: UserRow; key: ApiKeyRow } | null>;
+  findByKey(secretHash: Hash): Promise<KeyHolder | null>;
   listKeys(userId: string): Promise<ApiKeyRow[]>;
   revokeKey(userId: string, keyId: string): Promise<boolean>;
 }
 
-export interface Programs {
-  /** The content must be in blobs (MissingReferenceError). Again with the same hash: takes the new name. */
-  put(row: Omit<ProgramRow, "createdAt">): Promise<ProgramRow>;
-  get(ownerId: string, hash: Hash): Promise<ProgramRow | null>;
-  list(query: PageQuery & { ownerId: string | null }): Promise<Page<ProgramRow>>;
-  delete(ownerId: string, hash: Hash): Promise<boolean>;
+/** A key that is good for everything, unless it is said. */
+export type NewKey = Omit<ApiKeyRow, "createdAt" | "revokedAt" | keyof KeyScope> & Partial<KeyScope>;
+export type KeyScope = Pick<ApiKeyRow, "courseId" | "roleAtMost" | "operations" | "readOnly">;
+
+/** One of those who join a course, with the key that is made for it. */
+export interface Enrolment {
+  userId: string;
+  name: string;
+  role: CourseRole;
+  key: Omit<NewKey, "userId"> | null;
 }
 
+export interface Courses {
+  create(row: Pick<CourseRow, "id" | "displayName">): Promise<CourseRow>;
+  get(id: string): Promise<CourseRow | null>;
+  /** Of these ids, or all (null). */
+  list(query: PageQuery & { ids: readonly string[] | null }): Promise<Page<CourseRow>>;
+  update(id: string, change: Partial<Pick<CourseRow, "displayName" | "archivedAt">>): Promise<CourseRow | null>;
+  /**
+   * Makes users that are not there yet, makes all of them members with the role that is given, and makes the keys of
+   * those that were no members: all or nothing. Says of each, in order, what it was before.
+   */
+  enrol(
+    courseId: string,
+    enrolments: readonly Enrolment[],
+  ): Promise<{ member: MemberRow; before: "unknown" | "user" | "member" }[]>;
+  member(courseId: string, userId: string): Promise<MemberRow | null>;
+  members(query: PageQuery & { courseId: string }): Promise<Page<MemberRow & { name: string }>>;
+  /** Ends the keys that were for the course alone, too. Returns who was a member. */
+  remove(courseId: string, userIds: readonly string[]): Promise<string[]>;
+}
+
+export interface Programs {
+  /** The content must be in blobs (MissingReferenceError). Again with the same hash: takes the new name. */
+  put(row: New<ProgramRow, "createdAt">): Promise<ProgramRow>;
+  get(owner: SomeOwner, hash: Hash): Promise<ProgramRow | null>;
+  list(query: PageQuery & ScopeQuery): Promise<Page<ProgramRow>>;
+  delete(owner: SomeOwner, hash: Hash): Promise<boolean>;
+}
+
+/** Where no course is named it is the default one. */
+export type SomeOwner = Pick<Owner, "ownerId"> & Partial<Owner>;
+
 export interface Assignments {
-  create(row: Omit<AssignmentRow, "createdAt" | "version">): Promise<AssignmentRow>;
+  create(row: New<AssignmentRow, "createdAt" | "version">): Promise<AssignmentRow>;
   update(id: string, change: { displayName: string; spec: Bytes }): Promise<AssignmentRow | null>;
   get(id: string): Promise<AssignmentRow | null>;
-  list(query: PageQuery): Promise<Page<AssignmentRow>>;
+  list(query: PageQuery & Partial<Pick<Scope, "courseIds">>): Promise<Page<AssignmentRow>>;
   /** Submissions stay with their grades; unfinished ones are cancelled. */
   delete(id: string): Promise<boolean>;
 }
 
 export interface Submissions {
   /** The content must be in blobs (MissingReferenceError). */
-  create(row: Omit<SubmissionRow, "createdAt">): Promise<SubmissionRow>;
+  create(row: NewSubmission): Promise<SubmissionRow>;
   get(id: string): Promise<SubmissionRow | null>;
-  list(query: PageQuery & { assignmentId: string | null; ownerId: string | null }): Promise<Page<SubmissionRow>>;
+  list(query: PageQuery & ScopeQuery & { assignmentId: string | null }): Promise<Page<SubmissionRow>>;
   update(id: string, change: Partial<Pick<SubmissionRow, "state" | "report" | "error">>): Promise<void>;
   /** Those that a crash left unfinished. */
   unfinished(): Promise<SubmissionRow[]>;
@@ -395,13 +475,14 @@ export interface Store {
   readonly machines: Machines;
   readonly snapshots: Snapshots;
   readonly users: Users;
+  readonly courses: Courses;
   readonly programs: Programs;
   readonly assignments: Assignments;
   readonly submissions: Submissions;
   readonly idempotency: Idempotency;
   figures(): Promise<StoreFigures>;
-  /** Bytes of the owner's programs, and of what the snapshots that the owner asked for added. */
-  usage(ownerId: string): Promise<number>;
+  /** Bytes of the programs in a scope, and of what the snapshots that were asked for there added. */
+  usage(scope: ScopeQuery): Promise<number>;
   /** All that is stored, as it is at one moment, as the bytes of a database file. BackupElsewhereError on PostgreSQL. */
   backUp(signal: AbortSignal): AsyncGenerator<Bytes>;
   /** Cheap; throws when the database cannot be written. */

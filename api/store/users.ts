@@ -1,8 +1,12 @@
-import type { ApiKey as StoredKey, User as StoredUser } from "../../prisma/gen/sqlite/client.ts";
+import type {
+  ApiKey as StoredKey,
+  Member as StoredMember,
+  User as StoredUser,
+} from "../../prisma/gen/sqlite/client.ts";
 import { hashBytes, hashText } from "./convert.ts";
-import type { Database } from "./database.ts";
+import type { Database, Queries } from "./database.ts";
 import { afterKey, byKey, decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";
-import type { ApiKeyRow, Role, UserRow, Users } from "./types.ts";
+import type { ApiKeyRow, CourseRole, MemberRow, NewKey, UserRow, Users } from "./types.ts";
 
 const LIST = "users";
 
@@ -25,17 +29,21 @@ export const usersIn = (database: Database): Users => ({
 
   count: async () => database.client.user.count(),
 
-  async createKey(row) {
-    const data = { ...row, secretHash: hashBytes(row.secretHash), createdAt: new Date() };
-    return keyRow(await database.write((queries) => queries.apiKey.create({ data })));
-  },
+  createKey: (row) => database.write((queries) => createKey(queries, row)),
 
   async findByKey(secretHash) {
     const where = { secretHash: hashBytes(secretHash) };
-    const found = await database.client.apiKey.findUnique({ where, include: { user: true } });
+    const found = await database.client.apiKey.findUnique({
+      where,
+      include: { user: { include: { members: { include: { course: true } } } } },
+    });
     if (found === null || found.revokedAt !== null || found.user.disabled) return null;
     if (found.expiresAt !== null && found.expiresAt.getTime() <= Date.now()) return null;
-    return { user: userRow(found.user), key: keyRow(found) };
+    const memberships = found.user.members.map((member) => ({
+      ...memberRow(member),
+      archived: member.course.archivedAt !== null,
+    }));
+    return { user: userRow(found.user), key: keyRow(found), memberships };
   },
 
   async listKeys(userId) {
@@ -51,20 +59,37 @@ export const usersIn = (database: Database): Users => ({
   },
 });
 
+export async function createKey(queries: Queries, { operations = [], ...row }: NewKey): Promise<ApiKeyRow> {
+  const secretHash = hashBytes(row.secretHash);
+  const data = { ...row, secretHash, operations: JSON.stringify(operations), createdAt: new Date() };
+  return keyRow(await queries.apiKey.create({ data }));
+}
+
+export const memberRow = ({ courseId, userId, role, createdAt }: StoredMember): MemberRow => ({
+  courseId,
+  userId,
+  role: role as CourseRole,
+  createdAt,
+});
+
 const userRow = ({ id, name, role, createdAt, disabled }: StoredUser): UserRow => ({
   id,
   name,
-  role: role as Role,
+  role: role === "admin" ? "admin" : "user",
   createdAt,
   disabled,
 });
 
-const keyRow = ({ id, userId, secretHash, label, createdAt, expiresAt, revokedAt }: StoredKey): ApiKeyRow => ({
-  id,
-  userId,
+const keyRow = ({ secretHash, roleAtMost, operations, ...row }: StoredKey): ApiKeyRow => ({
+  id: row.id,
+  userId: row.userId,
   secretHash: hashText(secretHash),
-  label,
-  createdAt,
-  expiresAt,
-  revokedAt,
+  label: row.label,
+  createdAt: row.createdAt,
+  expiresAt: row.expiresAt,
+  revokedAt: row.revokedAt,
+  courseId: row.courseId,
+  roleAtMost: roleAtMost as CourseRole | null,
+  operations: JSON.parse(operations) as string[],
+  readOnly: row.readOnly,
 });

@@ -3,10 +3,12 @@
  * exist. The methods are read from the compiled contract, so a new one fails here until it has a row.
  */
 import type { DescMethod } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rulesOf } from "../../api/auth/authorise.ts";
-import { PERMISSIONS, SEEN_BY } from "../../api/auth/policy.ts";
+import { changes, type Kind, PERMISSIONS, type Rule, SEEN_BY } from "../../api/auth/policy.ts";
 import { isRequestStream, isResponseStream } from "../../api/operation.ts";
+import { CourseService } from "../../proto/gen/ostler/v1/courses_pb.js";
 import { GradingService } from "../../proto/gen/ostler/v1/grading_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
@@ -25,7 +27,11 @@ const REST_OF_REQUEST: Readonly<Record<string, object>> = {
   "CapabilityService/RenderCapabilityGraph": { format: 1 },
   "CapabilityService/RetypeUntyped": { type: 1 },
   "CapabilityService/RevokeSlot": { slot: "descriptor 1 of task 1" },
+  "CourseService/EnrolMembers": { members: [{ userId: "new" }] },
+  "CourseService/RemoveMembers": { userIds: ["new"] },
   "ConsoleService/WriteConsole": { data: new Uint8Array([65]) },
+  "GradingService/CreateAssignment": { displayName: "a", spec: assignmentSpec },
+  "GradingService/CreateSubmission": { content: new Uint8Array([65]) },
   "GradingService/UpdateAssignment": { displayName: "a", spec: assignmentSpec },
   "MachineService/StartProgram": { program: { case: "path", value: "/bin/prog" } },
   "MemoryService/GetAddressSpace": { space: { case: "task", value: 1 } },
@@ -36,6 +42,7 @@ const REST_OF_REQUEST: Readonly<Record<string, object>> = {
   "MemoryService/WritePhysicalMemory": { data: new Uint8Array([65]) },
   "MemoryService/WriteVirtualMemory": { data: new Uint8Array([65]) },
   "NetworkService/SendFrame": { frame: new Uint8Array(60) },
+  "ProgramService/UploadProgram": { data: new Uint8Array([65]) },
   "TaskService/Call": { call: { case: "name", value: "getpid" } },
 };
 
@@ -60,19 +67,24 @@ function requestOf(method: DescMethod, ids: Ids): Record<string, unknown> {
 const nameOf = (method: DescMethod): string => `${method.parent.name}/${method.name}`;
 
 let server: TestServer;
-let keys: { victim: string; stranger: string };
+/** Of a lecturer in one course, of a student beside, and of members of another course. */
+let keys: Record<"lecturer" | "fellow" | "student" | "staff", string>;
 let ids: Ids;
 
 beforeAll(async () => {
   server = await startServer();
   const admin = server.client("grpc");
-  const join = async (userId: string, role: UserRole) =>
-    (await admin.call(UserService, "createUser", { userId, name: userId, role })).secret;
+  const join = async (courseId: string, userId: string, role: UserRole) =>
+    (await admin.call(UserService, "createUser", { userId, name: userId, role, courseId })).secret;
+  for (const courseId of ["ours", "theirs"])
+    await admin.call(CourseService, "createCourse", { courseId, displayName: courseId });
   keys = {
-    victim: await join("victim", UserRole.STAFF),
-    stranger: await join("stranger", UserRole.STUDENT),
+    lecturer: await join("ours", "lecturer", UserRole.STAFF),
+    fellow: await join("ours", "fellow", UserRole.STUDENT),
+    student: await join("theirs", "student", UserRole.STUDENT),
+    staff: await join("theirs", "staff", UserRole.STAFF),
   };
-  ids = await belongings(server.client("grpc", keys.victim));
+  ids = await belongings(server.client("grpc", keys.lecturer));
 });
 afterAll(() => server.stop());
 
@@ -82,26 +94,30 @@ async function belongings(owner: Client): Promise<Ids> {
   const { snapshotId } = (await owner.call(SnapshotService, "createSnapshot", { machineId })).snapshot!;
   const data = new Uint8Array([1, 2, 3]);
   const { programHash } = (await owner.call(ProgramService, "uploadProgram", { name: "p", data })).program!;
-  const { assignmentId } = (
-    await owner.call(GradingService, "createAssignment", { displayName: "a", spec: assignmentSpec as never })
-  ).assignment!;
+  const made = await owner.call(GradingService, "createAssignment", {
+    displayName: "a",
+    spec: assignmentSpec as never,
+  });
+  const { assignmentId } = made.assignment!;
   const content = new Uint8Array(Buffer.from("\x7fELF and nothing more"));
-  const { submissionId } = (await owner.call(GradingService, "createSubmission", { assignmentId, content }))
-    .submission!;
-  const { keys } = await owner.call(UserService, "listKeys", { userId: "victim" });
+  const sent = await owner.call(GradingService, "createSubmission", { assignmentId, content });
+  const { keys } = await owner.call(UserService, "listKeys", { userId: "lecturer" });
   return {
+    course_id: "ours",
     machine_id: machineId,
     snapshot_id: snapshotId,
     program_hash: programHash,
     assignment_id: assignmentId,
-    submission_id: submissionId,
-    user_id: "victim",
+    submission_id: sent.submission!.submissionId,
+    user_id: "lecturer",
     key_id: keys[0]!.keyId,
   };
 }
 
+type Transport = "grpc" | "rest";
+
 async function answer(
-  transport: "grpc" | "rest",
+  transport: Transport,
   key: string,
   method: DescMethod,
   request: Record<string, unknown>,
@@ -122,54 +138,143 @@ const unknown = (): Ids =>
   Object.fromEntries(
     Object.entries(ids).map(([name, id]) => [name, id.replace(/.$/, (last) => (last === "0" ? "1" : "0"))]),
   );
+const without = (text: string, names: Ids): string =>
+  Object.values(names).reduce((rest, id) => rest.replaceAll(`"${id}"`, "…"), text);
 
-const namesThing = (method: DescMethod): boolean =>
-  rulesOf(method).some(
-    (rule) =>
-      "action" in rule && rule.of !== "course" && !rule.filter && PERMISSIONS[SEEN_BY[rule.of]].student !== "all",
-  );
-const isFor =
-  (of: "server" | "user") =>
-  (method: DescMethod): boolean =>
-    rulesOf(method).some((rule) => rule.of === of);
-const named = (chosen: DescMethod[]) => chosen.map((method) => [nameOf(method), method] as const);
+const rulesOn = (method: DescMethod) => rulesOf(method).map(({ of }) => of);
+const isOf =
+  (...kinds: Rule["of"][]) =>
+  (method: DescMethod) =>
+    rulesOn(method).some((of) => kinds.includes(of));
+const named = (chosen: readonly DescMethod[]) => chosen.map((method) => [nameOf(method), method] as const);
+
+const takesIds = (method: DescMethod): boolean =>
+  rulesOf(method).some((rule) => rule.of in SEEN_BY) || method.input.fields.some(({ name }) => name === "course_id");
+/** Those whose requests name something of a course, or a course. */
+const ofCourses = contractMethods.filter((method) => !isOf("caller", "server", "user")(method) && takesIds(method));
+/** Those where students reach only what is their own. */
+const ofOwn = ofCourses.filter((method) =>
+  rulesOf(method).some((rule) => rule.of in SEEN_BY && PERMISSIONS[SEEN_BY[rule.of as Kind]].student === "own"),
+);
 
 describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
-  test.each(named(contractMethods.filter(namesThing)))(
-    "%s answers a stranger as if there were nothing",
-    async (_, method) => {
-      const theirs = await answer(transport, keys.stranger, method, requestOf(method, ids));
-      const nobodys = await answer(transport, keys.stranger, method, requestOf(method, unknown()));
-      const without = (text: string, names: Ids) =>
-        Object.values(names).reduce((rest, id) => rest.replaceAll(id, "…"), text);
-      expect(without(theirs, ids)).toMatch(/^NOT_FOUND [A-Z]+_NOT_FOUND: There is no/);
-      expect(without(theirs, ids)).toBe(without(nobodys, unknown()));
-    },
-  );
+  test.each(named(ofCourses))("%s answers members of another course as if there were nothing", async (_, method) => {
+    for (const key of [keys.student, keys.staff]) {
+      const theirs = without(await answer(transport, key, method, requestOf(method, ids)), ids);
+      const nobodys = without(await answer(transport, key, method, requestOf(method, unknown())), unknown());
+      expect(theirs).toMatch(/^NOT_FOUND [A-Z]+_NOT_FOUND: There is no/);
+      expect(theirs).toBe(nobodys);
+    }
+  });
 
-  test.each(named(contractMethods.filter(isFor("server"))))("%s is for admins", async (_, method) => {
-    for (const key of [keys.stranger, keys.victim]) {
+  test.each(named(ofOwn))("%s answers a fellow student as if there were nothing", async (_, method) => {
+    const theirs = without(await answer(transport, keys.fellow, method, requestOf(method, ids)), ids);
+    expect(theirs).toMatch(/^NOT_FOUND [A-Z]+_NOT_FOUND: There is no/);
+  });
+
+  test.each(named(contractMethods.filter(isOf("server"))))("%s is for admins", async (_, method) => {
+    for (const key of [keys.student, keys.staff, keys.lecturer]) {
       const said = await answer(transport, key, method, requestOf(method, { ...ids, user_id: "new" }));
       expect(said).toMatch(/^PERMISSION_DENIED PERMISSION_DENIED: This is for admins/);
     }
   });
 
-  test.each(named(contractMethods.filter(isFor("user"))))("%s is for the user and for admins", async (_, method) => {
-    for (const known of [ids, unknown()]) {
-      const said = await answer(transport, keys.stranger, method, requestOf(method, known));
-      expect(said).toBe("PERMISSION_DENIED PERMISSION_DENIED: You can manage your own keys only.");
-    }
-  });
+  test.each(named(contractMethods.filter(isOf("user"))))(
+    "%s is for the user, for staff, and for admins",
+    async (_, method) => {
+      for (const key of [keys.fellow, keys.student, keys.staff]) {
+        for (const known of [ids, unknown()]) {
+          const said = await answer(transport, key, method, requestOf(method, known));
+          expect(said).toMatch(/^PERMISSION_DENIED PERMISSION_DENIED: You can manage your own keys only/);
+        }
+      }
+    },
+  );
 
   test("lists have nothing of others in them, and programs of others are not there", async () => {
-    const stranger = server.client(transport, keys.stranger);
-    const { machines } = await stranger.call(MachineService, "listMachines", {});
-    const { snapshots } = await stranger.call(SnapshotService, "listSnapshots", {});
-    const { programs } = await stranger.call(ProgramService, "listPrograms", {});
-    const { submissions } = await stranger.call(GradingService, "listSubmissions", {});
-    expect([machines, snapshots, programs, submissions]).toEqual([[], [], [], []]);
-    const programHash = ids["program_hash"]!;
-    for (const name of ["getProgram", "deleteProgram"] as const)
-      await expect(stranger.call(ProgramService, name, { programHash })).rejects.toMatchObject({ code: "NOT_FOUND" });
+    for (const key of [keys.fellow, keys.staff]) {
+      const stranger = server.client(transport, key);
+      const { machines } = await stranger.call(MachineService, "listMachines", {});
+      const { snapshots } = await stranger.call(SnapshotService, "listSnapshots", {});
+      const { programs } = await stranger.call(ProgramService, "listPrograms", {});
+      const { submissions } = await stranger.call(GradingService, "listSubmissions", {});
+      expect([machines, snapshots, programs, submissions]).toEqual([[], [], [], []]);
+      const programHash = ids["program_hash"]!;
+      for (const name of ["getProgram", "deleteProgram"] as const)
+        await expect(stranger.call(ProgramService, name, { programHash })).rejects.toMatchObject({ code: "NOT_FOUND" });
+    }
+    const staff = server.client(transport, keys.staff);
+    const all = { allOwners: true };
+    expect((await staff.call(MachineService, "listMachines", all)).machines).toEqual([]);
+    expect((await staff.call(GradingService, "listSubmissions", all)).submissions).toEqual([]);
+    expect((await staff.call(GradingService, "listAssignments", {})).assignments).toEqual([]);
+    expect((await staff.call(CourseService, "listCourses", {})).courses.map(({ courseId }) => courseId)).toEqual([
+      "theirs",
+    ]);
+  });
+
+  describe("keys that are not good for everything", () => {
+    const bounded = async (scope: object): Promise<string> => {
+      const lecturer = server.client(transport, keys.lecturer);
+      return (await lecturer.call(UserService, "createKey", { userId: "lecturer", ...scope })).secret;
+    };
+
+    test("a key for reading changes nothing, whatever the method", async () => {
+      const key = await bounded({ readOnly: true });
+      for (const method of contractMethods.filter((each) => rulesOf(each).some(changes)))
+        expect(await answer(transport, key, method, requestOf(method, ids))).toContain("KEY_READ_ONLY");
+      expect(await answer(transport, key, methodNamed("GetMachine"), { machineId: ids["machine_id"] })).toBe("OK");
+    });
+
+    test("a key for one operation is for no other", async () => {
+      const key = await bounded({ operations: ["MachineService/GetMachine"] });
+      for (const method of contractMethods.filter(({ name }) => name !== "GetMachine"))
+        expect(await answer(transport, key, method, requestOf(method, ids))).toContain("KEY_NOT_FOR_OPERATION");
+      expect(await answer(transport, key, methodNamed("GetMachine"), { machineId: ids["machine_id"] })).toBe("OK");
+    });
+
+    test("an admin's key for a course is for nothing else", async () => {
+      const admin = server.client(transport);
+      const { secret } = await admin.call(UserService, "createKey", { userId: "admin", courseId: "theirs" });
+      for (const method of ofCourses)
+        expect(await answer(transport, secret, method, requestOf(method, ids))).toMatch(/^NOT_FOUND /);
+      for (const method of contractMethods.filter(isOf("server")))
+        expect(await answer(transport, secret, method, requestOf(method, { ...ids, user_id: "new" }))).toMatch(
+          /^PERMISSION_DENIED /,
+        );
+    });
+
+    test("a key for a lower role is for what that role may do", async () => {
+      const key = await bounded({ roleAtMost: UserRole.STUDENT });
+      const enrol = methodNamed("EnrolMembers");
+      const request = { courseId: "ours", members: [{ userId: "x" }] };
+      expect(await answer(transport, key, enrol, request)).toMatch(
+        /^PERMISSION_DENIED .* staff .* lecturer is student/,
+      );
+      expect(await answer(transport, keys.lecturer, enrol, request)).toBe("OK");
+    });
+
+    test("a bounded key makes no keys, and a key that expires makes none that lasts longer", async () => {
+      const make = methodNamed("CreateKey");
+      for (const scope of [{ courseId: "ours" }, { roleAtMost: UserRole.GRADER }, { operations: ["UserService/*"] }])
+        expect(await answer(transport, await bounded(scope), make, { userId: "lecturer" })).toContain("KEY_BOUNDED");
+      const expiresAt = timestampFromMs(Date.now() + 3_600_000);
+      const passing = await bounded({ expiresAt });
+      expect(await answer(transport, passing, make, { userId: "lecturer" })).toMatch(/^INVALID_ARGUMENT .*expires_at/);
+      expect(await answer(transport, passing, make, { userId: "lecturer", expiresAt })).toBe("OK");
+    });
+
+    test("expired and revoked keys are none, at once", async () => {
+      const lecturer = server.client(transport, keys.lecturer);
+      const old = await bounded({ expiresAt: timestampFromMs(Date.now() - 1_000) });
+      const { key, secret } = await lecturer.call(UserService, "createKey", { userId: "lecturer" });
+      expect(await answer(transport, secret, methodNamed("GetSelf"), {})).toBe("OK");
+      await lecturer.call(UserService, "revokeKey", { userId: "lecturer", keyId: key!.keyId });
+      for (const method of contractMethods.filter(({ methodKind }) => methodKind === "unary"))
+        for (const useless of [old, secret])
+          expect(await answer(transport, useless, method, requestOf(method, ids))).toMatch(/^UNAUTHENTICATED /);
+    });
   });
 });
+
+const methodNamed = (name: string): DescMethod => contractMethods.find((method) => method.name === name)!;

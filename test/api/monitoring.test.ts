@@ -121,8 +121,8 @@ test("the figures move with what happens", async () => {
 
 test("figures are for admins, unless the operator says otherwise", async () => {
   await start();
-  await store.users.create({ id: "s", name: "s", role: "student" });
-  const { secret } = await createKey(store, "s", "", null);
+  await store.users.create({ id: "s", name: "s", role: "user" });
+  const { secret } = await createKey(store, { userId: "s", label: "", expiresAt: null });
   expect((await get("/metrics")).status).toBe(401);
   expect((await get("/metrics", `Bearer ${secret}`)).status).toBe(403);
   expect(await get("/metrics", `Bearer ${key}`)).toMatchObject({

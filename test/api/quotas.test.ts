@@ -42,7 +42,7 @@ test("no limit is none", async () => {
   const quotas = new Quotas({} as never, { instructionsPerHour: 0, storagePerUserBytes: 0 });
   expect(quotas.executed("a", Number.MAX_SAFE_INTEGER)).toBe(true);
   quotas.assertMayRun("a");
-  await quotas.assertRoom("a", Number.MAX_SAFE_INTEGER);
+  await quotas.assertRoom({ courseId: "c", ownerId: "a" }, Number.MAX_SAFE_INTEGER);
 });
 
 describe.each(["grpc", "rest"] as const)("over %s", (transport) => {

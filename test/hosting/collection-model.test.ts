@@ -91,7 +91,7 @@ class World {
   }
 
   async dropProgram(number: number): Promise<void> {
-    await store.programs.delete("owner", sha256Hex(program(number)));
+    await store.programs.delete({ ownerId: "owner" }, sha256Hex(program(number)));
   }
 
   /** As a service does: hold, look, use. */
@@ -99,7 +99,7 @@ class World {
     const hash = sha256Hex(program(number));
     await store.holds.during(async (hold) => {
       hold.add(contentIn(hash));
-      if ((await store.programs.get("owner", hash)) === null) return;
+      if ((await store.programs.get({ ownerId: "owner" }, hash)) === null) return;
       await this.pause();
       const at = { instructions: machine.row.lastSequence + 1, timeNs: 0 };
       const input = { kind: "addFile", file: { path: "/p", content: hash, size: 100, mode: 0o755 } };

@@ -39,7 +39,7 @@ test("a program goes when nobody has it any more, and its bytes are counted", as
   bench = await startHosting();
   const hash = await upload("a program");
   expect(await collect()).toMatchObject({ examinedBlobs: 1, deletedBlobs: 0 });
-  await bench.store.programs.delete(OWNER, hash);
+  await bench.store.programs.delete({ ownerId: OWNER }, hash);
   expect(await collect()).toMatchObject({ examinedBlobs: 1, deletedBlobs: 1, deletedBytes: 9, missingBlobs: 0 });
   expect(await isStored(hash)).toBe(false);
 });
@@ -77,11 +77,11 @@ test("what a machine's spec, its journal, its snapshot's state, a submission or 
   });
   const labelled = await upload("in a label");
   await store.machines.create(
-    newMachineRow("m-labelled", OWNER, { displayName: "", labels: { spec: labelled } }, new Uint8Array(0)),
+    newMachineRow("m-labelled", { ownerId: OWNER }, { displayName: "", labels: { spec: labelled } }, new Uint8Array(0)),
   );
   const specified = sha256Hex(bytes("in the spec"));
   const named = [specified, journalled, stated, submitted, assigned, labelled];
-  for (const hash of named) await store.programs.delete(OWNER, hash);
+  for (const hash of named) await store.programs.delete({ ownerId: OWNER }, hash);
   for (const { id } of [inSpec, inJournal, inState]) await bench.hosting.hibernate(id);
   await collect();
   expect(await store.blobs.has(named)).toEqual(new Set(named));
@@ -99,7 +99,12 @@ test("a machine in memory keeps the snapshot that it stands on, whoever deletes 
   const first = await snapshot(id);
   await bench.hosting.hibernate(id);
   const fork = await bench.store.machines.create({
-    ...newMachineRow(newId("m"), OWNER, { displayName: "", labels: {} }, (await bench.store.machines.get(id))!.spec),
+    ...newMachineRow(
+      newId("m"),
+      { ownerId: OWNER },
+      { displayName: "", labels: {} },
+      (await bench.store.machines.get(id))!.spec,
+    ),
     originSnapshotId: first.id,
     lastSequence: first.sequence,
     reached: first.at,
@@ -125,7 +130,7 @@ test("content that cannot be followed stops the collection before it deletes any
   const { root } = await snapshot(id);
   await bench.hosting.hibernate(id);
   const garbage = await upload("garbage");
-  await bench.store.programs.delete(OWNER, garbage);
+  await bench.store.programs.delete({ ownerId: OWNER }, garbage);
   bench.faults.damaged.add(root);
   expect(await outcome(collect())).toMatchObject({ error: { name: "CorruptBlobError", hash: root } });
   expect(await isStored(garbage)).toBe(true);

@@ -18,7 +18,7 @@ afterEach(() => bench.close());
 
 const service = () => {
   const quotas = new Quotas(bench.store, { instructionsPerHour: 0, storagePerUserBytes: 0 });
-  return consoleService({ ...bench, limits: { machinesPerUser: 10 }, quotas });
+  return consoleService({ ...bench, limits: { machinesPerUser: 10 }, quotas, rolesChanged() {} });
 };
 
 async function context(): Promise<Context> {

@@ -70,7 +70,7 @@ describe("machine rows", () => {
         status: { ...idle, run: "paused" },
       }),
     );
-    expect(await store.machines.count("finder", [])).toBe(2);
+    expect(await store.machines.count({ ownerId: "finder" }, [])).toBe(2);
     expect(idsOf(await list({ ownerId: "finder" }))).toEqual([odd.id, even.id]);
     expect(idsOf(await list({ ownerId: "finder", nameContains: "%_X" }))).toEqual([odd.id]);
     expect(idsOf(await list({ ownerId: "finder", nameContains: "éTUDE" }))).toEqual([odd.id]);

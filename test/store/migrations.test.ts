@@ -59,6 +59,39 @@ describe("migrations", () => {
     expect(applied.appliedMigrationNames).toEqual([]);
   });
 
+  it("keep what was there before there were courses, and give everybody the role that they had", async () => {
+    const file = fileOf("courses");
+    const all = readMigrations("sqlite");
+    await migrateFile(
+      file,
+      all.filter(({ name }) => name < "0006"),
+    );
+    const at = "'2026-10-01T08:00:00.000+00:00'";
+    const connection = await new PrismaLibSql({ url: `file:${file}`, intMode: "bigint" }).connect();
+    await connection.executeScript(`
+      INSERT INTO "User" VALUES ('root', '', 'admin', ${at}, false), ('ada', '', 'staff', ${at}, false), ('bob', '', 'student', ${at}, false);
+      INSERT INTO "ApiKey" VALUES ('k', 'bob', x'00', '', ${at}, NULL, NULL);
+      INSERT INTO "Blob" VALUES (x'01', x'02');
+      INSERT INTO "Program" VALUES ('bob', x'01', 'p', 1, ${at});
+      INSERT INTO "Assignment" VALUES ('a', 'ada', '', x'', 1, ${at});`);
+    await connection.dispose();
+    await migrateFile(file, all);
+    expect(await query(file, `SELECT "courseId", "userId", "role" FROM "Member" ORDER BY "userId"`)).toEqual([
+      ["default", "ada", "staff"],
+      ["default", "bob", "student"],
+    ]);
+    expect(await query(file, `SELECT "id", "role" FROM "User" ORDER BY "id"`)).toEqual([
+      ["ada", "user"],
+      ["bob", "user"],
+      ["root", "admin"],
+    ]);
+    expect(await query(file, `SELECT "courseId", "ownerId", "name" FROM "Program"`)).toEqual([["default", "bob", "p"]]);
+    expect(await query(file, `SELECT "courseId" FROM "Assignment"`)).toEqual([["default"]]);
+    expect(await query(file, `SELECT "courseId", "roleAtMost", "operations" FROM "ApiKey"`)).toEqual([
+      [null, null, "[]"],
+    ]);
+  });
+
   it("go on where the database stands, each whole or not at all", async () => {
     const file = fileOf("partial");
     const base = readMigrations("sqlite");

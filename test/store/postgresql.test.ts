@@ -109,7 +109,7 @@ async function fill(dataDir: string): Promise<void> {
   const content = new Uint8Array(256).map((_, index) => index);
   const hash = sha256(content);
   await store.blobs.put([{ hash, data: content }], store.holds.open());
-  await store.users.create({ id: "u", name: "Zoë \u{1F600} 'quoted' \\ %", role: "student" });
+  await store.users.create({ id: "u", name: "Zoë \u{1F600} 'quoted' \\ %", role: "user" });
   await store.users.createKey({ id: "k", userId: "u", secretHash: hash, label: "", expiresAt: new Date(1) });
   await store.programs.put({ ownerId: "u", hash, name: "p", size: 256 });
   await store.assignments.create({ id: "a", ownerId: "u", displayName: "", spec: new Uint8Array(0) });

@@ -25,7 +25,7 @@ async function addSubmission(change: Partial<SubmissionRow> = {}) {
 
 describe("users and keys", () => {
   it("are found by a live key only", async () => {
-    const user = await store.users.create({ id: freshId("u"), name: "Ada", role: "student" });
+    const user = await store.users.create({ id: freshId("u"), name: "Ada", role: "user" });
     expect(await store.users.get(user.id)).toEqual(user);
     expect(await store.users.get("none")).toBeNull();
     const add = (secret: string, expiresAt: Date | null) =>
@@ -38,7 +38,7 @@ describe("users and keys", () => {
       });
     const key = await add("live", new Date(Date.now() + 60_000));
     const expired = await add("expired", new Date(Date.now() - 1));
-    expect(await store.users.findByKey(key.secretHash)).toEqual({ user, key });
+    expect(await store.users.findByKey(key.secretHash)).toEqual({ user, key, memberships: [] });
     expect(await store.users.findByKey(expired.secretHash)).toBeNull();
     expect(await store.users.findByKey(sha256(bytes("unknown")))).toBeNull();
     expect(await store.users.revokeKey("someone else", key.id)).toBe(false);
@@ -56,18 +56,108 @@ describe("users and keys", () => {
   });
 });
 
+describe("courses", () => {
+  const key = (id: string, courseId: string) => ({
+    id,
+    secretHash: sha256(bytes(id)),
+    label: "",
+    expiresAt: null,
+    courseId,
+  });
+
+  it("have members, whose keys for the course end when they leave", async () => {
+    const [courseId, known, fresh] = [freshId("c"), freshId("u"), freshId("u")];
+    const course = await store.courses.create({ id: courseId, displayName: "One" });
+    expect(await store.courses.get(courseId)).toEqual(course);
+    await store.users.create({ id: known, name: "Ada", role: "user" });
+    const ids = [freshId("k"), freshId("k")];
+    const enrolments = [
+      { userId: known, name: "other", role: "staff" as const, key: key(ids[0]!, courseId) },
+      { userId: fresh, name: "Bob", role: "student" as const, key: key(ids[1]!, courseId) },
+    ];
+    const first = await store.courses.enrol(courseId, enrolments);
+    expect(first.map(({ before }) => before)).toEqual(["user", "unknown"]);
+    const again = [{ ...enrolments[1]!, role: "grader" as const, key: key(freshId("k"), courseId) }];
+    expect(await store.courses.enrol(courseId, again)).toMatchObject([
+      { before: "member", member: { role: "grader" } },
+    ]);
+    const members = (await store.courses.members({ courseId, pageSize: 10, pageToken: "" })).items;
+    expect(members.map(({ userId, name, role }) => [userId, name, role])).toEqual(
+      [
+        [known, "Ada", "staff"],
+        [fresh, "Bob", "grader"],
+      ].toSorted(([one], [other]) => (one! < other! ? -1 : 1)),
+    );
+    const secretHash = sha256(bytes(ids[1]!));
+    expect((await store.users.findByKey(secretHash))!.memberships).toMatchObject([
+      { courseId, role: "grader", archived: false },
+    ]);
+    expect(await store.courses.update(courseId, { archivedAt: new Date() })).toMatchObject({ id: courseId });
+    expect((await store.users.findByKey(secretHash))!.memberships).toMatchObject([{ archived: true }]);
+    expect(await store.courses.remove(courseId, [fresh, "nobody"])).toEqual([fresh]);
+    expect(await store.courses.member(courseId, fresh)).toBeNull();
+    expect(await store.users.findByKey(secretHash)).toBeNull();
+    expect((await store.users.listKeys(fresh)).length).toBe(1);
+  });
+
+  it("take all of a list or none of it", async () => {
+    const courseId = freshId("c");
+    await store.courses.create({ id: courseId, displayName: "" });
+    const [one, other] = [freshId("u"), freshId("u")];
+    const taken = key(freshId("k"), courseId);
+    const enrolments = [one, other].map((userId) => ({ userId, name: "", role: "student" as const, key: taken }));
+    await expect(store.courses.enrol(courseId, enrolments)).rejects.toMatchObject({ name: "AlreadyExistsError" });
+    expect(await store.users.get(one)).toBeNull();
+    await expect(store.courses.enrol("none", enrolments.slice(0, 1))).rejects.toMatchObject({
+      name: "MissingReferenceError",
+    });
+  });
+
+  it("bound what is listed, counted and used", async () => {
+    const [here, there, ownerId] = [freshId("c"), freshId("c"), freshId("u")];
+    const data = bytes(freshId("content"));
+    const hash = sha256(data);
+    const hold = store.holds.open();
+    await store.blobs.put([{ hash, data }], hold);
+    for (const courseId of [here, there]) {
+      await store.machines.create(newMachine({ courseId, ownerId }));
+      await store.programs.put({ courseId, ownerId, hash, name: courseId, size: data.length });
+      await store.assignments.create({ id: freshId("a"), courseId, ownerId, displayName: courseId, spec: bytes("") });
+      await addSubmission({ courseId, ownerId, state: "graded" });
+    }
+    hold.release();
+    const query = { pageSize: 10, pageToken: "", ownerId, courseIds: [here] };
+    const machines = await store.machines.list({ ...query, labels: {}, nameContains: "", run: null });
+    const lists = [
+      machines,
+      await store.programs.list(query),
+      await store.assignments.list(query),
+      await store.submissions.list({ ...query, assignmentId: null }),
+    ];
+    for (const { items } of lists) expect(items.map(({ courseId }) => courseId)).toEqual([here]);
+    expect((await store.programs.list({ ...query, courseIds: [] })).items).toEqual([]);
+    expect(await store.machines.count({ ownerId: null, courseIds: [here, there] }, [])).toBe(2);
+    expect(await store.usage({ ownerId, courseIds: [there] })).toBe(data.length);
+    expect(await store.programs.get({ courseId: here, ownerId }, hash)).toMatchObject({ name: here });
+    expect(await store.programs.delete({ courseId: here, ownerId }, hash)).toBe(true);
+    expect(await store.programs.get({ courseId: there, ownerId }, hash)).toMatchObject({ name: there });
+    const machine = (await store.machines.acquire(machines.items[0]!.id))!;
+    expect((await store.snapshots.create(newSnapshot(machine, 0), machine.epoch)).courseId).toBe(here);
+  });
+});
+
 describe("programs", () => {
   it("stand on stored content and take a new name", async () => {
     const row = { ownerId: "p", hash: sha256(content), name: "one", size: content.length };
     const made = await store.programs.put(row);
     expect(await store.programs.put({ ...row, name: "two" })).toEqual({ ...made, name: "two" });
-    expect(await store.programs.get("p", row.hash)).toEqual({ ...made, name: "two" });
-    expect(await store.programs.get("q", row.hash)).toBeNull();
+    expect(await store.programs.get({ ownerId: "p" }, row.hash)).toEqual({ ...made, name: "two" });
+    expect(await store.programs.get({ ownerId: "q" }, row.hash)).toBeNull();
     await expect(store.programs.put({ ...row, hash: sha256(bytes("absent")) })).rejects.toMatchObject({
       name: "MissingReferenceError",
     });
-    expect(await store.programs.delete("p", row.hash)).toBe(true);
-    expect(await store.programs.delete("p", row.hash)).toBe(false);
+    expect(await store.programs.delete({ ownerId: "p" }, row.hash)).toBe(true);
+    expect(await store.programs.delete({ ownerId: "p" }, row.hash)).toBe(false);
   });
 });
 
@@ -147,7 +237,7 @@ describe("pages", () => {
         await store.programs.put({ ownerId: `o${index % 3}`, hash: sha256(data), name: "", size: 1 });
         const machine = await store.machines.create(newMachine({ ownerId: "pages" }));
         await store.snapshots.create(newSnapshot(machine, 0), machine.epoch);
-        await store.users.create({ id: freshId("u"), name: "", role: "student" });
+        await store.users.create({ id: freshId("u"), name: "", role: "user" });
         await store.assignments.create({ id: freshId("a"), ownerId: "", displayName: "", spec: bytes("") });
         await addSubmission({ ownerId: "pages" });
       }),

@@ -49,7 +49,7 @@ export const OWNER = "owner";
 export async function startHosting(options: Partial<HostingOptions> = {}): Promise<TestHosting> {
   const dataDir = mkdtempSync(join(tmpdir(), "ostler-hosting-"));
   const real = await openTestStore(dataDir);
-  await real.users.create({ id: OWNER, name: OWNER, role: "student" });
+  await real.users.create({ id: OWNER, name: OWNER, role: "user" });
   const faults: Faults = {
     commit: null,
     putBlobs: null,
@@ -147,7 +147,7 @@ async function newMachine(store: Store, files: Record<string, Uint8Array<ArrayBu
     files: contents.map(({ path, data, hash }) => ({ path, contentHash: hash, size: BigInt(data.length) })),
   });
   return store.machines.create(
-    newMachineRow(newId("m"), OWNER, { displayName: "", labels: {} }, toBinary(MachineSpecSchema, spec)),
+    newMachineRow(newId("m"), { ownerId: OWNER }, { displayName: "", labels: {} }, toBinary(MachineSpecSchema, spec)),
   );
 }
 

@@ -14,10 +14,9 @@ import {
   UserRole,
   UserService,
 } from "../../../proto/gen/ostler/v1/users_pb.js";
-import { UsageError } from "../failure.ts";
 import { type Column, list, table } from "../output.ts";
 import { action, type Session } from "../session.ts";
-import { enumName, group, leaf, type PageOptions, pageOptions, pages } from "../shared.ts";
+import { dateOption, enumName, group, leaf, type PageOptions, pageOptions, pages } from "../shared.ts";
 import { formatTime } from "../units.ts";
 
 const ROLES = Object.values(UserRole).filter((value): value is UserRole => typeof value === "number" && value !== 0);
@@ -25,7 +24,7 @@ const ROLES = Object.values(UserRole).filter((value): value is UserRole => typeo
 const userColumns: readonly Column<User>[] = [
   { title: "ID", value: (user) => user.userId },
   { title: "NAME", value: (user) => user.name || "-" },
-  { title: "ROLE", value: (user) => enumName(UserRole, user.role) },
+  { title: "ADMIN", value: (user) => (user.admin ? "yes" : "no") },
   { title: "MADE AT (UTC)", value: (user) => formatTime(user.createdAt) },
 ];
 
@@ -33,7 +32,7 @@ function userText(user: User): string {
   return list([
     ["user", user.userId],
     ["name", user.name],
-    ["role", enumName(UserRole, user.role)],
+    ["admin", user.admin ? "yes" : "no"],
     ["made at", `${formatTime(user.createdAt)} UTC`],
   ]);
 }
@@ -44,7 +43,7 @@ const createUser = leaf("create <user>", "make a user with a first key, shown on
 ])
   .option("--name <text>", "name for people")
   .addOption(
-    new Option("--role <role>", "what the user may do")
+    new Option("--role <role>", "what the user may do in the course that is given by --course (default: default)")
       .choices(ROLES.map((role) => enumName(UserRole, role)))
       .default("student"),
   )
@@ -82,8 +81,11 @@ const listUsers = pageOptions(leaf("list", "list users (admins)", ["ostler user 
 const self = leaf("self", "show who you are to the server", ["ostler user self"]).action(
   action(async (session) => {
     const answer = await (await session.service(UserService)).getSelf({});
+    const roles = answer.memberships
+      .map(({ courseId, role }) => `\n${enumName(UserRole, role)} in ${courseId}`)
+      .join("");
     const from = session.access.keySource === "" ? "" : `\nkey      from ${session.access.keySource}`;
-    session.out.message(GetSelfResponseSchema, answer, () => userText(answer.user!) + from);
+    session.out.message(GetSelfResponseSchema, answer, () => userText(answer.user!) + roles + from);
   }),
 );
 
@@ -95,7 +97,18 @@ const keyColumns: readonly Column<Key>[] = [
   { title: "MADE AT (UTC)", value: (key) => formatTime(key.createdAt) },
   { title: "EXPIRES", value: (key) => (key.expiresAt === undefined ? "never" : formatTime(key.expiresAt)) },
   { title: "REVOKED", value: (key) => (key.revokedAt === undefined ? "no" : formatTime(key.revokedAt)) },
+  { title: "GOOD FOR", value: scopeText },
 ];
+
+function scopeText({ courseId, roleAtMost, operations, readOnly }: Key): string {
+  const parts = [
+    courseId === "" ? "" : `course ${courseId}`,
+    roleAtMost === UserRole.UNSPECIFIED ? "" : `as ${enumName(UserRole, roleAtMost)}`,
+    operations.join(" "),
+    readOnly ? "reading" : "",
+  ];
+  return parts.filter((part) => part !== "").join(", ") || "everything";
+}
 
 async function userOf(session: Session, given: string | undefined): Promise<string> {
   if (given !== undefined) return given;
@@ -103,25 +116,43 @@ async function userOf(session: Session, given: string | undefined): Promise<stri
   return user!.userId;
 }
 
-const USER_OPTION = ["--user <user>", "whose (default: your own; others: admins)"] as const;
+const USER_OPTION = ["--user <user>", "whose (default: your own; others: admins, or staff for --course)"] as const;
+
+interface KeyOptions {
+  user?: string;
+  label?: string;
+  expires?: Date;
+  role?: string;
+  operation: string[];
+  readOnly?: boolean;
+  quiet?: boolean;
+}
 
 const createKey = leaf("create", "make another key, shown only once", [
   "ostler key create --label laptop",
-  "ostler key create --user alice --expires 2027-01-01",
+  "ostler key create --user alice --course os-2027 --expires 2027-01-01",
+  "ostler key create --label dashboard --read-only --operation 'MachineService/*'",
 ])
   .option(...USER_OPTION)
   .option("--label <text>", "what it is for")
-  .option("--expires <date>", "until when it is valid")
+  .addOption(dateOption("--expires <date>", "until when it is valid"))
+  .addOption(new Option("--role <role>", "give no more than this role").choices(["student", "grader", "staff"]))
+  .addOption(
+    new Option("--operation <service/method>", "good for this alone, for example MachineService/* (repeatable)")
+      .argParser((value: string, before: string[]) => [...before, value])
+      .default([], "everything"),
+  )
+  .option("--read-only", "it changes nothing")
   .option("-q, --quiet", "print the key only")
   .action(
-    action<{ user?: string; label?: string; expires?: string; quiet?: boolean }>(async (session, _, options) => {
-      const expires = options.expires === undefined ? undefined : new Date(options.expires);
-      if (expires !== undefined && Number.isNaN(expires.getTime()))
-        throw new UsageError(`--expires ${options.expires}: not a date`, "give for example 2027-01-01");
+    action<KeyOptions>(async (session, _, options) => {
       const answer = await (await session.service(UserService)).createKey({
         userId: await userOf(session, options.user),
         label: options.label ?? "",
-        ...(expires !== undefined && { expiresAt: timestampFromDate(expires) }),
+        roleAtMost: ROLES.find((value) => enumName(UserRole, value) === options.role) ?? UserRole.UNSPECIFIED,
+        operations: options.operation,
+        readOnly: options.readOnly ?? false,
+        ...(options.expires !== undefined && { expiresAt: timestampFromDate(options.expires) }),
       });
       if (options.quiet) session.out.line(answer.secret);
       else
