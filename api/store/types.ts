@@ -13,6 +13,10 @@
  *   wall-clock times are `Date`.
  */
 
+import type { Courses, Owner, Scope, SomeOwner, Users } from "./people.ts";
+
+export * from "./people.ts";
+
 export type Bytes = Uint8Array<ArrayBuffer>;
 /** Lower-case hexadecimal SHA-256, 64 characters. */
 export type Hash = string;
@@ -25,73 +29,6 @@ export interface Page<T> {
 export interface PageQuery {
   pageSize: number;
   pageToken: string;
-}
-
-/** Where what was made without naming a course belongs. */
-export const DEFAULT_COURSE = "default";
-
-/** Whose something is: a user's, in a course. */
-export interface Owner {
-  courseId: string;
-  ownerId: string;
-}
-
-/** Those of a user or of everybody (null), in some courses or in all (null). */
-export interface Scope {
-  courseIds: readonly string[] | null;
-  ownerId: string | null;
-}
-
-export type CourseRole = "student" | "grader" | "staff";
-
-export interface CourseRow {
-  id: string;
-  displayName: string;
-  createdAt: Date;
-  /** From then on it is only read. */
-  archivedAt: Date | null;
-}
-
-export interface MemberRow {
-  courseId: string;
-  userId: string;
-  role: CourseRole;
-  createdAt: Date;
-}
-
-export interface UserRow {
-  id: string;
-  name: string;
-  /** What others may do is the role that they have in a course. */
-  role: "admin" | "user";
-  createdAt: Date;
-  disabled: boolean;
-}
-
-export interface ApiKeyRow {
-  id: string;
-  userId: string;
-  /** SHA-256 of the secret; the secret itself is never stored. */
-  secretHash: Hash;
-  label: string;
-  createdAt: Date;
-  expiresAt: Date | null;
-  revokedAt: Date | null;
-  /** Good for that course alone; null: for all that its user may do. */
-  courseId: string | null;
-  roleAtMost: CourseRole | null;
-  /** "Service/Method" or "Service/*"; empty: all. */
-  operations: string[];
-  /** Changes nothing. */
-  readOnly: boolean;
-}
-
-/** A key with all that decides what it is good for. */
-export interface KeyHolder {
-  user: UserRow;
-  key: ApiKeyRow;
-  /** The user's, with whether the course is archived. */
-  memberships: (MemberRow & { archived: boolean })[];
 }
 
 /** Where a machine stands in its own history. Both numbers only grow. */
@@ -374,50 +311,6 @@ export interface Snapshots {
   deleteStray(): Promise<number>;
 }
 
-export interface Users {
-  create(row: Pick<UserRow, "id" | "name" | "role">): Promise<UserRow>;
-  get(id: string): Promise<UserRow | null>;
-  list(query: PageQuery): Promise<Page<UserRow>>;
-  count(): Promise<number>;
-  createKey(row: NewKey): Promise<ApiKeyRow>;
-  /** The user of a live key, or null (unknown, expired, revoked, disabled). */
-  findByKey(secretHash: Hash): Promise<KeyHolder | null>;
-  listKeys(userId: string): Promise<ApiKeyRow[]>;
-  revokeKey(userId: string, keyId: string): Promise<boolean>;
-}
-
-/** A key that is good for everything, unless it is said. */
-export type NewKey = Omit<ApiKeyRow, "createdAt" | "revokedAt" | keyof KeyScope> & Partial<KeyScope>;
-export type KeyScope = Pick<ApiKeyRow, "courseId" | "roleAtMost" | "operations" | "readOnly">;
-
-/** One of those who join a course, with the key that is made for it. */
-export interface Enrolment {
-  userId: string;
-  name: string;
-  role: CourseRole;
-  key: Omit<NewKey, "userId"> | null;
-}
-
-export interface Courses {
-  create(row: Pick<CourseRow, "id" | "displayName">): Promise<CourseRow>;
-  get(id: string): Promise<CourseRow | null>;
-  /** Of these ids, or all (null). */
-  list(query: PageQuery & { ids: readonly string[] | null }): Promise<Page<CourseRow>>;
-  update(id: string, change: Partial<Pick<CourseRow, "displayName" | "archivedAt">>): Promise<CourseRow | null>;
-  /**
-   * Makes users that are not there yet, makes all of them members with the role that is given, and makes the keys of
-   * those that were no members: all or nothing. Says of each, in order, what it was before.
-   */
-  enrol(
-    courseId: string,
-    enrolments: readonly Enrolment[],
-  ): Promise<{ member: MemberRow; before: "unknown" | "user" | "member" }[]>;
-  member(courseId: string, userId: string): Promise<MemberRow | null>;
-  members(query: PageQuery & { courseId: string }): Promise<Page<MemberRow & { name: string }>>;
-  /** Ends the keys that were for the course alone, too. Returns who was a member. */
-  remove(courseId: string, userIds: readonly string[]): Promise<string[]>;
-}
-
 export interface Programs {
   /** The content must be in blobs (MissingReferenceError). Again with the same hash: takes the new name. */
   put(row: New<ProgramRow, "createdAt">): Promise<ProgramRow>;
@@ -425,9 +318,6 @@ export interface Programs {
   list(query: PageQuery & ScopeQuery): Promise<Page<ProgramRow>>;
   delete(owner: SomeOwner, hash: Hash): Promise<boolean>;
 }
-
-/** Where no course is named it is the default one. */
-export type SomeOwner = Pick<Owner, "ownerId"> & Partial<Owner>;
 
 export interface Assignments {
   create(row: New<AssignmentRow, "createdAt" | "version">): Promise<AssignmentRow>;
