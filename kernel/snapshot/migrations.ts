@@ -139,7 +139,7 @@ function handlers(state: AnyState): void {
   };
   for (const task of threads.tasks.values()) {
     Object.assign(task, { pending: [], stopSignal: 0, timerDue: null, change: null, resourceLimits: new Map() });
-    const traits = { nice: 0, dumpable: true, noNewPrivileges: false, subreaper: false, deathSignal: 0 };
+    const traits = { nice: 0, dumpable: true, noNewPrivileges: false, subreaper: false, deathSignal: 0, persona: 0 };
     Object.assign(task, { traits });
     if (task.kind === "program") addVdso(mm.spaces.get(task.space)!);
   }

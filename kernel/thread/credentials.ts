@@ -1,5 +1,5 @@
 /** Whom tasks act for: user and group ids (credentials(7)). */
-import type { Credentials } from "./state.ts";
+import type { Credentials, Task } from "./state.ts";
 
 /** The user of programs that the host starts. */
 export const userId = 1000;
@@ -20,3 +20,10 @@ export const userCredentials = (): Credentials => credentialsOf(userId);
 export const rootCredentials = (): Credentials => credentialsOf(0);
 
 export const copyCredentials = (from: Credentials): Credentials => ({ ...from, groups: [...from.groups] });
+
+/** Who may look into another process, and change it: its own user, if its program is not one that gained rights, and root. */
+export const mayInspect = ({ credentials: by }: Task, { credentials: of, traits }: Task): boolean =>
+  by.euid === 0 ||
+  (traits.dumpable &&
+    [of.uid, of.euid, of.suid].every((id) => id === by.uid) &&
+    [of.gid, of.egid, of.sgid].every((id) => id === by.gid));

@@ -54,6 +54,8 @@ export interface Traits {
   subreaper: boolean;
   /** What it is sent when its parent ends; 0 for nothing. */
   deathSignal: number;
+  /** personality(2): bits that ask for what is so here anyhow. */
+  persona: number;
 }
 
 /** What counts, and how far the task may raise it itself (setrlimit(2)). */

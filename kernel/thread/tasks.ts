@@ -89,7 +89,7 @@ export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedConte
     group: id,
     session: id,
     credentials: userCredentials(),
-    traits: { nice: 0, dumpable: true, noNewPrivileges: false, subreaper: false, deathSignal: 0 },
+    traits: { nice: 0, dumpable: true, noNewPrivileges: false, subreaper: false, deathSignal: 0, persona: 0 },
     resourceLimits: new Map(),
     root: { ...firstPlace },
     directory: { ...firstPlace },

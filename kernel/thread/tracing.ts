@@ -156,13 +156,27 @@ export function stopTracedThreads(k: ThreadKernel, task: Task, signal: number): 
   }
 }
 
-/** The task goes on: tracers that listen for that are told. */
+/** The task goes on: tracers that listen for that are told, and others as soon as they do. */
 export function tellListeners(k: ThreadKernel, task: Task): void {
   for (const id of task.threads) {
     const thread = k.threads.threads.get(id)!;
     const { tracing } = thread;
-    if (tracing?.stop?.listening !== true) continue;
-    tracing.stop = groupStop(tracing, signals.SIGTRAP);
-    tellTracer(k, thread, tracing, signals.SIGTRAP);
+    if (tracing?.stop?.kind !== "group") continue;
+    if (tracing.stop.listening) stopAnew(k, thread, tracing);
+    else if (tracing.seized) tracing.trap = true;
   }
+}
+
+/** A thread that stands still tells its tracer once more that it does, and what its task does now. */
+function stopAnew(k: ThreadKernel, thread: Thread, tracing: Tracing): void {
+  const { stopSignal } = k.threads.tasks.get(thread.task)!;
+  tracing.trap = false;
+  tracing.stop = groupStop(tracing, stopSignal || signals.SIGTRAP);
+  tellTracer(k, thread, tracing, tracing.stop.code & 0xff);
+}
+
+/** The tracer leaves a thread where it is until there is something new; there may be already. */
+export function listenTo(k: ThreadKernel, thread: Thread, tracing: Tracing): void {
+  if (tracing.trap) stopAnew(k, thread, tracing);
+  else if (tracing.stop !== null) tracing.stop.listening = true;
 }

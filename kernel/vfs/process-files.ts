@@ -1,12 +1,19 @@
 /**
  * Open files that stand for what becomes of processes: signals that are pending for who reads them (signalfd(2)), and
- * the end of one process (pidfd_open(2)). Neither keeps anything: what they tell is looked up when they are asked.
+ * the end of one process (pidfd_open(2)), its memory (/proc/<pid>/mem). None keeps anything: what they tell is looked up
+ * when they are asked.
  */
+import { pageBytes } from "../hal/types.ts";
 import type { TaskId } from "../lib/ids.ts";
+import { getSpace } from "../mm/space.ts";
+import type { Space } from "../mm/state.ts";
+import { copyIn, copyOut } from "../mm/user.ts";
+import { mayInspect } from "../thread/credentials.ts";
 import { endQueue } from "../thread/family.ts";
 import { pendingIn, signalQueue, takeSignal } from "../thread/signals.ts";
-import type { SignalInfo } from "../thread/state.ts";
-import { type FileOps, Ready, readable } from "./file-ops.ts";
+import type { SignalInfo, Task } from "../thread/state.ts";
+import { type FileOps, Ready, readable, writable } from "./file-ops.ts";
+import type { FileKernel } from "./kernel.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
 
 type Of<Kind> = OpenTarget & { kind: Kind };
@@ -73,4 +80,55 @@ export const processOps: FileOps = {
     return k.threads.zombies.has(id) ? readable : readable | Ready.hangUp;
   },
   queues: (_k, file) => [endQueue(processOf(file))],
+};
+
+/** The memory that a file shows to who may look; null: to it, none. */
+function spaceFor(k: FileKernel, file: OpenFile, by: Task | undefined): Space | "ended" | null {
+  const task = k.threads.tasks.get((file.target as Of<"memory">).task);
+  if (task === undefined) return "ended";
+  return by !== undefined && (by === task || mayInspect(by, task)) ? getSpace(k, task.space) : null;
+}
+
+/** Goes through a range page by page, up to the first that is not there: how many bytes it was. */
+function eachPiece(position: number, count: number, move: (at: number, from: number, to: number) => boolean): number {
+  let done = 0;
+  while (done < count) {
+    const at = position + done;
+    const end = Math.min(count, done + pageBytes - (at % pageBytes));
+    if (!move(at, done, end)) break;
+    done = end;
+  }
+  return done;
+}
+
+/** As a debugger's: whatever the mappings permit. */
+export const memoryOps: FileOps = {
+  read(k, file, position, count, by) {
+    const space = spaceFor(k, file, by?.task);
+    if (space === "ended") return { bytes: new Uint8Array(0) };
+    if (space === null) return { errno: "EIO" };
+    const bytes = new Uint8Array(count);
+    const done = eachPiece(position, count, (at, from, to) => {
+      const piece = copyIn(k, space, BigInt(at), to - from, true);
+      if (piece.ok) bytes.set(piece.value, from);
+      return piece.ok;
+    });
+    return done === 0 && count > 0 ? { errno: "EIO" } : { bytes: bytes.subarray(0, done) };
+  },
+  advance(_k, file, count) {
+    file.position += count;
+  },
+  write(k, task, file, position, bytes) {
+    const space = spaceFor(k, file, task);
+    if (space === "ended") return { count: 0 };
+    if (space === null) return { errno: "EIO" };
+    const store = (at: number, from: number, to: number): boolean =>
+      copyOut(k, space, BigInt(at), bytes.subarray(from, to), true) === null;
+    const done = eachPiece(position, bytes.length, store);
+    return done === 0 && bytes.length > 0 ? { errno: "EIO" } : { count: done };
+  },
+  seekable: true,
+  size: () => 0,
+  ready: () => readable | writable,
+  queues: () => [],
 };

@@ -104,6 +104,8 @@ export type OpenTarget =
   | { kind: "signals"; set: bigint }
   /** pidfd_open(2): a process, which may have ended. */
   | { kind: "process"; task: TaskId }
+  /** A process's memory (/proc/<pid>/mem). */
+  | { kind: "memory"; task: TaskId }
   /** epoll(7): what is watched, by descriptor and open file. */
   | { kind: "epoll"; items: Map<string, EpollItem> }
   | { kind: "socket"; socket: number }

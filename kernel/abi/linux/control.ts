@@ -167,11 +167,15 @@ export const controlCalls = [
     name: "personality",
     nr: { rv64: 92 },
     support: "partial",
-    note: "Only that of Linux; addresses are never random.",
+    note: "Only that of Linux; its bits are kept, and addresses are never random.",
     args: { persona: uint },
     errors: ["EINVAL"],
-    run(_k: LinuxKernel, { persona }) {
-      return persona === 0xffff_ffff || (persona & 0xff) === 0 ? done(0) : fail("EINVAL");
+    run(_k: LinuxKernel, { persona }, { task: { traits } }) {
+      const before = traits.persona;
+      if (persona === 0xffff_ffff) return done(before);
+      if (persona & 0xff) return fail("EINVAL");
+      traits.persona = persona;
+      return done(before);
     },
   }),
   syscall({

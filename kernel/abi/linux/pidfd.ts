@@ -5,6 +5,7 @@ import { lastSignal } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn } from "../../mm/user.ts";
 import { wakeQueue } from "../../thread/blocking.ts";
+import { mayInspect } from "../../thread/credentials.ts";
 import { fromSender, SignalCode, sendSignal, signalQueue, unmaskableSet } from "../../thread/signals.ts";
 import type { SignalInfo, Task } from "../../thread/state.ts";
 import { adopt, fileOf, openTarget } from "../../vfs/descriptors.ts";
@@ -66,13 +67,6 @@ function send(k: LinuxKernel, call: Call, number: number, sent: number, where: b
   if (errno !== null) return fail(errno);
   return k.threads.tasks.has(call.task.id) ? done(0) : { kind: "gone" };
 }
-
-/** Who may look into another process: its own user, and root. */
-export const mayInspect = ({ credentials: by }: Task, { credentials: of, traits }: Task): boolean =>
-  by.euid === 0 ||
-  (traits.dumpable &&
-    [of.uid, of.euid, of.suid].every((id) => id === by.uid) &&
-    [of.gid, of.egid, of.sgid].every((id) => id === by.gid));
 
 function getDescriptor(k: LinuxKernel, { task }: Call, number: number, theirs: number, how: number): Outcome {
   if (how !== 0) return fail("EINVAL");

@@ -7,11 +7,11 @@ import { limits } from "../../lib/limits.ts";
 import { getSpace } from "../../mm/space.ts";
 import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { mayInspect } from "../../thread/credentials.ts";
 import { inout, int, size } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import { mayInspect } from "./pidfd.ts";
 
 interface Piece {
   base: bigint;

@@ -5,15 +5,15 @@ import { lastSignal, signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { getThread, interruptWait } from "../../thread/blocking.ts";
+import { mayInspect } from "../../thread/credentials.ts";
 import { fromSender, SignalCode, sendSignal, setSignalMask } from "../../thread/signals.ts";
 import type { SignalInfo, Task, Thread, TraceStop, Tracing } from "../../thread/state.ts";
 import { taskOf } from "../../thread/tasks.ts";
-import { beginTracing, endTracing, groupStop, letGo, stopTraced, TraceOption } from "../../thread/tracing.ts";
+import { beginTracing, endTracing, groupStop, letGo, listenTo, stopTraced, TraceOption } from "../../thread/tracing.ts";
 import { choice, int, word } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import { mayInspect } from "./pidfd.ts";
 import { decodeSignalInfo, encodeSignalInfo, siginfoBytes } from "./siginfo.ts";
 
 const Request = {
@@ -135,9 +135,9 @@ function detach(k: LinuxKernel, call: Call, { thread, tracing, stop }: Stopped, 
 }
 
 /** Stays where it is, until its task goes on or the tracer wants something else. */
-function listen({ tracing, stop }: Stopped): Outcome {
+function listen(k: LinuxKernel, { thread, tracing, stop }: Stopped): Outcome {
   if (!tracing.seized || stop.kind !== "group") return fail("EIO");
-  stop.listening = true;
+  listenTo(k, thread, tracing);
   return done(0);
 }
 
@@ -300,7 +300,7 @@ function ofStopped(k: LinuxKernel, call: Call, stopped: Stopped, wanted: Wanted)
     case Request.PTRACE_SETREGSET:
       return registers(k, call, stopped, wanted);
     case Request.PTRACE_LISTEN:
-      return listen(stopped);
+      return listen(k, stopped);
     case Request.PTRACE_GETSIGMASK:
     case Request.PTRACE_SETSIGMASK:
       return signalMask(k, call, stopped, wanted);

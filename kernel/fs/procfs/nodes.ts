@@ -12,6 +12,8 @@ export interface Target {
 /** `Of` is whose tree it is: the machine's (null), or a task's. */
 export type Node<Of> =
   | { kind: "file"; mode: number; text(k: ProcKernel, of: Of): string | Uint8Array }
+  /** Not made when it is read: what it shows is there. */
+  | { kind: "memory"; mode: number }
   | { kind: "directory"; mode: number; entries: Readonly<Record<string, Node<Of>>> }
   | { kind: "link"; target(k: ProcKernel, of: Of, reader: Viewer): Target | Errno };
 
@@ -25,6 +27,7 @@ export const directory = <Of>(entries: Readonly<Record<string, Node<Of>>>, mode 
   mode: FileType.directory | mode,
   entries,
 });
+export const memoryFile = <Of>(): Node<Of> => ({ kind: "memory", mode: FileType.regular | 0o600 });
 export const link = <Of>(target: (k: ProcKernel, of: Of, reader: Viewer) => Target | Errno): Node<Of> => ({
   kind: "link",
   target,

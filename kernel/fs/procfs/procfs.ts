@@ -288,6 +288,14 @@ function generate(k: ProcKernel, inode: InodeNumber): Uint8Array | Errno {
   return bytesOf(textOf((found.kind === "process" ? taskTree : threadTree)[found.index]!, k, subject));
 }
 
+/** A file that shows a process's memory. */
+function memoryOf(found: Found): { kind: "memory"; task: TaskId } | null {
+  if (found.kind !== "process" && found.kind !== "thread") return null;
+  const { node } = (found.kind === "process" ? taskTree : threadTree)[found.index]!;
+  if (node.kind !== "memory") return null;
+  return { kind: "memory", task: found.kind === "process" ? found.id : found.task.id };
+}
+
 const bytesOf = (made: string | Uint8Array): Uint8Array => (typeof made === "string" ? encodeText(made) : made);
 
 function textOf<Of>({ node }: Numbered<Of>, k: ProcKernel, of: Of): string | Uint8Array {
@@ -308,6 +316,8 @@ export const procfs = (k: () => ProcKernel): FilesystemOps => ({
   open(_k, _fs, inode) {
     const found = find(k(), inode);
     if (found === null) return "ENOENT";
+    const memory = memoryOf(found);
+    if (memory !== null) return memory;
     const isTree = (modeAt(found) & FileType.mask) === FileType.directory;
     return isTree ? { kind: "directory" } : { kind: "generated", text: new Uint8Array(0) };
   },

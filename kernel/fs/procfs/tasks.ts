@@ -5,7 +5,7 @@ import { filesystemOf, getMount, pathOf, type Viewer } from "../../vfs/filesyste
 import { findPlace } from "../../vfs/walk.ts";
 import type { ProcKernel } from "./kernel.ts";
 import { auxiliary, commandLine, environment, maps, smaps, statm } from "./memory.ts";
-import { directory, file, link, type Node, number, type Target } from "./nodes.ts";
+import { directory, file, link, memoryFile, type Node, number, type Target } from "./nodes.ts";
 import { childrenOf, limitLines, oomScore, statistics, status } from "./status.ts";
 import { live, nameOf, type Subject } from "./subject.ts";
 
@@ -66,12 +66,16 @@ const common = {
   limits: file(live(limitLines)),
   loginuid: file<Subject>(() => "4294967295"),
   maps: file(live(maps)),
+  mem: memoryFile<Subject>(),
   mountinfo: file(live(mountInfo)),
   mounts: file(live(mounts)),
   oom_adj: file<Subject>(() => "0\n"),
   oom_score: file(live(oomScore)),
   oom_score_adj: file<Subject>(() => "0\n"),
-  personality: file<Subject>(() => "00000000\n", 0o400),
+  personality: file(
+    live((_k, task) => `${task.traits.persona.toString(16).padStart(8, "0")}\n`),
+    0o400,
+  ),
   root: liveLink((k, task, reader) => to(k, reader, task.root)),
   sessionid: file<Subject>(() => "4294967295"),
   smaps: file(live(smaps)),

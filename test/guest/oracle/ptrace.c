@@ -220,6 +220,30 @@ static void seizing(void) {
   SAY(waitid(P_PID, pid, &i, WEXITED)); printf("%d %x\n", i.si_code, i.si_status);
   end(pid);
 }
+static void seizingStopped(void) {
+  fflush(stdout);
+  pid_t pid = fork();
+  if (pid == 0) { raise(SIGSTOP); _exit(13); }
+  int s;
+  waitpid(pid, &s, WUNTRACED);
+  SAY(pt(PTRACE_SEIZE, pid, 0, 0)); SAY(pt(PTRACE_INTERRUPT, pid, 0, 0)); kill(pid, SIGCONT);
+  next("stopped", pid); info(pid);
+  SAY(pt(PTRACE_LISTEN, pid, 0, 0)); next("told", pid); info(pid);
+  SAY(pt(PTRACE_CONT, pid, 0, 0)); next("sigcont", pid); info(pid);
+  SAY(pt(PTRACE_CONT, pid, 0, SIGCONT)); next("over", pid);
+}
+static void memory(void) {
+  static char text[] = "in memory", got[16];
+  char path[32];
+  pid_t pid = sleeper();
+  snprintf(path, 32, "/proc/%d/mem", pid);
+  int fd = open(path, O_RDWR);
+  SAY(fd >= 0); SAY(pread(fd, got, 9, (long)text)); printf("%s\n", got);
+  SAY(pwrite(fd, "on", 2, (long)text)); SAY(pread(fd, got, 9, (long)text)); printf("%s %s\n", got, text);
+  SAY(pread(fd, got, 9, 8)); SAY(pwrite(fd, "on", 2, 8)); SAY(pread(fd, got, 0, 8)); SAY(lseek(fd, (long)text, SEEK_SET) == (long)text); SAY(read(fd, got, 2));
+  kill(pid, SIGKILL); waitpid(pid, 0, 0);
+  SAY(pread(fd, got, 9, (long)text));
+}
 static void tracerEnds(void) {
   for (int way = 0; way < 2; way++) {
     pid_t pid = sleeper();
@@ -245,6 +269,6 @@ int main(int argc, char **argv) {
   setvbuf(stdout, 0, _IOFBF, 65536);
   self = argc > 1 ? argv[1] : argv[0];
   if (argc > 1 && !strcmp(argv[1], "traced")) return 21;
-  delivery(); syscalls(); interrupted(); events(); execs(); fatal(); attaching(); seizing(); tracerEnds(); vectors();
+  delivery(); syscalls(); interrupted(); events(); execs(); fatal(); attaching(); seizing(); seizingStopped(); memory(); tracerEnds(); vectors();
   return 0;
 }
