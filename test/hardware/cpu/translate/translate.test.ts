@@ -208,7 +208,7 @@ test("modules that are kept are bounded", () => {
 });
 
 test("without credit nothing is translated, and it is earned by executing", () => {
-  const translations = new Translations({ jumps: 1, credit: -10 });
+  const translations = new Translations({ jumps: 1, credit: -5 });
   const { core } = machine([addi(5, 5, 1), bType(1, 5, 10, -4), ECALL], translations);
   core.x[10] = 1_000_000n;
   core.run(10_000);

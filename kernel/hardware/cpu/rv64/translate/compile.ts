@@ -5,7 +5,7 @@
  * instruction cannot be completed here, what was not done is given back and the interpreter goes on at that instruction.
  *
  * Leaving. What may have changed in a block before its first instruction is stored behind a label that is shared by all
- * blocks with the same set. Registers that change on the way to a possible exit are stored by a stage of their own, and
+ * blocks with the same set, and that goes on to the label of the largest of the other sets that is part of it. Registers that change on the way to a possible exit are stored by a stage of their own, and
  * each stage falls through to those of the exits before.
  *
  * A region's pages need not be mapped one behind the other for ever: a block that is entered from another page compares
@@ -24,7 +24,20 @@ import {
   REGS,
 } from "../assembly/layout.ts";
 import { basesOf } from "./bases.ts";
-import { AT, BANK, CHOICE, Emitter, ENTRY, JUMPING, LEFT, NEAREST, NESTED, PAGE, PARAMETERS } from "./emitter.ts";
+import {
+  AT,
+  BANK,
+  CHOICE,
+  Emitter,
+  ENTRY,
+  JUMPING,
+  LEFT,
+  NEAREST,
+  NESTED,
+  PAGE,
+  PARAMETERS,
+  UNDONE_BITS,
+} from "./emitter.ts";
 import { type FloatRow, floatRow } from "./float.ts";
 import { analyse, type Flow } from "./flow.ts";
 import { type Graph, structure } from "./graph.ts";
@@ -44,6 +57,8 @@ export const slotName = (index: number): string => `slot${index}`;
 export function compile(region: Region): Uint8Array {
   return new Compilation(region).module();
 }
+
+const nameOf = ({ x, f }: Registers): string => `${x} ${f}`;
 
 /** Code behind a label: stores these registers, then goes on as the next one out. */
 interface Stage {
@@ -89,15 +104,23 @@ class Compilation {
     const e = this.#e;
     this.#prologue();
     this.#elsewhere = e.open(W.block);
+    const leave = e.open(W.block);
     const sets = this.#openExits();
     this.#tree(0);
     e.op(W.unreachable);
-    for (const set of sets) {
+    sets.forEach((set, index) => {
+      const rest = sets.slice(index + 1).find((other) => isEmpty(without(other, set)));
       e.close();
-      this.#store(set);
-      e.i32(0).get(PAGE).get(AT).op(W.i64ExtendI32S, W.i64Add).memory(W.i64Store, PC);
-      e.get(LEFT).op(W.return);
-    }
+      this.#store(rest ? without(set, rest) : set);
+      e.br(rest ? this.#exitOf(rest) : leave);
+    });
+    e.close();
+    e.i32(0).get(PAGE).get(AT).i32(UNDONE_BITS).op(W.i32ShrS, W.i64ExtendI32S, W.i64Add).memory(W.i64Store, PC);
+    e.get(AT)
+      .i32(2 ** UNDONE_BITS - 1)
+      .op(W.i32And)
+      .get(LEFT)
+      .op(W.i32Add, W.return);
     e.close();
     e.i32(0).get(this.#target).memory(W.i64Store, PC);
     this.#arguments();
@@ -138,16 +161,19 @@ class Compilation {
     }
   }
 
-  /** One label for each set of registers that may have changed at the start of a block; the outermost comes last. */
+  /** One label for each set of registers that may have changed at the start of a block; the largest set comes first. */
   #openExits(): Registers[] {
-    const sets: Registers[] = [];
-    this.#region.blocks.forEach((_, node) => {
-      const set = this.#flow.changed[node] as Registers;
-      if (this.#graph.position[node] === -1 || this.#exits.has(`${set.x} ${set.f}`)) return;
-      this.#exits.set(`${set.x} ${set.f}`, this.#e.open(W.block));
-      sets.push(set);
+    const sets = new Map<string, Registers>();
+    this.#flow.changed.forEach((set, node) => {
+      if (this.#graph.position[node] !== -1 && node !== this.#graph.dispatch) sets.set(nameOf(set), set);
     });
-    return sets.reverse();
+    const bySize = [...sets.values()].sort((a, b) => members(a).length - members(b).length);
+    for (const set of bySize) this.#exits.set(nameOf(set), this.#e.open(W.block));
+    return bySize.reverse();
+  }
+
+  #exitOf(set: Registers): number {
+    return this.#exits.get(nameOf(set)) as number;
   }
 
   /** A node and all that it dominates. */
@@ -230,16 +256,16 @@ class Compilation {
     const e = this.#e;
     const block = this.#region.blocks[node] as Block;
     const changed = this.#flow.changed[node] as Registers;
-    const exit = this.#exits.get(`${changed.x} ${changed.f}`) as number;
+    const exit = this.#exitOf(changed);
     const { stages, stageOf } = this.#stages(block, changed, exit);
     const count = block.instructions.length;
-    e.here = { at: block.at, undone: 0, label: exit };
+    e.begin(block.at, 0, exit);
     this.#checkPages(node, block);
     if (block.instructions.some((i) => this.#rows.get(i)?.nearest)) e.get(NEAREST).op(W.i32Eqz).leaveIf();
-    e.here = { at: block.at, undone: count, label: exit };
+    e.begin(block.at, count, exit);
     e.get(LEFT).i32(count).op(W.i32Sub).tee(LEFT).i32(0).op(W.i32LtS).leaveIf();
     block.instructions.forEach((instruction, index) => {
-      e.here = { at: instruction.at, undone: count - index, label: stageOf[index] as number };
+      if (this.#mayLeave(instruction)) e.begin(instruction.at, count - index, stageOf[index] as number);
       this.#instruction(instruction);
     });
     this.#ending(node, block);

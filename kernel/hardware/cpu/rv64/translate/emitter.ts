@@ -26,18 +26,13 @@ const WIDE_SCRATCH = 4;
 const DOUBLE_SCRATCH = 12;
 const SINGLE_SCRATCH = 2;
 
-/** Where an instruction leaves to when it cannot be completed here. */
-export interface Here {
-  /** Its place, and how many instructions of its block are not done with it. */
-  at: number;
-  undone: number;
-  /** Behind this label the registers that may have changed are stored. */
-  label: number;
-}
+/** AT holds the place of an instruction, and in its low bits how many instructions of its block are not done with it. */
+export const UNDONE_BITS = 10;
 
 export class Emitter {
   readonly code = new Writer(16_384);
-  here: Here = { at: 0, undone: 0, label: 0 };
+  /** Behind this label the registers that may have changed are stored: where an instruction leaves to that is not done. */
+  exit = 0;
   readonly #locals = new Map<number, number>();
   readonly #checked: number;
   /** Places of the bases whose pages are remembered, by key (bases.ts). */
@@ -219,14 +214,17 @@ export class Emitter {
     return local;
   }
 
+  /**
+   * The next instruction: its place, how many instructions of its block are not done with it, and where it leaves to.
+   * An optimising compiler leaves nothing of this but constants on the way out.
+   */
+  begin(at: number, undone: number, exit: number): void {
+    this.exit = exit;
+    this.i32((at << UNDONE_BITS) | undone).set(AT);
+  }
+
   /** Leaves to the interpreter if the i32 on the stack is not 0: the present instruction is not done here. */
   leaveIf(): this {
-    const { at, undone, label } = this.here;
-    this.open(Wasm.if);
-    this.i32(at).set(AT);
-    if (undone) this.get(LEFT).i32(undone).op(Wasm.i32Add).set(LEFT);
-    this.br(label);
-    this.close();
-    return this;
+    return this.brIf(this.exit);
   }
 }
