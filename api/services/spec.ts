@@ -156,6 +156,7 @@ export function configOf(spec: MachineSpec): MachineConfig {
     ...(spec.init !== undefined && { init: initOf(spec.init) }),
     ...(spec.physicalMemory !== undefined && { physicalMemory: physicalMemoryOf(spec.physicalMemory) }),
     ...(spec.timing !== undefined && { timing: timingOf(spec.timing) }),
+    ...(spec.noTranslation && { translate: false }),
     seed: spec.seed,
     quantumInstructions: spec.quantumInstructions || DEFAULT_QUANTUM,
     realtimeEpochNs:

@@ -129,7 +129,8 @@ function createCore(config: MachineConfig, ports: MachinePorts, bus: Bus, timing
   const ramPages = config.memoryBytes / pageBytes;
   if (config.timing !== undefined) timing ??= initTiming(config.timing, hartsOf(config), ramPages);
   const bare = config.boot === undefined ? {} : { harts: config.boot.harts };
-  return ports.createCore({ ramPages, ramBase: addressMap.ram.base, bus, timing: timing ?? null, ...bare });
+  const translate = config.translate ?? true;
+  return ports.createCore({ ramPages, ramBase: addressMap.ram.base, bus, timing: timing ?? null, translate, ...bare });
 }
 
 /** A new machine: RAM is zero, nothing runs, and it is not paused. */

@@ -99,6 +99,8 @@ export interface MachineConfig {
   harts?: number;
   /** Caches, TLBs and memory nodes, of which cycles are counted. Default: none; an instruction is a cycle. */
   timing?: TimingConfig;
+  /** False: hot code is interpreted like all other. Nobody can tell from results. */
+  translate?: boolean;
   /** Seed of the machine's random numbers (getrandom, AT_RANDOM, ASLR is off). */
   seed: bigint;
   /** Round-robin quantum in instructions. */

@@ -68,6 +68,7 @@ interface CreateOptions extends BareOptions {
   file?: string[];
   spec?: string;
   timing?: boolean;
+  translate?: boolean;
   ephemeral?: boolean;
   quiet?: boolean;
 }
@@ -129,6 +130,7 @@ function specOptions(command: ReturnType<typeof leaf>): ReturnType<typeof leaf> 
       "--timing",
       "model caches and TLBs and count cycles; sizes and latencies come from --spec, or are usual ones",
     )
+    .option("--no-translate", "interpret hot code, too, for comparison: the same results, only slower")
     .option("--name <text>", "display name")
     .addOption(new Option("--label <name=value>", "label; may be repeated").argParser(collectPair))
     .addOption(new Option("--seed <n>", "seed of all randomness in the machine (default 0)").argParser(parseCount))
@@ -159,6 +161,7 @@ export async function createMachine(session: Session, options: CreateOptions): P
   if (options.init !== undefined)
     spec.init = create(InitProgramSchema, { path: options.init === true ? "" : options.init });
   if (options.root !== undefined) spec.rootHash = (await uploadArchive(session, options.root)).hash;
+  if (options.translate === false) spec.noTranslation = true;
   if (options.timing) spec.timing ??= create(TimingSpecSchema);
   if (options.seed !== undefined) spec.seed = BigInt(options.seed);
   if (options.quantum !== undefined) spec.quantumInstructions = options.quantum;
