@@ -17,6 +17,7 @@ import { NetworkService } from "../proto/gen/ostler/v1/network_pb.js";
 import { ProgramService } from "../proto/gen/ostler/v1/programs_pb.js";
 import { SnapshotService } from "../proto/gen/ostler/v1/snapshots_pb.js";
 import { TaskService } from "../proto/gen/ostler/v1/tasks_pb.js";
+import { TerminalService } from "../proto/gen/ostler/v1/terminals_pb.js";
 import { TraceService } from "../proto/gen/ostler/v1/traces_pb.js";
 import { UserService } from "../proto/gen/ostler/v1/users_pb.js";
 import { authorised } from "./auth/authorise.ts";
@@ -46,6 +47,7 @@ import { Quotas } from "./services/quotas.ts";
 import { snapshotService } from "./services/snapshots.ts";
 import { configOfRow } from "./services/spec.ts";
 import { taskService } from "./services/tasks.ts";
+import { terminalService } from "./services/terminals.ts";
 import { replayDoor, traceService } from "./services/traces.ts";
 import { watchUnattended } from "./services/unattended.ts";
 import { startUpkeep } from "./services/upkeep.ts";
@@ -189,6 +191,7 @@ function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping):
     ...implement(MachineService, machineService(deps)),
     ...implement(TaskService, taskService(deps)),
     ...implement(ConsoleService, consoleService(deps)),
+    ...implement(TerminalService, terminalService(deps)),
     ...implement(NetworkService, networkService(deps)),
     ...implement(MemoryService, memoryService(deps)),
     ...implement(CapabilityService, capabilityService(deps)),

@@ -121,6 +121,14 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rul
     FollowConsole: readsMachine,
     AttachConsole: changesMachine,
   },
+  TerminalService: {
+    ListTerminals: readsMachine,
+    WriteTerminal: changesMachine,
+    ReadTerminal: readsMachine,
+    FollowTerminal: readsMachine,
+    ResizeTerminal: changesMachine,
+    CloseTerminal: changesMachine,
+  },
   NetworkService: {
     SendFrame: changesMachine,
     FollowFrames: readsMachine,

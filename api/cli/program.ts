@@ -58,6 +58,11 @@ export const branches: Record<string, Branch> = {
     summary: "type into a machine's console, read it, sit at it",
     load: async () => (await import("./commands/console.ts")).consoleCommand,
   },
+  terminal: {
+    heading: MACHINES,
+    summary: "terminals beside the console: a program on one, and sitting at it",
+    load: async () => (await import("./commands/terminal.ts")).terminalCommand,
+  },
   network: {
     heading: MACHINES,
     summary: "frames of a bare machine: send them, capture them, connect machines",

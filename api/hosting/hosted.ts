@@ -55,6 +55,8 @@ export class HostedMachine {
   readonly #tail = new ConsoleTail();
   readonly #frames = new FrameTail();
   readonly #exits = new Map<TaskId, TaskExit>();
+  /** How often each terminal had news since the machine woke. */
+  readonly #terminalNews = new Map<TaskId, number>();
   readonly #calls = new Map<CallId, { resolve(done: CallDone): void; reject(error: Error): void }>();
   readonly #subscriptions = new Set<TraceSubscription>();
   /** On the snapshot whose pages it still fetches, and which its next one shares. */
@@ -216,6 +218,11 @@ export class HostedMachine {
     return bytes === null ? this.#store.journal.readConsole(this.id, offset, limit) : { offset, bytes };
   }
 
+  /** Changes when there is more to read of a terminal than before, or when it has ended. */
+  terminalNews(task: TaskId): number {
+    return this.#terminalNews.get(task) ?? 0;
+  }
+
   /** Frames that it sent, from one on, and how many before them are gone. */
   framesFrom(sequence: number): { missed: number; frames: SentFrame[] } {
     return this.#frames.from(sequence, this.visible.summary.framesSent);
@@ -319,6 +326,7 @@ export class HostedMachine {
 
   #releaseOutput(output: Output, mark: Mark): void {
     if (output.kind === "console") this.#tail.add(output.offset, output.bytes);
+    if (output.kind === "terminal") this.#terminalNews.set(output.task, this.terminalNews(output.task) + 1);
     if (output.kind === "frame") this.#frames.add(output);
     if (output.kind === "callDone") this.#calls.get(output.call)?.resolve(output);
     if (output.kind === "taskExited") {

@@ -28,6 +28,8 @@ import type {
   StateDifference,
   TaskId,
   TaskInfo,
+  TerminalInfo,
+  TerminalOutput,
   TimingFigures,
 } from "../../kernel/index.ts";
 import type { CompiledCpu } from "./cpu.ts";
@@ -92,6 +94,8 @@ export type Query =
   | { kind: "regions"; task: TaskId }
   | { kind: "memoryMap" }
   | { kind: "timing" }
+  | { kind: "terminals" }
+  | { kind: "terminalOutput"; task: TaskId; from: number }
   | { kind: "frameRuns"; from: number; limit: number; owner: FrameOwnerName | null }
   | { kind: "capabilities"; from: number | null; limit: number; filter: CapabilityFilter }
   | { kind: "addressSpace"; which: SpaceSelector; address: number | null; from: number; limit: number }
@@ -104,6 +108,8 @@ export interface Queried {
   regions?: RegionInfo[] | null;
   memoryMap?: MemoryMapInfo;
   timing?: TimingFigures | null;
+  terminals?: TerminalInfo[];
+  terminalOutput?: TerminalOutput | null;
   frameRuns?: FrameRuns;
   capabilities?: CapabilityGraphInfo;
   addressSpace?: AddressSpaceInfo | null;

@@ -1,6 +1,6 @@
 /** MachineService: create, look, list, delete, run, pause, step, wait, start programs, hibernate. */
 import { fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import type { Input, TaskId } from "../../kernel/index.ts";
+import type { Input, StandardInput, TaskId } from "../../kernel/index.ts";
 import {
   CreateMachineRequestSchema,
   CreateMachineResponseSchema,
@@ -239,13 +239,20 @@ async function programPath(
   });
 }
 
+function inputOf({ standardInput, terminal }: StartProgramRequest): StandardInput {
+  if (terminal === undefined)
+    return standardInput === undefined ? { kind: "console" } : { kind: "bytes", bytes: standardInput };
+  if (standardInput !== undefined) throw invalid("standard_input", "a program on a terminal reads what is typed there");
+  return { kind: "terminal", rows: terminal.rows, columns: terminal.columns };
+}
+
 function startInput(request: StartProgramRequest, path: string): Input {
   return {
     kind: "startProgram",
     path,
     arguments: request.arguments.length > 0 ? request.arguments : [path],
     environment: request.environment.length > 0 ? request.environment : null,
-    input: request.standardInput === undefined ? { kind: "console" } : { kind: "bytes", bytes: request.standardInput },
+    input: inputOf(request),
     limits: toTaskLimits(request.limits),
   };
 }

@@ -45,6 +45,8 @@ export const limits = {
   terminalOutputBytes: 64 * 1024,
   terminalPieceBytes: 4096,
   terminalInputBytes: 4096,
+  /** Terminals that the host has given to programs, with the last ones that have ended. */
+  hostTerminals: 32,
   /** Arguments and environment of a program, with their pointers. */
   argumentBytes: 128 * 1024,
   argumentCount: 4096,

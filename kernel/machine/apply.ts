@@ -25,6 +25,7 @@ import { planProgramStart } from "./programs.ts";
 import { planCall, planRemoteTask, threadOfCall } from "./remote.ts";
 import { planRevokeSlot } from "./revoke.ts";
 import { settle } from "./run.ts";
+import { planTerminalClose, planTerminalInput, planTerminalWindow } from "./terminals.ts";
 import type { ApplyResult, Input } from "./types.ts";
 
 const perform = (action: () => void): Plan => ({
@@ -159,6 +160,12 @@ function planOf(k: Kernel, input: Input): Plan {
       return planCancel(k, input);
     case "killTask":
       return planKill(k, input);
+    case "terminalInput":
+      return planTerminalInput(k, input);
+    case "terminalWindow":
+      return planTerminalWindow(k, input);
+    case "terminalClose":
+      return planTerminalClose(k, input);
     case "revokeSlot":
       return planRevokeSlot(k, input);
     case "writePhysical":

@@ -17,6 +17,8 @@ import type {
   RegionInfo,
   RunStop,
   TaskInfo,
+  TerminalInfo,
+  TerminalOutput,
   TimingFigures,
 } from "./types.ts";
 
@@ -70,6 +72,10 @@ export interface Machine {
     which: SpaceSelector,
     query: { address: number | null; from: number; limit: number },
   ): AddressSpaceInfo | null;
+  /** Terminals that programs were started on. */
+  terminals(): TerminalInfo[];
+  /** What was printed on one from an offset on, as far as it is kept; null: there is no such terminal. */
+  terminalOutput(task: TaskId, from: number): TerminalOutput | null;
   /** null when any byte of the range is outside RAM. At most 1 MiB. */
   readPhysical(address: number, length: number): Uint8Array | null;
   /** As the task would read it (unmapped demand-zero pages of a region read as zeros); null when not readable. */

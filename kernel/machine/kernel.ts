@@ -42,6 +42,7 @@ export interface Kernel extends EntryKernel {
 function outletTo(outbox: Outbox): Outlet {
   return {
     console: (task, offset, bytes) => outbox.put({ kind: "console", offset, bytes, task }),
+    terminal: (task, length, ended) => outbox.put({ kind: "terminal", task, length, ended }),
     taskStarted: (task, name) => outbox.put({ kind: "taskStarted", task, name }),
     taskExited: (task, status, instructions, peakMemoryBytes, fault) =>
       outbox.put({ kind: "taskExited", task, status: { ...status }, instructions, peakMemoryBytes, fault }),

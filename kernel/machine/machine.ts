@@ -32,6 +32,7 @@ import { frameRuns, memoryMap } from "./memory-map.ts";
 import { diskPagesOf, machinePages } from "./pages.ts";
 import { runKernel } from "./run.ts";
 import { initState, type MachineState } from "./state.ts";
+import { listTerminals, terminalOutput } from "./terminals.ts";
 import type { ApplyResult, MachineConfig, RunStop } from "./types.ts";
 
 /** Remembers what a port threw, to tell it from the kernel's own bugs. */
@@ -111,6 +112,8 @@ function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machi
     frameRuns: (from, limit, owner) => frameRuns(k, from, limit, owner),
     capabilities: (from, limit, filter) => capabilityGraph(k, view, from, limit, filter),
     addressSpace: (which, query) => addressSpace(k, which, query),
+    terminals: () => listTerminals(k),
+    terminalOutput: (task, from) => terminalOutput(k, task, from),
     readPhysical: (address, length) => readPhysical(k, address, length),
     readVirtual: (task, address, length) => readVirtual(k, task, address, length),
     encodeState() {

@@ -40,6 +40,9 @@ export class Outbox {
   bytes = 0;
 
   put(output: Output): void {
+    const last = this.#outputs.at(-1);
+    // Of how much was printed on a terminal only the latest is news.
+    if (output.kind === "terminal" && last?.kind === "terminal" && last.task === output.task) this.#outputs.pop();
     this.#outputs.push(output);
     if (output.kind === "console") this.bytes += output.bytes.length;
     if (output.kind === "frame") this.bytes += output.bytes.length + frameCost;

@@ -21,11 +21,14 @@ import { usualBounds } from "../mm/space.ts";
 import { copyCredentials, userCredentials } from "../thread/credentials.ts";
 import type { Credentials, Place, Task, TaskLimits } from "../thread/state.ts";
 import { createTask, nextTaskId } from "../thread/tasks.ts";
+import { hasRoomForHost } from "../tty/pty.ts";
 import { duplicate, openTarget } from "../vfs/descriptors.ts";
 import { attributesOf, filesystemOf, opsOfFilesystem } from "../vfs/filesystem.ts";
 import { findForHost } from "../vfs/given.ts";
+import { openHostTerminal } from "../vfs/host-terminal.ts";
 import type { Kernel } from "./kernel.ts";
 import { type Plan, refuse } from "./plan.ts";
+import { windowProblem } from "./terminals.ts";
 import type { Input, InputError, StandardInput } from "./types.ts";
 
 type Start = Extract<Input, { kind: "startProgram" }>;
@@ -79,7 +82,12 @@ function argumentsProblem(start: Start, environment: readonly string[]): Refusal
     : null;
 }
 
-function inputProblem({ input }: Start): Refusal | null {
+function inputProblem(k: Kernel, { input }: Start): Refusal | null {
+  if (input.kind === "terminal") {
+    const problem = windowProblem("input.", input);
+    if (problem !== null || hasRoomForHost(k)) return problem;
+    return refuse("exhausted", "input", "the machine has as many terminals as it may have; close one");
+  }
   if (input.kind === "bytes" && input.bytes.length > limits.inspectBytes) {
     return refuse("invalid", "input.bytes", `at most ${limits.inspectBytes} bytes`);
   }
@@ -151,7 +159,7 @@ function openProgram(k: Kernel, start: Start, environment: readonly string[], fo
 /** `credentials`: whom the program acts for. */
 export function planProgramStart(k: Kernel, start: Start, credentials: Credentials = userCredentials()): Plan {
   const environment = start.environment ?? k.config.environment;
-  const problem = limitsProblem(start.limits) ?? argumentsProblem(start, environment) ?? inputProblem(start);
+  const problem = limitsProblem(start.limits) ?? argumentsProblem(start, environment) ?? inputProblem(k, start);
   if (problem !== null) return problem;
   const found = findProgram(k, start);
   if ("error" in found) return found;
@@ -188,6 +196,10 @@ function startProgram(k: Kernel, start: Start, program: Program, credentials: Cr
 
 /** Descriptors 0, 1 and 2. */
 export function openStandardFiles(k: Kernel, task: Task, input: StandardInput): void {
+  if (input.kind === "terminal") {
+    openHostTerminal(k, task, input.rows, input.columns);
+    return;
+  }
   if (input.kind === "bytes") openTarget(k, task, { kind: "bytes", bytes: input.bytes.slice() }, 0, false);
   const first = openTarget(k, task, { kind: "console" }, readWrite, false) as number;
   while (task.descriptors.length < 3) duplicate(k, task, first, 0, false);

@@ -126,7 +126,11 @@ export interface MachineConfig {
 }
 
 /** Standard input of a program: the machine's console, or bytes known beforehand (then end of file). */
-export type StandardInput = { kind: "console" } | { kind: "bytes"; bytes: Uint8Array };
+export type StandardInput =
+  | { kind: "console" }
+  | { kind: "bytes"; bytes: Uint8Array }
+  /** A terminal of its own, whose other side is the host's: for output, too. It is known by the program's task. */
+  | { kind: "terminal"; rows: number; columns: number };
 
 export type CallArgument =
   | { kind: "integer"; value: bigint }
@@ -182,6 +186,11 @@ export type Input =
   /** Ends a call that is blocked: it returns EINTR. */
   | { kind: "cancelCall"; call: CallId }
   | { kind: "killTask"; task: TaskId; signal: number }
+  /** Keys at the terminal that a program was started on. */
+  | { kind: "terminalInput"; task: TaskId; bytes: Uint8Array }
+  | { kind: "terminalWindow"; task: TaskId; rows: number; columns: number }
+  /** Hangs up. */
+  | { kind: "terminalClose"; task: TaskId }
   /**
    * Deletes what was derived from the capability in one of the kernel's own slots, which has this id in the graph of
    * capabilities; with `itself` that one, too. A task whose bank goes ends.
@@ -211,6 +220,8 @@ export type ApplyResult = { ok: true; task?: TaskId } | { ok: false; error: Inpu
 export type Output =
   /** Console output; `offset` counts all bytes since the machine was created. */
   | { kind: "console"; offset: number; bytes: Uint8Array; task: TaskId }
+  /** So many bytes were printed on a terminal of the host's so far; they are asked for (`terminalOutput`). */
+  | { kind: "terminal"; task: TaskId; length: number; ended: boolean }
   /** A frame has left through the network device, whose cable leads outside; `sequence` counts those from 1. */
   | { kind: "frame"; sequence: number; at: Position; bytes: Uint8Array }
   | { kind: "taskStarted"; task: TaskId; name: string }
@@ -366,4 +377,23 @@ export interface MachineSummary {
   framesSent: number;
   traceSequence: number;
   taskCount: number;
+}
+
+/** A terminal that a program was started on. */
+export interface TerminalInfo {
+  task: TaskId;
+  /** N of /dev/pts/N; null: it has ended. */
+  number: number | null;
+  rows: number;
+  columns: number;
+  /** Bytes that were printed in all. */
+  length: number;
+}
+
+export interface TerminalOutput {
+  /** Later than asked when older output is no longer kept. */
+  offset: number;
+  bytes: Uint8Array<ArrayBuffer>;
+  length: number;
+  ended: boolean;
 }

@@ -159,7 +159,9 @@ function handlers(state: AnyState): void {
   }
   Object.assign(mm, { vdso: null });
   Object.assign(threads, { timers: new Map(), nextTimer: 1 });
-  Object.assign(state["kernel"] as object, { tty: { console: rawTerminal(), pairs: new Map(), nextGeneration: 1 } });
+  Object.assign(state["kernel"] as object, {
+    tty: { console: rawTerminal(), pairs: new Map(), hosted: new Map(), nextGeneration: 1 },
+  });
 }
 
 const rawTerminal = (): object => ({

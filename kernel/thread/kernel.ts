@@ -5,6 +5,8 @@ import type { ExitStatus, FaultInfo, InvocationAnswer, Task, Thread, ThreadsStat
 /** What leaves the machine; the composition root turns it into outputs. */
 export interface Outlet {
   console(task: TaskId, offset: number, bytes: Uint8Array): void;
+  /** More was printed on a terminal that the host has, or it has ended. */
+  terminal(task: TaskId, length: number, ended: boolean): void;
   taskStarted(task: TaskId, name: string): void;
   taskExited(
     task: TaskId,

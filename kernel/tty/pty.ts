@@ -4,15 +4,16 @@
  * What is typed is what that program writes to the master's side, and what is printed is what it reads there. The pair
  * ends with the master's side: who has the slave's side open is then hung up on, and reads the end of the file.
  */
-import { must } from "../lib/assert.ts";
+import { assert, must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
+import type { TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
 import { fromKernel, sendSignal } from "../thread/signals.ts";
 import type { Task } from "../thread/state.ts";
 import { isCanonical, isTransparent } from "./discipline.ts";
-import { initTerminal, type PseudoTerminal, usualSettings } from "./state.ts";
+import { initTerminal, type PseudoTerminal, type TtyState, usualSettings } from "./state.ts";
 import {
   controllingTerminal,
   getPair,
@@ -39,6 +40,7 @@ export function createPair(k: TtyKernel, { uid, gid, nowNs }: PairOwner): number
     // Not one that is hung up when it is closed (HUPCL), and of no size before somebody says one.
     terminal: { ...initTerminal({ ...usualSettings(), control: 0o277 }), rows: 0, columns: 0 },
     output: [],
+    host: null,
     locked: true,
     slaves: 0,
     generation: k.tty.nextGeneration++,
@@ -125,6 +127,7 @@ export function closeSlave(k: TtyKernel, id: number, generation: number): void {
   pair.left = true;
   pair.arrivals += 1;
   terminalChanged(k, id);
+  if (pair.host !== null) endHostTerminal(k, pair.host, id);
 }
 
 /** Nobody who has the slave's side open has a terminal any more. */
@@ -154,4 +157,45 @@ export function endSession(k: TtyKernel, task: Task): void {
   if (id === null) return;
   if (id !== "console") hangUp(k, id);
   releaseTerminal(k, id);
+  const host = id === "console" ? null : getPair(k, id).host;
+  if (host !== null && id !== "console") endHostTerminal(k, host, id);
+}
+
+/** A terminal for a program that the host starts, unlocked; of those that have ended the oldest is forgotten. */
+export function createHostTerminal(
+  k: TtyKernel,
+  task: TaskId,
+  owner: PairOwner,
+  rows: number,
+  columns: number,
+): number {
+  const { hosted } = k.tty;
+  const oldest = [...hosted].find(([, { pair }]) => pair === null);
+  if (hosted.size >= limits.hostTerminals && oldest !== undefined) hosted.delete(oldest[0]);
+  const id = createPair(k, owner);
+  assert(typeof id === "number", "there was room for a terminal");
+  const pair = getPair(k, id);
+  Object.assign(pair, { locked: false, host: task });
+  Object.assign(pair.terminal, { rows, columns });
+  hosted.set(task, { pair: id, output: [], length: 0 });
+  return id;
+}
+
+/** Whether the host may have one more terminal. */
+export const hasRoomForHost = ({ tty: { hosted, pairs } }: { readonly tty: TtyState }): boolean =>
+  pairs.size < limits.pseudoTerminals &&
+  [...hosted.values()].filter(({ pair }) => pair !== null).length < limits.hostTerminals;
+
+/** Nobody prints there any more. */
+function endHostTerminal(k: TtyKernel, task: TaskId, id: number): void {
+  const shown = must(k.tty.hosted.get(task), "the host has a terminal for the task");
+  shown.pair = null;
+  k.tty.pairs.delete(id);
+  k.outlet.terminal(task, shown.length, true);
+}
+
+/** The host goes away from a terminal: whoever is there is hung up on. */
+export function closeHostTerminal(k: TtyKernel, task: TaskId, id: number): void {
+  closePair(k, id);
+  endHostTerminal(k, task, id);
 }

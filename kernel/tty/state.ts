@@ -41,6 +41,8 @@ export interface PseudoTerminal {
   terminal: Terminal;
   /** What was printed, and what echoes, as far as the master has not read it. */
   output: Uint8Array[];
+  /** The machine's host has the master's side, for the program that it started there. */
+  host: TaskId | null;
   /** The slave's side cannot be opened before the master's program has unlocked it. */
   locked: boolean;
   /** Open files of the slave's side that were not hung up on: those of this generation. */
@@ -59,10 +61,21 @@ export interface PseudoTerminal {
   ctimeNs: bigint;
 }
 
+/** A terminal that the machine's host has given to a program: what people see of it. */
+export interface HostTerminal {
+  /** null: it has ended. */
+  pair: number | null;
+  /** The last of what was printed, and how much was in all. */
+  output: Uint8Array[];
+  length: number;
+}
+
 export interface TtyState {
   console: Terminal;
   /** By the number that the slave's side is called by in /dev/pts. */
   pairs: Map<number, PseudoTerminal>;
+  /** By the task that was started on them, oldest first. */
+  hosted: Map<TaskId, HostTerminal>;
   /** No two generations of any pseudo-terminals are the same. */
   nextGeneration: number;
 }
@@ -151,5 +164,6 @@ export const initTerminal = (settings: TerminalSettings): Terminal => ({
 export const initTty = (boots: boolean): TtyState => ({
   console: initTerminal(boots ? usualSettings() : rawSettings()),
   pairs: new Map(),
+  hosted: new Map(),
   nextGeneration: 1,
 });

@@ -76,19 +76,30 @@ interface Line {
   room(): number;
 }
 
-const outputBytes = ({ output }: PseudoTerminal): number => output.reduce((sum, part) => sum + part.length, 0);
+export const outputBytes = ({ output }: { readonly output: readonly Uint8Array[] }): number =>
+  output.reduce((sum, part) => sum + part.length, 0);
 
-/** Puts bytes behind those that the master is to read; small ones in one piece. */
-function appendOutput(pair: PseudoTerminal, bytes: Uint8Array): void {
-  const last = pair.output.at(-1);
+/** Puts bytes behind those that were printed before; small ones in one piece. */
+function appendOutput(to: { output: Uint8Array[] }, bytes: Uint8Array): void {
+  const last = to.output.at(-1);
   if (last === undefined || last.length + bytes.length > limits.terminalPieceBytes) {
-    pair.output.push(bytes.slice());
+    to.output.push(bytes.slice());
     return;
   }
   const joined = new Uint8Array(last.length + bytes.length);
   joined.set(last);
   joined.set(bytes, last.length);
-  pair.output[pair.output.length - 1] = joined;
+  to.output[to.output.length - 1] = joined;
+}
+
+/** The host's master has no end of room: what is old goes. */
+function showHost(k: TtyKernel, task: TaskId, bytes: Uint8Array): void {
+  const shown = must(k.tty.hosted.get(task), "the host has a terminal for the task");
+  appendOutput(shown, bytes);
+  shown.length += bytes.length;
+  for (let kept = outputBytes(shown); kept - shown.output[0]!.length >= limits.terminalOutputBytes; )
+    kept -= shown.output.shift()!.length;
+  k.outlet.terminal(task, shown.length, false);
 }
 
 const nothing = new Uint8Array(0);
@@ -113,11 +124,16 @@ function lineOf(k: TtyKernel, id: TerminalId): Line {
     drop: () => undefined,
     put(_task, bytes) {
       spend(k.effort, limits.terminalPieceBytes + bytes.length, "bytes");
+      if (pair.host !== null) {
+        showHost(k, pair.host, bytes);
+        return;
+      }
       appendOutput(pair, bytes);
       pair.arrivals += 1;
       terminalChanged(k, id);
     },
-    room: () => Math.max(0, limits.terminalOutputBytes - outputBytes(pair)),
+    room: () =>
+      pair.host === null ? Math.max(0, limits.terminalOutputBytes - outputBytes(pair)) : Number.POSITIVE_INFINITY,
   };
 }
 

@@ -1,6 +1,7 @@
 /** Terminals as open files: the console, and both sides of a pseudo-terminal (pty(7)). */
 
 import type { Errno } from "../lib/errno.ts";
+import type { InodeNumber } from "../lib/ids.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { Task } from "../thread/state.ts";
 import { realtimeNs } from "../time/clock.ts";
@@ -30,8 +31,9 @@ import {
 } from "../tty/terminal.ts";
 import { isConsole, isOwnTerminal, ptmx, slaveMajor } from "./devices.ts";
 import { type FileOps, Ready, readable, writable } from "./file-ops.ts";
+import { filesystemOf } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
-import type { OpenFile, OpenTarget } from "./state.ts";
+import type { Opened, OpenFile, OpenTarget } from "./state.ts";
 
 type Of<Kind> = OpenTarget & { kind: Kind };
 
@@ -126,7 +128,7 @@ interface Opening {
 export const firstSlaveInode = 3;
 
 /** The group that terminals are of (tty, in Debian). */
-const terminalGroup = 5;
+export const terminalGroup = 5;
 
 /** What opening a terminal's device gives; null: it is none. */
 export function openTerminal(
@@ -150,6 +152,14 @@ function openOwn(k: FileKernel, task: Task): OpenTarget | Errno {
   const id = controllingTerminal(k, task.session) ?? (isAlone ? "console" : null);
   if (id === null) return "ENXIO";
   return id === "console" ? { kind: "console" } : { kind: "slave", pair: id, generation: openSlave(k, id) };
+}
+
+/** The name of a slave's side in /dev/pts, wherever that is mounted; null where it is not. */
+export function slaveName(k: FileKernel, pair: number): Opened | null {
+  const mount = [...k.files.mounts.values()].find(({ id }) => filesystemOf(k, id).kind === "devpts");
+  if (mount === undefined) return null;
+  const directory = filesystemOf(k, mount.id).root;
+  return { mount: mount.id, inode: (firstSlaveInode + pair) as InodeNumber, directory, name: String(pair) };
 }
 
 export function openSlaveSide(k: FileKernel, task: Task, pair: number, how: Opening): OpenTarget | Errno {

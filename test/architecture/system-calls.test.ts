@@ -2,7 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type SystemCallInfo, sel4CallCatalogue, systemCallCatalogue } from "../../kernel/catalogue.ts";
+import type { SystemCallInfo } from "../../kernel/abi/catalogue.ts";
+import { sel4CallCatalogue, systemCallCatalogue } from "../../kernel/catalogue.ts";
 import { root } from "./sources.ts";
 
 const file = join(root, "docs/SYSCALLS.md");

@@ -327,7 +327,8 @@ function checkPipes({ pipes, open }: FilesState, problems: Problems): void {
 function checkTerminals({ files, tty }: MachineState["kernel"], problems: Problems): void {
   const targets = [...files.open.values()].map(({ target }) => target);
   const masters = targets.flatMap((target) => (target.kind === "master" ? target.pair : []));
-  same("pseudo-terminals and their masters", masters, tty.pairs.keys(), problems);
+  const ours = [...tty.hosted.values()].flatMap(({ pair }) => pair ?? []);
+  same("pseudo-terminals and their masters", [...masters, ...ours], tty.pairs.keys(), problems);
   for (const [id, { slaves, generation, output }] of tty.pairs) {
     const own = targets.filter((t) => t.kind === "slave" && t.pair === id && t.generation === generation).length;
     if (own !== slaves) problems.push(`terminal ${id} is open ${own} times, and counts ${slaves}`);

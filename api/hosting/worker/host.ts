@@ -360,6 +360,10 @@ function answer(resident: Resident, query: Query): Queried {
       return { summary, tasks: machine.tasks(), regions: machine.regions(query.task) };
     case "timing":
       return { summary, timing: machine.timing() };
+    case "terminals":
+      return { summary, terminals: machine.terminals() };
+    case "terminalOutput":
+      return { summary, terminalOutput: machine.terminalOutput(query.task, query.from) };
     case "memoryMap":
       return { summary, memoryMap: machine.memoryMap() };
     case "frameRuns":

@@ -1,7 +1,7 @@
 /** What ioctl(2) does to a terminal (ioctl_tty(2)). */
 
 import type { Errno } from "../../lib/errno.ts";
-import type { InodeNumber, TaskId } from "../../lib/ids.ts";
+import type { TaskId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
@@ -24,10 +24,9 @@ import {
 import { openFile, roomProblem } from "../../vfs/descriptors.ts";
 import { AccessMode } from "../../vfs/file-ops.ts";
 import { opsOf } from "../../vfs/files.ts";
-import { filesystemOf } from "../../vfs/filesystem.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import type { OpenFile } from "../../vfs/state.ts";
-import { firstSlaveInode, openSlaveSide } from "../../vfs/terminals.ts";
+import { openSlaveSide, slaveName } from "../../vfs/terminals.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
@@ -280,13 +279,11 @@ function ownershipIoctl(k: LinuxKernel, asked: Asked, request: number): Outcome 
 /** Opens the slave's side of a master that was opened, whatever is mounted where its name would be looked for. */
 function openPeer(k: LinuxKernel, { call: { task }, argument }: Asked, pair: number): Outcome {
   const flags = Number(argument & 0xffff_ffffn);
-  const mount = [...k.files.mounts.values()].find(({ id }) => filesystemOf(k, id).kind === "devpts");
   const room = roomProblem(k, task, 1);
-  if (mount === undefined || room !== null) return fail(room ?? "EIO");
+  const opened = slaveName(k, pair);
+  if (opened === null || room !== null) return fail(room ?? "EIO");
   const target = openSlaveSide(k, task, pair, { reads: true, controls: !(flags & OpenFlag.O_NOCTTY) });
   if (typeof target === "string") return fail(target);
-  const inode = (firstSlaveInode + pair) as InodeNumber;
-  const opened = { mount: mount.id, inode, directory: filesystemOf(k, mount.id).root, name: String(pair) };
   const kept = flags & (AccessMode.mask | OpenFlag.O_NONBLOCK);
   const fd = openFile(k, task, target, opened, kept, (flags & OpenFlag.O_CLOEXEC) !== 0);
   return typeof fd === "number" ? done(fd) : fail(fd);
