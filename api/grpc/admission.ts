@@ -5,8 +5,8 @@ import type { OstlerError } from "../errors.ts";
 import { type ActiveCalls, Call, type Operation, type Pipeline, perform } from "../operation.ts";
 import { textHeaders, toServiceError } from "./status.ts";
 
-/** Callers by the headers that they sent; the handler of the call takes them from here. */
-export type Admitted = WeakMap<Metadata, unknown>;
+/** What was learnt of a call at its admission, by the headers that came with it; its handler goes on from there. */
+export type Admitted = WeakMap<Metadata, Pick<Call, "caller" | "requestHeaders">>;
 
 export interface AdmissionHost {
   readonly pipeline: Pipeline;
@@ -30,8 +30,7 @@ export function admission(
             isCancelled = true;
           },
           onReceiveMetadata(metadata, forward) {
-            const open = () => openQuietly(operation, call.getPeer(), metadata);
-            void admit(host, open, metadata).then((refusal) => {
+            void admit(host, openQuietly(operation, call.getPeer(), metadata), metadata).then((refusal) => {
               // A handler that begins after the end of its call would not hear of it.
               if (isCancelled) return;
               if (refusal === null) forward(metadata);
@@ -49,14 +48,15 @@ function openQuietly({ method }: Operation, peer: string, metadata: Metadata): C
 }
 
 /** Null, or why not; a refusal goes through the pipeline, so that it is logged. */
-async function admit(host: AdmissionHost, open: () => Call, metadata: Metadata): Promise<OstlerError | null> {
-  const context = open();
+async function admit(host: AdmissionHost, call: Call, metadata: Metadata): Promise<OstlerError | null> {
   try {
-    await host.pipeline.authenticate(context);
-    host.admitted.set(metadata, context.caller);
+    await host.pipeline.authenticate(call);
+    host.admitted.set(metadata, call);
     return null;
-  } catch {
-    return perform(host.pipeline, host.active, open(), async () => null).catch((error: OstlerError) => error);
+  } catch (error) {
+    const refuse = () => Promise.reject(error);
+    const pipeline = { ...behindAdmission(host.pipeline), authenticate: refuse };
+    return perform(pipeline, host.active, call, async () => null).catch((refusal: OstlerError) => refusal);
   }
 }
 

@@ -137,14 +137,15 @@ async function writeAll(
 
 function openCall(call: AnyCall, method: DescMethod, { admitted }: CallHost): Call {
   const wanted = Number(call.getDeadline());
+  const known = admitted.get(call.metadata);
   const context = new Call({
     transport: "grpc",
     method,
     peer: call.getPeer(),
     deadline: Number.isFinite(wanted) ? wanted : undefined,
-    readHeaders: () => textHeaders(call.metadata),
+    readHeaders: () => known?.requestHeaders ?? textHeaders(call.metadata),
   });
-  context.caller = admitted.get(call.metadata);
+  context.caller = known?.caller;
   (call as EventEmitter).on("cancelled", () => {
     const late = context.deadline !== undefined && context.deadline <= Date.now() + deadlineSlackMs;
     context.abort(() => (late ? deadline() : cancelled()));
