@@ -132,18 +132,18 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
       return { http, grpc: `${config.host}:${port}` };
     },
     async close(graceMs = config.drainMs) {
-      const deadline = Date.now() + graceMs;
+      const deadline = performance.now() + graceMs;
       readiness.drain();
       endUpkeep();
       endWatch();
       for (const transport of [grpc, rest]) transport.endStreams();
       // New calls are still heard, and told when to come again; those that are under way finish.
-      const callsUntil = Date.now() + graceMs / 2;
-      while (activeCalls() > 0 && Date.now() < callsUntil) await sleep(DRAIN_LOOK_MS);
+      const callsUntil = performance.now() + graceMs / 2;
+      while (activeCalls() > 0 && performance.now() < callsUntil) await sleep(DRAIN_LOOK_MS);
       await housekeeping.close();
       await Promise.all([grpc.drain(LAST_CALLS_MS), rest.drain(LAST_CALLS_MS)]);
       await grading.close();
-      await hosting.close(Math.max(LEAST_SAVE_MS, deadline - Date.now()));
+      await hosting.close(Math.max(LEAST_SAVE_MS, deadline - performance.now()));
     },
   };
 }

@@ -51,14 +51,15 @@ export function identifier(store: Pick<Store, "users">): Identifier {
     if (secret === undefined) throw unauthenticated("The authorization header must be: Bearer <key>.");
     const hash = hashSecret(secret);
     const known = believed.get(hash);
-    if (known !== undefined && known.until > Date.now()) return known.caller;
+    if (known !== undefined && known.until > performance.now()) return known.caller;
     believed.delete(hash);
     const asked = changes;
     const found = await store.users.findByKey(hash);
     if (found === null) throw unauthenticated("This API key is not known, expired or revoked.");
     if (believed.size >= MOST_BELIEVED) believed.clear();
     const caller = { ...found, id: found.user.id };
-    const until = Math.min(Date.now() + BELIEVED_MS, found.key.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY);
+    const left = (found.key.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - Date.now();
+    const until = performance.now() + Math.min(BELIEVED_MS, left);
     // What was read while something changed may be what was true before.
     if (asked === changes) believed.set(hash, { caller, until });
     return caller;

@@ -70,7 +70,7 @@ export class HostedMachine {
   users = 0;
   /** Of these, clients with a stream open on it. */
   followers = 0;
-  lastUsedAt = Date.now();
+  lastUsedAt = performance.now();
   /** The snapshot that it was brought back from, and those that were taken since: they share pages. */
   readonly snapshotIds: string[];
   /** Sequence and instructions at the last snapshot, to know when the next is due. */
@@ -282,7 +282,7 @@ export class HostedMachine {
 
   async #exchange(command: Own<Command>): Promise<Extract<WorkerMessage, { kind: "reply" }>> {
     this.assertUsable();
-    this.lastUsedAt = Date.now();
+    this.lastUsedAt = performance.now();
     this.users += 1;
     try {
       const reply = await this.worker.send({ ...command, machine: this.life } as Command);

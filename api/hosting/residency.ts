@@ -111,7 +111,7 @@ export class Residency {
     this.#assertOpen();
     const place = this.#placeOf(machineId);
     const machine = place.usable ?? (await place.wake(() => this.#wake(place)));
-    machine.lastUsedAt = Date.now();
+    machine.lastUsedAt = performance.now();
     return machine;
   }
 
@@ -243,7 +243,7 @@ export class Residency {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       await sleep(SWEEP_EVERY_MS, undefined, { signal, ref: false }).catch(() => {});
-      const before = Date.now() - this.#options.hibernateAfterMs;
+      const before = performance.now() - this.#options.hibernateAfterMs;
       for (const place of this.#unused()) {
         if (signal.aborted) return;
         if (place.machine!.lastUsedAt <= before) await this.#putAwayInBackground(place, isUnusedSinceSaved);

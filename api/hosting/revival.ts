@@ -31,7 +31,7 @@ export class Revival {
 
   /** It broke while it was running. */
   ask(machineId: string): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const [id, { at, busy }] of this.#patients) if (!busy && now - at > WELL_AFTER_MS) this.#patients.delete(id);
     const patient = this.#patients.get(machineId) ?? { attempts: 0, at: now, busy: false };
     this.#patients.set(machineId, patient);
@@ -45,7 +45,7 @@ export class Revival {
   async #attend(machineId: string, patient: { attempts: number; at: number; busy: boolean }): Promise<void> {
     const { signal } = this.#stopped;
     patient.busy = true;
-    for (let isDone = false; !isDone && !signal.aborted; patient.at = Date.now()) {
+    for (let isDone = false; !isDone && !signal.aborted; patient.at = performance.now()) {
       const pause = Math.min(FIRST_PAUSE_MS * 2 ** patient.attempts++, LONGEST_PAUSE_MS);
       await sleep(pause, undefined, { signal, ref: false }).catch(() => {});
       isDone = signal.aborted || (await this.#attempt(machineId));

@@ -81,7 +81,7 @@ export async function* holding<T, Result>(
   } finally {
     machine.users -= 1;
     machine.followers -= 1;
-    machine.lastUsedAt = Date.now();
+    machine.lastUsedAt = performance.now();
   }
 }
 

@@ -284,19 +284,20 @@ async function* wait(
       "name a condition to wait for: idle_or_paused, task_exited, console_contains or instructions",
     );
   }
-  const deadline = Date.now() + (request.timeoutMs || MAX_WAIT_MS);
-  let reportAt = Date.now() + PROGRESS_EVERY_MS;
+  const deadline = performance.now() + (request.timeoutMs || MAX_WAIT_MS);
+  let reportAt = performance.now() + PROGRESS_EVERY_MS;
   for (;;) {
     machine.assertUsable();
     signal.throwIfAborted();
     await search.advance();
-    const held = conditions.find(({ holds }) => holds())?.name ?? (Date.now() >= deadline ? "timeout" : undefined);
+    const held =
+      conditions.find(({ holds }) => holds())?.name ?? (performance.now() >= deadline ? "timeout" : undefined);
     if (held !== undefined) return yield ended(deps, machine, request, held);
-    if (Date.now() >= reportAt) {
-      reportAt = Date.now() + PROGRESS_EVERY_MS;
+    if (performance.now() >= reportAt) {
+      reportAt = performance.now() + PROGRESS_EVERY_MS;
       yield { machine: toMachine(deps, machine.row) };
     }
-    await machine.bell.next(signal, Math.max(1, Math.min(deadline, reportAt) - Date.now()));
+    await machine.bell.next(signal, Math.max(1, Math.min(deadline, reportAt) - performance.now()));
   }
 }
 

@@ -15,7 +15,7 @@ export function watchUnattended(
 ): () => void {
   let since = new Map<string, number>();
   const look = async () => {
-    const now = Date.now();
+    const now = performance.now();
     const alone = (await deps.store.machines.ephemeral()).filter((id) => !deps.hosting.peek(id)?.followers);
     since = new Map(alone.map((id) => [id, since.get(id) ?? now]));
     for (const [id, from] of since) if (now - from >= graceMs) await deps.hosting.delete(id);

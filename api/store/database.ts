@@ -63,14 +63,14 @@ export class Database {
   }
 
   async #persist<T>(work: Work<T>, patient: boolean): Promise<T> {
-    if (!patient && Date.now() - this.#lostAt < NEWS_MS) throw new StoreUnavailableError("away", AWAY);
+    if (!patient && performance.now() - this.#lostAt < NEWS_MS) throw new StoreUnavailableError("away", AWAY);
     for (let attempt = 1; ; attempt++) {
       const progress = { worked: false };
       try {
         return await this.#transact(work, progress);
       } catch (error) {
         if (passingFailure(error) !== "away") throw error;
-        this.#lostAt = Date.now();
+        this.#lostAt = performance.now();
         // Whether the commit arrived nobody knows: as after a crash, the one who asked looks again.
         if (progress.worked) throw new StoreUnavailableError("away", LOST_IN_COMMIT, { cause: error });
         if (this.#closing || (!patient && attempt > 1)) throw error;
