@@ -11,6 +11,7 @@ import { openJournal } from "./journal.ts";
 import { machinesIn } from "./machines.ts";
 import { openPostgresql } from "./postgresql/provider.ts";
 import { programsIn } from "./programs.ts";
+import type { Provider } from "./provider.ts";
 import { snapshotsIn } from "./snapshots.ts";
 import { openSqlite } from "./sqlite/provider.ts";
 import { submissionsIn } from "./submissions.ts";
@@ -21,7 +22,10 @@ export * from "./types.ts";
 
 /** Takes the database for this server alone, brings it to the newest schema, opens it. */
 export async function openStore({ dataDir, databaseUrl = "" }: StoreLocation): Promise<Store> {
-  const provider = databaseUrl === "" ? await openSqlite(dataDir) : await openPostgresql(databaseUrl);
+  return openStoreOn(databaseUrl === "" ? await openSqlite(dataDir) : await openPostgresql(databaseUrl));
+}
+
+export async function openStoreOn(provider: Provider): Promise<Store> {
   const database = new Database(provider);
   try {
     await ensureDefaultCourse(database);

@@ -11,6 +11,7 @@ import { migrationTarget } from "./migrate.ts";
 import { Tenure } from "./tenure.ts";
 
 const READERS = 4;
+const KEPT_STATEMENTS = 400;
 const CONNECT_PATIENCE_MS = 5_000;
 
 /** Takes the database for this server alone and brings it to the newest schema. */
@@ -66,7 +67,7 @@ function connectionsTo(
     },
   });
   const client = new PostgresqlClient({
-    adapter: new PrismaPg(pool),
+    adapter: new PrismaPg(pool, { statementNameGenerator: statementNames() }),
     transactionOptions: { maxWait: NO_TIMEOUT_MS, timeout: NO_TIMEOUT_MS },
     log: [],
   });
@@ -75,6 +76,19 @@ function connectionsTo(
     await pool.end();
   };
   return { client: client as unknown as PrismaClient, pool, end };
+}
+
+/** Most statements come again and again: those keep their plan. Others (many rows, of which there are so many) need not. */
+function statementNames(): (statement: { sql: string }) => string {
+  const names = new Map<string, string>();
+  return ({ sql }) => {
+    const known = names.get(sql);
+    if (known !== undefined) return known;
+    if (names.size >= KEPT_STATEMENTS) return "";
+    const name = `ostler_${names.size}`;
+    names.set(sql, name);
+    return name;
+  };
 }
 
 /** Whatever a database is set to, what was acknowledged is on its disk. */
