@@ -14,6 +14,7 @@ const benches: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   collection: () => import("./collection.ts"),
   rpc: () => import("./rpc.ts"),
   call: () => import("./call.ts"),
+  load: () => import("./load.ts"),
   snapshot: () => import("./snapshot.ts"),
   trace: () => import("./trace.ts"),
   tracing: () => import("./tracing.ts"),

@@ -30,14 +30,17 @@ function databaseUser(): { uid: number; gid: number } | null {
 export class Cluster {
   readonly #folder: string;
   readonly #user = databaseUser();
+  readonly #settings: string;
 
-  private constructor() {
+  private constructor(durable: boolean) {
+    this.#settings = durable ? "" : "-c fsync=off -c full_page_writes=off";
     this.#folder = mkdtempSync(join(tmpdir(), "ostler-postgresql-"));
     if (this.#user !== null) chownSync(this.#folder, this.#user.uid, this.#user.gid);
   }
 
-  static start(): Cluster {
-    const cluster = new Cluster();
+  /** `durable`: it syncs to disk, as one does that is not for tests. */
+  static start({ durable = false } = {}): Cluster {
+    const cluster = new Cluster(durable);
     const owner = ["--username", OWNER, "--auth", "trust"];
     cluster.#run("initdb", ["--pgdata", cluster.#data, ...owner, "--encoding", "UTF8", "--no-locale", "--no-sync"]);
     cluster.start();
@@ -55,7 +58,7 @@ export class Cluster {
 
   start(): void {
     // A test's database need not outlive the host's power.
-    const options = `-c listen_addresses= -c unix_socket_directories=${this.#folder} -c fsync=off -c full_page_writes=off`;
+    const options = `-c listen_addresses= -c unix_socket_directories=${this.#folder} ${this.#settings}`;
     const log = join(this.#folder, "log");
     this.#run("pg_ctl", ["--pgdata", this.#data, "--wait", "--silent", "--log", log, "--options", options, "start"]);
   }

@@ -59,6 +59,10 @@ export class ServerProcess {
     return transport === "grpc" ? grpcClient(this.grpc, this.adminKey) : restClient(this.http, this.adminKey);
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     const ended = new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
     this.#child.kill(signal);
