@@ -197,7 +197,7 @@ export class Box {
   }
 }
 
-const PROBE_LIMITS: ProcessLimits = { cpuSeconds: 5, memoryBytes: 1 << 30, fileBytes: 1 << 20, wallMs: 20_000 };
+const PROBE_LIMITS: ProcessLimits = { cpuSeconds: 5, memoryBytes: 1 << 30, fileBytes: 1 << 20, wallMs: 60_000 };
 
 /** The first of `wanted` in which the compiler starts and, where it should not, sees nothing of the host. */
 export async function strongestContainment(

@@ -4,15 +4,15 @@
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hasCompiler } from "../support/guest.ts";
+import { freePort } from "../support/ports.ts";
 import { ServerProcess } from "../support/process.ts";
 
 const root = join(import.meta.dirname, "../..");
-const BLOCK_MS = 180_000;
+const BLOCK_MS = 600_000;
 const blocks = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text]) =>
   text!.trim(),
 );
@@ -24,14 +24,6 @@ let work: string;
 let data: string;
 let ports: { http: number; grpc: number };
 let server: ServerProcess | undefined;
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 beforeAll(async () => {
   work = mkdtempSync(join(tmpdir(), "ostler-readme-"));

@@ -1,13 +1,13 @@
 /** Ends of `ostler run` that are not its program's: clients that vanish, programs that can never go on. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { compileC, hasCompiler, sources } from "../support/guest.ts";
+import { freePort } from "../support/ports.ts";
 import { ServerProcess } from "../support/process.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -17,7 +17,7 @@ let server: TestServer;
 let work: string;
 
 beforeAll(async () => {
-  server = await startServer({ unattendedMs: 2_000 });
+  server = await startServer({ unattendedMs: 4_000 });
   work = mkdtempSync(join(tmpdir(), "ostler-run-"));
 });
 
@@ -39,11 +39,11 @@ describe.skipIf(!hasCompiler)("a run whose client is killed (needs riscv64-linux
     const children = [start(["flood.elf"]), start(["--keep", "flood.elf"])];
     await Promise.all(children.map((child) => new Promise((resolve) => child.stdout.once("data", resolve))));
     // Longer than an unattended machine lives: these are attended.
-    await sleep(3_000);
+    await sleep(4_500);
     expect(await machines()).toHaveLength(2);
     for (const child of children) child.kill("SIGKILL");
     await expect.poll(machines, { timeout: 240_000, interval: 200 }).toMatchObject([{ ephemeral: false }]);
-    await sleep(3_000);
+    await sleep(1_000);
     expect(await machines()).toHaveLength(1);
   });
 });
@@ -51,7 +51,7 @@ describe.skipIf(!hasCompiler)("a run whose client is killed (needs riscv64-linux
 describe.skipIf(!hasCompiler)("a run whose server is killed", () => {
   it("goes on when the server is back, and says once that it was away", async () => {
     const dataDir = join(work, "killed");
-    const ports = { OSTLER_GRPC_PORT: String(await freePort()), OSTLER_UNATTENDED_MS: "10000" };
+    const ports = { OSTLER_GRPC_PORT: String(await freePort()), OSTLER_UNATTENDED_MS: "60000" };
     writeFileSync(join(work, "count.elf"), compileC(sources.count));
     const first = await ServerProcess.start(dataDir, ports);
     const env = { OSTLER_SERVER: first.grpc, OSTLER_KEY: first.adminKey };
@@ -72,16 +72,6 @@ describe.skipIf(!hasCompiler)("a run whose server is killed", () => {
     expect(numbers).toEqual(numbers.map((_, index) => index));
   });
 });
-
-function freePort(): Promise<number> {
-  const probe = createServer();
-  return new Promise((resolve) =>
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    }),
-  );
-}
 
 describe.skipIf(!hasCompiler)("a program that can never go on", () => {
   const PAUSE = `#include <stdio.h>

@@ -196,11 +196,9 @@ describe("comparison", () => {
     );
   });
 
-  test("takes time linear in the output, whatever it is", () => {
-    const started = performance.now();
-    compareTrimmed("x", bytes(`${" ".repeat(2_000_000)}x`));
-    compareTrimmed("x", bytes(`${" \n".repeat(1_000_000)}x`));
-    expect(performance.now() - started).toBeLessThan(3_000);
+  test("takes time linear in the output, whatever it is (or would take hours here)", () => {
+    expect(compareTrimmed("x", bytes(`${" ".repeat(2_000_000)}x`)).equal).toBe(true);
+    expect(compareTrimmed("x", bytes(`${" \n".repeat(1_000_000)}x`)).equal).toBe(true);
   });
 });
 
@@ -210,11 +208,9 @@ describe("regular expressions", () => {
     expect(() => checkPattern("a(?=b)", "f")).toThrow("RE2");
     expect(() => checkPattern("a(", "f")).toThrow("f: is not a regular expression");
   });
-  test("take linear time", () => {
-    const started = performance.now();
+  test("take linear time (or for ever)", () => {
     for (const pattern of ["(a*)*b", "(a|aa)+$", "(x+x+)+y", "(a|b)*a(a|b){12}z"])
       matchesPattern(pattern, "a".repeat(300_000));
-    expect(performance.now() - started).toBeLessThan(10_000);
   });
 });
 
