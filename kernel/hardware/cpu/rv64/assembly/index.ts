@@ -12,6 +12,7 @@ export { hartChanged, runPrivileged, selectHart, settle } from "./privileged";
 export { clearDirty, flushPage, flushTlb, setAddressSpace } from "./mmu";
 export { decodeLine, decodeScratch, wrote } from "./cache";
 export { setTimedHart, setTiming } from "./timing";
+export { rounded } from "./float/rounded";
 export { setTranslating, stay } from "./translated";
 
 export function initialize(ramPages: i32, basePpn: u64, ramHost: i32, hasBus: bool, privileged: bool): void {

@@ -30,6 +30,7 @@ import {
   CHOICE,
   Emitter,
   ENTRY,
+  INEXACT,
   JUMPING,
   LEFT,
   NEAREST,
@@ -38,7 +39,7 @@ import {
   PARAMETERS,
   UNDONE_BITS,
 } from "./emitter.ts";
-import { type FloatRow, floatRow } from "./float.ts";
+import { type FloatRow, floatRow, roundedType } from "./float.ts";
 import { analyse, type Flow } from "./flow.ts";
 import { type Graph, structure } from "./graph.ts";
 import { integerRows } from "./integer.ts";
@@ -72,6 +73,8 @@ class Compilation {
   readonly #flow: Flow;
   readonly #e: Emitter;
   readonly #rows: Map<Instruction, FloatRow>;
+  /** There is arithmetic that may be inexact. */
+  readonly #rounds: boolean;
   /** Labels of loops and of merges, by node. */
   readonly #loops = new Map<number, number>();
   readonly #merges = new Map<number, number>();
@@ -97,7 +100,8 @@ class Compilation {
       const row = floatRow(instruction);
       if (row) this.#rows.set(instruction, row);
     }
-    this.#e = new Emitter(members(used), region.pages.length, basesOf(region));
+    this.#rounds = [...this.#rows.values()].some(({ nearest }) => nearest);
+    this.#e = new Emitter(members(used), region.pages.length, basesOf(region), this.#rounds);
   }
 
   module(): Uint8Array {
@@ -129,7 +133,9 @@ class Compilation {
     this.#noteJump();
     e.call(W.returnCallIndirect);
     const globals = this.#region.pages.map((_, index) => slotName(index));
-    return encodeModule({ parameters: PARAMETERS, result: "i32", locals: e.locals, code: e.code, globals });
+    const { locals, code } = e;
+    const helper = this.#rounds ? roundedType : null;
+    return encodeModule({ parameters: PARAMETERS, result: "i32", locals, code, helper, globals });
   }
 
   get #target(): number {
@@ -140,8 +146,9 @@ class Compilation {
     const e = this.#e;
     const all = this.#region.blocks.flatMap(({ instructions }) => instructions);
     if (all.some(accesses)) e.i32(0).memory(W.i32Load, CURRENT_BANK).set(BANK);
-    if ([...this.#rows.values()].some(({ nearest }) => nearest)) {
-      e.i32(0).memory(W.i32Load, FCSR).i32(0xe1).op(W.i32And).i32(1).op(W.i32Eq).set(NEAREST);
+    if (this.#rounds) {
+      e.i32(0).memory(W.i32Load, FCSR).i32(0xe0).op(W.i32And, W.i32Eqz).set(NEAREST);
+      e.i32(0).memory(W.i32Load, FCSR).i32(1).op(W.i32And).set(INEXACT);
     }
     e.forgetBases();
     this.#load(this.#flow.live[0] as Registers);

@@ -12,15 +12,16 @@ export const LEFT = 1;
 export const NESTED = 2;
 
 // Locals of type i32: the current data bank, a TLB entry, where to leave to, a case of the dispatch, whether floating
-// point may use the host's rounding and flags, and whether an indirect jump leads out of the region. Behind them one for
-// each page but the first: whether its translation has been checked.
+// point may use the host's rounding, whether an indirect jump leads out of the region, and whether the inexact flag is
+// known to be set. Behind them one for each page but the first: whether its translation has been checked.
 export const BANK = 3;
 export const ENTRY = 4;
 export const AT = 5;
 export const CHOICE = 6;
 export const NEAREST = 7;
 export const JUMPING = 8;
-const FIRST_CHECKED = 9;
+export const INEXACT = 9;
+const FIRST_CHECKED = 10;
 
 const WIDE_SCRATCH = 4;
 const DOUBLE_SCRATCH = 12;
@@ -43,8 +44,14 @@ export class Emitter {
   readonly #integers: number;
   #depth = 0;
 
-  /** `registers` are those that the function uses, `pages` how many its code is on, `bases` what it remembers. */
-  constructor(registers: Iterable<number>, pages: number, bases: readonly number[]) {
+  readonly #rounds: boolean;
+
+  /**
+   * `registers` are those that the function uses, `pages` how many its code is on, `bases` what it remembers; `rounds`: it
+   * asks which results were rounded.
+   */
+  constructor(registers: Iterable<number>, pages: number, bases: readonly number[], rounds: boolean) {
+    this.#rounds = rounds;
     const used = [...registers].sort((a, b) => a - b);
     const integers = used.filter((register) => register < FIRST_FLOAT);
     this.#checked = pages - 1;
@@ -153,6 +160,10 @@ export class Emitter {
   }
   /** A call of the function under construction. */
   callItself(): this {
+    return this.#indexed(Wasm.call, this.#rounds ? 1 : 0);
+  }
+  /** A call of assembly/float/rounded.ts. */
+  callRounded(): this {
     return this.#indexed(Wasm.call, 0);
   }
   /** A call through the table, of a function like the one under construction. */

@@ -1,10 +1,12 @@
 /**
  * Floating point by the host's own instructions, under the conditions of assembly/float/hardware.ts, where the reasons
  * are: a result is taken only when it and the flags are provably those of the exact path; else the interpreter does the
- * instruction. What rounds or may be inexact needs NEAREST: dynamic mode to nearest, and the inexact flag set already.
- * Neither changes within translated code, so a block checks it once.
+ * instruction. What rounds or may be inexact needs NEAREST: dynamic mode to nearest, which does not change within
+ * translated code, so a block checks it once. While the inexact flag is clear, each result is asked whether it was
+ * rounded (assembly/float/rounded.ts), and the first that was sets the flag.
  */
-import type { Emitter } from "./emitter.ts";
+import { FCSR } from "../assembly/layout.ts";
+import { type Emitter, ENTRY, INEXACT } from "./emitter.ts";
 import type { Instruction } from "./records.ts";
 import { Wasm } from "./wasm.ts";
 
@@ -20,6 +22,27 @@ export interface FloatRow {
 
 const inexact = (emit: FloatRow["emit"]): FloatRow => ({ nearest: true, emit });
 const exact = (emit: FloatRow["emit"]): FloatRow => ({ nearest: false, emit });
+
+/** Of the function that tells whether a result was rounded: kind, operands, result. */
+export const roundedType = { parameters: ["i32", "f64", "f64", "f64"], result: "i32" } as const;
+const Kind = { sum: 0, product: 1, quotient: 2, root: 3 } as const;
+
+/**
+ * The result is settled, and `tell` puts on the stack whether it was rounded: 1, or 2 (and 3) if that cannot be told
+ * here. Sets the flag, or leaves.
+ */
+function noteRounding(e: Emitter, tell: () => void): void {
+  e.get(INEXACT).op(W.i32Eqz);
+  e.open(W.if);
+  tell();
+  e.tee(ENTRY);
+  e.open(W.if);
+  e.get(ENTRY).i32(2).op(W.i32And).leaveIf();
+  e.i32(0).i32(0).memory(W.i32Load, FCSR).i32(1).op(W.i32Or).memory(W.i32Store, FCSR);
+  e.i32(1).set(INEXACT);
+  e.close();
+  e.close();
+}
 
 const unless = (e: Emitter): void => void e.op(W.i32Eqz).leaveIf();
 
@@ -63,21 +86,32 @@ const giveSingle = (e: Emitter, rd: number): void =>
 
 type Check = (e: Emitter, value: number) => void;
 
-const double2 = (code: number, check: Check): FloatRow =>
+const double2 = (code: number, check: Check, kind: number): FloatRow =>
   inexact((e, i) => {
     const value = e.double(0);
     e.readDouble(i.rs1).readDouble(i.rs2).op(code).set(value);
     check(e, value);
+    noteRounding(e, () => {
+      e.i32(kind).readDouble(i.rs1).readDouble(i.rs2);
+      if (code === W.f64Sub) e.op(W.f64Neg);
+      e.get(value).callRounded();
+    });
     e.get(value).writeDouble(i.rd);
   });
 
-const single2 = (code: number, check: Check): FloatRow =>
+const single2 = (code: number, check: Check, kind: number): FloatRow =>
   inexact((e, i) => {
     const value = e.single(0);
     boxed(e, [i.rs1, i.rs2]);
     single(e, i.rs1);
     single(e, i.rs2).op(code).set(value);
     check(e, value);
+    noteRounding(e, () => {
+      promoted(e.i32(kind), i.rs1);
+      promoted(e, i.rs2);
+      if (code === W.f32Sub) e.op(W.f64Neg);
+      e.get(value).op(W.f64PromoteF32).callRounded();
+    });
     giveSingle(e.get(value), i.rd);
   });
 
@@ -140,18 +174,27 @@ const squareRoot = (isDouble: boolean): FloatRow =>
     if (isDouble) {
       e.readDouble(i.rs1).op(W.f64Sqrt).set(e.double(0));
       normal(e, e.double(0));
+      noteRounding(e, () => {
+        e.i32(Kind.root).readDouble(i.rs1).f64(0).get(e.double(0)).callRounded();
+      });
       e.get(e.double(0)).writeDouble(i.rd);
       return;
     }
     boxed(e, [i.rs1]);
     single(e, i.rs1).op(W.f32Sqrt).set(e.single(0));
     normalSingle(e, e.single(0));
+    noteRounding(e, () => {
+      promoted(e.i32(Kind.root), i.rs1).f64(0).get(e.single(0)).op(W.f64PromoteF32).callRounded();
+    });
     giveSingle(e.get(e.single(0)), i.rd);
   });
 
 const narrow = inexact((e, i) => {
   e.readDouble(i.rs1).op(W.f32DemoteF64).set(e.single(0));
   normalSingle(e, e.single(0));
+  noteRounding(e, () => {
+    e.readDouble(i.rs1).get(e.single(0)).op(W.f64PromoteF32, W.f64Ne);
+  });
   giveSingle(e.get(e.single(0)), i.rd);
 });
 
@@ -186,15 +229,15 @@ function toInteger(kind: number, mode: number, isDouble: boolean): FloatRow | un
   const [least, above, codes] = row;
   return inexact((e, i) => {
     const value = e.double(0);
-    if (isDouble) e.readDouble(i.rs1);
-    else {
-      boxed(e, [i.rs1]);
-      promoted(e, i.rs1);
-    }
-    e.op(rounding).set(value);
+    const source = (): Emitter => (isDouble ? e.readDouble(i.rs1) : promoted(e, i.rs1));
+    if (!isDouble) boxed(e, [i.rs1]);
+    source().op(rounding).set(value);
     e.get(value).f64(least).op(W.f64Ge);
     e.get(value).f64(above).op(W.f64Lt, W.i32And);
     unless(e);
+    noteRounding(e, () => {
+      source().get(value).op(W.f64Ne);
+    });
     e.get(value)
       .op(...codes)
       .write(i.rd);
@@ -209,12 +252,27 @@ function fromInteger(kind: number, mode: number, isDouble: boolean): FloatRow | 
   };
   if (isDouble && kind < 2) return exact((e, i) => source(e, i).op(W.f64ConvertI64S).writeDouble(i.rd));
   if (!toNearest) return undefined;
-  if (isDouble) {
-    const code = kind & 1 ? W.f64ConvertI64U : W.f64ConvertI64S;
-    return inexact((e, i) => source(e, i).op(code).writeDouble(i.rd));
-  }
-  const code = kind & 1 ? W.f32ConvertI64U : W.f32ConvertI64S;
-  return inexact((e, i) => giveSingle(source(e, i).op(code), i.rd));
+  const isUnsigned = (kind & 1) === 1;
+  return inexact((e, i) => {
+    const value = e.double(0);
+    const double = isUnsigned ? W.f64ConvertI64U : W.f64ConvertI64S;
+    const float = isUnsigned ? W.f32ConvertI64U : W.f32ConvertI64S;
+    source(e, i)
+      .op(...(isDouble ? [double] : [float, W.f64PromoteF32]))
+      .set(value);
+    noteRounding(e, () => {
+      // Converted back; what is so large that this may saturate is not told here.
+      e.get(value).op(isUnsigned ? W.i64TruncSatF64U : W.i64TruncSatF64S);
+      source(e, i).op(W.i64Ne);
+      e.get(value)
+        .f64(2 ** 62)
+        .op(W.f64Ge)
+        .i32(1)
+        .op(W.i32Shl, W.i32Or);
+    });
+    if (isDouble) e.get(value).writeDouble(i.rd);
+    else giveSingle(e.get(value).op(W.f32DemoteF64), i.rd);
+  });
 }
 
 /** Which of the product and the addend are negated, by the opcode. */
@@ -232,17 +290,23 @@ const WIDER = [1 + 2 ** -50, 1 - 2 ** -50] as const;
 /** The product of two binary32 is exact in binary64. */
 const fusedSingle = inexact((e, i) => {
   const { product, addend } = signs(i);
-  const sum = e.double(0);
+  const [sum, x, c] = [e.double(0), e.double(1), e.double(2)];
   boxed(e, [i.rs1, i.rs2, i.rs3]);
   promoted(e, i.rs1);
-  promoted(e, i.rs2).op(W.f64Mul, ...(product ? [W.f64Neg] : []));
+  promoted(e, i.rs2)
+    .op(W.f64Mul, ...(product ? [W.f64Neg] : []))
+    .set(x);
   promoted(e, i.rs3)
-    .op(...(addend ? [W.f64Neg] : []), W.f64Add)
-    .set(sum);
+    .op(...(addend ? [W.f64Neg] : []))
+    .set(c);
+  e.get(x).get(c).op(W.f64Add).set(sum);
   for (const factor of WIDER) e.get(sum).f64(factor).op(W.f64Mul, W.f32DemoteF64);
   e.op(W.f32Ne).leaveIf();
   e.get(sum).op(W.f32DemoteF64).set(e.single(0));
   normalSingle(e, e.single(0));
+  noteRounding(e, () => {
+    e.i32(Kind.sum).get(x).get(c).get(e.single(0)).op(W.f64PromoteF32).callRounded();
+  });
   giveSingle(e.get(e.single(0)), i.rd);
 });
 
@@ -288,20 +352,24 @@ const fusedDouble = inexact((e, i) => {
   for (const factor of WIDER) e.get(sum).get(rest).f64(factor).op(W.f64Mul, W.f64Add);
   e.op(W.f64Ne).leaveIf();
   normal(e, value);
+  // Without a rest the sum is exact; with one it may be, or not.
+  noteRounding(e, () => {
+    e.get(rest).f64(0).op(W.f64Ne).i32(1).op(W.i32Shl);
+  });
   e.get(value).writeDouble(i.rd);
 });
 
 const doubleRows = [
-  double2(W.f64Add, finite),
-  double2(W.f64Sub, finite),
-  double2(W.f64Mul, normal),
-  double2(W.f64Div, normal),
+  double2(W.f64Add, finite, Kind.sum),
+  double2(W.f64Sub, finite, Kind.sum),
+  double2(W.f64Mul, normal, Kind.product),
+  double2(W.f64Div, normal, Kind.quotient),
 ];
 const singleRows = [
-  single2(W.f32Add, finiteSingle),
-  single2(W.f32Sub, finiteSingle),
-  single2(W.f32Mul, normalSingle),
-  single2(W.f32Div, normalSingle),
+  single2(W.f32Add, finiteSingle, Kind.sum),
+  single2(W.f32Sub, finiteSingle, Kind.sum),
+  single2(W.f32Mul, normalSingle, Kind.product),
+  single2(W.f32Div, normalSingle, Kind.quotient),
 ];
 const comparisons = [W.f64Le, W.f64Lt, W.f64Eq];
 

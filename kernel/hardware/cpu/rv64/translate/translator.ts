@@ -47,6 +47,7 @@ interface Translation {
 
 export interface TranslatorCore extends Decoder {
   stay: unknown;
+  rounded: unknown;
 }
 
 export class Translator {
@@ -139,7 +140,7 @@ export class Translator {
     const index = this.#index() as number;
     this.#free.pop();
     const globals = Object.fromEntries(slots.map((slot, page) => [slotName(page), slot]));
-    const env = { memory: this.#memory, table: this.#table, ...globals };
+    const env = { memory: this.#memory, table: this.#table, rounded: this.#core?.rounded, ...globals };
     this.#table.set(index, new WebAssembly.Instance(of.module, { env }).exports["run"]);
     const made = { of, index, slots, entry, remakes };
     this.#bytes += of.bytes;

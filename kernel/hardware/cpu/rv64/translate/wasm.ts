@@ -231,12 +231,14 @@ export interface FunctionModule {
   locals: readonly (readonly [count: number, type: ValueType])[];
   /** The instructions, without the last `end`. */
   code: Writer;
+  /** A function that is imported as "rounded", of type 1: its parameters and result. The module's own is then number 1. */
+  helper: { parameters: readonly ValueType[]; result: ValueType } | null;
   /** Immutable i32 globals that are imported, from module "env": the code's global indices follow the order. */
   globals: readonly string[];
 }
 
 /** A module that imports memory and table from "env" and exports one function, "run", whose type is type 0. */
-export function encodeModule({ parameters, result, locals, code, globals }: FunctionModule): Uint8Array {
+export function encodeModule({ parameters, result, locals, code, helper, globals }: FunctionModule): Uint8Array {
   const out = new Writer(code.length + 512);
   out.put([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
   const section = (id: number, fill: (content: Writer) => void): void => {
@@ -245,11 +247,14 @@ export function encodeModule({ parameters, result, locals, code, globals }: Func
     out.byte(id);
     out.sized(content);
   };
+  const types = [{ parameters, result }, ...(helper ? [helper] : [])];
   section(1, (s) => {
-    s.put([1, 0x60, parameters.length, ...parameters.map((type) => Type[type]), 1, Type[result]]);
+    s.byte(types.length);
+    for (const { parameters: of, result: to } of types)
+      s.put([0x60, of.length, ...of.map((type) => Type[type]), 1, Type[to]]);
   });
   section(2, (s) => {
-    s.unsigned(2 + globals.length);
+    s.unsigned(2 + globals.length + (helper ? 1 : 0));
     const from = (name: string, kind: readonly number[]): void => {
       s.name("env");
       s.name(name);
@@ -258,13 +263,14 @@ export function encodeModule({ parameters, result, locals, code, globals }: Func
     // Of any size: at least one page, at least one function.
     from("memory", [2, 0, 1]);
     from("table", [1, 0x70, 0, 1]);
+    if (helper) from("rounded", [0, 1]);
     for (const name of globals) from(name, [3, Type.i32, 0]);
   });
   section(3, (s) => s.put([1, 0]));
   section(7, (s) => {
     s.byte(1);
     s.name("run");
-    s.put([0, 0]);
+    s.put([0, helper ? 1 : 0]);
   });
   section(10, (s) => {
     const body = new Writer(code.length + 64);
