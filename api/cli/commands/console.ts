@@ -81,9 +81,9 @@ async function whenThereIsRoom<T>(write: () => Promise<T>, waiting: Waiting): Pr
     } catch (error) {
       const full = isServerError(error) && error.code === Code.RESOURCE_EXHAUSTED;
       if (!full || waiting.signal?.aborted) throw error;
-      if (waiting.giveUpAt !== undefined && Date.now() >= waiting.giveUpAt) return undefined;
       waiting.onFull?.();
       delete waiting.onFull;
+      if (waiting.giveUpAt !== undefined && Date.now() >= waiting.giveUpAt) return undefined;
       await sleep(error.retryAfterMs ?? FULL_DELAY_MS);
     }
   }
