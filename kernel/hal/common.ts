@@ -19,7 +19,7 @@ export const memoryOver = (ram: Ram): PhysicalMemory => ({
 
 export const timerOver = (clock: ClockState): Timer => ({
   nowNs: () => clocks.timeNs(clock),
-  busyNs: () => clock.instructions * clocks.nsPerInstruction,
+  nsOf: (instructions) => instructions * clocks.nsPerInstruction,
   instructions: () => clock.instructions,
   setThreadTimeout: (thread, dueNs) => clocks.schedule(clock, dueNs, "threadTimeout", thread),
   cancelThreadTimeout: (thread) => clocks.cancel(clock, "threadTimeout", thread),

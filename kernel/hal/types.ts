@@ -166,7 +166,10 @@ export type Trap =
 
 export interface Hart {
   /** User mode, for at most `budget` instructions. */
-  run(budget: number, counters: { instructions: number; timeNs: number }): { trap: Trap; executed: number };
+  run(
+    budget: number,
+    counters: { instructions: number; timeNs: number; hart: number },
+  ): { trap: Trap; executed: number };
   /** A trap was taken: what the hart had reserved for an atomic update is lost. */
   dropReservation(): void;
 }
@@ -174,8 +177,8 @@ export interface Hart {
 /** Virtual time, as the kernel uses it. */
 export interface Timer {
   nowNs(): number;
-  /** Of that, what was spent executing. */
-  busyNs(): number;
+  /** How long so many instructions take. */
+  nsOf(instructions: number): number;
   instructions(): number;
   /** One timeout per thread. */
   setThreadTimeout(thread: number, dueNs: number): void;

@@ -124,7 +124,7 @@ function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machi
   };
 }
 
-const hartsOf = ({ boot }: MachineConfig): number => boot?.harts ?? 1;
+const hartsOf = ({ boot, harts = 1 }: MachineConfig): number => boot?.harts ?? harts;
 
 /** `timing`: the area of a machine that is restored; a new one begins with empty caches. */
 function createCore(config: MachineConfig, ports: MachinePorts, bus: Bus, timing?: Uint8Array | null): Core {

@@ -18,7 +18,7 @@ import { assert } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
 import type { ThreadId } from "../lib/ids.ts";
 import { signals } from "../lib/signals.ts";
-import { hartQueues, schedule } from "../sched/sched.ts";
+import { countUsage, hartQueues, schedule } from "../sched/sched.ts";
 import { getThread, timeOut } from "../thread/blocking.ts";
 import { countInstructions, instructionsLeft, jobOf } from "../thread/jobs.ts";
 import type { Thread } from "../thread/state.ts";
@@ -148,13 +148,14 @@ const nextStep: { trap: Trap; executed: number } = { trap: { kind: "systemCall" 
 /** Executes the current thread until something comes up; the pages that are missing, if that was it. */
 function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress): number[] | null {
   const { clock } = k.state;
-  const counters = { instructions: clock.instructions, timeNs: clocks.timeNs(clock) };
+  const counters = { instructions: clock.instructions, timeNs: clocks.timeNs(clock), hart: k.sched.hart };
   k.isExecuting = true;
   const ran = thread.call === null ? k.hal.hart.run(budgetOf(k, thread, limit), counters) : nextStep;
   k.isExecuting = false;
   const { trap } = ran;
   const executed = ran.executed + (isFault(trap) ? 1 : 0);
   clock.instructions += executed;
+  countUsage(k, executed);
   k.sched.quantumLeft -= executed;
   if (k.sched.parked.length > 1) k.sched.turnLeft -= executed;
   thread.instructions += executed;

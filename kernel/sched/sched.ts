@@ -84,6 +84,15 @@ type Sched = Pick<SchedKernel, "sched">;
 /** Of all harts, by number. */
 export const hartQueues = ({ sched }: Sched): HartQueue[] => sched.parked.map((parked) => parked ?? sched);
 
+/** The hart whose turn it is has executed some instructions. */
+export function countUsage({ sched }: Sched, executed: number): void {
+  const { hart, parked, usage } = sched;
+  usage[hart]!.executed += executed;
+  if (parked.length === 1) return;
+  for (const [other, queue] of parked.entries())
+    if (queue !== null && (queue.current !== null || queue.queue.length > 0)) usage[other]!.stolen += executed;
+}
+
 const allows = ({ affinity }: Thread, hart: number): boolean => (affinity & (1 << hart)) !== 0;
 
 /** The hart that a thread is on, whether it is that one's turn or not; null when it is on none. */

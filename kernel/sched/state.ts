@@ -13,6 +13,13 @@ export interface HartQueue {
   queue: ThreadId[];
 }
 
+/** What a hart did with its time, in instructions; the rest it was idle. */
+export interface HartUsage {
+  executed: number;
+  /** It had something to do, and it was another one's turn. */
+  stolen: number;
+}
+
 /** What is here is the hart's whose turn it is; the others' is put away. */
 export interface SchedState extends HartQueue {
   hart: number;
@@ -22,6 +29,8 @@ export interface SchedState extends HartQueue {
   handTo: ThreadId | null;
   /** By number of the hart; null for the one whose turn it is. */
   parked: (HartQueue | null)[];
+  /** By number of the hart. */
+  usage: HartUsage[];
 }
 
 const idle = (): HartQueue => ({ current: null, quantumLeft: 0, last: 0, leftBecause: "", queue: [] });
@@ -32,4 +41,5 @@ export const initSched = (harts: number): SchedState => ({
   turnLeft: 0,
   handTo: null,
   parked: Array.from({ length: harts }, (_, hart) => (hart === 0 ? null : idle())),
+  usage: Array.from({ length: harts }, () => ({ executed: 0, stolen: 0 })),
 });

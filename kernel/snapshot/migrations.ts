@@ -194,7 +194,9 @@ function addVdso({ mapTop, regions }: SpaceOfVersion2): void {
 /** There was one hart, and every thread was on it; who left it lost the rest of its turn. */
 function harts(state: AnyState): void {
   const { sched, threads } = state["kernel"] as { sched: object; threads: { threads: Map<number, object> } };
-  Object.assign(sched, { hart: 0, turnLeft: 0, handTo: null, parked: [null] });
+  const { instructions } = state["clock"] as { instructions: number };
+  const usage = [{ executed: instructions, stolen: 0 }];
+  Object.assign(sched, { hart: 0, turnLeft: 0, handTo: null, parked: [null], usage });
   for (const thread of threads.threads.values()) Object.assign(thread, { hart: 0, affinity: 255, quantumLeft: 0 });
 }
 

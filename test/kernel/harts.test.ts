@@ -1,5 +1,6 @@
 /** Several harts: threads run in between each other, where they are told to, and still every run is the same. */
 import { describe, expect, it } from "vitest";
+import { defaultTiming } from "../../kernel/hardware/cache/model.ts";
 import type { Machine } from "../../kernel/index.ts";
 import { sel4Programs } from "../abi/sel4/programs.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
@@ -52,6 +53,44 @@ describe.skipIf(!hasCompiler)("several harts (need riscv64-linux-gnu-gcc)", () =
       if (at % 4 === 0) parts = restored(parts);
     }
     expect(parts.encodeState()).toEqual(whole.encodeState());
+  });
+
+  it("are told apart by /proc/stat: what each did, and when it waited for its turn", () => {
+    const machine = started(guest("stat"), 3, 2);
+    runOn(machine, 1e9);
+    const last = consoleOf(machine.drainOutputs()).trim().split("\n").slice(-4);
+    const [all, ...harts] = last.map((line) => line.split(/ +/).slice(1).map(Number));
+    const now = Math.floor(machine.position().timeNs / 10_000_000);
+    expect(last.map((line) => line.split(" ")[0])).toEqual(["cpu", "cpu0", "cpu1", "cpu2"]);
+    for (const [user, , , idle, , , , steal] of harts) expect(user! + idle! + steal!).toBe(now);
+    for (const column of [0, 3, 7]) expect(all![column]).toBe(harts.reduce((sum, hart) => sum + hart[column]!, 0));
+    // Two computed, and each waited while the other did; the third had nothing to do.
+    expect(harts.map(([user]) => user! > now / 3)).toEqual([true, true, false]);
+    expect(harts.map((hart) => hart[7]! > now / 3)).toEqual([true, true, false]);
+    expect(harts[2]).toEqual([0, 0, 0, now, 0, 0, 0, 0, 0, 0]);
+  });
+
+  it("have caches of their own where timing is modelled", () => {
+    const machine = testMachine({
+      files: [fileOf("/bin/program", guest("spin"))],
+      harts: 3,
+      timing: {
+        ...defaultTiming(),
+        distances: [
+          [10, 20],
+          [20, 10],
+        ],
+      },
+    });
+    for (let i = 0; i < 2; i++) mustApply(machine, startInput("/bin/program"));
+    runOn(machine, 100_000);
+    const copy = restored(machine);
+    for (const each of [machine, copy]) runOn(each, 100_000);
+    const figures = machine.timing()!;
+    expect(figures.harts.map(({ data }) => data.hits > 1000)).toEqual([true, true, false]);
+    expect(figures.harts[2]!.instructions).toEqual({ hits: 0, misses: 0, writtenBack: 0 });
+    expect(figures.remoteAccesses).toBeGreaterThan(0);
+    expect(copy.timing()).toEqual(figures);
   });
 
   it("share what there is to do, and leave nobody alone with it", () => {

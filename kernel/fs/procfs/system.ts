@@ -44,7 +44,7 @@ function memory(k: ProcKernel): string {
   return rows.map(([name, bytes]) => `${`${name}:`.padEnd(15)} ${String(kib(bytes)).padStart(8)} kB\n`).join("");
 }
 
-const isa = "rv64imafdc_zicntr_zicsr_zifencei";
+const isa = "rv64imafdc_zicntr_zicsr_zifencei_zba_zbb_zbs";
 const processors = (k: ProcKernel): string =>
   k.sched.parked
     .map((_, hart) => `processor\t: ${hart}\nhart\t\t: ${hart}\nisa\t\t: ${isa}\nmmu\t\t: sv39\n\n`)
@@ -52,13 +52,12 @@ const processors = (k: ProcKernel): string =>
 
 const hundredths = (ns: number): string => (Math.floor(ns / 10_000_000) / 100).toFixed(2);
 
+/** The second number is the idleness of all harts together, as proc_uptime(5) has it. */
 function upTime(k: ProcKernel): string {
   const now = monotonicNs(k);
-  return `${hundredths(now)} ${hundredths(now - busyNs(k))}\n`;
+  const idle = k.sched.usage.reduce((sum, { executed, stolen }) => sum + now - k.hal.timer.nsOf(executed + stolen), 0);
+  return `${hundredths(now)} ${hundredths(idle)}\n`;
 }
-
-/** Nanoseconds in which some thread ran. */
-const busyNs = (k: ProcKernel): number => k.hal.timer.busyNs();
 
 function loadAverage(k: ProcKernel): string {
   const running = runnable(k);
@@ -67,16 +66,31 @@ function loadAverage(k: ProcKernel): string {
 
 const ticks = (ns: number): number => Math.floor(ns / 10_000_000);
 
+/** user nice system idle iowait irq softirq steal guest guest_nice, in hundredths of a second. */
+const times = (user: number, idle: number, steal: number): string => `${user} 0 0 ${idle} 0 0 0 ${steal} 0 0`;
+
+/** As proc_stat(5) has it: of all harts together, and of each. A hart whose turn it is not waits, as a guest of a busy host does. */
+function hartTimes(k: ProcKernel): string[] {
+  const now = ticks(monotonicNs(k));
+  const harts = k.sched.usage.map(({ executed, stolen }) => {
+    const [user, steal] = [ticks(k.hal.timer.nsOf(executed)), ticks(k.hal.timer.nsOf(stolen))];
+    return { user, steal, idle: now - user - steal };
+  });
+  const all = harts.reduce((sum, { user, steal, idle }) => ({
+    user: sum.user + user,
+    steal: sum.steal + steal,
+    idle: sum.idle + idle,
+  }));
+  const line = ({ user, idle, steal }: typeof all): string => times(user, idle, steal);
+  return [`cpu  ${line(all)}`, ...harts.map((hart, number) => `cpu${number} ${line(hart)}`)];
+}
+
 function statistics(k: ProcKernel): string {
-  const busy = ticks(busyNs(k));
-  const idle = ticks(monotonicNs(k)) - busy;
-  const line = `${busy} 0 0 ${idle} 0 0 0 0 0 0`;
   const running = runnable(k);
   const blocked = k.threads.threads.size - running;
   const booted = k.config.realtimeEpochNs / 1_000_000_000n;
   return [
-    `cpu  ${line}`,
-    `cpu0 ${line}`,
+    ...hartTimes(k),
     "intr 0",
     "ctxt 0",
     `btime ${booted}`,

@@ -42,6 +42,7 @@ function trapOf(core: Core, stop: CoreStop): Trap {
 export const hartOver = (core: Core): Hart => ({
   run(budget, counters) {
     core.setCounters(counters.instructions, counters.timeNs);
+    core.setTimedHart(counters.hart);
     const stop = core.run(budget);
     return { trap: trapOf(core, stop), executed: core.executed() };
   },

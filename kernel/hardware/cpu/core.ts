@@ -132,6 +132,8 @@ export interface Core {
    */
   setCounters(instret: number, timeNs: number): void;
 
+  /** Whose caches the next runs go through, where the kernel takes turns; bare harts have their own when they are selected. */
+  setTimedHart(hart: number): void;
   /** The live area of the timing model (hardware/cache/model.ts); null where none is modelled. */
   readonly timing: Uint8Array | null;
 

@@ -196,6 +196,9 @@ function coreOver(
     },
     setCounters: (instret, timeNs) => wasm.setCounters(instret, timeNs),
 
+    setTimedHart: (hart) => {
+      if (timing !== null) wasm.setTimedHart(hart);
+    },
     timing,
 
     run: (budget) => {
