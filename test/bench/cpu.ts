@@ -1,109 +1,122 @@
 /**
- * Speed of the RV64GC core on C programs, beside qemu-riscv64 in the same run: interpreted, translated in a process that
- * sees the program for the first time, and translated with the modules at hand. Rounds are interleaved, each figure is a
- * median, instructions are those that our core counted (all execute the same binary). "with caches" is the core that
- * models timing. CPU_BINARIES may name other static programs, by paths with commas between them.
+ * Speed of the RV64GC core beside QEMU's in the same run: C programs (guest/), and large programs of Debian's
+ * (large.ts); what is not installed is said and left out. Ours is measured interpreted, translated in a process that sees the
+ * program for the first time, translated with the modules at hand, and with modelled caches. Rounds are interleaved; a
+ * speed is the median of all rounds, a ratio the median of each round's. Instructions are those that our core counted.
+ * Behind the table: geometric means of the ratios, the start of a large program, and what a trap, a switch and a miss cost.
+ * CPU_BINARIES may name other static programs, by paths with commas between them; CPU_ROUNDS says how many rounds.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import process from "node:process";
 import { defaultTiming, initTiming } from "../../kernel/hardware/cache/model.ts";
 import { Translations } from "../../kernel/index.ts";
 import { Program } from "../hardware/cpu/machine.ts";
+import { COMPILER, compile, type Emulator, emulators, isInstalled, milliseconds } from "./emulators.ts";
+import { wayCosts } from "./kernel.ts";
+import { coldStart, largePrograms } from "./large.ts";
+import { privilegedCosts } from "./privileged.ts";
+import { median, printTable } from "./table.ts";
 
 const PROGRAMS = ["integer", "memory", "sha256", "float", "calls", "bytecode", "bodies"] as const;
-const ROUNDS = 5;
+const ROUNDS = Number(process.env["CPU_ROUNDS"] ?? 5);
 const RAM_PAGES = 16384;
-const COMPILER = "riscv64-linux-gnu-gcc";
-const QEMU = "/usr/bin/qemu-riscv64";
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] as number;
-
-function milliseconds(work: () => void): number {
-  const start = performance.now();
-  work();
-  return performance.now() - start;
+/** Milliseconds of each round, by who ran. */
+export interface Measured {
+  name: string;
+  instructions: number;
+  moduleBytes: number;
+  times: Record<string, number[]>;
 }
 
 export async function bench(): Promise<void> {
-  if (spawnSync(COMPILER, ["--version"]).error) {
-    console.log(`cpu: skipped, no ${COMPILER}`);
-    return;
-  }
-  const directory = mkdtempSync(join(tmpdir(), "cpu-bench-"));
-  try {
-    const others = (process.env["CPU_BINARIES"] ?? "").split(",").filter(Boolean);
-    const rows = [
-      ...PROGRAMS.map((name) => measure(name, compiled(name, directory))),
-      ...others.map((path) => measure(basename(path), path)),
-    ];
-    console.table(Object.fromEntries(rows.map(({ name, row }) => [name, row])));
-    const ratios = rows.flatMap(({ ratio }) => (ratio === null ? [] : [ratio]));
+  const measured = [...cPrograms(), ...(await largePrograms(ROUNDS))];
+  if (measured.length === 0) return;
+  const others = ["qemu-user", "qemu-system"];
+  printTable(measured.map((each) => rowOf(each, others)));
+  for (const other of others) {
+    const ratios = measured.flatMap((each) => ratioTo(each, other) ?? []);
+    if (ratios.length === 0) continue;
     const mean = ratios.reduce((product, ratio) => product * ratio, 1) ** (1 / ratios.length);
-    if (ratios.length > 0) console.log(`translated : qemu, geometric mean ${mean.toFixed(2)}`);
+    console.log(`translated : ${other}, geometric mean of ${ratios.length} programs ${mean.toFixed(2)}`);
+  }
+  console.log("");
+  const ways = ["getppid: into the kernel and back", "switch between two threads by futex"];
+  printTable([
+    ...coldStart(),
+    ...wayCosts(ways),
+    ...privilegedCosts(["trap and return", "change of satp", "TLB miss"]),
+  ]);
+}
+
+function cPrograms(): Measured[] {
+  if (!isInstalled(COMPILER)) {
+    console.log(`C programs: left out, no ${COMPILER}`);
+    return [];
+  }
+  const folder = mkdtempSync(join(tmpdir(), "cpu-bench-"));
+  try {
+    const against = emulators(folder);
+    const others = (process.env["CPU_BINARIES"] ?? "").split(",").filter(Boolean);
+    return [
+      ...PROGRAMS.map((name) => measure(name, compile(name, folder), against)),
+      ...others.map((path) => measure(basename(path), path, against)),
+    ];
   } finally {
-    rmSync(directory, { recursive: true });
+    rmSync(folder, { recursive: true });
   }
 }
 
-function compiled(name: string, directory: string): string {
-  const binary = join(directory, name);
-  const source = new URL(`guest/${name}.c`, import.meta.url).pathname;
-  const built = spawnSync(COMPILER, ["-static", "-O2", "-o", binary, source, "-lm"], { encoding: "utf8" });
-  if (built.status !== 0) throw new Error(`${name}: ${built.stderr}`);
-  return binary;
-}
-
-interface Measured {
-  name: string;
-  row: Record<string, number | string>;
-  /** Time of qemu to ours, translated. */
-  ratio: number | null;
-}
-
-function measure(name: string, binary: string): Measured {
-  const times = {
-    interpreted: [] as number[],
-    first: [] as number[],
-    translated: [] as number[],
-    qemu: [] as number[],
-  };
-  const timed: number[] = [];
+function measure(name: string, binary: string, against: readonly Emulator[]): Measured {
+  const times: Record<string, number[]> = {};
+  const note = (who: string, ms: number): void => void (times[who] ??= []).push(ms);
   let executed = 0;
   let text = "";
   let translations = new Translations();
-  const run = (into: number[], use: Translations | undefined): void => {
-    const program = new Program(binary, undefined, undefined, use);
-    into.push(milliseconds(() => program.run()));
+  const run = (who: string, use: Translations | undefined, timing: Uint8Array | null = null): void => {
+    const program = new Program(binary, RAM_PAGES, timing, use);
+    note(
+      who,
+      milliseconds(() => program.run()),
+    );
     executed = program.executed;
     text = program.text;
   };
   for (let round = 0; round < ROUNDS; round++) {
     translations = new Translations();
-    run(times.interpreted, undefined);
-    run(times.first, translations);
-    run(times.translated, translations);
-    const modelled = new Program(binary, RAM_PAGES, initTiming(defaultTiming(), 1, RAM_PAGES));
-    timed.push(milliseconds(() => modelled.run()));
-    if (!existsSync(QEMU)) continue;
-    let output = "";
-    times.qemu.push(milliseconds(() => (output = spawnSync(QEMU, [binary], { encoding: "utf8" }).stdout)));
-    if (output !== text) throw new Error(`${name}: ${text.trim()} here, ${output.trim()} under qemu`);
+    run("interpreted", undefined);
+    run("first", translations);
+    run("translated", translations);
+    run("with caches", undefined, initTiming(defaultTiming(), 1, RAM_PAGES));
+    for (const other of against) {
+      const theirs = other.run(binary);
+      if (theirs.text !== text) throw new Error(`${name}: ${text} here, ${theirs.text} under ${other.name}`);
+      note(other.name, theirs.ms);
+    }
   }
-  const speed = (values: number[]): number => Math.round(executed / median(values) / 1000);
-  const ratio = times.qemu.length > 0 ? median(times.qemu) / median(times.translated) : null;
-  const row = {
-    Minstr: Math.round(executed / 1e6),
-    "interpreted MIPS": speed(times.interpreted),
-    "first MIPS": speed(times.first),
-    "translated MIPS": speed(times.translated),
-    "with caches": speed(timed),
-    "module KiB": Math.round(translations.bytes / 1024),
-    ...(ratio !== null && { "qemu MIPS": speed(times.qemu), "translated : qemu": ratio.toFixed(2) }),
+  return { name, instructions: executed, moduleBytes: translations.bytes, times };
+}
+
+function ratioTo({ times }: Measured, other: string): number | null {
+  const ours = times["translated"]!;
+  return times[other] === undefined ? null : median(times[other].map((ms, round) => ms / ours[round]!));
+}
+
+function rowOf(measured: Measured, others: readonly string[]): Record<string, string | number> {
+  const { name, instructions, moduleBytes, times } = measured;
+  const speed = (who: string): string =>
+    times[who] === undefined ? "-" : String(Math.round(instructions / median(times[who]) / 1000));
+  return {
+    MIPS: name,
+    Minstr: Math.round(instructions / 1e6),
+    ...Object.fromEntries(
+      ["interpreted", "first", "translated", "with caches", ...others].map((who) => [who, speed(who)]),
+    ),
+    ...Object.fromEntries(others.map((other) => [`: ${other}`, ratioTo(measured, other)?.toFixed(2) ?? "-"])),
+    "module KiB": Math.round(moduleBytes / 1024),
   };
-  return { name, row, ratio };
 }
 
 if (import.meta.main) await bench();

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { guest, hasCompiler } from "../guest/compile.ts";
 import { fileOf, mustApply, startInput, testMachine } from "../support/machine.ts";
-import { median, printTable } from "./table.ts";
+import { type Cost, costRow, median, printTable } from "./table.ts";
 
 const QEMU = "/usr/bin/qemu-riscv64";
 const ROUNDS = 7;
@@ -64,20 +64,23 @@ function underQemu(path: string, args: string[]): number {
 const each = (run: (args: string[]) => number, name: string, count: number): number =>
   ((run([name, String(count)]) - run([name, "0"])) * 1e6) / count;
 
-export async function bench(): Promise<void> {
-  if (!hasCompiler) {
-    console.log("kernel: skipped, no riscv64-linux-gnu-gcc");
-    return;
-  }
+interface WayCost {
+  what: string;
+  ours: number;
+  /** NaN: not there. */
+  qemu: number;
+}
+
+function measure(chosen: readonly (typeof ways)[number][]): WayCost[] {
   const directory = mkdtempSync(join(tmpdir(), "kernel-bench-"));
   const binary = guest("../bench/guest/kernel.c");
   const path = join(directory, "kernel");
   writeFileSync(path, binary, { mode: 0o755 });
   const program = fileOf("/bin/kernel", binary);
-  const ours = ways.map((): number[] => []);
-  const theirs = ways.map((): number[] => []);
+  const ours = chosen.map((): number[] => []);
+  const theirs = chosen.map((): number[] => []);
   for (let round = 0; round <= ROUNDS; round++) {
-    for (const [i, [, name, count]] of ways.entries()) {
+    for (const [i, [, name, count]] of chosen.entries()) {
       const mine = each((args) => here(program, args), name, count);
       const other = existsSync(QEMU) ? each((args) => underQemu(path, args), name, count) : Number.NaN;
       if (round === 0) continue; // the engine has to compile first
@@ -86,9 +89,28 @@ export async function bench(): Promise<void> {
     }
   }
   rmSync(directory, { recursive: true });
-  const row = (what: string, i: number) => {
-    const [a, b] = [median(ours[i]!), median(theirs[i]!)];
-    return { what, "ns here": Math.round(a), "ns under qemu": Math.round(b), "here : qemu": (a / b).toFixed(2) };
-  };
-  printTable(ways.map(([what], i) => row(what, i)));
+  return chosen.map(([what], i) => ({ what, ours: median(ours[i]!), qemu: median(theirs[i]!) }));
+}
+
+/** Some of the ways, for a table of costs. */
+export function wayCosts(names: readonly string[]): Cost[] {
+  if (!hasCompiler) return [];
+  return measure(ways.filter(([what]) => names.includes(what))).map(({ what, ours, qemu }) =>
+    costRow(what, { ours, user: qemu }),
+  );
+}
+
+export async function bench(): Promise<void> {
+  if (!hasCompiler) {
+    console.log("kernel: skipped, no riscv64-linux-gnu-gcc");
+    return;
+  }
+  printTable(
+    measure(ways).map(({ what, ours, qemu }) => ({
+      what,
+      "ns here": Math.round(ours),
+      "ns under qemu": Math.round(qemu),
+      "here : qemu": (ours / qemu).toFixed(2),
+    })),
+  );
 }

@@ -6,6 +6,8 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { bareGuest, hasCompiler } from "../guest/compile.ts";
 import { BareMachine } from "../hardware/cpu/bare.ts";
+import { milliseconds } from "./emulators.ts";
+import { type Cost, costRow, printTable } from "./table.ts";
 
 const COSTS = ["trap and return", "change of satp", "TLB miss", "SUM on and off", "page mapped, used, unmapped"];
 const SHORT = 50_000;
@@ -13,12 +15,6 @@ const LONG = 250_000;
 const ROUNDS = 3;
 const QEMU = "qemu-system-riscv64";
 const RAM_PAGES = 16384;
-
-function milliseconds(work: () => void): number {
-  const start = performance.now();
-  work();
-  return performance.now() - start;
-}
 
 function ours(path: string): void {
   const machine = new BareMachine(readFileSync(path), { ramPages: RAM_PAGES, quantum: 1e9 });
@@ -31,33 +27,31 @@ function theirs(path: string): void {
   spawnSync(QEMU, [...board, "-bios", path]);
 }
 
-export async function bench(): Promise<void> {
-  if (!hasCompiler) {
-    console.log("privileged: skipped, no compiler for riscv64");
-    return;
-  }
-  const systems: [string, (path: string) => void][] = [["ours (ns)", ours]];
-  if (spawnSync(QEMU, ["--version"]).status === 0) systems.push(["qemu-system (ns)", theirs]);
-  const rows = COSTS.map((name, cost) => {
+function measure(names: readonly string[]): Cost[] {
+  const systems = [ours, ...(spawnSync(QEMU, ["--version"]).error === undefined ? [theirs] : [])];
+  return names.map((name) => {
+    const cost = COSTS.indexOf(name);
     const [short, long] = [SHORT, LONG].map((rounds) => bareGuest("costs", `-DCOST=${cost}`, `-DROUNDS=${rounds}`));
     const least = systems.map(() => ({ long: Number.POSITIVE_INFINITY, short: Number.POSITIVE_INFINITY }));
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [i, [, run]] of systems.entries()) {
+      for (const [i, run] of systems.entries()) {
         const times = least[i]!;
-        times.long = Math.min(
-          times.long,
-          milliseconds(() => run(long!)),
-        );
-        times.short = Math.min(
-          times.short,
-          milliseconds(() => run(short!)),
-        );
+        const timeOf = (path: string): number => milliseconds(() => run(path));
+        times.long = Math.min(times.long, timeOf(long!));
+        times.short = Math.min(times.short, timeOf(short!));
       }
     }
-    const each = least.map((times) => Math.round(((times.long - times.short) * 1e6) / (LONG - SHORT)));
-    return [name, Object.fromEntries(systems.map(([title], i) => [title, each[i]!]))] as const;
+    const [mine, system] = least.map((times) => ((times.long - times.short) * 1e6) / (LONG - SHORT));
+    return costRow(name, { ours: mine!, ...(system !== undefined && { system }) });
   });
-  console.table(Object.fromEntries(rows));
+}
+
+/** Some of the costs; none without a compiler. */
+export const privilegedCosts = (names: readonly string[]): Cost[] => (hasCompiler ? measure(names) : []);
+
+export async function bench(): Promise<void> {
+  if (hasCompiler) printTable(measure(COSTS));
+  else console.log("privileged: skipped, no compiler for riscv64");
 }
 
 if (import.meta.main) await bench();

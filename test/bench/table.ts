@@ -26,3 +26,12 @@ export async function timed(times: number, work: (run: number) => Promise<unknow
   }
   return results;
 }
+
+/** What one of something costs, in nanoseconds; "-": not measured. */
+export type Cost = Record<"cost" | "ours (ns)" | "qemu-user (ns)" | "qemu-system (ns)", string>;
+
+export function costRow(cost: string, { ours, user, system }: { ours: number; user?: number; system?: number }): Cost {
+  const shown = (ns: number | undefined): string =>
+    ns === undefined || Number.isNaN(ns) ? "-" : String(Math.round(ns));
+  return { cost, "ours (ns)": shown(ours), "qemu-user (ns)": shown(user), "qemu-system (ns)": shown(system) };
+}

@@ -1,0 +1,2 @@
+/* What starting takes. */
+int main(void) { return 0; }
