@@ -1,7 +1,6 @@
 /** Every kind of damage is found and named, and what is whole is not. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { PrismaLibSql } from "@prisma/adapter-libsql";
 import { afterEach, expect, test } from "vitest";
 import { Check } from "../../api/hosting/collection/check.ts";
 import { Pacer } from "../../api/hosting/collection/pace.ts";
@@ -10,6 +9,7 @@ import { pageHashesOf } from "../support/closure.ts";
 import { gather } from "../support/gather.ts";
 import { OWNER, startHosting, type TestHosting, typed } from "../support/hosting.ts";
 import { sha256Hex } from "../support/machine.ts";
+import { behindItsBack } from "../support/store.ts";
 
 let bench: TestHosting;
 afterEach(() => bench.close());
@@ -23,11 +23,7 @@ async function check(share = 1) {
   return { findings: findings.map(({ problem, text }) => `${problem}: ${text}`).sort(), figures: check.figures };
 }
 
-async function sql(...statements: string[]): Promise<void> {
-  const raw = await new PrismaLibSql({ url: `file:${join(bench.dataDir, "ostler.db")}` }).connect();
-  await raw.executeScript(`PRAGMA foreign_keys = OFF; ${statements.join(";")}`);
-  await raw.dispose();
-}
+const sql = (...statements: string[]): Promise<void> => behindItsBack(bench.dataDir, statements);
 
 /** Two machines with a snapshot each that share most pages, a program, a journal, a fork. */
 async function world() {

@@ -1,11 +1,10 @@
 /** Content that went bad on the disk: found when it is read, named, gone around, and mended when it is made again. */
-import { join } from "node:path";
-import { PrismaLibSql } from "@prisma/adapter-libsql";
 import { afterEach, expect, test } from "vitest";
 import { newId } from "../../api/hosting/hosting.ts";
 import type { SnapshotRow } from "../../api/store/types.ts";
 import { pageHashesOf } from "../support/closure.ts";
 import { outcome, reasonOf, startHosting, type TestHosting } from "../support/hosting.ts";
+import { behindItsBack } from "../support/store.ts";
 
 let bench: TestHosting;
 afterEach(() => bench.close());
@@ -20,9 +19,8 @@ const peek = async (id: string, address: number, length: number) =>
 
 /** Behind the server's back, in the file. */
 async function spoil(...hashes: string[]): Promise<void> {
-  const raw = await new PrismaLibSql({ url: `file:${join(bench.dataDir, "ostler.db")}` }).connect();
-  for (const hash of hashes) await raw.executeScript(`UPDATE "Blob" SET data = X'00' WHERE hash = X'${hash}'`);
-  await raw.dispose();
+  const statements = hashes.map((hash) => `UPDATE "Blob" SET data = X'00' WHERE hash = X'${hash}'`);
+  await behindItsBack(bench.dataDir, statements);
 }
 
 const isNews = (text: RegExp) =>

@@ -3,6 +3,8 @@
  * cluster that test/support/cluster-setup.ts has started for the run.
  */
 import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { PrismaLibSql } from "@prisma/adapter-libsql";
 import { Client } from "pg";
 import { openStore, type Store, type StoreLocation } from "../../api/store/index.ts";
 
@@ -28,6 +30,21 @@ async function createDatabase(url: string, name: string): Promise<void> {
   } finally {
     await client.end();
   }
+}
+
+/** Statements in SQLite's words, on whichever database, past the store and past its foreign keys. */
+export async function behindItsBack(dataDir: string, statements: readonly string[]): Promise<void> {
+  const { databaseUrl } = await locationOf(dataDir);
+  if (databaseUrl === "") {
+    const raw = await new PrismaLibSql({ url: `file:${join(dataDir, "ostler.db")}` }).connect();
+    await raw.executeScript(`PRAGMA foreign_keys = OFF; ${statements.join(";")}`);
+    return raw.dispose();
+  }
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  const bytes = (statement: string) => statement.replace(/X'([0-9a-f]*)'/gi, "'\\x$1'::bytea");
+  await client.query(`SET session_replication_role = replica; ${statements.map(bytes).join(";")}`);
+  await client.end();
 }
 
 export const openTestStore = async (dataDir: string): Promise<Store> => openStore(await locationOf(dataDir));
