@@ -9,7 +9,7 @@ import { pageHashesOf } from "../support/closure.ts";
 import { gather } from "../support/gather.ts";
 import { OWNER, startHosting, type TestHosting, typed } from "../support/hosting.ts";
 import { sha256Hex } from "../support/machine.ts";
-import { behindItsBack } from "../support/store.ts";
+import { behindItsBack, locationOf } from "../support/store.ts";
 
 let bench: TestHosting;
 afterEach(() => bench.close());
@@ -126,9 +126,10 @@ test("a fork whose snapshot is gone, and specs and entries that do not decode", 
   ]);
 });
 
-test("the command on a data directory: sentences and status", async () => {
+test("the command on a store without a server: sentences and status", async () => {
   const { later, added } = await world();
-  const { dataDir } = bench;
+  const { dataDir, databaseUrl } = await locationOf(bench.dataDir);
+  const place = databaseUrl || dataDir;
   const run = (...args: string[]) => {
     const root = join(import.meta.dirname, "../..");
     const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, "api/cli/main.ts"), "fsck", ...args], {
@@ -136,15 +137,15 @@ test("the command on a data directory: sentences and status", async () => {
     });
     return { status, stdout, stderr };
   };
-  expect(run(dataDir)).toMatchObject({ status: 1, stderr: expect.stringContaining("without a directory") });
+  expect(run(place)).toMatchObject({ status: 1, stderr: expect.stringContaining("without a place") });
   expect(run(`${dataDir}-none`)).toMatchObject({ status: 1, stderr: expect.stringContaining("no database") });
   await bench.shut();
-  expect(run(dataDir)).toMatchObject({
+  expect(run(place)).toMatchObject({
     status: 0,
     stdout: expect.stringMatching(/2 machines, 4 snapshots.*nothing is wrong/s),
   });
   await sql(`UPDATE "Blob" SET data = X'00' WHERE hash = X'${added[0]}'`);
-  const damaged = run(dataDir);
+  const damaged = run(place);
   expect(damaged).toMatchObject({
     status: 1,
     stdout: expect.stringContaining(`snapshot ${later.id} needs content that is damaged`),
