@@ -25,6 +25,9 @@ export class Database {
   /** When the database was last found away, unless it has been there since. */
   #lostAt = Number.NEGATIVE_INFINITY;
   #tail: Promise<unknown> = Promise.resolve();
+  /** Somebody patient waits for a database that is away. */
+  #isWaiting = false;
+  readonly #impatient = new Set<{ leave(): void }>();
   /** Writers in the queue, with the one whose turn it is. */
   waiting = 0;
 
@@ -50,14 +53,26 @@ export class Database {
    * attempt. `work` may therefore run again, when nothing of it can have been written.
    */
   write<T>(work: Work<T>, { patient = false } = {}): Promise<T> {
-    const turn = this.#tail.then(() => this.#persist(work, patient));
+    if (!patient && this.#isWaiting) return Promise.reject(new StoreUnavailableError("away", AWAY));
+    const place = { isLeft: false, leave: () => {} };
+    const left = new Promise<never>((_, reject) => {
+      place.leave = () => {
+        place.isLeft = true;
+        reject(new StoreUnavailableError("away", AWAY));
+      };
+    });
+    if (!patient) this.#impatient.add(place);
+    const turn = this.#tail.then(() => {
+      this.#impatient.delete(place);
+      return place.isLeft ? left : this.#persist(work, patient);
+    });
     // Between two writers the rest of the server has its turn, and more commits can gather behind the next.
     this.waiting += 1;
     this.#tail = turn
       .catch(() => {})
       .then(() => void (this.waiting -= 1))
       .then(nextTurn);
-    return turn.catch((error) => {
+    return Promise.race([turn, left]).catch((error) => {
       throw asTyped(asUnavailable(error));
     });
   }
@@ -74,9 +89,19 @@ export class Database {
         // Whether the commit arrived nobody knows: as after a crash, the one who asked looks again.
         if (progress.worked) throw new StoreUnavailableError("away", LOST_IN_COMMIT, { cause: error });
         if (this.#closing || (!patient && attempt > 1)) throw error;
-        if (attempt > 1) await sleep(RETRY_MS);
+        if (attempt > 1) await this.#pause();
+      } finally {
+        this.#isWaiting = false;
       }
     }
+  }
+
+  /** Before another attempt of somebody patient. The others that are queued behind need not wait as well. */
+  #pause(): Promise<void> {
+    this.#isWaiting = true;
+    for (const place of this.#impatient) place.leave();
+    this.#impatient.clear();
+    return sleep(RETRY_MS);
   }
 
   async #transact<T>(work: Work<T>, progress: { worked: boolean }): Promise<T> {

@@ -1,6 +1,7 @@
 /** The database stops in mid-load, in an orderly way and as in a crash, and comes back while the server goes on. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
+import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
 import type { Client } from "../support/client.ts";
 import { hasCompiler, sources } from "../support/guest.ts";
@@ -49,6 +50,9 @@ describe.skipIf(!available)(`PostgreSQL that is restarted under a server (${with
       for (const writer of writers) await grows(writer);
 
       cluster.stop(mode);
+      // Also what reads nothing before it writes, and comes while a machine's commit waits.
+      const upload = client.call(ProgramService, "uploadProgram", { name: "p", data: new Uint8Array(9) });
+      await expect(upload).rejects.toMatchObject({ code: "UNAVAILABLE", reason: "STORE_AWAY" });
       await eventually(async () => (await readiness()) === 503, 120_000);
       const away = { code: "UNAVAILABLE", reason: "STORE_AWAY" };
       await expect(client.call(MachineService, "createMachine", {})).rejects.toMatchObject(away);
