@@ -16,7 +16,7 @@ function run(store: "sqlite" | "postgresql"): boolean {
   console.log(`\n== ${store}`);
   const done = spawnSync(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), "run", ...tests], {
     cwd: root,
-    env: { ...process.env, OSTLER_KILLS: KILLS, OSTLER_TEST_STORE: store },
+    env: { ...process.env, OSTLER_FAULTS: "long", OSTLER_KILLS: KILLS, OSTLER_TEST_STORE: store },
     stdio: "inherit",
   });
   return done.status === 0;

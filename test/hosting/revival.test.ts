@@ -28,10 +28,14 @@ describe.skipIf(!hasCompiler)("a running machine (needs riscv64-linux-gnu-gcc)",
     await eventually(() => machine.visible.summary.position.instructions > instructions);
   };
 
-  test("comes back when its worker has died", async () => {
+  test("comes back when its worker has died, unless it was paused", async () => {
+    const paused = await running();
+    await paused.apply(pause);
     const machine = await running();
+    await paused.worker.kill();
     await machine.worker.kill();
     await runsAgain(machine);
+    expect(bench.hosting.peek(paused.id)).toBeUndefined();
   });
 
   test("comes back when a commit failed for want of the database, as soon as that is there again", async () => {
@@ -48,16 +52,6 @@ describe.skipIf(!hasCompiler)("a running machine (needs riscv64-linux-gnu-gcc)",
     bench.faults.commit = null;
     bench.faults.acquire = null;
     await runsAgain(machine);
-  });
-
-  test("stays where it is when it was paused", async () => {
-    const machine = await running();
-    await machine.apply(pause);
-    const other = await running();
-    await machine.worker.kill();
-    await other.worker.kill();
-    await runsAgain(other);
-    expect(bench.hosting.peek(machine.id)).toBeUndefined();
   });
 });
 

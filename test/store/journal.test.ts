@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CONSOLE_HISTORY_BYTES } from "../../api/store/limits.ts";
 import type { CommitBatch, MachineRow } from "../../api/store/types.ts";
+import { onPostgresql } from "../support/store.ts";
 import { batch, bytes, freshStore, heldMachine, idle, outcome, sha256, text } from "./fixtures.ts";
 
 const store = await freshStore();
@@ -175,7 +176,7 @@ describe("console", () => {
         const row = (await store.machines.get(machine.id))!;
         expect(row).toMatchObject({ lastSequence: sequence, status: { consoleLength: length } });
       }),
-      { numRuns: 40 },
+      { numRuns: onPostgresql ? 8 : 40 },
     );
   });
 });
