@@ -19,6 +19,7 @@ export interface ServerConfig {
   storagePerUserBytes: number;
   collectEveryMs: number;
   keepGradedDays: number;
+  auditDays: number;
   tlsCert: string;
   tlsKey: string;
   drainMs: number;
@@ -129,6 +130,12 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
     fallback: 180,
     read: whole(0, 36_500),
     help: "a machine that ran a test is deleted when nobody used it for so many days; 0: never",
+  },
+  auditDays: {
+    variable: "OSTLER_AUDIT_DAYS",
+    fallback: 400,
+    read: whole(0, 36_500),
+    help: "events of the audit log are kept for so many days; 0: for ever",
   },
   tlsCert: {
     variable: "OSTLER_TLS_CERT",

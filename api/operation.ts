@@ -46,6 +46,9 @@ export interface Context {
   readonly requestId: string;
   /** Who calls; set by Pipeline.authenticate. */
   caller: unknown;
+  /** What the call is about, as far as its authorisation has found out. Empty: the server, nothing that is named. */
+  courseId: string;
+  target: string;
 }
 
 type Input<Method> = Method extends { input: infer Desc extends DescMessage } ? MessageShape<Desc> : never;
@@ -136,6 +139,8 @@ export class Call implements Context {
   readonly deadline: number | undefined;
   readonly startedMs = performance.now();
   caller: unknown = undefined;
+  courseId = "";
+  target = "";
   private readonly readHeaders: () => ReadonlyMap<string, string>;
   private headers: ReadonlyMap<string, string> | undefined;
   private id: string | undefined;

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { AdminService } from "../proto/gen/ostler/v1/admin_pb.js";
+import { AuditService } from "../proto/gen/ostler/v1/audit_pb.js";
 import { CapabilityService } from "../proto/gen/ostler/v1/capabilities_pb.js";
 import { ConsoleService } from "../proto/gen/ostler/v1/console_pb.js";
 import { CourseService } from "../proto/gen/ostler/v1/courses_pb.js";
@@ -31,6 +32,7 @@ import { Hosting } from "./hosting/hosting.ts";
 import { callRecord, createPipeline, drainError, implement, type Operation, type Pipeline } from "./operation.ts";
 import { createRestServer, type MonitorPages, mountMonitorPages, type RestServer, readComments } from "./rest/index.ts";
 import { adminService } from "./services/admin.ts";
+import { AuditLog, auditService } from "./services/audit.ts";
 import { capabilityService } from "./services/capabilities.ts";
 import { type Deps, lookupOf } from "./services/common.ts";
 import { consoleService } from "./services/console.ts";
@@ -96,7 +98,8 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
     keepGradedMs: config.keepGradedDays * DAY_MS,
     onError: (error) => logBackground(config, error, ""),
   });
-  const operations = operationsOf(deps, grading, housekeeping);
+  const audit = new AuditLog(store.audit, (error) => logBackground(config, error, ""));
+  const operations = operationsOf(deps, grading, housekeeping, audit);
   const readiness = new Readiness({ check: () => store.check(), onChange: (isReady) => grpc.setServing(isReady) });
   const pipeline = pipelineOf(config, authenticator(identify), metrics, readiness);
   const tls = readTls(config) ?? undefined;
@@ -125,7 +128,7 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
       const port = await grpc.bind(`${config.host}:${config.grpcPort}`);
       await grading.resume();
       hosting.resumeRunning().catch((error) => logBackground(config, error, ""));
-      endUpkeep = startUpkeep(store, (error) => logBackground(config, error, ""));
+      endUpkeep = startUpkeep(store, config.auditDays * DAY_MS, (error) => logBackground(config, error, ""));
       housekeeping.start();
       endWatch = watchUnattended(deps, config.unattendedMs, (error) => logBackground(config, error, ""));
       await readiness.start();
@@ -144,6 +147,7 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
       await Promise.all([grpc.drain(LAST_CALLS_MS), rest.drain(LAST_CALLS_MS)]);
       await grading.close();
       await hosting.close(Math.max(LEAST_SAVE_MS, deadline - performance.now()));
+      await audit.close();
     },
   };
 }
@@ -184,7 +188,7 @@ function monitorPages(config: ServerConfig, metrics: Metrics, readiness: Readine
   };
 }
 
-function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping): Operation[] {
+function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping, audit: AuditLog): Operation[] {
   const authorise = authorised(lookupOf(deps));
   const replays = replayDoor();
   return [
@@ -202,8 +206,9 @@ function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping):
     ...implement(GradingService, gradingService(deps, grading)),
     ...implement(UserService, userService(deps)),
     ...implement(CourseService, courseService(deps)),
+    ...implement(AuditService, auditService(deps)),
     ...implement(AdminService, adminService(deps, housekeeping)),
-  ].map((operation) => withKindErrors(authorise(operation)));
+  ].map((operation) => audit.audited(withKindErrors(authorise(operation))));
 }
 
 function pipelineOf(

@@ -43,7 +43,7 @@ export function authorised(lookup: Lookup): (operation: Operation) => Operation 
     const check = async (request: unknown, context: Context) => {
       const caller = callerOf(context);
       assertGoodFor(caller, operation.method, rules);
-      for (const rule of rules) await obey(lookup, rule, request as Named, caller);
+      for (const rule of rules) await obey(lookup, rule, request as Named, caller, context);
     };
     return { ...operation, handler: guarded(operation, check) };
   };
@@ -109,7 +109,7 @@ function idAt(request: object, path: string): string {
   return typeof id === "string" ? id : "";
 }
 
-async function obey(lookup: Lookup, rule: Rule, request: Named, caller: Caller): Promise<void> {
+async function obey(lookup: Lookup, rule: Rule, request: Named, caller: Caller, context: Context): Promise<void> {
   switch (rule.of) {
     case "caller":
       return;
@@ -120,9 +120,11 @@ async function obey(lookup: Lookup, rule: Rule, request: Named, caller: Caller):
         );
       return;
     case "user":
+      context.courseId = request.courseId ?? "";
       return obeyOfUser(lookup, rule, request, caller);
     case "own":
-      return obeyOfOwn(rule, chooseCourse(caller, request.courseId ?? ""), caller);
+      context.courseId = chooseCourse(caller, request.courseId ?? "");
+      return obeyOfOwn(rule, context.courseId, caller);
     case "list":
       if (request.courseId) assertSees(caller, request.courseId);
       return;
@@ -132,6 +134,7 @@ async function obey(lookup: Lookup, rule: Rule, request: Named, caller: Caller):
         rule,
         rule.field === undefined ? idIn(request, `${rule.of}Id`) : idAt(request, rule.field),
         caller,
+        context,
       );
   }
 }
@@ -142,9 +145,18 @@ function obeyOfOwn({ action }: Extract<Rule, { of: "own" }>, courseId: string, c
   assertNotArchived(caller, action, courseId);
 }
 
-async function obeyOf(lookup: Lookup, rule: Extract<Rule, { of: Kind }>, id: string, caller: Caller): Promise<void> {
+async function obeyOf(
+  lookup: Lookup,
+  rule: Extract<Rule, { of: Kind }>,
+  id: string,
+  caller: Caller,
+  context: Context,
+): Promise<void> {
   if (id === "" && rule.filter) return;
+  context.target ||= `${rule.of} ${id}`;
   const owner = await lookup[rule.of](id);
+  // Also when the caller must not know of it: the course's staff see in its audit log who tried.
+  context.courseId ||= owner?.courseId ?? "";
   if (owner === null || !may(caller, SEEN_BY[rule.of], owner)) throw notFound(rule.of, id);
   if (!may(caller, rule.action, owner))
     throw roleNeeded(caller, rule.action, owner.ownerId === caller.id ? "own" : "all", owner.courseId);

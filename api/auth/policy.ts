@@ -45,6 +45,7 @@ export const PERMISSIONS = {
   "course.change": change("none", "none", "all"),
   "member.read": read("none", "all", "all"),
   "member.change": change("none", "none", "all"),
+  "audit.read": read("none", "none", "all"),
   /** Keys of others, good for the course alone. */
   "key.read": read("own", "own", "all"),
   "key.change": change("own", "own", "all"),
@@ -226,6 +227,9 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rul
     EnrolMembers: on("course", "member.change"),
     ListMembers: on("course", "member.read"),
     RemoveMembers: on("course", "member.change"),
+  },
+  AuditService: {
+    ListAuditEvents: list("audit.read"),
   },
   AdminService: {
     CollectContent: changesServer,

@@ -123,6 +123,11 @@ export const branches: Record<string, Branch> = {
     summary: "users of the server",
     load: async () => (await import("./commands/user.ts")).userCommand,
   },
+  audit: {
+    heading: OPERATORS,
+    summary: "who did what to what, or was refused it",
+    load: async () => (await import("./commands/audit.ts")).auditCommand,
+  },
   backup: {
     heading: OPERATORS,
     summary: "write all that is stored to a file, while the server works",

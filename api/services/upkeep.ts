@@ -1,14 +1,19 @@
-/** What the server does by itself now and then: answers that were kept for repeated requests are forgotten. */
+/** What the server does by itself now and then: what was kept for a time only, is forgotten. */
 import type { Store } from "../store/types.ts";
 
 /** Longer than any client tries again. */
 export const ANSWERS_KEPT_MS = 24 * 3_600_000;
 const EVERY_MS = 10 * 60_000;
 
-/** Returns what ends it. */
-export function startUpkeep(store: Pick<Store, "idempotency">, onError: (error: unknown) => void): () => void {
+/** Events of the audit log go after `auditMs`; 0: never. Returns what ends it. */
+export function startUpkeep(
+  { idempotency, audit }: { idempotency: Pick<Store["idempotency"], "prune">; audit: Pick<Store["audit"], "prune"> },
+  auditMs: number,
+  onError: (error: unknown) => void,
+): () => void {
   const prune = () => {
-    store.idempotency.prune(new Date(Date.now() - ANSWERS_KEPT_MS)).catch(onError);
+    idempotency.prune(new Date(Date.now() - ANSWERS_KEPT_MS)).catch(onError);
+    if (auditMs > 0) audit.prune(new Date(Date.now() - auditMs)).catch(onError);
   };
   // At the start as well: a server that is started anew every day must not keep everything.
   prune();

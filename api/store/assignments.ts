@@ -9,10 +9,13 @@ const LIST = "assignments";
 
 export const assignmentsIn = (database: Database): Assignments => ({
   create: (row) =>
-    database.write((queries) => queries.assignment.create({ data: { ...row, version: 1, createdAt: new Date() } })),
+    database.change(
+      (queries) => queries.assignment.create({ data: { ...row, version: 1, createdAt: new Date() } }),
+      `assignment ${row.id}`,
+    ),
 
   update: (id, change) =>
-    database.write(async (queries) => {
+    database.change(async (queries) => {
       const { displayName, spec } = change;
       const data = { displayName, spec, version: { increment: 1 } };
       const { count } = await queries.assignment.updateMany({ where: { id }, data });
@@ -33,7 +36,7 @@ export const assignmentsIn = (database: Database): Assignments => ({
 
   /** Grades stay; what was not graded yet cannot be any more. */
   delete: (id) =>
-    database.write(async (queries) => {
+    database.change(async (queries) => {
       const { count } = await queries.assignment.deleteMany({ where: { id } });
       if (count === 0) return false;
       const where = { assignmentId: id, state: { in: UNFINISHED } };

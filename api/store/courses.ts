@@ -11,7 +11,7 @@ const MEMBERS = "members";
 export const coursesIn = (database: Database): Courses => ({
   async create(row) {
     const data = { ...row, createdAt: new Date() };
-    return courseRow(await database.write((queries) => queries.course.create({ data })));
+    return courseRow(await database.change((queries) => queries.course.create({ data })));
   },
 
   async get(id) {
@@ -29,12 +29,12 @@ export const coursesIn = (database: Database): Courses => ({
   },
 
   update: (id, data) =>
-    database.write(async (queries) => {
+    database.change(async (queries) => {
       const { count } = await queries.course.updateMany({ where: { id }, data });
       return count === 0 ? null : courseRow(await queries.course.findUniqueOrThrow({ where: { id } }));
     }),
 
-  enrol: (courseId, enrolments) => database.write((queries) => enrol(queries, courseId, enrolments)),
+  enrol: (courseId, enrolments) => database.change((queries) => enrol(queries, courseId, enrolments)),
 
   async member(courseId, userId) {
     const where = { courseId_userId: { courseId, userId } };
@@ -56,7 +56,7 @@ export const coursesIn = (database: Database): Courses => ({
   },
 
   remove: (courseId, userIds) =>
-    database.write(async (queries) => {
+    database.change(async (queries) => {
       const where = { courseId, userId: { in: [...userIds] } };
       const removed = await queries.member.findMany({ where, select: { userId: true } });
       await queries.member.deleteMany({ where });

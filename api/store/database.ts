@@ -1,6 +1,7 @@
 /** The database behind the store, and the one queue that its writers wait in. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Prisma, type PrismaClient } from "../../prisma/gen/sqlite/client.ts";
+import { auditing, writeEvent } from "./audit.ts";
 import { asUnavailable, passingFailure } from "./failures.ts";
 import type { Provider } from "./provider.ts";
 import { nextTurn } from "./runs.ts";
@@ -74,6 +75,29 @@ export class Database {
       .then(nextTurn);
     return Promise.race([turn, left]).catch((error) => {
       throw asTyped(asUnavailable(error));
+    });
+  }
+
+  /**
+   * The same for what the audit log is about: the event of the call that is under way is written with it. `made` names
+   * what is there from now on: "machine m-1".
+   */
+  change<T>(work: Work<T>, made = ""): Promise<T> {
+    const event = auditing.getStore();
+    if (event === undefined || event.taken) return this.write(work);
+    event.taken = true;
+    const both = async (queries: Queries) => {
+      const result = await work(queries);
+      const row = event.row();
+      await writeEvent(
+        queries,
+        made === "" ? row : { ...row, target: row.target === "" ? made : `${row.target}, ${made}` },
+      );
+      return result;
+    };
+    return this.write(both).catch((error) => {
+      event.taken = false;
+      throw error;
     });
   }
 

@@ -91,7 +91,7 @@ async function dropEntries(queries: Queries, machineId: string, after: bigint): 
 
 /** Snapshots stay that a user asked for or that a fork stands on; the others go with the machine. */
 export const deleteMachine = (database: Database, id: string): Promise<boolean> =>
-  database.write(async (queries) => {
+  database.change(async (queries) => {
     if ((await queries.machine.count({ where: { id } })) === 0) return false;
     await dropEntries(queries, id, -1n);
     // First the row, which may itself stand on one of its own automatic snapshots.

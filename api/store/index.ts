@@ -1,5 +1,6 @@
 /** The store: over SQLite in the data directory, or over the PostgreSQL database that is named. One server has it. */
 import { assignmentsIn } from "./assignments.ts";
+import { auditIn } from "./audit.ts";
 import { blobsIn } from "./blobs.ts";
 import { contentsIn } from "./contents.ts";
 import { coursesIn, ensureDefaultCourse } from "./courses.ts";
@@ -53,6 +54,7 @@ function storeOver(database: Database): Store {
     snapshots: snapshotsIn(database),
     users: usersIn(database),
     courses: coursesIn(database),
+    audit: auditIn(database),
     programs: programsIn(database),
     assignments: assignmentsIn(database),
     submissions: submissionsIn(database),

@@ -10,7 +10,7 @@ import type { MachineQuery, MachineRow, MachineStatus, Machines, Page } from "./
 const LIST = "machines";
 
 export const machinesIn = (database: Database): Machines => ({
-  create: (row) => database.write((queries) => createMachine(queries, row)),
+  create: (row) => database.change((queries) => createMachine(queries, row), `machine ${row.id}`),
 
   async get(id) {
     const row = await database.client.machine.findUnique({ where: { id } });
@@ -43,7 +43,7 @@ export const machinesIn = (database: Database): Machines => ({
   delete: (id) => deleteMachine(database, id),
 
   rewind: (id, epoch, snapshot) =>
-    database.write(async (queries) => machineRow(await rewindMachine(queries, id, epoch, snapshot))),
+    database.change(async (queries) => machineRow(await rewindMachine(queries, id, epoch, snapshot))),
 
   copyConsole: (fromId, toId, length, maxBytes) =>
     database.write((queries) => copyConsole(queries, fromId, toId, length, maxBytes)),

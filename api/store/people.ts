@@ -114,3 +114,43 @@ export interface Courses {
   /** Ends the keys that were for the course alone, too. Returns who was a member. */
   remove(courseId: string, userIds: readonly string[]): Promise<string[]>;
 }
+
+/** Who did what to what, when, from where, with what outcome. */
+export interface AuditRow {
+  id: string;
+  at: Date;
+  /** Like calls that came soon after are counted here. */
+  count: number;
+  lastAt: Date;
+  actorId: string;
+  keyId: string;
+  /** Empty: of the server. */
+  courseId: string;
+  operation: string;
+  target: string;
+  outcome: string;
+  reason: string;
+  transport: string;
+  peer: string;
+  requestId: string;
+}
+
+export interface AuditQuery extends PageQuery {
+  /** null: of all, and of the server. */
+  courseIds: readonly string[] | null;
+  /** Empty: any; so with the others. */
+  actorId: string;
+  operation: string;
+  target: string;
+  since: Date | null;
+  until: Date | null;
+}
+
+export interface Audit {
+  /** Runs `work` so that the first change that it makes in the store writes the event in the same transaction. */
+  during<T>(event: { row(): AuditRow; taken: boolean }, work: () => T): T;
+  write(row: AuditRow): Promise<void>;
+  amend(id: string, change: Partial<Pick<AuditRow, "outcome" | "reason" | "count" | "lastAt">>): Promise<void>;
+  list(query: AuditQuery): Promise<Page<AuditRow>>;
+  prune(before: Date): Promise<number>;
+}

@@ -16,7 +16,7 @@ export const programsIn = (database: Database): Programs => ({
       create: { ...key, name, size, createdAt: new Date() },
       update: { name },
     };
-    return programRow(await database.write((queries) => queries.program.upsert(upsert)));
+    return programRow(await database.change((queries) => queries.program.upsert(upsert), `program ${hash}`));
   },
 
   async get(owner, hash) {
@@ -37,7 +37,7 @@ export const programsIn = (database: Database): Programs => ({
 
   async delete(owner, hash) {
     const where = { ...ownerOf(owner), hash: hashBytes(hash) };
-    const { count } = await database.write((queries) => queries.program.deleteMany({ where }));
+    const { count } = await database.change((queries) => queries.program.deleteMany({ where }));
     return count > 0;
   },
 });

@@ -14,7 +14,7 @@ const LIST = "snapshots";
 export const collectable = { kind: "automatic", forks: { none: {} } };
 
 export const snapshotsIn = (database: Database): Snapshots => ({
-  create: (row, epoch) => database.write((queries) => createSnapshot(queries, row, epoch)),
+  create: (row, epoch) => database.change((queries) => createSnapshot(queries, row, epoch), `snapshot ${row.id}`),
 
   async adopt({ root, at, labels, ...rest }) {
     const data = {
@@ -26,7 +26,9 @@ export const snapshotsIn = (database: Database): Snapshots => ({
       labels: labelsText(labels),
     };
     const whole = { ...data, root: hashBytes(root), instructions: at.instructions, timeNs: at.timeNs };
-    return snapshotRow(await database.write((queries) => queries.snapshot.create({ data: whole })));
+    return snapshotRow(
+      await database.change((queries) => queries.snapshot.create({ data: whole }), `snapshot ${rest.id}`),
+    );
   },
 
   async get(id) {
@@ -63,7 +65,7 @@ export const snapshotsIn = (database: Database): Snapshots => ({
   },
 
   delete: (id) =>
-    database.write(async (queries) => {
+    database.change(async (queries) => {
       if ((await queries.machine.count({ where: { originSnapshotId: id } })) > 0) return "inUse";
       const { count } = await queries.snapshot.deleteMany({ where: { id } });
       return count > 0 ? "deleted" : "missing";

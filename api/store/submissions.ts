@@ -11,7 +11,9 @@ export const UNFINISHED: SubmissionRow["state"][] = ["queued", "grading"];
 export const submissionsIn = (database: Database): Submissions => ({
   async create(row) {
     const data = { ...row, contentHash: hashBytes(row.contentHash), createdAt: new Date() };
-    return submissionRow(await database.write((queries) => queries.submission.create({ data })));
+    return submissionRow(
+      await database.change((queries) => queries.submission.create({ data }), `submission ${row.id}`),
+    );
   },
 
   async get(id) {
@@ -39,7 +41,7 @@ export const submissionsIn = (database: Database): Submissions => ({
       ...(report === undefined ? {} : { report }),
       ...(error === undefined ? {} : { error }),
     };
-    await database.write((queries) => queries.submission.updateMany({ where: { id }, data }));
+    await database.change((queries) => queries.submission.updateMany({ where: { id }, data }));
   },
 
   async unfinished() {

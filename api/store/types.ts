@@ -13,7 +13,7 @@
  *   wall-clock times are `Date`.
  */
 
-import type { Courses, Owner, Scope, SomeOwner, Users } from "./people.ts";
+import type { Audit, Courses, Owner, Scope, SomeOwner, Users } from "./people.ts";
 
 export * from "./people.ts";
 
@@ -366,6 +366,7 @@ export interface Store {
   readonly snapshots: Snapshots;
   readonly users: Users;
   readonly courses: Courses;
+  readonly audit: Audit;
   readonly programs: Programs;
   readonly assignments: Assignments;
   readonly submissions: Submissions;

@@ -13,7 +13,7 @@ const LIST = "users";
 export const usersIn = (database: Database): Users => ({
   async create(row) {
     const data = { ...row, createdAt: new Date(), disabled: false };
-    return userRow(await database.write((queries) => queries.user.create({ data })));
+    return userRow(await database.change((queries) => queries.user.create({ data })));
   },
 
   async get(id) {
@@ -29,7 +29,7 @@ export const usersIn = (database: Database): Users => ({
 
   count: async () => database.client.user.count(),
 
-  createKey: (row) => database.write((queries) => createKey(queries, row)),
+  createKey: (row) => database.change((queries) => createKey(queries, row), `key ${row.id}`),
 
   async findByKey(secretHash) {
     const where = { secretHash: hashBytes(secretHash) };
@@ -54,7 +54,7 @@ export const usersIn = (database: Database): Users => ({
   async revokeKey(userId, keyId) {
     const where = { id: keyId, userId, revokedAt: null };
     const change = { where, data: { revokedAt: new Date() } };
-    const { count } = await database.write((queries) => queries.apiKey.updateMany(change));
+    const { count } = await database.change((queries) => queries.apiKey.updateMany(change));
     return count > 0;
   },
 });

@@ -13,7 +13,7 @@ test("old answers are forgotten at the start and ever after, whatever fails in b
     if (ages.length === 2) throw new Error("the disk is full");
     return 0;
   };
-  const stop = startUpkeep({ idempotency: { prune } as never }, (error) => errors.push(error));
+  const stop = startUpkeep({ idempotency: { prune }, audit: { prune } }, 0, (error) => errors.push(error));
   await vi.advanceTimersByTimeAsync(3_600_000);
   expect(ages.length).toBeGreaterThan(3);
   expect(new Set(ages)).toEqual(new Set([ANSWERS_KEPT_MS]));

@@ -1,0 +1,197 @@
+/**
+ * The audit log: an event for each call that may change something, whether it was let or refused.
+ *
+ * What changes rows of the store has its event in the same transaction (store.audit.during). What changes a machine is in
+ * the machine's journal, to the instruction; its event is written before the answer. Like calls by the same key within a
+ * minute are one event: the first is written at once, how many followed when the minute is over, so that a client that
+ * makes a thousand system calls a second does not make as many events. A crash loses such a count, never an event.
+ */
+import { randomUUID } from "node:crypto";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { AuditService } from "../../proto/gen/ostler/v1/audit_pb.js";
+import { rulesOf } from "../auth/authorise.ts";
+import { scopeOf } from "../auth/caller.ts";
+import { callerOf } from "../auth/identity.ts";
+import { changes, SEEN_BY } from "../auth/policy.ts";
+import { Code, codeName, toOstlerError } from "../errors.ts";
+import {
+  type Context,
+  isRequestStream,
+  isResponseStream,
+  type Operation,
+  type ServiceImplementation,
+} from "../operation.ts";
+import type { AuditRow, Store } from "../store/types.ts";
+import { type Deps, pageQuery, toTimestamp } from "./common.ts";
+
+const WINDOW_MS = 60_000;
+const MOST_WINDOWS = 10_000;
+
+interface Window {
+  id: string;
+  count: number;
+  lastAt: Date;
+  /** What is written of it. */
+  written: number;
+  until: number;
+}
+
+export class AuditLog {
+  readonly #audit: Store["audit"];
+  readonly #onError: (error: unknown) => void;
+  readonly #windows = new Map<string, Window>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(audit: Store["audit"], onError: (error: unknown) => void) {
+    this.#audit = audit;
+    this.#onError = onError;
+    this.#timer = setInterval(() => void this.#flush((window) => window.until <= Date.now()), WINDOW_MS / 4);
+    this.#timer.unref();
+  }
+
+  /** Writes the counts that are not written yet. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#flush(() => true);
+  }
+
+  /** The same operation, with an event of each call if it changes something. */
+  readonly audited = (operation: Operation): Operation => {
+    const { method, handler } = operation;
+    if (!rulesOf(method).some(changes)) return operation;
+    const log = this;
+    if (!isResponseStream(method))
+      return {
+        ...operation,
+        handler: (request, context) => this.#one(method, request, context, () => handler(request, context)),
+      };
+    return {
+      ...operation,
+      handler: async function* (request, context) {
+        // A stream may last for hours: its event is of its beginning, or of its refusal.
+        const items = (handler(request, context) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+        try {
+          const first = await log.#one(method, request, context, () => items.next());
+          for (let next = first as IteratorResult<unknown>; !next.done; next = await items.next()) yield next.value;
+        } finally {
+          await items.return?.();
+        }
+      },
+    };
+  };
+
+  async #one(method: DescMethod, request: unknown, context: Context, work: () => unknown): Promise<unknown> {
+    const at = new Date();
+    const end = { code: Code.OK as Code, reason: "" };
+    const id = randomUUID();
+    const row = () => rowOf(id, at, method, request, context, end);
+    const event = { row, taken: false };
+    try {
+      return await this.#audit.during(event, work as () => Promise<unknown>);
+    } catch (error) {
+      const { code, reason } = toOstlerError(error, context.signal);
+      Object.assign(end, { code, reason });
+      throw error;
+    } finally {
+      const isWritten = event.taken;
+      // What goes on in the background after the call is not its doing.
+      event.taken = true;
+      await this.#record(row(), isWritten).catch(this.#onError);
+    }
+  }
+
+  async #record(row: AuditRow, isWritten: boolean): Promise<void> {
+    const { outcome, reason } = row;
+    if (isWritten) {
+      if (outcome !== "OK") await this.#audit.amend(row.id, { outcome, reason });
+      return;
+    }
+    const name = [row.actorId, row.keyId, row.operation, row.target, row.courseId, outcome, reason].join("\0");
+    const known = this.#windows.get(name);
+    if (known !== undefined && known.until > Date.now()) {
+      known.count += 1;
+      known.lastAt = row.at;
+      return;
+    }
+    if (this.#windows.size >= MOST_WINDOWS) await this.#flush(() => true);
+    this.#windows.set(name, { id: row.id, count: 1, lastAt: row.at, written: 1, until: Date.now() + WINDOW_MS });
+    if (known !== undefined) await this.#write(known);
+    await this.#audit.write(row);
+  }
+
+  async #flush(isDue: (window: Window) => boolean): Promise<void> {
+    for (const [name, window] of [...this.#windows]) {
+      if (!isDue(window)) continue;
+      this.#windows.delete(name);
+      await this.#write(window).catch(this.#onError);
+    }
+  }
+
+  async #write(window: Window): Promise<void> {
+    const { id, count, lastAt, written } = window;
+    if (count > written) await this.#audit.amend(id, { count, lastAt });
+  }
+}
+
+function rowOf(
+  id: string,
+  at: Date,
+  method: DescMethod,
+  request: unknown,
+  context: Context,
+  end: { code: Code; reason: string },
+): AuditRow {
+  const { id: actorId, key } = callerOf(context);
+  return {
+    id,
+    at,
+    count: 1,
+    lastAt: at,
+    actorId,
+    keyId: key.id,
+    courseId: context.courseId,
+    operation: `${method.parent.name}/${method.name}`,
+    target: isRequestStream(method) ? context.target : targetOf(request as Record<string, unknown>),
+    outcome: codeName(end.code),
+    reason: end.reason,
+    transport: context.transport,
+    peer: context.peer,
+    requestId: context.requestId,
+  };
+}
+
+/** In the order in which they tell the most. */
+const NAMES = [...Object.keys(SEEN_BY), "user", "key"].map((kind) => [kind, `${kind}Id`] as const);
+
+function targetOf(request: Record<string, unknown>): string {
+  const named = NAMES.filter(([, field]) => typeof request[field] === "string" && request[field] !== "");
+  const program = typeof request["programHash"] === "string" ? [`program ${request["programHash"]}`] : [];
+  return [...named.map(([kind, field]) => `${kind} ${request[field]}`), ...program].join(", ").slice(0, 256);
+}
+
+export function auditService(deps: Pick<Deps, "store">): ServiceImplementation<typeof AuditService> {
+  return {
+    async listAuditEvents(request, context) {
+      const { courseId, actorId, operation, target, since, until } = request;
+      const { courseIds } = scopeOf(callerOf(context), "audit.read", { courseId, allOwners: true });
+      const { items, nextPageToken } = await deps.store.audit.list({
+        ...pageQuery(request),
+        courseIds,
+        actorId,
+        operation,
+        target,
+        since: since === undefined ? null : timestampDate(since),
+        until: until === undefined ? null : timestampDate(until),
+      });
+      const events = items.map(({ id, at, lastAt, count, ...row }) => ({
+        ...row,
+        eventId: id,
+        at: toTimestamp(at),
+        lastAt: toTimestamp(lastAt),
+        count: BigInt(count),
+      }));
+      return { events, nextPageToken };
+    },
+  };
+}
