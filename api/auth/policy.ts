@@ -107,6 +107,7 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rul
     WaitMachine: readsMachine,
     StartProgram: changesMachine,
     HibernateMachine: changesMachine,
+    ThawMachine: changesMachine,
   },
   TaskService: {
     ListTasks: readsMachine,

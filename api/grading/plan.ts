@@ -54,7 +54,7 @@ export function executionOf(
   test: AssignmentTest,
   program: { hash: string; size: number },
   prepared: Pick<SnapshotRow, "root" | "at">,
-): Omit<Execution, "job"> {
+): Omit<Execution, "job" | "share"> {
   const limits = limitsOf(test);
   const path = programPath(spec);
   const file: FileSpec = { path, content: program.hash, size: program.size, mode: 0o755 };

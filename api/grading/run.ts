@@ -123,8 +123,9 @@ async function gradeTest(
   program: Program,
   signal: AbortSignal,
 ): Promise<TestReportInit> {
-  const { test, prepared } = run;
-  const result = await tools.hosting.execute(executionOf(prepared.spec, test, program, prepared.snapshot), signal);
+  const { submission, test, prepared } = run;
+  const execution = executionOf(prepared.spec, test, program, prepared.snapshot);
+  const result = await tools.hosting.execute(execution, submission, signal);
   const refusal = refusalOf(result);
   if (refusal !== null) return notRun(test, refusal);
   if (result.stop.startsWith("frozen")) {

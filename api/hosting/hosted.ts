@@ -14,6 +14,7 @@ import { Gate } from "./gate.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
 import type { Captured, Command, Mark, Queried, Query, WorkerMessage } from "./protocol.ts";
 import type { PlannedRoute } from "./routes.ts";
+import { shareOf } from "./share.ts";
 
 type CallDone = Extract<Output, { kind: "callDone" }>;
 
@@ -138,7 +139,12 @@ export class HostedMachine {
   }
 
   async load(route: Extract<Command, { kind: "load" }>["route"]): Promise<void> {
-    await this.#send({ kind: "load", route, paused: this.row.status.run === "paused" });
+    await this.#send({
+      kind: "load",
+      share: shareOf(this.row),
+      route,
+      paused: this.row.status.run === "paused",
+    });
     await this.#endOrphanedCalls();
   }
 

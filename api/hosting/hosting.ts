@@ -10,6 +10,7 @@ import {
   type Hold,
   type MachineRow,
   MissingReferenceError,
+  type Owner,
   type SnapshotRow,
   type Store,
   StoreUnavailableError,
@@ -20,9 +21,11 @@ import { HostedMachine } from "./hosted.ts";
 import { type Moment, Past } from "./past.ts";
 import { Pool, type PooledWorker, type PoolListener, WorkerCommandError } from "./pool.ts";
 import type { Captured, Comparison, Execution, ExecutionResult, Mark, WorkerMessage } from "./protocol.ts";
+import { assertNotQuarantined, isQuarantined, Quarantine } from "./quarantine.ts";
 import { Residency, type ResidencyOptions } from "./residency.ts";
 import { Revival } from "./revival.ts";
 import { type ConfigOf, type PlannedRoute, Routes, type Stretch } from "./routes.ts";
+import { shareOf } from "./share.ts";
 
 export interface HostingOptions extends ResidencyOptions {
   /** Told what machines execute; says whether the machines of this owner may go on. */
@@ -44,6 +47,7 @@ export class Hosting {
   readonly #pool: Pool;
   readonly #residency: Residency;
   readonly #revival: Revival;
+  readonly #quarantine: Quarantine;
   /** What is in a worker, by the name that it has there. */
   readonly #lives = new Map<string, HostedMachine>();
   readonly #past: Past;
@@ -54,9 +58,10 @@ export class Hosting {
     this.#store = store;
     this.#options = options;
     this.#routes = new Routes(store, configOf);
+    this.#quarantine = new Quarantine(store);
     const listener: PoolListener = {
       message: (message) => this.#route(message),
-      lost: (worker, why) => this.#lost(worker, why),
+      lost: (worker, why, culprit) => this.#lost(worker, why, culprit),
     };
     this.#pool = new Pool(options, store.blobs, listener);
     this.#past = new Past(store, this.#routes, {
@@ -76,7 +81,9 @@ export class Hosting {
   }
 
   async #isRunning(machineId: string): Promise<boolean> {
-    return (await this.#store.machines.get(machineId))?.status.run === "running";
+    await this.#quarantine.settled(machineId);
+    const row = await this.#store.machines.get(machineId);
+    return row !== null && row.status.run === "running" && !isQuarantined(row);
   }
 
   /** The machine, awake. Throws NOT_FOUND when there is none. */
@@ -107,6 +114,14 @@ export class Hosting {
     });
   }
 
+  /** A machine that is frozen because it ended its workers may be woken again. */
+  async thaw(machineId: string): Promise<MachineRow> {
+    await this.#quarantine.settled(machineId);
+    const row = await this.#store.machines.thaw(machineId);
+    if (row === null) throw notFound("machine", machineId);
+    return row;
+  }
+
   /** Resolves when it is not in memory any more. */
   hibernate(machineId: string): Promise<void> {
     return this.#residency.hibernate(machineId);
@@ -133,9 +148,13 @@ export class Hosting {
     return this.#past.compare(left, right, most, signal);
   }
 
-  async execute(execution: Omit<Execution, "job">, signal: AbortSignal): Promise<ExecutionResult> {
+  async execute(
+    execution: Omit<Execution, "job" | "share">,
+    payer: Owner,
+    signal: AbortSignal,
+  ): Promise<ExecutionResult> {
     const job = `execution-${this.#nextJob++}`;
-    const command = { kind: "execute", execution: { ...execution, job } } as const;
+    const command = { kind: "execute", execution: { ...execution, job, share: shareOf(payer) } } as const;
     return (await this.#past.job(this.#pool.place(), job, command, signal)) as ExecutionResult;
   }
 
@@ -174,8 +193,10 @@ export class Hosting {
   async #wake(machineId: string): Promise<HostedMachine> {
     const tried = new Set<string>();
     for (;;) {
+      await this.#quarantine.settled(machineId);
       const row = await this.#store.machines.acquire(machineId);
       if (row === null) throw notFound("machine", machineId);
+      assertNotQuarantined(row);
       const { machine, route } = await this.#place(row);
       const { snapshotId } = route;
       try {
@@ -348,7 +369,18 @@ export class Hosting {
     });
   }
 
-  #lost(worker: PooledWorker, why: Error): void {
+  /** `culprit`: a machine's life, also one that was being loaded, or a job, which may go through a machine's past. */
+  #blame(culprit: string, why: Error): void {
+    const name = culprit.replace(/^(load|job) /, "");
+    const machineId = this.#lives.get(name)?.id ?? this.#past.machineOf(name);
+    const text = machineId === null ? "a worker broke" : `a worker broke while it was executing machine ${machineId}`;
+    this.#options.onError(new WorkerBrokeError(text, { cause: why }), machineId ?? "");
+    if (machineId === null) return;
+    this.#quarantine.blame(machineId, why).catch((error) => this.#options.onError(error, machineId));
+  }
+
+  #lost(worker: PooledWorker, why: Error, culprit: string | null): void {
+    if (culprit !== null) this.#blame(culprit, why);
     for (const life of worker.machines)
       this.#lives.get(life)?.fail(new WorkerCommandError("workerLost", "its worker died", { cause: why }));
   }
@@ -359,6 +391,10 @@ type SnapshotFields = Pick<SnapshotRow, "id" | "machineId" | "ownerId" | "displa
 function snapshotOf(fields: SnapshotFields, { root, summary, sequence, totalBytes }: Captured, newBytes: number) {
   const { position: at, traceSequence, consoleLength } = summary;
   return { ...fields, root, at, sequence, traceSequence, consoleLength, newBytes, totalBytes };
+}
+
+class WorkerBrokeError extends Error {
+  override readonly name = "WorkerBrokeError";
 }
 
 class DamagedSnapshotError extends Error {

@@ -12,9 +12,10 @@ import { toClientError } from "./hosted.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
 import type { Captured, Command, Comparison } from "./protocol.ts";
 import type { PlannedRoute, Routes, Stretch } from "./routes.ts";
+import { shareOf } from "./share.ts";
 
 /** A moment of a machine's past. */
-export interface Moment extends Pick<Stretch, "end" | "throughEntry"> {
+export interface Moment extends Pick<Stretch, "end" | "throughEntry" | "payer"> {
   machineId: string;
   instructions: number;
 }
@@ -44,6 +45,8 @@ export class Past {
   readonly #routes: Routes;
   readonly #host: PastHost;
   readonly #batches = new Map<string, BatchQueue>();
+  /** Whose past each job is about. */
+  readonly #machines = new Map<string, string>();
   #nextJob = 1;
 
   constructor(store: Store, routes: Routes, host: PastHost) {
@@ -66,8 +69,9 @@ export class Past {
       // What happens at an instruction count belongs to the instruction that reaches it.
       const fromInstructions = Math.max(0, stretch.fromInstructions - 1);
       const route = await this.#routes.toPast(machineId, fromInstructions, stretch, hold);
-      const { mask } = stretch;
-      yield* this.#run(machineId, [route], { kind: "replay", route, mask, fromInstructions }, signal);
+      const { mask, payer } = stretch;
+      const command = { kind: "replay", share: shareOf(payer), route, mask, fromInstructions } as const;
+      yield* this.#run(machineId, [route], command, signal);
     });
   }
 
@@ -75,7 +79,8 @@ export class Past {
   async *visit<T>(moment: Moment, signal: AbortSignal, keep: (visited: Visited, hold: Hold) => Promise<T>): Walk<T> {
     return yield* this.#holding(async function* (this: Past, hold: Hold) {
       const route = await this.#routeTo(moment, hold);
-      const captured = yield* this.#run(moment.machineId, [route], { kind: "visit", route }, signal);
+      const command = { kind: "visit", share: shareOf(moment.payer), route } as const;
+      const captured = yield* this.#run(moment.machineId, [route], command, signal);
       return keep({ captured: captured as Captured, epoch: route.epoch }, hold);
     });
   }
@@ -84,9 +89,14 @@ export class Past {
   async *compare(left: Moment, right: Moment, most: number, signal: AbortSignal): Walk<Comparison> {
     return yield* this.#holding(async function* (this: Past, hold: Hold) {
       const routes = { left: await this.#routeTo(left, hold), right: await this.#routeTo(right, hold) };
-      const command = { kind: "compare", ...routes, most } as const;
+      const command = { kind: "compare", share: shareOf(left.payer), ...routes, most } as const;
       return (yield* this.#run(left.machineId, [routes.left, routes.right], command, signal)) as Comparison;
     });
+  }
+
+  /** Whose past the job goes through, if it is one of ours. */
+  machineOf(job: string): string | null {
+    return this.#machines.get(job) ?? null;
   }
 
   /** Runs a job of no machine's in a worker; it can be cancelled. */
@@ -116,8 +126,8 @@ export class Past {
     }
   }
 
-  #routeTo({ machineId, instructions, throughEntry, end }: Moment, hold: Hold): Promise<PlannedRoute> {
-    const stretch = { mask: 0, fromInstructions: instructions, fromSequence: UNLIMITED, throughEntry, end };
+  #routeTo({ machineId, instructions, ...moment }: Moment, hold: Hold): Promise<PlannedRoute> {
+    const stretch = { ...moment, mask: 0, fromInstructions: instructions, fromSequence: UNLIMITED };
     return this.#routes.toPast(machineId, instructions, stretch, hold);
   }
 
@@ -133,6 +143,7 @@ export class Past {
     const batches = new BatchQueue(() => void worker.send({ kind: "credit", job: name }).catch(() => {}));
     const ended = new AbortController();
     this.#batches.set(name, batches);
+    this.#machines.set(name, machineId);
     const done = this.job(worker, name, { ...command, job: name }, AbortSignal.any([signal, ended.signal]));
     done.then(
       () => batches.end(null),
@@ -147,6 +158,7 @@ export class Past {
     } finally {
       ended.abort();
       this.#batches.delete(name);
+      this.#machines.delete(name);
     }
   }
 

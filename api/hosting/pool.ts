@@ -5,7 +5,16 @@
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Blobs, Hash } from "../store/types.ts";
 import { type CompiledCpu, compileCpu } from "./cpu.ts";
-import type { Command, FetchAnswer, FetchRequest, WorkerFailure, WorkerMessage, WorkerStart } from "./protocol.ts";
+import {
+  type Command,
+  EXECUTING_BYTES,
+  type FetchAnswer,
+  type FetchRequest,
+  type WorkerFailure,
+  type WorkerMessage,
+  type WorkerStart,
+} from "./protocol.ts";
+import { Executing } from "./worker/executing.ts";
 
 type Reply = Extract<WorkerMessage, { kind: "reply" }>;
 type Unsolicited = Exclude<WorkerMessage, { kind: "reply" } | { kind: "failed" }>;
@@ -31,8 +40,11 @@ export class WorkerCommandError extends Error {
 /** Told of everything that a worker says, in order, before the command's promise resolves. */
 export interface PoolListener {
   message(message: Unsolicited | Reply): void;
-  /** The worker is gone with all that was in it. */
-  lost(worker: PooledWorker, why: Error): void;
+  /**
+   * The worker is gone with all that was in it. `culprit`: whom it was executing when it broke, "" for nobody; null: it
+   * did not break, it was ended.
+   */
+  lost(worker: PooledWorker, why: Error, culprit: string | null): void;
 }
 
 export class PooledWorker {
@@ -44,6 +56,7 @@ export class PooledWorker {
   alive = true;
   /** Lives of machines placed here. */
   readonly machines = new Set<string>();
+  readonly #executing = new SharedArrayBuffer(EXECUTING_BYTES);
   /** Commands under way that are no machine's (replays, executions). */
   jobs = 0;
 
@@ -51,7 +64,7 @@ export class PooledWorker {
     this.#listener = listener;
     const signal = new SharedArrayBuffer(4);
     const { port1: ours, port2: theirs } = new MessageChannel();
-    const start: WorkerStart = { cpu, signal };
+    const start: WorkerStart = { cpu, signal, executing: this.#executing };
     this.thread = new Worker(new URL("./worker/thread.ts", import.meta.url), {
       workerData: { ...start, fetchPort: theirs },
       transferList: [theirs],
@@ -59,8 +72,8 @@ export class PooledWorker {
     });
     serveContent(ours, signal, blobs);
     this.thread.on("message", (message: WorkerMessage) => this.#receive(message));
-    this.thread.on("error", (error) => this.#died(error));
-    this.thread.on("exit", () => this.#died(new Error("the worker ended")));
+    this.thread.on("error", (error) => this.#died(error, Executing.read(this.#executing)));
+    this.thread.on("exit", () => this.#died(new Error("the worker ended"), null));
   }
 
   /** Not answered yet. */
@@ -102,12 +115,12 @@ export class PooledWorker {
     return pending;
   }
 
-  #died(error: Error): void {
+  #died(error: Error, culprit: string | null): void {
     if (!this.alive) return;
     this.alive = false;
     for (const { reject } of this.#pending.values()) reject(new WorkerCommandError("workerLost", error.message));
     this.#pending.clear();
-    if (!this.#closing) this.#listener.lost(this, error);
+    if (!this.#closing) this.#listener.lost(this, error, culprit);
   }
 }
 
@@ -154,9 +167,9 @@ export class Pool {
     this.#blobs = blobs;
     this.#listener = {
       message: (message) => listener.message(message),
-      lost: (worker, why) => {
+      lost: (worker, why, culprit) => {
         this.#workers = this.#workers.map((other) => (other === worker ? this.#start() : other));
-        listener.lost(worker, why);
+        listener.lost(worker, why, culprit);
       },
     };
     this.#workers = Array.from({ length: workers }, () => this.#start());

@@ -33,6 +33,7 @@ import type {
   TimingFigures,
 } from "../../kernel/index.ts";
 import type { CompiledCpu } from "./cpu.ts";
+import type { Share } from "./worker/shares.ts";
 
 /** A snapshot's root, or the config of a machine that has none yet. */
 export type Origin = { kind: "config"; config: MachineConfig } | { kind: "snapshot"; root: ContentHash };
@@ -66,7 +67,7 @@ export type Command =
    * `paused`: clients were told that it is paused. One that comes from a snapshot of a running machine is not; the
    * pause is then an entry like any other, before the machine executes anything.
    */
-  | { kind: "load"; machine: string; route: Route; paused: boolean }
+  | { kind: "load"; machine: string; share: Share[]; route: Route; paused: boolean }
   | { kind: "unload"; machine: string }
   | { kind: "apply"; machine: string; input: Input }
   | { kind: "query"; machine: string; query: Query }
@@ -78,12 +79,12 @@ export type Command =
    * Re-executes a stretch beside the live machine; trace batches come as `replayBatch`, then the reply. The
    * worker pauses when REPLAY_WINDOW batches have not been answered with a `credit`.
    */
-  | { kind: "replay"; job: string; route: Route; mask: number; fromInstructions: number }
+  | { kind: "replay"; job: string; share: Share[]; route: Route; mask: number; fromInstructions: number }
   | { kind: "credit"; job: string }
   /** Walks to the end of a route beside the live machine; progress as for a replay; the reply is a `Captured`. */
-  | { kind: "visit"; job: string; route: Route }
+  | { kind: "visit"; job: string; share: Share[]; route: Route }
   /** Walks to the ends of two routes; progress as for a replay; the reply is a `Comparison`. */
-  | { kind: "compare"; job: string; left: Route; right: Route; most: number }
+  | { kind: "compare"; job: string; share: Share[]; left: Route; right: Route; most: number }
   /** Runs a throw-away machine; the reply is an `ExecutionResult`. */
   | { kind: "execute"; execution: Execution }
   | { kind: "cancel"; job: string };
@@ -119,6 +120,7 @@ export interface Queried {
 /** A machine that is never stored: inputs applied at once, then run until a task ends or a limit. For grading. */
 export interface Execution {
   job: string;
+  share: Share[];
   origin: Origin;
   inputs: Input[];
   /** Index into `inputs` of the program whose end ends the run. */
@@ -209,6 +211,9 @@ export interface WorkerFailure {
   content?: ContentHash;
 }
 
+/** What a worker writes where the main thread can read it when the worker is gone: whom it was executing. */
+export const EXECUTING_BYTES = 128;
+
 /** On the worker's fetch port. `signal` words: [0] answers so far. */
 export interface FetchRequest {
   ticket: number;
@@ -224,4 +229,6 @@ export interface FetchAnswer {
 export interface WorkerStart {
   cpu: CompiledCpu;
   signal: SharedArrayBuffer;
+  /** Its name in Latin-1, behind a byte that says how long it is; 0: nobody. */
+  executing: SharedArrayBuffer;
 }

@@ -6,7 +6,7 @@
  * one, or from the beginning. Only where nothing else leads there is it tried again.
  */
 import { notFound } from "../errors.ts";
-import type { Blobs, Hash, Hold, MachineRow, SnapshotRow, Store } from "../store/types.ts";
+import type { Blobs, Hash, Hold, MachineRow, Owner, SnapshotRow, Store } from "../store/types.ts";
 import { snapshotRoot } from "./collection/references.ts";
 import { Walk } from "./collection/walk.ts";
 import type { Route, StoredEntry } from "./protocol.ts";
@@ -15,6 +15,8 @@ const JOURNAL_PAGE = 1_000;
 
 /** A stretch of a machine's past. */
 export interface Stretch {
+  /** Who wants it, and pays with turns. */
+  payer: Owner;
   mask: number;
   fromInstructions: number;
   /** With `fromInstructions`: the re-execution begins at a seek point that is past neither. */

@@ -58,12 +58,13 @@ export function historyService(deps: Deps, replays: Door): ServiceImplementation
 }
 
 /** Where a machine stands, as far as clients may know. */
-function presentOf(deps: Deps, row: MachineRow): Moment {
+function presentOf(deps: Deps, context: Context, row: MachineRow): Moment {
   const visible = deps.hosting.peek(row.id)?.visible;
   const position = visible?.summary.position ?? row.reached;
   const { instructions } = position;
   return {
     machineId: row.id,
+    payer: { courseId: row.courseId, ownerId: callerOf(context).id },
     instructions,
     throughEntry: visible?.sequence ?? row.lastSequence,
     end: { kind: "position", position },
@@ -79,7 +80,7 @@ async function momentAt(
   journalSequence: bigint | undefined,
   prefix: string,
 ): Promise<{ moment: Moment; isPast: boolean }> {
-  const present = presentOf(deps, row);
+  const present = presentOf(deps, context, row);
   const throughEntry = journalSequence === undefined ? null : toNumber(journalSequence, `${prefix}journal_sequence`);
   const isPast =
     instructions < present.instructions ||
@@ -221,7 +222,7 @@ async function* compare(deps: Deps, request: CompareMachinesRequest, context: Co
 
 async function momentOf(deps: Deps, context: Context, given: MomentMessage, field: string): Promise<Moment> {
   const row = await machineRow(deps, given.machineId);
-  const present = presentOf(deps, row);
+  const present = presentOf(deps, context, row);
   const instructions =
     given.instructions === undefined ? present.instructions : toNumber(given.instructions, `${field}.instructions`);
   if (instructions > present.instructions)
@@ -242,9 +243,9 @@ async function* eventsOf(
   filter: CompiledFilter,
   signal: AbortSignal,
 ): AsyncGenerator<DecodedEvent> {
-  const { throughEntry, end, instructions } = moment;
-  const stretch = { mask: filter.mask, fromInstructions, fromSequence: Number.MAX_SAFE_INTEGER, throughEntry, end };
-  for await (const { trace } of deps.hosting.replay(moment.machineId, stretch, signal))
+  const { machineId, instructions, ...rest } = moment;
+  const stretch = { ...rest, mask: filter.mask, fromInstructions, fromSequence: Number.MAX_SAFE_INTEGER };
+  for await (const { trace } of deps.hosting.replay(machineId, stretch, signal))
     for (const event of selectEvents(trace, filter))
       if (event.instructions >= fromInstructions && event.instructions <= instructions) yield event;
 }

@@ -18,9 +18,10 @@ import {
 } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { scopeOf } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
-import { invalid, notFound, resourceExhausted } from "../errors.ts";
+import { failedPrecondition, invalid, notFound, resourceExhausted } from "../errors.ts";
 import { contentIn } from "../hosting/collection/references.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
+import { isQuarantined } from "../hosting/quarantine.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
 import type { Bytes, MachineRow, MachineStatus, NewMachine, Owner, SomeOwner } from "../store/types.ts";
 import {
@@ -188,6 +189,15 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
         if (request.run) await machine.apply({ kind: "resume", untilInstructions: null, untilTimeNs: null });
         return { task: task!, machine: toMachine(deps, machine.row) };
       });
+    },
+
+    async thawMachine({ machineId }) {
+      const before = await machineRow(deps, machineId);
+      if (!isQuarantined(before)) {
+        const why = "Only machines that were frozen because they ended the server's workers can be thawed";
+        throw failedPrecondition("NOT_QUARANTINED", `${why}; ${machineId} is not one.`);
+      }
+      return { machine: toMachine(deps, await deps.hosting.thaw(machineId)) };
     },
 
     async hibernateMachine({ machineId }) {

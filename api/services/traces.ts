@@ -87,14 +87,14 @@ export function traceService(deps: Deps, replays: Door): ServiceImplementation<t
     async *queryTrace(request, context) {
       const filter = toFilter(request.filter);
       const machine = await deps.hosting.use(request.machineId);
-      const work = () => query(deps, machine, request, filter, context.signal);
+      const work = () => query(deps, machine, request, filter, context);
       yield* replays.within(callerOf(context).id, () => holding(machine, work));
     },
 
     async *exportTrace(request, context) {
       const filter = toFilter(request.filter);
       const machine = await deps.hosting.use(request.machineId);
-      const work = () => exportFile(deps, machine, request, filter, context.signal);
+      const work = () => exportFile(deps, machine, request, filter, context);
       yield* replays.within(callerOf(context).id, () => holding(machine, work));
     },
   };
@@ -109,6 +109,7 @@ export function toFilter(filter: TraceFilter | undefined): CompiledFilter {
 
 /** A stretch of the machine's past, checked against how far it has come. */
 function stretchOf(
+  caller: string,
   machine: HostedMachine,
   filter: CompiledFilter,
   request: { fromInstructions: bigint; toInstructions: bigint },
@@ -124,6 +125,7 @@ function stretchOf(
   }
   const present = to === 0 || to === instructions;
   return {
+    payer: { courseId: machine.row.courseId, ownerId: caller },
     mask: filter.mask,
     fromInstructions: from,
     fromSequence: UNLIMITED,
@@ -207,8 +209,9 @@ async function* follow(
   const start = from.summary.traceSequence;
   try {
     if (after !== null && after < start) {
-      const events = () => past(shared.deps, machine, filter, encoder, { after, start, from }, signal);
-      yield* numbered(start, shared.replays.within(callerOf(context).id, events));
+      const caller = callerOf(context).id;
+      const events = () => past(shared.deps, machine, filter, encoder, { caller, after, start, from }, signal);
+      yield* numbered(start, shared.replays.within(caller, events));
     }
     // Tells the client that the stream is open, and from where it can resume.
     yield { sequence: BigInt(start), resumeToken: String(start) };
@@ -241,10 +244,11 @@ async function* past(
   machine: HostedMachine,
   filter: CompiledFilter,
   encoder: Encoder,
-  range: { after: number; start: number; from: HostedMachine["visible"] },
+  range: { caller: string; after: number; start: number; from: HostedMachine["visible"] },
   signal: AbortSignal,
 ): AsyncGenerator<Follow> {
   const stretch: Stretch = {
+    payer: { courseId: machine.row.courseId, ownerId: range.caller },
     mask: filter.mask,
     fromInstructions: 0,
     fromSequence: range.after,
@@ -290,13 +294,13 @@ async function* query(
   machine: HostedMachine,
   request: QueryTraceRequest,
   filter: CompiledFilter,
-  signal: AbortSignal,
+  context: Context,
 ): AsyncGenerator<Query> {
   const limit = request.limit || DEFAULT_QUERY_LIMIT;
   const encoder = new Encoder(request.encoding, filter);
-  const stretch = stretchOf(machine, filter, request);
+  const stretch = stretchOf(callerOf(context).id, machine, filter, request);
   let found = 0;
-  for await (const batch of deps.hosting.replay(machine.id, stretch, signal)) {
+  for await (const batch of deps.hosting.replay(machine.id, stretch, context.signal)) {
     const progress = { progressInstructions: BigInt(batch.instructions) };
     const keep = (event: Event) => isIn(stretch, event) && ++found <= limit;
     let isSilent = true;
@@ -323,12 +327,12 @@ async function* exportFile(
   machine: HostedMachine,
   request: ExportTraceRequest,
   filter: CompiledFilter,
-  signal: AbortSignal,
+  context: Context,
 ) {
-  const stretch = stretchOf(machine, filter, request);
+  const stretch = stretchOf(callerOf(context).id, machine, filter, request);
   const file = exporter(request.format);
   let progressInstructions = 0n;
-  for await (const batch of deps.hosting.replay(machine.id, stretch, signal)) {
+  for await (const batch of deps.hosting.replay(machine.id, stretch, context.signal)) {
     progressInstructions = BigInt(batch.instructions);
     if (batch.trace.length === 0) yield { progressInstructions };
     for await (const piece of unhurried(batch.trace, PIECE_BYTES)) {

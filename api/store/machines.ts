@@ -40,6 +40,23 @@ export const machinesIn = (database: Database): Machines => ({
       return count === 0 ? null : machineRow(await queries.machine.findUniqueOrThrow({ where: { id } }));
     }),
 
+  blame: (id, most, reason) =>
+    database.write(async (queries) => {
+      const raised = await queries.machine.updateMany({ where: { id }, data: { workersEnded: { increment: 1 } } });
+      if (raised.count === 0) return null;
+      const frozen = { run: "frozen", reason, updatedAt: new Date() };
+      await queries.machine.updateMany({ where: { id, workersEnded: { gte: most } }, data: frozen });
+      return machineRow(await queries.machine.findUniqueOrThrow({ where: { id } }));
+    }),
+
+  thaw: (id) =>
+    database.write(async (queries) => {
+      const data = { workersEnded: 0, run: "paused", reason: "thawed", updatedAt: new Date() };
+      await queries.machine.updateMany({ where: { id, workersEnded: { gt: 0 }, run: "frozen" }, data });
+      const row = await queries.machine.findUnique({ where: { id } });
+      return row === null ? null : machineRow(row);
+    }),
+
   delete: (id) => deleteMachine(database, id),
 
   rewind: (id, epoch, snapshot) =>
@@ -109,6 +126,7 @@ export const machineRow = (row: StoredMachine): MachineRow => ({
   createdAt: row.createdAt,
   updatedAt: row.updatedAt,
   ephemeral: row.ephemeral,
+  workersEnded: row.workersEnded,
   originSnapshotId: row.originSnapshotId,
   epoch: Number(row.epoch),
   lastSequence: Number(row.lastSequence),

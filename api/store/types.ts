@@ -56,6 +56,8 @@ export interface MachineRow extends Owner {
   status: MachineStatus;
   /** Deleted when no client has followed it for a while. */
   ephemeral: boolean;
+  /** How often its worker ended while it was executing, since it was made or thawed. */
+  workersEnded: number;
 }
 
 export interface MachineStatus {
@@ -259,7 +261,9 @@ type New<Row extends Owner, Later extends keyof Row> = Omit<Row, Later | "course
 export type ScopeQuery = Pick<Scope, "ownerId"> & Partial<Scope>;
 
 export type NewSubmission = New<SubmissionRow, "createdAt">;
-export type NewMachine = New<MachineRow, "createdAt" | "updatedAt" | "epoch" | "ephemeral"> & { ephemeral?: boolean };
+export type NewMachine = New<MachineRow, "createdAt" | "updatedAt" | "epoch" | "ephemeral" | "workersEnded"> & {
+  ephemeral?: boolean;
+};
 
 export interface Machines {
   create(row: NewMachine): Promise<MachineRow>;
@@ -271,6 +275,13 @@ export interface Machines {
   ephemeral(): Promise<string[]>;
   /** Those whose id begins with the prefix and that nothing was written of since `before`; by id, after the given one. */
   unused(prefix: string, before: Date, after: string, limit: number): Promise<MachineRow[]>;
+  /**
+   * Its worker ended while it was executing: counts that, and says on the row that it is frozen, and why, if that makes
+   * it `most`. Null: there is no such machine.
+   */
+  blame(id: string, most: number, reason: string): Promise<MachineRow | null>;
+  /** Forgets what it was blamed for; it is paused then. */
+  thaw(id: string): Promise<MachineRow | null>;
   /** Takes the lease: raises the epoch and returns the row. */
   acquire(id: string): Promise<MachineRow | null>;
   /** Deletes machine, journal, console and automatic snapshots. Those that a user asked for or that a fork stands on stay. */

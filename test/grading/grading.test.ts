@@ -60,7 +60,11 @@ class ToyHosting {
     return this.#store.machines.delete(machineId);
   }
 
-  async execute(execution: Omit<Execution, "job">, signal: AbortSignal): Promise<ExecutionResult> {
+  async execute(
+    execution: Omit<Execution, "job" | "share">,
+    _payer: unknown,
+    signal: AbortSignal,
+  ): Promise<ExecutionResult> {
     this.executions += 1;
     this.atOnce += 1;
     this.most = Math.max(this.most, this.atOnce);
@@ -78,7 +82,7 @@ class ToyHosting {
     }
   }
 
-  async #run({ inputs }: Omit<Execution, "job">): Promise<ExecutionResult> {
+  async #run({ inputs }: Omit<Execution, "job" | "share">): Promise<ExecutionResult> {
     const [file, start] = inputs;
     const hash = file?.kind === "addFile" ? file.file.content : "";
     const [verb, rest = ""] = Buffer.from((await this.#store.blobs.get([hash])).get(hash)!)

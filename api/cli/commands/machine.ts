@@ -24,6 +24,7 @@ import {
   type SetAsideMemory,
   SetAsideMemorySchema,
   StepMachineResponseSchema,
+  ThawMachineResponseSchema,
   TimingSpecSchema,
 } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import { CommandError, readInput, UsageError } from "../failure.ts";
@@ -341,6 +342,15 @@ const hibernateCommand = leaf("hibernate <machine>", "write a machine to the dat
   }),
 );
 
+const thawCommand = leaf("thaw <machine>", "let a machine be used again that was frozen because it ended workers", [
+  "ostler machine thaw m-1234",
+]).action(
+  action(async (session, [machineId]) => {
+    const answer = await (await session.service(MachineService)).thawMachine({ machineId: machineId! });
+    session.out.message(ThawMachineResponseSchema, answer, () => machineLine(answer.machine!));
+  }),
+);
+
 export const machineCommand = group(
   "machine",
   "create, look at, run and end machines",
@@ -360,6 +370,7 @@ export const machineCommand = group(
     taskCommand,
     killCommand,
     hibernateCommand,
+    thawCommand,
     deleteCommand,
   ],
   ["M=$(ostler machine create --quiet)", "ostler machine start $M prog.elf one two", "ostler console follow $M"],

@@ -5,6 +5,7 @@
 import type { Output, TaskId } from "../../../kernel/index.ts";
 import type { Execution, ExecutionResult } from "../protocol.ts";
 import type { Resident, ResidentFactory } from "./resident.ts";
+import type { Turn } from "./turns.ts";
 
 const SLICE_INSTRUCTIONS = 1_000_000;
 const TRACED_SLICE_INSTRUCTIONS = 100_000;
@@ -57,7 +58,7 @@ class Gathered {
 export async function execute(
   factory: ResidentFactory,
   execution: Execution,
-  host: { pause(): Promise<void>; cancelled(): void },
+  host: { turn: Turn; cancelled(): void },
 ): Promise<ExecutionResult> {
   const resident = await factory.create(execution.origin, 0);
   resident.machine.setTraceMask(execution.traceMask);
@@ -87,9 +88,8 @@ export async function execute(
   let stop = applied.every((result) => result.ok) ? "" : "refused";
   while (exit === null && stop === "") {
     host.cancelled();
-    stop = await slice(resident, execution);
+    stop = await slice(resident, execution, host.turn);
     gather();
-    await host.pause();
   }
   // What is kept of this run must not go on by itself when somebody opens it.
   if (resident.apply({ kind: "pause" }).ok) gather();
@@ -107,7 +107,7 @@ export async function execute(
 }
 
 /** Runs one slice; "" while the run may go on, else why it ended. */
-async function slice(resident: Resident, execution: Execution): Promise<string> {
+async function slice(resident: Resident, execution: Execution, turn: Turn): Promise<string> {
   const { instructions } = resident.machine.position();
   if (instructions >= execution.maxInstructions) return "instruction limit";
   const size = execution.traceMask === 0 ? SLICE_INSTRUCTIONS : TRACED_SLICE_INSTRUCTIONS;
@@ -115,7 +115,7 @@ async function slice(resident: Resident, execution: Execution): Promise<string> 
     instructions: Math.min(execution.maxInstructions, instructions + size),
     timeNs: Number.MAX_SAFE_INTEGER,
   };
-  const stop = resident.run(limit);
+  const stop = await turn(() => resident.run(limit));
   if (stop.kind === "needPages") await resident.fetchPages(stop.pages);
   if (stop.kind === "limit" || stop.kind === "needPages") return "";
   return stop.kind === "frozen" ? `frozen: ${stop.message}` : stop.kind;

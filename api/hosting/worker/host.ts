@@ -4,7 +4,7 @@
  *
  * Must hold:
  * - a command about one machine is carried out whole before the next about the same machine begins;
- * - no machine runs longer than one slice while others wait (round robin);
+ * - no machine runs longer than one slice while others wait; whose turn it is follows from shares (turns.ts);
  * - what leaves about a machine leaves in the order in which it happened there;
  * - a machine does not run far ahead of what the main thread has released of it.
  */
@@ -26,10 +26,13 @@ import {
 import { compareResidents } from "./compare.ts";
 import { type ContentCache, ContentMissingError } from "./content.ts";
 import { execute } from "./execute.ts";
+import type { Executing } from "./executing.ts";
 import { Pace, REST_MS } from "./pace.ts";
 import { DivergedError } from "./replay.ts";
 import { type Resident, ResidentFactory } from "./resident.ts";
-import { nextTurn, walk } from "./walk.ts";
+import type { Share } from "./shares.ts";
+import { type Turn, Turns } from "./turns.ts";
+import { walk } from "./walk.ts";
 
 /** Instructions in one slice: long enough for V8 to matter, short enough (some ms) to answer commands. */
 const SLICE_INSTRUCTIONS = 1_000_000;
@@ -80,9 +83,12 @@ export class WorkerHost {
   /** Tail of the commands of each machine: they run one after the other. */
   readonly #queues = new Map<string, Promise<void>>();
   readonly #jobs = new Map<string, Job>();
-  #looping = false;
+  readonly #turns: Turns;
+  readonly #executing: Executing;
 
-  constructor(cpu: CompiledCpu, content: ContentCache, post: (message: WorkerMessage) => void) {
+  constructor(cpu: CompiledCpu, content: ContentCache, executing: Executing, post: (message: WorkerMessage) => void) {
+    this.#turns = new Turns(executing);
+    this.#executing = executing;
     this.#factory = new ResidentFactory(cpu, content);
     this.#post = post;
   }
@@ -106,7 +112,7 @@ export class WorkerHost {
   #signal(command: Signal): void {
     if (command.kind === "released") {
       this.#slots.get(command.machine)?.ahead.shift();
-      this.#startLoop();
+      this.#turns.wake();
       return;
     }
     const job = this.#jobs.get(command.job);
@@ -117,11 +123,14 @@ export class WorkerHost {
   }
 
   /** Runs a job that is no machine's: it can be cancelled, and sends no more batches than it has credits. */
-  async #asJob<T>(name: string, work: (job: Job) => Promise<T>): Promise<T> {
+  async #asJob<T>(
+    { job: name, share }: { job: string; share: Share[] },
+    work: (job: Job, turn: Turn) => Promise<T>,
+  ): Promise<T> {
     const job: Job = { cancelled: false, credits: REPLAY_WINDOW, wake: null };
     this.#jobs.set(name, job);
     try {
-      return await work(job);
+      return await this.#turns.job(`job ${name}`, share, (turn) => work(job, turn));
     } finally {
       this.#jobs.delete(name);
     }
@@ -129,6 +138,7 @@ export class WorkerHost {
 
   async #carryOut(id: number, command: Work): Promise<void> {
     try {
+      this.#executing.set(queueOf(command));
       const result = await this.#perform(command);
       const slot = "machine" in command ? this.#slots.get(command.machine) : undefined;
       const machine = slot === undefined || !("machine" in command) ? null : command.machine;
@@ -137,6 +147,8 @@ export class WorkerHost {
     } catch (error) {
       this.#post({ kind: "failed", id, error: failureOf(error) });
     }
+    // The next round says who is executing then, or nobody.
+    this.#turns.wake();
   }
 
   /** Not async itself where it need not be: see `receive`. */
@@ -145,10 +157,10 @@ export class WorkerHost {
       case "load":
         return this.#load(command);
       case "unload":
-        this.#slots.delete(command.machine);
+        this.#forget(command.machine);
         return null;
       case "apply":
-        return this.#slot(command.machine).resident.apply(command.input);
+        return this.#apply(command);
       case "query":
         return answer(this.#slot(command.machine).resident, command.query);
       case "capture":
@@ -166,8 +178,8 @@ export class WorkerHost {
       case "compare":
         return this.#compare(command);
       case "execute":
-        return this.#asJob(command.execution.job, (job) =>
-          execute(this.#factory, command.execution, { pause: nextTurn, cancelled: () => throwIfCancelled(job) }),
+        return this.#asJob(command.execution, (job, turn) =>
+          execute(this.#factory, command.execution, { turn, cancelled: () => throwIfCancelled(job) }),
         );
     }
   }
@@ -178,20 +190,34 @@ export class WorkerHost {
     return slot;
   }
 
-  async #load({ machine, route, paused }: Extract<Command, { kind: "load" }>): Promise<null> {
-    const resident = await walk(this.#factory, route, { before: async () => SLICE_INSTRUCTIONS });
+  #apply({ machine, input }: Extract<Command, { kind: "apply" }>): unknown {
+    // Somebody sits there and waits for an echo.
+    if (input.kind === "console") this.#turns.favour(machine);
+    return this.#slot(machine).resident.apply(input);
+  }
+
+  async #load({ machine, share, route, paused }: Extract<Command, { kind: "load" }>): Promise<null> {
+    const resident = await this.#turns.job(`load ${machine}`, share, (turn) => {
+      this.#turns.favour(`load ${machine}`);
+      return walk(this.#factory, route, turn, () => SLICE_INSTRUCTIONS);
+    });
     // What happened on the way was seen before; only what comes after it is news.
     resident.mark();
     const { run } = resident.machine.summary();
     if (paused && (run === "running" || run === "idle")) resident.apply({ kind: "pause" });
     const { config } = resident.machine;
     const pace = config.boot === undefined ? null : new Pace(performance.now(), resident.machine.position().timeNs);
-    this.#slots.set(machine, { resident, traceMask: 0, runnable: true, lastReport: 0, ahead: [], pace });
+    const slot: Slot = { resident, traceMask: 0, runnable: true, lastReport: 0, ahead: [], pace };
+    this.#slots.set(machine, slot);
+    this.#turns.add(machine, share, {
+      canRun: () => slot.runnable && !resident.fetching && !this.#queues.has(machine) && !isFarAhead(slot),
+      run: () => this.#run(machine, slot),
+    });
     return null;
   }
 
   #replay(command: Extract<Command, { kind: "replay" }>): Promise<null> {
-    return this.#asJob(command.job, async (job) => {
+    return this.#asJob(command, async (job, turn) => {
       let tracing = false;
       const report = this.#reporter(command.job, job);
       const before = async (resident: Resident): Promise<number> => {
@@ -205,33 +231,37 @@ export class WorkerHost {
           ? TRACED_SLICE_INSTRUCTIONS
           : Math.min(SLICE_INSTRUCTIONS, command.fromInstructions - instructions);
       };
-      await walk(this.#factory, command.route, { before });
+      await walk(this.#factory, command.route, turn, before);
       return null;
     });
   }
 
-  #visit({ job: name, route }: Extract<Command, { kind: "visit" }>): Promise<Captured> {
-    return this.#asJob(name, async (job) => (await this.#walkTo(route, this.#reporter(name, job))).capture());
+  #visit(command: Extract<Command, { kind: "visit" }>): Promise<Captured> {
+    return this.#asJob(command, async (job, turn) => {
+      const resident = await this.#walkTo(command.route, turn, this.#reporter(command.job, job));
+      return turn(() => resident.capture());
+    });
   }
 
-  #compare({ job: name, left, right, most }: Extract<Command, { kind: "compare" }>): Promise<Comparison> {
-    return this.#asJob(name, async (job) => {
-      const report = this.#reporter(name, job);
-      const first = await this.#walkTo(left, report);
+  #compare(command: Extract<Command, { kind: "compare" }>): Promise<Comparison> {
+    const { left, right, most } = command;
+    return this.#asJob(command, async (job, turn) => {
+      const report = this.#reporter(command.job, job);
+      const first = await this.#walkTo(left, turn, report);
       const { instructions } = first.machine.position();
-      const second = await this.#walkTo(right, (trace, further) => report(trace, instructions + further));
+      const second = await this.#walkTo(right, turn, (trace, further) => report(trace, instructions + further));
       return compareResidents(first, second, most);
     });
   }
 
-  #walkTo(route: Route, report: Report): Promise<Resident> {
+  #walkTo(route: Route, turn: Turn, report: Report): Promise<Resident> {
     const before = async (resident: Resident): Promise<number> => {
       // What it says on the way was said before.
       resident.mark();
       await report(new Uint8Array(0), resident.machine.position().instructions);
       return SLICE_INSTRUCTIONS;
     };
-    return walk(this.#factory, route, { before });
+    return walk(this.#factory, route, turn, before);
   }
 
   /** Sends what was traced, and now and then how far a job is; throws when it is cancelled. */
@@ -255,52 +285,39 @@ export class WorkerHost {
 
   #wake(slot: Slot): void {
     slot.runnable = true;
-    this.#startLoop();
+    this.#turns.wake();
   }
 
-  #startLoop(): void {
-    if (this.#looping) return;
-    this.#looping = true;
-    setImmediate(() => this.#loop());
-  }
-
-  /** One round: a slice for each machine that can run, then commands, then the next round. */
-  #loop(): void {
-    let any = false;
-    for (const [machine, slot] of this.#slots) {
-      if (!slot.runnable || slot.resident.fetching || this.#queues.has(machine) || isFarAhead(slot)) continue;
-      try {
-        any = this.#slice(machine, slot) || any;
-      } catch (error) {
-        this.#lose(machine, error);
-      }
+  #run(machine: string, slot: Slot): void {
+    try {
+      this.#slice(machine, slot);
+    } catch (error) {
+      this.#lose(machine, error);
     }
-    if (any) setImmediate(() => this.#loop());
-    else this.#looping = false;
   }
 
-  /** True when the machine can go on. */
-  #slice(machine: string, slot: Slot): boolean {
+  #slice(machine: string, slot: Slot): void {
     const { resident } = slot;
     const size = slot.traceMask === 0 ? SLICE_INSTRUCTIONS : TRACED_SLICE_INSTRUCTIONS;
     const { instructions, timeNs } = resident.machine.position();
     const limitNs = slot.pace?.limitNs(performance.now(), timeNs) ?? Number.MAX_SAFE_INTEGER;
-    if (limitNs <= timeNs) return this.#rest(slot);
+    if (limitNs <= timeNs) {
+      this.#rest(slot);
+      return;
+    }
     const stop = resident.run({ instructions: instructions + size, timeNs: limitNs });
     if (stop.kind === "needPages") {
       this.#fetch(machine, slot, stop);
-      return false;
+      return;
     }
     slot.runnable = stop.kind === "limit";
     this.#report(machine, slot, !slot.runnable);
-    return slot.runnable;
   }
 
   /** The machine is as far as it may be for now. */
-  #rest(slot: Slot): false {
+  #rest(slot: Slot): void {
     slot.runnable = false;
     setTimeout(() => this.#wake(slot), REST_MS).unref();
-    return false;
   }
 
   #fetch(machine: string, slot: Slot, stop: Extract<RunStop, { kind: "needPages" }>): void {
@@ -317,8 +334,13 @@ export class WorkerHost {
 
   /** What the host lends to the machine failed half-way: what is in memory is of no use any more. */
   #lose(machine: string, error: unknown): void {
-    this.#slots.delete(machine);
+    this.#forget(machine);
     this.#post({ kind: "lost", machine, error: failureOf(error) });
+  }
+
+  #forget(machine: string): void {
+    this.#slots.delete(machine);
+    this.#turns.delete(machine);
   }
 
   #report(machine: string, slot: Slot, always: boolean): void {

@@ -1,26 +1,23 @@
-/** Walking a machine along a whole route, with turns for others on the way. */
+/** Walking a machine along a whole route, a turn at a time. */
 import type { Route } from "../protocol.ts";
 import { Replay } from "./replay.ts";
 import type { Resident, ResidentFactory } from "./resident.ts";
+import type { Turn } from "./turns.ts";
 
-export interface Walker {
-  /** Called before each step: waits for its turn, and says how many instructions the step may execute. */
-  before(resident: Resident): Promise<number>;
-}
+/** Called before each step and at the end; says how many instructions the step may execute. */
+export type BeforeStep = (resident: Resident) => Promise<number> | number;
 
 /** The machine at the route's end. */
-export async function walk(factory: ResidentFactory, route: Route, walker: Walker): Promise<Resident> {
+export async function walk(factory: ResidentFactory, route: Route, turn: Turn, before: BeforeStep): Promise<Resident> {
   const resident = await factory.create(route.origin, route.sequence);
   const replay = new Replay(resident, route);
   for (;;) {
-    const step = replay.step(await walker.before(resident));
+    const budget = await before(resident);
+    const step = await turn(() => replay.step(budget));
     if (step.kind === "done") {
-      await walker.before(resident);
+      await before(resident);
       return resident;
     }
     if (step.kind === "needPages") await resident.fetchPages(step.pages);
-    else await nextTurn();
   }
 }
-
-export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

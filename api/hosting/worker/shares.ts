@@ -1,0 +1,141 @@
+/**
+ * Whose turn it is in a worker: weighted fair shares, course by course, within a course user by user, and within a user's
+ * share machine by machine. Start-time fair queueing on every level: of those that can run, the one that has had least for
+ * its weight is next; who comes back from having nothing to do begins where the others are, and has saved nothing up.
+ *
+ * A machine that somebody just typed at goes before the others for a moment. That is lent, not given: it is charged like
+ * any other turn, and who is ahead of the others already by as much as is lent gets none.
+ *
+ * Must hold: whoever could run all the time has had, at any moment, his share but for a few turns' worth and what is lent;
+ * somebody's turn comes as long as anybody can run. What a machine computes does not depend on any of this.
+ */
+
+/** From the course inwards; the last one owns the machine or the job. */
+export interface Share {
+  name: string;
+  /** Of what its siblings get; above 0. */
+  weight: number;
+}
+
+/** What is charged is measured by whoever runs it, in milliseconds. */
+export const LENT_MS = 50;
+
+interface Node {
+  readonly parent: Node | null;
+  readonly name: string;
+  readonly weight: number;
+  readonly children: Map<string, Node>;
+  /** What it has had, divided by its weight; comparable with its siblings. */
+  had: number;
+  /** Where its children are: what the one that was chosen last had had. */
+  floor: number;
+  /** Could run when it was last looked. */
+  active: boolean;
+  /** Of a machine that was typed at: how much of what was lent it has left. */
+  lent: number;
+}
+
+const newNode = (parent: Node | null, name: string, weight: number): Node => ({
+  parent,
+  name,
+  weight,
+  children: new Map(),
+  had: parent?.floor ?? 0,
+  floor: 0,
+  active: false,
+  lent: 0,
+});
+
+export class Shares {
+  readonly #root = newNode(null, "", 1);
+  /** Who takes turns, by name. */
+  readonly #leaves = new Map<string, Node>();
+  /** Of these, those to which something is lent. */
+  readonly #favoured = new Set<Node>();
+
+  add(name: string, path: readonly Share[]): void {
+    this.delete(name);
+    let node = this.#root;
+    for (const { name: step, weight } of path) {
+      // Another weight counts from the next time that nobody of this share is here.
+      const next = node.children.get(`share ${step}`) ?? newNode(node, `share ${step}`, weight);
+      node.children.set(next.name, next);
+      node = next;
+    }
+    const leaf = newNode(node, name, 1);
+    node.children.set(name, leaf);
+    this.#leaves.set(name, leaf);
+  }
+
+  delete(name: string): void {
+    const leaf = this.#leaves.get(name);
+    if (leaf === undefined) return;
+    this.#leaves.delete(name);
+    this.#favoured.delete(leaf);
+    for (let node: Node = leaf; node.parent !== null && node.children.size === 0; node = node.parent)
+      node.parent.children.delete(node.name);
+  }
+
+  /** Somebody waits for an answer of it. */
+  favour(name: string): void {
+    const leaf = this.#leaves.get(name);
+    if (leaf === undefined) return;
+    leaf.lent = LENT_MS;
+    this.#favoured.add(leaf);
+  }
+
+  /** Whose turn it is of those that can run; null when none can. */
+  next(canRun: (name: string) => boolean): string | null {
+    if (!refresh(this.#root, canRun)) return null;
+    const leaf = this.#favourite() ?? leastServed(this.#root);
+    for (let node = leaf; node.parent !== null; node = node.parent)
+      node.parent.floor = Math.max(node.parent.floor, leastOf(node.parent).had);
+    return leaf.name;
+  }
+
+  charge(name: string, cost: number): void {
+    const leaf = this.#leaves.get(name);
+    if (leaf === undefined) return;
+    leaf.lent -= cost;
+    if (leaf.lent <= 0) this.#favoured.delete(leaf);
+    for (let node: Node | null = leaf; node !== null; node = node.parent) node.had += cost / node.weight;
+  }
+
+  #favourite(): Node | null {
+    for (const leaf of this.#favoured) if (leaf.active && !isAhead(leaf)) return leaf;
+    return null;
+  }
+}
+
+/** By more than is lent, on some level, of whoever has had least there. */
+function isAhead(leaf: Node): boolean {
+  for (let node = leaf; node.parent !== null; node = node.parent)
+    if ((node.had - leastOf(node.parent).had) * node.weight >= LENT_MS) return true;
+  return false;
+}
+
+/** Finds who can run now; those who could not before have saved nothing up. True if anybody can. */
+function refresh(node: Node, canRun: (name: string) => boolean): boolean {
+  let active = false;
+  for (const child of node.children.values()) {
+    const isLeaf = child.children.size === 0;
+    const can = isLeaf ? canRun(child.name) : refresh(child, canRun);
+    if (can && !child.active) child.had = Math.max(child.had, node.floor);
+    child.active = can;
+    active ||= can;
+  }
+  return active;
+}
+
+function leastOf(node: Node): Node {
+  let least: Node | null = null;
+  for (const child of node.children.values())
+    if (child.active && (least === null || child.had < least.had)) least = child;
+  return least!;
+}
+
+function leastServed(root: Node): Node {
+  let node = root;
+  while (node.children.size > 0) node = leastOf(node);
+  return node;
+}

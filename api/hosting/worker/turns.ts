@@ -1,0 +1,107 @@
+/**
+ * Turns in a worker: machines and jobs get them by their shares (shares.ts), one at a time, with room for commands in
+ * between. A turn is a piece of work of some milliseconds, and is charged by how long it took.
+ */
+import type { Executing } from "./executing.ts";
+import { type Share, Shares } from "./shares.ts";
+
+/** What takes turns for as long as it can. */
+export interface Runner {
+  canRun(): boolean;
+  /** One turn's work. Does not throw. */
+  run(): void;
+}
+
+/** Gives a job's work its turn; what the work throws, so does this. */
+export type Turn = <T>(work: () => T) => Promise<T>;
+
+/** Commands wait no longer than so long, and a turn. */
+const ROUND_MS = 4;
+
+export class Turns {
+  readonly #shares = new Shares();
+  readonly #runners = new Map<string, Runner>();
+  readonly #now: () => number;
+  readonly #executing: Executing;
+  #going = false;
+  /** A job goes on only when the round is over. */
+  #roundEnds = false;
+
+  constructor(executing: Executing, now: () => number = () => performance.now()) {
+    this.#executing = executing;
+    this.#now = now;
+  }
+
+  add(name: string, path: readonly Share[], runner: Runner): void {
+    this.#shares.add(name, path);
+    this.#runners.set(name, runner);
+    this.wake();
+  }
+
+  delete(name: string): void {
+    this.#shares.delete(name);
+    this.#runners.delete(name);
+  }
+
+  /** Somebody waits for it. */
+  favour(name: string): void {
+    this.#shares.favour(name);
+  }
+
+  /** Somebody may be able to run who was not. */
+  wake(): void {
+    if (this.#going) return;
+    this.#going = true;
+    setImmediate(() => this.#round());
+  }
+
+  /** Work that comes in pieces, each of which waits for its turn. */
+  async job<T>(name: string, path: readonly Share[], work: (turn: Turn) => Promise<T>): Promise<T> {
+    let piece: (() => void) | null = null;
+    const run = () => {
+      const go = piece;
+      piece = null;
+      this.#roundEnds = true;
+      go?.();
+    };
+    this.add(name, path, { canRun: () => piece !== null, run });
+    const turn: Turn = (part) =>
+      new Promise((resolve, reject) => {
+        piece = () => {
+          try {
+            resolve(part());
+          } catch (error) {
+            reject(error);
+          }
+        };
+        this.wake();
+      });
+    try {
+      return await work(turn);
+    } finally {
+      this.delete(name);
+    }
+  }
+
+  #round(): void {
+    this.#roundEnds = false;
+    for (const start = this.#now(); !this.#roundEnds && this.#now() - start < ROUND_MS; )
+      if (!this.#turn()) {
+        this.#going = false;
+        this.#executing.set("");
+        return;
+      }
+    setImmediate(() => this.#round());
+  }
+
+  /** False when nobody can run. */
+  #turn(): boolean {
+    const name = this.#shares.next((each) => this.#runners.get(each)!.canRun());
+    if (name === null) return false;
+    const start = this.#now();
+    this.#executing.set(name);
+    this.#runners.get(name)!.run();
+    this.#shares.charge(name, this.#now() - start);
+    return true;
+  }
+}
