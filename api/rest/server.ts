@@ -13,6 +13,7 @@ import { chooseProtocol, type RestHost, type Route } from "./call.ts";
 import { parseJson } from "./json.ts";
 import { type DocumentOptions, openApiDocument } from "./openapi/document.ts";
 import { mountDocument } from "./openapi/mount.ts";
+import { defaultPatience, limitPatience, type Patience } from "./patience.ts";
 import {
   fromFastifyError,
   methodNotAllowed,
@@ -39,6 +40,8 @@ export interface RestServerOptions {
   readonly uploadLimitBytes?: number;
   /** Bodies over a MiB that may be under way at once, all together. Default 512 MiB. */
   readonly uploadBudgetBytes?: number;
+  /** How slowly bodies may arrive. Default: a kilobyte a second, looked at twice a minute. */
+  readonly patience?: Patience;
   /** Default 15 s. */
   readonly heartbeatMs?: number;
   /** /openapi.json and /docs; left out when undefined. */
@@ -76,6 +79,9 @@ export async function createRestServer(options: RestServerOptions): Promise<Rest
     frameworkErrors: (error, _request, reply) => sendProblem(reply as FastifyReply, fromFastifyError(error)),
     clientErrorHandler: refuseUnparsable,
   });
+  limitPatience(app, options.patience ?? defaultPatience, (socket) =>
+    refuseOn(socket, unparsable("ERR_HTTP_REQUEST_TIMEOUT")),
+  );
   const uploadLimitBytes = options.uploadLimitBytes ?? 64 * mebibyte;
   addBodyParsers(app, uploadLimitBytes);
   app.setErrorHandler(async (error, request, reply) => {
@@ -173,8 +179,13 @@ function logged(error: OstlerError): OstlerError {
 
 /** What comes is not HTTP at all, or too much of it. */
 function refuseUnparsable(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) return;
-  const problem = toProblem(unparsable(error.code), "");
+  if (error.code !== "ECONNRESET") refuseOn(socket, unparsable(error.code));
+}
+
+/** Where there is no request, or not all of it. */
+function refuseOn(socket: Socket, error: OstlerError): void {
+  if (!socket.writable) return;
+  const problem = toProblem(error, "");
   const text = JSON.stringify(problem);
   const head = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: ${problemMediaType}`;
   socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`);

@@ -479,6 +479,29 @@ describe("WebSockets", () => {
 });
 
 describe("drain", () => {
+  it("does not wait for ever for bodies that do not come, and as long as it takes for answers", async () => {
+    const probe = createProbe();
+    const { app, drain } = await createRestServer({
+      operations: glueOperations(() => probe),
+      pipeline: probePipeline(() => probe),
+      patience: { lookEveryMs: 10, leastBytesPerLook: 1 },
+    });
+    const address = await app.listen({ host: "127.0.0.1", port: 0 });
+    const answer = new Promise<string>((resolve) => {
+      let received = "";
+      const socket = connect(Number(new URL(address).port), "127.0.0.1");
+      socket.write(
+        "POST /v1/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 30\r\n\r\n{",
+      );
+      socket.on("data", (data) => (received += data));
+      socket.on("error", () => undefined);
+      socket.on("close", () => resolve(received));
+    });
+    expect(await answer).toMatch(/^HTTP\/1\.1 408 .*REQUEST_TIMEOUT/s);
+    expect((await fetch(`${address}/v1/slow?delayMs=100`)).status).toBe(200);
+    await drain(0);
+  });
+
   it("ends streams and sockets with a reason and lets other calls finish", async () => {
     const probe = createProbe();
     const current = () => probe;
