@@ -125,7 +125,15 @@ static void signals(void) {
   SAY(read(fd, infos, sizeof infos)); show("waited", infos, 1);
   waitpid(pid, 0, 0);
 }
-int main(void) {
+/* Whether this host lets processes have what others have open: containers may forbid it. */
+static int isForbidden(void) {
+  pid_t pid = child(-1);
+  int forbidden = pidfd_get(pidfd_open_(pid, 0), 0, 0) < 0;
+  kill(pid, SIGKILL);
+  return forbidden;
+}
+int main(int argc, char **argv) {
+  if (argc > 1 && !strcmp(argv[1], "forbidden")) return isForbidden();
   setvbuf(stdout, 0, _IOFBF, 65536);
   processes(); getting(); cloning(); signals();
   return 0;

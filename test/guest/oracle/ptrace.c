@@ -265,7 +265,17 @@ static void vectors(void) {
   SAY(process_vm_readv(pid, local, 1, &bad, 1, 0)); SAY(process_vm_readv(pid, local, 1, remote, 1, 1)); SAY(process_vm_readv(0x3ffffff, local, 1, remote, 1, 0)); SAY(process_vm_readv(pid, local, 0, remote, 1, 0));
   kill(pid, SIGKILL); waitpid(pid, 0, 0);
 }
+/* Whether this host lets its processes look into one another at all: containers may forbid it. */
+static int isForbidden(void) {
+  char byte = 0, copy = 1;
+  pid_t pid = sleeper();
+  struct iovec to = { &copy, 1 }, from = { &byte, 1 };
+  int forbidden = pt(PTRACE_SEIZE, pid, 0, 0) < 0 || process_vm_readv(pid, &to, 1, &from, 1, 0) < 0;
+  kill(pid, SIGKILL);
+  return forbidden;
+}
 int main(int argc, char **argv) {
+  if (argc > 1 && !strcmp(argv[1], "forbidden")) return isForbidden();
   setvbuf(stdout, 0, _IOFBF, 65536);
   self = argc > 1 ? argv[1] : argv[0];
   if (argc > 1 && !strcmp(argv[1], "traced")) return 21;

@@ -124,6 +124,8 @@ int main(void) {
   pthread_create(&t, 0, waits, 0);
   write(gate[1], "x", 1);
   pthread_join(t, 0);
+  /* A thread is joined when it has no more to do, and gone a little later. */
+  while (entries("/proc/self/task") > 1) usleep(1000);
   SAY(entries("/proc/self/task"));
   return 0;
 }
