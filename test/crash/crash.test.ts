@@ -104,6 +104,8 @@ test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${s
 
 test("a second server on the same store refuses, and says who has it", async () => {
   const first = await ServerProcess.start(dataDir);
-  await expect(ServerProcess.start(dataDir)).rejects.toThrow(/Another Ostler server.* is using the (data directory|database)/);
+  await expect(ServerProcess.start(dataDir)).rejects.toThrow(
+    /Another Ostler server.* is using the (data directory|database)/,
+  );
   await first.kill("SIGTERM");
 });

@@ -7,35 +7,35 @@ import { join } from "node:path";
 const FOLDER = "/usr/lib/postgresql";
 const OWNER = "ostler";
 
-/** Where the programs of the newest PostgreSQL are; null: there is none. */
+/** A root that runs the tests may not run the database: it then belongs to the user of the distribution's own cluster. */
+function databaseUser(): { uid: number; gid: number } | undefined | null {
+  if (process.getuid?.() !== 0) return undefined;
+  const idOf = (flag: string) => Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout.trim() || NaN);
+  const [uid, gid] = [idOf("-u"), idOf("-g")];
+  return Number.isNaN(uid) || Number.isNaN(gid) ? null : { uid, gid };
+}
+
+const user = databaseUser();
+
+/** Where the programs of the newest PostgreSQL are; null: there is none that could be run here. */
 function programs(): string | null {
-  if (!existsSync(FOLDER)) return null;
+  if (user === null || !existsSync(FOLDER)) return null;
   const versions = readdirSync(FOLDER).sort((a, b) => Number(b) - Number(a));
-  const found = versions.map((version) => join(FOLDER, version, "bin")).find((bin) => existsSync(join(bin, "initdb")));
-  return found ?? null;
+  const runs = (bin: string) => spawnSync(join(bin, "initdb"), ["--version"], { cwd: tmpdir(), ...user }).status === 0;
+  return versions.map((version) => join(FOLDER, version, "bin")).find(runs) ?? null;
 }
 
 export const postgresqlPrograms = programs();
 export const withoutPostgresql = "needs PostgreSQL's server programs: sudo apt-get install postgresql";
 
-/** A root that runs the tests may not run the database: it then belongs to the user of the distribution's own cluster. */
-function databaseUser(): { uid: number; gid: number } | null {
-  if (process.getuid?.() !== 0) return null;
-  const [uid, gid] = ["-u", "-g"].map((flag) =>
-    Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout),
-  );
-  return { uid: uid!, gid: gid! };
-}
-
 export class Cluster {
   readonly #folder: string;
-  readonly #user = databaseUser();
   readonly #settings: string;
 
   private constructor(durable: boolean) {
     this.#settings = durable ? "" : "-c fsync=off -c full_page_writes=off";
     this.#folder = mkdtempSync(join(tmpdir(), "ostler-postgresql-"));
-    if (this.#user !== null) chownSync(this.#folder, this.#user.uid, this.#user.gid);
+    if (user) chownSync(this.#folder, user.uid, user.gid);
   }
 
   /** `durable`: it syncs to disk, as one does that is not for tests. */
@@ -60,7 +60,19 @@ export class Cluster {
     // A test's database need not outlive the host's power.
     const options = `-c listen_addresses= -c unix_socket_directories=${this.#folder} ${this.#settings}`;
     const log = join(this.#folder, "log");
-    this.#run("pg_ctl", ["--pgdata", this.#data, "--wait", "--silent", "--log", log, "--options", options, "start"]);
+    this.#run("pg_ctl", [
+      "--pgdata",
+      this.#data,
+      "--wait",
+      "--timeout",
+      "300",
+      "--silent",
+      "--log",
+      log,
+      "--options",
+      options,
+      "start",
+    ]);
   }
 
   /** "immediate" is a crash: its sessions end in the middle, and it recovers from its log when it starts. */
@@ -83,7 +95,8 @@ export class Cluster {
   }
 
   remove(): void {
-    this.stop("immediate");
+    // One that a test left stopped cannot be stopped.
+    if (existsSync(join(this.#data, "postmaster.pid"))) this.stop("immediate");
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -93,7 +106,7 @@ export class Cluster {
       encoding: "utf8",
       // What is left running must not hold a pipe of ours.
       stdio: program === "pg_ctl" ? "ignore" : "pipe",
-      ...this.#user,
+      ...user,
     });
     if (done.status !== 0) throw new Error(`${program} ${args.join(" ")} failed:\n${done.stdout}${done.stderr}`);
     return done.stdout ?? "";
