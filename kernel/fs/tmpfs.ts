@@ -14,6 +14,7 @@ import { encodeName } from "../lib/text.ts";
 import { addImage } from "../mm/images.ts";
 import { contentOfStored, createStored, getStored, releaseStored, storedBytes } from "../mm/stored.ts";
 import { realtimeNs } from "../time/clock.ts";
+import { forgetExtended } from "../vfs/extended.ts";
 import {
   type Attributes,
   type ChangeOps,
@@ -251,6 +252,7 @@ function touch(k: FileKernel, fs: Filesystem, number: InodeNumber, what: "read" 
 function release(k: FileKernel, fs: Filesystem, number: InodeNumber): void {
   const inode = fs.inodes.get(number);
   if (inode === undefined || inode.links > 0 || isUsed(k, fs, number)) return;
+  forgetExtended(k, fs, number);
   if (inode.data.kind === "regular") releaseStored(k, inode.data.file);
   fs.inodes.delete(number);
 }

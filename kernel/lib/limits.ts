@@ -16,6 +16,9 @@ export const limits = {
   archiveInodes: 262144,
   /** Names of one file (LINK_MAX of ext4). */
   links: 65000,
+  /** Extended attributes of one inode, in bytes, and inodes that have some. */
+  extendedBytes: 16 * 1024,
+  extendedInodes: 4096,
   /** Entries looked up for one getdents64. */
   listedEntries: 1024,
   /** Entries of a readv/writev vector (UIO_MAXIOV). */

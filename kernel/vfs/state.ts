@@ -232,6 +232,8 @@ export interface FilesState {
   /** Of what has no file system: pipes. */
   nextInode: number;
   locks: FileLock[];
+  /** Extended attributes, of the few inodes that have some: values by name, by file system and inode. */
+  extended: Map<string, Map<string, Uint8Array>>;
   sockets: Map<number, Socket>;
   nextSocket: number;
   /** Bytes in the queues of all of them. */
@@ -249,6 +251,7 @@ export const initFiles = (): FilesState => ({
   nextMount: 1,
   nextInode: 2,
   locks: [],
+  extended: new Map(),
   sockets: new Map(),
   nextSocket: 1,
   socketBytes: 0,

@@ -26,6 +26,8 @@ const ways: [what: string, name: string, count: number][] = [
   ["pipe: a byte to another thread and back", "pipe", 40_000],
   ["pipe: write and read of 1 byte", "byte through", 100_000],
   ["pipe: write and read of 64 KiB", "block through", 10_000],
+  ["sockets: write and read of 1 byte", "sockets", 100_000],
+  ["open and close of /proc/self/status", "open", 50_000],
   ["mmap and munmap of a page", "map", 100_000],
   ["pipe: a byte to another process and back", "processes", 20_000],
   ["signal to itself, handled", "signal", 50_000],

@@ -5,6 +5,7 @@ import { controlCalls } from "./control.ts";
 import { descriptorCalls } from "./descriptors.ts";
 import { eventCalls } from "./events.ts";
 import { execCalls } from "./exec.ts";
+import { extendedCalls } from "./extended.ts";
 import { fileCalls } from "./files.ts";
 import { groupCalls } from "./groups.ts";
 import { identityCalls } from "./identity.ts";
@@ -37,6 +38,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...descriptorCalls,
   ...attributeCalls,
   ...sizeCalls,
+  ...extendedCalls,
   ...pipeCalls,
   ...lockCalls,
   ...transferCalls,

@@ -1,5 +1,6 @@
 /* Does one thing that enters the kernel argv[2] times: which, says argv[1]. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,6 +60,19 @@ static void through(size_t bytes) {
   static char large[65536];
   if (pipe(there)) return;
   for (long i = 0; i < count; i++) write(there[1], large, bytes), read(there[0], large, bytes);
+}
+
+/* The same between two sockets. */
+static void sockets(void) {
+  int pair[2];
+  char c = 0;
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) return;
+  for (long i = 0; i < count; i++) write(pair[0], &c, 1), read(pair[1], &c, 1);
+}
+
+/* A file on a path of three names. */
+static void opens(void) {
+  for (long i = 0; i < count; i++) close(open("/proc/self/status", O_RDONLY));
 }
 
 static void faults(void) {
@@ -115,6 +130,8 @@ int main(int argc, char **argv) {
     signal(SIGUSR1, handler);
     for (long i = 0; i < count; i++) syscall(SYS_kill, getpid(), SIGUSR1);
   }
+  if (!strcmp(what, "sockets")) sockets();
+  if (!strcmp(what, "open")) opens();
   if (!strcmp(what, "byte through")) through(1);
   if (!strcmp(what, "block through")) through(65536);
   return 0;
