@@ -149,7 +149,7 @@ async function viewBefore(
 ): Promise<MachineRow | null> {
   const row = given === "" ? await deps.store.machines.get(viewId) : await machineRow(deps, given);
   if (row === null) await assertRoomForMachine(deps, owner);
-  else if (row.labels[VIEW_LABEL] !== machineId)
+  else if (row.labels[VIEW_LABEL] !== machineId || row.courseId !== owner.courseId)
     throw invalid(
       "view_id",
       `must be a view of ${machineId} as an earlier seek answered it; leave it out for a new one`,
