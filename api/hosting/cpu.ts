@@ -19,6 +19,8 @@ export interface CompiledCpu {
   timed: WebAssembly.Module;
   /** Whether hot code is translated. Machines compute the same either way. */
   translate: boolean;
+  /** Of one worker: how many translations it keeps, and their bytes (two i32). */
+  figures?: SharedArrayBuffer;
 }
 
 export const compileCpu = (translate = true): CompiledCpu => ({

@@ -59,12 +59,16 @@ export class PooledWorker {
   readonly #executing = new SharedArrayBuffer(EXECUTING_BYTES);
   /** Commands under way that are no machine's (replays, executions). */
   jobs = 0;
+  /** How many translations the worker keeps, and their bytes. */
+  readonly translated: Int32Array;
 
   constructor(cpu: CompiledCpu, blobs: Blobs, listener: PoolListener) {
     this.#listener = listener;
     const signal = new SharedArrayBuffer(4);
     const { port1: ours, port2: theirs } = new MessageChannel();
-    const start: WorkerStart = { cpu, signal, executing: this.#executing };
+    const figures = new SharedArrayBuffer(8);
+    this.translated = new Int32Array(figures);
+    const start: WorkerStart = { cpu: { ...cpu, figures }, signal, executing: this.#executing };
     this.thread = new Worker(new URL("./worker/thread.ts", import.meta.url), {
       workerData: { ...start, fetchPort: theirs },
       transferList: [theirs],
@@ -175,10 +179,15 @@ export class Pool {
     this.#workers = Array.from({ length: workers }, () => this.#start());
   }
 
-  /** Commands that workers have not answered yet; replays and executions among them. */
-  figures(): { commands: number; jobs: number } {
+  /** Commands that workers have not answered yet, replays and executions among them; and what they have translated. */
+  figures(): { commands: number; jobs: number; translations: number; translatedBytes: number } {
     const sum = (of: (worker: PooledWorker) => number) => this.#workers.reduce((total, each) => total + of(each), 0);
-    return { commands: sum((worker) => worker.commands), jobs: sum((worker) => worker.jobs) };
+    return {
+      commands: sum((worker) => worker.commands),
+      jobs: sum((worker) => worker.jobs),
+      translations: sum((worker) => worker.translated[0]!),
+      translatedBytes: sum((worker) => worker.translated[1]!),
+    };
   }
 
   /** The worker with the least in it. */

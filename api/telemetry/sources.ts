@@ -41,6 +41,18 @@ function machineSources({ store, hosting }: Parts): Source[] {
       read: () => hosting.figures().instructions,
     },
     {
+      name: "ostler_translations",
+      help: "Regions of guest code that workers keep translated to WebAssembly.",
+      kind: "gauge",
+      read: () => hosting.figures().translations,
+    },
+    {
+      name: "ostler_translated_bytes",
+      help: "Size of the WebAssembly that hot guest code is translated to, over all workers.",
+      kind: "gauge",
+      read: () => hosting.figures().translatedBytes,
+    },
+    {
       name: "ostler_wakes_total",
       help: "Machines brought into memory.",
       kind: "counter",

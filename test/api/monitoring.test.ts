@@ -112,6 +112,7 @@ test("the figures move with what happens", async () => {
   expect(figure(text, "ostler_commit_seconds_count")).toBeGreaterThanOrEqual(1);
   expect(figure(text, 'ostler_store_bytes{part="used"}')).toBeGreaterThan(4096);
   expect(figure(text, 'ostler_queue_length{queue="commits"}')).toBe(0);
+  expect(figure(text, "ostler_translated_bytes")).toBeGreaterThanOrEqual(figure(text, "ostler_translations"));
   expect(figure(text, "process_start_time_seconds")).toBeGreaterThan(0);
   await clients.grpc.call(MachineService, "hibernateMachine", { machineId });
   const after = await read();

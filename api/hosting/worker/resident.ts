@@ -133,9 +133,10 @@ export class ResidentFactory {
   readonly #archives = new Map<string, Archive>();
 
   constructor(cpu: CompiledCpu, content: ContentCache) {
-    const { functional, timed, translate } = cpu;
+    const { functional, timed, translate, figures } = cpu;
     // What is translated is for all machines of this thread.
-    this.#cpu = { functional, timed, translations: translate ? new Translations() : undefined };
+    const options = figures && { figures: new Int32Array(figures) };
+    this.#cpu = { functional, timed, translations: translate ? new Translations(options) : undefined };
     this.#content = content;
   }
 

@@ -217,6 +217,16 @@ test("without credit nothing is translated, and it is earned by executing", () =
   expect(translations.count).toBeGreaterThan(0);
 });
 
+test("another thread can read how much is kept", () => {
+  const figures = new Int32Array(new SharedArrayBuffer(8));
+  const translations = new Translations({ jumps: 1, credit: 1e9, figures });
+  const { core } = machine([addi(5, 5, 1), bType(1, 5, 10, -4), ECALL], translations);
+  core.x[10] = 100n;
+  core.run(10_000);
+  expect([...figures]).toEqual([translations.count, translations.bytes]);
+  expect(translations.count).toBeGreaterThan(0);
+});
+
 test("what was translated is found again by its bytes, all of them", () => {
   const translations = eager();
   const loop = (last: number): number[] => [addi(5, 5, 1), bType(1, 5, 10, -4), addi(6, 6, last), ECALL];

@@ -71,6 +71,8 @@ export interface TranslationOptions {
   jumps?: number;
   /** Credit of a core at its start, in instructions to translate. */
   credit?: number;
+  /** Where `count` and `bytes` are written to, too, for another thread to read. */
+  figures?: Int32Array;
 }
 
 /** Every so many jumps to a place that is not hot yet it is asked whether its translation is known. */
@@ -82,18 +84,20 @@ export class Translations {
   readonly asked: number;
   readonly credit: number;
   readonly #limit: number;
+  readonly #figures: Int32Array | undefined;
   /** By key; the last used are last. */
   readonly #kept = new Map<string, Kept>();
   /** By entry (`Places`), the newest last. */
   readonly #from = new Map<number, Kept[]>();
   #bytes = 0;
 
-  constructor({ limit = 24 * 2 ** 20, jumps = HOT, credit = 0 }: TranslationOptions = {}) {
+  constructor({ limit = 24 * 2 ** 20, jumps = HOT, credit = 0, figures }: TranslationOptions = {}) {
     this.asked = Math.min(ASKED_EVERY, 1 << (31 - Math.clz32(jumps)));
     // The count must not get to HOT.
     this.jumps = Math.min(jumps, HOT - ASKED_EVERY);
     this.credit = credit;
     this.#limit = limit;
+    this.#figures = figures;
   }
 
   get count(): number {
@@ -141,6 +145,7 @@ export class Translations {
     this.#from.set(place, others);
     this.#bytes += kept.bytes;
     this.#shrink();
+    this.#figures?.set([this.count, this.bytes]);
     return kept;
   }
 
