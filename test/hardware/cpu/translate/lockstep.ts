@@ -162,7 +162,7 @@ const sameRam = (a: Core, b: Core): boolean => Buffer.compare(a.ram, b.ram) === 
 export function lockstep(random: Random, mix: Mix, jumps: number, rounds: number): [unknown, unknown] | undefined {
   const { words, places } = program(random, mix);
   const interpreting = start(undefined, words);
-  const translating = start(new Translations({ jumps, credit: 1e9 }), words);
+  const translating = start(new Translations({ jumps, credit: 1e9, patience: 0 }), words);
   const cores = [interpreting.core, translating.core] as const;
   const jump = (): void => {
     const pc = CODE + BigInt(random.pick(places));

@@ -71,6 +71,8 @@ export interface TranslationOptions {
   jumps?: number;
   /** Credit of a core at its start, in instructions to translate. */
   credit?: number;
+  /** After its translations were thrown away for the nth time, a page is not translated for 2^n times as many instructions. */
+  patience?: number;
   /** Where `count` and `bytes` are written to, too, for another thread to read. */
   figures?: Int32Array;
 }
@@ -83,6 +85,7 @@ export class Translations {
   /** Every how many jumps a core asks: a power of two. */
   readonly asked: number;
   readonly credit: number;
+  readonly patience: number;
   readonly #limit: number;
   readonly #figures: Int32Array | undefined;
   /** By key; the last used are last. */
@@ -91,11 +94,12 @@ export class Translations {
   readonly #from = new Map<number, Kept[]>();
   #bytes = 0;
 
-  constructor({ limit = 24 * 2 ** 20, jumps = HOT, credit = 0, figures }: TranslationOptions = {}) {
+  constructor({ limit = 24 * 2 ** 20, jumps = HOT, credit = 0, patience = 1000, figures }: TranslationOptions = {}) {
     this.asked = Math.min(ASKED_EVERY, 1 << (31 - Math.clz32(jumps)));
     // The count must not get to HOT.
     this.jumps = Math.min(jumps, HOT - ASKED_EVERY);
     this.credit = credit;
+    this.patience = patience;
     this.#limit = limit;
     this.#figures = figures;
   }

@@ -26,8 +26,6 @@ const KNOWN_FOR_ONE = 8;
 const MOST_FUNCTIONS = 4096;
 const MOST_BYTES = 8 * 2 ** 20;
 
-/** After its translations were thrown away for the nth time, a page is not translated for 2^n of these. */
-const PATIENCE = 1000;
 const MOST_CHURNING = 4096;
 
 /** How often a region is made again because its indirect jumps lead to more places. */
@@ -181,6 +179,6 @@ export class Translator {
     this.#bySlot.delete(base);
     if (this.#churn.size >= MOST_CHURNING) this.#churn.clear();
     const times = (this.#churn.get(base)?.times ?? 0) + 1;
-    this.#churn.set(base, { times, until: this.#executed + PATIENCE * 2 ** Math.min(times, 24) });
+    this.#churn.set(base, { times, until: this.#executed + this.#shared.patience * 2 ** Math.min(times, 24) });
   }
 }
