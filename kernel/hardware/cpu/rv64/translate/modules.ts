@@ -94,7 +94,7 @@ export class Translations {
   readonly #from = new Map<number, Kept[]>();
   #bytes = 0;
 
-  constructor({ limit = 24 * 2 ** 20, jumps = HOT, credit = 0, patience = 1000, figures }: TranslationOptions = {}) {
+  constructor({ limit = 24 * 2 ** 20, jumps = HOT, credit = 500, patience = 1000, figures }: TranslationOptions = {}) {
     this.asked = Math.min(ASKED_EVERY, 1 << (31 - Math.clz32(jumps)));
     // The count must not get to HOT.
     this.jumps = Math.min(jumps, HOT - ASKED_EVERY);

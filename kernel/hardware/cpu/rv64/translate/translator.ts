@@ -16,12 +16,12 @@ import { discover } from "./region.ts";
 /**
  * Credit is in instructions to translate. Translating one takes as long as interpreting two thousand, and may take a
  * tenth of the time that is spent interpreting, and half of what translated code saves. What others have translated
- * before costs an eighth.
+ * before costs a twenty-fifth.
  */
 const MOST_CREDIT = 50_000;
 const INTERPRETED_FOR_ONE = 20_000;
-const TRANSLATED_FOR_ONE = 6_000;
-const KNOWN_FOR_ONE = 8;
+const TRANSLATED_FOR_ONE = 12_000;
+const KNOWN_FOR_ONE = 25;
 
 const MOST_FUNCTIONS = 4096;
 const MOST_BYTES = 8 * 2 ** 20;
