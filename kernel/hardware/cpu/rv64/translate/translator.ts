@@ -22,6 +22,7 @@ const MOST_CREDIT = 50_000;
 const INTERPRETED_FOR_ONE = 20_000;
 const TRANSLATED_FOR_ONE = 12_000;
 const KNOWN_FOR_ONE = 25;
+const MOST_DEBT = 2_000;
 
 const MOST_FUNCTIONS = 4096;
 const MOST_BYTES = 8 * 2 ** 20;
@@ -93,7 +94,10 @@ export class Translator {
     const isHot = count >= this.#shared.jumps;
     // It is asked again after as many jumps.
     if (isHot) this.#view.setUint16(cell, this.#shared.jumps - this.#shared.asked, true);
-    if (this.#credit < 0 || (this.#churn.get(base)?.until ?? 0) > this.#executed) return false;
+    // Whether it is known is asked the first time, even in debt, and then when it is hot.
+    if (!isHot && count > this.#shared.asked) return false;
+    if (this.#credit < (isHot ? 0 : -MOST_DEBT)) return false;
+    if ((this.#churn.get(base)?.until ?? 0) > this.#executed) return false;
     const reader = new CodeReader(this.#view, this.#core as TranslatorCore, target - BigInt(entry));
     const known = this.#shared.find(reader, entry);
     if (known) {
