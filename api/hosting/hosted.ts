@@ -156,9 +156,13 @@ export class HostedMachine {
     this.#nextCall = Math.max(this.#nextCall, ...calls.map((call) => call + 1));
   }
 
-  /** Applies an input; resolves when it is durable. An input that the kernel refuses is a typed error. */
-  async apply(input: Input): Promise<Extract<ApplyResult, { ok: true }>> {
-    return accepted((await this.#send({ kind: "apply", input })) as ApplyResult);
+  /**
+   * Applies an input; resolves when it is durable, with the machine as it was then: it may be further by now. An input that
+   * the kernel refuses is a typed error.
+   */
+  async apply(input: Input): Promise<Extract<ApplyResult, { ok: true }> & { summary: Mark["summary"] }> {
+    const { result, mark } = await this.#exchange({ kind: "apply", input });
+    return { ...accepted(result as ApplyResult), summary: mark!.summary };
   }
 
   /** A call of a remote-driven task. `receipt` is stored in the same transaction as the entry if the call ends at once. */

@@ -24,8 +24,7 @@ export function consoleService(deps: Deps): ServiceImplementation<typeof Console
       return once(deps, context, schemas, request, async () => {
         if (request.data.length === 0 && !request.end) throw invalid("data", "must not be empty unless `end` is set");
         const machine = await deps.hosting.use(request.machineId);
-        await type(machine, request.data, request.end);
-        return { consoleLength: BigInt(machine.visible.summary.consoleLength) };
+        return { consoleLength: BigInt(await type(machine, request.data, request.end)) };
       });
     },
 
@@ -53,9 +52,11 @@ export function consoleService(deps: Deps): ServiceImplementation<typeof Console
   };
 }
 
-async function type(machine: HostedMachine, data: Uint8Array, end: boolean): Promise<void> {
-  if (data.length > 0) await machine.apply({ kind: "console", bytes: data });
-  if (end) await machine.apply({ kind: "consoleEnd" });
+/** How much output there was when the first of it was received: what follows from it comes behind. */
+async function type(machine: HostedMachine, data: Uint8Array, end: boolean): Promise<number> {
+  const typed = data.length > 0 ? await machine.apply({ kind: "console", bytes: data }) : null;
+  const ended = end ? await machine.apply({ kind: "consoleEnd" }) : null;
+  return (typed ?? ended)!.summary.consoleLength;
 }
 
 function resumeOffset(token: string): number | null {
@@ -106,7 +107,7 @@ async function* attach(
     for (let next = await requests.next(); !next.done; next = await requests.next()) {
       const { message } = next.value;
       if (message.case === "open") throw invalid("open", "only the first message may be `open`");
-      if (message.case === "data") await type(machine, message.value, false);
+      if (message.case === "data" && message.value.length > 0) await type(machine, message.value, false);
       if (message.case === "end" && message.value) await type(machine, new Uint8Array(0), true);
     }
   })();

@@ -24,8 +24,8 @@ export function networkService(deps: Deps): ServiceImplementation<typeof Network
       const schemas = { request: SendFrameRequestSchema, response: SendFrameResponseSchema };
       return once(deps, context, schemas, request, async () => {
         const machine = await deps.hosting.use(request.machineId);
-        await machine.apply({ kind: "frame", bytes: request.frame });
-        return { sent: BigInt(machine.visible.summary.framesSent) };
+        const { summary } = await machine.apply({ kind: "frame", bytes: request.frame });
+        return { sent: BigInt(summary.framesSent) };
       });
     },
 
