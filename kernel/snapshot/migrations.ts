@@ -203,11 +203,12 @@ function harts(state: AnyState): void {
 /** Limits bounded nothing, stacks were there whole, timers counted all threads of a task. */
 function processes(state: AnyState): void {
   const { threads, mm } = state["kernel"] as {
-    threads: { threads: Map<number, object>; timers: Map<number, object> };
+    threads: { tasks: Map<number, object>; threads: Map<number, object>; timers: Map<number, object> };
     mm: { spaces: Map<number, { argumentsEnd: number }> };
   };
   for (const thread of threads.threads.values()) Object.assign(thread, { timerDue: null, tracing: null });
-  Object.assign(threads, { tracedEnds: [] });
+  for (const task of threads.tasks.values()) Object.assign(task, { namespaces: { uts: 0, ipc: 0 } });
+  Object.assign(threads, { tracedEnds: [], machineNames: new Map(), nextNamespace: 1 });
   for (const timer of threads.timers.values()) Object.assign(timer, { counted: null });
   const bounds = { total: Number.MAX_SAFE_INTEGER, data: Number.MAX_SAFE_INTEGER, stack: 8 * 2 ** 20 };
   for (const space of mm.spaces.values()) {

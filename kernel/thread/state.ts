@@ -64,6 +64,12 @@ export interface ResourceLimit {
   hard: bigint;
 }
 
+/** Name spaces that a task is in, by kind (ns/namespaces.ts). */
+export interface Namespaces {
+  uts: number;
+  ipc: number;
+}
+
 /** What a task used, for those who ask after its end. */
 export interface Usage {
   /** Nanoseconds of user time; there is no other. */
@@ -143,6 +149,7 @@ export interface Task {
   /** It has executed a program of its own since it was forked: its group is no longer its parent's to choose. */
   executed: boolean;
   credentials: Credentials;
+  namespaces: Namespaces;
   traits: Traits;
   /** By resource, where they are not the usual ones (setrlimit(2)). */
   resourceLimits: Map<number, ResourceLimit>;
@@ -361,6 +368,9 @@ export interface ThreadsState {
   tasks: Map<TaskId, Task>;
   zombies: Map<TaskId, Zombie>;
   tracedEnds: TracedEnd[];
+  /** By name space, where it is another one than the machine was made with. */
+  machineNames: Map<number, { node: string; domain: string }>;
+  nextNamespace: number;
   /** By the task that the host started; as long as one of them lives. */
   jobs: Map<TaskId, Job>;
   /** The first program of a machine that boots: orphans become its children, and with it everything ends. */
@@ -382,6 +392,8 @@ export const initThreads = (): ThreadsState => ({
   tasks: new Map(),
   zombies: new Map(),
   tracedEnds: [],
+  machineNames: new Map(),
+  nextNamespace: 1,
   jobs: new Map(),
   init: null,
   threads: new Map(),

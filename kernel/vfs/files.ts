@@ -20,7 +20,7 @@ import {
 import { filesystemOf, opsOfFilesystem } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
 import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
-import { memoryOps, processOps, signalOps } from "./process-files.ts";
+import { memoryOps, namespaceOps, processOps, signalOps } from "./process-files.ts";
 import { mostFileBytes, refuseSize } from "./size-limit.ts";
 import { socketOps } from "./socket-files.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
@@ -198,6 +198,7 @@ export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
   signals: signalOps,
   process: processOps,
   memory: memoryOps,
+  namespace: namespaceOps,
   // Looked at late: epoll asks other files, and so needs this table.
   get epoll() {
     return epollOps;

@@ -8,6 +8,7 @@ import type { TaskId } from "../lib/ids.ts";
 import { getSpace } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { copyIn, copyOut } from "../mm/user.ts";
+import { dropNames } from "../ns/namespaces.ts";
 import { mayInspect } from "../thread/credentials.ts";
 import { endQueue } from "../thread/family.ts";
 import { pendingIn, signalQueue, takeSignal } from "../thread/signals.ts";
@@ -131,4 +132,16 @@ export const memoryOps: FileOps = {
   size: () => 0,
   ready: () => readable | writable,
   queues: () => [],
+};
+
+/** It only stands for what it stands for. */
+export const namespaceOps: FileOps = {
+  read: () => ({ errno: "EINVAL" }),
+  advance: () => undefined,
+  write: () => ({ errno: "EINVAL" }),
+  seekable: false,
+  size: () => 0,
+  ready: () => readable | writable,
+  queues: () => [],
+  release: (k) => dropNames(k),
 };

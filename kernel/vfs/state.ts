@@ -6,6 +6,7 @@
  * descriptors' capabilities name. An inode without a name stays for as long as a file of it is open, or a task is in it.
  */
 import type { FilesystemId, InodeNumber, MountId, StoredId, TaskId } from "../lib/ids.ts";
+import type { NamespaceKind } from "../ns/namespaces.ts";
 import type { Place } from "../thread/state.ts";
 
 export interface DirectoryEntry {
@@ -104,6 +105,8 @@ export type OpenTarget =
   | { kind: "signals"; set: bigint }
   /** pidfd_open(2): a process, which may have ended. */
   | { kind: "process"; task: TaskId }
+  /** A name space, for setns(2). */
+  | { kind: "namespace"; type: NamespaceKind; id: number }
   /** A process's memory (/proc/<pid>/mem). */
   | { kind: "memory"; task: TaskId }
   /** epoll(7): what is watched, by descriptor and open file. */

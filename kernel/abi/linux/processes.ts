@@ -5,6 +5,7 @@ import type { TaskId, ThreadId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { newNamespaces } from "../../ns/namespaces.ts";
 import { reap } from "../../thread/family.ts";
 import { forkTask } from "../../thread/fork.ts";
 import { mayHaveThread } from "../../thread/rlimits.ts";
@@ -19,6 +20,7 @@ import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { rusage, siginfoChild, toRusage, waitWord } from "./layouts.ts";
+import { isAdministrator, kindsOf, NewNamespace } from "./namespaces.ts";
 import { openProcess, processAt } from "./pidfd.ts";
 
 const Clone = {
@@ -38,6 +40,7 @@ const Clone = {
   CLONE_DETACHED: 0x400000,
   CLONE_UNTRACED: 0x800000,
   CLONE_CHILD_SETTID: 0x1000000,
+  ...NewNamespace,
   CLONE_IO: 0x8000_0000,
 } as const;
 const known = Object.values(Clone).reduce((all, flag) => (all | flag) >>> 0, 0);
@@ -128,6 +131,8 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
   // The capabilities that a root task has are its own: no two tasks can be it.
   if (task.threads.some((id) => k.threads.threads.get(id)!.tcb !== null)) return fail("EPERM");
   if (args.flags & Clone.CLONE_PARENT && k.threads.init === task.id) return fail("EINVAL");
+  const kinds = kindsOf(args.flags);
+  if (kinds.length > 0 && !isAdministrator(task)) return fail("EPERM");
   const problem = descriptorProblem(k, task, args);
   if (problem !== null) return fail(problem);
   const child = forkTask(k, task, thread, {
@@ -142,6 +147,7 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
   storeDescriptor(k, task, args, child.task.id);
   if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.thread.clearOnExit = args.childId;
   if (args.clearHandlers) resetHandlers(child.task);
+  newNamespaces(k, child.task, kinds);
   const { id } = child.task;
   traceChild(thread, child.thread, args);
   k.readyQueue.ready(child.thread);
@@ -156,7 +162,8 @@ function clone(k: LinuxKernel, call: Call, args: CloneArguments): Outcome {
   if ((wanted & ~known) >>> 0 !== 0 || args.exitSignal > 64) return fail("EINVAL");
   if (wanted & Clone.CLONE_THREAD && !(wanted & Clone.CLONE_SIGHAND)) return fail("EINVAL");
   if (wanted & Clone.CLONE_SIGHAND && !(wanted & Clone.CLONE_VM)) return fail("EINVAL");
-  if (wanted & Clone.CLONE_PIDFD && wanted & Clone.CLONE_THREAD) return fail("EINVAL");
+  const alone = Clone.CLONE_PIDFD | Clone.CLONE_NEWUTS | Clone.CLONE_NEWIPC;
+  if (wanted & alone && wanted & Clone.CLONE_THREAD) return fail("EINVAL");
   return wanted & Clone.CLONE_THREAD ? cloneThread(k, call, args) : cloneTask(k, call, args);
 }
 
@@ -409,7 +416,7 @@ export const processCalls = [
     name: "clone",
     nr: { rv64: 220 },
     support: "partial",
-    note: "Threads share memory, files, directories and handlers, processes at most memory; no name spaces.",
+    note: "Threads share memory, files, directories and handlers, processes at most memory; of name spaces UTS and IPC.",
     args: { flags: flags(Clone), stack: address, parentId: address, threadPointer: address, childId: address },
     errors: ["EAGAIN", "EFAULT", "EINVAL", "EMFILE", "ENFILE", "ENOMEM", "ENOSYS", "EPERM"],
     run: (k: LinuxKernel, { flags: all, ...args }, call) =>

@@ -8,6 +8,7 @@ import { randomBytes } from "../../lib/random.ts";
 import { getSpace } from "../../mm/space.ts";
 import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { machineName } from "../../ns/namespaces.ts";
 import { lastResource, limitOf, Resource } from "../../thread/rlimits.ts";
 import type { ResourceLimit, Task } from "../../thread/state.ts";
 import { setLimit } from "../../thread/timers.ts";
@@ -80,17 +81,17 @@ export const systemCalls = [
     support: "full",
     args: { name: structOut(utsname) },
     errors: ["EFAULT"],
-    run: (k: LinuxKernel) => ({
+    run: (k: LinuxKernel, _args, { task }) => ({
       kind: "done",
       value: 0,
       out: {
         name: {
           sysname: "Linux",
-          nodename: k.config.hostname,
+          nodename: machineName(k, task).node,
           release,
           version: "#1 Ostler",
           machine: k.hal.isa.machineName,
-          domainname: "(none)",
+          domainname: machineName(k, task).domain,
         },
       },
     }),

@@ -13,6 +13,7 @@ import { ioCalls } from "./io.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { lockCalls } from "./locks.ts";
 import { memoryCalls } from "./memory.ts";
+import { namespaceCalls } from "./namespaces.ts";
 import { pidfdCalls } from "./pidfd.ts";
 import { pipeCalls } from "./pipes.ts";
 import { pollCalls } from "./poll.ts";
@@ -54,6 +55,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...timerCalls,
   ...threadCalls,
   ...processCalls,
+  ...namespaceCalls,
   ...pidfdCalls,
   ...ptraceCalls,
   ...processMemoryCalls,

@@ -23,6 +23,7 @@ import { subjectOf } from "../../vfs/permissions.ts";
 import { getSocket } from "../../vfs/sockets.ts";
 import type { OpenTarget } from "../../vfs/state.ts";
 import type { ProcKernel } from "./kernel.ts";
+import { type NamespaceFile, namespaceAt, namespacesAt } from "./namespaces.ts";
 import { modeOf, type Numbered, type Target } from "./nodes.ts";
 import type { Subject } from "./subject.ts";
 import { systemTree } from "./system.ts";
@@ -38,6 +39,7 @@ const firstCookie = 3;
 
 type Found =
   | { kind: "system"; index: number }
+  | NamespaceFile
   | { kind: "process"; id: TaskId; subject: Subject; index: number }
   | { kind: "descriptor"; task: Task; fd: number }
   | { kind: "descriptorInfo"; task: Task; fd: number }
@@ -58,6 +60,7 @@ function processOf(k: ProcKernel, id: TaskId): Subject | null {
 
 /** What a number means; null when it was about a task that is no more. */
 function find(k: ProcKernel, inode: InodeNumber): Found | null {
+  if (inode >= namespacesAt && inode < perTask) return namespaceAt(inode);
   if (inode < perTask) return { kind: "system", index: inode - 1 };
   const id = (Math.floor(inode / perTask) - 1) as TaskId;
   const subject = processOf(k, id);
@@ -81,6 +84,7 @@ function modeAt(found: Found): number {
     case "descriptor":
       return FileType.symlink | 0o700;
     case "descriptorInfo":
+    case "namespace":
       return FileType.regular | 0o444;
     case "thread":
       return modeOf(threadTree[found.index]!.node);
@@ -89,7 +93,7 @@ function modeAt(found: Found): number {
 
 /** Whose a file is: its process's user's. */
 function ownerOf(found: Found | null): { uid: number; gid: number } {
-  if (found === null || found.kind === "system") return { uid: 0, gid: 0 };
+  if (found === null || found.kind === "system" || found.kind === "namespace") return { uid: 0, gid: 0 };
   if (found.kind !== "process") return subjectOf(found.task);
   const { subject } = found;
   return subject.kind === "live" ? subjectOf(subject.task) : { uid: subject.zombie.userId, gid: subject.zombie.userId };
@@ -168,7 +172,8 @@ interface Entry {
 /** All that a directory lists, in an order that stays: cookies are what the entries are numbered by. */
 function entriesOf(k: ProcKernel, directory: InodeNumber): Entry[] {
   const found = find(k, directory);
-  if (found === null || found.kind === "descriptor" || found.kind === "descriptorInfo") return [];
+  if (found === null || found.kind === "namespace") return [];
+  if (found.kind === "descriptor" || found.kind === "descriptorInfo") return [];
   if (found.kind === "thread")
     return threadTree[found.index]!.children.map((index) => ({
       name: threadTree[index]!.name,
@@ -247,7 +252,7 @@ function readLink(k: ProcKernel, inode: InodeNumber, reader: Viewer): Target | E
   const found = find(k, inode);
   if (found === null) return "ENOENT";
   if (found.kind === "descriptor") return descriptorLink(k, found.task, found.fd, reader);
-  if (found.kind === "descriptorInfo") return "EINVAL";
+  if (found.kind === "descriptorInfo" || found.kind === "namespace") return "EINVAL";
   if (found.kind === "system") {
     const { node } = systemTree[found.index]!;
     return node.kind === "link" ? node.target(k, null, reader) : "EINVAL";
@@ -277,7 +282,7 @@ function descriptorInfo(k: ProcKernel, task: Task, fd: number): string | Errno {
 
 function generate(k: ProcKernel, inode: InodeNumber): Uint8Array | Errno {
   const found = find(k, inode);
-  if (found === null || found.kind === "descriptor") return "ESRCH";
+  if (found === null || found.kind === "descriptor" || found.kind === "namespace") return "ESRCH";
   if (found.kind === "descriptorInfo") {
     const text = descriptorInfo(k, found.task, found.fd);
     return text === "ENOENT" ? text : encodeText(text);
@@ -316,6 +321,7 @@ export const procfs = (k: () => ProcKernel): FilesystemOps => ({
   open(_k, _fs, inode) {
     const found = find(k(), inode);
     if (found === null) return "ENOENT";
+    if (found.kind === "namespace") return found;
     const memory = memoryOf(found);
     if (memory !== null) return memory;
     const isTree = (modeAt(found) & FileType.mask) === FileType.directory;

@@ -4,6 +4,7 @@ import { limits } from "../../lib/limits.ts";
 import { release, systemName } from "../../lib/system.ts";
 import { commitPolicy, promisedBytes } from "../../mm/accounting.ts";
 import { FrameOwner } from "../../mm/state.ts";
+import { machineName } from "../../ns/namespaces.ts";
 import { runnable } from "../../sched/sched.ts";
 import { monotonicNs } from "../../time/clock.ts";
 import { filesystemKinds } from "../../vfs/state.ts";
@@ -112,7 +113,8 @@ const fixed = (text: string): Node<null> => file(() => `${text}\n`);
 
 const knobs = directory<null>({
   kernel: directory({
-    hostname: file((k) => `${k.config.hostname}\n`),
+    hostname: file((k) => `${firstName(k).node}\n`),
+    domainname: file((k) => `${firstName(k).domain}\n`),
     ostype: fixed(systemName),
     osrelease: fixed(release),
     version: fixed("#1"),
@@ -134,6 +136,9 @@ const knobs = directory<null>({
     "pipe-max-size": fixed("1048576"),
   }),
 });
+
+/** What the machine is called in the name space that it began with. */
+const firstName = (k: ProcKernel) => machineName(k, { namespaces: { uts: 0, ipc: 0 } });
 
 /** A name of this boot: of the machine's seed, so the same in every run of it. */
 function uuid(seed: bigint): string {

@@ -5,6 +5,7 @@ import { filesystemOf, getMount, pathOf, type Viewer } from "../../vfs/filesyste
 import { findPlace } from "../../vfs/walk.ts";
 import type { ProcKernel } from "./kernel.ts";
 import { auxiliary, commandLine, environment, maps, smaps, statm } from "./memory.ts";
+import { namespaceLink } from "./namespaces.ts";
 import { directory, file, link, memoryFile, type Node, number, type Target } from "./nodes.ts";
 import { childrenOf, limitLines, oomScore, statistics, status } from "./status.ts";
 import { live, nameOf, type Subject } from "./subject.ts";
@@ -69,6 +70,13 @@ const common = {
   mem: memoryFile<Subject>(),
   mountinfo: file(live(mountInfo)),
   mounts: file(live(mounts)),
+  ns: directory<Subject>(
+    {
+      ipc: liveLink((k, { namespaces }) => namespaceLink(k, "ipc", namespaces.ipc)),
+      uts: liveLink((k, { namespaces }) => namespaceLink(k, "uts", namespaces.uts)),
+    },
+    0o511,
+  ),
   oom_adj: file<Subject>(() => "0\n"),
   oom_score: file(live(oomScore)),
   oom_score_adj: file<Subject>(() => "0\n"),

@@ -1,0 +1,63 @@
+/* Name spaces of the machine's name: unshared, inherited, entered by their files, and gone with the last who has them. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "oracle/say.h"
+
+static const char *called(void) {
+  static struct utsname name;
+  static char text[200];
+  uname(&name);
+  snprintf(text, sizeof text, "%s.%s", name.nodename, name.domainname);
+  return text;
+}
+static const char *space(const char *kind) {
+  static char path[64], text[2][64];
+  static int next;
+  char *into = text[next++ & 1];
+  snprintf(path, sizeof path, "/proc/self/ns/%s", kind);
+  ssize_t n = readlink(path, into, 63);
+  into[n < 0 ? 0 : n] = 0;
+  return into;
+}
+static int child(void *p) {
+  printf("clone %s\n", called());
+  SAY(sethostname("cloned", 6));
+  printf("child %s %s\n", called(), space("uts"));
+  fflush(stdout);
+  return 3;
+}
+int main(void) {
+  setvbuf(stdout, 0, _IOFBF, 65536);
+  printf("first %s %s %s\n", called(), space("uts"), space("ipc"));
+  SAY(sethostname("renamed", 7)); SAY(setdomainname("example\0x", 9)); SAY(sethostname("x", -1)); SAY(sethostname("x", 65)); SAY(sethostname((char *)8, 5));
+  printf("now %s\n", called());
+  int first = open("/proc/self/ns/uts", O_RDONLY);
+  SAY(first >= 0); SAY(read(first, (char[9]){0}, 9)); SAY(unshare(0x12)); SAY(unshare(CLONE_NEWUTS));
+  printf("unshared %s %s\n", called(), space("uts"));
+  SAY(sethostname("own", 3));
+  printf("own %s\n", called());
+  fflush(stdout);
+  int status;
+  if (fork() == 0) { printf("forked %s %s\n", called(), space("uts")); SAY(sethostname("both", 4)); fflush(stdout); _exit(0); }
+  wait(&status);
+  printf("after %s\n", called());
+  static char stack[65536];
+  fflush(stdout);
+  pid_t pid = clone(child, stack + sizeof stack, CLONE_NEWUTS | CLONE_NEWIPC | SIGCHLD, 0);
+  SAY(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 3);
+  printf("still %s\n", called());
+  SAY(setns(first, CLONE_NEWIPC)); SAY(setns(0, 0)); SAY(setns(99, 0)); SAY(setns(first, 0));
+  printf("back %s %s\n", called(), space("uts"));
+  SAY(seteuid(1000)); SAY(unshare(CLONE_NEWUTS)); SAY(sethostname("x", 1)); SAY(setns(first, 0)); SAY(unshare(CLONE_FILES | CLONE_FS));
+  fflush(stdout);
+  return 0;
+}
