@@ -20,6 +20,7 @@ import {
   forceSignal,
   fromKernel,
   hasSignals,
+  resetAction,
   setSignalMask,
   signalBit,
   stopTask,
@@ -117,7 +118,7 @@ function handle(k: EntryKernel, task: Task, thread: Thread, info: SignalInfo, ac
   signalFrames.enter(thread.context, { handler: action.handler, frame, signal, returnTo });
   if (stack.flags & StackFlag.autoDisarm) thread.signalStack = { address: 0n, flags: 0, size: 0n };
   const own = action.flags & ActionFlag.noDefer ? 0n : signalBit(signal);
-  if (action.flags & ActionFlag.resetHandler) task.signalActions.delete(signal);
+  if (action.flags & ActionFlag.resetHandler) resetAction(k, task, signal);
   setSignalMask(k, task, thread, signalMask | action.mask | own);
 }
 

@@ -207,8 +207,11 @@ function processes(state: AnyState): void {
     mm: { spaces: Map<number, { argumentsEnd: number }> };
   };
   for (const thread of threads.threads.values()) Object.assign(thread, { timerDue: null, tracing: null });
-  for (const task of threads.tasks.values()) Object.assign(task, { namespaces: { uts: 0, ipc: 0 } });
-  Object.assign(threads, { tracedEnds: [], machineNames: new Map(), nextNamespace: 1 });
+  for (const task of threads.tasks.values()) {
+    const sharing = { files: null, directories: null, actions: null };
+    Object.assign(task, { namespaces: { uts: 0, ipc: 0 }, sharing });
+  }
+  Object.assign(threads, { tracedEnds: [], machineNames: new Map(), nextNamespace: 1, nextSharing: 1 });
   for (const timer of threads.timers.values()) Object.assign(timer, { counted: null });
   const bounds = { total: Number.MAX_SAFE_INTEGER, data: Number.MAX_SAFE_INTEGER, stack: 8 * 2 ** 20 };
   for (const space of mm.spaces.values()) {

@@ -4,12 +4,15 @@ import { copySpace } from "../mm/fork.ts";
 import { getSpace, shareSpace } from "../mm/space.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import { mayHaveThread } from "./rlimits.ts";
-import type { Task, Thread } from "./state.ts";
+import { share } from "./sharing.ts";
+import type { Sharing, Task, Thread } from "./state.ts";
 import { createChild, nextTaskId } from "./tasks.ts";
 
 export interface ForkRequest {
   /** The child runs in the parent's space (vfork) instead of a copy. */
   sharesMemory: boolean;
+  /** What the two have in common from now on. */
+  shares: readonly (keyof Sharing)[];
   /** The child is the caller's sibling. */
   sharesParent: boolean;
   exitSignal: number;
@@ -44,6 +47,7 @@ export function forkTask(
   };
   const context = k.hal.contexts.fork(thread.context, request.stack, request.threadPointer);
   const child = createChild(k, parent, wanted, context);
+  for (const what of request.shares) share(k, parent, child.task, what);
   child.thread.signalMask = thread.signalMask;
   child.thread.priority = thread.priority;
   child.thread.affinity = thread.affinity;

@@ -15,6 +15,7 @@ import { signalDropped, signalSend, taskContinue, taskStop } from "../trace/even
 import { getThread, interruptWait, wakeQueue, wakeThread } from "./blocking.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import { mayQueueSignal } from "./rlimits.ts";
+import { sharers } from "./sharing.ts";
 import type { SignalAction, SignalInfo, Task, Thread } from "./state.ts";
 import { killTask } from "./tasks.ts";
 import { takenFromTimer } from "./timers.ts";
@@ -232,9 +233,16 @@ export const pendingSet = (task: Task, thread: Thread): bigint =>
 
 /** Sets what a signal does; what is pending of one that is ignored from now on is forgotten. */
 export function setAction(k: ThreadKernel, task: Task, signal: number, action: SignalAction): void {
-  task.signalActions.set(signal, { ...action, mask: action.mask & ~unmaskableSet });
-  const effect = effectOf(k, task, signal);
-  if (effect === "ignore" || effect === "continue") forgetSignals(k, task, [signal]);
+  for (const each of [task, ...sharers(k, task, "actions")]) {
+    each.signalActions.set(signal, { ...action, mask: action.mask & ~unmaskableSet });
+    const effect = effectOf(k, each, signal);
+    if (effect === "ignore" || effect === "continue") forgetSignals(k, each, [signal]);
+  }
+}
+
+/** A signal does what it does at first. */
+export function resetAction(k: ThreadKernel, task: Task, signal: number): void {
+  for (const each of [task, ...sharers(k, task, "actions")]) each.signalActions.delete(signal);
 }
 
 /** Signals that had handlers are as they were at first; what is ignored stays ignored. */
@@ -258,7 +266,7 @@ export function forceSignal(k: ThreadKernel, task: Task, thread: Thread, info: S
 function forceOnTraced(k: ThreadKernel, task: Task, thread: Thread, info: SignalInfo): boolean {
   const { signal } = info;
   if (isMasked(thread, signal) || effectOf(k, task, signal) === "ignore") {
-    task.signalActions.delete(signal);
+    resetAction(k, task, signal);
     thread.signalMask &= ~signalBit(signal);
   }
   thread.pending.push(info);

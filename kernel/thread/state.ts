@@ -70,6 +70,13 @@ export interface Namespaces {
   ipc: number;
 }
 
+/** What a task has in common with others, by number (sharing.ts); null: with nobody. */
+export interface Sharing {
+  files: number | null;
+  directories: number | null;
+  actions: number | null;
+}
+
 /** What a task used, for those who ask after its end. */
 export interface Usage {
   /** Nanoseconds of user time; there is no other. */
@@ -150,6 +157,7 @@ export interface Task {
   executed: boolean;
   credentials: Credentials;
   namespaces: Namespaces;
+  sharing: Sharing;
   traits: Traits;
   /** By resource, where they are not the usual ones (setrlimit(2)). */
   resourceLimits: Map<number, ResourceLimit>;
@@ -371,6 +379,7 @@ export interface ThreadsState {
   /** By name space, where it is another one than the machine was made with. */
   machineNames: Map<number, { node: string; domain: string }>;
   nextNamespace: number;
+  nextSharing: number;
   /** By the task that the host started; as long as one of them lives. */
   jobs: Map<TaskId, Job>;
   /** The first program of a machine that boots: orphans become its children, and with it everything ends. */
@@ -394,6 +403,7 @@ export const initThreads = (): ThreadsState => ({
   tracedEnds: [],
   machineNames: new Map(),
   nextNamespace: 1,
+  nextSharing: 1,
   jobs: new Map(),
   init: null,
   threads: new Map(),

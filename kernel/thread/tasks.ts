@@ -12,6 +12,7 @@ import { copyCredentials, userCredentials } from "./credentials.ts";
 import { leaveFamily } from "./family.ts";
 import { beginJob, endJob } from "./jobs.ts";
 import type { ThreadKernel } from "./kernel.ts";
+import { sharesNothing } from "./sharing.ts";
 import { passOn } from "./signals.ts";
 import type { ExitStatus, Place, SignalAction, Task, TaskLimits, Thread, Usage } from "./state.ts";
 import { deleteTimers, findNext, stopTimersOf } from "./timers.ts";
@@ -57,6 +58,7 @@ const fresh = (k: ThreadKernel, id: TaskId) => ({
   stopSignal: 0,
   timerDue: null,
   change: null,
+  sharing: sharesNothing(),
   fault: null,
 });
 

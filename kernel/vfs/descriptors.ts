@@ -15,6 +15,7 @@ import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { SlotAddress } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
+import { sharers } from "../thread/sharing.ts";
 import type { Task } from "../thread/state.ts";
 import { descriptorSlot } from "./descriptor-slots.ts";
 import { unwatch } from "./epoll.ts";
@@ -80,6 +81,7 @@ export function openFile(
   const file = k.files.nextOpen++;
   k.files.open.set(file, { id: file, flags, position: 0, target, opened });
   placeRoot(k, take(task, fd, closeOnExec), { type: "file", file });
+  spread(k, task, fd);
   return fd;
 }
 
@@ -95,6 +97,17 @@ function derive(k: FileKernel, task: Task, fd: number, to: SlotAddress): void {
   assert(copied.ok, "a capability to a file can be copied");
 }
 
+/** Who has the same descriptors has a new one, too. */
+function spread(k: FileKernel, task: Task, fd: number): void {
+  for (const other of sharers(k, task, "files"))
+    derive(k, task, fd, take(other, fd, task.descriptors[fd]!.closeOnExec));
+}
+
+/** Whether another program closes it. */
+export function setCloseOnExec(k: FileKernel, task: Task, fd: number, closes: boolean): void {
+  for (const each of [task, ...sharers(k, task, "files")]) each.descriptors[fd]!.closeOnExec = closes;
+}
+
 /** One more descriptor for what `fd` stands for, at the lowest free number from `from` on. */
 export function duplicate(k: FileKernel, task: Task, fd: number, from: number, closeOnExec: boolean): number | Errno {
   if (fileOf(k, task, fd) === null) return "EBADF";
@@ -102,6 +115,7 @@ export function duplicate(k: FileKernel, task: Task, fd: number, from: number, c
   const to = freeNumber(task, from);
   if (to === null) return "EMFILE";
   derive(k, task, fd, take(task, to, closeOnExec));
+  spread(k, task, to);
   return to;
 }
 
@@ -111,6 +125,7 @@ export function adopt(k: FileKernel, from: Task, fd: number, to: Task): number |
   const free = freeNumber(to, 0);
   if (free === null) return "EMFILE";
   derive(k, from, fd, take(to, free, true));
+  spread(k, to, free);
   return free;
 }
 
@@ -121,6 +136,7 @@ export function receiveFile(k: FileKernel, task: Task, number: number, closeOnEx
   const to = take(task, fd, closeOnExec);
   const copied = copy(k, { to, from: inFlightSlot(number), depth: 64n, rights: allRights, data: null });
   assert(copied.ok, "a capability to a file can be copied");
+  spread(k, task, fd);
   return fd;
 }
 
@@ -136,6 +152,7 @@ export function replaceDescriptor(
   if (fileOf(k, task, fd) === null || to < 0 || to >= mostDescriptors(task)) return "EBADF";
   closeDescriptor(k, task, to);
   derive(k, task, fd, take(task, to, closeOnExec));
+  spread(k, task, to);
   return to;
 }
 
@@ -150,6 +167,11 @@ export function inheritDescriptors(k: FileKernel, from: Task, to: Task): void {
 }
 
 export function closeDescriptor(k: FileKernel, task: Task, fd: number): boolean {
+  for (const other of sharers(k, task, "files")) closeOwn(k, other, fd);
+  return closeOwn(k, task, fd);
+}
+
+function closeOwn(k: FileKernel, task: Task, fd: number): boolean {
   if (isFree(task, fd)) return false;
   const file = fileOf(k, task, fd);
   // POSIX: closing any descriptor of a file gives up all the task's locks of it.
@@ -166,7 +188,7 @@ export function closeOnExec(k: FileKernel, task: Task): void {
 }
 
 export function closeAll(k: FileKernel, task: Task): void {
-  for (let fd = 0; fd < task.descriptors.length; fd++) closeDescriptor(k, task, fd);
+  for (let fd = 0; fd < task.descriptors.length; fd++) closeOwn(k, task, fd);
   task.descriptors = [];
 }
 

@@ -37,7 +37,12 @@ function small(openFiles = 8): { k: FileKernel; tasks: Task[] } {
   } as unknown as FileKernel;
   const tasks = [3, 4].map(
     (id) =>
-      ({ id: id as TaskId, descriptors: [] as Task["descriptors"], resourceLimits: new Map() }) as unknown as Task,
+      ({
+        id: id as TaskId,
+        descriptors: [] as Task["descriptors"],
+        resourceLimits: new Map(),
+        sharing: { files: null },
+      }) as unknown as Task,
   );
   return { k, tasks };
 }

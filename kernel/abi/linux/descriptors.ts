@@ -1,7 +1,7 @@
 /** Descriptors: close(2), close_range(2), dup(2), fcntl(2), flock(2). */
 import { pageBytes } from "../../hal/types.ts";
 import type { Task } from "../../thread/state.ts";
-import { closeDescriptor, duplicate, fileOf, replaceDescriptor } from "../../vfs/descriptors.ts";
+import { closeDescriptor, duplicate, fileOf, replaceDescriptor, setCloseOnExec } from "../../vfs/descriptors.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import { getPipe, resizePipe } from "../../vfs/pipe.ts";
 import type { OpenFile } from "../../vfs/state.ts";
@@ -37,7 +37,7 @@ function fcntl(k: LinuxKernel, call: Call, number: number, file: OpenFile, comma
     case Fcntl.F_GETFD:
       return done(descriptor.closeOnExec ? closeOnExec : 0);
     case Fcntl.F_SETFD:
-      descriptor.closeOnExec = (value & closeOnExec) !== 0;
+      setCloseOnExec(k, task, number, (value & closeOnExec) !== 0);
       return done(0);
     case Fcntl.F_GETFL:
       return done(file.flags);
@@ -67,11 +67,11 @@ const CloseRange = { CLOSE_RANGE_UNSHARE: 2, CLOSE_RANGE_CLOEXEC: 4 } as const;
 
 function closeRange(k: LinuxKernel, task: Task, first: number, last: number, how: number): Outcome {
   if (how & ~(CloseRange.CLOSE_RANGE_UNSHARE | CloseRange.CLOSE_RANGE_CLOEXEC) || first > last) return fail("EINVAL");
+  if (how & CloseRange.CLOSE_RANGE_UNSHARE) task.sharing.files = null;
   const end = Math.min(last, task.descriptors.length - 1);
   for (let number = first; number <= end; number++) {
-    const descriptor = task.descriptors[number] ?? null;
-    if (descriptor === null) continue;
-    if (how & CloseRange.CLOSE_RANGE_CLOEXEC) descriptor.closeOnExec = true;
+    if ((task.descriptors[number] ?? null) === null) continue;
+    if (how & CloseRange.CLOSE_RANGE_CLOEXEC) setCloseOnExec(k, task, number, true);
     else closeDescriptor(k, task, number);
   }
   return done(0);

@@ -248,6 +248,9 @@ function begin(k: LinuxKernel, call: Call, program: Program, credentials: Creden
   task.executable = program.path;
   task.name = baseName(program.name);
   task.executed = true;
+  // What was others', too, is its own from now on.
+  task.sharing.actions = null;
+  task.sharing.files = null;
   resetHandlers(task);
   deleteTimers(k, task.id, "own");
   for (const resource of k.taskResources) resource.execute?.(task);

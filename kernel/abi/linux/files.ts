@@ -2,6 +2,7 @@
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { encodeName } from "../../lib/text.ts";
+import { sharers } from "../../thread/sharing.ts";
 import type { Place, Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { attributesOf, FileType, filesystemOf, isDirectory, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
@@ -98,7 +99,7 @@ function enter(k: LinuxKernel, task: Task, what: "root" | "directory", place: Pl
   if (!isDirectory(attributes)) return fail("ENOTDIR");
   if (!permits(subjectOf(task), attributes, Access.execute)) return fail("EACCES");
   if (what === "root" && !isSuperuser(subjectOf(task))) return fail("EPERM");
-  moveTask(k, task[what], place);
+  for (const each of [task, ...sharers(k, task, "directories")]) moveTask(k, each[what], place);
   return done(0);
 }
 
@@ -242,9 +243,9 @@ export const fileCalls = [
     nr: { rv64: 166 },
     support: "full",
     args: { mask: uint },
-    run(_k: LinuxKernel, { mask }, { task }) {
+    run(k: LinuxKernel, { mask }, { task }) {
       const before = task.fileModeMask;
-      task.fileModeMask = mask & 0o777;
+      for (const each of [task, ...sharers(k, task, "directories")]) each.fileModeMask = mask & 0o777;
       return done(before);
     },
   }),

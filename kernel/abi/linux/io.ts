@@ -10,7 +10,7 @@ import { countOutput, outputLeft } from "../../thread/jobs.ts";
 import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
 import { killTask } from "../../thread/tasks.ts";
 import { terminalQueue, writeTerminal } from "../../tty/terminal.ts";
-import { fileOf } from "../../vfs/descriptors.ts";
+import { fileOf, setCloseOnExec } from "../../vfs/descriptors.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf } from "../../vfs/files.ts";
 import { OpenFlag } from "../../vfs/open.ts";
@@ -142,7 +142,7 @@ function ioctl(k: LinuxKernel, call: Call, number: number, request: number, wher
     }
     case ioctls.FIOCLEX:
     case ioctls.FIONCLEX:
-      task.descriptors[number]!.closeOnExec = request === ioctls.FIOCLEX;
+      setCloseOnExec(k, task, number, request === ioctls.FIOCLEX);
       return done(0);
     default:
       return terminalIoctl(k, call, file, request, where);

@@ -44,6 +44,8 @@ function unshare(k: LinuxKernel, { task }: Call, wanted: number): Outcome {
   if (wanted & ~Unshare.CLONE_SYSVSEM && task.threads.length > 1) return fail("EINVAL");
   if (kinds.length > 0 && !isAdministrator(task)) return fail("EPERM");
   newNamespaces(k, task, kinds);
+  if (wanted & Unshare.CLONE_FILES) task.sharing.files = null;
+  if (wanted & Unshare.CLONE_FS) task.sharing.directories = null;
   return done(0);
 }
 

@@ -10,7 +10,7 @@ import { reap } from "../../thread/family.ts";
 import { forkTask } from "../../thread/fork.ts";
 import { mayHaveThread } from "../../thread/rlimits.ts";
 import { ChildCode, childrenQueue, fromKernel, resetHandlers, SignalCode } from "../../thread/signals.ts";
-import type { Task, Thread, TracedEnd, TraceStop, Usage, Zombie } from "../../thread/state.ts";
+import type { Sharing, Task, Thread, TracedEnd, TraceStop, Usage, Zombie } from "../../thread/state.ts";
 import { createThread, exitTask, taskOf, usageOf, vforkQueue } from "../../thread/tasks.ts";
 import { beginTracing, eventStop, TraceEvent, tracedBy, wantsEvent } from "../../thread/tracing.ts";
 import { roomProblem } from "../../vfs/descriptors.ts";
@@ -45,8 +45,12 @@ const Clone = {
 } as const;
 const known = Object.values(Clone).reduce((all, flag) => (all | flag) >>> 0, 0);
 const ofThreads = Clone.CLONE_VM | Clone.CLONE_FS | Clone.CLONE_FILES | Clone.CLONE_SIGHAND | Clone.CLONE_THREAD;
-/** What two processes would have in common. */
-const shared = Clone.CLONE_FS | Clone.CLONE_FILES | Clone.CLONE_SIGHAND;
+/** What two processes can have in common. */
+const sharedOf = (wanted: number): (keyof Sharing)[] => [
+  ...(wanted & Clone.CLONE_FILES ? (["files"] as const) : []),
+  ...(wanted & Clone.CLONE_FS ? (["directories"] as const) : []),
+  ...(wanted & Clone.CLONE_SIGHAND ? (["actions"] as const) : []),
+];
 /** Of clone3 only: the child begins with the default actions. */
 const clearHandlers = 0x1_0000_0000n;
 
@@ -127,7 +131,6 @@ function storeDescriptor(k: LinuxKernel, task: Task, { flags: wanted, processId 
 }
 
 function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments): Outcome {
-  if (args.flags & shared) return fail("EINVAL");
   // The capabilities that a root task has are its own: no two tasks can be it.
   if (task.threads.some((id) => k.threads.threads.get(id)!.tcb !== null)) return fail("EPERM");
   if (args.flags & Clone.CLONE_PARENT && k.threads.init === task.id) return fail("EINVAL");
@@ -136,6 +139,7 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
   const problem = descriptorProblem(k, task, args);
   if (problem !== null) return fail(problem);
   const child = forkTask(k, task, thread, {
+    shares: sharedOf(args.flags),
     sharesMemory: (args.flags & Clone.CLONE_VM) !== 0,
     sharesParent: (args.flags & Clone.CLONE_PARENT) !== 0,
     exitSignal: args.exitSignal,
@@ -416,7 +420,7 @@ export const processCalls = [
     name: "clone",
     nr: { rv64: 220 },
     support: "partial",
-    note: "Threads share memory, files, directories and handlers, processes at most memory; of name spaces UTS and IPC.",
+    note: "Threads share all that can be shared; of name spaces UTS and IPC.",
     args: { flags: flags(Clone), stack: address, parentId: address, threadPointer: address, childId: address },
     errors: ["EAGAIN", "EFAULT", "EINVAL", "EMFILE", "ENFILE", "ENOMEM", "ENOSYS", "EPERM"],
     run: (k: LinuxKernel, { flags: all, ...args }, call) =>
