@@ -72,6 +72,8 @@ export const limits = {
   exitedTasks: 256,
   /** Real-time signals pending of one task, or of one thread (RLIMIT_SIGPENDING). */
   pendingSignals: 1024,
+  /** Ended threads that tracers have not asked about yet: beyond it the oldest are forgotten. */
+  tracedEnds: 1024,
   /** Timers that one task has made (timer_create). */
   timers: 128,
   /** Open descriptors of one task (RLIMIT_NOFILE). */

@@ -128,8 +128,9 @@ export function processorLimits(task: Task): { softNs: number; hardNs: number } 
   return { softNs: ns(set.soft), hardNs: ns(set.hard) };
 }
 
-/** It was told: the next time is a second later. */
+/** It was told: the next time is at the next second of what it uses. */
 export function raiseProcessorLimit(task: Task): void {
   const set = task.resourceLimits.get(Resource.RLIMIT_CPU);
-  if (set !== undefined) task.resourceLimits.set(Resource.RLIMIT_CPU, { ...set, soft: set.soft + 1n });
+  const soft = BigInt(Math.floor(task.instructions / nanosecondsPerSecond) + 1);
+  if (set !== undefined) task.resourceLimits.set(Resource.RLIMIT_CPU, { ...set, soft });
 }

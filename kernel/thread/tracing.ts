@@ -8,6 +8,7 @@
  * Must hold: who traces lives; a thread of a traced task that is not traced itself is stopped with its task as ever.
  */
 import type { TaskId, ThreadId } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
 import { wakeQueue } from "./blocking.ts";
 import type { ThreadKernel } from "./kernel.ts";
@@ -144,6 +145,7 @@ export function noteTracedEnd(k: ThreadKernel, task: Task, thread: Thread, statu
   const usage = { userNs: thread.instructions, peakFrames: 0, pageFaults: 0 };
   const { uid: userId } = task.credentials;
   k.threads.tracedEnds.push({ tracer: tracing.tracer, id: thread.id, status: { ...status }, userId, usage });
+  if (k.threads.tracedEnds.length > limits.tracedEnds) k.threads.tracedEnds.shift();
   tellTracer(k, thread, tracing, status.kind === "exited" ? status.code : status.signal);
 }
 

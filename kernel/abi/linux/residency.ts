@@ -48,11 +48,29 @@ interface Part {
 
 const isPlain = ({ backing }: Region): boolean => backing.kind === "anonymous";
 
-/** What a forked process is to find in a part. */
-function setFork(k: LinuxKernel, space: Space, { start, end }: Part, atFork: Region["atFork"] | null): null {
-  spend(k.effort, 16 * space.regions.length, "items");
-  changeRange(space.regions, start, end, ({ atFork: _before, ...region }) => (atFork ? { ...region, atFork } : region));
-  return null;
+/** Advice about what a forked process finds: of which regions it can be, and what becomes of theirs. */
+const forkAdvice = new Map<
+  number,
+  { takes(region: Region): boolean; change(before: Region["atFork"]): Region["atFork"] }
+>([
+  [Advice.MADV_DONTFORK, { takes: () => true, change: () => "nothing" }],
+  [Advice.MADV_DOFORK, { takes: () => true, change: (before) => (before === "nothing" ? undefined : before) }],
+  [Advice.MADV_WIPEONFORK, { takes: isPlain, change: () => "zeros" }],
+  [Advice.MADV_KEEPONFORK, { takes: () => true, change: (before) => (before === "zeros" ? undefined : before) }],
+]);
+
+/** All at once, for there can be very many regions; up to the first that does not take it. */
+function adviseFork(k: LinuxKernel, space: Space, start: number, end: number, advice: number): Errno | null {
+  const { takes, change } = forkAdvice.get(advice)!;
+  const bad = partsOf(space.regions, start, end).find(({ region }) => !takes(region));
+  spend(k.effort, 32 * space.regions.length, "items");
+  const to = bad?.start ?? end;
+  if (to > start)
+    changeRange(space.regions, start, to, ({ atFork: before, ...region }) => {
+      const atFork = change(before);
+      return atFork === undefined ? region : { ...region, atFork };
+    });
+  return bad === undefined ? null : "EINVAL";
 }
 
 /** A hole in the file that a shared mapping shows. */
@@ -88,14 +106,6 @@ function adviseOne(k: LinuxKernel, space: Space, part: Part, advice: number): Er
       return region.locked ? "EINVAL" : null;
     case Advice.MADV_REMOVE:
       return remove(k, part);
-    case Advice.MADV_DONTFORK:
-      return setFork(k, space, part, "nothing");
-    case Advice.MADV_DOFORK:
-      return region.atFork === "nothing" ? setFork(k, space, part, null) : null;
-    case Advice.MADV_WIPEONFORK:
-      return isPlain(region) ? setFork(k, space, part, "zeros") : "EINVAL";
-    case Advice.MADV_KEEPONFORK:
-      return region.atFork === "zeros" ? setFork(k, space, part, null) : null;
     case Advice.MADV_POPULATE_READ:
       return touchAll(k, space, part, "read");
     case Advice.MADV_POPULATE_WRITE:
@@ -117,6 +127,10 @@ function advise(k: LinuxKernel, space: Space, start: bigint, length: number, adv
   if (hasFrames(space.regions, range.start, range.end)) return fail("EPERM");
   const isWhole = covers(space.regions, range.start, range.end);
   if (populates(advice) && !isWhole) return fail("ENOMEM");
+  if (forkAdvice.has(advice)) {
+    const errno = adviseFork(k, space, range.start, range.end, advice);
+    return errno !== null ? fail(errno) : isWhole ? done(0) : fail("ENOMEM");
+  }
   for (const part of partsOf(space.regions, range.start, range.end)) {
     const errno = adviseOne(k, space, part, advice);
     if (errno !== null) return fail(errno);
