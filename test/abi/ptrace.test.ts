@@ -1,6 +1,7 @@
 /** Tracing where it goes beyond Linux on this hardware; the rest is compared with Linux (oracle.test.ts). */
 import { describe, expect, it } from "vitest";
 import { guest, hasCompiler } from "../guest/compile.ts";
+import { brokenInvariants } from "../support/invariants.ts";
 import { consoleOf, fileOf, mustApply, runProgram, startInput, testMachine } from "../support/machine.ts";
 
 const steps = [
@@ -27,5 +28,16 @@ describe.skipIf(!hasCompiler)("ptrace (needs riscv64-linux-gnu-gcc)", () => {
       console += consoleOf(machine.drainOutputs());
     console += consoleOf(machine.drainOutputs());
     expect(console.split("\n").slice(0, -1)).toEqual(steps);
+  });
+
+  it.each(["ptrace", "shares", "pidfd"])("keeps what must hold, all along: %s", (name) => {
+    const machine = testMachine({ files: [fileOf("/bin/it", guest(`oracle/${name}`))] });
+    mustApply(machine, startInput("/bin/it", { arguments: ["/bin/it", "/bin/it"] }));
+    for (let at = 0; machine.run({ instructions: at, timeNs: Number.MAX_SAFE_INTEGER }).kind === "limit"; at += 9973) {
+      machine.drainOutputs();
+      expect(brokenInvariants(machine), `at ${at}`).toEqual([]);
+    }
+    expect(machine.summary()).toMatchObject({ run: "idle", taskCount: 0 });
+    expect(brokenInvariants(machine)).toEqual([]);
   });
 });

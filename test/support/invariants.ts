@@ -16,6 +16,8 @@ import type { MachineState } from "../../kernel/machine/state.ts";
 import { plainMemory, ramRanges } from "../../kernel/mm/physical.ts";
 import { findRegion } from "../../kernel/mm/regions.ts";
 import { FrameOwner, type Space } from "../../kernel/mm/state.ts";
+import type { Task } from "../../kernel/thread/state.ts";
+import { isHeld } from "../../kernel/thread/tracing.ts";
 import { queuesOf } from "../../kernel/thread/wait.ts";
 import { descriptorSlot } from "../../kernel/vfs/descriptor-slots.ts";
 import type { FilesState } from "../../kernel/vfs/state.ts";
@@ -241,6 +243,26 @@ function same(what: string, left: Iterable<unknown>, right: Iterable<unknown>, p
   if (a !== b) problems.push(`${what}: [${a}] and [${b}]`);
 }
 
+/** Tasks that have something in common are equal in it. */
+function checkSharing(tasks: readonly Task[], problems: Problems): void {
+  const shown = {
+    files: ({ descriptors }: Task) => descriptors.map((each, fd) => (each === null ? "" : `${fd} ${each.closeOnExec}`)),
+    directories: ({ root, directory, fileModeMask }: Task) => [root, directory, fileModeMask],
+    actions: ({ signalActions }: Task) =>
+      [...signalActions].map(([signal, { handler }]) => `${signal} ${handler}`).sort(),
+  };
+  for (const [what, show] of Object.entries(shown) as [keyof typeof shown, (task: Task) => unknown[]][]) {
+    const seen = new Map<number, string>();
+    for (const task of tasks) {
+      const number = task.sharing[what];
+      const text = JSON.stringify(show(task).filter((each) => each !== ""));
+      if (number !== null && (seen.get(number) ?? text) !== text)
+        problems.push(`task ${task.id} differs in its ${what}`);
+      if (number !== null) seen.set(number, text);
+    }
+  }
+}
+
 function checkThreads({ kernel, clock }: MachineState, problems: Problems): void {
   const { tasks, threads, queues, remoteReady } = kernel.threads;
   const all = [...threads.values()];
@@ -251,7 +273,7 @@ function checkThreads({ kernel, clock }: MachineState, problems: Problems): void
   const isClients = ({ id, task }: (typeof all)[number]): boolean =>
     tasks.get(task)?.kind === "remote" && Number(id) === Number(task);
   const isReady = all.filter(({ state }) => state === "ready");
-  const isStopped = ({ task }: (typeof all)[number]): boolean => tasks.get(task)!.stopSignal !== 0;
+  const isStopped = (thread: (typeof all)[number]): boolean => isHeld(tasks.get(thread.task)!, thread);
   const ready = isReady.filter((thread) => !isClients(thread) && !isStopped(thread)).map(({ id }) => id);
   // A client's thread is scheduled for the steps of a long call only.
   const scheduled = [...currents, ...harts.flatMap(({ queue }) => queue)];
@@ -269,6 +291,9 @@ function checkThreads({ kernel, clock }: MachineState, problems: Problems): void
     listed,
     problems,
   );
+  for (const { id, tracing } of all)
+    if (tracing !== null && !tasks.has(tracing.tracer)) problems.push(`thread ${id} is traced by nobody`);
+  checkSharing([...tasks.values()], problems);
   const live = all.filter(({ context }) => context === null).map(({ id }) => id);
   same("whose registers are in the core", live, sched.current === null ? [] : [sched.current], problems);
   if (harts.some((_, hart) => (sched.parked[hart] === null) !== (hart === sched.hart)))
