@@ -60,7 +60,7 @@ static void threads(void) {
 static volatile int sink;
 static __attribute__((noinline)) int deep(int n) { volatile char room[4096]; room[0] = 1; int r = n == 0 ? 0 : deep(n - 1); return sink = r + room[0]; }
 static void shallow(void) { SAY(limit(RLIMIT_STACK, 512 * 1024)); SAY(deep(60)); deep(1000); }
-static void usual(void) { SAY(deep(1500)); deep(20 * 256); }
+static void usual(void) { SAY(limit(RLIMIT_STACK, 8 * MB)); SAY(deep(1500)); deep(20 * 256); }
 static void larger(void) { SAY(limit(RLIMIT_STACK, 20 * MB)); SAY(deep(16 * 256)); }
 static char other[65536];
 static void told(int signal, siginfo_t *info, void *p) {

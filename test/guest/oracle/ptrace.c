@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -183,7 +184,7 @@ static pid_t sleeper(void) {
   char c;
   pipe(p);
   pid_t pid = fork();
-  if (pid == 0) { signal(SIGUSR1, nothing); write(p[1], "x", 1); for (;;) pause(); }
+  if (pid == 0) { prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); signal(SIGUSR1, nothing); write(p[1], "x", 1); for (;;) pause(); }
   read(p[0], &c, 1);
   close(p[0]); close(p[1]);
   return pid;

@@ -44,10 +44,11 @@ static void locks(void) {
   SAY(mlock2(q, 4 * PAGE, MLOCK_ONFAULT));
   there("on fault", q, 4);
   SAY(mlockall(0)); SAY(mlockall(99)); SAY(mlockall(MCL_ONFAULT));
-  struct rlimit r = { 64 * PAGE, 64 * PAGE };
+  /* Less than what any host permits. */
+  struct rlimit r = { 12 * PAGE, 12 * PAGE };
   SAY(setrlimit(RLIMIT_MEMLOCK, &r)); SAY(munlockall());
   char *big = map(100, 3, MAP_PRIVATE);
-  SAY(mlock(big, 64 * PAGE)); SAY(mlock(big, 64 * PAGE)); SAY(mlock(big, 65 * PAGE)); SAY(munlock(big, 100 * PAGE));
+  SAY(mlock(big, 12 * PAGE)); SAY(mlock(big, 12 * PAGE)); SAY(mlock(big, 13 * PAGE)); SAY(munlock(big, 100 * PAGE));
   SAY(mlockall(MCL_CURRENT | MCL_FUTURE));
   SAY(mlockall(MCL_FUTURE));
   there("future", map(4, 3, MAP_PRIVATE), 4);

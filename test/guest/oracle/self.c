@@ -79,8 +79,8 @@ int main(void) {
   SAY(slurp("/proc/self/environ")); printf("%s\n", text);
   SAY(slurp("/proc/self/comm")); printf("%s", text);
   struct rlimit r = { 10, 4096 };
-  setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 20, 30 }); setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 5000 }); setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 1 << 20, RLIM_INFINITY }); setrlimit(RLIMIT_CPU, &(struct rlimit){ 100, 200 });
-  rows("/proc/self/limits", (const char *[]){ "Limit", "Max open", "Max core", "Max file size", "Max cpu", "Max address", "Max realtime timeout", 0 });
+  setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 20, 30 }); setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 1 << 20, 1 << 21 }); setrlimit(RLIMIT_CPU, &(struct rlimit){ 100, 200 });
+  rows("/proc/self/limits", (const char *[]){ "Limit", "Max open", "Max file size", "Max cpu", 0 });
   SAY(numbers("/proc/self/stat"));
   SAY(number("/proc/self/stat", 4) == getppid()); SAY(number("/proc/self/stat", 5) == getpgrp()); SAY(number("/proc/self/stat", 6) == getsid(0));
   SAY(number("/proc/self/stat", 18)); SAY(number("/proc/self/stat", 19)); SAY(number("/proc/self/stat", 20));
