@@ -24,6 +24,10 @@ async function startProcess(dataDir: string, machines: number) {
   while (!printed.includes("ready")) await sleep(5);
   return {
     pid: child.pid,
+    /** Until it has acknowledged so many commits. */
+    async acknowledged(count: number): Promise<void> {
+      while (printed.split("\n").length - 2 < count) await sleep(1);
+    },
     async kill(): Promise<string[]> {
       const closed = once(child, "close");
       child.kill("SIGKILL");
@@ -46,7 +50,9 @@ describe("a server that is killed", () => {
     const acknowledged = new Map<string, { sequence: number; length: number }>();
     for (let round = 0; round < 10; round++) {
       const server = await startProcess(dataDir, machines);
-      await sleep(30 + Math.random() * 250);
+      // Rounds by commits, so that a busy host has as many; the kill itself at any moment.
+      await server.acknowledged(machines + round * 5);
+      await sleep(Math.random() * 50);
       for (const line of await server.kill()) {
         const [id = "", sequence, length] = line.split(" ");
         acknowledged.set(id, { sequence: Number(sequence), length: Number(length) });
