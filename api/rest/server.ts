@@ -54,6 +54,8 @@ export interface RestServerOptions {
 
 /** How long aborted calls get to send their error before connections are cut. */
 const abortGraceMs = 500;
+/** How often a closing server looks for connections that have become idle. */
+const idleLookMs = 50;
 
 export interface RestServer {
   /** For more routes of one's own, `listen`, and `inject` in tests. */
@@ -200,7 +202,10 @@ async function drain(app: FastifyInstance, active: ActiveCalls, graceMs: number)
     for (const client of app.websocketServer.clients) client.terminate();
     app.server.closeAllConnections();
   }, graceMs + abortGraceMs);
+  // What is idle when the server closes goes at once; what has its last answer later would stay as long as its client likes.
+  const idle = setInterval(() => app.server.closeIdleConnections(), idleLookMs);
   await app.close();
+  clearInterval(idle);
   clearTimeout(abort);
   clearTimeout(cut);
 }

@@ -56,7 +56,7 @@ async function until(client: Client, machineId: string, consoleContains: string)
   for await (const _ of client.stream(MachineService, "waitMachine", {
     machineId,
     consoleContains,
-    timeoutMs: 30_000,
+    timeoutMs: 240_000,
   }));
 }
 

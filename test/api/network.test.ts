@@ -35,7 +35,7 @@ async function player(client: Client, network = BareNetwork.FRAMES): Promise<{ m
 }
 
 async function waitFor(client: Client, request: { machineId: string } & Record<string, unknown>): Promise<void> {
-  for await (const _ of client.stream(MachineService, "waitMachine", { timeoutMs: 30_000, ...request }));
+  for await (const _ of client.stream(MachineService, "waitMachine", { timeoutMs: 240_000, ...request }));
 }
 
 const consoleOf = async (client: Client, machineId: string): Promise<string> =>

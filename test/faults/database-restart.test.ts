@@ -39,7 +39,7 @@ describe.skipIf(!available)(`PostgreSQL that is restarted under a server (${with
   const readiness = async () => (await fetch(`${server.http}/readyz`)).status;
   const grows = async (writer: Writer): Promise<void> => {
     const before = writer.acknowledged.length;
-    await eventually(() => writer.acknowledged.length > before + 3, 120_000);
+    await eventually(() => writer.acknowledged.length > before + 3);
   };
 
   for (const mode of isLong ? (["fast", "immediate"] as const) : (["immediate"] as const)) {
@@ -54,7 +54,7 @@ describe.skipIf(!available)(`PostgreSQL that is restarted under a server (${with
       // Also what reads nothing before it writes, and comes while a machine's commit waits.
       const upload = client.call(ProgramService, "uploadProgram", { name: "p", data: new Uint8Array(9) });
       await expect(upload).rejects.toMatchObject({ code: "UNAVAILABLE", reason: "STORE_AWAY" });
-      await eventually(async () => (await readiness()) === 503, 120_000);
+      await eventually(async () => (await readiness()) === 503);
       const away = { code: "UNAVAILABLE", reason: "STORE_AWAY" };
       await expect(client.call(MachineService, "createMachine", {})).rejects.toMatchObject(away);
       await expect(server.client("rest").call(MachineService, "listMachines", {})).rejects.toMatchObject(away);
@@ -69,10 +69,10 @@ describe.skipIf(!available)(`PostgreSQL that is restarted under a server (${with
       stop.abort();
       const refusals = new Set((await Promise.all(loads)).flatMap((each) => [...each]));
       expect([...refusals].filter((each) => !each.startsWith("UNAVAILABLE "))).toEqual([]);
-      await eventually(async () => (await readiness()) === 200, 120_000);
+      await eventually(async () => (await readiness()) === 200);
       for (const writer of writers) checkWriter(writer, numbersIn(await consoleOf(client, writer.machineId)));
       const printed = (await consoleOf(client, counter)).length;
-      await eventually(async () => (await consoleOf(client, counter)).length > printed, 120_000);
+      await eventually(async () => (await consoleOf(client, counter)).length > printed);
       for (const machineId of [...writers.map((writer) => writer.machineId), counter])
         await client.call(SnapshotService, "createSnapshot", { machineId });
       await client.call(MachineService, "pauseMachine", { machineId: counter });

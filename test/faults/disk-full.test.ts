@@ -15,7 +15,6 @@ import { hasCompiler, sources } from "../support/guest.ts";
 import { eventually } from "../support/hosting.ts";
 import { checkWriter, consoleOf, numbersIn, remoteWriter, startProgram, writeThrough } from "../support/ledger.ts";
 
-const PATIENCE_MS = 120_000;
 let dataDir: string;
 let provider: Provider;
 let store: Store;
@@ -49,7 +48,7 @@ test("what is acknowledged is kept, refusals say when to come back, and all goes
   const loads = writers.map((writer) => writeThrough(writer, client, stop.signal));
   const grows = async () => {
     const before = writers.map(({ acknowledged }) => acknowledged.length);
-    await eventually(() => writers.every(({ acknowledged }, at) => acknowledged.length > before[at]! + 3), PATIENCE_MS);
+    await eventually(() => writers.every(({ acknowledged }, at) => acknowledged.length > before[at]! + 3));
   };
   await grows();
 
@@ -59,7 +58,7 @@ test("what is acknowledged is kept, refusals say when to come back, and all goes
   await expect(upload()).rejects.toMatchObject({ code: "UNAVAILABLE", reason: "STORE_FULL" });
   await expect(upload()).rejects.toMatchObject({ code: "UNAVAILABLE", reason: "STORE_FULL" });
   const written = writers.map(({ sent }) => sent);
-  await eventually(() => writers.every(({ sent }, at) => sent > written[at]! + 3), PATIENCE_MS);
+  await eventually(() => writers.every(({ sent }, at) => sent > written[at]! + 3));
 
   await growUpTo(1 << 30);
   await grows();
@@ -67,10 +66,10 @@ test("what is acknowledged is kept, refusals say when to come back, and all goes
   const refusals = new Set((await Promise.all(loads)).flatMap((each) => [...each]));
   expect([...refusals].filter((each) => !each.startsWith("UNAVAILABLE "))).toEqual([]);
   await upload();
-  await eventually(async () => (await readiness()) === 200, PATIENCE_MS);
+  await eventually(async () => (await readiness()) === 200);
   for (const writer of writers) checkWriter(writer, numbersIn(await consoleOf(client, writer.machineId)));
   expect(await store.contents.integrity()).toEqual([]);
   if (counter === null) return;
   const printed = (await consoleOf(client, counter)).length;
-  await eventually(async () => (await consoleOf(client, counter)).length > printed, PATIENCE_MS);
+  await eventually(async () => (await consoleOf(client, counter)).length > printed);
 });

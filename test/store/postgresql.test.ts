@@ -34,7 +34,7 @@ describe.skipIf(postgresqlPrograms === null)(`a PostgreSQL database (${withoutPo
   const cut = (database: string) =>
     cluster.sql(
       "postgres",
-      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '${database}'`,
+      `SELECT pg_terminate_backend(pid, 240000) FROM pg_stat_activity WHERE datname = '${database}'`,
     );
 
   it("is migrated to the schema, by Prisma's own comparison, and records it as Prisma does", async () => {
