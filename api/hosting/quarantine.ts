@@ -1,7 +1,7 @@
 /**
  * Machines that end their workers. Once may be bad luck, or the deed of another machine that had filled the memory; one
- * that does it twice is frozen until somebody thaws it, so that it cannot take others with it for ever. The count is
- * stored: another start of the server forgets nothing.
+ * that does it twice is frozen until somebody thaws it or takes it back to a snapshot, so that it cannot take others with
+ * it for ever. The count is stored: another start of the server forgets nothing.
  */
 import { failedPrecondition } from "../errors.ts";
 import type { MachineRow, Store } from "../store/types.ts";

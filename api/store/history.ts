@@ -10,7 +10,8 @@ import { MissingReferenceError, type SnapshotRow, StaleEpochError } from "./type
 /**
  * A snapshot of the machine's present line: entries after it are dropped, those before it stay.
  * Any other: the journal so far does not lead to it, so it becomes the origin of an empty one.
- * Raises the epoch: commits of the old future that are still on their way are refused.
+ * Raises the epoch: commits of the old future that are still on their way are refused. Workers that it ended in that
+ * future are forgiven, or nothing could be done with it any more.
  */
 export async function rewindMachine(
   queries: Queries,
@@ -42,6 +43,7 @@ export async function rewindMachine(
       reachedTimeNs: snapshot.timeNs,
       run: "paused",
       reason: "",
+      workersEnded: 0,
       consoleStart: span.start,
       consoleLength: span.length,
       traceSequence: snapshot.traceSequence,

@@ -51,6 +51,23 @@ describe("machine rows", () => {
     });
   });
 
+  it("that ended workers are frozen, until they are thawed or taken back to a snapshot", async () => {
+    const machine = await heldMachine(store);
+    const blame = () => store.machines.blame(machine.id, 2, "ended its worker");
+    expect(await blame()).toMatchObject({ workersEnded: 1, status: { run: "idle" } });
+    expect(await blame()).toMatchObject({ workersEnded: 2, status: { run: "frozen", reason: "ended its worker" } });
+    // What it had said before was still on its way.
+    await store.journal.commit(batch(machine, 1, 1, { status: { ...idle, run: "running" } }));
+    expect(await store.machines.thaw(machine.id)).toMatchObject({ workersEnded: 0, status: { run: "paused" } });
+    await blame();
+    await blame();
+    const snapshot = await store.snapshots.create(newSnapshot(machine, 1), machine.epoch);
+    expect(await store.machines.rewind(machine.id, machine.epoch, snapshot)).toMatchObject({
+      workersEnded: 0,
+      status: { run: "paused", reason: "" },
+    });
+  });
+
   it("rise by one epoch with each acquisition", async () => {
     const { id } = await store.machines.create(newMachine());
     expect((await store.machines.acquire(id))!.epoch).toBe(1);
