@@ -8,7 +8,6 @@
  */
 import { randomUUID } from "node:crypto";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { AuditService } from "../../proto/gen/ostler/v1/audit_pb.js";
 import { rulesOf } from "../auth/authorise.ts";
 import { scopeOf } from "../auth/caller.ts";
@@ -23,10 +22,12 @@ import {
   type ServiceImplementation,
 } from "../operation.ts";
 import type { AuditRow, Store } from "../store/types.ts";
-import { type Deps, pageQuery, toTimestamp } from "./common.ts";
+import { type Deps, pageQuery, toDate, toTimestamp } from "./common.ts";
 
 const WINDOW_MS = 60_000;
 const MOST_WINDOWS = 10_000;
+/** Characters of what a request names. */
+const MOST_NAMED = 256;
 
 interface Window {
   id: string;
@@ -46,7 +47,7 @@ export class AuditLog {
   constructor(audit: Store["audit"], onError: (error: unknown) => void) {
     this.#audit = audit;
     this.#onError = onError;
-    this.#timer = setInterval(() => void this.#flush((window) => window.until <= Date.now()), WINDOW_MS / 4);
+    this.#timer = setInterval(() => void this.#flush((window) => window.until <= performance.now()), WINDOW_MS / 4);
     this.#timer.unref();
   }
 
@@ -109,15 +110,22 @@ export class AuditLog {
     }
     const name = [row.actorId, row.keyId, row.operation, row.target, row.courseId, outcome, reason].join("\0");
     const known = this.#windows.get(name);
-    if (known !== undefined && known.until > Date.now()) {
+    if (known !== undefined && known.until > performance.now()) {
       known.count += 1;
       known.lastAt = row.at;
       return;
     }
     if (this.#windows.size >= MOST_WINDOWS) await this.#flush(() => true);
-    this.#windows.set(name, { id: row.id, count: 1, lastAt: row.at, written: 1, until: Date.now() + WINDOW_MS });
+    const window = { id: row.id, count: 1, lastAt: row.at, written: 1, until: performance.now() + WINDOW_MS };
+    this.#windows.set(name, window);
+    try {
+      await this.#audit.write(row);
+    } catch (error) {
+      // There is no event that the next like it could be counted in.
+      if (this.#windows.get(name) === window) this.#windows.delete(name);
+      throw error;
+    }
     if (known !== undefined) await this.#write(known);
-    await this.#audit.write(row);
   }
 
   async #flush(isDue: (window: Window) => boolean): Promise<void> {
@@ -150,9 +158,9 @@ function rowOf(
     lastAt: at,
     actorId,
     keyId: key.id,
-    courseId: context.courseId,
+    courseId: storable(context.courseId),
     operation: `${method.parent.name}/${method.name}`,
-    target: isRequestStream(method) ? context.target : targetOf(request as Record<string, unknown>),
+    target: storable(isRequestStream(method) ? context.target : targetOf(request as Record<string, unknown>)),
     outcome: codeName(end.code),
     reason: end.reason,
     transport: context.transport,
@@ -161,13 +169,16 @@ function rowOf(
   };
 }
 
+/** What a request names may be any text, but PostgreSQL has none with a NUL in it. */
+const storable = (text: string): string => text.replaceAll("\0", "").slice(0, MOST_NAMED);
+
 /** In the order in which they tell the most. */
 const NAMES = [...Object.keys(SEEN_BY), "user", "key"].map((kind) => [kind, `${kind}Id`] as const);
 
 function targetOf(request: Record<string, unknown>): string {
   const named = NAMES.filter(([, field]) => typeof request[field] === "string" && request[field] !== "");
   const program = typeof request["programHash"] === "string" ? [`program ${request["programHash"]}`] : [];
-  return [...named.map(([kind, field]) => `${kind} ${request[field]}`), ...program].join(", ").slice(0, 256);
+  return [...named.map(([kind, field]) => `${kind} ${request[field]}`), ...program].join(", ");
 }
 
 export function auditService(deps: Pick<Deps, "store">): ServiceImplementation<typeof AuditService> {
@@ -181,8 +192,8 @@ export function auditService(deps: Pick<Deps, "store">): ServiceImplementation<t
         actorId,
         operation,
         target,
-        since: since === undefined ? null : timestampDate(since),
-        until: until === undefined ? null : timestampDate(until),
+        since: since === undefined ? null : toDate(since, "since"),
+        until: until === undefined ? null : toDate(until, "until"),
       });
       const events = items.map(({ id, at, lastAt, count, ...row }) => ({
         ...row,

@@ -8,14 +8,14 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { signalName } from "../../kernel/catalogue.ts";
 import type { FaultInfo, ExitStatus as KernelExit } from "../../kernel/index.ts";
 import type { ExitStatusSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
 import type { Lookup } from "../auth/authorise.ts";
 import { chooseCourse } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
-import { Code, notFound, OstlerError, outOfRange } from "../errors.ts";
+import { Code, invalid, notFound, OstlerError, outOfRange } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import { type Hosting, newId } from "../hosting/hosting.ts";
 import type { Context } from "../operation.ts";
@@ -39,6 +39,15 @@ export function toNumber(value: bigint, field: string): number {
 
 export const toPosition = (at: Position) => ({ instructions: BigInt(at.instructions), timeNs: BigInt(at.timeNs) });
 export const toTimestamp = (date: Date) => timestampFromDate(date);
+
+const YEAR_10000 = Date.UTC(10_000);
+
+/** Over gRPC it may be any number of seconds. */
+export function toDate(timestamp: Timestamp, field: string): Date {
+  const date = timestampDate(timestamp);
+  if (date.getTime() >= 0 && date.getTime() < YEAR_10000) return date;
+  throw invalid(field, "must be a time in the years 1970 to 9999");
+}
 
 export const sha256Hex = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 

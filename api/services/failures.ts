@@ -1,7 +1,7 @@
 /** What the store and the kernel's codec may throw, as clients should hear it. Everything unknown stays a fault of ours. */
 import { alreadyExists, dataLoss, failedPrecondition, invalid, unavailable } from "../errors.ts";
 import { isResponseStream, type Operation } from "../operation.ts";
-import { asUnavailable } from "../store/failures.ts";
+import { asUnavailable, isTextRefused } from "../store/failures.ts";
 import {
   AlreadyExistsError,
   BackupElsewhereError,
@@ -9,6 +9,7 @@ import {
   InvalidPageTokenError,
   MissingReferenceError,
   StaleEpochError,
+  StoreBusyError,
   StoreSucceededError,
   StoreUnavailableError,
 } from "../store/types.ts";
@@ -59,13 +60,15 @@ function kind(error: unknown): unknown {
     });
   if (error instanceof StaleEpochError)
     return unavailable("MACHINE_MOVED", "the machine was taken elsewhere; try again", 200, { cause: error });
+  if (isTextRefused(error)) return invalid("", "text must not contain NUL characters", { cause: error });
   return storeFailure(error);
 }
 
 /** A database that is away or full for a while is nobody's fault: it is said when to come back. */
 export function storeFailure(error: unknown): unknown {
   const known = asUnavailable(error);
-  if (known instanceof StoreSucceededError) return unavailable("STORE_TAKEN", TAKEN, SUCCESSOR_MS, { cause: error });
+  if (known instanceof StoreSucceededError || known instanceof StoreBusyError)
+    return unavailable("STORE_TAKEN", TAKEN, SUCCESSOR_MS, { cause: error });
   if (!(known instanceof StoreUnavailableError)) return error;
   const [reason, retryAfterMs] =
     known.failure === "away" ? (["STORE_AWAY", STORE_AWAY_MS] as const) : (["STORE_FULL", STORE_FULL_MS] as const);

@@ -23,6 +23,7 @@ import { invalid } from "../errors.ts";
 import { contentIn } from "../hosting/collection/references.ts";
 import type { Hold, MachineRow, Owner, Store } from "../store/types.ts";
 import { bareBootOf, bareWithDefaults, checkBoot, completeImages } from "./bare.ts";
+import { toDate } from "./common.ts";
 import { checkTiming, timingOf } from "./timing.ts";
 import { sizeOfUpload } from "./uploads.ts";
 
@@ -66,6 +67,7 @@ export async function completeSpec(
   hold.add(contentIn(spec));
   checkMemoryIsLeft(spec, field);
   checkTiming(spec.timing, field);
+  if (spec.realtimeEpoch !== undefined) toDate(spec.realtimeEpoch, `${field}.realtime_epoch`);
   if (spec.init !== undefined && spec.bare !== undefined)
     throw invalid(`${field}.init`, "a machine that boots bare has no kernel that could start it");
   const seen = new Set<string>();

@@ -11,6 +11,8 @@ const AWAY_TEXT =
 const FULL = /^(SQLITE_FULL|53100)$/;
 const FULL_TEXT = /database or disk is full|no space left on device/i;
 
+const CHARACTER_NOT_IN_REPERTOIRE = "22021";
+
 /** How deep errors are nested in errors, at most. */
 const DEPTH = 6;
 
@@ -18,16 +20,26 @@ export type PassingFailure = "away" | "full";
 
 /** Null: a failure of another kind. */
 export function passingFailure(error: unknown): PassingFailure | null {
-  let next: unknown = error;
-  for (let depth = 0; depth < DEPTH && typeof next === "object" && next !== null; depth++) {
-    const { code, originalCode, message, originalMessage, meta, cause } = next as Record<string, unknown>;
-    const codes = [code, originalCode].map(String);
-    const texts = [message, originalMessage].map(String);
+  for (const { codes, texts } of layersOf(error)) {
     if (codes.some((each) => FULL.test(each)) || texts.some((text) => FULL_TEXT.test(text))) return "full";
     if (codes.some((each) => AWAY_CODES.test(each)) || texts.some((text) => AWAY_TEXT.test(text))) return "away";
-    next = cause ?? (meta as { driverAdapterError?: unknown } | undefined)?.driverAdapterError;
   }
   return null;
+}
+
+/** PostgreSQL has no text with a NUL in it; SQLite finds nothing that is called so. */
+export const isTextRefused = (error: unknown): boolean =>
+  layersOf(error).some(({ codes }) => codes.includes(CHARACTER_NOT_IN_REPERTOIRE));
+
+/** What an error says, and the errors in it. */
+function layersOf(error: unknown): { codes: string[]; texts: string[] }[] {
+  const layers: { codes: string[]; texts: string[] }[] = [];
+  for (let next: unknown = error; layers.length < DEPTH && typeof next === "object" && next !== null; ) {
+    const { code, originalCode, message, originalMessage, meta, cause } = next as Record<string, unknown>;
+    layers.push({ codes: [code, originalCode].map(String), texts: [message, originalMessage].map(String) });
+    next = cause ?? (meta as { driverAdapterError?: unknown } | undefined)?.driverAdapterError;
+  }
+  return layers;
 }
 
 /** The error itself, or as the one that says: come back later. */

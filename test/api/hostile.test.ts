@@ -1,5 +1,6 @@
 /** The same hostile requests through gRPC and REST: what is wrong is named, and nothing is changed or kept silently. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AuditService } from "../../proto/gen/ostler/v1/audit_pb.js";
 import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { MemoryService } from "../../proto/gen/ostler/v1/memory_pb.js";
@@ -72,6 +73,11 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       ["idempotency_key"],
       () => client.call(MachineService, "createMachine", { idempotencyKey: "k".repeat(129) }),
     ],
+    [
+      "a time that is none",
+      ["since"],
+      () => client.call(AuditService, "listAuditEvents", { since: { seconds: -1n, nanos: 0 } }),
+    ],
     ["a hash that is none", ["program_hash"], () => client.call(ProgramService, "getProgram", { programHash: "abc" })],
     [
       "a hash to delete that is none",
@@ -86,6 +92,20 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       fields,
       code: expect.stringMatching(/^(INVALID_ARGUMENT|OUT_OF_RANGE)$/),
     });
+  });
+
+  test("nothing is named with a NUL in it", async () => {
+    await expect(client.call(MachineService, "getMachine", { machineId: "m\0" })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+    await expect(client.call(MachineService, "pauseMachine", { machineId: "m\0" })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+    await expect(client.call(UserService, "listKeys", { userId: "a\0" })).rejects.toMatchObject({
+      code: expect.stringMatching(/^(NOT_FOUND|INVALID_ARGUMENT)$/),
+    });
+    const { events } = await server.client(transport).call(AuditService, "listAuditEvents", { target: "machine m" });
+    expect(events.map(({ operation }) => operation)).toContain("MachineService/PauseMachine");
   });
 
   test("what a pattern refuses is said in words", async () => {
