@@ -73,11 +73,12 @@ export function chooseCourse(caller: Caller, given: string): string {
 export function scopeOf(caller: Caller, action: Action, request: { courseId?: string; allOwners?: boolean }): Scope {
   const { courseId = "", allOwners = false } = request;
   const visible = courseId === "" ? coursesOf(caller) : [courseId];
-  const ownerId = allOwners ? null : caller.id;
-  if (visible === null || !allOwners) return { courseIds: visible, ownerId };
-  const courseIds = visible.filter((id) => reachOf(caller, action, id) === "all");
-  if (courseIds.length === 0) throw roleNeeded(caller, action, "all", courseId);
-  return { courseIds, ownerId };
+  if (!allOwners) return { courseIds: visible, ownerId: caller.id };
+  const reachesAll = (id: string) => reachOf(caller, action, id) === "all";
+  // Who sees all courses has the same role in each, which may be a low one: an admin whose key is at most for that.
+  const courseIds = visible === null && reachesAll("") ? null : (visible ?? []).filter(reachesAll);
+  if (courseIds?.length === 0) throw roleNeeded(caller, action, "all", courseId);
+  return { courseIds, ownerId: null };
 }
 
 /** For what everybody in a course may see. */
@@ -97,4 +98,14 @@ export function roleNeeded(caller: Caller, action: Action, reach: "own" | "all",
 /** What the caller must not know of looks as if it did not exist. */
 export function assertSees(caller: Caller, courseId: string): void {
   if (roleIn(caller, courseId) === null) throw notFound("course", courseId);
+}
+
+/** Otherwise a key that is good for little could make one that is good for much. */
+export function assertUnbounded({ key }: Caller): void {
+  const { courseId, roleAtMost, operations, readOnly } = key;
+  if (courseId === null && roleAtMost === null && operations.length === 0 && !readOnly) return;
+  throw permissionDenied(
+    `The key ${key.id} is not good for everything, so it cannot make or revoke keys.`,
+    "KEY_BOUNDED",
+  );
 }

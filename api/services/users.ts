@@ -1,13 +1,13 @@
 /** UserService: users and their keys. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { UserRole, type UserSchema, type UserService } from "../../proto/gen/ostler/v1/users_pb.js";
-import type { Caller } from "../auth/caller.ts";
+import { assertUnbounded, type Caller } from "../auth/caller.ts";
 import { callerOf, createKey, newKey } from "../auth/identity.ts";
 import { alreadyExists, invalid, notFound } from "../errors.ts";
 import type { ServiceImplementation } from "../operation.ts";
 import { DEFAULT_COURSE, type UserRow } from "../store/types.ts";
-import { type Deps, pageQuery, toTimestamp } from "./common.ts";
+import { type Deps, pageQuery, toDate, toTimestamp } from "./common.ts";
 import { courseRoleOf, ROLES, toKey } from "./roles.ts";
 
 const toUser = (row: UserRow): MessageInitShape<typeof UserSchema> => ({
@@ -19,7 +19,7 @@ const toUser = (row: UserRow): MessageInitShape<typeof UserSchema> => ({
 
 /** A key does not outlive the one that it is made with: otherwise that would never end. */
 export function expiryOf({ key }: Caller, asked: Timestamp | undefined, field: string): Date | null {
-  const expiresAt = asked === undefined ? null : timestampDate(asked);
+  const expiresAt = asked === undefined ? null : toDate(asked, field);
   const latest = key.expiresAt;
   if (latest === null || (expiresAt !== null && expiresAt <= latest)) return expiresAt;
   throw invalid(field, `must be ${latest.toISOString()} at the latest, when the key that you call with expires`);
@@ -38,13 +38,15 @@ export function userService(deps: Deps): ServiceImplementation<typeof UserServic
       return { user: toUser(user), memberships: shown, key: toKey(key) };
     },
 
-    async createUser({ userId, name, role, courseId }) {
+    async createUser({ userId, name, role, courseId }, context) {
+      const caller = callerOf(context);
+      if (role === UserRole.ADMIN) assertUnbounded(caller);
       if ((await store.users.get(userId)) !== null) throw alreadyExists("user", userId);
       const isAdmin = role === UserRole.ADMIN;
       if (isAdmin && courseId !== "") throw invalid("course_id", "must be empty for an admin, who is in no course");
       const course = courseId || DEFAULT_COURSE;
       if (!isAdmin && (await store.courses.get(course)) === null) throw notFound("course", course);
-      const { key, secret } = newKey({ userId, label: "first key", expiresAt: null });
+      const { key, secret } = newKey({ userId, label: "first key", expiresAt: caller.key.expiresAt });
       if (isAdmin) {
         await store.users.create({ id: userId, name, role: "admin" });
         await store.users.createKey(key);

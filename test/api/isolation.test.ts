@@ -266,6 +266,28 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       expect(await answer(transport, passing, make, { userId: "lecturer", expiresAt })).toBe("OK");
     });
 
+    test("an admin's key for a lower role lists what that role may see", async () => {
+      const admin = server.client(transport);
+      const { secret } = await admin.call(UserService, "createKey", { userId: "admin", roleAtMost: UserRole.STUDENT });
+      for (const name of ["ListMachines", "ListSubmissions", "ListAuditEvents"])
+        expect(await answer(transport, secret, methodNamed(name), { allOwners: true })).toMatch(/^PERMISSION_DENIED /);
+      expect(await answer(transport, secret, methodNamed("ListMachines"), {})).toBe("OK");
+    });
+
+    test("an admin's key for some operations makes no key for others, one that expires none that lasts longer", async () => {
+      const admin = server.client(transport);
+      const make = (fields: object) => admin.call(UserService, "createKey", { userId: "admin", ...fields });
+      const { secret } = await make({ operations: ["UserService/*"] });
+      const newAdmin = { userId: `admin-${transport}`, role: UserRole.ADMIN };
+      expect(await answer(transport, secret, methodNamed("CreateKey"), { userId: "admin" })).toContain("KEY_BOUNDED");
+      expect(await answer(transport, secret, methodNamed("CreateUser"), newAdmin)).toContain("KEY_BOUNDED");
+      const expiresAt = timestampFromMs(Date.now() + 3_600_000);
+      const passing = server.client(transport, (await make({ expiresAt })).secret);
+      await passing.call(UserService, "createUser", newAdmin);
+      const { keys: made } = await admin.call(UserService, "listKeys", { userId: newAdmin.userId });
+      expect(made.map((key) => key.expiresAt)).toEqual([expiresAt]);
+    });
+
     test("expired and revoked keys are none, at once", async () => {
       const lecturer = server.client(transport, keys.lecturer);
       const old = await bounded({ expiresAt: timestampFromMs(Date.now() - 1_000) });
