@@ -32,7 +32,7 @@ export class Quotas {
   readonly #now: () => number;
   readonly #allowances = new Map<string, Allowance>();
 
-  constructor(store: Pick<Store, "usage">, limits: QuotaLimits, now: () => number = Date.now) {
+  constructor(store: Pick<Store, "usage">, limits: QuotaLimits, now: () => number = () => performance.now()) {
     this.#store = store;
     this.#limits = limits;
     this.#now = now;

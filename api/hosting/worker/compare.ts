@@ -2,6 +2,7 @@
 import { differingPages, type PageTree, stateDifferences } from "../../../kernel/index.ts";
 import type { Comparison, PageDifference } from "../protocol.ts";
 import type { Resident } from "./resident.ts";
+import type { Turn } from "./turns.ts";
 
 /** Of a page, from the first byte that differs on. */
 const SHOWN_BYTES = 32;
@@ -16,11 +17,11 @@ interface Side {
   state: Bytes;
 }
 
-/** At most `most` differences of the state, and as many pages. */
-export async function compareResidents(left: Resident, right: Resident, most: number): Promise<Comparison> {
-  const sides = { left: sideOf(left), right: sideOf(right) };
+/** At most `most` differences of the state, and as many pages. Naming all pages of a machine takes a while: a turn. */
+export async function compareResidents(left: Resident, right: Resident, most: number, turn: Turn): Promise<Comparison> {
+  const sides = { left: await turn(() => sideOf(left)), right: await turn(() => sideOf(right)) };
   const { pages, count } = differingPages(sides.left.tree, sides.right.tree, most);
-  const found = stateDifferences(sides.left.state, sides.right.state, most + 1);
+  const found = await turn(() => stateDifferences(sides.left.state, sides.right.state, most + 1));
   const differences: PageDifference[] = [];
   for (const page of pages) differences.push(await pageDifference(sides.left, sides.right, page));
   return {

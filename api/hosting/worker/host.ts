@@ -192,7 +192,7 @@ export class WorkerHost {
 
   #apply({ machine, input }: Extract<Command, { kind: "apply" }>): unknown {
     // Somebody sits there and waits for an echo.
-    if (input.kind === "console") this.#turns.favour(machine);
+    if (input.kind === "console" || input.kind === "terminalInput") this.#turns.favour(machine);
     return this.#slot(machine).resident.apply(input);
   }
 
@@ -250,7 +250,7 @@ export class WorkerHost {
       const first = await this.#walkTo(left, turn, report);
       const { instructions } = first.machine.position();
       const second = await this.#walkTo(right, turn, (trace, further) => report(trace, instructions + further));
-      return compareResidents(first, second, most);
+      return compareResidents(first, second, most, turn);
     });
   }
 
