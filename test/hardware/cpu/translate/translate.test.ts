@@ -110,6 +110,44 @@ describe("a translation is given up", () => {
   });
 });
 
+describe("a translation is given up when the program stores", () => {
+  const shared = eager();
+  /** Runs a loop a hundred times; what comes behind it stores x11 to x12. */
+  function loop(core: Core, at: number, registers: Record<number, bigint>): void {
+    for (const [register, value] of Object.entries(registers)) core.x[Number(register)] = value;
+    core.x[10] = 100n;
+    core.setPc(CODE + BigInt(at));
+    expect(core.run(10_000)).toBe(CoreStop.ecall);
+  }
+
+  test("to code that only another machine has executed", () => {
+    // What is done when x13 is not zero lies behind the end.
+    const words = [
+      ...[bType(1, 13, 0, 20), addi(10, 10, -1), bType(1, 10, 0, -8), sType(0x23, 2, 12, 11, 0), ECALL],
+      ...[addi(7, 7, 1), jal(0, -20)],
+    ];
+    loop(machine(words, shared).core, 0, { 12: DATA, 13: 1n });
+    for (const translations of [undefined, shared]) {
+      const { core } = machine(words, translations);
+      loop(core, 0, { 11: BigInt(addi(7, 7, 3)), 12: CODE + 20n });
+      loop(core, 0, { 12: DATA, 13: 1n });
+      expect(core.x[7]).toBe(300n);
+    }
+  });
+
+  test("to the end of an instruction that straddles two pages", () => {
+    const at = PAGE - 6;
+    const [before, after] = [addi(7, 7, 1), addi(7, 7, 3)];
+    const words = [addi(5, 5, 1), before, addi(10, 10, -1), bType(1, 10, 0, -12), sType(0x23, 1, 12, 11, 0), ECALL];
+    for (const translations of [undefined, eager()]) {
+      const { core } = machine(words, translations, at);
+      loop(core, at, { 11: BigInt(after >>> 16), 12: CODE + BigInt(PAGE) });
+      loop(core, at, { 12: DATA });
+      expect(core.x[7]).toBe(400n);
+    }
+  });
+});
+
 const doubles = new DataView(new ArrayBuffer(8));
 function numberOf(bits: bigint): number {
   doubles.setBigUint64(0, bits);

@@ -20,7 +20,7 @@ import {
 } from "./mmu";
 import { floatIsGuarded } from "./privilege";
 import { noteLost } from "./tables";
-import { forgetTranslated } from "./translated";
+import { forgetTranslated, isTranslated } from "./translated";
 
 let nextSlot: i32 = 0;
 /** The record of the scratch slot that is in use. */
@@ -137,13 +137,13 @@ export function storedTo(host: i32, size: i32): bool {
   return ((flags & GUARDED_CODE) != 0 && emptyIfDecoded(<i32>load<u16>(slotCell(page, true)), host & 4095, size)) || lost;
 }
 
-/** Empties a slot if an instruction has been decoded from any of these bytes of its page. */
+/** Empties a slot if an instruction has been decoded from any of these bytes of its page, or translated. */
 function emptyIfDecoded(slot: i32, offset: i32, size: i32): bool {
   const records = slotAddress(slot);
-  const last = records + (((offset + size - 1) >> 1) << 4);
-  let p = records + (max((offset >> 1) - 1, 0) << 4);
-  for (; p <= last; p += 16) {
-    if (opOf(p) != Op.None) {
+  const last = (offset + size - 1) >> 1;
+  for (let half = max((offset >> 1) - 1, 0); half <= last; half++) {
+    // What was translated elsewhere, and the end of an instruction that straddles pages, need not have been decoded here.
+    if (opOf(records + (half << 4)) != Op.None || isTranslated(records, half)) {
       empty(records);
       return true;
     }

@@ -7,7 +7,7 @@
  *                  the place in the function table of its translation. All places up to HOT hold `stay`, so translated
  *                  code may call whatever it finds here.
  *   JUMPED (u8)    bit 0: an indirect jump that is no return led here; the translator makes the cases of a switch of
- *                  them. Bit 1: the instruction here is part of some translation.
+ *                  them. Bit 1: the halfword is part of some translation, and a store to it is to be noticed.
  *
  * A translated function takes (page of the entry, instructions left, calls that may still be nested). It executes from
  * the entry on, leaves the registers and PC as the interpreter would have at some instruction further on, and gives what
@@ -61,6 +61,10 @@ export function noteJump(p: i32, base: i32, target: i64): void {
   const cell = base + L.JUMPED + ((<i32>target & 4095) >> 1);
   if (register != 1 && register != 5) store<u8>(cell, load<u8>(cell) | 1);
 }
+
+/** Whether a translation has been made of the `half`th halfword of a page, among others. */
+// @ts-ignore: decorator
+@inline export function isTranslated(base: i32, half: i32): bool { return (load<u8>(base + L.JUMPED + half) & 2) != 0; }
 
 /** The slot `base` is about to be emptied. */
 export function forgetTranslated(base: i32): void {
