@@ -44,6 +44,13 @@ function copyFrame(k: MmKernel, from: FrameNumber, length: number): FrameNumber 
   return frame;
 }
 
+/** The same of a frame that a reference was taken to; the copy takes its place. */
+function copyShown(k: MmKernel, from: FrameNumber, length: number): FrameNumber | "outOfMemory" {
+  const frame = copyFrame(k, from, length);
+  dropFrame(k.mm.frames, from);
+  return frame;
+}
+
 /** The frame of the page that all programs have, with a reference for one more mapping: cached, as those of files are. */
 function vdsoFrame(k: MmKernel): FrameNumber | "outOfMemory" {
   if (k.mm.vdso === null) {
@@ -56,16 +63,14 @@ function vdsoFrame(k: MmKernel): FrameNumber | "outOfMemory" {
   return k.mm.vdso;
 }
 
-/** The same of a frame that a reference was taken to; the copy takes its place. */
-function copyShown(k: MmKernel, from: FrameNumber, length: number): FrameNumber | "outOfMemory" {
-  const frame = copyFrame(k, from, length);
-  dropFrame(k.mm.frames, from);
-  return frame;
-}
-
 const backingKinds: Record<Backing["kind"], BackingOps> = {
   anonymous: { frameFor: (k) => zeroFrame(k) },
-  vdso: { frameFor: (k) => vdsoFrame(k) },
+  vdso: {
+    frameFor(k, _region, _page, own) {
+      const shown = vdsoFrame(k);
+      return typeof shown === "number" && own ? copyShown(k, shown, pageBytes) : shown;
+    },
+  },
   // They are there from the beginning to the end.
   frame: { frameFor: () => "beyondFile" },
   file: {

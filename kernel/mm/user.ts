@@ -13,6 +13,7 @@ import { limits } from "../lib/limits.ts";
 import { resolveFault } from "./fault.ts";
 import type { MmKernel } from "./kernel.ts";
 import { findRegion } from "./regions.ts";
+import { isShared } from "./space.ts";
 import type { Space } from "./state.ts";
 import { getStored, peekStored } from "./stored.ts";
 
@@ -82,6 +83,22 @@ export function copyOut(k: MmKernel, space: Space, address: bigint, bytes: Uint8
     k.hal.memory.write(frame.value).set(bytes.subarray(at, at + to - from), from);
     return null;
   });
+}
+
+/**
+ * A store by another program, as its debugger (ptrace(2), /proc/<pid>/mem): whatever the mapping permits. But what
+ * others see, too, it changes only where the mapping permits stores: a file may be shown that nobody here may write.
+ */
+export function copyOutTraced(k: MmKernel, space: Space, address: bigint, bytes: Uint8Array): Errno | null {
+  const start = userRange(k, address, bytes.length);
+  if (start === null) return "EFAULT";
+  const errno = eachPage(start, bytes.length, (page) => {
+    const region = findRegion(space.regions, page);
+    if (region === null) return "EFAULT";
+    const isOthers = isShared(region) || region.backing.kind === "frame";
+    return isOthers && (region.permissions & Permission.write) === 0 ? "EFAULT" : null;
+  });
+  return errno ?? copyOut(k, space, address, bytes, true);
 }
 
 /** The bytes of a string up to its NUL; ENAMETOOLONG when there is none in the first `most` bytes. */

@@ -7,7 +7,7 @@ import { pageBytes } from "../hal/types.ts";
 import type { TaskId } from "../lib/ids.ts";
 import { getSpace } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
-import { copyIn, copyOut } from "../mm/user.ts";
+import { copyIn, copyOutTraced } from "../mm/user.ts";
 import { dropNames } from "../ns/namespaces.ts";
 import { mayInspect } from "../thread/credentials.ts";
 import { endQueue } from "../thread/family.ts";
@@ -102,7 +102,7 @@ function eachPiece(position: number, count: number, move: (at: number, from: num
   return done;
 }
 
-/** As a debugger's: whatever the mappings permit. */
+/** As a debugger's: whatever the mappings permit, as far as it is nobody else's. */
 export const memoryOps: FileOps = {
   read(k, file, position, count, by) {
     const space = spaceFor(k, file, by?.task);
@@ -124,7 +124,7 @@ export const memoryOps: FileOps = {
     if (space === "ended") return { count: 0 };
     if (space === null) return { errno: "EIO" };
     const store = (at: number, from: number, to: number): boolean =>
-      copyOut(k, space, BigInt(at), bytes.subarray(from, to), true) === null;
+      copyOutTraced(k, space, BigInt(at), bytes.subarray(from, to)) === null;
     const done = eachPiece(position, bytes.length, store);
     return done === 0 && bytes.length > 0 ? { errno: "EIO" } : { count: done };
   },

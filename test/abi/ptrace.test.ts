@@ -30,6 +30,15 @@ describe.skipIf(!hasCompiler)("ptrace (needs riscv64-linux-gnu-gcc)", () => {
     expect(console.split("\n").slice(0, -1)).toEqual(steps);
   });
 
+  it("gives nobody rights that it has not", () => {
+    const program = guest("privileges");
+    const files = [fileOf("/bin/lent", program, 0o4755)];
+    expect(runProgram(program, { config: { files } }).console.split("\n").slice(0, -1)).toEqual([
+      ...["fresh: EIO", "ELF", "touched: EIO", "private: stored", "ELF XLF ELF"],
+      ...["code: stored", "own 1", "others' 1", "alone: root", "traced: user"],
+    ]);
+  });
+
   it.each(["ptrace", "shares", "pidfd"])("keeps what must hold, all along: %s", (name) => {
     const machine = testMachine({ files: [fileOf("/bin/it", guest(`oracle/${name}`))] });
     mustApply(machine, startInput("/bin/it", { arguments: ["/bin/it", "/bin/it"] }));

@@ -33,6 +33,7 @@ import { getThread, wakeQueue } from "../../thread/blocking.ts";
 import { copyCredentials } from "../../thread/credentials.ts";
 import { jobOf } from "../../thread/jobs.ts";
 import { boundsOf, Resource, softLimit } from "../../thread/rlimits.ts";
+import { sharers } from "../../thread/sharing.ts";
 import { fromSender, resetHandlers, SignalCode, sendSignal } from "../../thread/signals.ts";
 import type { Credentials, Place, Task } from "../../thread/state.ts";
 import { exitThread, vforkQueue } from "../../thread/tasks.ts";
@@ -175,10 +176,17 @@ function hasMemory(k: LinuxKernel, bytes: number, frameLimit: number): boolean {
   return k.mm.frames.free >= frames || (reclaim(k) > 0 && k.mm.frames.free >= frames);
 }
 
+/** Somebody without root's rights has a hand in the task: who traces it, or who is where it is (CLONE_FS). */
+function isInOthersHands(k: LinuxKernel, task: Task): boolean {
+  const tracers = task.threads.flatMap((id) => getThread(k, id).tracing?.tracer ?? []);
+  const others = [...tracers.flatMap((id) => k.threads.tasks.get(id) ?? []), ...sharers(k, task, "directories")];
+  return others.some(({ credentials }) => credentials.euid !== 0);
+}
+
 /** Files with the bits for it make the program act for their owner or group. */
-function credentialsFor(task: Task, { attributes: { mode, uid, gid } }: Found): Credentials {
+function credentialsFor(k: LinuxKernel, task: Task, { attributes: { mode, uid, gid } }: Found): Credentials {
   const credentials = copyCredentials(task.credentials);
-  if (task.traits.noNewPrivileges) return credentials;
+  if (task.traits.noNewPrivileges || isInOthersHands(k, task)) return credentials;
   if (mode & Special.setUser) credentials.euid = uid;
   // Without permission to execute for the group the bit means something else.
   if (mode & Special.setGroup && mode & 0o010) credentials.egid = gid;
@@ -201,7 +209,7 @@ function prepare(k: LinuxKernel, task: Task, request: Request): Result<{ program
   if (bytes > argumentRoom(k, task)) return { errno: "E2BIG" };
   if (!hasMemory(k, bytes, getSpace(k, task.space).frameLimit)) return { errno: "ENOMEM" };
   const program = { ...main.value, interpreter: linker.value, name, arguments: args, environment };
-  return { value: { program, credentials: credentialsFor(task, found) } };
+  return { value: { program, credentials: credentialsFor(k, task, found) } };
 }
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1);

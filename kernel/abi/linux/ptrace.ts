@@ -3,7 +3,7 @@ import type { Errno } from "../../lib/errno.ts";
 import type { ThreadId } from "../../lib/ids.ts";
 import { lastSignal, signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
-import { copyIn, copyOut } from "../../mm/user.ts";
+import { copyIn, copyOut, copyOutTraced } from "../../mm/user.ts";
 import { getThread, interruptWait } from "../../thread/blocking.ts";
 import { mayInspect } from "../../thread/credentials.ts";
 import { fromSender, SignalCode, sendSignal, setSignalMask } from "../../thread/signals.ts";
@@ -260,7 +260,7 @@ function peek(k: LinuxKernel, call: Call, { task }: Stopped, address: bigint, at
 }
 
 function poke(k: LinuxKernel, { task }: Stopped, address: bigint, data: bigint): Outcome {
-  return copyOut(k, getSpace(k, task.space), address, wordBytes(data), true) === null ? done(0) : fail("EIO");
+  return copyOutTraced(k, getSpace(k, task.space), address, wordBytes(data)) === null ? done(0) : fail("EIO");
 }
 
 function signalMask(k: LinuxKernel, call: Call, { task, thread }: Stopped, wanted: Wanted): Outcome {
