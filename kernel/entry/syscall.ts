@@ -117,7 +117,9 @@ function settle(
   decoding: Decoding,
   outcome: Outcome<Outs>,
 ): void {
-  if (outcome.kind === "gone" || outcome.kind === "replaced") {
+  // What it closed or changed can have ended the caller, too: by a signal of its terminal's.
+  const isOver = outcome.kind === "gone" || !k.threads.threads.has(call.thread.id);
+  if (isOver || outcome.kind === "replaced") {
     goOn(k, call.thread);
     leaveTracedCall(k, call.thread, true);
     return;

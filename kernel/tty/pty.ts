@@ -157,8 +157,10 @@ export function endSession(k: TtyKernel, task: Task): void {
   if (id === null) return;
   if (id !== "console") hangUp(k, id);
   releaseTerminal(k, id);
-  const host = id === "console" ? null : getPair(k, id).host;
-  if (host !== null && id !== "console") endHostTerminal(k, host, id);
+  if (id === "console") return;
+  // The last who had the master's side open may have been in the foreground, and the pair has ended with it.
+  const host = k.tty.pairs.get(id)?.host ?? null;
+  if (host !== null) endHostTerminal(k, host, id);
 }
 
 /** A terminal for a program that the host starts, unlocked; of those that have ended the oldest is forgotten. */

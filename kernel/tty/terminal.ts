@@ -159,9 +159,9 @@ export function consoleArrived(k: TtyKernel): void {
   terminalChanged(k, "console");
 }
 
-/** Bytes that were typed and not read yet, whose place is not the line's any more. */
+/** Bytes that were typed and not read yet, whose place is not the line's any more; an end of file takes one, too. */
 export const typedBytes = ({ lines, typed }: Terminal): number =>
-  lines.reduce((sum, line) => sum + line.length, typed.length);
+  lines.reduce((sum, line) => sum + Math.max(1, line.length), typed.length);
 
 /** Bytes that can be read at once. */
 export function availableBytes(k: TtyKernel, id: TerminalId): number {

@@ -151,6 +151,7 @@ export function replaceDescriptor(
   assert(fd !== to, "two descriptors");
   if (fileOf(k, task, fd) === null || to < 0 || to >= mostDescriptors(task)) return "EBADF";
   closeDescriptor(k, task, to);
+  if (!k.threads.tasks.has(task.id)) return to;
   derive(k, task, fd, take(task, to, closeOnExec));
   spread(k, task, to);
   return to;
@@ -166,11 +167,22 @@ export function inheritDescriptors(k: FileKernel, from: Task, to: Task): void {
   }
 }
 
+/** Closes one descriptor; false: there is none. The task may be gone afterwards, by what a terminal's end tells it. */
 export function closeDescriptor(k: FileKernel, task: Task, fd: number): boolean {
-  for (const other of sharers(k, task, "files")) closeOwn(k, other, fd);
-  return closeOwn(k, task, fd);
+  const isOpen = !isFree(task, fd);
+  closeDescriptors(k, task, [fd]);
+  return isOpen;
 }
 
+/** Closes several. What is on its way is looked at once for all of them: it takes going through all that is open. */
+export function closeDescriptors(k: FileKernel, task: Task, fds: readonly number[]): void {
+  const all = [...sharers(k, task, "files"), task];
+  let sockets = 0;
+  for (const fd of fds) for (const each of all) if (closeOwn(k, each, fd)) sockets += 1;
+  if (sockets > 0) collectInFlight(k);
+}
+
+/** Whether it was a socket's. */
 function closeOwn(k: FileKernel, task: Task, fd: number): boolean {
   if (isFree(task, fd)) return false;
   const file = fileOf(k, task, fd);
@@ -178,18 +190,20 @@ function closeOwn(k: FileKernel, task: Task, fd: number): boolean {
   if (file?.opened) dropLocksOf(k, { kind: "task", id: task.id }, lockedAt(k, file.opened));
   task.descriptors[fd] = null;
   deleteSlot(k, descriptorSlot(task.id, fd));
-  if (file?.target.kind === "socket") collectInFlight(k);
-  return true;
+  return file?.target.kind === "socket";
 }
 
 /** Another program begins in the task: what is not meant for it is closed. */
 export function closeOnExec(k: FileKernel, task: Task): void {
-  for (const [fd, descriptor] of task.descriptors.entries()) if (descriptor?.closeOnExec) closeDescriptor(k, task, fd);
+  const closing = [...task.descriptors.keys()].filter((fd) => task.descriptors[fd]?.closeOnExec);
+  closeDescriptors(k, task, closing);
 }
 
 export function closeAll(k: FileKernel, task: Task): void {
-  for (let fd = 0; fd < task.descriptors.length; fd++) closeOwn(k, task, fd);
+  let sockets = 0;
+  for (let fd = 0; fd < task.descriptors.length; fd++) if (closeOwn(k, task, fd)) sockets += 1;
   task.descriptors = [];
+  if (sockets > 0) collectInFlight(k);
 }
 
 /** A capability to an open file goes: with the last one, the file is no longer open. */

@@ -21,9 +21,10 @@ export const inFlightSlot = (number: number): SlotAddress => descriptorSlot(0 as
 /** Sends the files of descriptors on their way: their numbers; null when too many are. */
 export function sendFiles(k: FileKernel, task: Task, descriptors: readonly number[]): number[] | null {
   const numbers: number[] = [];
-  spend(k.effort, 32 * descriptors.length, "items");
-  for (let number = 0; numbers.length < descriptors.length && number < limits.filesInFlight; number++)
+  let number = 0;
+  for (; numbers.length < descriptors.length && number < limits.filesInFlight; number++)
     if (isEmpty(k, inFlightSlot(number))) numbers.push(number);
+  spend(k.effort, 4 * number + 32 * descriptors.length, "items");
   if (numbers.length < descriptors.length) return null;
   for (const [i, fd] of descriptors.entries()) {
     const from = descriptorSlot(task.id, fd);

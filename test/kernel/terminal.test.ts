@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { changeMode, processOutput, receive } from "../../kernel/tty/discipline.ts";
 import { Character, Input, initTty, Local, type Terminal, usualSettings } from "../../kernel/tty/state.ts";
+import { typedBytes } from "../../kernel/tty/terminal.ts";
 
 const terminal = (change: (made: Terminal) => void = () => undefined): Terminal => {
   const made = initTty(true).console;
@@ -46,6 +47,12 @@ describe("lines that are typed", () => {
     expect(on.typed.length).toBe(4095);
     typed("\r", on);
     expect(on.lines[0]!.length).toBe(4096);
+  });
+
+  it("take room even if they are only ends of files", () => {
+    const on = terminal();
+    typed("\x04".repeat(10), on);
+    expect(typedBytes(on)).toBe(10);
   });
 
   it("are not echoed when nobody is to see them, but for their end if that is wanted", () => {

@@ -1,7 +1,14 @@
 /** Descriptors: close(2), close_range(2), dup(2), fcntl(2), flock(2). */
 import { pageBytes } from "../../hal/types.ts";
 import type { Task } from "../../thread/state.ts";
-import { closeDescriptor, duplicate, fileOf, replaceDescriptor, setCloseOnExec } from "../../vfs/descriptors.ts";
+import {
+  closeDescriptor,
+  closeDescriptors,
+  duplicate,
+  fileOf,
+  replaceDescriptor,
+  setCloseOnExec,
+} from "../../vfs/descriptors.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import { getPipe, resizePipe } from "../../vfs/pipe.ts";
 import type { OpenFile } from "../../vfs/state.ts";
@@ -69,11 +76,10 @@ function closeRange(k: LinuxKernel, task: Task, first: number, last: number, how
   if (how & ~(CloseRange.CLOSE_RANGE_UNSHARE | CloseRange.CLOSE_RANGE_CLOEXEC) || first > last) return fail("EINVAL");
   if (how & CloseRange.CLOSE_RANGE_UNSHARE) task.sharing.files = null;
   const end = Math.min(last, task.descriptors.length - 1);
-  for (let number = first; number <= end; number++) {
-    if ((task.descriptors[number] ?? null) === null) continue;
-    if (how & CloseRange.CLOSE_RANGE_CLOEXEC) setCloseOnExec(k, task, number, true);
-    else closeDescriptor(k, task, number);
-  }
+  const open: number[] = [];
+  for (let number = first; number <= end; number++) if ((task.descriptors[number] ?? null) !== null) open.push(number);
+  if (how & CloseRange.CLOSE_RANGE_CLOEXEC) for (const number of open) setCloseOnExec(k, task, number, true);
+  else closeDescriptors(k, task, open);
   return done(0);
 }
 

@@ -8,7 +8,7 @@ import { copyIn, copyOut } from "../../mm/user.ts";
 import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
 import type { Task } from "../../thread/state.ts";
 import { deadlineAfter } from "../../time/clock.ts";
-import { closeDescriptor, fileOf, receiveFile } from "../../vfs/descriptors.ts";
+import { closeDescriptors, fileOf, receiveFile } from "../../vfs/descriptors.ts";
 import { dropFiles, sendFiles } from "../../vfs/in-flight.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import { dropFromSocket, peekSocket, type Received, send } from "../../vfs/socket-data.ts";
@@ -359,7 +359,7 @@ function receiveMessage(k: LinuxKernel, call: Call, found: FoundSocket, where: b
   const controls = controlsOf(k, task, found.socket, received, room, how);
   const errno = scatter(k, task, header, received, getSocket(k, found.id), controls);
   if (errno !== null) {
-    for (const number of controls.descriptors) closeDescriptor(k, task, number);
+    closeDescriptors(k, task, controls.descriptors);
     return fail(errno);
   }
   if (!(how & Message.MSG_PEEK)) takeReceived(k, found.id, received);

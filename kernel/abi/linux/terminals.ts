@@ -107,13 +107,18 @@ const again = (id: TerminalId): Outcome => ({
   wait: { kind: "read", queue: terminalQueue(id), deadlineNs: null },
 });
 
+/** What signals it sent can have ended who asks. */
+const doneUnlessGone = (k: LinuxKernel, { call: { task } }: Asked): Outcome =>
+  k.threads.tasks.has(task.id) ? done(0) : { kind: "gone" };
+
 /** What only the foreground changes. */
-function change(k: LinuxKernel, { call, id }: Asked, action: () => Errno | null): Outcome {
+function change(k: LinuxKernel, asked: Asked, action: () => Errno | null): Outcome {
+  const { call, id } = asked;
   const stopped = mayChange(k, id, call);
   if (typeof stopped === "string") return fail(stopped);
   if (stopped) return again(id);
   const errno = action();
-  return errno === null ? done(0) : fail(errno);
+  return errno === null ? doneUnlessGone(k, asked) : fail(errno);
 }
 
 function get(k: LinuxKernel, { call, argument }: Asked, size: number): DataView | Errno {
@@ -125,10 +130,6 @@ function put(k: LinuxKernel, { call, argument }: Asked, bytes: Uint8Array): Outc
   const errno = copyOut(k, getSpace(k, call.task.space), argument, bytes);
   return errno === null ? done(0) : fail(errno);
 }
-
-/** What signals it sent can have ended who asks. */
-const doneUnlessGone = (k: LinuxKernel, { call: { task } }: Asked): Outcome =>
-  k.threads.tasks.has(task.id) ? done(0) : { kind: "gone" };
 
 function setSettings(k: LinuxKernel, asked: Asked, size: number, flush: boolean): Outcome {
   const view = get(k, asked, size);

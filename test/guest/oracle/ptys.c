@@ -211,13 +211,61 @@ static void program(void) {
   close(master);
 }
 
+/* Who has the last file of the master's side is in the foreground when the session's leader ends, and ends by that. */
+static void lastMaster(void) {
+  int ends[2];
+  if (pipe(ends)) perror("pipe");
+  fflush(stdout);
+  pid_t leader = fork();
+  if (leader == 0) {
+    close(ends[0]);
+    setsid();
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    grantpt(master);
+    unlockpt(master);
+    if (open(ptsname(master), O_RDWR) < 0) _exit(1);
+    if (fork() == 0)
+      for (;;) pause();
+    close(master);
+    _exit(0);
+  }
+  close(ends[1]);
+  int status;
+  waitpid(leader, &status, 0);
+  char byte;
+  printf("leader %#x, then %s\n", status, result(read(ends[0], &byte, 1)));
+}
+
+/* A leader that closes its own terminal's last master's side is hung up on, however it closes it. */
+static void ownMaster(int by) {
+  fflush(stdout);
+  pid_t leader = fork();
+  if (leader == 0) {
+    setsid();
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    grantpt(master);
+    unlockpt(master);
+    if (open(ptsname(master), O_RDWR) < 0) _exit(1);
+    if (by == 0) dup2(0, master);
+    else if (by == 1) close(master);
+    else close_range(master, master, 0);
+    for (;;) pause();
+  }
+  int status;
+  waitpid(leader, &status, 0);
+  printf("closed by itself: %#x\n", status);
+}
+
 int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   signal(SIGTTOU, SIG_IGN);
+  signal(SIGHUP, SIG_DFL);
   lines();
   hangUp();
   session();
   program();
+  lastMaster();
+  for (int by = 0; by < 3; by++) ownMaster(by);
   struct stat s;
   stat("/dev/ptmx", &s);
   printf("ptmx %o %u,%u\n", s.st_mode & S_IFMT, major(s.st_rdev), minor(s.st_rdev));
