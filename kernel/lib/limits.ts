@@ -33,10 +33,15 @@ export const limits = {
   regions: 16384,
   /** Bytes that console input may wait unread. */
   consoleReceiveBytes: 64 * 1024,
-  /** Sockets, with connections that were not accepted; bytes in the queue of one, and of all; files on their way. */
+  /**
+   * Sockets, with connections that were not accepted; bytes and messages in the queue of one; bytes in those of all, and
+   * what each message counts there beside its own; files on their way.
+   */
   sockets: 4096,
   socketBytes: 212992,
+  socketMessages: 512,
   allSocketBytes: 64 * 1024 * 1024,
+  messageBytes: 256,
   filesInFlight: 1024,
   /** Connections that wait to be accepted (SOMAXCONN). */
   pendingConnections: 4096,

@@ -8,6 +8,7 @@ import {
   copyAddress,
   findSocket,
   getSocket,
+  giveBack,
   loopback,
   nameIfNone,
   socketChanged,
@@ -29,9 +30,11 @@ export interface Sending {
 
 export type Sent = { count: number } | { errno: Errno } | { count: number; queue: string };
 
-/** Room in a queue, of bytes; for the first message there always is some. */
-export const roomIn = (k: FileKernel, { bytes }: Socket): number =>
-  Math.max(0, Math.min(limits.socketBytes - bytes, limits.allSocketBytes - k.files.socketBytes));
+/** Room in a queue, of bytes; without any, an empty message does not fit, either. */
+export const roomIn = (k: FileKernel, { bytes, queue }: Socket): number =>
+  queue.length >= limits.socketMessages
+    ? 0
+    : Math.max(0, Math.min(limits.socketBytes - bytes, limits.allSocketBytes - k.files.socketBytes));
 
 function put(k: FileKernel, id: number, message: SocketMessage): void {
   const socket = getSocket(k, id);
@@ -47,7 +50,10 @@ function put(k: FileKernel, id: number, message: SocketMessage): void {
     joined.set(last.bytes);
     joined.set(message.bytes, last.bytes.length);
     last.bytes = joined;
-  } else socket.queue.push(message);
+  } else {
+    socket.queue.push(message);
+    k.files.socketBytes += limits.messageBytes;
+  }
   socketChanged(k, id);
 }
 
@@ -84,8 +90,9 @@ function sendStream(k: FileKernel, id: number, { bytes, to, sender, files }: Sen
   const room = roomIn(k, peer);
   const whole = own.type === "seqpacket";
   if (whole && bytes.length > limits.socketBytes) return { errno: "EMSGSIZE" };
-  const count = whole && bytes.length > room ? 0 : Math.min(room, bytes.length);
-  const noRoom = (whole || bytes.length > 0) && count < bytes.length;
+  const isFull = whole && (room === 0 || bytes.length > room);
+  const count = isFull ? 0 : Math.min(room, bytes.length);
+  const noRoom = isFull || count < bytes.length;
   if (count === 0 && noRoom) return { count, queue: socketQueue(own.peer) };
   if (bytes.length === 0 && !whole) return { count: 0 };
   const carried = files();
@@ -128,7 +135,9 @@ function sendDatagram(k: FileKernel, id: number, { bytes, to, sender, files }: S
   const isOthers = peer.state === "connected" && !isPeerOf(peer, id, own);
   if (isOthers) return own.family === "unix" ? { errno: "EPERM" } : { count: bytes.length };
   if (peer.noReading) return own.family === "unix" ? { errno: "EPIPE" } : { count: bytes.length };
-  const isFull = bytes.length > roomIn(k, peer) || (own.family === "unix" && peer.queue.length >= limits.datagrams);
+  const room = roomIn(k, peer);
+  const hasMost = own.family === "unix" && peer.queue.length >= limits.datagrams;
+  const isFull = room === 0 || bytes.length > room || hasMost;
   if (isFull) return own.family === "unix" ? { count: 0, queue: socketQueue(receiver.id) } : { count: bytes.length };
   const carried = files();
   if (carried === null) return { errno: "ETOOMANYREFS" };
@@ -198,6 +207,7 @@ export function peekSocket(socket: Socket, room: number): Received | Errno | nul
 export function dropFromSocket(k: FileKernel, id: number, count: number): void {
   const socket = getSocket(k, id);
   const taken = socket.type === "stream" ? count : (socket.queue[0]?.bytes.length ?? 0);
+  const before = socket.queue.length;
   if (socket.queue.length === 0) return;
   for (let left = taken, first = true; (left > 0 || first) && socket.queue.length > 0; first = false) {
     const [message] = socket.queue;
@@ -212,7 +222,7 @@ export function dropFromSocket(k: FileKernel, id: number, count: number): void {
     }
   }
   socket.bytes -= taken;
-  k.files.socketBytes -= taken;
+  giveBack(k, taken + (before - socket.queue.length) * limits.messageBytes);
   socket.departures += 1;
   socketChanged(k, id);
 }

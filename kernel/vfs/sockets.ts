@@ -161,9 +161,18 @@ export function connectTo(k: FileKernel, id: number, listener: number, asked: So
   return null;
 }
 
+/** Something has left a queue: who waited because all queues together were nearly full, looks again. */
+export function giveBack(k: FileKernel, bytes: number): void {
+  const wasShort = limits.allSocketBytes - k.files.socketBytes < limits.socketBytes;
+  k.files.socketBytes -= bytes;
+  if (!wasShort || bytes === 0) return;
+  spend(k.effort, 4 * k.files.sockets.size, "items");
+  for (const id of k.files.sockets.keys()) socketChanged(k, id);
+}
+
 /** Forgets what is in the queue. */
 function forgetQueue(k: FileKernel, socket: Socket): void {
-  k.files.socketBytes -= socket.bytes;
+  giveBack(k, socket.bytes + socket.queue.length * limits.messageBytes);
   for (const { files } of socket.queue) dropFiles(k, files);
   socket.queue = [];
   socket.bytes = 0;

@@ -239,7 +239,7 @@ export interface FilesState {
   extended: Map<string, Map<string, Uint8Array>>;
   sockets: Map<number, Socket>;
   nextSocket: number;
-  /** Bytes in the queues of all of them. */
+  /** Bytes in the queues of all of them, and what messages count beside. */
   socketBytes: number;
   pipes: Map<number, Pipe>;
   nextPipe: number;

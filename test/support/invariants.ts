@@ -12,6 +12,7 @@ import { addressMap } from "../../kernel/hardware/bus/map.ts";
 import type { Machine } from "../../kernel/index.ts";
 import { decodePlain, encodePlain } from "../../kernel/lib/codec.ts";
 import type { FrameNumber, TaskId } from "../../kernel/lib/ids.ts";
+import { limits } from "../../kernel/lib/limits.ts";
 import type { MachineState } from "../../kernel/machine/state.ts";
 import { plainMemory, ramRanges } from "../../kernel/mm/physical.ts";
 import { findRegion } from "../../kernel/mm/regions.ts";
@@ -376,7 +377,8 @@ function checkSockets({ files, cap }: MachineState["kernel"], problems: Problems
   const lost = carried.filter((number) => !slots.includes(number));
   same("files on their way and their slots", carried, [...slots, ...lost], problems);
   const bytes = queued.reduce((sum, message) => sum + message.bytes.length, 0);
-  if (bytes !== socketBytes) problems.push(`sockets hold ${bytes} bytes, and count ${socketBytes}`);
+  if (bytes + queued.length * limits.messageBytes !== socketBytes)
+    problems.push(`sockets hold ${bytes} bytes, and count ${socketBytes}`);
   for (const [id, { queue, bytes, peer, state }] of sockets) {
     if (queue.reduce((sum, message) => sum + message.bytes.length, 0) !== bytes) problems.push(`socket ${id}: bytes`);
     if (peer !== null && (!sockets.has(peer) || state !== "connected")) problems.push(`socket ${id}: peer ${peer}`);

@@ -104,6 +104,10 @@ static void full(void) {
   while ((n = recv(p[1], buffer, sizeof buffer, 0)) > 0) total -= n;
   printf("left %ld, out %#x\n", total, polled(p[0], POLLOUT));
   close(p[0]), close(p[1]);
+  socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, p);
+  for (count = 0; count < 100000 && (n = send(p[0], "", 0, 0)) == 0; count++) continue;
+  printf("empty packets: %s\n", result(n));
+  close(p[0]), close(p[1]);
 }
 
 /* Names without a file are the whole host's: each run has its own, of one length, and does not show what is its own. */
