@@ -34,6 +34,7 @@ function small(openFiles = 8): { k: FileKernel; tasks: Task[] } {
       finalise: (cap: Capability, final: boolean) => cap.type === "file" && finaliseFile(k, cap, final),
     },
     config: { limits: { openFiles } },
+    threads: { tasks: new Map() },
   } as unknown as FileKernel;
   const tasks = [3, 4].map(
     (id) =>
@@ -44,6 +45,7 @@ function small(openFiles = 8): { k: FileKernel; tasks: Task[] } {
         sharing: { files: null },
       }) as unknown as Task,
   );
+  for (const task of tasks) k.threads.tasks.set(task.id, task);
   return { k, tasks };
 }
 
