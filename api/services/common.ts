@@ -37,6 +37,13 @@ export function toNumber(value: bigint, field: string): number {
   return Number(value);
 }
 
+/** Where a stream goes on that ended; null: no token was given. */
+export function resumeOffset(token: string): number | null {
+  if (token === "") return null;
+  if (!/^[0-9]{1,15}$/.test(token)) throw invalid("resume_token", "must be a resume_token of an earlier message");
+  return Number(token);
+}
+
 export const toPosition = (at: Position) => ({ instructions: BigInt(at.instructions), timeNs: BigInt(at.timeNs) });
 export const toTimestamp = (date: Date) => timestampFromDate(date);
 

@@ -12,7 +12,7 @@ import {
 import { invalid, notFound } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
-import { type Deps, holding, once, toNumber } from "./common.ts";
+import { type Deps, holding, once, resumeOffset, toNumber } from "./common.ts";
 
 const READ_BYTES = 64 * 1024;
 const MAX_READ_BYTES = 1024 * 1024;
@@ -57,12 +57,6 @@ async function type(machine: HostedMachine, data: Uint8Array, end: boolean): Pro
   const typed = data.length > 0 ? await machine.apply({ kind: "console", bytes: data }) : null;
   const ended = end ? await machine.apply({ kind: "consoleEnd" }) : null;
   return (typed ?? ended)!.summary.consoleLength;
-}
-
-function resumeOffset(token: string): number | null {
-  if (token === "") return null;
-  if (!/^[0-9]{1,15}$/.test(token)) throw invalid("resume_token", "must be a resume_token of an earlier message");
-  return Number(token);
 }
 
 /** Output from `offset` on; ends with the task, if one is named and all of its output has been sent. */

@@ -7,10 +7,10 @@ import {
   WriteTerminalRequestSchema,
   WriteTerminalResponseSchema,
 } from "../../proto/gen/ostler/v1/terminals_pb.js";
-import { invalid, notFound } from "../errors.ts";
+import { notFound } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { ServiceImplementation } from "../operation.ts";
-import { type Deps, holding, once, toNumber } from "./common.ts";
+import { type Deps, holding, once, resumeOffset, toNumber } from "./common.ts";
 
 export function terminalService(deps: Deps): ServiceImplementation<typeof TerminalService> {
   return {
@@ -70,12 +70,6 @@ async function outputOf(machine: HostedMachine, task: TaskId, from: number): Pro
   const { terminalOutput } = await machine.query({ kind: "terminalOutput", task, from });
   if (terminalOutput === null || terminalOutput === undefined) throw notFound("terminal of task", String(task));
   return terminalOutput;
-}
-
-function resumeOffset(token: string): number | null {
-  if (token === "") return null;
-  if (!/^[0-9]{1,15}$/.test(token)) throw invalid("resume_token", "must be a resume_token of an earlier message");
-  return Number(token);
 }
 
 /** What is printed from `start` on; ends with the terminal. */

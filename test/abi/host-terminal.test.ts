@@ -8,6 +8,7 @@ import {
   exitOf,
   fileOf,
   mustApply,
+  noLimits,
   restoreMachine,
   runOn,
   testMachine,
@@ -16,7 +17,6 @@ import {
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
-const noLimits = { instructions: 0, memoryBytes: 0, outputBytes: 0 };
 
 const withProgram = (): Machine => testMachine({ files: [fileOf("/bin/program", guest("host-terminal"))] });
 

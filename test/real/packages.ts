@@ -8,6 +8,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { takeLock } from "../../deploy/setup/lock.mjs";
+import { fileOf } from "../support/machine.ts";
 
 const release = "trixie";
 const cache = fileURLToPath(new URL("../../.cache/real/", import.meta.url));
@@ -122,6 +123,18 @@ export function unpacked(name: string): { folder: string; depends: string } {
 export const packageFolder = (name: string): string => unpacked(name).folder;
 
 const bytesOf = (path: string): Uint8Array => new Uint8Array(readFileSync(path));
+
+/** Where a file is in the machine, and which package has it where. */
+export type Wanted = readonly (readonly [path: string, of: string, at: string])[];
+
+/** Files for a machine; a text says why they cannot be had. */
+export function filesOrReason(wanted: Wanted) {
+  try {
+    return wanted.map(([path, of, at]) => fileOf(path, bytesOf(join(unpacked(of).folder, at))));
+  } catch (error) {
+    return String(error).split("\n")[0]!;
+  }
+}
 
 export interface RealImages {
   openSbi: Uint8Array;

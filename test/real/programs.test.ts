@@ -1,13 +1,10 @@
 /** Debian's own programs for riscv64 on our kernel: shells, and what is linked to Debian's C library by its own loader. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { consoleOf, fileOf, mustApply, runOn, testMachine } from "../support/machine.ts";
-import { unpacked } from "./packages.ts";
+import { consoleOf, mustApply, runOn, testMachine } from "../support/machine.ts";
+import { filesOrReason, type Wanted } from "./packages.ts";
 
 const libraries = "usr/lib/riscv64-linux-gnu";
-/** Where a file is in the machine, and of which package. */
-const wanted: readonly (readonly [path: string, of: string, at: string])[] = [
+const wanted: Wanted = [
   ["/bin/busybox", "busybox-static", "usr/bin/busybox"],
   ["/bin/bash", "bash-static", "usr/bin/bash-static"],
   ["/bin/dash", "dash", "usr/bin/dash"],
@@ -25,15 +22,7 @@ const wanted: readonly (readonly [path: string, of: string, at: string])[] = [
   ["/lib/libtinfo.so.6", "libtinfo6", `${libraries}/libtinfo.so.6`],
 ];
 
-function filesOrReason() {
-  try {
-    return wanted.map(([path, of, at]) => fileOf(path, new Uint8Array(readFileSync(join(unpacked(of).folder, at)))));
-  } catch (error) {
-    return String(error).split("\n")[0]!;
-  }
-}
-
-const files = filesOrReason();
+const files = filesOrReason(wanted);
 const reason = typeof files === "string" ? ` (Debian's packages cannot be had: ${files})` : "";
 
 const machineWith = (...argv: string[]) =>

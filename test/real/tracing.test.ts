@@ -1,14 +1,11 @@
 /** Debian's own tracers for riscv64 on our kernel: strace, and gdbserver, which a debugger talks to. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { consoleOf, fileOf, mustApply, runOn, startInput, testMachine } from "../support/machine.ts";
-import { unpacked } from "./packages.ts";
+import { consoleOf, mustApply, runOn, startInput, testMachine } from "../support/machine.ts";
+import { filesOrReason, type Wanted } from "./packages.ts";
 
 const libraries = "usr/lib/riscv64-linux-gnu";
 const library = (name: string, of: string) => [`/lib/${name}`, of, `${libraries}/${name}`] as const;
-/** Where a file is in the machine, and of which package. */
-const wanted: readonly (readonly [path: string, of: string, at: string])[] = [
+const wanted: Wanted = [
   ["/bin/busybox", "busybox-static", "usr/bin/busybox"],
   ["/bin/sh", "busybox-static", "usr/bin/busybox"],
   ["/bin/strace", "strace", "usr/bin/strace"],
@@ -20,15 +17,7 @@ const wanted: readonly (readonly [path: string, of: string, at: string])[] = [
   library("libstdc++.so.6", "libstdc++6"),
 ];
 
-function filesOrReason() {
-  try {
-    return wanted.map(([path, of, at]) => fileOf(path, new Uint8Array(readFileSync(join(unpacked(of).folder, at)))));
-  } catch (error) {
-    return String(error).split("\n")[0]!;
-  }
-}
-
-const files = filesOrReason();
+const files = filesOrReason(wanted);
 const reason = typeof files === "string" ? ` (Debian's packages cannot be had: ${files})` : "";
 
 /** What a program prints that the host starts, with its input known beforehand. */

@@ -180,13 +180,14 @@ export const structOut = <T>(
   showOut: (value) => layout.show(value),
 });
 
-interface VectorEntry {
+/** One piece of user memory that a struct iovec names. */
+export interface VectorEntry {
   base: bigint;
   length: number;
 }
 
 /** The entries of a struct iovec array; EINVAL as readv(2) says. */
-function readVector({ k, space }: Memory, raw: bigint, count: bigint): Decoded<VectorEntry[]> {
+export function readVector({ k, space }: Memory, raw: bigint, count: bigint): Decoded<VectorEntry[]> {
   const entries = toSigned64(count);
   if (entries < 0n || entries > BigInt(limits.vectorEntries)) return { errno: "EINVAL" };
   const bytes = copyIn(k, space, raw, Number(entries) * 16);
@@ -201,6 +202,25 @@ function readVector({ k, space }: Memory, raw: bigint, count: bigint): Decoded<V
   return { value: vector };
 }
 
+/** What lies in these pieces, in one; as much as one call moves. */
+export function gather({ k, space }: Memory, vector: readonly VectorEntry[]): Decoded<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let left: number = limits.transferBytes;
+  for (const { base, length } of vector) {
+    const part = copyIn(k, space, base, Math.min(length, left));
+    if (!part.ok) return { errno: part.errno };
+    parts.push(part.value);
+    left -= part.value.length;
+  }
+  const joined = new Uint8Array(limits.transferBytes - left);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return { value: joined };
+}
+
 /** The bytes that a struct iovec array names, gathered. */
 export const vectorIn = (count: string): ArgumentKind<Uint8Array> => ({
   kind: "vector",
@@ -208,22 +228,7 @@ export const vectorIn = (count: string): ArgumentKind<Uint8Array> => ({
   pointer: true,
   decode(memory, raw, peers) {
     const vector = readVector(memory, raw, peers(count));
-    if ("errno" in vector) return vector;
-    const parts: Uint8Array[] = [];
-    let left: number = limits.transferBytes;
-    for (const { base, length } of vector.value) {
-      const part = copyIn(memory.k, memory.space, base, Math.min(length, left));
-      if (!part.ok) return { errno: part.errno };
-      parts.push(part.value);
-      left -= part.value.length;
-    }
-    const joined = new Uint8Array(limits.transferBytes - left);
-    let at = 0;
-    for (const part of parts) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    return { value: joined };
+    return "errno" in vector ? vector : gather(memory, vector.value);
   },
   show: (bytes) => `[${quoteBytes(bytes)}]`,
 });

@@ -15,7 +15,18 @@ import { dropFromSocket, peekSocket, type Received, send } from "../../vfs/socke
 import { credentialsOf, waitToReceive } from "../../vfs/socket-files.ts";
 import { getSocket } from "../../vfs/sockets.ts";
 import type { Socket, SocketAddress, SocketCredentials } from "../../vfs/state.ts";
-import { bufferIn, bufferOut, fd, flags, inout, int, size } from "../define/arguments.ts";
+import {
+  bufferIn,
+  bufferOut,
+  fd,
+  flags,
+  gather,
+  inout,
+  int,
+  readVector,
+  size,
+  type VectorEntry,
+} from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
@@ -203,7 +214,7 @@ interface Header {
   at: bigint;
   name: bigint;
   nameLength: number;
-  vector: { base: bigint; length: number }[];
+  vector: readonly VectorEntry[];
   control: bigint;
   controlLength: number;
 }
@@ -217,40 +228,16 @@ function readHeader(k: LinuxKernel, task: Task, at: bigint): Header | Errno {
   const view = viewOf(bytes.value);
   const count = view.getBigUint64(24, true);
   if (count > BigInt(limits.vectorEntries)) return "EMSGSIZE";
-  const entries = copyIn(k, space, view.getBigUint64(16, true), Number(count) * 16);
-  if (!entries.ok) return entries.errno;
-  const vector: Header["vector"] = [];
-  for (let i = 0; i < entries.value.length; i += 16) {
-    const length = viewOf(entries.value).getBigUint64(i + 8, true);
-    if (length > 0x7fff_ffff_ffff_ffffn) return "EINVAL";
-    vector.push({ base: viewOf(entries.value).getBigUint64(i, true), length: saturate(length) });
-  }
+  const vector = readVector({ k, space }, view.getBigUint64(16, true), count);
+  if ("errno" in vector) return vector.errno;
   return {
     at,
     name: view.getBigUint64(0, true),
     nameLength: view.getInt32(8, true),
-    vector,
+    vector: vector.value,
     control: view.getBigUint64(32, true),
     controlLength: saturate(view.getBigUint64(40, true)),
   };
-}
-
-function gatherBytes(k: LinuxKernel, task: Task, { vector }: Header): Uint8Array | Errno {
-  const parts: Uint8Array[] = [];
-  let left: number = limits.transferBytes;
-  for (const { base, length } of vector) {
-    const part = copyIn(k, getSpace(k, task.space), base, Math.min(length, left));
-    if (!part.ok) return part.errno;
-    parts.push(part.value);
-    left -= part.value.length;
-  }
-  const joined = new Uint8Array(limits.transferBytes - left);
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }
 
 function sendMessage(k: LinuxKernel, call: Call, found: FoundSocket, where: bigint, how: number): Outcome {
@@ -258,9 +245,11 @@ function sendMessage(k: LinuxKernel, call: Call, found: FoundSocket, where: bigi
   const header = readHeader(k, task, where);
   if (typeof header === "string") return fail(header);
   if (header.controlLength > mostControlBytes) return fail("ENOBUFS");
-  const bytes = gatherBytes(k, task, header);
-  if (typeof bytes === "string") return fail(bytes);
-  const control = copyIn(k, getSpace(k, task.space), header.control, header.controlLength);
+  const space = getSpace(k, task.space);
+  const gathered = gather({ k, space }, header.vector);
+  if ("errno" in gathered) return fail(gathered.errno);
+  const bytes = gathered.value;
+  const control = copyIn(k, space, header.control, header.controlLength);
   if (!control.ok) return fail(control.errno);
   const isUnix = found.socket.family === "unix";
   const ancillary = isUnix ? parseControl(k, task, control.value) : { descriptors: [], sender: null };

@@ -8,4 +8,3 @@ export const traceGap = event(
   "Events that were watched but found no room in the buffer: sequence numbers first to last, and how many.",
   { first: "u64", last: "u64", count: "u64" },
 );
-export const gapEvents = [traceGap] as const;
