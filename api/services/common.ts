@@ -38,7 +38,7 @@ export function toNumber(value: bigint, field: string): number {
 }
 
 /** Where a stream goes on that ended; null: no token was given. */
-export function resumeOffset(token: string): number | null {
+export function resumeNumber(token: string): number | null {
   if (token === "") return null;
   if (!/^[0-9]{1,15}$/.test(token)) throw invalid("resume_token", "must be a resume_token of an earlier message");
   return Number(token);

@@ -12,7 +12,7 @@ import {
 import { invalid, notFound } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
-import { type Deps, holding, once, resumeOffset, toNumber } from "./common.ts";
+import { type Deps, holding, once, resumeNumber, toNumber } from "./common.ts";
 
 const READ_BYTES = 64 * 1024;
 const MAX_READ_BYTES = 1024 * 1024;
@@ -37,7 +37,7 @@ export function consoleService(deps: Deps): ServiceImplementation<typeof Console
 
     async *followConsole(request, context) {
       const machine = await deps.hosting.use(request.machineId);
-      const offset = resumeOffset(request.resumeToken) ?? toNumber(request.offset, "offset");
+      const offset = resumeNumber(request.resumeToken) ?? toNumber(request.offset, "offset");
       yield* holding(machine, () => follow(machine, offset, request.untilTaskExited as TaskId, context.signal));
     },
 

@@ -13,7 +13,7 @@ import {
 import { Code, failedPrecondition, invalid, OstlerError } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
-import { type Deps, holding, once, toNumber, toPosition } from "./common.ts";
+import { type Deps, holding, once, resumeNumber, toNumber, toPosition } from "./common.ts";
 
 /** Frames of one attached client that may be on their way to the journal at once. */
 const FRAMES_UNDER_WAY = 64;
@@ -31,7 +31,7 @@ export function networkService(deps: Deps): ServiceImplementation<typeof Network
 
     async *followFrames(request, context) {
       const machine = await useCable(deps, request.machineId);
-      const from = resumeSequence(request.resumeToken) ?? toNumber(request.fromSequence, "from_sequence");
+      const from = resumeNumber(request.resumeToken) ?? toNumber(request.fromSequence, "from_sequence");
       for await (const message of holding(machine, () => follow(machine, from, context.signal)))
         yield { ...message, resumeToken: String(message.next) };
     },
@@ -53,12 +53,6 @@ async function useCable(deps: Deps, machineId: string): Promise<HostedMachine> {
   if (fromBinary(MachineSpecSchema, machine.row.spec).bare?.network === BareNetwork.FRAMES) return machine;
   const wants = "only a machine that boots bare with BARE_NETWORK_FRAMES has a network that clients can follow";
   throw failedPrecondition("NO_FRAMES", wants);
-}
-
-function resumeSequence(token: string): number | null {
-  if (token === "") return null;
-  if (!/^[0-9]{1,15}$/.test(token)) throw invalid("resume_token", "must be a resume_token of an earlier message");
-  return Number(token);
 }
 
 interface Followed {

@@ -2,7 +2,7 @@
  * What one user may use up, so that nobody's endless loop or hoard costs the others more than their share:
  *
  * - instructions: an allowance that fills up evenly over an hour. Machines of a user who has none left are paused, by an
- *   entry of their journals like any other pause, and cannot be run until a tenth of it is there again;
+ *   entry of their journals like any other pause, and cannot be run before there is something of it again: best when it is a tenth;
  * - storage: programs and snapshots that the user asked for, by what they added to the store.
  *
  * A limit of 0 is none. Allowances are full when the server starts.
@@ -52,7 +52,7 @@ export class Quotas {
     if (instructionsPerHour === 0) return;
     const { left } = this.#allowanceOf(ownerId);
     const missing = instructionsPerHour * LEAST_SHARE - left;
-    if (left > 0 || missing <= 0) return;
+    if (left > 0) return;
     throw resourceExhausted(
       "INSTRUCTIONS_USED_UP",
       `The machines of ${ownerId} have used up their ${instructionsPerHour} instructions an hour; try again later.`,

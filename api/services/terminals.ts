@@ -10,7 +10,7 @@ import {
 import { notFound } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { ServiceImplementation } from "../operation.ts";
-import { type Deps, holding, once, resumeOffset, toNumber } from "./common.ts";
+import { type Deps, holding, once, resumeNumber, toNumber } from "./common.ts";
 
 export function terminalService(deps: Deps): ServiceImplementation<typeof TerminalService> {
   return {
@@ -47,7 +47,7 @@ export function terminalService(deps: Deps): ServiceImplementation<typeof Termin
 
     async *followTerminal(request, context) {
       const machine = await deps.hosting.use(request.machineId);
-      const offset = resumeOffset(request.resumeToken) ?? toNumber(request.offset, "offset");
+      const offset = resumeNumber(request.resumeToken) ?? toNumber(request.offset, "offset");
       yield* holding(machine, () => follow(machine, request.task as TaskId, offset, context.signal));
     },
 

@@ -32,7 +32,7 @@ import { piecesOf, selectEvents, selectPacked, wireRecord } from "../tracing/dec
 import { type CompiledFilter, compileFilter } from "../tracing/filter.ts";
 import { createPerfettoExport } from "../tracing/perfetto.ts";
 import { createTextFormatter, type TextFormatter } from "../tracing/text.ts";
-import { type Deps, holding, toNumber } from "./common.ts";
+import { type Deps, holding, resumeNumber, toNumber } from "./common.ts";
 import { Door } from "./door.ts";
 
 type Follow = MessageInitShape<typeof FollowTraceResponseSchema>;
@@ -230,11 +230,7 @@ async function* follow(
 }
 
 function resumePoint(request: FollowTraceRequest): number | null {
-  if (request.resumeToken !== "") {
-    if (!/^[0-9]{1,15}$/.test(request.resumeToken))
-      throw invalid("resume_token", "must be a resume_token of an earlier message");
-    return Number(request.resumeToken);
-  }
+  if (request.resumeToken !== "") return resumeNumber(request.resumeToken);
   return request.afterSequence === undefined ? null : toNumber(request.afterSequence, "after_sequence");
 }
 

@@ -21,9 +21,12 @@ export const rootCredentials = (): Credentials => credentialsOf(0);
 
 export const copyCredentials = (from: Credentials): Credentials => ({ ...from, groups: [...from.groups] });
 
+/** What Linux has capabilities(7) for is root's here. */
+export const isPrivileged = ({ euid }: Credentials): boolean => euid === 0;
+
 /** Who may look into another process, and change it: its own user, if its program is not one that gained rights, and root. */
 export const mayInspect = ({ credentials: by }: Task, { credentials: of, traits }: Task): boolean =>
-  by.euid === 0 ||
+  isPrivileged(by) ||
   (traits.dumpable &&
     [of.uid, of.euid, of.suid].every((id) => id === by.uid) &&
     [of.gid, of.egid, of.sgid].every((id) => id === by.gid));

@@ -9,6 +9,7 @@ import { alignDown } from "../lib/bits.ts";
 import { limits } from "../lib/limits.ts";
 import { getSpace, mostStackBytes } from "../mm/space.ts";
 import type { SpaceBounds } from "../mm/state.ts";
+import { isPrivileged } from "./credentials.ts";
 import { jobOf } from "./jobs.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import type { ResourceLimit, Task } from "./state.ts";
@@ -81,7 +82,7 @@ export const softLimit = (k: LimitKernel, task: Task, resource: number): number 
   toNumber(limitOf(k, task, resource).soft);
 
 /** Root gets round limits of how many, and how much is locked. */
-export const isUnbound = ({ credentials }: Task): boolean => credentials.euid === 0;
+export const isUnbound = ({ credentials }: Task): boolean => isPrivileged(credentials);
 
 /** Of memory: as an address space keeps them, in bytes. */
 export function boundsOf(k: LimitKernel, task: Task): SpaceBounds {

@@ -273,7 +273,7 @@ function forceOnTraced(k: ThreadKernel, task: Task, thread: Thread, info: Signal
   return true;
 }
 
-const noStopSignal = 1n;
+export const noStopSignal = 1n;
 
 /** A parent that traces its child is told by that. */
 const isTracedBy = (k: ThreadKernel, task: Task, parent: TaskId): boolean =>

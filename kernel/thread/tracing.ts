@@ -12,7 +12,7 @@ import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
 import { wakeQueue } from "./blocking.ts";
 import type { ThreadKernel } from "./kernel.ts";
-import { childrenQueue, fromKernel, sendSignal } from "./signals.ts";
+import { ChildCode, childrenQueue, fromKernel, noStopSignal, sendSignal } from "./signals.ts";
 import type { ExitStatus, Task, Thread, TraceStop, Tracing } from "./state.ts";
 
 export const TraceOption = {
@@ -28,8 +28,6 @@ export const TraceOption = {
 
 /** Numbers of events; those up to EXIT are at the same place as their options. */
 export const TraceEvent = { FORK: 1, VFORK: 2, CLONE: 3, EXEC: 4, VFORKDONE: 5, EXIT: 6, STOP: 128 } as const;
-
-const trapped = 4;
 
 const unmarked = { info: null, message: 0, result: null, reported: false, listening: false } as const;
 
@@ -78,10 +76,10 @@ function tellTracer(k: ThreadKernel, thread: Thread, tracing: Tracing, status: n
   const task = k.threads.tasks.get(thread.task);
   if (tracer === undefined || task === undefined) return;
   wakeQueue(k, childrenQueue(tracer.id), Number.POSITIVE_INFINITY);
-  if (((tracer.signalActions.get(signals.SIGCHLD)?.flags ?? 0n) & 1n) !== 0n) return;
+  if (((tracer.signalActions.get(signals.SIGCHLD)?.flags ?? 0n) & noStopSignal) !== 0n) return;
   const { uid } = task.credentials;
   const detail = { kind: "child", pid: thread.id, uid, status, userNs: task.instructions } as const;
-  sendSignal(k, tracer, { signal: signals.SIGCHLD, code: trapped, detail });
+  sendSignal(k, tracer, { signal: signals.SIGCHLD, code: ChildCode.trapped, detail });
 }
 
 /** The thread stops here until its tracer lets it go on. */

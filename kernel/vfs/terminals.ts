@@ -1,5 +1,4 @@
 /** Terminals as open files: the console, and both sides of a pseudo-terminal (pty(7)). */
-
 import type { Errno } from "../lib/errno.ts";
 import type { InodeNumber } from "../lib/ids.ts";
 import { getThread } from "../thread/blocking.ts";
@@ -24,6 +23,7 @@ import {
   getPair,
   isReadable,
   isWritable,
+  outputBytes,
   readTerminal,
   takeTerminal,
   terminalQueue,
@@ -107,7 +107,7 @@ export const masterOps: FileOps = {
   seekable: false,
   terminal: (_k, file) => pairOf(file),
   size: () => 0,
-  available: (k, file) => getPair(k, pairOf(file)).output.reduce((sum, part) => sum + part.length, 0),
+  available: (k, file) => outputBytes(getPair(k, pairOf(file))),
   ready(k, file) {
     const pair = getPair(k, pairOf(file));
     const out = roomToType(pair) > 0 ? writable : 0;

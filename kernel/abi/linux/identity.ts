@@ -2,6 +2,7 @@
 import type { Errno } from "../../lib/errno.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { isPrivileged } from "../../thread/credentials.ts";
 import type { Credentials } from "../../thread/state.ts";
 import { inout, int, structOut, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
@@ -19,8 +20,6 @@ const kinds = {
   group: ["gid", "egid", "sgid", "fsgid"],
 } as const;
 type Kind = keyof typeof kinds;
-
-const isPrivileged = ({ euid }: Credentials): boolean => euid === 0;
 
 const idsOf = (of: Credentials, kind: Kind): [number, number, number, number] => {
   const [real, effective, saved, files] = kinds[kind];

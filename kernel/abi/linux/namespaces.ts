@@ -10,6 +10,7 @@ import {
   newNamespaces,
   renameMachine,
 } from "../../ns/namespaces.ts";
+import { isPrivileged } from "../../thread/credentials.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { address, fd, flags, int } from "../define/arguments.ts";
@@ -34,15 +35,12 @@ export const kindsOf = (wanted: number): NamespaceKind[] => [
   ...(wanted & NewNamespace.CLONE_NEWIPC ? (["ipc"] as const) : []),
 ];
 
-/** Who may make name spaces, and change what is in one. */
-export const isAdministrator = ({ credentials }: Task): boolean => credentials.euid === 0;
-
 function unshare(k: LinuxKernel, { task }: Call, wanted: number): Outcome {
   if (wanted & ~knownUnshare) return fail("EINVAL");
   const kinds = kindsOf(wanted);
   // Threads have everything in common, and one cannot leave it alone.
   if (wanted & ~Unshare.CLONE_SYSVSEM && task.threads.length > 1) return fail("EINVAL");
-  if (kinds.length > 0 && !isAdministrator(task)) return fail("EPERM");
+  if (kinds.length > 0 && !isPrivileged(task.credentials)) return fail("EPERM");
   newNamespaces(k, task, kinds);
   if (wanted & Unshare.CLONE_FILES) task.sharing.files = null;
   if (wanted & Unshare.CLONE_FS) task.sharing.directories = null;
@@ -60,7 +58,7 @@ function enter(k: LinuxKernel, { task }: Call, number: number, wanted: number): 
   if (file.target.kind !== "namespace") return fail("EINVAL");
   const { type, id } = file.target;
   if (wanted !== 0 && wanted !== bits[type]) return fail("EINVAL");
-  if (!isAdministrator(task)) return fail("EPERM");
+  if (!isPrivileged(task.credentials)) return fail("EPERM");
   enterNamespace(k, task, type, id);
   return done(0);
 }
@@ -68,7 +66,7 @@ function enter(k: LinuxKernel, { task }: Call, number: number, wanted: number): 
 const mostName = 64;
 
 function readName(k: LinuxKernel, task: Task, where: bigint, length: number): { text: string } | Errno {
-  if (!isAdministrator(task)) return "EPERM";
+  if (!isPrivileged(task.credentials)) return "EPERM";
   if (length < 0 || length > mostName) return "EINVAL";
   const bytes = copyIn(k, getSpace(k, task.space), where, length);
   if (!bytes.ok) return bytes.errno;

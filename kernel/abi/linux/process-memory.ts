@@ -1,6 +1,5 @@
 /** Memory of other processes: process_vm_readv(2), process_vm_writev(2). */
 import { pageBytes } from "../../hal/types.ts";
-import { saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
 import type { TaskId } from "../../lib/ids.ts";
 import { limits } from "../../lib/limits.ts";
@@ -8,34 +7,14 @@ import { getSpace } from "../../mm/space.ts";
 import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { mayInspect } from "../../thread/credentials.ts";
-import { inout, int, size } from "../define/arguments.ts";
+import { inout, int, readVector, size, type VectorEntry } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
-interface Piece {
-  base: bigint;
-  length: number;
-}
-
-/** The pieces that a struct iovec array names. */
-function piecesAt(k: LinuxKernel, space: Space, where: bigint, count: number): Piece[] | Errno {
-  if (count > limits.vectorEntries) return "EINVAL";
-  const bytes = copyIn(k, space, where, 16 * count);
-  if (!bytes.ok) return bytes.errno;
-  const view = new DataView(bytes.value.buffer, bytes.value.byteOffset, bytes.value.length);
-  const pieces: Piece[] = [];
-  for (let at = 0; at < bytes.value.length; at += 16) {
-    const length = view.getBigUint64(at + 8, true);
-    if (length > 0x7fff_ffff_ffff_ffffn) return "EINVAL";
-    pieces.push({ base: view.getBigUint64(at, true), length: saturate(length) });
-  }
-  return pieces;
-}
-
 /** Goes through pieces of memory a bit at a time. */
 interface Cursor {
-  pieces: readonly Piece[];
+  pieces: readonly VectorEntry[];
   index: number;
   at: number;
 }
@@ -81,15 +60,15 @@ interface Vectors {
 function transfer(k: LinuxKernel, { task }: Call, args: Vectors, reads: boolean): Outcome {
   if (args.flags !== 0) return fail("EINVAL");
   const own = getSpace(k, task.space);
-  const local = piecesAt(k, own, args.local, args.localCount);
-  if (typeof local === "string") return fail(local);
-  const remote = piecesAt(k, own, args.remote, args.remoteCount);
-  if (typeof remote === "string") return fail(remote);
+  const local = readVector({ k, space: own }, args.local, BigInt(args.localCount));
+  if ("errno" in local) return fail(local.errno);
+  const remote = readVector({ k, space: own }, args.remote, BigInt(args.remoteCount));
+  if ("errno" in remote) return fail(remote.errno);
   const other = k.threads.tasks.get(args.id as TaskId);
   if (other === undefined) return fail("ESRCH");
   if (other !== task && !mayInspect(task, other)) return fail("EPERM");
-  const here: [Space, Cursor] = [own, { pieces: local, index: 0, at: 0 }];
-  const there: [Space, Cursor] = [getSpace(k, other.space), { pieces: remote, index: 0, at: 0 }];
+  const here: [Space, Cursor] = [own, { pieces: local.value, index: 0, at: 0 }];
+  const there: [Space, Cursor] = [getSpace(k, other.space), { pieces: remote.value, index: 0, at: 0 }];
   const moved = reads ? move(k, there, here) : move(k, here, there);
   return typeof moved === "number" ? done(moved) : fail(moved);
 }

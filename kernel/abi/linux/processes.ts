@@ -6,6 +6,7 @@ import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { newNamespaces } from "../../ns/namespaces.ts";
+import { isPrivileged } from "../../thread/credentials.ts";
 import { reap } from "../../thread/family.ts";
 import { forkTask } from "../../thread/fork.ts";
 import { mayHaveThread } from "../../thread/rlimits.ts";
@@ -20,7 +21,7 @@ import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { rusage, siginfoChild, toRusage, waitWord } from "./layouts.ts";
-import { isAdministrator, kindsOf, NewNamespace } from "./namespaces.ts";
+import { kindsOf, NewNamespace } from "./namespaces.ts";
 import { openProcess, processAt } from "./pidfd.ts";
 
 const Clone = {
@@ -135,7 +136,7 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
   if (task.threads.some((id) => k.threads.threads.get(id)!.tcb !== null)) return fail("EPERM");
   if (args.flags & Clone.CLONE_PARENT && k.threads.init === task.id) return fail("EINVAL");
   const kinds = kindsOf(args.flags);
-  if (kinds.length > 0 && !isAdministrator(task)) return fail("EPERM");
+  if (kinds.length > 0 && !isPrivileged(task.credentials)) return fail("EPERM");
   const problem = descriptorProblem(k, task, args);
   if (problem !== null) return fail(problem);
   const child = forkTask(k, task, thread, {

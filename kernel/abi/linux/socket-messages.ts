@@ -11,7 +11,7 @@ import { deadlineAfter } from "../../time/clock.ts";
 import { closeDescriptors, fileOf, receiveFile } from "../../vfs/descriptors.ts";
 import { dropFiles, sendFiles } from "../../vfs/in-flight.ts";
 import { OpenFlag } from "../../vfs/open.ts";
-import { dropFromSocket, peekSocket, type Received, send } from "../../vfs/socket-data.ts";
+import { dropFromSocket, nobody, peekSocket, type Received, send } from "../../vfs/socket-data.ts";
 import { credentialsOf, waitToReceive } from "../../vfs/socket-files.ts";
 import { getSocket } from "../../vfs/sockets.ts";
 import type { Socket, SocketAddress, SocketCredentials } from "../../vfs/state.ts";
@@ -289,7 +289,7 @@ function controlsOf(
   let flags = 0;
   const { message } = received;
   if ((socket.options.get(passCredentials) ?? 0) !== 0) {
-    const { pid, uid, gid } = message?.sender ?? { pid: 0, uid: 65534, gid: 65534 };
+    const { pid, uid, gid } = message?.sender ?? nobody;
     const part = controlMessage(Control.SCM_CREDENTIALS, new Uint8Array(Uint32Array.of(pid, uid, gid).buffer));
     if (left < headerBytes + credentialBytes) flags |= Message.MSG_CTRUNC;
     else parts.push(part);

@@ -111,7 +111,8 @@ function setOption(socket: Socket, level: number, option: number, bytes: Uint8Ar
 }
 
 function socketOption(socket: Socket, option: number): Uint8Array | Errno {
-  const kept = socket.options.get(keyOf(Level.SOL_SOCKET, option));
+  const key = keyOf(Level.SOL_SOCKET, option);
+  const kept = socket.options.get(key);
   switch (option) {
     case Option.SO_TYPE:
       return word(typeNumbers[socket.type]);
@@ -121,7 +122,7 @@ function socketOption(socket: Socket, option: number): Uint8Array | Errno {
     case Option.SO_RCVBUF:
       return word(kept ?? limits.socketBytes);
     case Option.SO_LINGER:
-      return new Uint8Array(Int32Array.of(kept ?? 0, socket.options.get("1:13:time") ?? 0).buffer);
+      return new Uint8Array(Int32Array.of(kept ?? 0, socket.options.get(`${key}:time`) ?? 0).buffer);
     case Option.SO_PEERCRED: {
       const { pid, uid, gid } = socket.peerCredentials ?? { pid: 0, uid: 0xffff_ffff, gid: 0xffff_ffff };
       return new Uint8Array(Uint32Array.of(pid, uid, gid).buffer);
