@@ -261,13 +261,18 @@ const version3: readonly ((state: AnyState) => void)[] = [
   (state) => Object.assign(state["hardware"] as object, { port: untouchedPort }),
 ];
 
-function toVersion3(state: AnyState): AnyState {
-  for (const step of version3) step(state);
-  return state;
-}
+/** What a state of version 3 needs to be one of version 4, a step for each thing that came. */
+const version4: readonly ((state: AnyState) => void)[] = [];
+
+const inSteps =
+  (steps: readonly ((state: AnyState) => void)[]): Migration =>
+  (state) => {
+    for (const step of steps) step(state);
+    return state;
+  };
 
 /** Row i leads from version i + 1 to version i + 2. */
-export const migrations: readonly Migration[] = [zonesAndCapabilities, toVersion3];
+export const migrations: readonly Migration[] = [zonesAndCapabilities, inSteps(version3), inSteps(version4)];
 
 /** The state blob, made current. Bytes that are current already come back as they are. */
 export function migrateState(hash: string, bytes: Uint8Array, rows: readonly Migration[] = migrations): Uint8Array {
