@@ -1,7 +1,7 @@
 /**
  * Speed of the RV64GC core beside QEMU's in the same run: C programs (guest/), and large programs of Debian's
  * (large.ts); what is not installed is said and left out. Ours is measured interpreted, translated in a process that sees the
- * program for the first time, translated with the modules at hand, and with modelled caches. Rounds are interleaved; a
+ * program for the first time, translated with the modules at hand, and (once) with modelled caches. Rounds are interleaved; a
  * speed is the median of all rounds, a ratio the median of each round's. Instructions are those that our core counted.
  * Behind the table: geometric means of the ratios, the start of a large program, and what a trap, a switch and a miss cost.
  * CPU_BINARIES may name other static programs, by paths with commas between them; CPU_ROUNDS says how many rounds.
@@ -89,7 +89,7 @@ function measure(name: string, binary: string, against: readonly Emulator[]): Me
     run("interpreted", undefined);
     run("first", translations);
     run("translated", translations);
-    run("with caches", undefined, initTiming(defaultTiming(), 1, RAM_PAGES));
+    if (round === 0) run("with caches", undefined, initTiming(defaultTiming(), 1, RAM_PAGES));
     for (const other of against) {
       const theirs = other.run(binary);
       if (theirs.text !== text) throw new Error(`${name}: ${text} here, ${theirs.text} under ${other.name}`);

@@ -17,8 +17,8 @@ int main(void) {
     const struct node *l = 2 * i + 1 < 1 << 12 ? &nodes[2 * i + 1] : 0, *r = 2 * i + 2 < 1 << 12 ? &nodes[2 * i + 2] : 0;
     nodes[i] = (struct node){i % 3 ? sum : mix, l, r, i};
   }
-  uint64_t total = fib(27) + ackermann(2, 1200);
-  for (int i = 0; i < 250; i++) total += nodes[0].visit(&nodes[0]);
+  uint64_t total = fib(32) + ackermann(2, 3500);
+  for (int i = 0; i < 2500; i++) total += nodes[0].visit(&nodes[0]);
   printf("%llu\n", (unsigned long long)total);
   return 0;
 }

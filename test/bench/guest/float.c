@@ -7,7 +7,7 @@ static const double mass[5] = {39.5, .038, .011, .0017, .002};
 static float a[64][64], b[64][64], c[64][64];
 
 int main(void) {
-  for (int step = 0; step < 40000; step++) {
+  for (int step = 0; step < 200000; step++) {
     for (int i = 0; i < 5; i++)
       for (int j = i + 1; j < 5; j++) {
         double d[3], q = 0;
@@ -19,8 +19,8 @@ int main(void) {
   }
   int inside = 0;
   for (int py = 0; py < 200; py++)
-    for (int px = 0; px < 200; px++) {
-      double cr = px / 80.0 - 2, ci = py / 100.0 - 1, r = 0, i = 0;
+    for (int px = 0; px < 1000; px++) {
+      double cr = px / 400.0 - 2, ci = py / 100.0 - 1, r = 0, i = 0;
       int n = 0;
       for (; n < 100 && r * r + i * i < 4; n++) {
         double t = r * r - i * i + cr;
@@ -30,7 +30,7 @@ int main(void) {
       inside += n == 100;
     }
   for (int i = 0; i < 64; i++) for (int j = 0; j < 64; j++) a[i][j] = i * .1f + j, b[i][j] = i - j * .3f;
-  for (int round = 0; round < 12; round++)
+  for (int round = 0; round < 60; round++)
     for (int i = 0; i < 64; i++)
       for (int j = 0; j < 64; j++) {
         float s = 0;

@@ -34,7 +34,7 @@ static uint64_t interpret(const uint8_t *code, uint64_t n) {
 
 int main(void) {
   uint64_t sum = 0;
-  for (int round = 0; round < 6; round++) {
+  for (int round = 0; round < 20; round++) {
     for (int i = 2; i < 100000; i++) sieve[i] = 1;
     for (int i = 2; i * i < 100000; i++)
       if (sieve[i]) for (int j = i * i; j < 100000; j += i) sieve[j] = 0;

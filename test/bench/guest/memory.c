@@ -16,11 +16,11 @@ int main(void) {
     cell[j] = t;
   }
   uint64_t at = 0, sum = 0;
-  for (int i = 0; i < 1500000; i++) {
+  for (int i = 0; i < 6000000; i++) {
     at = cell[at];
     sum += at;
   }
-  for (int round = 0; round < 6; round++)
+  for (int round = 0; round < 24; round++)
     for (uint32_t i = 0; i < N; i++) sum += cell[i] ^ (sum >> 3);
   printf("%llu\n", (unsigned long long)sum);
   return 0;
