@@ -371,7 +371,7 @@ export class Hosting {
 
   /** `culprit`: a machine's life, also one that was being loaded, or a job, which may go through a machine's past. */
   #blame(culprit: string, why: Error): void {
-    const name = culprit.replace(/^(load|job) /, "");
+    const name = culprit.replace(/^(load|job|command) /, "");
     const machineId = this.#lives.get(name)?.id ?? this.#past.machineOf(name);
     const text = machineId === null ? "a worker broke" : `a worker broke while it was executing machine ${machineId}`;
     this.#options.onError(new WorkerBrokeError(text, { cause: why }), machineId ?? "");

@@ -60,7 +60,7 @@ export async function execute(
   execution: Execution,
   host: { turn: Turn; cancelled(): void },
 ): Promise<ExecutionResult> {
-  const resident = await factory.create(execution.origin, 0);
+  const resident = await factory.create(execution.origin, 0, host.turn);
   resident.machine.setTraceMask(execution.traceMask);
   const console = new Gathered(execution.outputBytes, "first");
   const trace = new Gathered(execution.traceBytes, "last");

@@ -8,7 +8,7 @@
  * - what leaves about a machine leaves in the order in which it happened there;
  * - a machine does not run far ahead of what the main thread has released of it.
  */
-import { type RunStop, SnapshotFormatError } from "../../../kernel/index.ts";
+import { type Input, type RunStop, SnapshotFormatError } from "../../../kernel/index.ts";
 import type { CompiledCpu } from "../cpu.ts";
 import {
   type Captured,
@@ -55,6 +55,8 @@ class WorkerError extends Error {
 /** Commands that are carried out in order; the others take effect at once. */
 type Signal = Extract<Command, { kind: "cancel" | "credit" | "released" }>;
 type Work = Exclude<Command, Signal>;
+/** What is asked of a machine that is here. */
+type Asked = Extract<Work, { kind: "apply" | "query" | "capture" | "setTraceMask" }>;
 
 interface Job {
   cancelled: boolean;
@@ -67,6 +69,7 @@ type Report = (trace: Uint8Array<ArrayBuffer>, instructions: number) => Promise<
 
 interface Slot {
   resident: Resident;
+  share: Share[];
   traceMask: number;
   runnable: boolean;
   lastReport: number;
@@ -139,11 +142,8 @@ export class WorkerHost {
   async #carryOut(id: number, command: Work): Promise<void> {
     try {
       this.#executing.set(queueOf(command));
-      const result = await this.#perform(command);
-      const slot = "machine" in command ? this.#slots.get(command.machine) : undefined;
-      const machine = slot === undefined || !("machine" in command) ? null : command.machine;
-      this.#post({ kind: "reply", id, machine, mark: slot?.resident.mark() ?? null, result });
-      if (slot !== undefined) this.#wake(slot);
+      if (isAsked(command)) await this.#ask(id, command);
+      else this.#reply(id, command, await this.#perform(command));
     } catch (error) {
       this.#post({ kind: "failed", id, error: failureOf(error) });
     }
@@ -151,26 +151,45 @@ export class WorkerHost {
     this.#turns.wake();
   }
 
-  /** Not async itself where it need not be: see `receive`. */
-  #perform(command: Work): unknown {
+  /** Charged with all that it costs, the copy of the answer too. Not async itself where it need not be: see `receive`. */
+  #ask(id: number, command: Asked): void | Promise<void> {
+    const { machine } = command;
+    // Somebody sits there and waits for an echo.
+    if (command.kind === "apply" && isTyped(command.input)) this.#turns.favour(machine);
+    return this.#turns.command(machine, this.#slot(machine).share, () =>
+      this.#reply(id, command, this.#answer(this.#slot(machine), command)),
+    );
+  }
+
+  #reply(id: number, command: Work, result: unknown): void {
+    const slot = "machine" in command ? this.#slots.get(command.machine) : undefined;
+    const machine = slot === undefined || !("machine" in command) ? null : command.machine;
+    this.#post({ kind: "reply", id, machine, mark: slot?.resident.mark() ?? null, result });
+    if (slot !== undefined) this.#wake(slot);
+  }
+
+  #answer(slot: Slot, command: Asked): unknown {
+    switch (command.kind) {
+      case "apply":
+        return slot.resident.apply(command.input);
+      case "query":
+        return answer(slot.resident, command.query);
+      case "capture":
+        return slot.resident.capture();
+      case "setTraceMask":
+        slot.traceMask = command.mask;
+        slot.resident.machine.setTraceMask(command.mask);
+        return null;
+    }
+  }
+
+  #perform(command: Exclude<Work, Asked>): unknown {
     switch (command.kind) {
       case "load":
         return this.#load(command);
       case "unload":
         this.#forget(command.machine);
         return null;
-      case "apply":
-        return this.#apply(command);
-      case "query":
-        return answer(this.#slot(command.machine).resident, command.query);
-      case "capture":
-        return this.#slot(command.machine).resident.capture();
-      case "setTraceMask": {
-        const slot = this.#slot(command.machine);
-        slot.traceMask = command.mask;
-        slot.resident.machine.setTraceMask(command.mask);
-        return null;
-      }
       case "replay":
         return this.#replay(command);
       case "visit":
@@ -190,12 +209,6 @@ export class WorkerHost {
     return slot;
   }
 
-  #apply({ machine, input }: Extract<Command, { kind: "apply" }>): unknown {
-    // Somebody sits there and waits for an echo.
-    if (input.kind === "console" || input.kind === "terminalInput") this.#turns.favour(machine);
-    return this.#slot(machine).resident.apply(input);
-  }
-
   async #load({ machine, share, route, paused }: Extract<Command, { kind: "load" }>): Promise<null> {
     const resident = await this.#turns.job(`load ${machine}`, share, (turn) => {
       this.#turns.favour(`load ${machine}`);
@@ -207,7 +220,7 @@ export class WorkerHost {
     if (paused && (run === "running" || run === "idle")) resident.apply({ kind: "pause" });
     const { config } = resident.machine;
     const pace = config.boot === undefined ? null : new Pace(performance.now(), resident.machine.position().timeNs);
-    const slot: Slot = { resident, traceMask: 0, runnable: true, lastReport: 0, ahead: [], pace };
+    const slot: Slot = { resident, share, traceMask: 0, runnable: true, lastReport: 0, ahead: [], pace };
     this.#slots.set(machine, slot);
     this.#turns.add(machine, share, {
       canRun: () => slot.runnable && !resident.fetching && !this.#queues.has(machine) && !isFarAhead(slot),
@@ -363,6 +376,13 @@ const sizeOf = ({ outputs, trace }: Mark): number =>
 function throwIfCancelled(job: Job): void {
   if (job.cancelled) throw new WorkerError("cancelled", "cancelled");
 }
+
+function isAsked(command: Work): command is Asked {
+  const { kind } = command;
+  return kind === "apply" || kind === "query" || kind === "capture" || kind === "setTraceMask";
+}
+
+const isTyped = ({ kind }: Input): boolean => kind === "console" || kind === "terminalInput";
 
 /** Commands of one machine, and each job, form a queue of their own. */
 function queueOf(command: Work): string {

@@ -27,6 +27,7 @@ import {
 import type { CompiledCpu } from "../cpu.ts";
 import type { Captured, Mark, Origin, StoredEntry } from "../protocol.ts";
 import type { ContentCache } from "./content.ts";
+import type { Turn } from "./turns.ts";
 
 export const sha256 = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
   new Uint8Array(createHash("sha256").update(bytes).digest());
@@ -140,18 +141,23 @@ export class ResidentFactory {
     this.#content = content;
   }
 
-  async create(origin: Origin, sequence: number): Promise<Resident> {
-    if (origin.kind === "config")
-      return new Resident(createMachine(origin.config, this.#ports(null)), null, this.#content, sequence);
+  /** What it costs is paid in turns, piece by piece. */
+  async create(origin: Origin, sequence: number, turn: Turn = async (work) => work()): Promise<Resident> {
+    if (origin.kind === "config") {
+      const machine = await turn(() => createMachine(origin.config, this.#ports(null)));
+      return new Resident(machine, null, this.#content, sequence);
+    }
     const loading = loadSnapshot(origin.root, sha256);
     while (loading.need.length > 0) {
       const hashes = loading.need.slice(0, 500);
       const blobs = await this.#content.later(hashes);
-      loading.provide(new Map(hashes.map((hash, index) => [hash, blobs[index]!])));
+      await turn(() => loading.provide(new Map(hashes.map((hash, index) => [hash, blobs[index]!]))));
     }
-    const { state, tree } = loading.result();
-    const machine = restoreMachine(state, this.#ports(tree), (page) => tree.isZero(page));
-    return new Resident(machine, tree, this.#content, sequence);
+    return turn(() => {
+      const { state, tree } = loading.result();
+      const machine = restoreMachine(state, this.#ports(tree), (page) => tree.isZero(page));
+      return new Resident(machine, tree, this.#content, sequence);
+    });
   }
 
   #ports(tree: PageTree | null): MachinePorts {

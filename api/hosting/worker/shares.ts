@@ -7,7 +7,7 @@
  * any other turn, and who is ahead of the others already by as much as is lent gets none.
  *
  * Must hold: whoever could run all the time has had, at any moment, his share but for a few turns' worth and what is lent;
- * somebody's turn comes as long as anybody can run. What a machine computes does not depend on any of this.
+ * somebody's turn comes as long as anybody can run. What is charged outside of turns (turns.ts) counts like any other cost. What a machine computes does not depend on any of this.
  */
 
 /** From the course inwards; the last one owns the machine or the job. */
@@ -93,6 +93,12 @@ export class Shares {
     return leaf.name;
   }
 
+  /** By more than is lent, on some level, of whoever has had least there of those that can run. */
+  isAhead(name: string): boolean {
+    const leaf = this.#leaves.get(name);
+    return leaf !== undefined && isAhead(leaf);
+  }
+
   charge(name: string, cost: number): void {
     const leaf = this.#leaves.get(name);
     if (leaf === undefined) return;
@@ -107,10 +113,11 @@ export class Shares {
   }
 }
 
-/** By more than is lent, on some level, of whoever has had least there. */
 function isAhead(leaf: Node): boolean {
-  for (let node = leaf; node.parent !== null; node = node.parent)
-    if ((node.had - leastOf(node.parent).had) * node.weight >= LENT_MS) return true;
+  for (let node = leaf; node.parent !== null; node = node.parent) {
+    const least = leastActive(node.parent);
+    if (least !== null && (node.had - least.had) * node.weight >= LENT_MS) return true;
+  }
   return false;
 }
 
@@ -124,15 +131,19 @@ function refresh(node: Node, canRun: (name: string) => boolean): boolean {
     child.active = can;
     active ||= can;
   }
+  // Nobody waits for anybody here: whatever one has had until now, he owes it to nobody who comes later.
+  if (!active) for (const { had } of node.children.values()) node.floor = Math.max(node.floor, had);
   return active;
 }
 
-function leastOf(node: Node): Node {
+function leastActive(node: Node): Node | null {
   let least: Node | null = null;
   for (const child of node.children.values())
     if (child.active && (least === null || child.had < least.had)) least = child;
-  return least!;
+  return least;
 }
+
+const leastOf = (node: Node): Node => leastActive(node)!;
 
 function leastServed(root: Node): Node {
   let node = root;

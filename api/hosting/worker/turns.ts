@@ -1,6 +1,7 @@
 /**
  * Turns in a worker: machines and jobs get them by their shares (shares.ts), one at a time, with room for commands in
- * between. A turn is a piece of work of some milliseconds, and is charged by how long it took.
+ * between. A turn is a piece of work of some milliseconds, and is charged by how long it took; so is a command, and a
+ * share that commands have brought ahead of the others has to wait with its next one like with its next turn.
  */
 import type { Executing } from "./executing.ts";
 import { type Share, Shares } from "./shares.ts";
@@ -80,6 +81,20 @@ export class Turns {
       return await work(turn);
     } finally {
       this.delete(name);
+    }
+  }
+
+  /**
+   * What somebody asks of one that takes turns. It is done at once, so that answers are quick, unless its share is ahead
+   * of others by more than is lent: then it waits for its turn.
+   */
+  command<T>(name: string, path: readonly Share[], work: () => T): T | Promise<T> {
+    if (this.#shares.isAhead(name)) return this.job(`command ${name}`, path, (turn) => turn(work));
+    const start = this.#now();
+    try {
+      return work();
+    } finally {
+      this.#shares.charge(name, this.#now() - start);
     }
   }
 

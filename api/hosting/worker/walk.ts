@@ -9,7 +9,7 @@ export type BeforeStep = (resident: Resident) => Promise<number> | number;
 
 /** The machine at the route's end. */
 export async function walk(factory: ResidentFactory, route: Route, turn: Turn, before: BeforeStep): Promise<Resident> {
-  const resident = await factory.create(route.origin, route.sequence);
+  const resident = await factory.create(route.origin, route.sequence, turn);
   const replay = new Replay(resident, route);
   for (;;) {
     const budget = await before(resident);
