@@ -1,11 +1,13 @@
-/** Kernels and firmware of others on our board, and what must come of it. */
+/** Kernels and firmware of others on our board, a large program on our own kernel, and what must come of them. */
 import { strict as assert } from "node:assert";
+import { readFileSync } from "node:fs";
 import { type Machine, stateHash } from "../../kernel/index.ts";
 import { bareConfig, bareMachine, imageOf } from "../support/bare.ts";
-import { sha256 } from "../support/machine.ts";
+import { consoleOf, fileOf, mustApply, runOn, sha256, startInput, testMachine } from "../support/machine.ts";
 import { Shelf } from "../support/shelf.ts";
 import { initramfs } from "./initramfs.ts";
 import { type RealImages, realImages } from "./packages.ts";
+import { pythonToo, rootArchive } from "./root.ts";
 import { Session } from "./session.ts";
 
 const mebibyte = 2 ** 20;
@@ -128,6 +130,23 @@ function linuxSnapshot(images: RealImages, harts: number): Machine {
   return machine;
 }
 
+/** Debian's Python on our own kernel, with tests of its library that say themselves what must come of them. */
+function python(): Machine {
+  const tests = new Uint8Array(readFileSync(new URL("programs/selftest.py", import.meta.url)));
+  const machine = testMachine({
+    memoryBytes: 128 * mebibyte,
+    environment: ["PATH=/usr/bin", "HOME=/tmp"],
+    root: fileOf("", rootArchive(pythonToo)).content,
+    files: [fileOf("/tmp/selftest.py", tests)],
+  });
+  const line = "/usr/bin/python3.13 /tmp/selftest.py".split(" ");
+  mustApply(machine, startInput(line[0]!, { arguments: line, stdin: "" }));
+  runOn(machine, 2e10);
+  const printed = consoleOf(machine.drainOutputs());
+  assert.match(printed, /\nRan 23 tests in .*\n\nOK\n$/, printed);
+  return machine;
+}
+
 export const realCases: readonly RealCase[] = [
   { name: "OpenSBI and U-Boot", isLong: false, run: openSbiAndUBoot },
   { name: "U-Boot alone", isLong: true, run: uBootAlone },
@@ -137,6 +156,7 @@ export const realCases: readonly RealCase[] = [
   { name: "Linux restarts itself", isLong: true, run: linuxReboots },
   { name: "Linux from a snapshot in mid-boot", isLong: false, run: (images) => linuxSnapshot(images, 1) },
   { name: "Linux on two harts from a snapshot", isLong: true, run: (images) => linuxSnapshot(images, 2) },
+  { name: "Python tests itself", isLong: true, run: python },
 ];
 
 /** What there is to boot, or why not: that packages cannot be had, or not be made anything of here. */

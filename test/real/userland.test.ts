@@ -67,4 +67,24 @@ describe.skipIf("reason" in found)(`Debian's programs on a root from an archive$
       ["500500", "1000 x", "/tmp/x"],
     );
   });
+
+  test("ps, pgrep and top see the processes as they are", () => {
+    prints(
+      `sleep 100 & ps -o pid,ppid,stat,comm | sed 's/  */ /g'; pgrep sleep
+       TERM=dumb top -b -n1 | gawk '/^Tasks/ || $NF == "sleep" { print $1, $2, $NF, $8 }'; kill $!; wait $!; echo $?`,
+      [
+        ...[" PID PPID STAT COMMAND", " 1 0 Ss dash", " 2 1 S sleep", " 3 1 R ps", " 4 1 S sed", "2"],
+        ...["Tasks: 4 zombie 0", "2 1000 sleep S", "143"],
+      ],
+    );
+  });
+
+  test("a program of gawk with arrays, functions and a command that it reads from", () => {
+    prints(
+      `gawk 'function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2) }
+       BEGIN { while (("seq 1 1000 | sort -rn" | getline n) > 0) a[n % 7] += n
+               for (i = 0; i < 7; i++) printf "%d ", a[i]; print fib(15), toupper(substr("pipeline", 1, 4)) }'`,
+      ["71071 71214 71357 71500 71643 71786 71929 610 PIPE"],
+    );
+  });
 });
