@@ -15,8 +15,19 @@ export interface ServerConfig {
   hibernateAfterMs: number;
   unattendedMs: number;
   machinesPerUser: number;
+  courseMachines: number;
   instructionsPerHour: number;
+  courseInstructionsPerHour: number;
   storagePerUserBytes: number;
+  courseStorageBytes: number;
+  requestsPerSecond: number;
+  courseRequestsPerSecond: number;
+  traceBytesPerHour: number;
+  courseTraceBytesPerHour: number;
+  runningPerUser: number;
+  courseRunning: number;
+  memoryPerUserBytes: number;
+  courseMemoryBytes: number;
   collectEveryMs: number;
   keepGradedDays: number;
   auditDays: number;
@@ -48,6 +59,14 @@ const whole =
       : `must be a whole number from ${min} to ${max}`;
   };
 const text = (value: string): string => value;
+
+/** Of a quota, which can be set otherwise for a user and a course (`ostler quota`). */
+const limit = (variable: string, help: string): Setting<number> => ({
+  variable,
+  fallback: 0,
+  read: whole(0, Number.MAX_SAFE_INTEGER),
+  help: `${help}; 0: no limit`,
+});
 
 /** One row an option; `ostler serve --help` and the documentation show them. */
 export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name]> } = {
@@ -107,18 +126,25 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
     read: whole(1, 1_000_000),
     help: "machines that one user may own",
   },
-  instructionsPerHour: {
-    variable: "OSTLER_INSTRUCTIONS_PER_HOUR",
-    fallback: 0,
-    read: whole(0, Number.MAX_SAFE_INTEGER),
-    help: "instructions that one user's machines may execute in an hour; 0: no limit",
-  },
-  storagePerUserBytes: {
-    variable: "OSTLER_STORAGE_PER_USER_BYTES",
-    fallback: 0,
-    read: whole(0, Number.MAX_SAFE_INTEGER),
-    help: "bytes of programs and snapshots that one user may store; 0: no limit",
-  },
+  courseMachines: limit("OSTLER_COURSE_MACHINES", "machines that all members of a course may own"),
+  instructionsPerHour: limit(
+    "OSTLER_INSTRUCTIONS_PER_HOUR",
+    "instructions that one user's machines may execute in an hour",
+  ),
+  courseInstructionsPerHour: limit("OSTLER_COURSE_INSTRUCTIONS_PER_HOUR", "the same of all members of a course"),
+  storagePerUserBytes: limit(
+    "OSTLER_STORAGE_PER_USER_BYTES",
+    "bytes of programs and snapshots that one user may store",
+  ),
+  courseStorageBytes: limit("OSTLER_COURSE_STORAGE_BYTES", "the same of all members of a course"),
+  requestsPerSecond: limit("OSTLER_REQUESTS_PER_SECOND", "calls that one user may make in a second"),
+  courseRequestsPerSecond: limit("OSTLER_COURSE_REQUESTS_PER_SECOND", "the same of all members of a course"),
+  traceBytesPerHour: limit("OSTLER_TRACE_BYTES_PER_HOUR", "bytes of traces that one user may read in an hour"),
+  courseTraceBytesPerHour: limit("OSTLER_COURSE_TRACE_BYTES_PER_HOUR", "the same of all members of a course"),
+  runningPerUser: limit("OSTLER_RUNNING_PER_USER", "machines of one user that may run at once"),
+  courseRunning: limit("OSTLER_COURSE_RUNNING", "the same of all members of a course"),
+  memoryPerUserBytes: limit("OSTLER_MEMORY_PER_USER_BYTES", "RAM of one user's machines that are in memory"),
+  courseMemoryBytes: limit("OSTLER_COURSE_MEMORY_BYTES", "the same of all members of a course"),
   collectEveryMs: {
     variable: "OSTLER_COLLECT_EVERY_MS",
     fallback: 3_600_000,

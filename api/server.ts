@@ -16,11 +16,15 @@ import { MachineService } from "../proto/gen/ostler/v1/machines_pb.js";
 import { MemoryService } from "../proto/gen/ostler/v1/memory_pb.js";
 import { NetworkService } from "../proto/gen/ostler/v1/network_pb.js";
 import { ProgramService } from "../proto/gen/ostler/v1/programs_pb.js";
+import { QuotaService } from "../proto/gen/ostler/v1/quotas_pb.js";
 import { SnapshotService } from "../proto/gen/ostler/v1/snapshots_pb.js";
 import { TaskService } from "../proto/gen/ostler/v1/tasks_pb.js";
 import { TerminalService } from "../proto/gen/ostler/v1/terminals_pb.js";
 import { TraceService } from "../proto/gen/ostler/v1/traces_pb.js";
 import { UserService } from "../proto/gen/ostler/v1/users_pb.js";
+import { Quotas } from "./admission/quotas.ts";
+import { admission } from "./admission/requests.ts";
+import { Residents } from "./admission/residents.ts";
 import { authorised } from "./auth/authorise.ts";
 import { isAdmin } from "./auth/caller.ts";
 import { authenticator, type Identify, identifier } from "./auth/identity.ts";
@@ -41,18 +45,18 @@ import { storeFailure, withKindErrors } from "./services/failures.ts";
 import { gradingService } from "./services/grading.ts";
 import { historyService } from "./services/history.ts";
 import { Housekeeping } from "./services/housekeeping.ts";
-import { machineService } from "./services/machines.ts";
+import { isOfGrading, machineService } from "./services/machines.ts";
 import { memoryService } from "./services/memory.ts";
 import { networkService } from "./services/network.ts";
 import { programService } from "./services/programs.ts";
-import { Quotas } from "./services/quotas.ts";
+import { quotaService } from "./services/quotas.ts";
 import { snapshotService } from "./services/snapshots.ts";
 import { configOfRow } from "./services/spec.ts";
 import { taskService } from "./services/tasks.ts";
 import { terminalService } from "./services/terminals.ts";
 import { replayDoor, traceService } from "./services/traces.ts";
 import { watchUnattended } from "./services/unattended.ts";
-import { startUpkeep } from "./services/upkeep.ts";
+import { savingQuotas, startUpkeep } from "./services/upkeep.ts";
 import { userService } from "./services/users.ts";
 import type { Store } from "./store/types.ts";
 import { Metrics } from "./telemetry/metrics.ts";
@@ -88,11 +92,11 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   const metrics = new Metrics();
   const store = { ...given, journal: { ...given.journal, commit: metrics.timingCommits(given.journal.commit) } };
   const quotas = new Quotas(store, config);
+  await quotas.load();
   const hosting = hostingOf(store, config, quotas);
   const { identify, forget } = identifier(store);
-  const limits = { machinesPerUser: config.machinesPerUser };
-  const deps: Deps = { store, hosting, limits, quotas, rolesChanged: forget };
-  const grading = new Grading(deps);
+  const deps: Deps = { store, hosting, quotas, rolesChanged: forget };
+  const grading = new Grading(deps, { mayStart: (row, beside) => quotas.mayGrade(row, beside) });
   const housekeeping = new Housekeeping(deps, {
     everyMs: config.collectEveryMs,
     keepGradedMs: config.keepGradedDays * DAY_MS,
@@ -101,7 +105,7 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   const audit = new AuditLog(store.audit, (error) => logBackground(config, error, ""));
   const operations = operationsOf(deps, grading, housekeeping, audit);
   const readiness = new Readiness({ check: () => store.check(), onChange: (isReady) => grpc.setServing(isReady) });
-  const pipeline = pipelineOf(config, authenticator(identify), metrics, readiness);
+  const pipeline = pipelineOf(config, admission(authenticator(identify), quotas), metrics, readiness);
   const tls = readTls(config) ?? undefined;
   const grpc = createGrpcServer({ operations, pipeline, receiveLimitBytes: MESSAGE_LIMIT_BYTES, tls });
   const rest = await createRestServer({
@@ -118,6 +122,7 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   mountMonitorPages(rest.app, monitorPages(config, metrics, readiness, identify));
 
   let endUpkeep = () => {};
+  let endSaving = async () => {};
   let endWatch = () => {};
   return {
     grpc,
@@ -128,6 +133,7 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
       const port = await grpc.bind(`${config.host}:${config.grpcPort}`);
       await grading.resume();
       hosting.resumeRunning().catch((error) => logBackground(config, error, ""));
+      endSaving = savingQuotas(quotas, (error) => logBackground(config, error, ""));
       endUpkeep = startUpkeep(store, config.auditDays * DAY_MS, (error) => logBackground(config, error, ""));
       housekeeping.start();
       endWatch = watchUnattended(deps, config.unattendedMs, (error) => logBackground(config, error, ""));
@@ -148,23 +154,31 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
       await grading.close();
       await hosting.close(Math.max(LEAST_SAVE_MS, deadline - performance.now()));
       await audit.close();
+      await endSaving();
     },
   };
 }
 
-const hostingOf = (store: Store, config: ServerConfig, quotas: Quotas): Hosting =>
-  new Hosting(
+function hostingOf(store: Store, config: ServerConfig, quotas: Quotas): Hosting {
+  const hosting: Hosting = new Hosting(
     store,
     {
       workers: config.workers,
       translate: config.translate,
       maxResident: config.maxResidentMachines,
       hibernateAfterMs: config.hibernateAfterMs,
-      executed: (ownerId, instructions) => quotas.executed(ownerId, instructions),
+      executed: (owner, instructions) => quotas.executed(owner, instructions),
+      async arrives(row) {
+        if (!isOfGrading(row)) await residents.arrives(row.id, row, configOfRow(row).memoryBytes);
+      },
+      left: (machineId) => quotas.left(machineId),
       onError: (error, machine) => logBackground(config, error, machine),
     },
     configOfRow,
   );
+  const residents = new Residents(hosting, quotas);
+  return hosting;
+}
 
 function monitorPages(config: ServerConfig, metrics: Metrics, readiness: Readiness, identify: Identify): MonitorPages {
   return {
@@ -207,6 +221,7 @@ function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping, 
     ...implement(UserService, userService(deps)),
     ...implement(CourseService, courseService(deps)),
     ...implement(AuditService, auditService(deps)),
+    ...implement(QuotaService, quotaService(deps)),
     ...implement(AdminService, adminService(deps, housekeeping)),
   ].map((operation) => audit.audited(withKindErrors(authorise(operation))));
 }

@@ -23,7 +23,7 @@ import {
   roleNeeded,
 } from "./caller.ts";
 import { callerOf } from "./identity.ts";
-import { COURSE_ROLES, changes, type Kind, RULES, type Rule, SEEN_BY } from "./policy.ts";
+import { type Action, COURSE_ROLES, changes, type Kind, RULES, type Rule, SEEN_BY } from "./policy.ts";
 
 /** How the things that requests name are found; null: there is none. */
 export type Lookup = Readonly<Record<Kind, (id: string) => Promise<Owner | null>>> & {
@@ -123,6 +123,9 @@ async function obey(lookup: Lookup, rule: Rule, request: Named, caller: Caller, 
     case "user":
       context.courseId = request.courseId ?? "";
       return obeyOfUser(lookup, rule, request, caller);
+    case "member":
+      context.courseId = chooseCourse(caller, request.courseId ?? "");
+      return obeyOfMember(rule.action, { courseId: context.courseId, ownerId: request.userId || caller.id }, caller);
     case "own":
       context.courseId = chooseCourse(caller, request.courseId ?? "");
       return obeyOfOwn(rule, context.courseId, caller);
@@ -144,6 +147,12 @@ function obeyOfOwn({ action }: Extract<Rule, { of: "own" }>, courseId: string, c
   assertSees(caller, courseId);
   if (reachOf(caller, action, courseId) === "none") throw roleNeeded(caller, action, "own", courseId);
   assertNotArchived(caller, action, courseId);
+}
+
+function obeyOfMember(action: Action, member: Owner, caller: Caller): void {
+  assertSees(caller, member.courseId);
+  if (!may(caller, action, member)) throw roleNeeded(caller, action, "all", member.courseId);
+  assertNotArchived(caller, action, member.courseId);
 }
 
 async function obeyOf(

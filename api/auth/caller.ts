@@ -69,6 +69,13 @@ export function chooseCourse(caller: Caller, given: string): string {
   throw permissionDenied(`${caller.id} is in no course; its staff can enrol you.`, "NO_COURSE");
 }
 
+/** The course whose quota a call uses up, before it is known what the call is about. */
+export function courseCharged({ key, memberships }: Caller, named: string | undefined): string {
+  if (key.courseId !== null) return key.courseId;
+  const open = memberships.filter(({ archived }) => !archived);
+  return (open.find(({ courseId }) => courseId === named) ?? open[0])?.courseId ?? DEFAULT_COURSE;
+}
+
 /** What a list shows of what belongs to somebody: the caller's own or, if that is asked for, everybody's. */
 export function scopeOf(caller: Caller, action: Action, request: { courseId?: string; allOwners?: boolean }): Scope {
   const { courseId = "", allOwners = false } = request;

@@ -46,6 +46,8 @@ export const PERMISSIONS = {
   "member.read": read("none", "all", "all"),
   "member.change": change("none", "none", "all"),
   "audit.read": read("none", "none", "all"),
+  "quota.read": read("own", "all", "all"),
+  "quota.change": change("none", "none", "all"),
   /** Keys of others, good for the course alone. */
   "key.read": read("own", "own", "all"),
   "key.change": change("own", "own", "all"),
@@ -69,6 +71,8 @@ export type Rule =
   | { readonly of: "caller"; readonly changes: boolean }
   /** Admins alone. */
   | { readonly of: "server"; readonly changes: boolean }
+  /** A member of the course that is named (or of the caller's only one): the one that is named, or the caller. */
+  | { readonly of: "member"; readonly action: Action }
   /** Keys of the user that the request names. */
   | { readonly of: "user"; readonly action: "key.read" | "key.change" }
   /** Something of the caller's own in one course: the one that is named, or the only one that the caller is in. */
@@ -228,6 +232,10 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rul
     EnrolMembers: on("course", "member.change"),
     ListMembers: on("course", "member.read"),
     RemoveMembers: on("course", "member.change"),
+  },
+  QuotaService: {
+    GetQuota: [{ of: "member", action: "quota.read" }],
+    SetQuota: [{ of: "member", action: "quota.change" }],
   },
   AuditService: {
     ListAuditEvents: list("audit.read"),

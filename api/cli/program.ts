@@ -118,6 +118,11 @@ export const branches: Record<string, Branch> = {
     summary: "courses, and who is in them with which role",
     load: async () => (await import("./commands/course.ts")).courseCommand,
   },
+  quota: {
+    heading: COURSES,
+    summary: "what members of a course may use up, and have",
+    load: async () => (await import("./commands/quota.ts")).quotaCommand,
+  },
   user: {
     heading: COURSES,
     summary: "users of the server",

@@ -22,6 +22,8 @@ export interface GradingOptions {
   concurrency: number;
   maxWaiting: number;
   maxWaitingPerOwner: number;
+  /** Whether this one may be graded beside those that are. */
+  mayStart(row: SubmissionRow, beside: readonly SubmissionRow[]): boolean;
   /** Called with what went wrong in the background. */
   onError(error: unknown, submissionId: string): void;
 }
@@ -30,6 +32,7 @@ const DEFAULTS: GradingOptions = {
   concurrency: 2,
   maxWaiting: 500,
   maxWaitingPerOwner: 10,
+  mayStart: () => true,
   onError(error, submission) {
     const stack = error instanceof Error ? ((error.cause as Error | undefined)?.stack ?? error.stack) : String(error);
     process.stderr.write(
@@ -203,7 +206,9 @@ export class Grading {
       const running = jobs.filter((job) => job.running);
       if (running.length >= this.#options.concurrency) return;
       const served = new Set(running.map((job) => job.row.ownerId));
-      const waiting = jobs.filter((job) => !job.running);
+      const rows = running.map((job) => job.row);
+      // Where it is refused one of theirs is being graded: when that ends they come next.
+      const waiting = jobs.filter((job) => !job.running && this.#options.mayStart(job.row, rows));
       const next = waiting.find((job) => !served.has(job.row.ownerId)) ?? waiting[0];
       if (next === undefined) return;
       next.running = true;

@@ -29,7 +29,11 @@ import { shareOf } from "./share.ts";
 
 export interface HostingOptions extends ResidencyOptions {
   /** Told what machines execute; says whether the machines of this owner may go on. */
-  executed?(ownerId: string, instructions: number): boolean;
+  executed?(owner: Owner, instructions: number): boolean;
+  /** Before a machine comes into memory; what it throws keeps it out. */
+  arrives?(row: MachineRow): Promise<void>;
+  /** It is not in memory any more, or did not get there. */
+  left?(machineId: string): void;
   workers: number;
   /** Hot guest code is translated to WebAssembly. */
   translate?: boolean;
@@ -127,6 +131,11 @@ export class Hosting {
     return this.#residency.hibernate(machineId);
   }
 
+  /** The same, unless it is being used. */
+  hibernateUnused(machineId: string): Promise<void> {
+    return this.#residency.hibernateUnused(machineId);
+  }
+
   delete(machineId: string): Promise<boolean> {
     return this.#residency.vacate(machineId, () => this.#store.machines.delete(machineId));
   }
@@ -175,6 +184,11 @@ export class Hosting {
     } while (pageToken !== "");
   }
 
+  /** The machines that are in memory. */
+  get resident(): Iterable<HostedMachine> {
+    return this.#lives.values();
+  }
+
   /** Counted since the start, and how things stand now. */
   figures() {
     return { ...this.#counts, byPhase: this.#residency.byPhase(), ...this.#pool.figures() };
@@ -197,6 +211,7 @@ export class Hosting {
       const row = await this.#store.machines.acquire(machineId);
       if (row === null) throw notFound("machine", machineId);
       assertNotQuarantined(row);
+      await this.#options.arrives?.(row);
       const { machine, route } = await this.#place(row);
       const { snapshotId } = route;
       try {
@@ -214,6 +229,7 @@ export class Hosting {
     const hold = this.#store.holds.open();
     const route = await this.#routes.toPresent(row, hold).catch((error) => {
       hold.release();
+      this.#options.left?.(row.id);
       throw error;
     });
     const worker = this.#pool.place();
@@ -244,6 +260,7 @@ export class Hosting {
     machine.worker.machines.delete(machine.life);
     this.#lives.delete(machine.life);
     machine.letGo();
+    this.#options.left?.(machine.id);
   }
 
   #broke(machine: HostedMachine): void {
@@ -351,7 +368,7 @@ export class Hosting {
     const executed = Math.max(0, instructions - machine.countedInstructions);
     this.#counts.instructions += executed;
     machine.countedInstructions = instructions;
-    const mayGoOn = this.#options.executed?.(machine.row.ownerId, executed) ?? true;
+    const mayGoOn = this.#options.executed?.(machine.row, executed) ?? true;
     if (!mayGoOn && summary.run === "running") machine.pauseOnce();
   }
 

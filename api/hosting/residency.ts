@@ -126,6 +126,12 @@ export class Residency {
     await place?.step(() => this.#putAway(place, () => true));
   }
 
+  /** Unless somebody uses it, or comes for it meanwhile. */
+  async hibernateUnused(machineId: string): Promise<void> {
+    const place = this.#places.get(machineId);
+    if (place?.usable && isAtRest(place.usable)) await this.#putAwayInBackground(place, isUnusedSinceSaved);
+  }
+
   /** Does it while the machine is not in memory. What is in memory goes unsaved; nobody else gets in meanwhile. */
   vacate<T>(machineId: string, work: () => Promise<T>): Promise<T> {
     const place = this.#placeOf(machineId);

@@ -12,6 +12,7 @@ import { type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/prot
 import { signalName } from "../../kernel/catalogue.ts";
 import type { FaultInfo, ExitStatus as KernelExit } from "../../kernel/index.ts";
 import type { ExitStatusSchema } from "../../proto/gen/ostler/v1/machines_pb.js";
+import type { Quotas } from "../admission/quotas.ts";
 import type { Lookup } from "../auth/authorise.ts";
 import { chooseCourse } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
@@ -20,12 +21,10 @@ import type { HostedMachine } from "../hosting/hosted.ts";
 import { type Hosting, newId } from "../hosting/hosting.ts";
 import type { Context } from "../operation.ts";
 import type { Bytes, MachineRow, Owner, PageQuery, Position, SnapshotRow, Store } from "../store/types.ts";
-import type { Quotas } from "./quotas.ts";
 
 export interface Deps {
   readonly store: Store;
   readonly hosting: Hosting;
-  readonly limits: { machinesPerUser: number };
   readonly quotas: Quotas;
   /** What a key, a user or a member may do has changed: from now on it is so. */
   rolesChanged(): void;

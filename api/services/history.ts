@@ -161,7 +161,7 @@ async function viewBefore(
 async function* runOn(deps: Deps, context: Context, viewId: string, wanted: number): AsyncGenerator<Seek, string> {
   const row = await machineRow(deps, viewId);
   if (row.reached.instructions >= wanted) return "";
-  deps.quotas.assertMayRun(row.ownerId);
+  deps.quotas.assertMayExecute(row);
   const view = await deps.hosting.use(viewId);
   return yield* holding(view, () => runTo(view, wanted, context.signal));
 }

@@ -18,7 +18,7 @@ import {
 } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { scopeOf } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
-import { failedPrecondition, invalid, notFound, resourceExhausted } from "../errors.ts";
+import { failedPrecondition, invalid, notFound } from "../errors.ts";
 import { contentIn } from "../hosting/collection/references.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import { isQuarantined } from "../hosting/quarantine.ts";
@@ -47,6 +47,8 @@ const RUN_STATES = {
 } as const satisfies Record<MachineStatus["run"], RunState>;
 /** Machines that grading keeps do not count against their owner; no client can make an id like that. */
 const GRADING_PREFIXES = ["m-g", "m-a"];
+export const isOfGrading = ({ id }: Pick<MachineRow, "id">): boolean =>
+  GRADING_PREFIXES.some((prefix) => id.startsWith(prefix));
 const MAX_WAIT_MS = 3_600_000;
 const PROGRESS_EVERY_MS = 1_000;
 
@@ -78,13 +80,14 @@ export function toMachine(deps: Deps, row: MachineRow): MessageInitShape<typeof 
 }
 
 export async function assertRoomForMachine(deps: Deps, { courseId, ownerId }: Owner): Promise<void> {
-  const scope = { courseIds: [courseId], ownerId };
-  if ((await deps.store.machines.count(scope, GRADING_PREFIXES)) < deps.limits.machinesPerUser) return;
-  throw resourceExhausted(
-    "TOO_MANY_MACHINES",
-    `You have ${deps.limits.machinesPerUser} machines, the most allowed; delete some first.`,
-  );
+  await deps.quotas.assertRoomForMachine({ courseId, ownerId }, (scope) => countMachines(deps, scope));
 }
+
+/** But for those that grading makes. */
+export const countMachines = (
+  { store }: Pick<Deps, "store">,
+  { courseId, ownerId }: { courseId: string; ownerId: string | null },
+): Promise<number> => store.machines.count({ courseIds: [courseId], ownerId }, GRADING_PREFIXES);
 
 export function toTaskLimits(limits: TaskLimits | undefined) {
   return {
@@ -93,6 +96,9 @@ export function toTaskLimits(limits: TaskLimits | undefined) {
     outputBytes: Number(limits?.outputBytes ?? 0n),
   };
 }
+
+const isRunning = ({ hosting }: Pick<Deps, "hosting">, machineId: string): boolean =>
+  hosting.peek(machineId)?.visible.summary.run === "running";
 
 export function machineService(deps: Deps): ServiceImplementation<typeof MachineService> {
   const applyTo = async (machineId: string, input: Input) => {
@@ -150,24 +156,27 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
     },
 
     async runMachine(request) {
-      deps.quotas.assertMayRun((await machineRow(deps, request.machineId)).ownerId);
       const limit = (value: bigint, field: string) => (value === 0n ? null : toNumber(value, field));
-      return applyTo(request.machineId, {
+      const input = {
         kind: "resume",
         untilInstructions: limit(request.untilInstructions, "until_instructions"),
         untilTimeNs: limit(request.untilTimeNs, "until_time_ns"),
-      });
+      } as const;
+      const row = await machineRow(deps, request.machineId);
+      return deps.quotas.starting(row, isRunning(deps, row.id), () => applyTo(row.id, input));
     },
 
     pauseMachine: (request) => applyTo(request.machineId, { kind: "pause" }),
 
     async stepMachine(request, context) {
       const machine = await deps.hosting.use(request.machineId);
-      deps.quotas.assertMayRun(machine.row.ownerId);
-      await machine.apply({ kind: "pause" });
-      const before = machine.visible.summary.position.instructions;
-      const untilInstructions = before + (Number(request.instructions) || 1);
-      await machine.apply({ kind: "resume", untilInstructions, untilTimeNs: null });
+      const before = await deps.quotas.starting(machine.row, isRunning(deps, machine.id), async () => {
+        await machine.apply({ kind: "pause" });
+        const { instructions } = machine.visible.summary.position;
+        const untilInstructions = instructions + (Number(request.instructions) || 1);
+        await machine.apply({ kind: "resume", untilInstructions, untilTimeNs: null });
+        return instructions;
+      });
       await until(machine, context.signal, () => machine.visible.summary.run !== "running");
       if (machine.visible.summary.run === "idle") await machine.apply({ kind: "pause" });
       const executed = machine.visible.summary.position.instructions - before;
@@ -183,11 +192,13 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
       const schemas = { request: StartProgramRequestSchema, response: StartProgramResponseSchema };
       return once(deps, context, schemas, request, async () => {
         const machine = await deps.hosting.use(request.machineId);
-        if (request.run) deps.quotas.assertMayRun(machine.row.ownerId);
-        const path = await programPath(deps, context, machine, request);
-        const { task } = await machine.apply(startInput(request, path));
-        if (request.run) await machine.apply({ kind: "resume", untilInstructions: null, untilTimeNs: null });
-        return { task: task!, machine: toMachine(deps, machine.row) };
+        const start = async () => {
+          const path = await programPath(deps, context, machine, request);
+          const { task } = await machine.apply(startInput(request, path));
+          if (request.run) await machine.apply({ kind: "resume", untilInstructions: null, untilTimeNs: null });
+          return { task: task!, machine: toMachine(deps, machine.row) };
+        };
+        return request.run ? deps.quotas.starting(machine.row, isRunning(deps, machine.id), start) : start();
       });
     },
 

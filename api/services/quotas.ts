@@ -1,85 +1,77 @@
-/**
- * What one user may use up, so that nobody's endless loop or hoard costs the others more than their share:
- *
- * - instructions: an allowance that fills up evenly over an hour. Machines of a user who has none left are paused, by an
- *   entry of their journals like any other pause, and cannot be run before there is something of it again: best when it is a tenth;
- * - storage: programs and snapshots that the user asked for, by what they added to the store.
- *
- * A limit of 0 is none. Allowances are full when the server starts.
- */
-import { resourceExhausted } from "../errors.ts";
-import type { Owner, Store } from "../store/types.ts";
+/** QuotaService: what members of a course may use up, and what they have. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { QuotaKind, type QuotaSchema, type QuotaService } from "../../proto/gen/ostler/v1/quotas_pb.js";
+import { QUOTA_NAMES, type QuotaName } from "../admission/kinds.ts";
+import { ALL_MEMBERS, EACH_MEMBER } from "../admission/quotas.ts";
+import { chooseCourse, isAdmin } from "../auth/caller.ts";
+import { callerOf } from "../auth/identity.ts";
+import { invalid, notFound, permissionDenied } from "../errors.ts";
+import type { ServiceImplementation } from "../operation.ts";
+import type { QuotaHolder } from "../store/types.ts";
+import type { Deps } from "./common.ts";
+import { countMachines } from "./machines.ts";
 
-export interface QuotaLimits {
-  instructionsPerHour: number;
-  storagePerUserBytes: number;
-}
+const KINDS: Record<QuotaName, QuotaKind> = {
+  requests: QuotaKind.REQUESTS_PER_SECOND,
+  instructions: QuotaKind.INSTRUCTIONS_PER_HOUR,
+  traceBytes: QuotaKind.TRACE_BYTES_PER_HOUR,
+  running: QuotaKind.RUNNING_MACHINES,
+  memory: QuotaKind.MEMORY_BYTES,
+  machines: QuotaKind.MACHINES,
+  storage: QuotaKind.STORAGE_BYTES,
+};
 
-const HOUR_MS = 3_600_000;
-/** Less is not worth being woken for. */
-const LEAST_SHARE = 0.1;
-const STORAGE_RETRY_MS = 60_000;
+export function quotaService(deps: Deps): ServiceImplementation<typeof QuotaService> {
+  const { quotas, store } = deps;
+  const shown = async (holder: QuotaHolder, kind: QuotaName): Promise<MessageInitShape<typeof QuotaSchema>> => {
+    const { limit, used, own, fullAfterMs } = await quotas.use(holder, kind, (scope) => countMachines(deps, scope));
+    return {
+      kind: KINDS[kind],
+      limit: BigInt(limit),
+      used: BigInt(used),
+      own,
+      ...(fullAfterMs > 0 && { fullAt: timestampFromMs(Date.now() + fullAfterMs) }),
+    };
+  };
+  const allOf = (holder: QuotaHolder) => Promise.all(QUOTA_NAMES.map((kind) => shown(holder, kind)));
 
-interface Allowance {
-  /** Below 0: more was executed than there was, before it was noticed. */
-  left: number;
-  at: number;
-}
+  return {
+    async getQuota(request, context) {
+      const caller = callerOf(context);
+      const courseId = chooseCourse(caller, request.courseId);
+      const userId = request.userId || caller.id;
+      if (userId !== caller.id && (await store.courses.member(courseId, userId)) === null)
+        throw notFound("member", userId);
+      const [user, course] = await Promise.all([allOf({ courseId, userId }), allOf({ courseId, userId: ALL_MEMBERS })]);
+      return { courseId, userId, user, course };
+    },
 
-export class Quotas {
-  readonly #store: Pick<Store, "usage">;
-  readonly #limits: QuotaLimits;
-  readonly #now: () => number;
-  readonly #allowances = new Map<string, Allowance>();
+    async setQuota({ courseId, userId, limits }, context) {
+      const isOfAdmin = isAdmin(callerOf(context));
+      if ((await store.courses.get(courseId)) === null) throw notFound("course", courseId);
+      if (userId === ALL_MEMBERS && !isOfAdmin)
+        throw permissionDenied("Only admins set what all members of a course may use up together.");
+      const isMember = userId === ALL_MEMBERS || userId === EACH_MEMBER;
+      if (!isMember && (await store.courses.member(courseId, userId)) === null) throw notFound("member", userId);
+      const changes = limits.map(({ kind, limit }) => ({
+        kind: QUOTA_NAMES.find((name) => KINDS[name] === kind)!,
+        limit: limit === undefined ? null : Number(limit),
+      }));
+      changes.forEach(({ kind, limit }, index) => {
+        if (changes.findIndex((other) => other.kind === kind) !== index)
+          throw invalid(`limits[${index}].kind`, "must not be named twice");
+        if (!isOfAdmin && limit !== null) assertWithin(courseId, kind, limit, `limits[${index}].limit`);
+      });
+      await quotas.set({ courseId, userId }, changes);
+      return {};
+    },
+  };
 
-  constructor(store: Pick<Store, "usage">, limits: QuotaLimits, now: () => number = () => performance.now()) {
-    this.#store = store;
-    this.#limits = limits;
-    this.#now = now;
-  }
-
-  /** Of a machine of theirs. Returns whether it may go on. */
-  executed(ownerId: string, instructions: number): boolean {
-    if (this.#limits.instructionsPerHour === 0) return true;
-    const allowance = this.#allowanceOf(ownerId);
-    allowance.left -= instructions;
-    return allowance.left > 0;
-  }
-
-  /** Throws RESOURCE_EXHAUSTED, with the time at which there is something to run on again. */
-  assertMayRun(ownerId: string): void {
-    const { instructionsPerHour } = this.#limits;
-    if (instructionsPerHour === 0) return;
-    const { left } = this.#allowanceOf(ownerId);
-    const missing = instructionsPerHour * LEAST_SHARE - left;
-    if (left > 0) return;
-    throw resourceExhausted(
-      "INSTRUCTIONS_USED_UP",
-      `The machines of ${ownerId} have used up their ${instructionsPerHour} instructions an hour; try again later.`,
-      Math.ceil((missing / instructionsPerHour) * HOUR_MS),
-    );
-  }
-
-  /** Throws RESOURCE_EXHAUSTED when so many bytes more are too many. */
-  async assertRoom({ courseId, ownerId }: Owner, bytes: number): Promise<void> {
-    const most = this.#limits.storagePerUserBytes;
-    if (most === 0) return;
-    const used = await this.#store.usage({ courseIds: [courseId], ownerId });
-    if (used + bytes <= most) return;
-    throw resourceExhausted(
-      "TOO_MUCH_STORAGE",
-      `Your programs and snapshots take ${used} of the ${most} bytes that you may store; delete some first.`,
-      STORAGE_RETRY_MS,
-    );
-  }
-
-  #allowanceOf(ownerId: string): Allowance {
-    const most = this.#limits.instructionsPerHour;
-    const now = this.#now();
-    const known = this.#allowances.get(ownerId) ?? { left: most, at: now };
-    known.left = Math.min(most, known.left + ((now - known.at) / HOUR_MS) * most);
-    known.at = now;
-    this.#allowances.set(ownerId, known);
-    return known;
+  /** Staff give away what the course has; where that is not bounded, not more than the server gives everybody. */
+  function assertWithin(courseId: string, kind: QuotaName, limit: number, field: string): void {
+    const most = quotas.limitOf({ courseId, userId: ALL_MEMBERS }, kind).limit || quotas.defaultOf(kind);
+    if (most === 0 || (limit !== 0 && limit <= most)) return;
+    throw invalid(field, `must be from 1 to ${most}, which is the most that an admin has allowed here`);
   }
 }

@@ -81,23 +81,49 @@ export function traceService(deps: Deps, replays: Door): ServiceImplementation<t
       const filter = toFilter(request.filter);
       const machine = await deps.hosting.use(request.machineId);
       const work = () => follow(shared, machine, request, filter, context);
-      yield* followers.within(callerOf(context).id, () => holding(machine, work));
+      yield* followers.within(callerOf(context).id, () =>
+        holding(machine, () => metered(deps, machine, context, work)),
+      );
     },
 
     async *queryTrace(request, context) {
       const filter = toFilter(request.filter);
       const machine = await deps.hosting.use(request.machineId);
       const work = () => query(deps, machine, request, filter, context);
-      yield* replays.within(callerOf(context).id, () => holding(machine, work));
+      yield* replays.within(callerOf(context).id, () => holding(machine, () => metered(deps, machine, context, work)));
     },
 
     async *exportTrace(request, context) {
       const filter = toFilter(request.filter);
       const machine = await deps.hosting.use(request.machineId);
       const work = () => exportFile(deps, machine, request, filter, context);
-      yield* replays.within(callerOf(context).id, () => holding(machine, work));
+      yield* replays.within(callerOf(context).id, () => holding(machine, () => metered(deps, machine, context, work)));
     },
   };
+}
+
+interface Sized {
+  packed?: Uint8Array;
+  data?: Uint8Array;
+  text?: string;
+  records?: readonly unknown[];
+}
+
+/** What a decoded event takes in a message, about. */
+const DECODED_EVENT_BYTES = 64;
+
+const sizeOf = ({ packed, data, text, records }: Sized): number =>
+  (packed ?? data)?.length ?? text?.length ?? (records?.length ?? 0) * DECODED_EVENT_BYTES;
+
+/** Who reads a trace pays for it, in the machine's course. */
+function metered<T extends object>(
+  { quotas }: Deps,
+  { row }: HostedMachine,
+  context: Context,
+  work: () => AsyncGenerator<T>,
+): AsyncGenerator<T> {
+  const payer = { courseId: row.courseId, ownerId: callerOf(context).id };
+  return quotas.tracing(payer, (message) => sizeOf(message as Sized), work());
 }
 
 export function toFilter(filter: TraceFilter | undefined): CompiledFilter {

@@ -1,4 +1,5 @@
 /** What the server does by itself now and then: what was kept for a time only, is forgotten. */
+import type { Quotas } from "../admission/quotas.ts";
 import type { Store } from "../store/types.ts";
 
 /** Longer than any client tries again. */
@@ -20,4 +21,18 @@ export function startUpkeep(
   const timer = setInterval(prune, EVERY_MS);
   timer.unref();
   return () => clearInterval(timer);
+}
+
+/** A crash forgets what was used up since. */
+const SAVE_QUOTAS_MS = 5_000;
+
+/** Stores now and then how far allowances are used up. Returns what ends it, after a last time. */
+export function savingQuotas(quotas: Quotas, onError: (error: unknown) => void): () => Promise<void> {
+  const save = () => quotas.save().catch(onError);
+  const timer = setInterval(save, SAVE_QUOTAS_MS);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await save();
+  };
 }

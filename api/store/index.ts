@@ -13,6 +13,7 @@ import { machinesIn } from "./machines.ts";
 import { openPostgresql } from "./postgresql/provider.ts";
 import { programsIn } from "./programs.ts";
 import type { Provider } from "./provider.ts";
+import { quotasIn } from "./quotas.ts";
 import { snapshotsIn } from "./snapshots.ts";
 import { openSqlite } from "./sqlite/provider.ts";
 import { submissionsIn } from "./submissions.ts";
@@ -55,6 +56,7 @@ function storeOver(database: Database): Store {
     users: usersIn(database),
     courses: coursesIn(database),
     audit: auditIn(database),
+    quotas: quotasIn(database),
     programs: programsIn(database),
     assignments: assignmentsIn(database),
     submissions: submissionsIn(database),

@@ -154,3 +154,29 @@ export interface Audit {
   list(query: AuditQuery): Promise<Page<AuditRow>>;
   prune(before: Date): Promise<number>;
 }
+
+/** Whose a limit is: a member's, each member's ("*"), or all members' together (""). */
+export interface QuotaHolder {
+  courseId: string;
+  userId: string;
+}
+
+export interface QuotaLimitRow extends QuotaHolder {
+  kind: string;
+  /** 0: none. */
+  limit: number;
+}
+
+export interface AllowanceRow extends QuotaHolder {
+  kind: string;
+  used: number;
+  at: Date;
+}
+
+export interface QuotaRows {
+  limits(): Promise<QuotaLimitRow[]>;
+  /** Null: there is none of its own any more. All or nothing. */
+  setLimits(holder: QuotaHolder, changes: readonly { kind: string; limit: number | null }[]): Promise<void>;
+  allowances(): Promise<AllowanceRow[]>;
+  saveAllowances(rows: readonly AllowanceRow[]): Promise<void>;
+}

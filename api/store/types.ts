@@ -13,7 +13,7 @@
  *   wall-clock times are `Date`.
  */
 
-import type { Audit, Courses, Owner, Scope, SomeOwner, Users } from "./people.ts";
+import type { Audit, Courses, Owner, QuotaRows, Scope, SomeOwner, Users } from "./people.ts";
 
 export * from "./people.ts";
 
@@ -378,6 +378,7 @@ export interface Store {
   readonly users: Users;
   readonly courses: Courses;
   readonly audit: Audit;
+  readonly quotas: QuotaRows;
   readonly programs: Programs;
   readonly assignments: Assignments;
   readonly submissions: Submissions;

@@ -43,6 +43,7 @@ const REST_OF_REQUEST: Readonly<Record<string, object>> = {
   "MemoryService/WriteVirtualMemory": { data: new Uint8Array([65]) },
   "NetworkService/SendFrame": { frame: new Uint8Array(60) },
   "ProgramService/UploadProgram": { data: new Uint8Array([65]) },
+  "QuotaService/SetQuota": { limits: [{ kind: 1, limit: 1n }] },
   "TerminalService/ResizeTerminal": { size: { rows: 24, columns: 80 } },
   "TerminalService/WriteTerminal": { data: new Uint8Array([65]) },
   "TaskService/Call": { call: { case: "name", value: "getpid" } },

@@ -1,49 +1,15 @@
 /** What one user may use up, over both transports: others notice nothing, and the way out is named. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Quotas } from "../../api/services/quotas.ts";
 import { MachineService, RunState } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
+import { QuotaKind, QuotaService } from "../../proto/gen/ostler/v1/quotas_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
+import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
 import { UserRole, UserService } from "../../proto/gen/ostler/v1/users_pb.js";
 import type { Client } from "../support/client.ts";
 import { compileC, hasCompiler, sources } from "../support/guest.ts";
 import { eventually, outcome, reasonOf } from "../support/hosting.ts";
 import { startServer, type TestServer } from "../support/server.ts";
-
-const HOUR_MS = 3_600_000;
-
-test("an allowance fills up evenly, and is worth coming back for when a tenth is there", () => {
-  let now = 0;
-  const quotas = new Quotas({} as never, { instructionsPerHour: 1_000, storagePerUserBytes: 0 }, () => now);
-  const refusal = () => {
-    try {
-      quotas.assertMayRun("a");
-      return null;
-    } catch (error) {
-      return (error as { retryAfterMs: number }).retryAfterMs;
-    }
-  };
-  expect(quotas.executed("a", 999)).toBe(true);
-  expect(refusal()).toBeNull();
-  expect(quotas.executed("a", 101)).toBe(false);
-  expect(refusal()).toBe(0.2 * HOUR_MS);
-  expect(quotas.executed("b", 1)).toBe(true);
-  now += 0.1 * HOUR_MS - 1;
-  expect(refusal()).toBe(0.1 * HOUR_MS + 1);
-  now += 0.1 * HOUR_MS + 1;
-  expect(refusal()).toBeNull();
-  expect(quotas.executed("a", 99)).toBe(true);
-  now += 10 * HOUR_MS;
-  expect(quotas.executed("a", 999)).toBe(true);
-  expect(quotas.executed("a", 1)).toBe(false);
-});
-
-test("no limit is none", async () => {
-  const quotas = new Quotas({} as never, { instructionsPerHour: 0, storagePerUserBytes: 0 });
-  expect(quotas.executed("a", Number.MAX_SAFE_INTEGER)).toBe(true);
-  quotas.assertMayRun("a");
-  await quotas.assertRoom({ courseId: "c", ownerId: "a" }, Number.MAX_SAFE_INTEGER);
-});
 
 describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
   let server: TestServer;
@@ -98,5 +64,87 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     await other.call(SnapshotService, "createSnapshot", { machineId });
     await other.call(ProgramService, "deleteProgram", { programHash: program!.programHash });
     await upload(2);
+  });
+
+  test("calls a second are bounded, by an error that says of whom and when to come back, until somebody lifts it", async () => {
+    await client.call(UserService, "createUser", { userId: "flooder", name: "f", role: UserRole.STUDENT });
+    const { secret } = await client.call(UserService, "createKey", { userId: "flooder" });
+    const flooder = server.client(transport, secret);
+    const set = (limit: bigint) =>
+      client.call(QuotaService, "setQuota", {
+        courseId: "default",
+        userId: "flooder",
+        limits: [{ kind: QuotaKind.REQUESTS_PER_SECOND, limit }],
+      });
+    await set(1n);
+    const flood = await Promise.all(
+      Array.from({ length: 50 }, () => outcome(flooder.call(UserService, "getSelf", {}))),
+    );
+    const refused = flood.filter((each) => "error" in each);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length).toBeLessThan(50);
+    for (const each of refused) expect(reasonOf(each)).toContain("TOO_MANY_REQUESTS");
+    await set(0n);
+    await flooder.call(UserService, "getSelf", {});
+    await other.call(UserService, "getSelf", {});
+  });
+
+  test.runIf(hasCompiler)("machines that run at once, and their memory, are bounded", async () => {
+    await client.call(UserService, "createUser", { userId: "runner", name: "r", role: UserRole.STUDENT });
+    const { secret } = await client.call(UserService, "createKey", { userId: "runner" });
+    const runner = server.client(transport, secret);
+    const set = (kind: QuotaKind, limit: bigint) =>
+      client.call(QuotaService, "setQuota", { courseId: "default", userId: "runner", limits: [{ kind, limit }] });
+    await set(QuotaKind.INSTRUCTIONS_PER_HOUR, 0n);
+    await set(QuotaKind.RUNNING_MACHINES, 1n);
+    const machineId = await spinner(runner);
+    expect(reasonOf(await outcome(spinner(runner)))).toContain("TOO_MANY_RUNNING");
+    const { user } = await runner.call(QuotaService, "getQuota", {});
+    const of = (kind: QuotaKind) => user.find((quota) => quota.kind === kind)!;
+    expect(of(QuotaKind.RUNNING_MACHINES)).toMatchObject({ limit: 1n, used: 1n, own: true });
+    expect(of(QuotaKind.MACHINES)).toMatchObject({ used: 2n, own: false });
+    await runner.call(MachineService, "pauseMachine", { machineId });
+    const second = await spinner(runner);
+    await runner.call(MachineService, "pauseMachine", { machineId: second });
+
+    const { machine } = await runner.call(MachineService, "getMachine", { machineId });
+    await set(QuotaKind.MEMORY_BYTES, machine!.spec!.memoryBytes);
+    for (const each of [machineId, second]) await runner.call(MachineService, "hibernateMachine", { machineId: each });
+    await runner.call(MachineService, "runMachine", { machineId });
+    expect(reasonOf(await outcome(runner.call(TaskService, "listTasks", { machineId: second })))).toContain(
+      "TOO_MUCH_MEMORY",
+    );
+    await runner.call(MachineService, "pauseMachine", { machineId });
+    await runner.call(TaskService, "listTasks", { machineId: second });
+  });
+
+  test("members see what is theirs, staff set what is within the course's, admins set that", async () => {
+    const key = async (userId: string, role: UserRole) =>
+      server.client(transport, (await client.call(UserService, "createUser", { userId, name: userId, role })).secret);
+    const student = await key("student", UserRole.STUDENT);
+    const staff = await key("staff", UserRole.STAFF);
+    const courseId = "default";
+    const kind = QuotaKind.MACHINES;
+    const denied = { code: "PERMISSION_DENIED" };
+    const set = (who: Client, userId: string, limit: bigint) =>
+      who.call(QuotaService, "setQuota", { courseId, userId, limits: [{ kind, limit }] });
+    await expect(set(student, "student", 5n)).rejects.toMatchObject(denied);
+    await expect(student.call(QuotaService, "getQuota", { userId: "staff" })).rejects.toMatchObject(denied);
+    await expect(set(staff, "", 5n)).rejects.toMatchObject(denied);
+    await expect(set(staff, "student", 0n)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await set(client, "", 2_000n);
+    await expect(set(staff, "student", 2_001n)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await set(staff, "student", 2_000n);
+    await set(staff, "*", 40n);
+    await expect(set(staff, "nobody", 1n)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    const limits = async (who: Client, userId: string) => {
+      const { user, course } = await who.call(QuotaService, "getQuota", { userId });
+      return [user, course].map((quotas) => quotas.find((quota) => quota.kind === kind)!.limit);
+    };
+    expect(await limits(student, "")).toEqual([2_000n, 2_000n]);
+    expect(await limits(staff, "other")).toEqual([40n, 2_000n]);
+    await client.call(QuotaService, "setQuota", { courseId, userId: "*", limits: [{ kind }] });
+    await set(client, "", 0n);
+    expect(await limits(staff, "other")).toEqual([1_000n, 0n]);
   });
 });

@@ -1,9 +1,11 @@
 /** Streams of a machine that goes away under them end; they neither wait for ever nor ask for ever. */
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { Quotas } from "../../api/admission/quotas.ts";
+import { readConfig } from "../../api/config.ts";
 import type { Context } from "../../api/operation.ts";
 import { consoleService } from "../../api/services/console.ts";
-import { Quotas } from "../../api/services/quotas.ts";
+
 import type { CallArgument } from "../../kernel/index.ts";
 import { FollowConsoleRequestSchema } from "../../proto/gen/ostler/v1/console_pb.js";
 import { OWNER, outcome, startHosting, type TestHosting } from "../support/hosting.ts";
@@ -17,8 +19,8 @@ beforeEach(async () => {
 afterEach(() => bench.close());
 
 const service = () => {
-  const quotas = new Quotas(bench.store, { instructionsPerHour: 0, storagePerUserBytes: 0 });
-  return consoleService({ ...bench, limits: { machinesPerUser: 10 }, quotas, rolesChanged() {} });
+  const quotas = new Quotas(bench.store, readConfig({}));
+  return consoleService({ ...bench, quotas, rolesChanged() {} });
 };
 
 async function context(): Promise<Context> {

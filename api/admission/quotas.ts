@@ -1,0 +1,289 @@
+/**
+ * What members of a course may use up, each of them and all together, so that nobody's endless loop, flood or hoard costs
+ * the others more than their share. All of it is decided here.
+ *
+ * A limit is the user's in the course, or the one that the course gives each member, or the server's default; and beside
+ * it there is the one that all members share. Limits, allowances and what is in memory are known here: no call asks the
+ * database, but for those that make something that is stored. A limit of 0 is none.
+ */
+import type { ServerConfig } from "../config.ts";
+import { type OstlerError, resourceExhausted } from "../errors.ts";
+import type { Owner, QuotaHolder, Store } from "../store/types.ts";
+import { Allowances } from "./allowances.ts";
+import { isQuotaName, kindOf, type QuotaDefaults, type QuotaName } from "./kinds.ts";
+
+export const EACH_MEMBER = "*";
+export const ALL_MEMBERS = "";
+
+/** How much of a kind an owner has: of one member, or of all of the course (ownerId null). */
+export type Count = (scope: { courseId: string; ownerId: string | null }) => number;
+
+interface Limit {
+  holder: QuotaHolder;
+  limit: number;
+}
+
+const holderOf = ({ courseId, ownerId }: Owner): QuotaHolder => ({ courseId, userId: ownerId });
+
+export class Quotas {
+  readonly #store: Pick<Store, "usage" | "quotas">;
+  readonly #defaults: QuotaDefaults;
+  readonly #allowances: Allowances;
+  readonly #limits = new Map<string, number>();
+  /** Machines that are in memory, or on their way in. */
+  readonly #resident = new Map<string, Owner & { bytes: number }>();
+  /** Owners of machines that are being set running. */
+  readonly #starting: Owner[] = [];
+  #running: Count = () => 0;
+
+  constructor(
+    store: Pick<Store, "usage" | "quotas">,
+    defaults: QuotaDefaults | ServerConfig,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#store = store;
+    this.#defaults = defaults;
+    this.#allowances = new Allowances(now);
+  }
+
+  /** Takes up what the store has. */
+  async load(): Promise<void> {
+    for (const { kind, limit, ...holder } of await this.#store.quotas.limits())
+      if (isQuotaName(kind)) this.#limits.set(nameOf(holder, kind), limit);
+    this.#allowances.load(await this.#store.quotas.allowances(), Date.now());
+  }
+
+  /** Stores how far allowances are used up. */
+  async save(): Promise<void> {
+    await this.#store.quotas.saveAllowances(this.#allowances.unsaved(Date.now()));
+  }
+
+  /** How many machines are running, which hosting knows. */
+  countRunningBy(running: Count): void {
+    this.#running = running;
+  }
+
+  /** Null: none of its own any more. */
+  async set(holder: QuotaHolder, changes: readonly { kind: QuotaName; limit: number | null }[]): Promise<void> {
+    await this.#store.quotas.setLimits(holder, changes);
+    for (const { kind, limit } of changes) {
+      const name = nameOf(holder, kind);
+      if (limit === null) this.#limits.delete(name);
+      else this.#limits.set(name, limit);
+    }
+  }
+
+  limitOf(holder: QuotaHolder, kind: QuotaName): { limit: number; own: boolean } {
+    const own = this.#limits.get(nameOf(holder, kind));
+    if (own !== undefined) return { limit: own, own: true };
+    const { courseId, userId } = holder;
+    const { user, course } = kindOf(kind);
+    const ofEach =
+      userId === ALL_MEMBERS ? undefined : this.#limits.get(nameOf({ courseId, userId: EACH_MEMBER }, kind));
+    return {
+      limit: ofEach ?? this.#defaults[(userId === ALL_MEMBERS ? course : user) as keyof QuotaDefaults],
+      own: false,
+    };
+  }
+
+  /** What the server gives each member of any course. */
+  defaultOf(kind: QuotaName): number {
+    return this.#defaults[kindOf(kind).user as keyof QuotaDefaults];
+  }
+
+  // ---- Allowances
+
+  /** Of a machine of theirs. Returns whether it may go on. */
+  executed(owner: Owner, instructions: number): boolean {
+    return this.#spend(owner, "instructions", instructions);
+  }
+
+  /** Throws RESOURCE_EXHAUSTED, with the time at which there is something to run on again. */
+  assertMayExecute(owner: Owner): void {
+    this.#assertLeft(owner, "instructions");
+  }
+
+  /** Lets one call in. One that is refused uses nothing up. */
+  admitRequest(owner: Owner): void {
+    const limits = this.#limitsFor(owner, "requests");
+    for (const { holder, limit } of limits)
+      if (!this.#allowances.has(holder, "requests", limit, 1)) throw this.#usedUp(holder, "requests", limit);
+    for (const { holder, limit } of limits) this.#allowances.spend(holder, "requests", limit, 1);
+  }
+
+  /** Passes a trace on to `owner` as far as there is an allowance for it. */
+  async *tracing<T>(owner: Owner, sizeOf: (message: T) => number, messages: AsyncGenerator<T>): AsyncGenerator<T> {
+    this.#assertLeft(owner, "traceBytes");
+    for await (const message of messages) {
+      yield message;
+      if (!this.#spend(owner, "traceBytes", sizeOf(message))) this.#assertLeft(owner, "traceBytes");
+    }
+  }
+
+  #spend(owner: Owner, kind: QuotaName, amount: number): boolean {
+    let isLeft = true;
+    for (const { holder, limit } of this.#limitsFor(owner, kind)) {
+      this.#allowances.spend(holder, kind, limit, amount);
+      isLeft &&= this.#allowances.has(holder, kind, limit);
+    }
+    return isLeft;
+  }
+
+  #assertLeft(owner: Owner, kind: QuotaName): void {
+    for (const { holder, limit } of this.#limitsFor(owner, kind))
+      if (!this.#allowances.has(holder, kind, limit)) throw this.#usedUp(holder, kind, limit);
+  }
+
+  #usedUp(holder: QuotaHolder, kind: QuotaName, limit: number): OstlerError {
+    const said = `${nounOf(holder)} used up the ${limit} ${kindOf(kind).unit}`;
+    return refused(holder, kind, limit, said, this.#allowances.retryAfterMs(holder, kind, limit));
+  }
+
+  // ---- What there is at once
+
+  /** Sets a machine running by `work`, or throws RESOURCE_EXHAUSTED. `isRunning`: it counts already. */
+  async starting<T>(owner: Owner, isRunning: boolean, work: () => Promise<T>): Promise<T> {
+    this.assertMayExecute(owner);
+    if (!isRunning) this.#assertBelow(owner, "running", 1, (scope) => this.#runningIn(scope));
+    this.#starting.push(owner);
+    try {
+      return await work();
+    } finally {
+      this.#starting.splice(this.#starting.indexOf(owner), 1);
+    }
+  }
+
+  /** Whether one more submission of this owner may be graded beside these. */
+  mayGrade(owner: Owner, graded: readonly Owner[]): boolean {
+    return this.#limitsFor(owner, "running").every(
+      ({ holder, limit }) => graded.filter((other) => isOf(other, scopeOf(holder))).length < limit,
+    );
+  }
+
+  /** Whether a machine of so much RAM more fits. `machineId` itself is not counted. */
+  fits(owner: Owner, machineId: string, bytes: number): OstlerError | null {
+    return this.#over(owner, "memory", bytes, (scope) => this.#residentIn(scope, machineId));
+  }
+
+  arrives(machineId: string, { courseId, ownerId }: Owner, bytes: number): void {
+    this.#resident.set(machineId, { courseId, ownerId, bytes });
+  }
+
+  left(machineId: string): void {
+    this.#resident.delete(machineId);
+  }
+
+  /** Throws RESOURCE_EXHAUSTED when there are as many machines as there may be. */
+  async assertRoomForMachine(
+    owner: Owner,
+    count: (scope: ReturnType<typeof scopeOf>) => Promise<number>,
+  ): Promise<void> {
+    await this.#assertStored(owner, "machines", 1, count);
+  }
+
+  /** Throws RESOURCE_EXHAUSTED when so many bytes more are too many. */
+  assertRoom(owner: Owner, bytes: number): Promise<void> {
+    return this.#assertStored(owner, "storage", bytes, (scope) => this.#storedIn(scope));
+  }
+
+  async #assertStored(
+    owner: Owner,
+    kind: QuotaName,
+    more: number,
+    count: (scope: ReturnType<typeof scopeOf>) => Promise<number>,
+  ): Promise<void> {
+    for (const { holder, limit } of this.#limitsFor(owner, kind)) {
+      const used = await count(scopeOf(holder));
+      if (used + more > limit) throw tooMuch(holder, kind, limit, used);
+    }
+  }
+
+  #assertBelow(owner: Owner, kind: QuotaName, more: number, count: Count): void {
+    const error = this.#over(owner, kind, more, count);
+    if (error !== null) throw error;
+  }
+
+  #over(owner: Owner, kind: QuotaName, more: number, count: Count): OstlerError | null {
+    for (const { holder, limit } of this.#limitsFor(owner, kind)) {
+      const used = count(scopeOf(holder));
+      if (used + more > limit) return tooMuch(holder, kind, limit, used);
+    }
+    return null;
+  }
+
+  #runningIn: Count = (scope) => this.#running(scope) + this.#starting.filter((owner) => isOf(owner, scope)).length;
+
+  #residentIn(scope: ReturnType<typeof scopeOf>, but = ""): number {
+    let bytes = 0;
+    for (const [machineId, machine] of this.#resident)
+      if (machineId !== but && isOf(machine, scope)) bytes += machine.bytes;
+    return bytes;
+  }
+
+  #storedIn = ({ courseId, ownerId }: ReturnType<typeof scopeOf>): Promise<number> =>
+    this.#store.usage({ courseIds: [courseId], ownerId });
+
+  // ---- What people see
+
+  /** How much of a kind there is used of a holder's; of what is not limited, 0. `machines` counts those that are stored. */
+  async use(
+    holder: QuotaHolder,
+    kind: QuotaName,
+    machines: (scope: ReturnType<typeof scopeOf>) => Promise<number>,
+  ): Promise<{ limit: number; own: boolean; used: number; fullAfterMs: number }> {
+    const { limit, own } = this.limitOf(holder, kind);
+    const scope = scopeOf(holder);
+    if (kindOf(kind).allowance !== undefined) {
+      if (limit === 0) return { limit, own, used: 0, fullAfterMs: 0 };
+      const used = Math.ceil(this.#allowances.used(holder, kind, limit));
+      return { limit, own, used, fullAfterMs: this.#allowances.fullAfterMs(holder, kind, limit) };
+    }
+    const counts: Partial<Record<QuotaName, () => number | Promise<number>>> = {
+      running: () => this.#runningIn(scope),
+      memory: () => this.#residentIn(scope),
+      storage: () => this.#storedIn(scope),
+      machines: () => machines(scope),
+    };
+    return { limit, own, used: (await counts[kind]?.()) ?? 0, fullAfterMs: 0 };
+  }
+
+  /** The user's own limit and the one that is shared, where there is one. */
+  #limitsFor(owner: Owner, kind: QuotaName): Limit[] {
+    const limits: Limit[] = [];
+    for (const holder of [holderOf(owner), { courseId: owner.courseId, userId: ALL_MEMBERS }]) {
+      const { limit } = this.limitOf(holder, kind);
+      if (limit !== 0) limits.push({ holder, limit });
+    }
+    return limits;
+  }
+}
+
+const nameOf = ({ courseId, userId }: QuotaHolder, kind: QuotaName): string => `${kind}\0${courseId}\0${userId}`;
+
+const scopeOf = ({ courseId, userId }: QuotaHolder) => ({ courseId, ownerId: userId === ALL_MEMBERS ? null : userId });
+
+export const isOf = (owner: Owner, { courseId, ownerId }: ReturnType<typeof scopeOf>): boolean =>
+  owner.courseId === courseId && (ownerId === null || owner.ownerId === ownerId);
+
+const nounOf = ({ courseId, userId }: QuotaHolder): string =>
+  userId === ALL_MEMBERS ? `All members of course ${courseId} together have` : `${userId} has, in course ${courseId},`;
+
+const tooMuch = (holder: QuotaHolder, kind: QuotaName, limit: number, used: number): OstlerError =>
+  refused(holder, kind, limit, `${nounOf(holder)} ${used} of the ${limit} ${kindOf(kind).unit} that there may be`);
+
+function refused(
+  { courseId, userId }: QuotaHolder,
+  kind: QuotaName,
+  limit: number,
+  said: string,
+  retryAfterMs = kindOf(kind).retryAfterMs,
+): OstlerError {
+  const { reason, advice } = kindOf(kind);
+  const metadata = {
+    quota: kind,
+    limit: String(limit),
+    course: courseId,
+    ...(userId !== ALL_MEMBERS && { user: userId }),
+  };
+  return resourceExhausted(reason, `${said}; ${advice}.`, retryAfterMs, { metadata });
+}
