@@ -44,9 +44,7 @@ export class Past {
   readonly #store: Store;
   readonly #routes: Routes;
   readonly #host: PastHost;
-  readonly #batches = new Map<string, BatchQueue>();
-  /** Whose past each job is about. */
-  readonly #machines = new Map<string, string>();
+  readonly #walks = new Map<string, { batches: BatchQueue; machines: ReadonlySet<string> }>();
   #nextJob = 1;
 
   constructor(store: Store, routes: Routes, host: PastHost) {
@@ -57,7 +55,7 @@ export class Past {
 
   /** From a worker: how far a job has come, with what was traced on the way. */
   receive(job: string, batch: ReplayBatch): void {
-    this.#batches.get(job)?.push(batch);
+    this.#walks.get(job)?.batches.push(batch);
   }
 
   /**
@@ -94,9 +92,10 @@ export class Past {
     });
   }
 
-  /** Whose past the job goes through, if it is one of ours. */
+  /** Whose past the job goes through, if it is one of ours; of a comparison of two machines nobody knows which it was. */
   machineOf(job: string): string | null {
-    return this.#machines.get(job) ?? null;
+    const [machineId = null, ...others] = this.#walks.get(job)?.machines ?? [];
+    return others.length === 0 ? machineId : null;
   }
 
   /** Runs a job of no machine's in a worker; it can be cancelled. */
@@ -142,8 +141,7 @@ export class Past {
     const worker = this.#host.place();
     const batches = new BatchQueue(() => void worker.send({ kind: "credit", job: name }).catch(() => {}));
     const ended = new AbortController();
-    this.#batches.set(name, batches);
-    this.#machines.set(name, machineId);
+    this.#walks.set(name, { batches, machines: new Set(routes.map((route) => route.machineId)) });
     const done = this.job(worker, name, { ...command, job: name }, AbortSignal.any([signal, ended.signal]));
     done.then(
       () => batches.end(null),
@@ -157,8 +155,7 @@ export class Past {
       return await done;
     } finally {
       ended.abort();
-      this.#batches.delete(name);
-      this.#machines.delete(name);
+      this.#walks.delete(name);
     }
   }
 

@@ -1,8 +1,13 @@
 /** A machine that breaks its worker twice is frozen until somebody thaws it; the others in there come back as ever. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { HostedMachine } from "../../api/hosting/hosted.ts";
 import { compileC, hasCompiler, sources } from "../support/guest.ts";
 import { eventually, resume, startHosting, startOf, type TestHosting } from "../support/hosting.ts";
+
+async function drained(walk: AsyncGenerator<unknown>): Promise<void> {
+  for await (const _ of walk);
+}
 
 describe.skipIf(!hasCompiler)("a machine in whose turn the worker breaks (needs riscv64-linux-gnu-gcc)", () => {
   let bench: TestHosting;
@@ -55,5 +60,44 @@ describe.skipIf(!hasCompiler)("a machine in whose turn the worker breaks (needs 
     await eventually(() => others.every(({ broken }) => broken !== null));
     for (const each of others) expect((await bench.hosting.use(each.id)).broken).toBeNull();
     expect(await endedBy(id)).toBe(0);
+  });
+
+  /** Breaks the only worker while it compares these two; false if it was quicker, and was doing nothing by then. */
+  const brokeComparing = async (left: string, right: string): Promise<boolean> => {
+    const { worker } = await bench.hosting.use(left);
+    const moment = async (machineId: string) => {
+      const row = (await bench.store.machines.get(machineId))!;
+      const { instructions } = row.reached;
+      const end = { kind: "instructions", instructions } as const;
+      return { machineId, instructions, throughEntry: row.lastSequence, end, payer: row };
+    };
+    const walk = bench.hosting.compare(await moment(left), await moment(right), 1, new AbortController().signal);
+    const outcome = drained(walk).then(
+      () => false,
+      (error) => error.reason === "MACHINE_MOVED",
+    );
+    // What is sent when there is a job comes to the worker behind it.
+    while (worker.jobs === 0) await nextTurn();
+    worker.thread.postMessage(null);
+    const isBroken = await outcome;
+    await eventually(() => !worker.alive);
+    return isBroken;
+  };
+  const paused = async (): Promise<string> => {
+    const machine = await spinning();
+    await machine.apply({ kind: "pause" });
+    return machine.id;
+  };
+
+  test("is blamed when it was compared with itself; of two that were compared, neither", async () => {
+    await bench.close();
+    bench = await startHosting({ workers: 1 });
+    const [left, right] = [await paused(), await paused()];
+    while (!(await brokeComparing(left, right)));
+    expect(bench.errors.some(({ error }) => String(error).includes("a worker broke"))).toBe(true);
+    expect(await endedBy(left)).toBe(0);
+    while (!(await brokeComparing(left, left)));
+    await eventually(async () => (await endedBy(left)) === 1);
+    expect(await endedBy(right)).toBe(0);
   });
 });
