@@ -262,7 +262,18 @@ const version3: readonly ((state: AnyState) => void)[] = [
 ];
 
 /** What a state of version 3 needs to be one of version 4, a step for each thing that came. */
-const version4: readonly ((state: AnyState) => void)[] = [];
+const version4: readonly ((state: AnyState) => void)[] = [capabilitiesOfUsers];
+
+/** Root could do everything, and others nothing. */
+function capabilitiesOfUsers(state: AnyState): void {
+  const { threads } = state["kernel"] as { threads: { tasks: Map<number, { credentials: { euid: number } }> } };
+  const every = 2n ** 41n - 1n;
+  for (const { credentials } of threads.tasks.values()) {
+    const own = credentials.euid === 0 ? every : 0n;
+    const sets = { inheritable: 0n, permitted: own, effective: own, bounding: every, ambient: 0n };
+    Object.assign(credentials, { capabilities: { ...sets, secureBits: 0 } });
+  }
+}
 
 const inSteps =
   (steps: readonly ((state: AnyState) => void)[]): Migration =>

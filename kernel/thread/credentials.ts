@@ -1,4 +1,5 @@
 /** Whom tasks act for: user and group ids (credentials(7)). */
+import { Cap, hasCapability, initialCapabilities, isWithin } from "./capabilities.ts";
 import type { Credentials, Task } from "./state.ts";
 
 /** The user of programs that the host starts. */
@@ -14,19 +15,37 @@ const credentialsOf = (id: number): Credentials => ({
   sgid: id,
   fsgid: id,
   groups: [],
+  capabilities: initialCapabilities(id),
 });
 
 export const userCredentials = (): Credentials => credentialsOf(userId);
 export const rootCredentials = (): Credentials => credentialsOf(0);
 
-export const copyCredentials = (from: Credentials): Credentials => ({ ...from, groups: [...from.groups] });
+export const copyCredentials = (from: Credentials): Credentials => ({
+  ...from,
+  groups: [...from.groups],
+  capabilities: { ...from.capabilities },
+});
 
-/** What Linux has capabilities(7) for is root's here. */
-export const isPrivileged = ({ euid }: Credentials): boolean => euid === 0;
+/** By which of its ids a task wants to look into another process: what it opens counts for those of files. */
+export type InspectedBy = "real ids" | "ids of files";
 
-/** Who may look into another process, and change it: its own user, if its program is not one that gained rights, and root. */
-export const mayInspect = ({ credentials: by }: Task, { credentials: of, traits }: Task): boolean =>
-  isPrivileged(by) ||
-  (traits.dumpable &&
-    [of.uid, of.euid, of.suid].every((id) => id === by.uid) &&
-    [of.gid, of.egid, of.sgid].every((id) => id === by.gid));
+/**
+ * Who may look into another process, and change it (ptrace(2), "ptrace access mode checking"): itself, and its own user if
+ * its program is not one that gained rights and it has no capabilities that the user lacks; and who may trace anybody.
+ */
+export function mayInspect(by: Inspector, task: Task, how: InspectedBy = "real ids"): boolean {
+  if (by.id === task.id || hasCapability(by.credentials, Cap.SYS_PTRACE)) return true;
+  const { credentials: of, traits } = task;
+  const { uid, gid, fsuid, fsgid, capabilities } = by.credentials;
+  const [user, group, own] =
+    how === "real ids" ? [uid, gid, capabilities.permitted] : [fsuid, fsgid, capabilities.effective];
+  return (
+    traits.dumpable &&
+    [of.uid, of.euid, of.suid].every((id) => id === user) &&
+    [of.gid, of.egid, of.sgid].every((id) => id === group) &&
+    isWithin(of.capabilities.permitted, own)
+  );
+}
+
+type Inspector = Pick<Task, "id" | "credentials">;

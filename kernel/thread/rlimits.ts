@@ -9,7 +9,7 @@ import { alignDown } from "../lib/bits.ts";
 import { limits } from "../lib/limits.ts";
 import { getSpace, mostStackBytes } from "../mm/space.ts";
 import type { SpaceBounds } from "../mm/state.ts";
-import { isPrivileged } from "./credentials.ts";
+import { Cap, hasCapability } from "./capabilities.ts";
 import { jobOf } from "./jobs.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import type { ResourceLimit, Task } from "./state.ts";
@@ -81,8 +81,8 @@ const toNumber = (limit: bigint): number => (limit > BigInt(boundless) ? boundle
 export const softLimit = (k: LimitKernel, task: Task, resource: number): number =>
   toNumber(limitOf(k, task, resource).soft);
 
-/** Root gets round limits of how many, and how much is locked. */
-export const isUnbound = ({ credentials }: Task): boolean => isPrivileged(credentials);
+/** Who gets round the limit of how much is locked. */
+export const isUnbound = ({ credentials }: Task): boolean => hasCapability(credentials, Cap.IPC_LOCK);
 
 /** Of memory: as an address space keeps them, in bytes. */
 export function boundsOf(k: LimitKernel, task: Task): SpaceBounds {
@@ -101,7 +101,8 @@ export function applyBounds(k: ThreadKernel, task: Task): void {
 
 /** Whether a user may have one thread more (RLIMIT_NPROC). */
 export function mayHaveThread(k: ThreadKernel, task: Task): boolean {
-  if (isUnbound(task)) return true;
+  const { credentials: own } = task;
+  if (own.uid === 0 || hasCapability(own, Cap.SYS_RESOURCE) || hasCapability(own, Cap.SYS_ADMIN)) return true;
   let count = 0;
   for (const { credentials, threads } of k.threads.tasks.values())
     if (credentials.uid === task.credentials.uid) count += threads.length;

@@ -31,7 +31,7 @@ export interface Job {
   outputBytes: number;
 }
 
-/** Whom a task acts for (credentials(7)): real, effective, saved and file-system ids, and supplementary groups. */
+/** Whom a task acts for (credentials(7)): real, effective, saved and file-system ids, supplementary groups, and what it may. */
 export interface Credentials {
   uid: number;
   euid: number;
@@ -42,6 +42,21 @@ export interface Credentials {
   sgid: number;
   fsgid: number;
   groups: number[];
+  capabilities: Capabilities;
+}
+
+/** What of root's a task may do, as sets with a bit for each (capabilities.ts). */
+export interface Capabilities {
+  /** What a program that it executes may take over, if its file says so: none does. */
+  inheritable: bigint;
+  /** What it may make effective. */
+  permitted: bigint;
+  effective: bigint;
+  /** What executing programs can give it at all. */
+  bounding: bigint;
+  /** What stays permitted and effective when it executes a program. */
+  ambient: bigint;
+  secureBits: number;
 }
 
 /** What a task has set for itself (prctl(2), setpriority(2)). */

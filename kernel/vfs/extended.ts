@@ -3,13 +3,15 @@
  *
  * They are kept beside the inodes, which most files' are without, and go with them.
  */
+
 import type { Errno } from "../lib/errno.ts";
 import { limits } from "../lib/limits.ts";
 import { encodeName } from "../lib/text.ts";
+import { Cap } from "../thread/capabilities.ts";
 import type { Place, Task } from "../thread/state.ts";
 import { attributesOf, FileType, filesystemOf, isDirectory, isType, opsOfFilesystem } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
-import { Access, isSuperuser, permits, subjectOf } from "./permissions.ts";
+import { Access, isCapable, permits, subjectOf } from "./permissions.ts";
 import type { Filesystem } from "./state.ts";
 
 export const Replace = { XATTR_CREATE: 1, XATTR_REPLACE: 2 } as const;
@@ -26,7 +28,7 @@ function problem(k: FileKernel, task: Task, place: Place, name: string, changes:
   const attributes = attributesOf(k, place);
   const denied = changes ? "EPERM" : "ENODATA";
   const isTrusted = name.startsWith("trusted.") || (changes && name.startsWith("security."));
-  if (isTrusted && !isSuperuser(subject)) return denied;
+  if (isTrusted && !isCapable(subject, Cap.SYS_ADMIN)) return denied;
   if (name.startsWith("user.")) {
     if (!isType(attributes, FileType.regular) && !isDirectory(attributes)) return denied;
     if (!permits(subject, attributes, changes ? Access.write : Access.read)) return "EACCES";
@@ -40,7 +42,7 @@ export function getExtended(k: FileKernel, task: Task, place: Place, name: strin
 
 /** Names that the task may know of, in the order in which they were set. */
 export function listExtended(k: FileKernel, task: Task, place: Place): Uint8Array {
-  const seesAll = isSuperuser(subjectOf(task));
+  const seesAll = isCapable(subjectOf(task), Cap.SYS_ADMIN);
   const names = [...namedOf(k, place).keys()].filter((name) => seesAll || !name.startsWith("trusted."));
   return encodeName(names.map((name) => `${name}\0`).join(""));
 }

@@ -3,8 +3,10 @@
  *
  * Each checks everything in Linux's order and then changes, so an error leaves nothing behind.
  */
+
 import type { Errno } from "../lib/errno.ts";
 import type { InodeNumber } from "../lib/ids.ts";
+import { Cap } from "../thread/capabilities.ts";
 import type { Place, Task } from "../thread/state.ts";
 import { realtimeNs } from "../time/clock.ts";
 import {
@@ -18,7 +20,7 @@ import {
   parentOf,
 } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
-import { Access, isOwner, mayTakeAway, permits, Special, subjectOf } from "./permissions.ts";
+import { Access, isCapable, isInGroup, isOwner, mayTakeAway, permits, Special, subjectOf } from "./permissions.ts";
 import type { Filesystem, InodeData } from "./state.ts";
 import { findPlace, type Walked, walkPath } from "./walk.ts";
 
@@ -235,7 +237,7 @@ export function setMode(k: FileKernel, task: Task, place: Place, mode: number): 
   const attributes = attributesOf(k, place);
   const subject = subjectOf(task);
   if (!isOwner(subject, attributes)) return "EPERM";
-  const lends = subject.uid === 0 || subject.gid === attributes.gid || subject.groups.includes(attributes.gid);
+  const lends = isInGroup(subject, attributes.gid) || isCapable(subject, Cap.FSETID);
   const kept = mode & 0o7777 & (lends ? 0o7777 : ~Special.setGroup);
   return setInode(k, place, { mode: (attributes.mode & FileType.mask) | kept });
 }
@@ -249,8 +251,8 @@ export function setOwner(k: FileKernel, task: Task, place: Place, uid: number, g
   const owner = uid === 0xffff_ffff ? attributes.uid : uid;
   const group = gid === 0xffff_ffff ? attributes.gid : gid;
   const own = subject.uid === attributes.uid;
-  const joins = subject.gid === group || subject.groups.includes(group) || group === attributes.gid;
-  if (subject.uid !== 0 && !(own && owner === attributes.uid && joins)) return "EPERM";
+  const joins = isInGroup(subject, group) || group === attributes.gid;
+  if (!isCapable(subject, Cap.CHOWN) && !(own && owner === attributes.uid && joins)) return "EPERM";
   const isTree = isDirectory(attributes);
   const lending = attributes.mode & 0o10 ? Special.setUser | Special.setGroup : Special.setUser;
   const mode = isTree ? attributes.mode : attributes.mode & ~lending;

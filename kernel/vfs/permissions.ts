@@ -1,4 +1,5 @@
-/** Who may do what with a file: owner, group, others; the superuser nearly everything. */
+/** Who may do what with a file: owner, group, others; and who has a capability for it. */
+import { Cap, capabilityBit, SecureBit } from "../thread/capabilities.ts";
 import { type Attributes, isDirectory, type Viewer } from "./filesystem.ts";
 
 export const Access = { read: 4, write: 2, execute: 1 } as const;
@@ -9,32 +10,42 @@ export interface Subject {
   uid: number;
   gid: number;
   groups: readonly number[];
+  /** Its capabilities. */
+  effective: bigint;
 }
 
-export const isSuperuser = ({ uid }: Pick<Subject, "uid">): boolean => uid === 0;
+export const isCapable = ({ effective }: Pick<Subject, "effective">, wanted: Cap): boolean =>
+  (effective & capabilityBit(wanted)) !== 0n;
 export const isInGroup = ({ gid, groups }: Subject, group: number): boolean => gid === group || groups.includes(group);
 
 export function permits(subject: Subject, attributes: Attributes, wanted: number): boolean {
   const { mode, uid, gid } = attributes;
-  if (isSuperuser(subject)) return (wanted & Access.execute) === 0 || isDirectory(attributes) || (mode & 0o111) !== 0;
   const shift = subject.uid === uid ? 6 : isInGroup(subject, gid) ? 3 : 0;
-  return ((mode >> shift) & wanted) === wanted;
+  if (((mode >> shift) & wanted) === wanted) return true;
+  const isTree = isDirectory(attributes);
+  const reads = isTree ? Access.read | Access.execute : Access.read;
+  if ((wanted & ~reads) === 0 && isCapable(subject, Cap.DAC_READ_SEARCH)) return true;
+  // What nobody may execute is no program for anybody.
+  const isProgram = isTree || (mode & 0o111) !== 0;
+  return ((wanted & Access.execute) === 0 || isProgram) && isCapable(subject, Cap.DAC_OVERRIDE);
 }
 
 /** For changes that only the owner makes. */
-export const isOwner = (subject: Subject, { uid }: Attributes): boolean => subject.uid === uid || isSuperuser(subject);
+export const isOwner = (subject: Subject, { uid }: Attributes): boolean =>
+  subject.uid === uid || isCapable(subject, Cap.FOWNER);
 
 /** In a sticky directory names are their files' owners' to take away, or the directory's. */
 export const mayTakeAway = (subject: Subject, directory: Attributes, file: Attributes): boolean =>
   (directory.mode & Special.sticky) === 0 || isOwner(subject, file) || subject.uid === directory.uid;
 
 export function subjectOf({ credentials }: Viewer): Subject {
-  const { fsuid, fsgid, groups } = credentials;
-  return { uid: fsuid, gid: fsgid, groups };
+  const { fsuid, fsgid, groups, capabilities } = credentials;
+  return { uid: fsuid, gid: fsgid, groups, effective: capabilities.effective };
 }
 
-/** access(2) asks for the real ids. */
+/** access(2) asks for the real ids, and what root, or somebody else, would be capable of. */
 export function realSubjectOf({ credentials }: Viewer): Subject {
-  const { uid, gid, groups } = credentials;
-  return { uid, gid, groups };
+  const { uid, gid, groups, capabilities } = credentials;
+  const { permitted, effective, secureBits } = capabilities;
+  return { uid, gid, groups, effective: secureBits & SecureBit.noSetuidFixup ? effective : uid === 0 ? permitted : 0n };
 }

@@ -45,6 +45,7 @@ const rows: Row[] = [
   { program: "processes", arguments: [file], natively: true },
   { program: "handlers", natively: true },
   { program: "identity", natively: true },
+  { program: "capabilities", natively: true },
   { program: "robust", natively: true },
   { program: "self", natively: true },
   { program: "pidfd", natively: true, mayBeForbidden: true },

@@ -5,10 +5,12 @@ import { lastSignal } from "../../lib/signals.ts";
 import { decodeName, encodeName } from "../../lib/text.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut, readString } from "../../mm/user.ts";
+import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import type { Task } from "../../thread/state.ts";
 import { choice, int, structIn, structOut, uint, word } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
+import { CapabilityOption, controlCapabilities } from "./capabilities.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { schedParam, timespec, toTimespec } from "./layouts.ts";
 
@@ -17,22 +19,20 @@ const Option = {
   PR_GET_PDEATHSIG: 2,
   PR_GET_DUMPABLE: 3,
   PR_SET_DUMPABLE: 4,
-  PR_GET_KEEPCAPS: 7,
   PR_SET_NAME: 15,
   PR_GET_NAME: 16,
   PR_GET_SECCOMP: 21,
-  PR_CAPBSET_READ: 23,
   PR_SET_TIMERSLACK: 29,
   PR_GET_TIMERSLACK: 30,
   PR_SET_CHILD_SUBREAPER: 36,
   PR_GET_CHILD_SUBREAPER: 37,
   PR_SET_NO_NEW_PRIVS: 38,
   PR_GET_NO_NEW_PRIVS: 39,
+  ...CapabilityOption,
 } as const;
 
 const nameBytes = 16;
 const usualSlackNs = 50_000;
-const lastCapability = 40n;
 
 /** A longer one is cut short. */
 function setName(k: LinuxKernel, task: Task, where: bigint): Errno | null {
@@ -74,10 +74,7 @@ function control(k: LinuxKernel, { task }: Call, option: number, argument: bigin
     case Option.PR_GET_NAME:
       return orError(getName(k, task, argument));
     case Option.PR_GET_SECCOMP:
-    case Option.PR_GET_KEEPCAPS:
       return done(0);
-    case Option.PR_CAPBSET_READ:
-      return argument > lastCapability ? fail("EINVAL") : done(1);
     case Option.PR_SET_TIMERSLACK:
       return done(0);
     case Option.PR_GET_TIMERSLACK:
@@ -96,7 +93,7 @@ function control(k: LinuxKernel, { task }: Call, option: number, argument: bigin
         ? fail("EINVAL")
         : done(traits.noNewPrivileges ? 1 : 0);
     default:
-      return fail("EINVAL");
+      return controlCapabilities(task.credentials, option, argument, rest) ?? fail("EINVAL");
   }
 }
 
@@ -115,11 +112,11 @@ function setPriority(k: LinuxKernel, { task }: Call, which: number, who: number,
   const found = tasksOf(k, task, which, who);
   if (found.length === 0) return fail("ESRCH");
   const nice = Math.max(-20, Math.min(19, wanted));
-  const isRoot = task.credentials.euid === 0;
+  const isCapable = hasCapability(task.credentials, Cap.SYS_NICE);
   for (const { credentials, traits } of found) {
-    if (!isRoot && credentials.uid !== task.credentials.euid && credentials.euid !== task.credentials.euid)
+    if (!isCapable && credentials.uid !== task.credentials.euid && credentials.euid !== task.credentials.euid)
       return fail("EPERM");
-    if (!isRoot && nice < traits.nice) return fail("EACCES");
+    if (!isCapable && nice < traits.nice) return fail("EACCES");
   }
   for (const { traits } of found) traits.nice = nice;
   return done(0);
@@ -157,9 +154,9 @@ export const controlCalls = [
     name: "prctl",
     nr: { rv64: 167 },
     support: "partial",
-    note: "Names, the signal of a parent's end, subreapers, dumpable, no_new_privs; a name is the whole process's.",
+    note: "Names, the signal of a parent's end, subreapers, dumpable, no_new_privs, capabilities; a name is the whole process's.",
     args: { option: choice(Option), argument: word, third: word, fourth: word, fifth: word },
-    errors: ["EFAULT", "EINVAL"],
+    errors: ["EFAULT", "EINVAL", "EPERM"],
     run: (k: LinuxKernel, { option, argument, third, fourth, fifth }, call) =>
       control(k, call, option, argument, [third, fourth, fifth]),
   }),

@@ -30,6 +30,7 @@ import { copyIn, readString } from "../../mm/user.ts";
 import { renameCurrent } from "../../sched/sched.ts";
 import { leaveMemory } from "../../sync/robust.ts";
 import { getThread, wakeQueue } from "../../thread/blocking.ts";
+import { Cap, capabilitiesAtExec, hasCapability, isWithin, permittedAtExec } from "../../thread/capabilities.ts";
 import { copyCredentials } from "../../thread/credentials.ts";
 import { jobOf } from "../../thread/jobs.ts";
 import { boundsOf, Resource, softLimit } from "../../thread/rlimits.ts";
@@ -176,22 +177,38 @@ function hasMemory(k: LinuxKernel, bytes: number, frameLimit: number): boolean {
   return k.mm.frames.free >= frames || (reclaim(k) > 0 && k.mm.frames.free >= frames);
 }
 
-/** Somebody without root's rights has a hand in the task: who traces it, or who is where it is (CLONE_FS). */
+/** Somebody who may not trace just anybody has a hand in the task: who traces it, or who is where it is (CLONE_FS). */
 function isInOthersHands(k: LinuxKernel, task: Task): boolean {
   const tracers = task.threads.flatMap((id) => getThread(k, id).tracing?.tracer ?? []);
   const others = [...tracers.flatMap((id) => k.threads.tasks.get(id) ?? []), ...sharers(k, task, "directories")];
-  return others.some(({ credentials }) => credentials.euid !== 0);
+  return others.some(({ credentials }) => !hasCapability(credentials, Cap.SYS_PTRACE));
 }
 
-/** Files with the bits for it make the program act for their owner or group. */
+/**
+ * Files with the bits for it make the program act for their owner or group; and what root executes has all capabilities.
+ * A program in others' hands gains nothing.
+ */
 function credentialsFor(k: LinuxKernel, task: Task, { attributes: { mode, uid, gid } }: Found): Credentials {
-  const credentials = copyCredentials(task.credentials);
-  if (task.traits.noNewPrivileges || isInOthersHands(k, task)) return credentials;
-  if (mode & Special.setUser) credentials.euid = uid;
-  // Without permission to execute for the group the bit means something else.
-  if (mode & Special.setGroup && mode & 0o010) credentials.egid = gid;
+  const own = task.credentials;
+  const credentials = copyCredentials(own);
+  if (!task.traits.noNewPrivileges) {
+    if (mode & Special.setUser) credentials.euid = uid;
+    // Without permission to execute for the group the bit means something else.
+    if (mode & Special.setGroup && mode & 0o010) credentials.egid = gid;
+  }
+  const changesIds = credentials.euid !== own.euid || credentials.egid !== own.egid;
+  let permitted = permittedAtExec(credentials);
+  const gains = changesIds || !isWithin(permitted, own.capabilities.permitted);
+  if (gains && (task.traits.noNewPrivileges || isInOthersHands(k, task))) {
+    if (task.traits.noNewPrivileges || !hasCapability(own, Cap.SETUID)) {
+      credentials.euid = own.uid;
+      credentials.egid = own.gid;
+    }
+    permitted &= own.capabilities.permitted;
+  }
   const { euid, egid } = credentials;
-  return { ...credentials, suid: euid, fsuid: euid, sgid: egid, fsgid: egid };
+  const capabilities = capabilitiesAtExec(credentials, permitted, changesIds);
+  return { ...credentials, suid: euid, fsuid: euid, sgid: egid, fsgid: egid, capabilities };
 }
 
 function prepare(k: LinuxKernel, task: Task, request: Request): Result<{ program: Program; credentials: Credentials }> {
@@ -249,7 +266,9 @@ function begin(k: LinuxKernel, call: Call, program: Program, credentials: Creden
   const old = task.space;
   task.space = space.id;
   leaveSpace(k, old);
-  const gains = credentials.euid !== task.credentials.euid || credentials.egid !== task.credentials.egid;
+  const { euid, egid, capabilities } = task.credentials;
+  const changesIds = credentials.euid !== euid || credentials.egid !== egid;
+  const gains = changesIds || !isWithin(credentials.capabilities.permitted, capabilities.permitted);
   task.credentials = credentials;
   task.traits.dumpable = !gains;
   if (gains) task.traits.deathSignal = 0;

@@ -1,14 +1,16 @@
 /** Names: openat(2), mkdirat(2), unlinkat(2), renameat2(2), linkat(2), chdir(2), getcwd(2) and their like. */
+
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { encodeName } from "../../lib/text.ts";
+import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import { sharers } from "../../thread/sharing.ts";
 import type { Place, Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { attributesOf, FileType, filesystemOf, isDirectory, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
 import { makeFile, makeLink, type PathFrom, Rename, removeDirectory, removeFile, renameFile } from "../../vfs/names.ts";
 import { OpenFlag, openPath } from "../../vfs/open.ts";
-import { Access, isSuperuser, permits, subjectOf } from "../../vfs/permissions.ts";
+import { Access, permits, subjectOf } from "../../vfs/permissions.ts";
 import type { InodeData } from "../../vfs/state.ts";
 import { moveTask } from "../../vfs/usage.ts";
 import { findPlace } from "../../vfs/walk.ts";
@@ -45,7 +47,7 @@ function makeNode(k: LinuxKernel, task: Task, where: PathFrom, mode: number, dev
   const whole = (type === 0 ? FileType.regular : type) | (mode & 0o7777);
   const numbers: InodeData = { kind: "device", major: majorOf(device), minor: minorOf(device) };
   const isDevice = type === FileType.character || type === FileType.block;
-  if (isDevice && !isSuperuser(subjectOf(task))) return fail("EPERM");
+  if (isDevice && !hasCapability(task.credentials, Cap.MKNOD)) return fail("EPERM");
   if (isDevice) return made(makeFile(k, task, where, whole, numbers));
   if (type === FileType.fifo) return made(makeFile(k, task, where, whole, { kind: "fifo" }));
   if (type === FileType.socket) return made(makeFile(k, task, where, whole, { kind: "socket" }));
@@ -98,7 +100,7 @@ function enter(k: LinuxKernel, task: Task, what: "root" | "directory", place: Pl
   const attributes = attributesOf(k, place);
   if (!isDirectory(attributes)) return fail("ENOTDIR");
   if (!permits(subjectOf(task), attributes, Access.execute)) return fail("EACCES");
-  if (what === "root" && !isSuperuser(subjectOf(task))) return fail("EPERM");
+  if (what === "root" && !hasCapability(task.credentials, Cap.SYS_CHROOT)) return fail("EPERM");
   for (const each of [task, ...sharers(k, task, "directories")]) moveTask(k, each[what], place);
   return done(0);
 }

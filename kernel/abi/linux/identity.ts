@@ -2,7 +2,7 @@
 import type { Errno } from "../../lib/errno.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
-import { isPrivileged } from "../../thread/credentials.ts";
+import { Cap, followFilesId, followUserIds, hasCapability } from "../../thread/capabilities.ts";
 import type { Credentials } from "../../thread/state.ts";
 import { inout, int, structOut, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
@@ -27,14 +27,19 @@ const idsOf = (of: Credentials, kind: Kind): [number, number, number, number] =>
 };
 
 function setIds(of: Credentials, kind: Kind, ids: readonly [number, number, number, number]): void {
+  const before = { ...of };
   for (const [i, name] of kinds[kind].entries()) of[name] = ids[i]!;
+  if (kind === "user") followUserIds(before, of);
 }
 
-/** setuid(2): of root all ids, of others the effective one, to what it may go back to. */
+const mayBeAnybody = (of: Credentials, kind: Kind): boolean =>
+  hasCapability(of, kind === "user" ? Cap.SETUID : Cap.SETGID);
+
+/** setuid(2): of who may be anybody all ids, of others the effective one, to what it may go back to. */
 function setOne(of: Credentials, kind: Kind, id: number): Errno | null {
   if (id === keep) return "EINVAL";
   const [real, , saved] = idsOf(of, kind);
-  if (isPrivileged(of)) setIds(of, kind, [id, id, id, id]);
+  if (mayBeAnybody(of, kind)) setIds(of, kind, [id, id, id, id]);
   else if (id === real || id === saved) setIds(of, kind, [real, id, saved, id]);
   else return "EPERM";
   return null;
@@ -43,7 +48,7 @@ function setOne(of: Credentials, kind: Kind, id: number): Errno | null {
 /** setreuid(2) */
 function setTwo(of: Credentials, kind: Kind, wantedReal: number, wantedEffective: number): Errno | null {
   const [real, effective, saved] = idsOf(of, kind);
-  if (!isPrivileged(of)) {
+  if (!mayBeAnybody(of, kind)) {
     if (wantedReal !== keep && wantedReal !== real && wantedReal !== effective) return "EPERM";
     if (wantedEffective !== keep && ![real, effective, saved].includes(wantedEffective)) return "EPERM";
   }
@@ -58,7 +63,7 @@ function setTwo(of: Credentials, kind: Kind, wantedReal: number, wantedEffective
 function setThree(of: Credentials, kind: Kind, wanted: readonly [number, number, number]): Errno | null {
   const now = idsOf(of, kind);
   const current = now.slice(0, 3);
-  if (!isPrivileged(of) && wanted.some((id) => id !== keep && !current.includes(id))) return "EPERM";
+  if (!mayBeAnybody(of, kind) && wanted.some((id) => id !== keep && !current.includes(id))) return "EPERM";
   const [real, effective, saved] = wanted.map((id, i) => (id === keep ? now[i]! : id)) as [number, number, number];
   setIds(of, kind, [real, effective, saved, effective]);
   return null;
@@ -67,8 +72,12 @@ function setThree(of: Credentials, kind: Kind, wanted: readonly [number, number,
 /** setfsuid(2) returns what the id was, whether it may be changed or not. */
 function setOfFiles(of: Credentials, kind: Kind, id: number): number {
   const ids = idsOf(of, kind);
-  const [real, effective, saved, files] = ids;
-  if (id !== keep && (isPrivileged(of) || ids.includes(id))) setIds(of, kind, [real, effective, saved, id]);
+  const files = ids[3];
+  if (id !== keep && (mayBeAnybody(of, kind) || ids.includes(id))) {
+    const before = { ...of };
+    of[kinds[kind][3]] = id;
+    if (kind === "user") followFilesId(before, of);
+  }
   return files;
 }
 
@@ -133,7 +142,7 @@ function getGroups(k: LinuxKernel, { task }: Call, room: number, list: bigint): 
 }
 
 function setGroups(k: LinuxKernel, { task }: Call, count: number, list: bigint): Outcome {
-  if (!isPrivileged(task.credentials)) return fail("EPERM");
+  if (!mayBeAnybody(task.credentials, "group")) return fail("EPERM");
   if (count < 0 || count > mostGroups) return fail("EINVAL");
   const bytes = copyIn(k, getSpace(k, task.space), list, 4 * count);
   if (!bytes.ok) return fail(bytes.errno);

@@ -10,7 +10,8 @@ import {
   newNamespaces,
   renameMachine,
 } from "../../ns/namespaces.ts";
-import { isPrivileged } from "../../thread/credentials.ts";
+import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { sharers } from "../../thread/sharing.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { address, fd, flags, int } from "../define/arguments.ts";
@@ -40,7 +41,10 @@ function unshare(k: LinuxKernel, { task }: Call, wanted: number): Outcome {
   const kinds = kindsOf(wanted);
   // Threads have everything in common, and one cannot leave it alone.
   if (wanted & ~Unshare.CLONE_SYSVSEM && task.threads.length > 1) return fail("EINVAL");
-  if (kinds.length > 0 && !isPrivileged(task.credentials)) return fail("EPERM");
+  if (kinds.length > 0 && !hasCapability(task.credentials, Cap.SYS_ADMIN)) return fail("EPERM");
+  // What it shares with other processes it shares for good, as long as these live.
+  const shared = sharers(k, task, "actions").length > 0 || getSpace(k, task.space).users > 1;
+  if (wanted & (Unshare.CLONE_VM | Unshare.CLONE_SIGHAND) && shared) return fail("EINVAL");
   newNamespaces(k, task, kinds);
   if (wanted & Unshare.CLONE_FILES) task.sharing.files = null;
   if (wanted & Unshare.CLONE_FS) task.sharing.directories = null;
@@ -58,7 +62,7 @@ function enter(k: LinuxKernel, { task }: Call, number: number, wanted: number): 
   if (file.target.kind !== "namespace") return fail("EINVAL");
   const { type, id } = file.target;
   if (wanted !== 0 && wanted !== bits[type]) return fail("EINVAL");
-  if (!isPrivileged(task.credentials)) return fail("EPERM");
+  if (!hasCapability(task.credentials, Cap.SYS_ADMIN)) return fail("EPERM");
   enterNamespace(k, task, type, id);
   return done(0);
 }
@@ -66,7 +70,7 @@ function enter(k: LinuxKernel, { task }: Call, number: number, wanted: number): 
 const mostName = 64;
 
 function readName(k: LinuxKernel, task: Task, where: bigint, length: number): { text: string } | Errno {
-  if (!isPrivileged(task.credentials)) return "EPERM";
+  if (!hasCapability(task.credentials, Cap.SYS_ADMIN)) return "EPERM";
   if (length < 0 || length > mostName) return "EINVAL";
   const bytes = copyIn(k, getSpace(k, task.space), where, length);
   if (!bytes.ok) return bytes.errno;
@@ -86,7 +90,7 @@ export const namespaceCalls = [
     name: "unshare",
     nr: { rv64: 97 },
     support: "partial",
-    note: "Name spaces of the machine's name and of System V's objects, for root.",
+    note: "Name spaces of the machine's name and of System V's objects.",
     args: { flags: flags(Unshare) },
     errors: ["EINVAL", "EPERM"],
     run: (k: LinuxKernel, { flags }, call) => unshare(k, call, flags),

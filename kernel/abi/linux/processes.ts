@@ -6,7 +6,7 @@ import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { newNamespaces } from "../../ns/namespaces.ts";
-import { isPrivileged } from "../../thread/credentials.ts";
+import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import { reap } from "../../thread/family.ts";
 import { forkTask } from "../../thread/fork.ts";
 import { mayHaveThread } from "../../thread/rlimits.ts";
@@ -136,7 +136,7 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
   if (task.threads.some((id) => k.threads.threads.get(id)!.tcb !== null)) return fail("EPERM");
   if (args.flags & Clone.CLONE_PARENT && k.threads.init === task.id) return fail("EINVAL");
   const kinds = kindsOf(args.flags);
-  if (kinds.length > 0 && !isPrivileged(task.credentials)) return fail("EPERM");
+  if (kinds.length > 0 && !hasCapability(task.credentials, Cap.SYS_ADMIN)) return fail("EPERM");
   const problem = descriptorProblem(k, task, args);
   if (problem !== null) return fail(problem);
   const child = forkTask(k, task, thread, {

@@ -269,6 +269,8 @@ function signalMask(k: LinuxKernel, call: Call, { task, thread }: Stopped, wante
   if (wanted.request === Request.PTRACE_GETSIGMASK) return orError(put(k, call, wanted.data, wordBytes(mask)));
   const bytes = copyIn(k, getSpace(k, call.task.space), wanted.data, 8);
   if (!bytes.ok) return fail(bytes.errno);
+  // A call that waits with a mask of its own does not put back what was before it.
+  thread.savedMask = null;
   setSignalMask(k, task, thread, new DataView(bytes.value.buffer, bytes.value.byteOffset).getBigUint64(0, true));
   return done(0);
 }

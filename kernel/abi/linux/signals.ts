@@ -1,9 +1,11 @@
 /** Signals: what they do (sigaction), who holds them back, sending them, waiting for them, and returning from them. */
+
 import type { Errno } from "../../lib/errno.ts";
 import type { TaskId, ThreadId } from "../../lib/ids.ts";
 import { lastSignal, signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn } from "../../mm/user.ts";
+import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import { isOnStack, leastStackBytes, StackFlag } from "../../thread/signal-stack.ts";
 import {
   forceSignal,
@@ -44,9 +46,9 @@ const isAlive = (k: LinuxKernel, { task }: Call): boolean => k.threads.tasks.has
 /** The caller may have ended by what it sent. */
 const sent = (k: LinuxKernel, call: Call): Outcome => (isAlive(k, call) ? done(0) : { kind: "gone" });
 
-/** Who may send a signal to whom: root, the same user, and anybody in a session for going on. */
+/** Who may send a signal to whom: who is capable of it, the same user, and anybody in a session for going on. */
 export function maySignal({ credentials: from, session }: Task, to: Task, number: number): boolean {
-  if (from.euid === 0) return true;
+  if (hasCapability(from, Cap.KILL)) return true;
   const { uid, suid } = to.credentials;
   if ([from.euid, from.uid].some((id) => id === uid || id === suid)) return true;
   return number === signals.SIGCONT && session === to.session;

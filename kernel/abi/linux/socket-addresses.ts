@@ -1,12 +1,14 @@
 /** Names of sockets as programs write them (unix(7), ip(7)), and what they lead to. */
+
 import type { Errno } from "../../lib/errno.ts";
 import { decodeName, encodeName } from "../../lib/text.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import type { Task } from "../../thread/state.ts";
 import { attributesOf, FileType, filesystemOf, isType } from "../../vfs/filesystem.ts";
 import { makeFile } from "../../vfs/names.ts";
-import { Access, isSuperuser, permits, subjectOf } from "../../vfs/permissions.ts";
+import { Access, permits, subjectOf } from "../../vfs/permissions.ts";
 import { freePort, isTaken } from "../../vfs/sockets.ts";
 import type { Fifo, Socket, SocketAddress } from "../../vfs/state.ts";
 import { findPlace } from "../../vfs/walk.ts";
@@ -153,7 +155,7 @@ function bindPath(k: LinuxKernel, task: Task, path: string): SocketAddress | Err
 
 function bindPort(k: LinuxKernel, task: Task, socket: Socket, host: number, port: number): SocketAddress | Errno {
   if (!isLocal(host)) return "EADDRNOTAVAIL";
-  if (port !== 0 && port < firstOrdinaryPort && !isSuperuser(subjectOf(task))) return "EACCES";
+  if (port !== 0 && port < firstOrdinaryPort && !hasCapability(task.credentials, Cap.NET_BIND_SERVICE)) return "EACCES";
   const chosen = port === 0 ? freePort(k, socket) : port;
   if (chosen === null) return "EADDRINUSE";
   const address: SocketAddress = { kind: "inet", host, port: chosen };

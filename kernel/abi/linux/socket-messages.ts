@@ -1,10 +1,12 @@
 /** What is sent and received: sendto(2), recvfrom(2), sendmsg(2), recvmsg(2), with files and credentials (unix(7)). */
+
 import { saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
 import type { Task } from "../../thread/state.ts";
 import { deadlineAfter } from "../../time/clock.ts";
@@ -64,9 +66,11 @@ interface Ancillary {
 function credentialsIn(task: Task, view: DataView, at: number): SocketCredentials | Errno {
   const [pid, uid, gid] = [view.getInt32(at, true), view.getUint32(at + 4, true), view.getUint32(at + 8, true)];
   const own = task.credentials;
-  const isRoot = own.euid === 0;
-  const mayBe = isRoot || (pid === task.id && [own.uid, own.euid, own.suid].includes(uid));
-  return mayBe && (isRoot || [own.gid, own.egid, own.sgid].includes(gid)) ? { pid, uid, gid } : "EPERM";
+  const mayBe =
+    (pid === task.id || hasCapability(own, Cap.SYS_ADMIN)) &&
+    ([own.uid, own.euid, own.suid].includes(uid) || hasCapability(own, Cap.SETUID)) &&
+    ([own.gid, own.egid, own.sgid].includes(gid) || hasCapability(own, Cap.SETGID));
+  return mayBe ? { pid, uid, gid } : "EPERM";
 }
 
 /** Reads control messages: files to pass on, and who says to be sending. */

@@ -1,4 +1,5 @@
 /** The system and who one is: uname(2), sysinfo(2), getrandom(2), ids, limits, and RISC-V's own calls. */
+
 import { pageBytes } from "../../hal/types.ts";
 import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
@@ -9,6 +10,7 @@ import { getSpace } from "../../mm/space.ts";
 import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { machineName } from "../../ns/namespaces.ts";
+import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import { lastResource, limitOf, Resource } from "../../thread/rlimits.ts";
 import type { ResourceLimit, Task } from "../../thread/state.ts";
 import { setLimit } from "../../thread/timers.ts";
@@ -38,9 +40,9 @@ interface Limit {
 
 const toLimit = ({ soft, hard }: ResourceLimit): Limit => ({ rlim_cur: soft, rlim_max: hard });
 
-/** Who may look at another's limits, and set them: its own user, and root. */
+/** Who may look at another's limits, and set them: its own user, and who may set all. */
 const mayLimit = ({ credentials: by }: Task, { credentials: of }: Task): boolean =>
-  by.euid === 0 ||
+  hasCapability(by, Cap.SYS_RESOURCE) ||
   ([of.uid, of.euid, of.suid].every((id) => id === by.uid) && [of.gid, of.egid, of.sgid].every((id) => id === by.gid));
 
 function prlimit(
@@ -58,7 +60,7 @@ function prlimit(
   const before = toLimit(limitOf(k, task, resource));
   if (wanted === null) return { kind: "done", value: 0, out: { before } };
   const most = BigInt(limits.descriptors);
-  if (wanted.rlim_max > before.rlim_max && caller.credentials.euid !== 0) return fail("EPERM");
+  if (wanted.rlim_max > before.rlim_max && !hasCapability(caller.credentials, Cap.SYS_RESOURCE)) return fail("EPERM");
   if (resource === Resource.RLIMIT_NOFILE && wanted.rlim_max > most) return fail("EPERM");
   const commit = (): void => setLimit(k, task, resource, { soft: wanted.rlim_cur, hard: wanted.rlim_max });
   return { kind: "done", value: 0, out: { before }, commit };

@@ -1,6 +1,7 @@
 /** All of Linux's system calls that there are. */
 import type { SystemCall } from "../define/syscall.ts";
 import { attributeCalls } from "./attributes.ts";
+import { capabilityCalls } from "./capabilities.ts";
 import { controlCalls } from "./control.ts";
 import { descriptorCalls } from "./descriptors.ts";
 import { eventCalls } from "./events.ts";
@@ -61,6 +62,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...processMemoryCalls,
   ...execCalls,
   ...identityCalls,
+  ...capabilityCalls,
   ...controlCalls,
   ...groupCalls,
   ...systemCalls,

@@ -5,6 +5,7 @@ import type { TaskId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import { characterCount, type TerminalId, type TerminalSettings } from "../../tty/state.ts";
 import {
   changeSettings,
@@ -164,7 +165,7 @@ function setControlling(k: LinuxKernel, { call: { task }, id, argument: force }:
   if (session === task.session && task.session === task.id) return done(0);
   if (task.session !== task.id || controllingTerminal(k, task.session) !== null) return fail("EPERM");
   const isFree = session === null || session === k.threads.init || !k.threads.tasks.has(session);
-  if (!isFree && !(force === 1n && task.credentials.euid === 0)) return fail("EPERM");
+  if (!isFree && !(force === 1n && hasCapability(task.credentials, Cap.SYS_ADMIN))) return fail("EPERM");
   takeTerminal(k, id, task);
   return done(0);
 }

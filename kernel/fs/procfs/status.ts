@@ -150,14 +150,11 @@ function memoryRows(k: ProcKernel, task: Task): Row[] {
   return rows.map(([name, bytes]) => [name, inKib(bytes)]);
 }
 
-/** Root may all, others nothing. */
-const everyCapability = (1n << 41n) - 1n;
-
 function signalRows(k: ProcKernel, task: Task, thread: Thread | null): Row[] {
   const own = threadOf(k, { task, thread });
   const { ignored, caught } = actionsOf(task);
   const queued = task.pending.length + task.threads.reduce((sum, id) => sum + getThread(k, id).pending.length, 0);
-  const effective = task.credentials.euid === 0 ? everyCapability : 0n;
+  const { inheritable, permitted, effective, bounding, ambient } = task.credentials.capabilities;
   return [
     ["Threads", String(task.threads.length)],
     ["SigQ", `${queued}/${limitOf(k, task, Resource.RLIMIT_SIGPENDING).soft}`],
@@ -166,11 +163,11 @@ function signalRows(k: ProcKernel, task: Task, thread: Thread | null): Row[] {
     ["SigBlk", set64(own.signalMask)],
     ["SigIgn", set64(ignored)],
     ["SigCgt", set64(caught)],
-    ["CapInh", set64(0n)],
-    ["CapPrm", set64(effective)],
+    ["CapInh", set64(inheritable)],
+    ["CapPrm", set64(permitted)],
     ["CapEff", set64(effective)],
-    ["CapBnd", set64(everyCapability)],
-    ["CapAmb", set64(0n)],
+    ["CapBnd", set64(bounding)],
+    ["CapAmb", set64(ambient)],
     ["NoNewPrivs", task.traits.noNewPrivileges ? "1" : "0"],
     ["Seccomp", "0"],
     ...hartRows(k, own),
