@@ -3,8 +3,10 @@
  * packages. They are fetched by the host's own apt (packages.ts), and left out where that cannot be.
  */
 import { describe, expect, test } from "vitest";
+import type { Machine, PageTree } from "../../kernel/index.ts";
 import { brokenInvariants } from "../support/invariants.ts";
 import { consoleOf, exitOf, fileOf, mustApply, runOn, startInput, testMachine } from "../support/machine.ts";
+import { Shelf } from "../support/shelf.ts";
 import { rootArchive } from "./root.ts";
 
 function rootOrReason(): { root: string } | { reason: string } {
@@ -18,14 +20,20 @@ function rootOrReason(): { root: string } | { reason: string } {
 const found = rootOrReason();
 const reason = "reason" in found ? ` (Debian's packages cannot be had: ${found.reason})` : "";
 
-/** What a script of dash prints. */
-function script(text: string): { console: string; code: unknown; broken: string[] } {
+/** A machine in which dash begins with a script. */
+function begun(text: string): Machine {
   const machine = testMachine({
     memoryBytes: 64 * 2 ** 20,
     environment: ["PATH=/usr/bin", "HOME=/tmp"],
     ...("root" in found && { root: found.root }),
   });
   mustApply(machine, startInput("/usr/bin/dash", { arguments: ["dash", "-c", text], stdin: "" }));
+  return machine;
+}
+
+/** What a script of dash prints. */
+function script(text: string): { console: string; code: unknown; broken: string[] } {
+  const machine = begun(text);
   runOn(machine, 5e9);
   const outputs = machine.drainOutputs();
   return { console: consoleOf(outputs), code: exitOf(outputs)?.status, broken: brokenInvariants(machine) };
@@ -86,5 +94,31 @@ describe.skipIf("reason" in found)(`Debian's programs on a root from an archive$
                for (i = 0; i < 7; i++) printf "%d ", a[i]; print fib(15), toupper(substr("pipeline", 1, 4)) }'`,
       ["71071 71214 71357 71500 71643 71786 71929 610 PIPE"],
     );
+  });
+
+  test("a pipeline that was taken apart in the middle prints the same elsewhere", () => {
+    const machine = begun(
+      "seq 1 3000 | sed s/7/seven/ | tee /tmp/kept | sort | tac | gawk 'NR % 500 == 1'; wc -l /tmp/kept",
+    );
+    const shelf = new Shelf();
+    const stages: { root: string; printed: string; tasks: number }[] = [];
+    let tree: PageTree | null = null;
+    let printed = "";
+    for (let at = 2_000_000; runOn(machine, at - machine.position().instructions).kind === "limit"; at += 3_000_000) {
+      printed += consoleOf(machine.drainOutputs());
+      const captured = shelf.capture(machine, tree);
+      tree = captured.tree;
+      stages.push({ root: captured.root, printed, tasks: machine.summary().taskCount });
+    }
+    printed += consoleOf(machine.drainOutputs());
+    expect(printed.split("\n")).toHaveLength(8);
+    expect(Math.max(...stages.map(({ tasks }) => tasks))).toBeGreaterThan(4);
+    for (const stage of stages) {
+      const other = shelf.load(stage.root);
+      shelf.run(other.machine, other.tree);
+      expect(stage.printed + consoleOf(other.machine.drainOutputs())).toBe(printed);
+      expect(other.machine.position()).toEqual(machine.position());
+      expect(brokenInvariants(other.machine)).toEqual([]);
+    }
   });
 });
