@@ -23,7 +23,7 @@ const LIST = "audit";
 
 export const auditIn = (database: Database): Audit => ({
   during: (event, work) => auditing.run(event, work),
-  write: (row) => database.write((queries) => writeEvent(queries, row)),
+  write: (row) => database.write((queries) => writeEvent(queries, row), { shares: true }),
 
   async amend(id, change) {
     await database.write((queries) => queries.auditEvent.updateMany({ where: { id }, data: change }));

@@ -1,8 +1,14 @@
-/** The database behind the store, and the one queue that its writers wait in. */
+/**
+ * The database behind the store, and the one queue that its writers wait in.
+ *
+ * Small writers that stand one behind another share a transaction, and so one wait for the disk. Must hold: a writer hears
+ * of success only after the transaction with its work has committed; one that fails does so alone.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Prisma, type PrismaClient } from "../../prisma/gen/sqlite/client.ts";
 import { auditing, writeEvent } from "./audit.ts";
 import { asUnavailable, passingFailure } from "./failures.ts";
+import { WRITERS_PER_TRANSACTION } from "./limits.ts";
 import type { Provider } from "./provider.ts";
 import { nextTurn } from "./runs.ts";
 import { AlreadyExistsError, MissingReferenceError, StoreUnavailableError } from "./types.ts";
@@ -12,6 +18,19 @@ export { Prisma };
 export type Queries = Pick<PrismaClient, keyof Prisma.TransactionClient>;
 
 export type Work<T> = (queries: Queries) => Promise<T>;
+
+export interface Manners {
+  /** Waits for a database that is away. */
+  patient?: boolean;
+  /** Short, so that it may share a transaction with its neighbours in the queue. */
+  shares?: boolean;
+}
+
+interface Writer extends Required<Manners> {
+  work: Work<unknown>;
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
 
 const AWAY = "the database cannot be reached";
 const LOST_IN_COMMIT = "the connection to the database broke during a commit, which may have been done or not";
@@ -25,12 +44,12 @@ export class Database {
   #closed = false;
   /** When the database was last found away, unless it has been there since. */
   #lostAt = Number.NEGATIVE_INFINITY;
-  #tail: Promise<unknown> = Promise.resolve();
+  #queue: Writer[] = [];
+  #running: Promise<void> | null = null;
+  /** Writers whose turn it is. */
+  #served = 0;
   /** Somebody patient waits for a database that is away. */
   #isWaiting = false;
-  readonly #impatient = new Set<{ leave(): void }>();
-  /** Writers in the queue, with the one whose turn it is. */
-  waiting = 0;
 
   constructor(provider: Provider) {
     this.#provider = provider;
@@ -47,34 +66,23 @@ export class Database {
     return this.provider.reader;
   }
 
+  /** Writers in the queue, with those whose turn it is. */
+  get waiting(): number {
+    return this.#queue.length + this.#served;
+  }
+
   /**
-   * Runs `work` as one transaction. Writers go one after another, in call order.
+   * Runs `work` in a transaction. Writers go one after another, in call order.
    *
    * A database that is away: whoever is patient waits until it is back; others are told (StoreUnavailableError) after a second
-   * attempt. `work` may therefore run again, when nothing of it can have been written.
+   * attempt. `work` may therefore run again, and so it may after the failure of one that it shared a transaction with: when
+   * nothing of it can have been written.
    */
-  write<T>(work: Work<T>, { patient = false } = {}): Promise<T> {
+  write<T>(work: Work<T>, { patient = false, shares = false }: Manners = {}): Promise<T> {
     if (!patient && this.#isWaiting) return Promise.reject(new StoreUnavailableError("away", AWAY));
-    const place = { isLeft: false, leave: () => {} };
-    const left = new Promise<never>((_, reject) => {
-      place.leave = () => {
-        place.isLeft = true;
-        reject(new StoreUnavailableError("away", AWAY));
-      };
-    });
-    if (!patient) this.#impatient.add(place);
-    const turn = this.#tail.then(() => {
-      this.#impatient.delete(place);
-      return place.isLeft ? left : this.#persist(work, patient);
-    });
-    // Between two writers the rest of the server has its turn, and more commits can gather behind the next.
-    this.waiting += 1;
-    this.#tail = turn
-      .catch(() => {})
-      .then(() => void (this.waiting -= 1))
-      .then(nextTurn);
-    return Promise.race([turn, left]).catch((error) => {
-      throw asTyped(asUnavailable(error));
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ work, patient, shares, resolve: resolve as Writer["resolve"], reject });
+      this.#running ??= this.#run();
     });
   }
 
@@ -82,9 +90,9 @@ export class Database {
    * The same for what the audit log is about: the event of the call that is under way is written with it. `made` names
    * what is there from now on: "machine m-1".
    */
-  change<T>(work: Work<T>, made = ""): Promise<T> {
+  change<T>(work: Work<T>, made = "", manners: Manners = {}): Promise<T> {
     const event = auditing.getStore();
-    if (event === undefined || event.taken) return this.write(work);
+    if (event === undefined || event.taken) return this.write(work, manners);
     event.taken = true;
     const both = async (queries: Queries) => {
       const result = await work(queries);
@@ -95,10 +103,54 @@ export class Database {
       );
       return result;
     };
-    return this.write(both).catch((error) => {
+    return this.write(both, manners).catch((error) => {
       event.taken = false;
       throw error;
     });
+  }
+
+  async #run(): Promise<void> {
+    do {
+      const writers = this.#take();
+      this.#served = writers.length;
+      await (writers.length === 1 ? this.#serve(writers[0]!) : this.#serveTogether(writers));
+      this.#served = 0;
+      // Between two transactions the rest of the server has its turn, and more writers can gather for the next.
+      await nextTurn();
+    } while (this.#queue.length > 0);
+    this.#running = null;
+  }
+
+  /** The next writer, and those right behind it that share its transaction. */
+  #take(): Writer[] {
+    const most = this.#queue[0]!.shares ? WRITERS_PER_TRANSACTION : 1;
+    const other = this.#queue.findIndex(({ shares }, index) => index > 0 && !shares);
+    return this.#queue.splice(0, other < 0 ? most : Math.min(most, other));
+  }
+
+  async #serve({ work, patient, resolve, reject }: Writer): Promise<void> {
+    try {
+      resolve(await this.#persist(work, patient));
+    } catch (error) {
+      reject(asTyped(asUnavailable(error)));
+    }
+  }
+
+  async #serveTogether(writers: readonly Writer[]): Promise<void> {
+    const progress = { worked: false };
+    try {
+      const results = await this.#transact((queries) => worksOf(writers, queries), progress);
+      writers.forEach(({ resolve }, index) => void resolve(results[index]));
+    } catch (error) {
+      if (progress.worked && passingFailure(error) === "away") {
+        this.#lostAt = performance.now();
+        const lost = new StoreUnavailableError("away", LOST_IN_COMMIT, { cause: error });
+        for (const { reject } of writers) reject(lost);
+        return;
+      }
+      // Nothing of it was written. One by one, those that are not at fault go through, and each is as patient as it is.
+      this.#queue.unshift(...writers.map((writer) => ({ ...writer, shares: false })));
+    }
   }
 
   async #persist<T>(work: Work<T>, patient: boolean): Promise<T> {
@@ -123,8 +175,8 @@ export class Database {
   /** Before another attempt of somebody patient. The others that are queued behind need not wait as well. */
   #pause(): Promise<void> {
     this.#isWaiting = true;
-    for (const place of this.#impatient) place.leave();
-    this.#impatient.clear();
+    for (const { patient, reject } of this.#queue) if (!patient) reject(new StoreUnavailableError("away", AWAY));
+    this.#queue = this.#queue.filter(({ patient }) => patient);
     return sleep(RETRY_MS);
   }
 
@@ -145,11 +197,20 @@ export class Database {
 
   /** Waits for the writers that are queued, then lets go of the database. */
   async close(): Promise<void> {
-    for (let last: unknown = null; last !== this.#tail; await last) last = this.#tail;
+    while (this.#running !== null) await this.#running;
     if (this.#closed) return;
     this.#closed = true;
     await this.#provider.close();
   }
+}
+
+async function worksOf(writers: readonly Writer[], queries: Queries): Promise<unknown[]> {
+  const results: unknown[] = [];
+  for (const { work } of writers) {
+    if (results.length > 0) await nextTurn();
+    results.push(await work(queries));
+  }
+  return results;
 }
 
 /** Two mistakes of a caller are told apart from failures of the database. */

@@ -11,7 +11,7 @@ export const idempotencyIn = (database: Database): Idempotency => ({
     if (row === null) return null;
     return { ownerId, method, key, requestHash: hashText(row.requestHash), response: row.response };
   },
-  save: (row) => database.write((queries) => saveAnswers(queries, [row])),
+  save: (row) => database.write((queries) => saveAnswers(queries, [row]), { shares: true }),
   async prune(before) {
     const { count } = await database.write((queries) =>
       queries.idempotency.deleteMany({ where: { createdAt: { lt: before } } }),

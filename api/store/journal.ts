@@ -45,7 +45,7 @@ export interface DrainableJournal extends Journal {
 export function openJournal(database: Database): DrainableJournal {
   const group = new GroupCommit<CommitBatch>({
     // Machines wait for a database that is away: what they do meanwhile is bounded, and their clients have deadlines.
-    write: (batches) => database.write((queries) => writeGroup(queries, batches), { patient: true }),
+    write: (batches) => database.write((queries) => writeGroup(queries, batches), { patient: true, shares: true }),
     sizeOf: sizeOfBatch,
   });
   return {

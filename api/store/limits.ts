@@ -20,6 +20,8 @@ export const BLOBS_PER_READ = 64;
 export const BLOBS_PER_DELETE = 64;
 export const JOURNAL_ROWS_PER_READ = 500;
 
+/** So many small writers share a transaction: the last of them waits for the work of all. */
+export const WRITERS_PER_TRANSACTION = 32;
 /** One group commit takes no more than this; the rest waits for the next. */
 export const BATCHES_PER_GROUP = 256;
 export const BYTES_PER_GROUP = 4 * 1024 * 1024;

@@ -10,7 +10,7 @@ import type { MachineQuery, MachineRow, MachineStatus, Machines, Page } from "./
 const LIST = "machines";
 
 export const machinesIn = (database: Database): Machines => ({
-  create: (row) => database.change((queries) => createMachine(queries, row), `machine ${row.id}`),
+  create: (row) => database.change((queries) => createMachine(queries, row), `machine ${row.id}`, { shares: true }),
 
   async get(id) {
     const row = await database.client.machine.findUnique({ where: { id } });
@@ -34,11 +34,7 @@ export const machinesIn = (database: Database): Machines => ({
     return rows.map(machineRow);
   },
 
-  acquire: (id) =>
-    database.write(async (queries) => {
-      const { count } = await queries.machine.updateMany({ where: { id }, data: { epoch: { increment: 1 } } });
-      return count === 0 ? null : machineRow(await queries.machine.findUniqueOrThrow({ where: { id } }));
-    }),
+  acquire: (id) => database.write((queries) => acquireMachine(queries, id), { shares: true }),
 
   blame: (id, most, reason) =>
     database.write(async (queries) => {
@@ -91,6 +87,11 @@ async function createMachine(queries: Queries, row: Parameters<Machines["create"
   const pairs = Object.entries(labels).map(([name, value]) => ({ machineId: row.id, name, value }));
   if (pairs.length > 0) await queries.machineLabel.createMany({ data: pairs });
   return machineRow(stored);
+}
+
+async function acquireMachine(queries: Queries, id: string): Promise<MachineRow | null> {
+  const { count } = await queries.machine.updateMany({ where: { id }, data: { epoch: { increment: 1 } } });
+  return count === 0 ? null : machineRow(await queries.machine.findUniqueOrThrow({ where: { id } }));
 }
 
 /** The filter is SQL of our own: Prisma's `contains` takes % and _ in the searched text for wildcards. */

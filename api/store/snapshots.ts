@@ -14,7 +14,8 @@ const LIST = "snapshots";
 export const collectable = { kind: "automatic", forks: { none: {} } };
 
 export const snapshotsIn = (database: Database): Snapshots => ({
-  create: (row, epoch) => database.change((queries) => createSnapshot(queries, row, epoch), `snapshot ${row.id}`),
+  create: (row, epoch) =>
+    database.change((queries) => createSnapshot(queries, row, epoch), `snapshot ${row.id}`, { shares: true }),
 
   async adopt({ root, at, labels, ...rest }) {
     const data = {
