@@ -10,12 +10,10 @@ import { HoldTable } from "./holds.ts";
 import { idempotencyIn } from "./idempotency.ts";
 import { openJournal } from "./journal.ts";
 import { machinesIn } from "./machines.ts";
-import { openPostgresql } from "./postgresql/provider.ts";
 import { programsIn } from "./programs.ts";
 import type { Provider } from "./provider.ts";
 import { quotasIn } from "./quotas.ts";
 import { snapshotsIn } from "./snapshots.ts";
-import { openSqlite } from "./sqlite/provider.ts";
 import { submissionsIn } from "./submissions.ts";
 import type { Store, StoreLocation } from "./types.ts";
 import { usersIn } from "./users.ts";
@@ -24,7 +22,13 @@ export * from "./types.ts";
 
 /** Takes the database for this server alone, brings it to the newest schema, opens it. */
 export async function openStore({ dataDir, databaseUrl = "" }: StoreLocation): Promise<Store> {
-  return openStoreOn(databaseUrl === "" ? await openSqlite(dataDir) : await openPostgresql(databaseUrl));
+  return openStoreOn(await openProvider(dataDir, databaseUrl));
+}
+
+/** Of the two databases' drivers and generated clients only those that are needed are loaded. */
+async function openProvider(dataDir: string, databaseUrl: string): Promise<Provider> {
+  if (databaseUrl === "") return (await import("./sqlite/provider.ts")).openSqlite(dataDir);
+  return (await import("./postgresql/provider.ts")).openPostgresql(databaseUrl);
 }
 
 export async function openStoreOn(provider: Provider): Promise<Store> {
