@@ -1,7 +1,8 @@
 /**
  * A server under load, as a process of its own, on SQLite and, where it is installed, on PostgreSQL: durable calls beside the
  * floor of the same libraries (load-floor.ts) in interleaved rounds; how long machines take to come back, to be forked and to
- * be kept; what a machine takes of memory; many machines. `OSTLER_BENCH_MACHINES` sets how many (10,000).
+ * be kept; what a machine takes of memory; many machines. `OSTLER_BENCH_MACHINES` sets how many (10,000), and
+ * `OSTLER_BENCH_PARTS` names some of memory, calls, comings and machines, `OSTLER_BENCH_STORES` one of sqlite and postgresql.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -31,6 +32,9 @@ const RAM_BASE = 0x8000_0000n;
 const TIMES = 30;
 const MACHINES = Number(process.env["OSTLER_BENCH_MACHINES"] ?? 10_000);
 const WOKEN = 200;
+const named = (variable: string, all: string): Set<string> => new Set((process.env[variable] ?? all).split(","));
+const PARTS = named("OSTLER_BENCH_PARTS", "memory,calls,comings,machines");
+const STORES = named("OSTLER_BENCH_STORES", "sqlite,postgresql");
 
 interface Subject {
   name: string;
@@ -42,14 +46,15 @@ interface Subject {
 
 export async function bench(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "ostler-load-"));
-  const cluster = postgresqlPrograms === null ? null : Cluster.start({ durable: true });
+  const cluster = postgresqlPrograms === null || !STORES.has("postgresql") ? null : Cluster.start({ durable: true });
   try {
-    await measureAll({
-      name: "SQLite",
-      folder: join(folder, "sqlite"),
-      environment: {},
-      floor: join(folder, "floor.db"),
-    });
+    if (STORES.has("sqlite"))
+      await measureAll({
+        name: "SQLite",
+        folder: join(folder, "sqlite"),
+        environment: {},
+        floor: join(folder, "floor.db"),
+      });
     if (cluster === null) return;
     for (const database of ["ostler", "floor"]) cluster.sql("postgres", `CREATE DATABASE ${database}`);
     const environment = { DATABASE_URL: cluster.url("ostler") };
@@ -65,17 +70,21 @@ async function measureAll(subject: Subject): Promise<void> {
   const server = await ServerProcess.start(subject.folder, { ...limits, ...subject.environment });
   const client = server.client();
   try {
-    // First, while the server has seen nothing else.
-    console.log(`-- ${subject.name}: resident memory of the server (64 machines of 64 MiB)`);
-    printTable(await memories(server, client));
-    console.log(`-- ${subject.name}: durable calls`);
-    printTable(await durableCalls(client, subject.floor));
-    console.log(
-      `-- ${subject.name}: wake, fork, snapshot (a quarter of memory in use, 1 MiB changed since the last snapshot)`,
-    );
-    printTable([...(await comings(client, 64)), ...(await comings(client, 512))]);
-    console.log(`-- ${subject.name}: ${MACHINES} machines`);
-    printTable(await manyMachines(client));
+    // The first, while the server has seen nothing else, is its memory.
+    const parts: Record<string, [title: string, measure: () => Promise<Record<string, string | number>[]>]> = {
+      memory: ["resident memory of the server (64 machines of 64 MiB)", () => memories(server, client)],
+      calls: ["durable calls", () => durableCalls(client, subject.floor)],
+      comings: [
+        "wake, fork, snapshot (a quarter of memory in use, 1 MiB changed since the last snapshot)",
+        async () => [...(await comings(client, 64)), ...(await comings(client, 512))],
+      ],
+      machines: [`${MACHINES} machines`, () => manyMachines(client)],
+    };
+    for (const [part, [title, measure]] of Object.entries(parts)) {
+      if (!PARTS.has(part)) continue;
+      console.log(`-- ${subject.name}: ${title}`);
+      printTable(await measure());
+    }
   } finally {
     client.close();
     await server.kill("SIGKILL");
