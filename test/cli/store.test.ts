@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { MemoryService } from "../../proto/gen/ostler/v1/memory_pb.js";
 import { startServer, type TestServer } from "../support/server.ts";
+import { onPostgresql } from "../support/store.ts";
 
 const cli = join(import.meta.dirname, "../../api/cli/main.ts");
 let server: TestServer;
@@ -66,7 +67,8 @@ test("a snapshot goes into a file and comes out of it", async () => {
   expect(existsSync(join(work, "none"))).toBe(false);
 });
 
-test("a backup is taken while the server works, and a server on what is restored of it knows everything", async () => {
+const inOneFile = "a backup is taken while the server works, and a server on what is restored of it knows everything";
+test.skipIf(onPostgresql)(inOneFile, async () => {
   expect(await ostler("backup", "all.db")).toMatchObject({ status: 0 });
   const client = server.client("grpc");
   const { machine } = await client.call(MachineService, "createMachine", { displayName: "after the backup" });
@@ -104,6 +106,14 @@ test("a backup is taken while the server works, and a server on what is restored
   expect(readdirSync(join(work, "other"))).toEqual([]);
   expect(readdirSync(server.dataDir).filter((name) => name.includes("backup"))).toEqual([]);
 });
+
+test.skipIf(!onPostgresql)(
+  "a backup of what is in PostgreSQL is refused, with the name of what makes one",
+  async () => {
+    expect(await ostler("backup", "all.db")).toMatchObject({ status: 1, err: expect.stringContaining("pg_dump") });
+    expect(existsSync(join(work, "all.db"))).toBe(false);
+  },
+);
 
 test("collecting and checking say what they did, and end with a status", async () => {
   const collected = await ostler("store", "collect");

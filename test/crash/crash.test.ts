@@ -13,6 +13,7 @@ import { configOfRow } from "../../api/services/spec.ts";
 import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
+import { isLong } from "../faults/long.ts";
 import { hasCompiler, sources } from "../support/guest.ts";
 import {
   checkWriter,
@@ -21,6 +22,7 @@ import {
   numbersIn,
   remoteWriter,
   startProgram,
+  type Writer,
   writeUntilRefused,
 } from "../support/ledger.ts";
 import { ServerProcess } from "../support/process.ts";
@@ -34,6 +36,9 @@ beforeAll(() => {
   dataDir = mkdtempSync(join(tmpdir(), "ostler-crash-"));
 });
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
+
+const acknowledgedBy = (writers: readonly Writer[]): string =>
+  `${writers.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0)} inputs acknowledged`;
 
 /** Small and seeded: a failure names the seed that brings it back. */
 function randomizer(state: number): () => number {
@@ -65,6 +70,8 @@ test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${s
     client = server.client();
     const first = writers[kill % 2]!;
     checkWriter(first, numbersIn(await consoleOf(client, first.machineId)));
+    if (isLong && (kill + 1) % 10 === 0)
+      console.log(`killed ${kill + 1} of ${KILLS} times; ${acknowledgedBy(writers)}`);
   }
 
   const machines = [...writers.map(({ machineId }) => machineId), ...(counter === null ? [] : [counter])];
@@ -87,6 +94,7 @@ test(`${KILLS} x kill -9 under load lose nothing that was acknowledged (seed ${s
     const { snapshot } = await client.call(SnapshotService, "createSnapshot", { machineId });
     roots.set(machineId, snapshot!.rootHash);
   }
+  if (isLong) console.log(`after ${KILLS} kills ${acknowledgedBy(writers)}, all of them there`);
   expect(writers.every((writer) => writer.acknowledged.length >= KILLS)).toBe(true);
   client.close();
   await server.kill("SIGTERM");
