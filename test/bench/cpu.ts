@@ -4,7 +4,8 @@
  * program for the first time, translated with the modules at hand, and (once) with modelled caches. Rounds are interleaved; a
  * speed is the median of all rounds, a ratio the median of each round's. Instructions are those that our core counted.
  * Behind the table: geometric means of the ratios, the start of a large program, and what a trap, a switch and a miss cost.
- * CPU_BINARIES may name other static programs, by paths with commas between them; CPU_ROUNDS says how many rounds.
+ * CPU_BINARIES may name other static programs, by paths with commas between them; CPU_ROUNDS says how many rounds at most
+ * (what takes long gets three). Each row is shown on standard error as soon as it is measured.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,19 +18,11 @@ import { COMPILER, compile, type Emulator, emulators, isInstalled, milliseconds 
 import { wayCosts } from "./kernel.ts";
 import { coldStart, largePrograms } from "./large.ts";
 import { privilegedCosts } from "./privileged.ts";
-import { median, printTable } from "./table.ts";
+import { type Measured, median, printTable, progress, rounds } from "./table.ts";
 
 const PROGRAMS = ["integer", "memory", "sha256", "float", "calls", "bytecode", "bodies"] as const;
 const ROUNDS = Number(process.env["CPU_ROUNDS"] ?? 5);
 const RAM_PAGES = 16384;
-
-/** Milliseconds of each round, by who ran. */
-export interface Measured {
-  name: string;
-  instructions: number;
-  moduleBytes: number;
-  times: Record<string, number[]>;
-}
 
 export async function bench(): Promise<void> {
   const measured = [...cPrograms(), ...(await largePrograms(ROUNDS))];
@@ -84,7 +77,7 @@ function measure(name: string, binary: string, against: readonly Emulator[]): Me
     executed = program.executed;
     text = program.text;
   };
-  for (let round = 0; round < ROUNDS; round++) {
+  for (const round of rounds(name, ROUNDS)) {
     translations = new Translations();
     run("interpreted", undefined);
     run("first", translations);
@@ -96,7 +89,7 @@ function measure(name: string, binary: string, against: readonly Emulator[]): Me
       note(other.name, theirs.ms);
     }
   }
-  return { name, instructions: executed, moduleBytes: translations.bytes, times };
+  return progress({ name, instructions: executed, moduleBytes: translations.bytes, times });
 }
 
 function ratioTo({ times }: Measured, other: string): number | null {

@@ -12,9 +12,8 @@ import { rv64Modules } from "../hardware/cpu/machine.ts";
 import { characterDevice, directory, file, link, packCpio } from "../real/cpio.ts";
 import { packageFolder, realImages } from "../real/packages.ts";
 import { fileOf, forever, mustApply, startInput, testMachine } from "../support/machine.ts";
-import type { Measured } from "./cpu.ts";
 import { isInstalled, milliseconds, SYSTEM, USER } from "./emulators.ts";
-import { type Cost, costRow, median } from "./table.ts";
+import { type Cost, costRow, type Measured, median, progress, rounds } from "./table.ts";
 
 const LIBRARIES = "usr/lib/riscv64-linux-gnu";
 const library = (name: string, of: string) => [`lib/${name}`, of, `${LIBRARIES}/${name}`] as const;
@@ -180,7 +179,7 @@ async function linuxOrNothing(folder: string, files: ReadonlyMap<string, Uint8Ar
   }
 }
 
-export async function largePrograms(rounds: number): Promise<Measured[]> {
+export async function largePrograms(most: number): Promise<Measured[]> {
   const files = contentsOrReason();
   if (typeof files === "string") {
     console.log(`large programs: left out, Debian's packages cannot be had (${files})`);
@@ -198,7 +197,7 @@ export async function largePrograms(rounds: number): Promise<Measured[]> {
     for (const [index, [name, argv]] of PROGRAMS.entries()) {
       const times: Measured["times"] = {};
       const result = { name, instructions: 0, moduleBytes: 0, times };
-      for (let round = 0; round < rounds; round++) {
+      for (const _ of rounds(name, most)) {
         const note = (who: string, ms: number): void => void (times[who] ??= []).push(ms);
         const translations = new Translations();
         const run = (who: string, use: Translations | undefined): void =>
@@ -217,7 +216,7 @@ export async function largePrograms(rounds: number): Promise<Measured[]> {
           );
         if (linux !== null) note("qemu-system", await linux.run(index));
       }
-      measured.push(result);
+      measured.push(progress(result));
     }
     return measured;
   } finally {
