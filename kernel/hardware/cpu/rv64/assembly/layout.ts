@@ -101,9 +101,9 @@ export const MAX_HARTS = 8;
 // Translation banks.
 export const FETCH_BANKS = 0x10000;
 export const FETCH_BANK_COUNT = 16;
-export const FETCH_ENTRIES = 256;
-export const FETCH_BYTES = 0x1000;
-export const BANKS = 0x20000;
+export const FETCH_ENTRIES = 512;
+export const FETCH_BYTES = 0x2000;
+export const BANKS = 0x30000;
 export const BANK_COUNT = 16;
 export const TLB_ENTRIES = 4096;
 export const TLB_BYTES = 0x10000;
@@ -113,14 +113,14 @@ export const BANK_BYTES = 0x20000;
 
 // Decoded pages: 2048 records of 16 bytes, then two that stay empty: running off the page ends on one of them. Behind
 // them is what the translator keeps for each halfword (translated.ts says what it means).
-export const SLOTS = 0x220000;
+export const SLOTS = 0x230000;
 export const SLOT_COUNT = 512;
 export const SLOT_BYTES = 0x9830;
 export const SLOT_RECORDS_BYTES = 0x8000;
 export const ENTRIES = 0x8020;
 export const JUMPED = 0x9020;
 export const TRANSLATED = 0x9820;
-export const SCRATCH_SLOT = 0x1526000;
+export const SCRATCH_SLOT = 0x1536000;
 
 /** An entry below this counts how often its code was jumped to; one above is a function's place in the table. */
 export const HOT = 2048;
