@@ -121,6 +121,12 @@ export function mayQueueSignal(k: ThreadKernel, task: Task): boolean {
   return count < Math.min(softLimit(k, task, Resource.RLIMIT_SIGPENDING), limits.pendingSignals);
 }
 
+/** One more than the highest number that a task may give to an open file (RLIMIT_NOFILE). */
+export function mostDescriptors(task: Task): number {
+  const set = task.resourceLimits.get(Resource.RLIMIT_NOFILE);
+  return set === undefined ? limits.descriptors : Math.min(toNumber(set.soft), limits.descriptors);
+}
+
 /** Nanoseconds of processor time at which a task is told (SIGXCPU), and at which it ends. */
 export function processorLimits(task: Task): { softNs: number; hardNs: number } {
   const set = task.resourceLimits.get(Resource.RLIMIT_CPU);

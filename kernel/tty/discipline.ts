@@ -2,6 +2,7 @@
  * The line discipline: what becomes of typed bytes (lines to be read, signals, echo) and of printed ones. It changes
  * the terminal and nothing else; whoever calls it sends the signals and writes the echo.
  */
+import { joinBytes } from "../lib/bytes.ts";
 import { signals } from "../lib/signals.ts";
 import { Character, Input, Local, Output, type Terminal } from "./state.ts";
 
@@ -241,13 +242,7 @@ function printByte(terminal: Terminal, output: number, byte: number, out: number
 /** The terminal begins or ends to make lines of what is typed: what is there already can be read either way. */
 export function changeMode(terminal: Terminal, wasCanonical: boolean): void {
   if (wasCanonical === isCanonical(terminal)) return;
-  const parts = [...terminal.lines, terminal.typed];
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
+  const all = joinBytes([...terminal.lines, terminal.typed]);
   const becomesLine = isCanonical(terminal) && all.length > 0;
   terminal.lines = becomesLine ? [all] : [];
   terminal.typed = becomesLine ? new Uint8Array(0) : all;

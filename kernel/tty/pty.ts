@@ -4,7 +4,9 @@
  * What is typed is what that program writes to the master's side, and what is printed is what it reads there. The pair
  * ends with the master's side: who has the slave's side open is then hung up on, and reads the end of the file.
  */
+
 import { assert, must } from "../lib/assert.ts";
+import { joinBytes } from "../lib/bytes.ts";
 import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { TaskId } from "../lib/ids.ts";
@@ -62,13 +64,7 @@ export function peekMaster({ output, left }: PseudoTerminal, count: number): Uin
     parts.push(part.subarray(0, room));
     room -= parts.at(-1)!.length;
   }
-  const bytes = new Uint8Array(count - room);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return joinBytes(parts);
 }
 
 export function dropFromMaster(k: TtyKernel, id: number, count: number): void {

@@ -14,7 +14,7 @@ import { assert, must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { SlotAddress } from "../lib/ids.ts";
-import { limits } from "../lib/limits.ts";
+import { mostDescriptors } from "../thread/rlimits.ts";
 import { sharers } from "../thread/sharing.ts";
 import type { Task } from "../thread/state.ts";
 import { descriptorSlot } from "./descriptor-slots.ts";
@@ -36,17 +36,10 @@ export function fileOf(k: FileKernel, task: Task, fd: number): OpenFile | null {
     : null;
 }
 
-const openFilesLimit = 7;
-
-/** One more than the highest number that a task may give out (RLIMIT_NOFILE). */
-function mostDescriptors({ resourceLimits }: Task): number {
-  const soft = resourceLimits.get(openFilesLimit)?.soft ?? BigInt(limits.descriptors);
-  return soft < BigInt(limits.descriptors) ? Number(soft) : limits.descriptors;
-}
-
 /** The lowest free number from `from` on, or null when the table is full. */
 function freeNumber(task: Task, from: number): number | null {
-  for (let fd = from; fd < mostDescriptors(task); fd++) if (isFree(task, fd)) return fd;
+  const most = mostDescriptors(task);
+  for (let fd = from; fd < most; fd++) if (isFree(task, fd)) return fd;
   return null;
 }
 

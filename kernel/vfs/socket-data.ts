@@ -1,5 +1,6 @@
 /** What goes through sockets: into the queue of who will read it, and out of one's own. */
 import { assert, must } from "../lib/assert.ts";
+import { joinBytes, withoutFirst } from "../lib/bytes.ts";
 import { spend } from "../lib/effort.ts";
 import { type Errno, errnoNumbers, errnoOf } from "../lib/errno.ts";
 import { limits } from "../lib/limits.ts";
@@ -46,10 +47,7 @@ function put(k: FileKernel, id: number, message: SocketMessage): void {
   const joins = socket.type === "stream" && last !== undefined && last.files.length + message.files.length === 0;
   const isSmall = last !== undefined && last.bytes.length + message.bytes.length <= limits.terminalPieceBytes;
   if (joins && isSmall && last.sender.pid === message.sender.pid) {
-    const joined = new Uint8Array(last.bytes.length + message.bytes.length);
-    joined.set(last.bytes);
-    joined.set(message.bytes, last.bytes.length);
-    last.bytes = joined;
+    last.bytes = joinBytes([last.bytes, message.bytes]);
   } else {
     socket.queue.push(message);
     k.files.socketBytes += limits.messageBytes;
@@ -179,13 +177,7 @@ function gather(queue: readonly SocketMessage[], room: number): Uint8Array {
     parts.push(bytes.subarray(0, left));
     left -= parts.at(-1)!.length;
   }
-  const gathered = new Uint8Array(room - left);
-  let at = 0;
-  for (const part of parts) {
-    gathered.set(part, at);
-    at += part.length;
-  }
-  return gathered;
+  return joinBytes(parts);
 }
 
 /** What can be received now: nothing at the end, null when there is nothing yet. */
@@ -214,7 +206,7 @@ export function dropFromSocket(k: FileKernel, id: number, count: number): void {
     const [message] = socket.queue;
     const part = message!.bytes;
     if (socket.type === "stream" && part.length > left) {
-      message!.bytes = part.slice(left);
+      message!.bytes = withoutFirst(part, left);
       message!.files = [];
       left = 0;
     } else {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { cancel, nextDueNs, schedule, skipTo, takeDue } from "../../kernel/hardware/clock/clock.ts";
 import { initClock } from "../../kernel/hardware/clock/state.ts";
+import { joinBytes, withoutFirst } from "../../kernel/lib/bytes.ts";
 import { initRandom, randomBytes, randomU32 } from "../../kernel/lib/random.ts";
 import { decodeText, encodeText, quoteBytes } from "../../kernel/lib/text.ts";
 
@@ -66,5 +67,42 @@ describe("the clock", () => {
         expect(seen).toEqual(expected.map(({ i }) => i));
       }),
     );
+  });
+});
+
+describe("bytes", () => {
+  it("are put together in order", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array()),
+        (parts) => void expect([...joinBytes(parts)]).toEqual(parts.flatMap((part) => [...part])),
+      ),
+    );
+  });
+
+  it("lose their front, and hold at most twice what is left", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.array(fc.nat(40)), (bytes, counts) => {
+        let left: Uint8Array = bytes.slice();
+        let model = [...bytes];
+        for (const count of counts) {
+          left = withoutFirst(left, count);
+          model = model.slice(count);
+          expect([...left]).toEqual(model);
+          expect(left.buffer.byteLength).toBeLessThanOrEqual(2 * left.length);
+        }
+      }),
+    );
+  });
+
+  it("are copied as often as they halve when they are taken one by one", () => {
+    let left: Uint8Array = new Uint8Array(1 << 16);
+    let copied = 0;
+    while (left.length > 0) {
+      const next = withoutFirst(left, 1);
+      if (next.buffer !== left.buffer) copied += next.length;
+      left = next;
+    }
+    expect(copied).toBeLessThanOrEqual(1 << 16);
   });
 });

@@ -6,7 +6,9 @@
  * address that it would read again. Out arguments are given to the handler as the room there is; what it
  * returns for them is copied after it, and a failing copy is EFAULT.
  */
+
 import { hex, saturate, toSigned32, toSigned64, toUnsigned32 } from "../../lib/bits.ts";
+import { joinBytes } from "../../lib/bytes.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { decodeName, quoteBytes } from "../../lib/text.ts";
@@ -212,13 +214,7 @@ export function gather({ k, space }: Memory, vector: readonly VectorEntry[]): De
     parts.push(part.value);
     left -= part.value.length;
   }
-  const joined = new Uint8Array(limits.transferBytes - left);
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return { value: joined };
+  return { value: joinBytes(parts) };
 }
 
 /** The bytes that a struct iovec array names, gathered. */

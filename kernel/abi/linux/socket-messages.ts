@@ -1,6 +1,7 @@
 /** What is sent and received: sendto(2), recvfrom(2), sendmsg(2), recvmsg(2), with files and credentials (unix(7)). */
 
 import { saturate } from "../../lib/bits.ts";
+import { joinBytes } from "../../lib/bytes.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { signals } from "../../lib/signals.ts";
@@ -309,12 +310,7 @@ function controlsOf(
   if (descriptors.length < files.length) flags |= Message.MSG_CTRUNC;
   if (descriptors.length > 0)
     parts.push(controlMessage(Control.SCM_RIGHTS, new Uint8Array(Int32Array.from(descriptors).buffer)));
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
+  const bytes = joinBytes(parts);
   return { bytes: bytes.subarray(0, room), descriptors, flags };
 }
 
