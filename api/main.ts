@@ -5,9 +5,10 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { createFirstAdmin } from "./auth/identity.ts";
 import { ConfigError, readConfig, type ServerConfig } from "./config.ts";
-import { createServer, type OstlerServer } from "./server.ts";
+import { createServer, type OstlerServer, version } from "./server.ts";
 import { openStore, SchemaTooNewError, StoreBusyError } from "./store/index.ts";
 import type { Store } from "./store/types.ts";
+import { startTracing } from "./telemetry/tracing.ts";
 
 const KEY_FILE = "admin.key";
 const PID_FILE = "server.pid";
@@ -22,7 +23,11 @@ export interface RunningServer {
 
 /** Opens the store, makes the first admin on an empty one, and listens. */
 export async function serve(config: ServerConfig): Promise<RunningServer> {
-  const store = await openStore(config);
+  const endTracing = await startTracing(process.env, version, (why) => logTelemetry(config, why));
+  const store = await openStore(config).catch(async (error: unknown) => {
+    await endTracing();
+    throw error;
+  });
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const pidFile = join(config.dataDir, PID_FILE);
   let server: OstlerServer | null = null;
@@ -32,10 +37,10 @@ export async function serve(config: ServerConfig): Promise<RunningServer> {
     writeFileSync(pidFile, `${process.pid}\n`);
     server = await createServer(store, config);
     const addresses = await server.listen();
-    return { ...addresses, adminKey, close: () => shutDown(server, store, pidFile) };
+    return { ...addresses, adminKey, close: () => shutDown(server, store, pidFile).finally(endTracing) };
   } catch (error) {
     // Threads and sockets that were there already would keep the process alive.
-    await shutDown(server, store, pidFile);
+    await shutDown(server, store, pidFile).finally(endTracing);
     throw error;
   }
 }
@@ -44,6 +49,12 @@ async function shutDown(server: OstlerServer | null, store: Store, pidFile: stri
   await server?.close();
   await store.close();
   rmSync(pidFile, { force: true });
+}
+
+function logTelemetry(config: ServerConfig, message: string): void {
+  if (config.log === "none") return;
+  const line = { time: new Date().toISOString(), level: "error", event: "telemetry", message };
+  process.stderr.write(`${JSON.stringify(line)}\n`);
 }
 
 /** For the command line on the same machine; readable by the server's user only. */

@@ -25,6 +25,8 @@ import {
   unimplemented,
 } from "./errors.ts";
 import { patternSentence } from "./patterns.ts";
+import { callerId, describeCall, spanOfCall } from "./telemetry/call-span.ts";
+import { spanIds } from "./telemetry/spans.ts";
 
 export type Transport = "grpc" | "rest";
 
@@ -257,7 +259,16 @@ export function drainError(): OstlerError {
  * Runs one call: `body` reads the request, runs the function and sends the answer.
  * Throws only OstlerError, and only after onFinish was told.
  */
-export async function perform<Result>(
+export function perform<Result>(
+  pipeline: Pipeline,
+  active: ActiveCalls,
+  call: Call,
+  body: () => Promise<Result>,
+): Promise<Result> {
+  return spanOfCall(call, () => performInSpan(pipeline, active, call, body));
+}
+
+async function performInSpan<Result>(
   pipeline: Pipeline,
   active: ActiveCalls,
   call: Call,
@@ -281,8 +292,10 @@ export async function perform<Result>(
 }
 
 function finish(pipeline: Pipeline, call: Call, failure: OstlerError | undefined): void {
+  const code = failure?.code ?? Code.OK;
+  describeCall(call, code);
   try {
-    pipeline.onFinish(call, failure?.code ?? Code.OK, performance.now() - call.startedMs, failure);
+    pipeline.onFinish(call, code, performance.now() - call.startedMs, failure);
   } catch (error) {
     console.error("ostler: onFinish failed", error);
   }
@@ -435,6 +448,9 @@ export interface CallRecord {
   /** Only of our own faults: incident number and stack. */
   readonly incident?: string;
   readonly stack?: string;
+  /** The call's span, where traces are sent somewhere. */
+  readonly trace_id?: string;
+  readonly span_id?: string;
 }
 
 export interface PipelineOptions {
@@ -454,12 +470,10 @@ function logLine(record: CallRecord): void {
   process.stdout.write(`${JSON.stringify(record)}\n`);
 }
 
-const isNamed = (caller: unknown): caller is { id: string } =>
-  typeof caller === "object" && caller !== null && "id" in caller && typeof caller.id === "string";
-
 export function callRecord(context: Context, code: Code, durationMs: number, error?: OstlerError): CallRecord {
   const cause = error?.cause;
   const incident = error?.metadata["incident"];
+  const user = callerId(context);
   return {
     time: new Date().toISOString(),
     level: error?.code === Code.INTERNAL ? "error" : "info",
@@ -468,7 +482,8 @@ export function callRecord(context: Context, code: Code, durationMs: number, err
     transport: context.transport,
     peer: context.peer,
     request: context.requestId,
-    ...(isNamed(context.caller) && { user: context.caller.id }),
+    ...spanIds(),
+    ...(user !== undefined && { user }),
     code: codeName(code),
     durationMs: Math.round(durationMs * 1000) / 1000,
     ...(error && { reason: error.reason, message: error.message }),

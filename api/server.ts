@@ -62,6 +62,7 @@ import type { Store } from "./store/types.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { Readiness } from "./telemetry/readiness.ts";
 import { sourcesOf } from "./telemetry/sources.ts";
+import { spanIds } from "./telemetry/spans.ts";
 
 const mebibyte = 1024 * 1024;
 /** Programs and boot images up to 64 MiB, and some room around them. */
@@ -74,7 +75,7 @@ const DRAIN_LOOK_MS = 20;
 const LAST_CALLS_MS = 500;
 const LEAST_SAVE_MS = 1_000;
 const descriptors = fileURLToPath(new URL("../proto/gen/descriptors.binpb", import.meta.url));
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+export const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;
 };
 
@@ -255,6 +256,6 @@ function logBackground(config: ServerConfig, error: unknown, machine: string): v
   if (config.log === "none") return;
   const stack = error instanceof Error ? error.stack : String(error);
   process.stderr.write(
-    `${JSON.stringify({ time: new Date().toISOString(), level: "error", event: "machine", machine, stack })}\n`,
+    `${JSON.stringify({ time: new Date().toISOString(), level: "error", event: "machine", machine, ...spanIds(), stack })}\n`,
   );
 }

@@ -12,6 +12,7 @@ import { Bell } from "../hosting/feeds.ts";
 import type { Hosting } from "../hosting/hosting.ts";
 import { WorkerCommandError } from "../hosting/pool.ts";
 import type { NewSubmission, Store, SubmissionRow } from "../store/types.ts";
+import { inSpan, linkToHere } from "../telemetry/spans.ts";
 import { Compiler } from "./compile.ts";
 import { Inspector } from "./inspector.ts";
 import { PreparedMachines } from "./prepared.ts";
@@ -54,6 +55,8 @@ interface Job {
   running: boolean;
   bell: Bell;
   stop: AbortController;
+  /** The call that submitted it. */
+  links: ReturnType<typeof linkToHere>;
   /** The last change of its row that was begun. */
   written: Promise<void>;
   ended: PromiseWithResolvers<void>;
@@ -193,6 +196,7 @@ export class Grading {
       running: false,
       bell: new Bell(),
       stop: new AbortController(),
+      links: linkToHere(),
       written: Promise.resolve(),
       ended: Promise.withResolvers(),
     });
@@ -219,7 +223,8 @@ export class Grading {
 
   async #run(job: Job): Promise<void> {
     try {
-      await this.#grade(job);
+      const describe = () => ({ "ostler.submission": job.row.id, "ostler.assignment": job.row.assignmentId });
+      await inSpan("grade submission", describe, () => this.#grade(job), { root: true, links: job.links });
     } catch (error) {
       if (!job.stop.signal.aborted)
         await this.#fail(job, error).catch((failure) => this.#options.onError(failure, job.row.id));

@@ -17,6 +17,7 @@ import { snapshotRoot } from "../hosting/collection/references.ts";
 import type { Hosting } from "../hosting/hosting.ts";
 import type { ExecutionResult } from "../hosting/protocol.ts";
 import type { Bytes, Hold, Store, SubmissionRow } from "../store/types.ts";
+import { inSpan } from "../telemetry/spans.ts";
 import type { Compiler } from "./compile.ts";
 import type { Inspector } from "./inspector.ts";
 import { judge, notRun, type TestReportInit } from "./judge.ts";
@@ -102,7 +103,8 @@ async function build(
   if (content === undefined)
     throw new Error(`the content ${submission.contentHash} of submission ${submission.id} is not stored`);
   if (submission.contentKind === "elf") return { program: { hash: submission.contentHash, size: content.length } };
-  const { succeeded, messages, program } = await tools.compiler.compile(content, spec.compile?.options ?? [], signal);
+  const compile = () => tools.compiler.compile(content, spec.compile?.options ?? [], signal);
+  const { succeeded, messages, program } = await inSpan("compile submission", () => ({}), compile);
   if (program === null) return { program: null, compile: { succeeded, messages } };
   const hash = createHash("sha256").update(program).digest("hex");
   await tools.store.blobs.put([{ hash, data: program }], hold);
@@ -125,7 +127,8 @@ async function gradeTest(
 ): Promise<TestReportInit> {
   const { submission, test, prepared } = run;
   const execution = executionOf(prepared.spec, test, program, prepared.snapshot);
-  const result = await tools.hosting.execute(execution, submission, signal);
+  const execute = () => tools.hosting.execute(execution, submission, signal);
+  const result = await inSpan("run test", () => ({ "ostler.test": run.index }), execute);
   const refusal = refusalOf(result);
   if (refusal !== null) return notRun(test, refusal);
   if (result.stop.startsWith("frozen")) {

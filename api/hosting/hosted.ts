@@ -8,6 +8,7 @@
 import type { ApplyResult, CallId, ExitStatus, FaultInfo, Input, Output, TaskId } from "../../kernel/index.ts";
 import { Code, failedPrecondition, OstlerError, unavailable } from "../errors.ts";
 import type { Hold, IdempotencyRow, MachineRow, Reference, Store } from "../store/types.ts";
+import { inSpan } from "../telemetry/spans.ts";
 import { Bell, ConsoleTail, TRACE_QUEUE_BYTES, type TraceItem, TraceSubscription } from "./feeds.ts";
 import { FrameTail, type SentFrame } from "./frames.ts";
 import { Gate } from "./gate.ts";
@@ -260,7 +261,7 @@ export class HostedMachine {
   /** From the pool: something the worker said about this machine. */
   receive(message: Extract<WorkerMessage, { kind: "reply" | "event" }>): void {
     if (message.mark === null || this.broken !== null) return;
-    const released = this.#gate.pass(message.mark, (mark) => this.#receiptOf(mark));
+    const released = message.kind === "event" ? this.#passSlices(message) : this.#pass(message.mark);
     released.then(
       () => {
         if (message.kind === "event") void this.worker.send({ kind: "released", machine: this.life }).catch(() => {});
@@ -268,6 +269,27 @@ export class HostedMachine {
       (error: Error) => this.fail(error),
     );
     this.#released.set(message, released);
+  }
+
+  #pass(mark: Mark): Promise<void> {
+    return this.#gate.pass(mark, (each) => this.#receiptOf(each));
+  }
+
+  /** What it executed since its worker spoke of it last, and the commit of that. */
+  #passSlices({ mark, slices }: Extract<WorkerMessage, { kind: "event" }>): Promise<void> {
+    const describe = () => ({
+      "ostler.machine": this.id,
+      "ostler.slices": slices.count,
+      "ostler.slices.ms": slices.durationMs,
+      "ostler.instructions": mark.summary.position.instructions,
+    });
+    const commit = () =>
+      inSpan(
+        "commit",
+        () => ({ "ostler.machine": this.id }),
+        () => this.#pass(mark),
+      );
+    return inSpan("machine slices", describe, commit, { sinceMs: slices.durationMs, root: true });
   }
 
   /** Ends it: everything that waits is told. */
@@ -295,13 +317,15 @@ export class HostedMachine {
     this.lastUsedAt = performance.now();
     this.users += 1;
     try {
-      const reply = await this.worker.send({ ...command, machine: this.life } as Command);
+      const describe = () => ({ "ostler.machine": this.id, "ostler.command": command.kind });
+      const send = () => this.worker.send({ ...command, machine: this.life } as Command);
+      const reply = await inSpan("worker command", describe, send);
       const released = this.#released.get(reply);
       // A reply that came after the machine was given up passed no gate: nothing of it is durable.
       if (reply.mark !== null && released === undefined) {
         throw unavailable("MACHINE_MOVED", "the machine was put away; try again", 100);
       }
-      await released;
+      if (released !== undefined) await inSpan("commit", describe, () => released);
       return reply;
     } catch (error) {
       // The worker threw in the middle of it: only a machine that is loaded anew is whole again.

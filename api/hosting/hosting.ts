@@ -15,6 +15,7 @@ import {
   type Store,
   StoreUnavailableError,
 } from "../store/types.ts";
+import { describeSpan, inSpan } from "../telemetry/spans.ts";
 import { snapshotRoot } from "./collection/references.ts";
 import type { ReplayBatch } from "./feeds.ts";
 import { HostedMachine } from "./hosted.ts";
@@ -73,7 +74,12 @@ export class Hosting {
       damaged: (machineId, snapshotId, error) => this.#avoid(machineId, [snapshotId], error),
     });
     this.#residency = new Residency(options, {
-      wake: (machineId) => this.#wake(machineId),
+      wake: (machineId) =>
+        inSpan(
+          "machine wake",
+          () => ({ "ostler.machine": machineId }),
+          () => this.#wake(machineId),
+        ),
       save: (machine) => this.#save(machine),
       release: (machine) => this.#release(machine),
     });
@@ -288,7 +294,9 @@ export class Hosting {
     machine: HostedMachine,
     fields: Pick<SnapshotRow, "id" | "displayName" | "labels" | "kind">,
   ): Promise<SnapshotRow> {
-    const capture = machine.capturing.then(() => this.#captureNow(machine, fields));
+    const describe = () => ({ "ostler.machine": machine.id, "ostler.snapshot": fields.id, "ostler.kind": fields.kind });
+    const captureNow = () => inSpan("machine snapshot", describe, () => this.#captureNow(machine, fields));
+    const capture = machine.capturing.then(captureNow);
     machine.capturing = capture.then(
       () => {},
       () => {},
@@ -311,6 +319,7 @@ export class Hosting {
       machine.snapshotAt = { sequence: row.sequence, instructions: row.at.instructions };
       machine.snapshotIds.push(snapshot.id);
       this.#counts.snapshots += 1;
+      describeSpan(() => ({ "ostler.new_bytes": newBytes }));
       return snapshot;
     });
   }

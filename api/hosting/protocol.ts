@@ -198,7 +198,8 @@ export interface CommandMessage {
 export type WorkerMessage =
   | { kind: "reply"; id: number; machine: string | null; mark: Mark | null; result: unknown }
   | { kind: "failed"; id: number; error: WorkerFailure }
-  | { kind: "event"; machine: string; mark: Mark }
+  /** `slices`: what it executed since the last event, and how long that took. */
+  | { kind: "event"; machine: string; mark: Mark; slices: { count: number; durationMs: number } }
   | { kind: "replayBatch"; job: string; trace: Uint8Array<ArrayBuffer>; instructions: number }
   /** The machine cannot go on: content that it stands on could not be had. */
   | { kind: "lost"; machine: string; error: WorkerFailure };

@@ -140,6 +140,10 @@ describe("the server", () => {
     expect(onlyIn(/^prom-client$/, ["telemetry"])).toEqual([]);
   });
 
+  test("uses OpenTelemetry in telemetry alone", () => {
+    expect(onlyIn(/^@opentelemetry\//, ["telemetry"])).toEqual([]);
+  });
+
   test("uses grpc-js in grpc alone, and in the command line's client", () => {
     expect(onlyIn(/^@grpc\//, ["grpc", "cli"])).toEqual([]);
   });

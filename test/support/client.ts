@@ -84,13 +84,14 @@ function descOf(service: DescService, name: string): DescMethod {
   return service.method[name]!;
 }
 
-export function grpcClient(address: string, key: string): Client {
+export function grpcClient(address: string, key: string, more: Record<string, string> = {}): Client {
   const client = new GrpcJsClient(address, ChannelCredentials.createInsecure(), {
     "grpc.max_receive_message_length": -1,
   });
   const metadata = () => {
     const headers = new Metadata();
     if (key !== "") headers.set("authorization", `Bearer ${key}`);
+    for (const [name, value] of Object.entries(more)) headers.set(name, value);
     return headers;
   };
   const definition = (service: DescService, name: string) => serviceDefinition(service)[name]!;

@@ -12,8 +12,8 @@ export interface TestServer {
   grpc: string;
   adminKey: string;
   dataDir: string;
-  /** The administrator's client on a transport. */
-  client(transport: "grpc" | "rest", key?: string): Client;
+  /** The administrator's client on a transport; `metadata` is gRPC's alone. */
+  client(transport: "grpc" | "rest", key?: string, metadata?: Record<string, string>): Client;
   stop(): Promise<void>;
 }
 
@@ -31,8 +31,8 @@ export async function startServer(overrides: Partial<ServerConfig> = {}): Promis
     grpc: running.grpc,
     adminKey,
     dataDir,
-    client(transport, key = adminKey) {
-      const client = transport === "grpc" ? grpcClient(running.grpc, key) : restClient(running.http, key);
+    client(transport, key = adminKey, metadata = {}) {
+      const client = transport === "grpc" ? grpcClient(running.grpc, key, metadata) : restClient(running.http, key);
       clients.push(client);
       return client;
     },

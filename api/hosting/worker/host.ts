@@ -73,6 +73,8 @@ interface Slot {
   traceMask: number;
   runnable: boolean;
   lastReport: number;
+  /** Since its last event. */
+  slices: { count: number; durationMs: number };
   /** Sizes of the marks that it reported and the main thread has not released yet. */
   ahead: number[];
   /** Of a machine whose time must not run away from the wall clock: one that boots bare. */
@@ -220,7 +222,16 @@ export class WorkerHost {
     if (paused && (run === "running" || run === "idle")) resident.apply({ kind: "pause" });
     const { config } = resident.machine;
     const pace = config.boot === undefined ? null : new Pace(performance.now(), resident.machine.position().timeNs);
-    const slot: Slot = { resident, share, traceMask: 0, runnable: true, lastReport: 0, ahead: [], pace };
+    const slot: Slot = {
+      resident,
+      share,
+      traceMask: 0,
+      runnable: true,
+      lastReport: 0,
+      slices: { count: 0, durationMs: 0 },
+      ahead: [],
+      pace,
+    };
     this.#slots.set(machine, slot);
     this.#turns.add(machine, share, {
       canRun: () => slot.runnable && !resident.fetching && !this.#queues.has(machine) && !isFarAhead(slot),
@@ -313,12 +324,15 @@ export class WorkerHost {
     const { resident } = slot;
     const size = slot.traceMask === 0 ? SLICE_INSTRUCTIONS : TRACED_SLICE_INSTRUCTIONS;
     const { instructions, timeNs } = resident.machine.position();
-    const limitNs = slot.pace?.limitNs(performance.now(), timeNs) ?? Number.MAX_SAFE_INTEGER;
+    const startMs = performance.now();
+    const limitNs = slot.pace?.limitNs(startMs, timeNs) ?? Number.MAX_SAFE_INTEGER;
     if (limitNs <= timeNs) {
       this.#rest(slot);
       return;
     }
     const stop = resident.run({ instructions: instructions + size, timeNs: limitNs });
+    slot.slices.count += 1;
+    slot.slices.durationMs += performance.now() - startMs;
     if (stop.kind === "needPages") {
       this.#fetch(machine, slot, stop);
       return;
@@ -363,7 +377,8 @@ export class WorkerHost {
     if (silent && !always && now - slot.lastReport < REPORT_EVERY_MS) return;
     slot.lastReport = now;
     slot.ahead.push(sizeOf(mark));
-    this.#post({ kind: "event", machine, mark });
+    this.#post({ kind: "event", machine, mark, slices: slot.slices });
+    slot.slices = { count: 0, durationMs: 0 };
   }
 }
 
