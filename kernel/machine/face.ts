@@ -95,4 +95,6 @@ export interface MachineMemory {
   /** A view, valid until the next run. */
   page(page: number): Uint8Array;
   clearDirty(): void;
+  /** Whether clean pages may hold something: flags were cleared before, or the machine was restored. */
+  readonly needsBase: boolean;
 }

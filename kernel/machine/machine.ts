@@ -66,9 +66,9 @@ function freeze(k: Kernel, error: unknown): string {
   return message;
 }
 
-function machineOver(k: Kernel, isHostError: (error: unknown) => boolean): Machine {
+function machineOver(k: Kernel, isHostError: (error: unknown) => boolean, isRestored: boolean): Machine {
   const { control } = k.state;
-  const pages = machinePages(k);
+  const pages = machinePages(k, isRestored);
   const view: GraphView = { graph: null };
   const refused = (message: string): ApplyResult => ({
     ok: false,
@@ -149,7 +149,7 @@ export function createMachine(config: MachineConfig, hostPorts: MachinePorts): M
     giveFile(kernel, path, addImage(kernel, content, size), mode);
   if (kernel.bare !== null) powerOn(kernel, kernel.bare);
   else bootInit(kernel);
-  return machineOver(kernel, isHostError);
+  return machineOver(kernel, isHostError, false);
 }
 
 /** A machine as `encodeState` left it. Pages for which `isZero` is false are fetched when they are touched. */
@@ -170,5 +170,5 @@ export function restoreMachine(
   const kernel = assembleKernel(state, core, ports, socket);
   loadHarts(core, state.hardware.harts, state.hardware.bare?.turn.hart ?? 0);
   for (const { pages, first } of diskPagesOf(kernel)) pages.provideZeros((page) => isZero(first + page));
-  return machineOver(kernel, isHostError);
+  return machineOver(kernel, isHostError, true);
 }

@@ -14,14 +14,21 @@ export interface PageSet extends MachineMemory {
 }
 
 /** Bytes are there for every page that is not absent. */
-function ramPages({ core, ram }: Kernel): PageSet {
+function ramPages({ core, ram }: Kernel, isRestored: boolean): PageSet {
+  let needsBase = isRestored;
   return {
+    get needsBase() {
+      return needsBase;
+    },
     pages: core.pageFlags.length,
     pageBytes,
     isPresent: (page) => (core.pageFlags[page]! & PageFlag.present) !== 0,
     isDirty: (page) => (core.pageFlags[page]! & PageFlag.dirty) !== 0,
     page: (page) => core.ram.subarray(page * pageBytes, (page + 1) * pageBytes),
-    clearDirty: () => core.clearDirty(),
+    clearDirty() {
+      core.clearDirty();
+      needsBase = true;
+    },
     provide: (page, bytes) => ram.provide(page, bytes),
   };
 }
@@ -37,8 +44,9 @@ export function diskPagesOf({ ram, bare }: Kernel): { pages: DiskPages; first: n
   return all;
 }
 
-export function machinePages(k: Kernel): PageSet {
-  const ram = ramPages(k);
+/** A machine that `isRestored` is told by what has changed since the snapshot from its first moment on. */
+export function machinePages(k: Kernel, isRestored: boolean): PageSet {
+  const ram = ramPages(k, isRestored);
   const disks = diskPagesOf(k);
   const last = disks.at(-1);
   if (last === undefined) return ram;
@@ -53,6 +61,9 @@ export function machinePages(k: Kernel): PageSet {
   return {
     pages: last.first + last.pages.count,
     pageBytes,
+    get needsBase() {
+      return ram.needsBase;
+    },
     isPresent: (page) => (isRam(page) ? ram.isPresent(page) : onDisk(page, (disk, at) => disk.isPresent(at))),
     isDirty: (page) => (isRam(page) ? ram.isDirty(page) : onDisk(page, (disk, at) => disk.isDirty(at))),
     page: (page) => (isRam(page) ? ram.page(page) : onDisk(page, (disk, at) => disk.page(at))),

@@ -58,6 +58,7 @@ function hashMachine(machine: Machine, base: PageTree | null, sha256: Sha256, ad
   const { memory } = machine;
   // First of all: encoding may have to look into RAM, and what it touches must be hashed as it leaves it.
   const state = machine.encodeState();
+  assert(base !== null || !memory.needsBase, "a machine that was captured or restored is told from a base");
   const before = base ?? PageTree.empty(memory.pages);
   assert(before.pages === memory.pages, "the base is of a machine with another amount of RAM");
   const { changed, examinedPages } = changedPages(memory, before, sha256, add);

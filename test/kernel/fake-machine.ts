@@ -27,6 +27,7 @@ export class FakeMemory implements MachineMemory {
   readonly bytes: Uint8Array;
   readonly present: boolean[];
   readonly dirty: boolean[];
+  needsBase = false;
 
   constructor(pages: number) {
     this.pages = pages;
@@ -42,6 +43,7 @@ export class FakeMemory implements MachineMemory {
     return this.bytes.subarray(page * 4096, (page + 1) * 4096);
   }
   clearDirty(): void {
+    this.needsBase = true;
     this.dirty.fill(false);
   }
   /** Fills a page with bytes made from a number; 0 clears it. */

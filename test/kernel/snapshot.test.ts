@@ -41,6 +41,7 @@ function load(root: string, store: Store) {
 function restore(root: string, store: Store): { machine: FakeMachine; tree: PageTree } {
   const { state, tree } = load(root, store);
   const memory = new FakeMemory(tree.pages);
+  memory.needsBase = true;
   for (let page = 0; page < tree.pages; page++) memory.present[page] = tree.isZero(page);
   const machine = fakeMachine(tree.pages, memory);
   machine.state = decodePlain(state) as Record<string, unknown>;
@@ -165,6 +166,18 @@ describe("taking one", () => {
     const second = captureSnapshot(machine, first.tree, sha256);
     expect(second.tree.root).toBe(zeros);
     expect(second.stats.totalBytes).toBe(second.stats.newBytes);
+  });
+
+  test("a second time, or of a restored machine, is refused without the base that the flags are about", () => {
+    const store: Store = new Map();
+    const machine = fakeMachine(64);
+    machine.memory.write(3, 9);
+    const { root, tree } = capture(machine, null, store);
+    expect(() => capture(machine, null, store)).toThrow("is told from a base");
+    expect(capture(machine, tree, store).root).toBe(root);
+    const restored = restore(root, store);
+    expect(() => stateHash(restored.machine, null, sha256)).toThrow("is told from a base");
+    expect(stateHash(restored.machine, restored.tree, sha256)).toBe(root);
   });
 
   test("does not fetch pages that are absent", () => {
