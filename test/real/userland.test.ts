@@ -87,6 +87,14 @@ describe.skipIf("reason" in found)(`Debian's programs on a root from an archive$
     );
   });
 
+  test("vmstat and free add up", () => {
+    prints(
+      `vmstat | mawk 'NR == 3 { for (i = 13; i <= NF; i++) s += $i; print ($4 > 0), $7 + $8 + $9 + $10, (s > 97 && s < 103) }'
+       free -k | mawk '/^Mem/ { print $2 == $3 + $7, $4 <= $7 }'; vmstat 1 2 | wc -l`,
+      ["1 0 1", "1 1", "4"],
+    );
+  });
+
   test("a program of gawk with arrays, functions and a command that it reads from", () => {
     prints(
       `gawk 'function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2) }
@@ -104,7 +112,7 @@ describe.skipIf("reason" in found)(`Debian's programs on a root from an archive$
     const stages: { root: string; printed: string; tasks: number }[] = [];
     let tree: PageTree | null = null;
     let printed = "";
-    for (let at = 2_000_000; runOn(machine, at - machine.position().instructions).kind === "limit"; at += 3_000_000) {
+    for (let at = 2_000_000; runOn(machine, at - machine.position().instructions).kind === "limit"; at += 8_000_000) {
       printed += consoleOf(machine.drainOutputs());
       const captured = shelf.capture(machine, tree);
       tree = captured.tree;

@@ -45,6 +45,24 @@ function memory(k: ProcKernel): string {
   return rows.map(([name, bytes]) => `${`${name}:`.padEnd(15)} ${String(kib(bytes)).padStart(8)} kB\n`).join("");
 }
 
+/** Pages by what they are for, and those that came from a disk or went to one: there is none to swap to. */
+function pageStatistics(k: ProcKernel): string {
+  const { free } = k.mm.frames;
+  const pages = (of: FrameOwner): number => framesOf(k, of) / pageBytes;
+  const rows: [string, number][] = [
+    ["nr_free_pages", free],
+    ["nr_anon_pages", pages(FrameOwner.anonymous)],
+    ["nr_mapped", pages(FrameOwner.image)],
+    ["nr_file_pages", pages(FrameOwner.image) + k.mm.storedFrames],
+    ["nr_dirty", 0],
+    ["nr_writeback", 0],
+    ["nr_shmem", k.mm.storedFrames],
+    ["nr_page_table_pages", pages(FrameOwner.table)],
+    ...["pgpgin", "pgpgout", "pswpin", "pswpout"].map((name): [string, number] => [name, 0]),
+  ];
+  return rows.map(([name, count]) => `${name} ${count}\n`).join("");
+}
+
 const isa = "rv64imafdc_zicntr_zicsr_zifencei_zba_zbb_zbs";
 const processors = (k: ProcKernel): string =>
   k.sched.parked
@@ -163,6 +181,7 @@ export const systemTree = number<null>(
     swaps: fixed("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"),
     sys: knobs,
     uptime: file(upTime),
+    vmstat: file(pageStatistics),
     version: fixed(`${systemName} version ${release} (ostler) #1`),
   }),
 );
