@@ -31,16 +31,20 @@ export const auditIn = (database: Database): Audit => ({
 
   /** Newest first. */
   async list(query) {
-    const { courseIds, actorId, operation, target, since, until } = query;
+    const { courseIds, ofServer, actorId, operation, target, since, until } = query;
     const key = decodeToken(LIST, 1, query);
     const before =
       key === null ? {} : { OR: [{ at: { lt: key.createdAt } }, { at: key.createdAt, id: { lt: key.rest[0]! } }] };
     const where = {
-      ...(courseIds === null ? {} : { courseId: { in: [...courseIds] } }),
+      ...(courseIds !== null && { courseId: { in: [...courseIds] } }),
       ...(actorId === "" ? {} : { actorId }),
       ...(operation === "" ? {} : { operation }),
       ...(target === "" ? {} : { target }),
-      AND: [before, { at: { ...(since !== null && { gte: since }), ...(until !== null && { lt: until }) } }],
+      AND: [
+        before,
+        ofServer ? {} : { courseId: { not: "" } },
+        { at: { ...(since !== null && { gte: since }), ...(until !== null && { lt: until }) } },
+      ],
     };
     const orderBy = [{ at: "desc" as const }, { id: "desc" as const }];
     const rows = await database.client.auditEvent.findMany({ where, orderBy, take: sizeOfPage(query) + 1 });

@@ -136,8 +136,10 @@ export interface AuditRow {
 }
 
 export interface AuditQuery extends PageQuery {
-  /** null: of all, and of the server. */
+  /** null: of all. */
   courseIds: readonly string[] | null;
+  /** Also those that are of no course. */
+  ofServer: boolean;
   /** Empty: any; so with the others. */
   actorId: string;
   operation: string;

@@ -90,6 +90,22 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     expect(paged).toEqual((await events(admin, { courseId, pageSize: 500 })).map(({ eventId }) => eventId));
   });
 
+  test("an admin's key for less than everything shows what courses did, not what the server did", async () => {
+    const [forStaff, forCourse] = await Promise.all(
+      [{ roleAtMost: UserRole.STAFF }, { courseId }].map(async (bound) => {
+        const { secret } = await admin.call(UserService, "createKey", { userId: "admin", ...bound });
+        return server.client(transport, secret);
+      }),
+    );
+    const coursesSeenBy = async (who: Client) =>
+      new Set((await events(who, { pageSize: 500 })).map((event) => event.courseId));
+    await admin.call(UserService, "createUser", { userId: userId("nobody") });
+    expect(await coursesSeenBy(admin)).toContain("");
+    expect(await coursesSeenBy(forStaff!)).toContain(courseId);
+    expect(await coursesSeenBy(forStaff!)).not.toContain("");
+    expect(await coursesSeenBy(forCourse!)).toEqual(new Set([courseId]));
+  });
+
   test("no secret is in it", async () => {
     await student.call(UserService, "getSelf", {});
     await admin.call(UserService, "createKey", { userId: userId("student") });

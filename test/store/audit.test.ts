@@ -24,7 +24,7 @@ const row = (change: Partial<AuditRow> = {}): AuditRow => ({
 });
 
 const listed = async (filter: Partial<AuditQuery> = {}) => {
-  const any = { courseIds: null, actorId: "", operation: "", target: "", since: null, until: null };
+  const any = { courseIds: null, ofServer: true, actorId: "", operation: "", target: "", since: null, until: null };
   return (await store.audit.list({ pageSize: 100, pageToken: "", ...any, ...filter })).items;
 };
 
