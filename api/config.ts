@@ -1,6 +1,6 @@
 /** Options of the server: from the environment and the command line to one checked record. */
 import { readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { createSecureContext } from "node:tls";
 
 export interface ServerConfig {
@@ -12,6 +12,7 @@ export interface ServerConfig {
   workers: number;
   translate: boolean;
   maxResidentMachines: number;
+  memoryCeilingBytes: number;
   hibernateAfterMs: number;
   unattendedMs: number;
   machinesPerUser: number;
@@ -50,6 +51,12 @@ interface Setting<T> {
 export const isPostgresqlUrl = (text: string): boolean => /^postgres(ql)?:\/\//.test(text);
 
 const MAX_PORT = 65_535;
+/** What one machine of the usual size may need. */
+const LEAST_CEILING_BYTES = 64 * 1024 * 1024;
+
+/** Of the host, or of the control group that the process was put in, unless that has no limit of its own. */
+const memoryBytes = (): number => Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+
 const whole =
   (min: number, max: number) =>
   (text: string): number | string => {
@@ -107,6 +114,12 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
     fallback: 64,
     read: whole(1, 10_000),
     help: "machines in memory at once; the others hibernate",
+  },
+  memoryCeilingBytes: {
+    variable: "OSTLER_MEMORY_CEILING_BYTES",
+    fallback: Math.max(LEAST_CEILING_BYTES, Math.floor((memoryBytes() * 3) / 4)),
+    read: whole(LEAST_CEILING_BYTES, Number.MAX_SAFE_INTEGER),
+    help: "memory that machines take of the host, of which the default is three quarters; beyond it the others hibernate",
   },
   hibernateAfterMs: {
     variable: "OSTLER_HIBERNATE_AFTER_MS",

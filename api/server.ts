@@ -167,6 +167,7 @@ function hostingOf(store: Store, config: ServerConfig, quotas: Quotas): Hosting 
       workers: config.workers,
       translate: config.translate,
       maxResident: config.maxResidentMachines,
+      memoryCeilingBytes: config.memoryCeilingBytes,
       hibernateAfterMs: config.hibernateAfterMs,
       executed: (owner, instructions) => quotas.executed(owner, instructions),
       async arrives(row) {

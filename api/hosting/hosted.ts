@@ -16,6 +16,7 @@ import { type PooledWorker, WorkerCommandError } from "./pool.ts";
 import type { Captured, Command, Mark, Queried, Query, WorkerMessage } from "./protocol.ts";
 import type { PlannedRoute } from "./routes.ts";
 import { shareOf } from "./share.ts";
+import { LEAST_BYTES } from "./worker/footprint.ts";
 
 type CallDone = Extract<Output, { kind: "callDone" }>;
 
@@ -80,6 +81,8 @@ export class HostedMachine {
   /** Settles when no snapshot of it is being written. */
   capturing: Promise<void> = Promise.resolve();
   broken: Error | null = null;
+  /** What it takes of its worker's memory, as the worker last said. */
+  memoryBytes = LEAST_BYTES;
   /** Up to here its instructions are in the server's figures. */
   countedInstructions: number;
 

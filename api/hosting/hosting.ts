@@ -180,7 +180,7 @@ export class Hosting {
     do {
       const page = await this.#store.machines.list({ ...query, pageToken });
       for (const row of page.items) {
-        if (this.#residency.isClosed || this.#residency.occupied >= this.#options.maxResident / 2) return;
+        if (this.#residency.isClosed || this.#residency.isHalfFull) return;
         await this.use(row.id).catch((error) => {
           // One that was on its way in when the server was asked to end comes back with the next.
           if (!this.#residency.isClosed) this.#options.onError(error, row.id);
@@ -197,7 +197,12 @@ export class Hosting {
 
   /** Counted since the start, and how things stand now. */
   figures() {
-    return { ...this.#counts, byPhase: this.#residency.byPhase(), ...this.#pool.figures() };
+    return {
+      ...this.#counts,
+      byPhase: this.#residency.byPhase(),
+      memoryBytes: this.#residency.bytes,
+      ...this.#pool.figures(),
+    };
   }
 
   /**
@@ -369,6 +374,7 @@ export class Hosting {
     const machine = this.#lives.get(life);
     if (machine !== undefined && message.mark !== null) this.#count(machine, message.mark);
     machine?.receive(message);
+    if (machine !== undefined && message.mark !== null) this.#weigh(machine, message.memoryBytes);
     if (machine?.broken === null && message.kind === "event") this.#seekPoint(machine, message.mark);
   }
 
@@ -379,6 +385,12 @@ export class Hosting {
     machine.countedInstructions = instructions;
     const mayGoOn = this.#options.executed?.(machine.row, executed) ?? true;
     if (!mayGoOn && summary.run === "running") machine.pauseOnce();
+  }
+
+  #weigh(machine: HostedMachine, memoryBytes: number): void {
+    const grew = memoryBytes > machine.memoryBytes;
+    machine.memoryBytes = memoryBytes;
+    if (grew) this.#residency.relieve();
   }
 
   /** Snapshots on the way bound how much a crash or a seek has to re-execute. */

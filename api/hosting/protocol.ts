@@ -195,11 +195,12 @@ export interface CommandMessage {
   command: Command;
 }
 
+/** `memoryBytes`: what the machine takes of the worker's memory (see worker/footprint.ts). */
 export type WorkerMessage =
-  | { kind: "reply"; id: number; machine: string | null; mark: Mark | null; result: unknown }
+  | { kind: "reply"; id: number; machine: string | null; mark: Mark | null; memoryBytes: number; result: unknown }
   | { kind: "failed"; id: number; error: WorkerFailure }
   /** `slices`: what it executed since the last event, and how long that took. */
-  | { kind: "event"; machine: string; mark: Mark; slices: { count: number; durationMs: number } }
+  | { kind: "event"; machine: string; mark: Mark; memoryBytes: number; slices: { count: number; durationMs: number } }
   | { kind: "replayBatch"; job: string; trace: Uint8Array<ArrayBuffer>; instructions: number }
   /** The machine cannot go on: content that it stands on could not be had. */
   | { kind: "lost"; machine: string; error: WorkerFailure };

@@ -6,6 +6,8 @@
  * Must hold:
  * - what is asked for about one machine (wake, put away, restore, delete) is done one after the other, in that order;
  * - no more than `maxResident` machines are anything but absent;
+ * - none comes in while those that are take `memoryCeilingBytes` and more, and when they grow beyond it, those that were
+ *   unused for longest leave; but one machine may always be there, whatever it takes;
  * - all who ask for a machine while it is on its way get the same wake;
  * - putting a machine away waits for no other machine, so that those who wait for room cannot wait for each other.
  */
@@ -13,10 +15,13 @@ import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promi
 import { OstlerError, resourceExhausted, unavailable } from "../errors.ts";
 import { Bell } from "./feeds.ts";
 import type { HostedMachine } from "./hosted.ts";
+import { LEAST_BYTES } from "./worker/footprint.ts";
 
 export interface ResidencyOptions {
   /** Machines in memory at once. */
   maxResident: number;
+  /** Memory that they may take together. It is what they are known to take, which may fall short for a moment. */
+  memoryCeilingBytes: number;
   /** A machine that is idle or paused and unused for so long hibernates. */
   hibernateAfterMs: number;
   /** Called with what went wrong in the background. */
@@ -48,6 +53,11 @@ class Place {
   constructor(machineId: string, onEmpty: () => void) {
     this.machineId = machineId;
     this.#onEmpty = onEmpty;
+  }
+
+  /** What it takes of memory, or will take at least. */
+  get bytes(): number {
+    return this.phase === "absent" ? 0 : (this.machine?.memoryBytes ?? LEAST_BYTES);
   }
 
   /** The machine, if it can be used at once. */
@@ -86,6 +96,7 @@ export class Residency {
   readonly #places = new Map<string, Place>();
   /** Rung when a machine has left, or stays after all. */
   readonly #departures = new Bell();
+  #relieving = false;
 
   constructor(options: ResidencyOptions, mover: Mover) {
     this.#options = options;
@@ -100,6 +111,19 @@ export class Residency {
   /** Machines in memory, on their way in, or on their way out. */
   get occupied(): number {
     return this.#places.size - this.#inPhase("absent").length;
+  }
+
+  /** Memory that they take. */
+  get bytes(): number {
+    let sum = 0;
+    for (const { bytes } of this.#places.values()) sum += bytes;
+    return sum;
+  }
+
+  /** Time to leave room for those that somebody comes for. */
+  get isHalfFull(): boolean {
+    const { maxResident, memoryCeilingBytes } = this.#options;
+    return this.occupied >= maxResident / 2 || this.bytes >= memoryCeilingBytes / 2;
   }
 
   byPhase(): Record<"waking" | "awake" | "leaving", number> {
@@ -139,6 +163,13 @@ export class Residency {
       if (place.machine !== null) await this.#leave(place, place.machine);
       return work();
     });
+  }
+
+  /** They have grown: as long as it is too much, those that were unused for longest leave, in the background. */
+  relieve(): void {
+    if (this.#relieving || !this.#isTooHeavy) return;
+    this.#relieving = true;
+    void this.#relieve().finally(() => (this.#relieving = false));
   }
 
   /** A machine that is broken is of no use to anybody, but its worker may still run it. */
@@ -184,10 +215,8 @@ export class Residency {
   /** Makes the place a waking one as soon as there is room for it, or says that there is none. */
   async #takeRoom(place: Place): Promise<void> {
     const tried = new Set<Place>();
-    while (this.occupied >= this.#options.maxResident) {
-      const oldest = this.#unused()
-        .filter((other) => !tried.has(other))
-        .sort((a, b) => a.machine!.lastUsedAt - b.machine!.lastUsedAt)[0];
+    for (let full = this.#isFull(); full !== null; full = this.#isFull()) {
+      const oldest = this.#oldest(tried);
       if (oldest !== undefined) {
         tried.add(oldest);
         await this.#putAwayInBackground(oldest, isUnusedSinceSaved);
@@ -195,10 +224,42 @@ export class Residency {
         await this.#departures.next(this.#stopped.signal);
         this.#assertOpen();
       } else {
-        throw noRoom(this.#options.maxResident);
+        throw full;
       }
     }
     place.phase = "waking";
+  }
+
+  /** Why none comes in. */
+  #isFull(): OstlerError | null {
+    const { occupied } = this;
+    const { maxResident, memoryCeilingBytes } = this.#options;
+    if (occupied >= maxResident) return noRoom(maxResident);
+    const fits = occupied === 0 || this.bytes + LEAST_BYTES <= memoryCeilingBytes;
+    return fits ? null : memoryFull(memoryCeilingBytes);
+  }
+
+  get #isTooHeavy(): boolean {
+    return this.occupied > 1 && this.bytes > this.#options.memoryCeilingBytes;
+  }
+
+  async #relieve(): Promise<void> {
+    const tried = new Set<Place>();
+    while (!this.isClosed && this.#isTooHeavy) {
+      const oldest = this.#oldest(tried);
+      if (oldest === undefined) return;
+      tried.add(oldest);
+      await this.#putAwayInBackground(oldest, isUnusedSinceSaved);
+    }
+  }
+
+  #oldest(except: ReadonlySet<Place>): Place | undefined {
+    let oldest: Place | undefined;
+    for (const place of this.#unused()) {
+      if (except.has(place)) continue;
+      if (oldest === undefined || place.machine!.lastUsedAt < oldest.machine!.lastUsedAt) oldest = place;
+    }
+    return oldest;
   }
 
   #unused(): Place[] {
@@ -249,6 +310,7 @@ export class Residency {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       await sleep(SWEEP_EVERY_MS, undefined, { signal, ref: false }).catch(() => {});
+      this.relieve();
       const before = performance.now() - this.#options.hibernateAfterMs;
       for (const place of this.#unused()) {
         if (signal.aborted) return;
@@ -285,6 +347,14 @@ const noRoom = (maxResident: number) =>
   resourceExhausted(
     "TOO_MANY_ACTIVE_MACHINES",
     `All ${maxResident} places for active machines are taken by machines that run or are being used; ` +
+      "try again in a moment, or pause a machine that need not run.",
+    2_000,
+  );
+
+const memoryFull = (bytes: number) =>
+  resourceExhausted(
+    "SERVER_MEMORY_FULL",
+    `The ${Math.floor(bytes / 2 ** 20)} MiB of memory for active machines are taken by machines that run or are being used; ` +
       "try again in a moment, or pause a machine that need not run.",
     2_000,
   );

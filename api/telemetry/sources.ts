@@ -35,6 +35,12 @@ function machineSources({ store, hosting }: Parts): Source[] {
       read: () => hosting.figures().byPhase,
     },
     {
+      name: "ostler_machine_memory_bytes",
+      help: "Memory that the machines in memory take; beyond OSTLER_MEMORY_CEILING_BYTES those at rest hibernate.",
+      kind: "gauge",
+      read: () => hosting.figures().memoryBytes,
+    },
+    {
       name: "ostler_instructions_total",
       help: "Instructions that machines have executed; not those that were executed again, nor gradings.",
       kind: "counter",

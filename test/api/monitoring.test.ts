@@ -108,6 +108,7 @@ test("the figures move with what happens", async () => {
   expect(called("MachineService/GetMachine", "grpc", "NOT_FOUND")).toBe(1);
   expect(figure(text, 'ostler_machines{run="paused"}')).toBe(1);
   expect(figure(text, 'ostler_machines_in_memory{phase="awake"}')).toBe(1);
+  expect(figure(text, "ostler_machine_memory_bytes")).toBeGreaterThan(4096);
   expect(figure(text, "ostler_wakes_total")).toBe(1);
   expect(figure(text, "ostler_commit_seconds_count")).toBeGreaterThanOrEqual(1);
   expect(figure(text, 'ostler_store_bytes{part="used"}')).toBeGreaterThan(4096);
@@ -116,6 +117,7 @@ test("the figures move with what happens", async () => {
   expect(figure(text, "process_start_time_seconds")).toBeGreaterThan(0);
   await clients.grpc.call(MachineService, "hibernateMachine", { machineId });
   const after = await read();
+  expect(figure(after, "ostler_machine_memory_bytes")).toBe(0);
   expect(figure(after, "ostler_snapshots_total")).toBe(1);
   expect(figure(after, 'ostler_machines_in_memory{phase="awake"}')).toBe(0);
 });

@@ -62,7 +62,8 @@ export async function startHosting(options: Partial<HostingOptions> = {}): Promi
   const store = withFaults(real, faults);
   const errors: TestHosting["errors"] = [];
   const onError = (error: unknown, machineId: string) => void errors.push({ error, machineId });
-  const defaults = { workers: 2, maxResident: 16, hibernateAfterMs: 3_600_000, onError };
+  const memoryCeilingBytes = Number.MAX_SAFE_INTEGER;
+  const defaults = { workers: 2, maxResident: 16, memoryCeilingBytes, hibernateAfterMs: 3_600_000, onError };
   const open = () => new Hosting(store, { ...defaults, ...options }, configOfRow);
   const bench: TestHosting = {
     store,

@@ -101,7 +101,7 @@ export class WorkerHost {
   receive({ id, command }: CommandMessage): void {
     if (command.kind === "cancel" || command.kind === "credit" || command.kind === "released") {
       this.#signal(command);
-      this.#post({ kind: "reply", id, machine: null, mark: null, result: null });
+      this.#post({ kind: "reply", id, machine: null, mark: null, memoryBytes: 0, result: null });
       return;
     }
     const key = queueOf(command);
@@ -166,7 +166,8 @@ export class WorkerHost {
   #reply(id: number, command: Work, result: unknown): void {
     const slot = "machine" in command ? this.#slots.get(command.machine) : undefined;
     const machine = slot === undefined || !("machine" in command) ? null : command.machine;
-    this.#post({ kind: "reply", id, machine, mark: slot?.resident.mark() ?? null, result });
+    const { memoryBytes = 0 } = slot?.resident ?? {};
+    this.#post({ kind: "reply", id, machine, mark: slot?.resident.mark() ?? null, memoryBytes, result });
     if (slot !== undefined) this.#wake(slot);
   }
 
@@ -377,7 +378,8 @@ export class WorkerHost {
     if (silent && !always && now - slot.lastReport < REPORT_EVERY_MS) return;
     slot.lastReport = now;
     slot.ahead.push(sizeOf(mark));
-    this.#post({ kind: "event", machine, mark, slices: slot.slices });
+    const { memoryBytes } = slot.resident;
+    this.#post({ kind: "event", machine, mark, memoryBytes, slices: slot.slices });
     slot.slices = { count: 0, durationMs: 0 };
   }
 }

@@ -27,6 +27,7 @@ import {
 import type { CompiledCpu } from "../cpu.ts";
 import type { Captured, Mark, Origin, StoredEntry } from "../protocol.ts";
 import type { ContentCache } from "./content.ts";
+import { Footprint } from "./footprint.ts";
 import type { Turn } from "./turns.ts";
 
 export const sha256 = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
@@ -41,6 +42,7 @@ export class Resident {
   /** Page hashes of the snapshot that the machine stands on; null before its first. */
   #tree: PageTree | null;
   readonly #content: ContentCache;
+  readonly #footprint: Footprint;
   sequence: number;
   #entries: StoredEntry[] = [];
   /** Set while pages are being fetched: the machine must not run. */
@@ -50,7 +52,13 @@ export class Resident {
     this.machine = machine;
     this.#tree = tree;
     this.#content = content;
+    this.#footprint = new Footprint(machine.memory);
     this.sequence = sequence;
+  }
+
+  /** What it takes of the worker's memory. */
+  get memoryBytes(): number {
+    return this.#footprint.bytes;
   }
 
   apply(input: Input): ApplyResult {
@@ -118,6 +126,7 @@ export class Resident {
   }
 
   capture(): Captured {
+    this.#footprint.look();
     const { root, tree, blobs, stats } = captureSnapshot(this.machine, this.#tree, sha256);
     this.#tree = tree;
     return { root, blobs, totalBytes: stats.totalBytes, summary: this.machine.summary(), sequence: this.sequence };
