@@ -2,6 +2,8 @@
  * Debian's programs, dynamically linked against its C library, on a root file system that is a tar archive of its
  * packages. They are fetched by the host's own apt (packages.ts), and left out where that cannot be.
  */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Machine, PageTree } from "../../kernel/index.ts";
 import { brokenInvariants } from "../support/invariants.ts";
@@ -93,6 +95,15 @@ describe.skipIf("reason" in found)(`Debian's programs on a root from an archive$
        free -k | mawk '/^Mem/ { print $2 == $3 + $7, $4 <= $7 }'; vmstat 1 2 | wc -l`,
       ["1 0 1", "1 1", "4"],
     );
+  });
+
+  test("a long script of dash has the results that a Linux gives it", () => {
+    const text = readFileSync(new URL("programs/shell.sh", import.meta.url), "utf8");
+    const onLinux = readFileSync(new URL("programs/shell.out", import.meta.url), "utf8");
+    prints(text, onLinux.split("\n").slice(0, -1));
+    if (!existsSync("/usr/bin/dash")) return;
+    const { stdout } = spawnSync("/usr/bin/dash", ["-c", text], { encoding: "utf8", env: { PATH: "/usr/bin:/bin" } });
+    expect(stdout).toBe(onLinux);
   });
 
   test("a program of gawk with arrays, functions and a command that it reads from", () => {
