@@ -24,7 +24,7 @@ import { createTask, nextTaskId } from "../thread/tasks.ts";
 import { hasRoomForHost } from "../tty/pty.ts";
 import { duplicate, openTarget } from "../vfs/descriptors.ts";
 import { attributesOf, filesystemOf, opsOfFilesystem } from "../vfs/filesystem.ts";
-import { findForHost } from "../vfs/given.ts";
+import { findForHost, host } from "../vfs/given.ts";
 import { openHostTerminal } from "../vfs/host-terminal.ts";
 import type { Kernel } from "./kernel.ts";
 import { type Plan, refuse } from "./plan.ts";
@@ -145,7 +145,7 @@ function findProgram(k: Kernel, { path }: Start): Found | Refusal {
 /** What the file that was found holds, for an address space to show. */
 function openExecutable(k: Kernel, { path, place, executable }: FoundFile): LoadedFile {
   const fs = filesystemOf(k, place.mount);
-  const target = opsOfFilesystem(k, fs).open(k, fs, place.inode);
+  const target = opsOfFilesystem(k, fs).open(k, fs, place.inode, host());
   assert(typeof target !== "string" && target.kind === "regular", "a program is a regular file");
   return { path, executable, file: target.file };
 }

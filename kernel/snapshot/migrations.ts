@@ -262,7 +262,7 @@ const version3: readonly ((state: AnyState) => void)[] = [
 ];
 
 /** What a state of version 3 needs to be one of version 4, a step for each thing that came. */
-const version4: readonly ((state: AnyState) => void)[] = [capabilitiesOfUsers];
+const version4: readonly ((state: AnyState) => void)[] = [capabilitiesOfUsers, filesOfMemory];
 
 /** Root could do everything, and others nothing. */
 function capabilitiesOfUsers(state: AnyState): void {
@@ -272,6 +272,22 @@ function capabilitiesOfUsers(state: AnyState): void {
     const own = credentials.euid === 0 ? every : 0n;
     const sets = { inheritable: 0n, permitted: own, effective: own, bounding: every, ambient: 0n };
     Object.assign(credentials, { capabilities: { ...sets, secureBits: 0 } });
+  }
+}
+
+interface FilesOfTasks {
+  threads: { tasks: Map<number, { space: number }> };
+  files: { open: Map<number, { opened: { inode: number } | null; target: { kind: string; task?: number } }> };
+}
+
+/** Files of /proc that tell of a process's memory looked it up each time; each process's are numbered from here on. */
+function filesOfMemory(state: AnyState): void {
+  const { threads, files } = state["kernel"] as FilesOfTasks;
+  for (const { opened, target } of files.open.values()) {
+    if (target.kind !== "memory" && target.kind !== "generated") continue;
+    const task = target.task ?? Math.floor((opened?.inode ?? 0) / 2 ** 32) - 1;
+    Object.assign(target, { space: threads.tasks.get(task)?.space ?? null });
+    delete target.task;
   }
 }
 

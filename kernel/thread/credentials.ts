@@ -27,6 +27,18 @@ export const copyCredentials = (from: Credentials): Credentials => ({
   capabilities: { ...from.capabilities },
 });
 
+/**
+ * Whom a task acts for has changed from what it was. With other ids, or more capabilities, it may know what those who
+ * could look into it until now must not; and who began it is not to choose its signals any more.
+ */
+export function noteCredentials(task: Task, before: Credentials): void {
+  const { credentials: now, traits } = task;
+  const isOther = (["euid", "egid", "fsuid", "fsgid"] as const).some((id) => now[id] !== before[id]);
+  if (!isOther && isWithin(now.capabilities.permitted, before.capabilities.permitted)) return;
+  traits.dumpable = false;
+  traits.deathSignal = 0;
+}
+
 /** By which of its ids a task wants to look into another process: what it opens counts for those of files. */
 export type InspectedBy = "real ids" | "ids of files";
 

@@ -9,7 +9,7 @@
  * number in the order in which they were sent. Of a standard signal at most one is pending, of others any number.
  */
 import type { Errno } from "../lib/errno.ts";
-import type { TaskId } from "../lib/ids.ts";
+import type { TaskId, ThreadId } from "../lib/ids.ts";
 import { defaultAction, firstRealTime, lastSignal, signalName, signals, stopSignals } from "../lib/signals.ts";
 import { signalDropped, signalSend, taskContinue, taskStop } from "../trace/events/signal.ts";
 import { getThread, interruptWait, wakeQueue, wakeThread } from "./blocking.ts";
@@ -282,12 +282,22 @@ const isTracedBy = (k: ThreadKernel, task: Task, parent: TaskId): boolean =>
 /** Tells a parent that its child was stopped or goes on: who waits, and by a signal if it wants one. */
 function tellChange(k: ThreadKernel, task: Task, code: number, status: number): void {
   const parent = task.parent === null ? undefined : k.threads.tasks.get(task.parent);
-  if (parent === undefined || isTracedBy(k, task, parent.id)) return;
-  wakeQueue(k, childrenQueue(parent.id), Number.POSITIVE_INFINITY);
-  if (((parent.signalActions.get(signals.SIGCHLD)?.flags ?? 0n) & noStopSignal) !== 0n) return;
-  const { id: pid, credentials, instructions: userNs } = task;
-  const detail = { kind: "child", pid, uid: credentials.uid, status, userNs } as const;
-  sendSignal(k, parent, { signal: signals.SIGCHLD, code, detail });
+  if (parent !== undefined && !isTracedBy(k, task, parent.id)) tellOf(k, parent, task, task.id, code, status);
+}
+
+/** A task learns what has become of another one, or of a thread of it: if it waits for that, and by a signal. */
+export function tellOf(
+  k: ThreadKernel,
+  to: Task,
+  of: Task,
+  pid: TaskId | ThreadId,
+  code: number,
+  status: number,
+): void {
+  wakeQueue(k, childrenQueue(to.id), Number.POSITIVE_INFINITY);
+  if (((to.signalActions.get(signals.SIGCHLD)?.flags ?? 0n) & noStopSignal) !== 0n) return;
+  const detail = { kind: "child", pid, uid: of.credentials.uid, status, userNs: of.instructions } as const;
+  sendSignal(k, to, { signal: signals.SIGCHLD, code, detail });
 }
 
 /** Who waits for children of a task waits here. */

@@ -10,9 +10,8 @@
 import type { TaskId, ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
-import { wakeQueue } from "./blocking.ts";
 import type { ThreadKernel } from "./kernel.ts";
-import { ChildCode, childrenQueue, fromKernel, noStopSignal, sendSignal } from "./signals.ts";
+import { ChildCode, fromKernel, sendSignal, tellOf } from "./signals.ts";
 import type { ExitStatus, Task, Thread, TraceStop, Tracing } from "./state.ts";
 
 export const TraceOption = {
@@ -74,12 +73,7 @@ export const beginTracing = (tracer: TaskId, seized: boolean, options: number): 
 function tellTracer(k: ThreadKernel, thread: Thread, tracing: Tracing, status: number): void {
   const tracer = k.threads.tasks.get(tracing.tracer);
   const task = k.threads.tasks.get(thread.task);
-  if (tracer === undefined || task === undefined) return;
-  wakeQueue(k, childrenQueue(tracer.id), Number.POSITIVE_INFINITY);
-  if (((tracer.signalActions.get(signals.SIGCHLD)?.flags ?? 0n) & noStopSignal) !== 0n) return;
-  const { uid } = task.credentials;
-  const detail = { kind: "child", pid: thread.id, uid, status, userNs: task.instructions } as const;
-  sendSignal(k, tracer, { signal: signals.SIGCHLD, code: ChildCode.trapped, detail });
+  if (tracer !== undefined && task !== undefined) tellOf(k, tracer, task, thread.id, ChildCode.trapped, status);
 }
 
 /** The thread stops here until its tracer lets it go on. */

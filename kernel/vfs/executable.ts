@@ -17,7 +17,7 @@ export function openExecutable(k: FileKernel, task: Task, place: Place): OpenedP
   if (!isType(attributes, FileType.regular)) return "EACCES";
   if (!permits(subjectOf(task), attributes, Access.execute)) return "EACCES";
   const fs = filesystemOf(k, place.mount);
-  const target = opsOfFilesystem(k, fs).open(k, fs, place.inode);
+  const target = opsOfFilesystem(k, fs).open(k, fs, place.inode, task);
   if (typeof target === "string") return target;
   return target.kind === "regular" ? { attributes, file: target.file } : "EACCES";
 }

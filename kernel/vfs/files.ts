@@ -126,7 +126,7 @@ function readGenerated(k: FileKernel, file: OpenFile, position: number, count: n
   const target = file.target as Of<"generated">;
   if (position === 0 && file.opened !== null) {
     const fs = filesystemOf(k, file.opened.mount);
-    const text = opsOfFilesystem(k, fs).generate?.(k, fs, file.opened.inode) ?? "EINVAL";
+    const text = opsOfFilesystem(k, fs).generate?.(k, fs, file.opened.inode, target.space) ?? "EINVAL";
     if (typeof text === "string") return { errno: text };
     target.text = text;
   }

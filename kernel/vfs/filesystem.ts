@@ -6,7 +6,7 @@
  */
 import { must } from "../lib/assert.ts";
 import type { Errno } from "../lib/errno.ts";
-import type { InodeNumber, MountId } from "../lib/ids.ts";
+import type { InodeNumber, MountId, SpaceId } from "../lib/ids.ts";
 import type { Place, Task } from "../thread/state.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { Filesystem, InodeData, Mount, OpenFile, OpenTarget } from "./state.ts";
@@ -109,11 +109,13 @@ export interface FilesystemOps {
     inode: InodeNumber,
     viewer: Viewer,
   ): { text: string; place: Place | null } | Errno;
-  open(k: FileKernel, fs: Filesystem, inode: InodeNumber): OpenTarget | Errno;
+  open(k: FileKernel, fs: Filesystem, inode: InodeNumber, viewer: Viewer): OpenTarget | Errno;
+  /** Where not only the mode says who may use a file: yes, no, or null: as the mode says. */
+  permits?(k: FileKernel, fs: Filesystem, inode: InodeNumber, viewer: Viewer): boolean | null;
   /** What a regular file holds, changing nothing; null when it is not one that holds anything. */
   content(k: FileKernel, fs: Filesystem, inode: InodeNumber): Uint8Array | null;
-  /** The text of a file that is made when it is read. */
-  generate?(k: FileKernel, fs: Filesystem, inode: InodeNumber): Uint8Array | Errno;
+  /** The text of a file that is made when it is read; `space`: the memory that it was opened to tell of. */
+  generate?(k: FileKernel, fs: Filesystem, inode: InodeNumber, space: SpaceId | null): Uint8Array | Errno;
   readonly change: ChangeOps | null;
   /** Changes an inode where names cannot be changed, but owners, permissions and times can. */
   set?(k: FileKernel, fs: Filesystem, inode: InodeNumber, changes: Changes, nowNs: bigint): Errno | null;

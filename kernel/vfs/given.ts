@@ -11,7 +11,8 @@ import { changeable } from "./names.ts";
 import type { InodeData } from "./state.ts";
 import { findPlace, walkPath } from "./walk.ts";
 
-const host = (): Viewer => ({
+/** Who looks when no task does. */
+export const host = (): Viewer => ({
   id: 0 as Viewer["id"],
   threads: [],
   root: { ...firstPlace },

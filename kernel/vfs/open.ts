@@ -18,7 +18,7 @@ import {
 } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
 import { changeable, createIn, ownerIn, type PathFrom } from "./names.ts";
-import { Access, isOwner, permits, subjectOf } from "./permissions.ts";
+import { Access, isOwner, permits, permitsAt, subjectOf } from "./permissions.ts";
 import { createFifo, findFifo, getPipe, openPipe } from "./pipe.ts";
 import type { Fifo, Opened, OpenTarget } from "./state.ts";
 import { openTerminal } from "./terminals.ts";
@@ -65,12 +65,12 @@ const wantedAccess = (flags: number): number =>
   (reads(flags) ? Access.read : 0) | (writes(flags) || flags & OpenFlag.O_TRUNC ? Access.write : 0);
 
 /** What speaks against opening a file that is there. */
-function openProblem(task: Task, attributes: Attributes, flags: number): Errno | null {
+function openProblem(k: FileKernel, task: Task, place: Place, attributes: Attributes, flags: number): Errno | null {
   if (isType(attributes, FileType.symlink)) return flags & OpenFlag.O_DIRECTORY ? "ENOTDIR" : "ELOOP";
   if (isDirectory(attributes)) {
     if (flags & (OpenFlag.O_CREAT | OpenFlag.O_TRUNC) || writes(flags)) return "EISDIR";
   } else if (flags & OpenFlag.O_DIRECTORY) return "ENOTDIR";
-  if (!permits(subjectOf(task), attributes, wantedAccess(flags))) return "EACCES";
+  if (!permitsAt(k, task, place, attributes, wantedAccess(flags))) return "EACCES";
   return flags & OpenFlag.O_NOATIME && !isOwner(subjectOf(task), attributes) ? "EPERM" : null;
 }
 
@@ -81,13 +81,13 @@ function targetOf(k: FileKernel, task: Task, place: Place, attributes: Attribute
     if (terminal !== null) return terminal;
   }
   const fs = filesystemOf(k, place.mount);
-  return opsOfFilesystem(k, fs).open(k, fs, place.inode);
+  return opsOfFilesystem(k, fs).open(k, fs, place.inode, task);
 }
 
 function openPlace(k: FileKernel, task: Task, opened: Opened, flags: number, isNew: boolean): OpenResult {
   const place = { mount: opened.mount, inode: opened.inode };
   const attributes = attributesOf(k, place);
-  const problem = isNew ? null : openProblem(task, attributes, flags);
+  const problem = isNew ? null : openProblem(k, task, place, attributes, flags);
   if (problem !== null) return { errno: problem };
   const room = roomProblem(k, task, 1);
   if (room !== null) return { errno: room };

@@ -1,6 +1,8 @@
 /** Who may do what with a file: owner, group, others; and who has a capability for it. */
 import { Cap, capabilityBit, SecureBit } from "../thread/capabilities.ts";
-import { type Attributes, isDirectory, type Viewer } from "./filesystem.ts";
+import type { Place } from "../thread/state.ts";
+import { type Attributes, filesystemOf, isDirectory, opsOfFilesystem, type Viewer } from "./filesystem.ts";
+import type { FileKernel } from "./kernel.ts";
 
 export const Access = { read: 4, write: 2, execute: 1 } as const;
 export const Special = { setUser: 0o4000, setGroup: 0o2000, sticky: 0o1000 } as const;
@@ -28,6 +30,20 @@ export function permits(subject: Subject, attributes: Attributes, wanted: number
   // What nobody may execute is no program for anybody.
   const isProgram = isTree || (mode & 0o111) !== 0;
   return ((wanted & Access.execute) === 0 || isProgram) && isCapable(subject, Cap.DAC_OVERRIDE);
+}
+
+/** Of a file where it is: some file systems do not leave it to the mode alone. */
+export function permitsAt(
+  k: FileKernel,
+  viewer: Viewer,
+  place: Place,
+  attributes: Attributes,
+  wanted: number,
+  subject = subjectOf(viewer),
+): boolean {
+  const fs = filesystemOf(k, place.mount);
+  const own = opsOfFilesystem(k, fs).permits?.(k, fs, place.inode, viewer) ?? null;
+  return own ?? permits(subject, attributes, wanted);
 }
 
 /** For changes that only the owner makes. */

@@ -5,14 +5,12 @@
  */
 import { pageBytes } from "../hal/types.ts";
 import type { TaskId } from "../lib/ids.ts";
-import { getSpace } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { copyIn, copyOutTraced } from "../mm/user.ts";
 import { dropNames } from "../ns/namespaces.ts";
-import { mayInspect } from "../thread/credentials.ts";
 import { endQueue } from "../thread/family.ts";
 import { pendingIn, signalQueue, takeSignal } from "../thread/signals.ts";
-import type { SignalInfo, Task } from "../thread/state.ts";
+import type { SignalInfo } from "../thread/state.ts";
 import { type FileOps, Ready, readable, writable } from "./file-ops.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
@@ -83,11 +81,10 @@ export const processOps: FileOps = {
   queues: (_k, file) => [endQueue(processOf(file))],
 };
 
-/** The memory that a file shows to who may look; null: to it, none. */
-function spaceFor(k: FileKernel, file: OpenFile, by: Task | undefined): Space | "ended" | null {
-  const task = k.threads.tasks.get((file.target as Of<"memory">).task);
-  if (task === undefined) return "ended";
-  return by !== undefined && (by === task || mayInspect(by, task)) ? getSpace(k, task.space) : null;
+/** The memory that a file was opened to show; null: its program has ended, or executes another one. */
+function spaceOf(k: FileKernel, file: OpenFile): Space | null {
+  const { space } = file.target as Of<"memory">;
+  return space === null ? null : (k.mm.spaces.get(space) ?? null);
 }
 
 /** Goes through a range page by page, up to the first that is not there: how many bytes it was. */
@@ -104,10 +101,9 @@ function eachPiece(position: number, count: number, move: (at: number, from: num
 
 /** As a debugger's: whatever the mappings permit, as far as it is nobody else's. */
 export const memoryOps: FileOps = {
-  read(k, file, position, count, by) {
-    const space = spaceFor(k, file, by?.task);
-    if (space === "ended") return { bytes: new Uint8Array(0) };
-    if (space === null) return { errno: "EIO" };
+  read(k, file, position, count) {
+    const space = spaceOf(k, file);
+    if (space === null) return { bytes: new Uint8Array(0) };
     const bytes = new Uint8Array(count);
     const done = eachPiece(position, count, (at, from, to) => {
       const piece = copyIn(k, space, BigInt(at), to - from, true);
@@ -119,10 +115,9 @@ export const memoryOps: FileOps = {
   advance(_k, file, count) {
     file.position += count;
   },
-  write(k, task, file, position, bytes) {
-    const space = spaceFor(k, file, task);
-    if (space === "ended") return { count: 0 };
-    if (space === null) return { errno: "EIO" };
+  write(k, _task, file, position, bytes) {
+    const space = spaceOf(k, file);
+    if (space === null) return { count: 0 };
     const store = (at: number, from: number, to: number): boolean =>
       copyOutTraced(k, space, BigInt(at), bytes.subarray(from, to)) === null;
     const done = eachPiece(position, bytes.length, store);

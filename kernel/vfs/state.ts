@@ -5,7 +5,7 @@
  * numbers of inodes of its own file system, and each directory knows the one that lists it. Open files are what
  * descriptors' capabilities name. An inode without a name stays for as long as a file of it is open, or a task is in it.
  */
-import type { FilesystemId, InodeNumber, MountId, StoredId, TaskId } from "../lib/ids.ts";
+import type { FilesystemId, InodeNumber, MountId, SpaceId, StoredId, TaskId } from "../lib/ids.ts";
 import type { NamespaceKind } from "../ns/namespaces.ts";
 import type { Place } from "../thread/state.ts";
 
@@ -95,8 +95,8 @@ export type OpenTarget =
   | { kind: "regular"; file: StoredId }
   | { kind: "directory" }
   | { kind: "device"; major: number; minor: number }
-  /** Text that is made when it is read from its start (procfs). */
-  | { kind: "generated"; text: Uint8Array }
+  /** Text that is made when it is read from its start (procfs); of which memory, if it is of any. */
+  | { kind: "generated"; text: Uint8Array; space: SpaceId | null }
   /** eventfd(2): a count, and how often it was added to and taken from. */
   | { kind: "event"; count: bigint; semaphore: boolean; arrivals: number; departures: number }
   /** timerfd(2): when it is due, on the monotonic clock, and how many times it was before. */
@@ -108,7 +108,7 @@ export type OpenTarget =
   /** A name space, for setns(2). */
   | { kind: "namespace"; type: NamespaceKind; id: number }
   /** A process's memory (/proc/<pid>/mem). */
-  | { kind: "memory"; task: TaskId }
+  | { kind: "memory"; space: SpaceId | null }
   /** epoll(7): what is watched, by descriptor and open file. */
   | { kind: "epoll"; items: Map<string, EpollItem> }
   | { kind: "socket"; socket: number }

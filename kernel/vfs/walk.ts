@@ -21,7 +21,7 @@ import {
   type Viewer,
 } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
-import { Access, permits, subjectOf } from "./permissions.ts";
+import { Access, permitsAt } from "./permissions.ts";
 
 /** Where a path's last name is, and what it names. */
 export interface Walked {
@@ -52,7 +52,7 @@ const namesOf = (path: string): string[] =>
 function problemAt(k: FileKernel, walk: Walk, name: string): Errno | null {
   const attributes = attributesOf(k, walk.at);
   if (!isDirectory(attributes)) return "ENOTDIR";
-  if (!permits(subjectOf(walk.viewer), attributes, Access.execute)) return "EACCES";
+  if (!permitsAt(k, walk.viewer, walk.at, attributes, Access.execute)) return "EACCES";
   return name.length * 4 > limits.nameBytes && encodeName(name).length > limits.nameBytes ? "ENAMETOOLONG" : null;
 }
 

@@ -112,6 +112,18 @@ bind(socket(AF_INET, SOCK_STREAM, 0), (void *)&port, sizeof port) = 0
 set(1ull << CAP_SETUID, some, 0) = 0
 setuid(1000) = 0
 user: uid 1000 euid 1000 effective 0 permitted 0 inheritable 0 ambient 0
+-- secrets
+prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) = 1
+setresuid(-1, 0, 1000) = 0
+prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) = 1
+setfsuid(1000) = 0
+prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) = 0
+prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) = 0
+setegid(1000) = 0
+prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) = 0
+prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) = 0
+setreuid(0, 1000) = 0
+prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) = 0
 `;
 
 describe.skipIf(!hasCompiler)("capabilities of users (needs riscv64-linux-gnu-gcc)", () => {

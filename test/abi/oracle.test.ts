@@ -46,6 +46,7 @@ const rows: Row[] = [
   { program: "handlers", natively: true },
   { program: "identity", natively: true },
   { program: "capabilities", natively: true },
+  { program: "look", arguments: [itself, directory], natively: true },
   { program: "robust", natively: true },
   { program: "self", natively: true },
   { program: "pidfd", natively: true, mayBeForbidden: true },

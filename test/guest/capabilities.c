@@ -95,6 +95,13 @@ static void others(void) {
   SAY(set(1ull << CAP_SETUID, some, 0)); SAY(setuid(1000)); show("user");
 }
 
+static void secrets(void) {
+  SAY(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)); SAY(setresuid(-1, 0, 1000)); SAY(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0));
+  SAY(setfsuid(1000)); SAY(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)); SAY(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+  SAY(setegid(1000)); SAY(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)); SAY(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+  SAY(setreuid(0, 1000)); SAY(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0));
+}
+
 int main(int count, char **arguments) {
   program = arguments[0];
   if (count > 1) { show(arguments[1]); return 0; }
@@ -103,6 +110,7 @@ int main(int count, char **arguments) {
   apart("to another user", toUser); apart("and back", andBack); apart("keeping them", keeping); apart("lowered", lowered);
   apart("bounded", bounded); apart("without root's ways", withoutRoot); apart("no new privileges", noNew); apart("gained by exec", gains);
   apart("files", files); apart("others", others);
+  apart("secrets", secrets);
   unlink(path);
   return 0;
 }

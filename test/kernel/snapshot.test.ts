@@ -310,6 +310,28 @@ describe("versions", () => {
     expect(from({ version: 2, added: 5 })).toEqual({ version: 3, added: 15 });
     expect(from({ version: 3 })).toEqual({ version: 3 });
   });
+
+  test("files of version 3 that tell of a process keep to the memory that it has", () => {
+    const perTask = 2 ** 32;
+    const tasks = new Map([[7, { space: 70, credentials: { euid: 0 } }]]);
+    const open = new Map<number, object>([
+      [1, { opened: { inode: 8 * perTask + 12 }, target: { kind: "generated", text: new Uint8Array(0) } }],
+      [2, { opened: { inode: 3 }, target: { kind: "generated", text: new Uint8Array(0) } }],
+      [3, { opened: { inode: 8 * perTask + 13 }, target: { kind: "memory", task: 7 } }],
+      [4, { opened: { inode: 9 * perTask + 13 }, target: { kind: "memory", task: 8 } }],
+      [5, { opened: null, target: { kind: "process", task: 7 } }],
+    ]);
+    const state = { version: 3, kernel: { threads: { tasks }, files: { open } } };
+    const now = decodePlain(migrateState("h", encodePlain(state))) as typeof state;
+    const targets = [...now.kernel.files.open.values()].map((file) => (file as { target: object }).target);
+    expect(targets).toEqual([
+      { kind: "generated", text: new Uint8Array(0), space: 70 },
+      { kind: "generated", text: new Uint8Array(0), space: null },
+      { kind: "memory", space: 70 },
+      { kind: "memory", space: null },
+      { kind: "process", task: 7 },
+    ]);
+  });
 });
 
 test("read-ahead names absent neighbours of the same 512 KiB, the following ones first", () => {

@@ -18,7 +18,7 @@ import {
   parentOf,
 } from "../../vfs/filesystem.ts";
 import { changeable, setInode, setMode, setOwner, settable } from "../../vfs/names.ts";
-import { Access, isOwner, permits, realSubjectOf, subjectOf } from "../../vfs/permissions.ts";
+import { Access, isOwner, permits, permitsAt, realSubjectOf, subjectOf } from "../../vfs/permissions.ts";
 import { getPipe } from "../../vfs/pipe.ts";
 import { getSocket } from "../../vfs/sockets.ts";
 import type { Filesystem, OpenFile } from "../../vfs/state.ts";
@@ -170,7 +170,9 @@ function access(k: LinuxKernel, task: Task, found: Subject, mode: number, how: n
   if (mode & ~7) return fail("EINVAL");
   const { attributes } = look(k, found);
   const subject = how & accessFlags.AT_EACCESS ? subjectOf(task) : realSubjectOf(task);
-  if (!permits(subject, attributes, mode)) return fail("EACCES");
+  const may =
+    "place" in found ? permitsAt(k, task, found.place, attributes, mode, subject) : permits(subject, attributes, mode);
+  if (!may) return fail("EACCES");
   const isStored = isType(attributes, FileType.regular) || isDirectory(attributes);
   const writes = (mode & Access.write) !== 0 && isStored && "place" in found;
   return writes && typeof changeable(k, found.place) === "string" ? fail("EROFS") : done(0);

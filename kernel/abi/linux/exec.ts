@@ -31,7 +31,7 @@ import { renameCurrent } from "../../sched/sched.ts";
 import { leaveMemory } from "../../sync/robust.ts";
 import { getThread, wakeQueue } from "../../thread/blocking.ts";
 import { Cap, capabilitiesAtExec, hasCapability, isWithin, permittedAtExec } from "../../thread/capabilities.ts";
-import { copyCredentials } from "../../thread/credentials.ts";
+import { copyCredentials, noteCredentials } from "../../thread/credentials.ts";
 import { jobOf } from "../../thread/jobs.ts";
 import { boundsOf, Resource, softLimit } from "../../thread/rlimits.ts";
 import { sharers } from "../../thread/sharing.ts";
@@ -43,7 +43,7 @@ import { eventStop, TraceEvent, TraceOption } from "../../thread/tracing.ts";
 import { taskExecute } from "../../trace/events/task.ts";
 import { type OpenedProgram, openExecutable } from "../../vfs/executable.ts";
 import { attributesOf, FileType, filesystemOf, isType, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
-import { Special } from "../../vfs/permissions.ts";
+import { Access, permits, Special, subjectOf } from "../../vfs/permissions.ts";
 import { findPlace, type Walked } from "../../vfs/walk.ts";
 import { address, fd, flags, path } from "../define/arguments.ts";
 import { type Call, fail, type Outcome } from "../define/outcome.ts";
@@ -211,7 +211,14 @@ function credentialsFor(k: LinuxKernel, task: Task, { attributes: { mode, uid, g
   return { ...credentials, suid: euid, fsuid: euid, sgid: egid, fsgid: egid, capabilities };
 }
 
-function prepare(k: LinuxKernel, task: Task, request: Request): Result<{ program: Program; credentials: Credentials }> {
+interface Prepared {
+  program: Program;
+  credentials: Credentials;
+  /** Who may execute a file and not read it is not to learn from its memory what is in it. */
+  isReadable: boolean;
+}
+
+function prepare(k: LinuxKernel, task: Task, request: Request): Result<Prepared> {
   const followed = followScripts(k, task, request);
   if ("errno" in followed) return followed;
   const { found, arguments: args } = followed.value;
@@ -226,7 +233,8 @@ function prepare(k: LinuxKernel, task: Task, request: Request): Result<{ program
   if (bytes > argumentRoom(k, task)) return { errno: "E2BIG" };
   if (!hasMemory(k, bytes, getSpace(k, task.space).frameLimit)) return { errno: "ENOMEM" };
   const program = { ...main.value, interpreter: linker.value, name, arguments: args, environment };
-  return { value: { program, credentials: credentialsFor(k, task, found) } };
+  const isReadable = permits(subjectOf(task), found.attributes, Access.read);
+  return { value: { program, credentials: credentialsFor(k, task, found), isReadable } };
 }
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
@@ -251,7 +259,7 @@ function tellTracer(k: LinuxKernel, { task, thread }: Call, former: ThreadId): v
 }
 
 /** Nothing here can fail. */
-function begin(k: LinuxKernel, call: Call, program: Program, credentials: Credentials): void {
+function begin(k: LinuxKernel, call: Call, { program, credentials, isReadable }: Prepared): void {
   const { task } = call;
   const former = call.thread.id;
   becomeOnlyThread(k, call);
@@ -266,12 +274,10 @@ function begin(k: LinuxKernel, call: Call, program: Program, credentials: Creden
   const old = task.space;
   task.space = space.id;
   leaveSpace(k, old);
-  const { euid, egid, capabilities } = task.credentials;
-  const changesIds = credentials.euid !== euid || credentials.egid !== egid;
-  const gains = changesIds || !isWithin(credentials.capabilities.permitted, capabilities.permitted);
+  const before = task.credentials;
   task.credentials = credentials;
-  task.traits.dumpable = !gains;
-  if (gains) task.traits.deathSignal = 0;
+  task.traits.dumpable = isReadable && before.uid === before.euid && before.gid === before.egid;
+  noteCredentials(task, before);
   task.executable = program.path;
   task.name = baseName(program.name);
   task.executed = true;
@@ -312,7 +318,7 @@ function execute(
   const first = { ...opened, path: place.value.path };
   const prepared = prepare(k, task, { name, first, arguments: argv.value, environment: envp.value });
   if ("errno" in prepared) return fail(prepared.errno);
-  begin(k, call, prepared.value.program, prepared.value.credentials);
+  begin(k, call, prepared.value);
   return { kind: "replaced" };
 }
 

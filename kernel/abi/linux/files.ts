@@ -10,7 +10,7 @@ import { fileOf } from "../../vfs/descriptors.ts";
 import { attributesOf, FileType, filesystemOf, isDirectory, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
 import { makeFile, makeLink, type PathFrom, Rename, removeDirectory, removeFile, renameFile } from "../../vfs/names.ts";
 import { OpenFlag, openPath } from "../../vfs/open.ts";
-import { Access, permits, subjectOf } from "../../vfs/permissions.ts";
+import { Access, permitsAt } from "../../vfs/permissions.ts";
 import type { InodeData } from "../../vfs/state.ts";
 import { moveTask } from "../../vfs/usage.ts";
 import { findPlace } from "../../vfs/walk.ts";
@@ -99,7 +99,7 @@ function readLink(k: LinuxKernel, task: Task, place: Place, room: number): Outco
 function enter(k: LinuxKernel, task: Task, what: "root" | "directory", place: Place): Outcome {
   const attributes = attributesOf(k, place);
   if (!isDirectory(attributes)) return fail("ENOTDIR");
-  if (!permits(subjectOf(task), attributes, Access.execute)) return fail("EACCES");
+  if (!permitsAt(k, task, place, attributes, Access.execute)) return fail("EACCES");
   if (what === "root" && !hasCapability(task.credentials, Cap.SYS_CHROOT)) return fail("EPERM");
   for (const each of [task, ...sharers(k, task, "directories")]) moveTask(k, each[what], place);
   return done(0);

@@ -3,6 +3,7 @@ import type { Errno } from "../../lib/errno.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { Cap, followFilesId, followUserIds, hasCapability } from "../../thread/capabilities.ts";
+import { copyCredentials, noteCredentials } from "../../thread/credentials.ts";
 import type { Credentials } from "../../thread/state.ts";
 import { inout, int, structOut, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
@@ -83,6 +84,14 @@ function setOfFiles(of: Credentials, kind: Kind, id: number): number {
 
 const result = (errno: Errno | null): Outcome => (errno === null ? done(0) : fail(errno));
 
+/** Changes ids of the caller. */
+function changing<T>({ task }: Call, change: (of: Credentials) => T): T {
+  const before = copyCredentials(task.credentials);
+  const changed = change(task.credentials);
+  noteCredentials(task, before);
+  return changed;
+}
+
 type Row = SystemCall<LinuxKernel>;
 const full = { support: "full" } as const;
 const refused = { errors: ["EINVAL", "EPERM"] } as const;
@@ -91,22 +100,23 @@ const one = (name: string, nr: CallNumbers, kind: Kind): Row =>
   syscall({
     ...{ name, nr, ...full, ...refused },
     args: { id: uint },
-    run: (_k: LinuxKernel, { id }, { task }) => result(setOne(task.credentials, kind, id)),
+    run: (_k: LinuxKernel, { id }, call) => result(changing(call, (of) => setOne(of, kind, id))),
   });
 
 const two = (name: string, nr: CallNumbers, kind: Kind): Row =>
   syscall({
     ...{ name, nr, ...full, ...refused },
     args: { real: uint, effective: uint },
-    run: (_k: LinuxKernel, { real, effective }, { task }) => result(setTwo(task.credentials, kind, real, effective)),
+    run: (_k: LinuxKernel, { real, effective }, call) =>
+      result(changing(call, (of) => setTwo(of, kind, real, effective))),
   });
 
 const three = (name: string, nr: CallNumbers, kind: Kind): Row =>
   syscall({
     ...{ name, nr, ...full, ...refused },
     args: { real: uint, effective: uint, saved: uint },
-    run: (_k: LinuxKernel, { real, effective, saved }, { task }) =>
-      result(setThree(task.credentials, kind, [real, effective, saved])),
+    run: (_k: LinuxKernel, { real, effective, saved }, call) =>
+      result(changing(call, (of) => setThree(of, kind, [real, effective, saved]))),
   });
 
 const get = (name: string, nr: CallNumbers, kind: Kind): Row =>
@@ -128,7 +138,7 @@ const ofFiles = (name: string, nr: CallNumbers, kind: Kind): Row =>
   syscall({
     ...{ name, nr, ...full },
     args: { id: uint },
-    run: (_k: LinuxKernel, { id }, { task }) => done(setOfFiles(task.credentials, kind, id)),
+    run: (_k: LinuxKernel, { id }, call) => done(changing(call, (of) => setOfFiles(of, kind, id))),
   });
 
 function getGroups(k: LinuxKernel, { task }: Call, room: number, list: bigint): Outcome {

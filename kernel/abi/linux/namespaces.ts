@@ -43,8 +43,9 @@ function unshare(k: LinuxKernel, { task }: Call, wanted: number): Outcome {
   if (wanted & ~Unshare.CLONE_SYSVSEM && task.threads.length > 1) return fail("EINVAL");
   if (kinds.length > 0 && !hasCapability(task.credentials, Cap.SYS_ADMIN)) return fail("EPERM");
   // What it shares with other processes it shares for good, as long as these live.
-  const shared = sharers(k, task, "actions").length > 0 || getSpace(k, task.space).users > 1;
-  if (wanted & (Unshare.CLONE_VM | Unshare.CLONE_SIGHAND) && shared) return fail("EINVAL");
+  const handles = wanted & (Unshare.CLONE_VM | Unshare.CLONE_SIGHAND);
+  if (handles && sharers(k, task, "actions").length > 0) return fail("EINVAL");
+  if (wanted & Unshare.CLONE_VM && getSpace(k, task.space).users > 1) return fail("EINVAL");
   newNamespaces(k, task, kinds);
   if (wanted & Unshare.CLONE_FILES) task.sharing.files = null;
   if (wanted & Unshare.CLONE_FS) task.sharing.directories = null;

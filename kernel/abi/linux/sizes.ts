@@ -36,7 +36,7 @@ function truncatePath(k: LinuxKernel, task: Task, name: string, length: bigint):
   if (!permits(subjectOf(task), attributes, Access.write)) return fail("EACCES");
   if (length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
   const fs = filesystemOf(k, found.place.mount);
-  const target = opsOfFilesystem(k, fs).open(k, fs, found.place.inode);
+  const target = opsOfFilesystem(k, fs).open(k, fs, found.place.inode, task);
   if (typeof target === "string" || target.kind !== "regular") return fail("EINVAL");
   if (!resizeStored(k, getStored(k, target.file), Number(length))) return fail("ENOSPC");
   there.change.touch(k, there.fs, found.place.inode, "written");

@@ -11,7 +11,8 @@ export interface Target {
 
 /** `Of` is whose tree it is: the machine's (null), or a task's. */
 export type Node<Of> =
-  | { kind: "file"; mode: number; text(k: ProcKernel, of: Of): string | Uint8Array }
+  /** `ofMemory`: only for who may look into the process, and only of the memory that it had when the file was opened. */
+  | { kind: "file"; mode: number; ofMemory: boolean; text(k: ProcKernel, of: Of): string | Uint8Array }
   /** Not made when it is read: what it shows is there. */
   | { kind: "memory"; mode: number }
   | { kind: "directory"; mode: number; entries: Readonly<Record<string, Node<Of>>> }
@@ -20,6 +21,13 @@ export type Node<Of> =
 export const file = <Of>(text: (k: ProcKernel, of: Of) => string | Uint8Array, mode = 0o444): Node<Of> => ({
   kind: "file",
   mode: FileType.regular | mode,
+  ofMemory: false,
+  text,
+});
+export const fileOfMemory = <Of>(text: (k: ProcKernel, of: Of) => string | Uint8Array, mode = 0o444): Node<Of> => ({
+  kind: "file",
+  mode: FileType.regular | mode,
+  ofMemory: true,
   text,
 });
 export const directory = <Of>(entries: Readonly<Record<string, Node<Of>>>, mode = 0o555): Node<Of> => ({

@@ -6,8 +6,9 @@
  */
 import { assert } from "../../lib/assert.ts";
 import type { Errno } from "../../lib/errno.ts";
-import type { InodeNumber, TaskId, ThreadId } from "../../lib/ids.ts";
+import type { InodeNumber, SpaceId, TaskId, ThreadId } from "../../lib/ids.ts";
 import { encodeText } from "../../lib/text.ts";
+import { mayInspect } from "../../thread/credentials.ts";
 import type { Task } from "../../thread/state.ts";
 import { realtimeNs } from "../../time/clock.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
@@ -19,7 +20,6 @@ import {
   nameOfFile,
   type Viewer,
 } from "../../vfs/filesystem.ts";
-import { subjectOf } from "../../vfs/permissions.ts";
 import { getSocket } from "../../vfs/sockets.ts";
 import type { OpenTarget } from "../../vfs/state.ts";
 import type { ProcKernel } from "./kernel.ts";
@@ -91,19 +91,49 @@ function modeAt(found: Found): number {
   }
 }
 
-/** Whose a file is: its process's user's. */
-function ownerOf(found: Found | null): { uid: number; gid: number } {
-  if (found === null || found.kind === "system" || found.kind === "namespace") return { uid: 0, gid: 0 };
-  if (found.kind !== "process") return subjectOf(found.task);
-  const { subject } = found;
-  return subject.kind === "live" ? subjectOf(subject.task) : { uid: subject.zombie.userId, gid: subject.zombie.userId };
+/** A folder that anybody may list. */
+const openFolder = FileType.directory | 0o555;
+
+/** The process that a file is about, as long as it lives. */
+function taskOf(found: Found): Task | null {
+  if (found.kind === "system" || found.kind === "namespace") return null;
+  if (found.kind !== "process") return found.task;
+  return found.subject.kind === "live" ? found.subject.task : null;
+}
+
+/** Whose a file is: its process's user's; but root's if nobody is to look into that and the file is not open to all. */
+function ownerOf(found: Found | null, mode: number): { uid: number; gid: number } {
+  const none = { uid: 0, gid: 0 };
+  if (found === null) return none;
+  if (found.kind === "process" && found.subject.kind === "zombie") {
+    const { userId } = found.subject.zombie;
+    return { uid: userId, gid: userId };
+  }
+  const task = taskOf(found);
+  if (task === null || !(task.traits.dumpable || mode === openFolder)) return none;
+  return { uid: task.credentials.euid, gid: task.credentials.egid };
+}
+
+/** ptrace(2), PTRACE_MODE_READ_FSCREDS. What is about no process that lives has nothing to hide. */
+function mayLook(found: Found, viewer: Viewer): boolean {
+  const task = taskOf(found);
+  return task === null || mayInspect(viewer, task, "ids of files");
+}
+
+/** Its own descriptors a process may always list, and what is told of them is for those only who may look into it. */
+function permits(k: ProcKernel, inode: InodeNumber, viewer: Viewer): boolean | null {
+  const found = find(k, inode);
+  if (found?.kind === "descriptorInfo") return mayLook(found, viewer) ? null : false;
+  if (found?.kind !== "process") return null;
+  if (found.index === fdIndex) return viewer.id === found.id ? true : null;
+  return found.index === fdInfoIndex && !mayLook(found, viewer) ? false : null;
 }
 
 function attributes(k: ProcKernel, inode: InodeNumber): Attributes {
   const found = find(k, inode);
   const now = realtimeNs(k);
-  const { uid, gid } = ownerOf(found);
   const mode = found === null ? FileType.regular : modeAt(found);
+  const { uid, gid } = ownerOf(found, mode);
   const links = (mode & FileType.mask) === FileType.directory ? 2 : 1;
   const times = { atimeNs: now, mtimeNs: now, ctimeNs: now };
   return { mode, uid, gid, links, size: 0, allocated: 0, device: null, ...times };
@@ -251,6 +281,7 @@ function descriptorLink(k: ProcKernel, task: Task, fd: number, reader: Viewer): 
 function readLink(k: ProcKernel, inode: InodeNumber, reader: Viewer): Target | Errno {
   const found = find(k, inode);
   if (found === null) return "ENOENT";
+  if (!mayLook(found, reader)) return "EACCES";
   if (found.kind === "descriptor") return descriptorLink(k, found.task, found.fd, reader);
   if (found.kind === "descriptorInfo" || found.kind === "namespace") return "EINVAL";
   if (found.kind === "system") {
@@ -280,7 +311,7 @@ function descriptorInfo(k: ProcKernel, task: Task, fd: number): string | Errno {
   return `pos:\t${position}\nflags:\t0${(flags | closes).toString(8)}\nmnt_id:\t${opened?.mount ?? 0}\nino:\t${opened?.inode ?? 0}\n${process}`;
 }
 
-function generate(k: ProcKernel, inode: InodeNumber): Uint8Array | Errno {
+function generate(k: ProcKernel, inode: InodeNumber, space: SpaceId | null): Uint8Array | Errno {
   const found = find(k, inode);
   if (found === null || found.kind === "descriptor" || found.kind === "namespace") return "ESRCH";
   if (found.kind === "descriptorInfo") {
@@ -290,15 +321,27 @@ function generate(k: ProcKernel, inode: InodeNumber): Uint8Array | Errno {
   if (found.kind === "system") return bytesOf(textOf(systemTree[found.index]!, k, null));
   const subject = subjectAt(k, found);
   if (subject === null) return "ESRCH";
-  return bytesOf(textOf((found.kind === "process" ? taskTree : threadTree)[found.index]!, k, subject));
+  const numbered = (found.kind === "process" ? taskTree : threadTree)[found.index]!;
+  const isGone = subject.kind === "zombie" || subject.task.space !== space;
+  if (numbered.node.kind === "file" && numbered.node.ofMemory && isGone) return new Uint8Array(0);
+  return bytesOf(textOf(numbered, k, subject));
 }
 
-/** A file that shows a process's memory. */
-function memoryOf(found: Found): { kind: "memory"; task: TaskId } | null {
-  if (found.kind !== "process" && found.kind !== "thread") return null;
+const generated = (space: SpaceId | null): OpenTarget => ({ kind: "generated", text: new Uint8Array(0), space });
+
+/** A file is of the memory that its process has when it is opened: rights to that are asked for here, and only here. */
+function open(k: ProcKernel, inode: InodeNumber, viewer: Viewer): OpenTarget | Errno {
+  const found = find(k, inode);
+  if (found === null) return "ENOENT";
+  if (found.kind === "namespace") return found;
+  if ((modeAt(found) & FileType.mask) === FileType.directory) return { kind: "directory" };
+  if (found.kind !== "process" && found.kind !== "thread") return generated(null);
   const { node } = (found.kind === "process" ? taskTree : threadTree)[found.index]!;
-  if (node.kind !== "memory") return null;
-  return { kind: "memory", task: found.kind === "process" ? found.id : found.task.id };
+  const isOfMemory = node.kind === "memory" || (node.kind === "file" && node.ofMemory);
+  if (!isOfMemory) return generated(null);
+  if (!mayLook(found, viewer)) return "EACCES";
+  const space = taskOf(found)?.space ?? null;
+  return node.kind === "memory" ? { kind: "memory", space } : generated(space);
 }
 
 const bytesOf = (made: string | Uint8Array): Uint8Array => (typeof made === "string" ? encodeText(made) : made);
@@ -318,16 +361,9 @@ export const procfs = (k: () => ProcKernel): FilesystemOps => ({
   isEmpty: (_k, _fs, directory) => entriesOf(k(), directory).length === 0,
   list: (_k, _fs, directory, behind, most) => list(k(), directory, behind, most),
   readLink: (_k, _fs, inode, reader) => readLink(k(), inode, reader),
-  open(_k, _fs, inode) {
-    const found = find(k(), inode);
-    if (found === null) return "ENOENT";
-    if (found.kind === "namespace") return found;
-    const memory = memoryOf(found);
-    if (memory !== null) return memory;
-    const isTree = (modeAt(found) & FileType.mask) === FileType.directory;
-    return isTree ? { kind: "directory" } : { kind: "generated", text: new Uint8Array(0) };
-  },
+  open: (_k, _fs, inode, viewer) => open(k(), inode, viewer),
+  permits: (_k, _fs, inode, viewer) => permits(k(), inode, viewer),
   content: () => null,
-  generate: (_k, _fs, inode) => generate(k(), inode),
+  generate: (_k, _fs, inode, space) => generate(k(), inode, space),
   change: null,
 });

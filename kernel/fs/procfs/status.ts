@@ -72,12 +72,13 @@ function codeOf(k: ProcKernel, task: Task): { start: number; end: number } {
 }
 
 /** Numbers 24 to 28 and 45 to 51 of stat: of memory. */
-function memoryNumbers(k: ProcKernel, task: Task): { sizes: number[]; ends: number[] } {
-  const { resident } = sizesOf(k, task);
+function memoryNumbers(k: ProcKernel, task: Task): { total: number; sizes: number[]; ends: number[] } {
+  const { total, resident } = sizesOf(k, task);
   const space = getSpace(k, task.space);
   const code = codeOf(k, task);
   const stackStart = space.regions.findLast(({ name }) => name === "[stack]") === undefined ? 0 : space.argumentsStart;
   return {
+    total,
     sizes: [Math.floor(resident / pageBytes), code.start, code.end, stackStart],
     ends: [code.end, space.heapStart, space.heapStart, space.argumentsStart, space.argumentsEnd],
   };
@@ -87,8 +88,7 @@ function memoryNumbers(k: ProcKernel, task: Task): { sizes: number[]; ends: numb
 const low = (set: bigint): bigint => set & 0x7fff_ffffn;
 
 function liveNumbers(k: ProcKernel, task: Task, thread: Thread | null): (number | bigint)[] {
-  const { total } = sizesOf(k, task);
-  const { sizes, ends } = memoryNumbers(k, task);
+  const { total, sizes, ends } = memoryNumbers(k, task);
   const own = threadOf(k, { task, thread });
   const { ignored, caught } = actionsOf(task);
   const { nice } = task.traits;

@@ -6,7 +6,7 @@ import { findPlace } from "../../vfs/walk.ts";
 import type { ProcKernel } from "./kernel.ts";
 import { auxiliary, commandLine, environment, maps, smaps, statm } from "./memory.ts";
 import { namespaceLink } from "./namespaces.ts";
-import { directory, file, link, memoryFile, type Node, number, type Target } from "./nodes.ts";
+import { directory, file, fileOfMemory, link, memoryFile, type Node, number, type Target } from "./nodes.ts";
 import { childrenOf, limitLines, oomScore, statistics, status } from "./status.ts";
 import { live, nameOf, type Subject } from "./subject.ts";
 
@@ -57,16 +57,16 @@ const liveLink = (target: (k: ProcKernel, task: Task, reader: Viewer) => Target 
 
 /** What a process and each of its threads have. */
 const common = {
-  auxv: file(live(auxiliary), 0o400),
+  auxv: fileOfMemory(live(auxiliary), 0o400),
   cgroup: file<Subject>(() => "0::/\n"),
   cmdline: file(live(commandLine)),
   comm: file<Subject>((_k, subject) => `${nameOf(subject)}\n`),
   cwd: liveLink((k, task, reader) => to(k, reader, task.directory)),
-  environ: file(live(environment), 0o400),
+  environ: fileOfMemory(live(environment), 0o400),
   exe: liveLink((k, task) => executable(k, task)),
   limits: file(live(limitLines)),
   loginuid: file<Subject>(() => "4294967295"),
-  maps: file(live(maps)),
+  maps: fileOfMemory(live(maps)),
   mem: memoryFile<Subject>(),
   mountinfo: file(live(mountInfo)),
   mounts: file(live(mounts)),
@@ -86,7 +86,7 @@ const common = {
   ),
   root: liveLink((k, task, reader) => to(k, reader, task.root)),
   sessionid: file<Subject>(() => "4294967295"),
-  smaps: file(live(smaps)),
+  smaps: fileOfMemory(live(smaps)),
   stat: file<Subject>(statistics),
   statm: file<Subject>((k, subject) => (subject.kind === "live" ? statm(k, subject.task) : "0 0 0 0 0 0 0\n")),
   status: file<Subject>(status),

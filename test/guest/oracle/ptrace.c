@@ -233,6 +233,7 @@ static void seizingStopped(void) {
   SAY(pt(PTRACE_CONT, pid, 0, 0)); next("sigcont", pid); info(pid);
   SAY(pt(PTRACE_CONT, pid, 0, SIGCONT)); next("over", pid);
 }
+static void handled(int signal) {}
 static void memory(void) {
   static char text[] = "in memory", got[16];
   char path[32];
@@ -244,6 +245,25 @@ static void memory(void) {
   SAY(pread(fd, got, 9, 8)); SAY(pwrite(fd, "on", 2, 8)); SAY(pread(fd, got, 0, 8)); SAY(lseek(fd, (long)text, SEEK_SET) == (long)text); SAY(read(fd, got, 2));
   kill(pid, SIGKILL); waitpid(pid, 0, 0);
   SAY(pread(fd, got, 9, (long)text));
+}
+/* The mask that a tracer sets is what a thread comes back to from sigsuspend, in which it may have been meanwhile. */
+static void masks(void) {
+  sigset_t one, both, none;
+  sigemptyset(&none); sigemptyset(&one); sigaddset(&one, SIGUSR1); both = one; sigaddset(&both, SIGUSR2);
+  sigprocmask(SIG_SETMASK, &one, 0);
+  fflush(stdout);
+  pid_t pid = fork();
+  if (pid == 0) {
+    signal(SIGUSR1, handled);
+    sigsuspend(&none);
+    sigprocmask(SIG_SETMASK, 0, &one);
+    _exit(sigismember(&one, SIGUSR1) + 2 * sigismember(&one, SIGUSR2));
+  }
+  sigprocmask(SIG_SETMASK, &none, 0);
+  SAY(pt(PTRACE_SEIZE, pid, 0, 0)); SAY(pt(PTRACE_INTERRUPT, pid, 0, 0)); next("held", pid);
+  SAY(pt(PTRACE_SETSIGMASK, pid, 8, (long)&both)); SAY(pt(PTRACE_CONT, pid, 0, 0));
+  kill(pid, SIGUSR1); next("signal", pid);
+  SAY(pt(PTRACE_CONT, pid, 0, SIGUSR1)); next("over", pid);
 }
 static void tracerEnds(void) {
   for (int way = 0; way < 2; way++) {
@@ -280,6 +300,6 @@ int main(int argc, char **argv) {
   setvbuf(stdout, 0, _IOFBF, 65536);
   self = argc > 1 ? argv[1] : argv[0];
   if (argc > 1 && !strcmp(argv[1], "traced")) return 21;
-  delivery(); syscalls(); interrupted(); events(); execs(); fatal(); attaching(); seizing(); seizingStopped(); memory(); tracerEnds(); vectors();
+  delivery(); syscalls(); interrupted(); events(); execs(); fatal(); attaching(); seizing(); seizingStopped(); memory(); masks(); tracerEnds(); vectors();
   return 0;
 }

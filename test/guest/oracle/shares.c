@@ -51,6 +51,8 @@ static int ownDirectories(void) { SAY(unshare(CLONE_FS)); SAY(chdir("/")); umask
 static int handlers(void) { printf("child %s\n", handler()); signal(SIGUSR1, second); signal(SIGUSR2, SIG_IGN); return 7; }
 static int once(void) { struct sigaction a = { .sa_handler = first, .sa_flags = SA_RESETHAND }; sigaction(SIGUSR1, &a, 0); raise(SIGUSR1); return 8; }
 
+static int apart(void) { SAY(unshare(CLONE_SIGHAND)); SAY(unshare(CLONE_VM)); SAY(unshare(CLONE_FILES | CLONE_FS)); return 10; }
+
 static const char *self;
 static int executes(void) { execl(self, self, self, "again", NULL); return 77; }
 
@@ -71,6 +73,7 @@ int main(int argc, char **argv) {
   signal(SIGUSR1, first);
   with(CLONE_VM | CLONE_SIGHAND, handlers); printf("parent %s\n", handler()); SAY(kill(getpid(), SIGUSR2));
   with(CLONE_VM | CLONE_SIGHAND, once); printf("parent %s\n", handler());
+  with(CLONE_VM | CLONE_SIGHAND, apart); with(CLONE_VM, apart); with(0, apart);
   signal(SIGUSR1, first);
   fcntl(52, F_SETFD, FD_CLOEXEC);
   self = argv[1];
