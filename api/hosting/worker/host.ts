@@ -378,6 +378,8 @@ export class WorkerHost {
     if (silent && !always && now - slot.lastReport < REPORT_EVERY_MS) return;
     slot.lastReport = now;
     slot.ahead.push(sizeOf(mark));
+    // What it says last before it rests stands for as long as it rests.
+    if (always) slot.resident.weigh();
     const { memoryBytes } = slot.resident;
     this.#post({ kind: "event", machine, mark, memoryBytes, slices: slot.slices });
     slot.slices = { count: 0, durationMs: 0 };

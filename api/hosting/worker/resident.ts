@@ -61,6 +61,11 @@ export class Resident {
     return this.#footprint.bytes;
   }
 
+  /** Makes `memoryBytes` exact. */
+  weigh(): void {
+    this.#footprint.look();
+  }
+
   apply(input: Input): ApplyResult {
     const at = this.machine.position();
     const result = this.machine.apply(input);
