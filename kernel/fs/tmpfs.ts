@@ -25,6 +25,7 @@ import {
   type Named,
   type NewFile,
 } from "../vfs/filesystem.ts";
+import { notifyGone } from "../vfs/inotify.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
 import type { Filesystem, Inode, InodeData, OpenTarget } from "../vfs/state.ts";
 import { isUsed } from "../vfs/usage.ts";
@@ -252,6 +253,7 @@ function touch(k: FileKernel, fs: Filesystem, number: InodeNumber, what: "read" 
 function release(k: FileKernel, fs: Filesystem, number: InodeNumber): void {
   const inode = fs.inodes.get(number);
   if (inode === undefined || inode.links > 0 || isUsed(k, fs, number)) return;
+  notifyGone(k, fs, number);
   forgetExtended(k, fs, number);
   if (inode.data.kind === "regular") releaseStored(k, inode.data.file);
   fs.inodes.delete(number);

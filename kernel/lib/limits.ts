@@ -29,6 +29,15 @@ export const limits = {
   locks: 4096,
   /** Files that one epoll instance watches. */
   epollItems: 4096,
+  /**
+   * inotify instances and watches of one user, inodes that are watched by anyone, and events that wait: of one instance
+   * (max_queued_events), and of all.
+   */
+  inotifyInstances: 128,
+  watches: 8192,
+  watchedInodes: 32768,
+  queuedEvents: 16384,
+  allQueuedEvents: 65536,
   /** Regions of an address space. */
   regions: 16384,
   /** Bytes that console input may wait unread. */

@@ -262,7 +262,15 @@ const version3: readonly ((state: AnyState) => void)[] = [
 ];
 
 /** What a state of version 3 needs to be one of version 4, a step for each thing that came. */
-const version4: readonly ((state: AnyState) => void)[] = [capabilitiesOfUsers, filesOfMemory];
+const version4: readonly ((state: AnyState) => void)[] = [
+  capabilitiesOfUsers,
+  filesOfMemory,
+  // Nobody could watch files.
+  (state) =>
+    Object.assign((state["kernel"] as { files: object }).files, {
+      notify: { watched: new Map(), queued: 0, cookie: 0 },
+    }),
+];
 
 /** Root could do everything, and others nothing. */
 function capabilitiesOfUsers(state: AnyState): void {

@@ -19,8 +19,10 @@ import { sharers } from "../thread/sharing.ts";
 import type { Task } from "../thread/state.ts";
 import { descriptorSlot } from "./descriptor-slots.ts";
 import { unwatch } from "./epoll.ts";
+import { mayWrite } from "./file-ops.ts";
 import { opsOf } from "./files.ts";
 import { collectInFlight, inFlightSlot } from "./in-flight.ts";
+import { Notify, notifyFile } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
 import { dropLocksOf, lockedAt } from "./locks.ts";
 import type { Opened, OpenFile, OpenTarget } from "./state.ts";
@@ -75,6 +77,7 @@ export function openFile(
   k.files.open.set(file, { id: file, flags, position: 0, target, opened });
   placeRoot(k, take(task, fd, closeOnExec), { type: "file", file });
   spread(k, task, fd);
+  if (target.kind !== "path") notifyFile(k, opened, Notify.open);
   return fd;
 }
 
@@ -204,6 +207,8 @@ export function finaliseFile(k: FileKernel, { file }: CapabilityOf<"file">, fina
   if (!final) return;
   const ended = must(k.files.open.get(file), "what a capability names is open");
   k.files.open.delete(file);
+  if (ended.target.kind !== "path")
+    notifyFile(k, ended.opened, mayWrite(ended) ? Notify.closeWrite : Notify.closeNoWrite);
   opsOf(ended).release?.(k, ended);
   unwatch(k, ended);
   dropLocksOf(k, { kind: "file", id: file }, null);

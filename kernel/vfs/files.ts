@@ -18,6 +18,7 @@ import {
   writable,
 } from "./file-ops.ts";
 import { filesystemOf, opsOfFilesystem } from "./filesystem.ts";
+import { inotifyOps } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
 import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
 import { memoryOps, namespaceOps, processOps, signalOps } from "./process-files.ts";
@@ -194,6 +195,7 @@ export const fileKinds: Record<OpenTarget["kind"], FileOps> = {
   path: pathOps,
   socket: socketOps,
   event: eventOps,
+  inotify: inotifyOps,
   timer: timerOps,
   signals: signalOps,
   process: processOps,

@@ -4,6 +4,7 @@
  * Each checks everything in Linux's order and then changes, so an error leaves nothing behind.
  */
 
+import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { InodeNumber } from "../lib/ids.ts";
 import { Cap } from "../thread/capabilities.ts";
@@ -19,6 +20,7 @@ import {
   opsOfFilesystem,
   parentOf,
 } from "./filesystem.ts";
+import { Notify, nextCookie, notifyInode, notifyName } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
 import { Access, isCapable, isInGroup, isOwner, mayTakeAway, permits, Special, subjectOf } from "./permissions.ts";
 import type { Filesystem, InodeData } from "./state.ts";
@@ -105,7 +107,9 @@ export function createIn(
   const masked = data?.kind === "symlink" ? mode : mode & ~task.fileModeMask;
   const inherited = isDirectory({ mode }) && groupBit ? Special.setGroup : 0;
   const file = { mode: masked | inherited, uid, gid, data };
-  return there.change.create(k, there.fs, { directory: directory.inode, name }, file);
+  const made = there.change.create(k, there.fs, { directory: directory.inode, name }, file);
+  if (typeof made === "number") notifyName(k, directory, Notify.create, { name, isTree: isDirectory({ mode }) });
+  return made;
 }
 
 export function makeLink(k: FileKernel, task: Task, target: Place, where: PathFrom): Errno | null {
@@ -118,7 +122,11 @@ export function makeLink(k: FileKernel, task: Task, target: Place, where: PathFr
   if (attributesOf(k, walked.directory).links === 0) return "ENOENT";
   if (!mayChange(k, task, walked.directory)) return "EACCES";
   if (isDirectory(attributesOf(k, target))) return "EPERM";
-  return change.link(k, fs, walked.directory.inode, walked.name, target.inode);
+  const errno = change.link(k, fs, walked.directory.inode, walked.name, target.inode);
+  if (errno !== null) return errno;
+  notifyInode(k, target, Notify.attributes);
+  notifyName(k, walked.directory, Notify.create, { name: walked.name, isTree: false });
+  return null;
 }
 
 /** A name that is there and may be taken away from its directory, or why not. */
@@ -145,6 +153,7 @@ export function removeDirectory(k: FileKernel, task: Task, { start, path }: Path
   if (!ops.isEmpty(k, fs, found.place.inode)) return "ENOTEMPTY";
   if (isRoot(k, found.place)) return "EBUSY";
   ops.change!.unlink(k, fs, found.directory.inode, found.name);
+  notifyName(k, found.directory, Notify.delete, { name: found.name, isTree: true });
   return null;
 }
 
@@ -160,7 +169,9 @@ export function removeFile(k: FileKernel, task: Task, { start, path }: PathFrom)
   if (isDirectory(attributesOf(k, found.place))) return "EISDIR";
   if (found.slash) return "ENOTDIR";
   const { fs, change } = changeable(k, found.directory) as { fs: Filesystem; change: ChangeOps };
+  notifyInode(k, found.place, Notify.attributes);
   change.unlink(k, fs, found.directory.inode, found.name);
+  notifyName(k, found.directory, Notify.delete, { name: found.name, isTree: false });
   return null;
 }
 
@@ -210,6 +221,26 @@ function renameProblem(k: FileKernel, task: Task, from: FoundName, to: Walked, h
   return replaceProblem(k, task, from, { ...to, place: to.place });
 }
 
+/** Tells of a move that can no longer fail: before it is made, because with it a file whose name was taken may go. */
+function notifyMove(k: FileKernel, from: FoundName, to: Walked, replaced: Place | null): void {
+  const of = { isTree: isDirectory(attributesOf(k, from.place)), cookie: nextCookie(k) };
+  notifyName(k, from.directory, Notify.movedFrom, { name: from.name, ...of });
+  notifyName(k, to.directory, Notify.movedTo, { name: to.name, ...of });
+  if (replaced !== null) notifyInode(k, replaced, Notify.attributes);
+  notifyInode(k, from.place, Notify.moveSelf);
+}
+
+/** Open files go by the new name of what they are. */
+function renameOpened(k: FileKernel, from: FoundName, to: Walked): void {
+  spend(k.effort, k.files.open.size, "items");
+  for (const { opened } of k.files.open.values()) {
+    if (opened === null || !samePlace(opened, from.place)) continue;
+    if (opened.directory !== from.directory.inode || opened.name !== from.name) continue;
+    opened.directory = to.directory.inode;
+    opened.name = to.name;
+  }
+}
+
 export function renameFile(k: FileKernel, task: Task, old: PathFrom, target: PathFrom, how: number): Errno | null {
   const from = findPlace(k, task, old.start, old.path, "name");
   if ("errno" in from) return from.errno;
@@ -225,8 +256,13 @@ export function renameFile(k: FileKernel, task: Task, old: PathFrom, target: Pat
     { directory: to.directory.inode, name: to.name },
   ] as const;
   const { fs, change } = there;
-  if (how & Rename.exchange) change.exchange(k, fs, ...names);
-  else change.rename(k, fs, ...names);
+  const exchanged = how & Rename.exchange && to.place !== null ? { ...to, place: to.place } : null;
+  notifyMove(k, from, to, exchanged === null ? to.place : null);
+  if (exchanged !== null) notifyMove(k, exchanged, from, null);
+  if (exchanged === null) change.rename(k, fs, ...names);
+  else change.exchange(k, fs, ...names);
+  renameOpened(k, from, to);
+  if (exchanged !== null) renameOpened(k, exchanged, from);
   return null;
 }
 

@@ -16,6 +16,7 @@ import {
   isType,
   opsOfFilesystem,
 } from "./filesystem.ts";
+import { Notify, notifyFile } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
 import { changeable, createIn, ownerIn, type PathFrom } from "./names.ts";
 import { Access, isOwner, permits, permitsAt, subjectOf } from "./permissions.ts";
@@ -99,6 +100,7 @@ function openPlace(k: FileKernel, task: Task, opened: Opened, flags: number, isN
     if (typeof there === "string") return { errno: there };
     resizeStored(k, getStored(k, target.file), 0);
     there.change.touch(k, there.fs, place.inode, "written");
+    notifyFile(k, opened, Notify.modify);
   }
   return finish(k, task, target, opened, flags);
 }

@@ -111,6 +111,19 @@ export type OpenTarget =
   | { kind: "memory"; space: SpaceId | null }
   /** epoll(7): what is watched, by descriptor and open file. */
   | { kind: "epoll"; items: Map<string, EpollItem> }
+  /** inotify(7): what is watched, and what was not told yet. */
+  | {
+      kind: "inotify";
+      /** Whose it is: how much one may watch is bounded. */
+      uid: number;
+      watches: Map<number, InotifyWatch>;
+      nextWatch: number;
+      events: InotifyEvent[];
+      /** Events were lost, and that is the last of those that wait. */
+      overflown: boolean;
+      arrivals: number;
+      departures: number;
+    }
   | { kind: "socket"; socket: number }
   /** O_PATH: only a name. */
   | { kind: "path" };
@@ -127,6 +140,30 @@ export interface EpollItem {
   /** Arrivals and departures when it was last told; -1: never. */
   seenIn: number;
   seenOut: number;
+}
+
+/** What an inotify instance is to be told of one inode. */
+export interface InotifyWatch extends Fifo {
+  /** IN_* bits. */
+  mask: number;
+}
+
+export interface InotifyEvent {
+  /** -1: of none. */
+  watch: number;
+  mask: number;
+  cookie: number;
+  name: string;
+}
+
+/** Who watches which inodes (inotify.ts). */
+export interface NotifyState {
+  /** By file system and inode: instances, and their watches. */
+  watched: Map<string, { file: number; watch: number }[]>;
+  /** Events that wait, of all instances. */
+  queued: number;
+  /** The last one that was given to a move. */
+  cookie: number;
 }
 
 /** A page of a pipe's buffer: what was written to it, of which `from` bytes have been read. */
@@ -237,6 +274,7 @@ export interface FilesState {
   locks: FileLock[];
   /** Extended attributes, of the few inodes that have some: values by name, by file system and inode. */
   extended: Map<string, Map<string, Uint8Array>>;
+  notify: NotifyState;
   sockets: Map<number, Socket>;
   nextSocket: number;
   /** Bytes in the queues of all of them, and what messages count beside. */
@@ -255,6 +293,7 @@ export const initFiles = (): FilesState => ({
   nextInode: 2,
   locks: [],
   extended: new Map(),
+  notify: { watched: new Map(), queued: 0, cookie: 0 },
   sockets: new Map(),
   nextSocket: 1,
   socketBytes: 0,

@@ -58,6 +58,7 @@ const rows: Row[] = [
   { program: "refused" },
   { program: "content", arguments: [directory] },
   { program: "events" },
+  { program: "inotify", arguments: [directory], natively: true },
   { program: "locks", arguments: [directory] },
   { program: "names", arguments: [directory] },
   { program: "pipes" },

@@ -17,6 +17,7 @@ import {
   opsOfFilesystem,
   parentOf,
 } from "../../vfs/filesystem.ts";
+import { Notify, notifyFile } from "../../vfs/inotify.ts";
 import { changeable, setInode, setMode, setOwner, settable } from "../../vfs/names.ts";
 import { Access, isOwner, permits, permitsAt, realSubjectOf, subjectOf } from "../../vfs/permissions.ts";
 import { getPipe } from "../../vfs/pipe.ts";
@@ -187,12 +188,15 @@ function change(
   task: Task,
   [directory, name, how]: readonly [number, string, number],
   act: (place: Place) => Errno | null,
+  event: number = Notify.attributes,
 ): Outcome {
   const subject = subjectAt(k, task, directory, name, how);
   if ("errno" in subject) return fail(subject.errno);
   if ("file" in subject) return done(0);
   const errno = act(subject.place);
-  return errno === null ? done(0) : fail(errno);
+  if (errno !== null) return fail(errno);
+  if (event !== 0) notifyFile(k, subject.named, event);
+  return done(0);
 }
 
 const utimeNow = 0x3fff_ffffn;
@@ -231,6 +235,13 @@ function setTimes(
   }
   const changes: Changes = { ...(atimeNs !== null && { atimeNs }), ...(mtimeNs !== null && { mtimeNs }) };
   return setInode(k, place, changes);
+}
+
+/** Both times are an attribute's change; one alone looks like what sets it. */
+function eventOfTimes({ access, change }: { access: Timespec; change: Timespec }): number {
+  const [omitsAccess, omitsChange] = [access.tv_nsec === utimeOmit, change.tv_nsec === utimeOmit];
+  if (omitsAccess) return omitsChange ? 0 : Notify.modify;
+  return omitsChange ? Notify.access : Notify.attributes;
 }
 
 /** DT_* of a mode. */
@@ -287,6 +298,7 @@ function list(k: LinuxKernel, { task }: Call, number: number, room: number): Out
   const commit = (): void => {
     file.position = position;
     touch(k, file, "read");
+    notifyFile(k, file.opened, Notify.access);
   };
   return { kind: "done", value: used, out: { entries: entries.subarray(0, used) }, commit };
 }
@@ -446,9 +458,9 @@ const accessCalls = [
       if (flags & ~(At.AT_SYMLINK_NOFOLLOW | At.AT_EMPTY_PATH)) return fail("EINVAL");
       if (path === null && directory === -100) return fail("EFAULT");
       const how = path === null ? At.AT_EMPTY_PATH : flags;
-      return change(k, task, [directory, path ?? "", how], (place) =>
-        setTimes(k, task, place, times === null ? { access: now, change: now } : fromPair(times)),
-      );
+      const wanted = times === null ? { access: now, change: now } : fromPair(times);
+      const set = (place: Place): Errno | null => setTimes(k, task, place, wanted);
+      return change(k, task, [directory, path ?? "", how], set, eventOfTimes(wanted));
     },
   }),
 ] as const;

@@ -2,27 +2,29 @@
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { encodeName } from "../../lib/text.ts";
-import type { Place, Task } from "../../thread/state.ts";
+import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { getExtended, listExtended, Replace, removeExtended, setExtended } from "../../vfs/extended.ts";
+import { Notify, notifyFile } from "../../vfs/inotify.ts";
+import type { Opened } from "../../vfs/state.ts";
 import { findPlace } from "../../vfs/walk.ts";
 import { bufferIn, bufferOut, fd, flags, path, size } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import { placeOf } from "./names.ts";
 
 /** What an attribute is of: what a path names, a link itself, or an open file. */
 type Of = "path" | "link" | "fd";
 
-function placeAt(k: LinuxKernel, task: Task, of: Of, file: string | number): Place | Errno {
+function placeAt(k: LinuxKernel, task: Task, of: Of, file: string | number): Opened | Errno {
   if (typeof file === "number") {
     const open = fileOf(k, task, file);
     if (open === null || open.target.kind === "path") return "EBADF";
-    return placeOf(open) ?? "EOPNOTSUPP";
+    return open.opened ?? "EOPNOTSUPP";
   }
   const found = findPlace(k, task, task.directory, file, of === "link" ? "keep" : "follow");
-  return "errno" in found ? found.errno : found.place;
+  if ("errno" in found) return found.errno;
+  return { ...found.place, directory: found.directory.inode, name: found.name };
 }
 
 const isName = (name: string): boolean => name !== "" && encodeName(name).length <= limits.nameBytes;
@@ -34,14 +36,18 @@ function at<T>(
   of: Of,
   file: string | number,
   name: string,
-  act: (place: Place) => Outcome<T>,
+  act: (place: Opened) => Outcome<T>,
 ): Outcome<T> {
   if (!isName(name)) return fail("ERANGE");
   const place = placeAt(k, task, of, file);
   return typeof place === "string" ? fail(place) : act(place);
 }
 
-const outcomeOf = (errno: Errno | null): Outcome => (errno === null ? done(0) : fail(errno));
+function changed(k: LinuxKernel, place: Opened, errno: Errno | null): Outcome {
+  if (errno !== null) return fail(errno);
+  notifyFile(k, place, Notify.attributes);
+  return done(0);
+}
 
 /** A value, or without room for any its length. */
 function told<Name extends string>(
@@ -92,7 +98,7 @@ export const extendedCalls = kinds.flatMap(({ of, prefix, file, numbers }) => [
       if (flags & ~(Replace.XATTR_CREATE | Replace.XATTR_REPLACE)) return fail("EINVAL");
       if (isName(name) && size > limits.extendedBytes) return fail("E2BIG");
       return at(k, task, of, file, name, (place) =>
-        outcomeOf(setExtended(k, task, place, { name, value, how: flags })),
+        changed(k, place, setExtended(k, task, place, { name, value, how: flags })),
       );
     },
   }),
@@ -123,6 +129,6 @@ export const extendedCalls = kinds.flatMap(({ of, prefix, file, numbers }) => [
     args: { file, name: path },
     errors: [...errorsOf(of), ...common],
     run: (k: LinuxKernel, { file, name }, { task }) =>
-      at(k, task, of, file, name, (place) => outcomeOf(removeExtended(k, task, place, name))),
+      at(k, task, of, file, name, (place) => changed(k, place, removeExtended(k, task, place, name))),
   }),
 ]);

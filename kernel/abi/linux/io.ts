@@ -13,6 +13,7 @@ import { terminalQueue, writeTerminal } from "../../tty/terminal.ts";
 import { fileOf, setCloseOnExec } from "../../vfs/descriptors.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf } from "../../vfs/files.ts";
+import { Notify, notifyFile } from "../../vfs/inotify.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import type { OpenFile, OpenTarget } from "../../vfs/state.ts";
 import {
@@ -56,9 +57,11 @@ function readFrom<Name extends string>(
   }
   const count = result.bytes.length;
   const out = { [name]: result.bytes } as { [Key in Name]: Uint8Array };
-  return at === null
-    ? { kind: "done", value: count, out, commit: () => ops.advance(k, file, count, call) }
-    : { kind: "done", value: count, out };
+  const commit = (): void => {
+    if (at === null) ops.advance(k, file, count, call);
+    if (count > 0) notifyFile(k, file.opened, Notify.access);
+  };
+  return { kind: "done", value: count, out, commit };
 }
 
 /** Whether it is the side of a terminal where programs print. */
@@ -95,9 +98,15 @@ function placeOfWrite(k: LinuxKernel, file: OpenFile, at: bigint | null): number
 }
 
 function writeTo(k: LinuxKernel, call: Call, number: number, at: bigint | null, bytes: Uint8Array): Outcome {
-  const { task, thread, progress } = call;
-  const file = fileOf(k, task, number);
+  const file = fileOf(k, call.task, number);
   if (file === null || !mayWrite(file)) return fail("EBADF");
+  const outcome = writeFile(k, call, file, at, bytes);
+  if (outcome.kind === "done" && outcome.value !== 0) notifyFile(k, file.opened, Notify.modify);
+  return outcome;
+}
+
+function writeFile(k: LinuxKernel, call: Call, file: OpenFile, at: bigint | null, bytes: Uint8Array): Outcome {
+  const { task, thread, progress } = call;
   const place = placeOfWrite(k, file, at);
   if (typeof place === "string") return fail(place);
   const ops = opsOf(file);
@@ -168,7 +177,7 @@ function seekContent(k: LinuxKernel, file: OpenFile, offset: bigint, wanted: "da
 }
 
 /** Seeking in these is in vain, but no error. */
-const positionless: readonly OpenTarget["kind"][] = ["device", "event", "timer", "epoll", "signals"];
+const positionless: readonly OpenTarget["kind"][] = ["device", "event", "timer", "epoll", "signals", "inotify"];
 
 function seek(k: LinuxKernel, file: OpenFile, offset: bigint, whence: number): Outcome {
   const ops = opsOf(file);

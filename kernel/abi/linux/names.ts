@@ -4,7 +4,7 @@ import type { Place, Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { attributesOf, isDirectory } from "../../vfs/filesystem.ts";
 import type { PathFrom } from "../../vfs/names.ts";
-import type { OpenFile } from "../../vfs/state.ts";
+import type { Opened, OpenFile } from "../../vfs/state.ts";
 import { findPlace } from "../../vfs/walk.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
@@ -32,7 +32,7 @@ export const placeOf = ({ opened }: OpenFile): Place | null =>
   opened === null ? null : { mount: opened.mount, inode: opened.inode };
 
 /** What a call acts on: a file by its name, or an open one. */
-export type Subject = { place: Place } | { file: OpenFile };
+export type Subject = { place: Place; named: Opened } | { file: OpenFile };
 
 /** The file that a path names; with AT_EMPTY_PATH and no path, the one that is open. */
 export function subjectAt(
@@ -43,17 +43,20 @@ export function subjectAt(
   how: number,
 ): Subject | { errno: Errno } {
   if (path === "" && how & At.AT_EMPTY_PATH) {
-    if (directory === currentDirectory) return { place: task.directory };
+    if (directory === currentDirectory)
+      return { place: task.directory, named: { ...task.directory, directory: task.directory.inode, name: "" } };
     const file = fileOf(k, task, directory);
     return file === null ? { errno: "EBADF" } : subjectOfFile(file);
   }
   const from = pathFrom(k, task, directory, path);
   if ("errno" in from) return from;
   const found = findPlace(k, task, from.start, from.path, how & At.AT_SYMLINK_NOFOLLOW ? "keep" : "follow");
-  return "errno" in found ? found : { place: found.place };
+  if ("errno" in found) return found;
+  const { place, name } = found;
+  return { place, named: { ...place, directory: found.directory.inode, name } };
 }
 
 export function subjectOfFile(file: OpenFile): Subject {
-  const place = placeOf(file);
-  return place === null ? { file } : { place };
+  const { opened } = file;
+  return opened === null ? { file } : { place: { mount: opened.mount, inode: opened.inode }, named: opened };
 }

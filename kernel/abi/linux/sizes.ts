@@ -8,6 +8,7 @@ import { fileOf } from "../../vfs/descriptors.ts";
 import { mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf, touch } from "../../vfs/files.ts";
 import { attributesOf, FileType, filesystemOf, isDirectory, isType, opsOfFilesystem } from "../../vfs/filesystem.ts";
+import { Notify, notifyFile } from "../../vfs/inotify.ts";
 import { changeable } from "../../vfs/names.ts";
 import { Access, permits, subjectOf } from "../../vfs/permissions.ts";
 import { mostFileBytes, refuseSize } from "../../vfs/size-limit.ts";
@@ -40,6 +41,7 @@ function truncatePath(k: LinuxKernel, task: Task, name: string, length: bigint):
   if (typeof target === "string" || target.kind !== "regular") return fail("EINVAL");
   if (!resizeStored(k, getStored(k, target.file), Number(length))) return fail("ENOSPC");
   there.change.touch(k, there.fs, found.place.inode, "written");
+  notifyFile(k, { ...found.place, directory: found.directory.inode, name: found.name }, Notify.modify);
   return done(0);
 }
 
@@ -49,6 +51,7 @@ function truncateFile(k: LinuxKernel, task: Task, file: OpenFile | null, length:
   if (length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
   if (!resizeStored(k, getStored(k, file.target.file), Number(length))) return fail("ENOSPC");
   touch(k, file, "written");
+  notifyFile(k, file.opened, Notify.modify);
   return done(0);
 }
 
@@ -86,6 +89,7 @@ function allocate(
   const stored = getStored(k, file.target.file);
   if (!allocateRange(k, stored, how, Number(offset), Number(offset + length))) return fail("ENOSPC");
   touch(k, file, "written");
+  notifyFile(k, file.opened, Notify.modify);
   return done(0);
 }
 

@@ -10,6 +10,7 @@ import { extendedCalls } from "./extended.ts";
 import { fileCalls } from "./files.ts";
 import { groupCalls } from "./groups.ts";
 import { identityCalls } from "./identity.ts";
+import { inotifyCalls } from "./inotify.ts";
 import { ioCalls } from "./io.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { lockCalls } from "./locks.ts";
@@ -35,6 +36,7 @@ import { timerCalls } from "./timers.ts";
 import { transferCalls } from "./transfer.ts";
 
 export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
+  ...inotifyCalls,
   ...ioCalls,
   ...fileCalls,
   ...descriptorCalls,

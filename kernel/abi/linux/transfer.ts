@@ -8,6 +8,7 @@ import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf } from "../../vfs/files.ts";
+import { Notify, notifyFile } from "../../vfs/inotify.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { fd, flags, inout, size, uint } from "../define/arguments.ts";
@@ -80,6 +81,10 @@ function transfer(k: LinuxKernel, call: Call, from: Side, to: Side, most: number
   }
   if (!k.threads.tasks.has(task.id)) return { kind: "gone" };
   const { count } = written;
+  if (count > 0) {
+    notifyFile(k, from.file.opened, Notify.access);
+    notifyFile(k, to.file.opened, Notify.modify);
+  }
   if (count === 0 && written.queue !== undefined) return blockedIn(to.file, "write", written.queue);
   if (takes && !source.seekable) source.advance(k, from.file, count);
   const errno = (takes ? moveOn(k, call, from, count) : null) ?? moveOn(k, call, { ...to, position: place }, count);

@@ -265,6 +265,7 @@ const anonymousKinds: Readonly<Record<string, string>> = {
 /** What an open file is called that has no name. */
 function anonymousName(target: OpenTarget, k: ProcKernel): string {
   if (target.kind === "socket") return `socket:[${getSocket(k, target.socket).inode}]`;
+  if (target.kind === "inotify") return "anon_inode:inotify";
   if (target.kind === "pipe") return `pipe:[${k.files.pipes.get(target.pipe)?.inode ?? 0}]`;
   return target.kind === "console" ? "/dev/console" : `anon_inode:[${anonymousKinds[target.kind] ?? target.kind}]`;
 }
