@@ -7,6 +7,8 @@ import { isQuotaName, kindOf, type QuotaName } from "./kinds.ts";
 
 /** Less of all there can be is not worth being woken for. */
 const LEAST_SHARE = 0.1;
+/** Of all there can be: more than that nobody owes, whatever was used under a limit that was higher. */
+const MOST_USED = 2;
 
 interface Entry {
   readonly holder: QuotaHolder;
@@ -76,6 +78,14 @@ export class Allowances {
     return rows;
   }
 
+  /** Those have not been stored after all. */
+  unsave(rows: readonly AllowanceRow[]): void {
+    for (const { kind, ...holder } of rows) {
+      const entry = isQuotaName(kind) ? this.#entries.get(nameOf(holder, kind)) : undefined;
+      if (entry !== undefined) entry.isSaved = false;
+    }
+  }
+
   #at(holder: QuotaHolder, kind: QuotaName, limit: number): Entry {
     const now = this.#now();
     const name = nameOf(holder, kind);
@@ -85,7 +95,8 @@ export class Allowances {
       entry = { holder: { courseId, userId }, kind, used: 0, at: now, isSaved: true };
       this.#entries.set(name, entry);
     }
-    entry.used = Math.max(0, entry.used - ((now - entry.at) / periodOf(kind)) * limit);
+    const used = Math.min(entry.used, MOST_USED * mostOf(kind, limit));
+    entry.used = Math.max(0, used - ((now - entry.at) / periodOf(kind)) * limit);
     entry.at = now;
     return entry;
   }

@@ -55,7 +55,13 @@ export class Quotas {
 
   /** Stores how far allowances are used up. */
   async save(): Promise<void> {
-    await this.#store.quotas.saveAllowances(this.#allowances.unsaved(Date.now()));
+    const rows = this.#allowances.unsaved(Date.now());
+    try {
+      await this.#store.quotas.saveAllowances(rows);
+    } catch (error) {
+      this.#allowances.unsave(rows);
+      throw error;
+    }
   }
 
   /** How many machines are running, which hosting knows. */
@@ -115,8 +121,10 @@ export class Quotas {
   async *tracing<T>(owner: Owner, sizeOf: (message: T) => number, messages: AsyncGenerator<T>): AsyncGenerator<T> {
     this.#assertLeft(owner, "traceBytes");
     for await (const message of messages) {
+      // Before it is passed on: who takes it and goes has had it.
+      const isLeft = this.#spend(owner, "traceBytes", sizeOf(message));
       yield message;
-      if (!this.#spend(owner, "traceBytes", sizeOf(message))) this.#assertLeft(owner, "traceBytes");
+      if (!isLeft) this.#assertLeft(owner, "traceBytes");
     }
   }
 
@@ -194,7 +202,7 @@ export class Quotas {
   ): Promise<void> {
     for (const { holder, limit } of this.#limitsFor(owner, kind)) {
       const used = await count(scopeOf(holder));
-      if (used + more > limit) throw tooMuch(holder, kind, limit, used);
+      if (used + more > limit) throw tooMuch(holder, kind, limit, used, more);
     }
   }
 
@@ -206,7 +214,7 @@ export class Quotas {
   #over(owner: Owner, kind: QuotaName, more: number, count: Count): OstlerError | null {
     for (const { holder, limit } of this.#limitsFor(owner, kind)) {
       const used = count(scopeOf(holder));
-      if (used + more > limit) return tooMuch(holder, kind, limit, used);
+      if (used + more > limit) return tooMuch(holder, kind, limit, used, more);
     }
     return null;
   }
@@ -268,15 +276,18 @@ export const isOf = (owner: Owner, { courseId, ownerId }: ReturnType<typeof scop
 const nounOf = ({ courseId, userId }: QuotaHolder): string =>
   userId === ALL_MEMBERS ? `All members of course ${courseId} together have` : `${userId} has, in course ${courseId},`;
 
-const tooMuch = (holder: QuotaHolder, kind: QuotaName, limit: number, used: number): OstlerError =>
-  refused(holder, kind, limit, `${nounOf(holder)} ${used} of the ${limit} ${kindOf(kind).unit} that there may be`);
+/** What alone is more than the limit will not fit later either. */
+function tooMuch(holder: QuotaHolder, kind: QuotaName, limit: number, used: number, more: number): OstlerError {
+  const said = `${nounOf(holder)} ${used} of the ${limit} ${kindOf(kind).unit} that there may be`;
+  return refused(holder, kind, limit, said, more > limit ? undefined : kindOf(kind).retryAfterMs);
+}
 
 function refused(
   { courseId, userId }: QuotaHolder,
   kind: QuotaName,
   limit: number,
   said: string,
-  retryAfterMs = kindOf(kind).retryAfterMs,
+  retryAfterMs: number | undefined,
 ): OstlerError {
   const { reason, advice } = kindOf(kind);
   const metadata = {

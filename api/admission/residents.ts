@@ -12,7 +12,8 @@ export interface ResidentMachine {
   readonly row: Owner;
   readonly lastUsedAt: number;
   readonly users: number;
-  readonly visible: { readonly summary: { readonly run: string } };
+  /** Also known of one that is being loaded, of which nothing is visible yet. */
+  readonly wasRunning: boolean;
 }
 
 interface Memory {
@@ -30,8 +31,7 @@ export class Residents {
     this.#quotas = quotas;
     quotas.countRunningBy((scope) => {
       let count = 0;
-      for (const { row, visible } of memory.resident)
-        if (visible.summary.run === "running" && isOf(row, scope)) count += 1;
+      for (const { row, wasRunning } of memory.resident) if (wasRunning && isOf(row, scope)) count += 1;
       return count;
     });
   }
@@ -42,7 +42,9 @@ export class Residents {
     for (;;) {
       const refusal = this.#quotas.fits(owner, machineId, bytes);
       if (refusal === null) return this.#quotas.arrives(machineId, owner, bytes);
-      const { course = "", user } = refusal.metadata;
+      const { course = "", user, limit } = refusal.metadata;
+      // Nobody's leaving would help.
+      if (bytes > Number(limit)) throw refusal;
       const oldest = this.#atRest({ courseId: course, ownerId: user ?? null }, tried);
       if (oldest === undefined) throw refusal;
       tried.add(oldest.id);
@@ -56,7 +58,7 @@ export class Residents {
   ): ResidentMachine | undefined {
     let oldest: ResidentMachine | undefined;
     for (const machine of this.#memory.resident) {
-      const isAtRest = machine.users === 0 && machine.visible.summary.run !== "running";
+      const isAtRest = machine.users === 0 && !machine.wasRunning;
       if (!isAtRest || tried.has(machine.id) || !isOf(machine.row, scope)) continue;
       if (oldest === undefined || machine.lastUsedAt < oldest.lastUsedAt) oldest = machine;
     }

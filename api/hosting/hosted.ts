@@ -120,7 +120,7 @@ export class HostedMachine {
     return this.#mark;
   }
 
-  /** As far as clients may know; also of one that is broken. */
+  /** As far as clients may know; also of one that is broken, or not loaded yet. */
   get wasRunning(): boolean {
     return (this.#mark?.summary ?? this.row.status).run === "running";
   }

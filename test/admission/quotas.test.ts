@@ -144,7 +144,7 @@ test("machines at rest make room for one that comes into memory, those in use do
     row: owner("a"),
     lastUsedAt,
     users,
-    visible: { summary: { run: "paused" } },
+    wasRunning: false,
   });
   const resident = new Map([machine("m1", 2), machine("m2", 1), machine("m3", 0, 1)].map((each) => [each.id, each]));
   const gone: string[] = [];
@@ -164,7 +164,12 @@ test("machines at rest make room for one that comes into memory, those in use do
   for (const id of resident.keys()) quotas.arrives(id, owner("a"), 30);
   await residents.arrives("m4", owner("a"), 30);
   expect(gone).toEqual(["m2"]);
-  await expect(residents.arrives("m5", owner("a"), 90)).rejects.toMatchObject({ reason: "TOO_MUCH_MEMORY" });
+  await expect(residents.arrives("m5", owner("a"), 101)).rejects.toMatchObject({
+    reason: "TOO_MUCH_MEMORY",
+    retryAfterMs: undefined,
+  });
+  expect(gone).toEqual(["m2"]);
+  await expect(residents.arrives("m5", owner("a"), 90)).rejects.toMatchObject({ retryAfterMs: 5_000 });
   expect(gone).toEqual(["m2", "m1"]);
   await residents.arrives("m6", owner("b"), 90);
 });
@@ -181,6 +186,66 @@ test("machines that are being set running count, and as many submissions may be 
   expect(await running).toBe("done");
   expect(await quotas.starting(owner("a"), false, async () => "free")).toBe("free");
   expect([quotas.mayGrade(owner("a"), []), quotas.mayGrade(owner("a"), [owner("a")])]).toEqual([true, false]);
+});
+
+test("used under a limit that was higher, or far beyond one: it takes an hour and a tenth at most to come back", async () => {
+  const { clock, quotas } = quotasAt({ instructionsPerHour: 1e12 });
+  quotas.executed(owner("a"), 1e12);
+  await quotas.set({ courseId: "c", userId: "a" }, [{ kind: "instructions", limit: 1 }]);
+  const refused = refusal(() => quotas.assertMayExecute(owner("a")));
+  expect(refused?.retryAfterMs).toBeLessThanOrEqual(1.1 * HOUR_MS + 1);
+  const { fullAfterMs } = await quotas.use({ courseId: "c", userId: "a" }, "instructions", async () => 0);
+  expect(fullAfterMs).toBeLessThanOrEqual(2 * HOUR_MS);
+  clock.now += refused!.retryAfterMs!;
+  expect(refusal(() => quotas.assertMayExecute(owner("a")))).toBeNull();
+});
+
+test("what could not be stored is stored the next time", async () => {
+  const stored: AllowanceRow[] = [];
+  let isAway = true;
+  const saveAllowances = async (rows: readonly AllowanceRow[]) => {
+    if (isAway) throw new Error("away");
+    stored.push(...rows);
+  };
+  const { quotas } = quotasAt({ instructionsPerHour: 1_000 }, { ...none, quotas: { ...none.quotas, saveAllowances } });
+  quotas.executed(owner("a"), 700);
+  await expect(quotas.save()).rejects.toThrow("away");
+  isAway = false;
+  await quotas.save();
+  expect(stored).toMatchObject([{ userId: "a", kind: "instructions", used: 700 }]);
+});
+
+test("who takes one message of a trace and goes has had it", async () => {
+  const { quotas } = quotasAt({ traceBytesPerHour: 25 });
+  const source = async function* () {
+    for (let at = 0; ; at++) yield at;
+  };
+  const takeOne = async () => {
+    for await (const _ of quotas.tracing(owner("a"), () => 10, source())) return;
+  };
+  for (let time = 0; time < 3; time++) await takeOne();
+  await expect(takeOne()).rejects.toMatchObject({ reason: "TRACE_USED_UP" });
+});
+
+test("machines that are being loaded, of which nothing is visible yet, are in nobody's way", async () => {
+  const { quotas } = quotasAt({ memoryPerUserBytes: 100, runningPerUser: 2 });
+  const loading = (id: string, wasRunning: boolean) => ({
+    id,
+    row: owner("a"),
+    lastUsedAt: 0,
+    users: 0,
+    wasRunning,
+    get visible(): never {
+      throw new Error("the machine has not been loaded");
+    },
+  });
+  const resident = [loading("m1", true), loading("m2", false)];
+  for (const { id } of resident) quotas.arrives(id, owner("a"), 30);
+  const residents = new Residents({ resident, hibernateUnused: async () => {} }, quotas);
+  const { used } = await quotas.use({ courseId: "c", userId: "a" }, "running", async () => 0);
+  expect(used).toBe(1);
+  expect(await quotas.starting(owner("a"), false, async () => "one more")).toBe("one more");
+  await expect(residents.arrives("m3", owner("a"), 60)).rejects.toMatchObject({ reason: "TOO_MUCH_MEMORY" });
 });
 
 test("a trace ends when what may be read of it is used up", async () => {
