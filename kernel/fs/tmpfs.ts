@@ -110,8 +110,19 @@ function list(k: FileKernel, fs: Filesystem, directory: InodeNumber, behind: num
   return listed;
 }
 
-function nameOf(k: FileKernel, fs: Filesystem, directory: InodeNumber): string | null {
+const isThere = (k: FileKernel, fs: Filesystem, number: InodeNumber): boolean =>
+  fs.inodes.has(number) || (fs.base !== null && number <= k.archives(fs.base).inodes.length);
+
+/** The directory itself if what listed it is gone: it is kept now, but was not always, and so may lack in a state. */
+function parentIn(k: FileKernel, fs: Filesystem, directory: InodeNumber): InodeNumber {
   const { parent } = directoryOf(k, fs, directory);
+  return isThere(k, fs, parent) ? parent : directory;
+}
+
+function nameOf(k: FileKernel, fs: Filesystem, directory: InodeNumber): string | null {
+  // Who waits to open a FIFO has no claim to the directory that it had its name in.
+  if (!isThere(k, fs, directory)) return null;
+  const parent = parentIn(k, fs, directory);
   const { entries } = directoryOf(k, fs, parent);
   spend(k.effort, entries.size, "items");
   for (const [name, { inode }] of entries) if (inode === directory) return name;
@@ -250,13 +261,29 @@ function touch(k: FileKernel, fs: Filesystem, number: InodeNumber, what: "read" 
   if (isNews) own(k, fs, number).atimeNs = now;
 }
 
+/** Whether an inode is the one, or a directory from which ".." leads to it through such as have no name any more. */
+function leadsTo(k: FileKernel, fs: Filesystem, from: InodeNumber, number: InodeNumber): boolean {
+  for (let at = from; ; ) {
+    if (at === number) return true;
+    const inode = fs.inodes.get(at);
+    if (inode === undefined || inode.links > 0 || inode.data.kind !== "directory") return false;
+    spend(k.effort, 1, "items");
+    at = inode.data.parent;
+  }
+}
+
+/** An inode that has no name and is not used goes; with a directory those that it alone led to. */
 function release(k: FileKernel, fs: Filesystem, number: InodeNumber): void {
-  const inode = fs.inodes.get(number);
-  if (inode === undefined || inode.links > 0 || isUsed(k, fs, number)) return;
-  notifyGone(k, fs, number);
-  forgetExtended(k, fs, number);
-  if (inode.data.kind === "regular") releaseStored(k, inode.data.file);
-  fs.inodes.delete(number);
+  for (let at = number; ; ) {
+    const inode = fs.inodes.get(at);
+    if (inode === undefined || inode.links > 0 || isUsed(k, fs, (used) => leadsTo(k, fs, used, at))) return;
+    notifyGone(k, fs, at);
+    forgetExtended(k, fs, at);
+    if (inode.data.kind === "regular") releaseStored(k, inode.data.file);
+    fs.inodes.delete(at);
+    if (inode.data.kind !== "directory") return;
+    at = inode.data.parent;
+  }
 }
 
 const change: ChangeOps = { create, link, unlink, rename, exchange, set, touch, release };
@@ -267,7 +294,7 @@ export const tmpfs: FilesystemOps = {
   lookup(k, fs, directory, name) {
     return directoryOf(k, fs, directory).entries.get(name)?.inode ?? null;
   },
-  parent: (k, fs, directory) => directoryOf(k, fs, directory).parent,
+  parent: parentIn,
   nameOf,
   isEmpty: (k, fs, directory) => directoryOf(k, fs, directory).entries.size === 0,
   list,

@@ -30,12 +30,12 @@ export const limits = {
   /** Files that one epoll instance watches. */
   epollItems: 4096,
   /**
-   * inotify instances and watches of one user, inodes that are watched by anyone, and events that wait: of one instance
-   * (max_queued_events), and of all.
+   * inotify instances and watches of one user, watches of all (root can be any number of users), and events that wait:
+   * of one instance (max_queued_events), and of all.
    */
   inotifyInstances: 128,
   watches: 8192,
-  watchedInodes: 32768,
+  allWatches: 32768,
   queuedEvents: 16384,
   allQueuedEvents: 65536,
   /** Regions of an address space. */

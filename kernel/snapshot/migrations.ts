@@ -272,13 +272,15 @@ const version4: readonly ((state: AnyState) => void)[] = [
     }),
 ];
 
-/** Root could do everything, and others nothing. */
+/** Root could do everything, and others nothing; and who is root by another id than the effective one can go back. */
 function capabilitiesOfUsers(state: AnyState): void {
-  const { threads } = state["kernel"] as { threads: { tasks: Map<number, { credentials: { euid: number } }> } };
+  type Ids = Record<"uid" | "euid" | "suid", number>;
+  const { threads } = state["kernel"] as { threads: { tasks: Map<number, { credentials: Ids }> } };
   const every = 2n ** 41n - 1n;
   for (const { credentials } of threads.tasks.values()) {
-    const own = credentials.euid === 0 ? every : 0n;
-    const sets = { inheritable: 0n, permitted: own, effective: own, bounding: every, ambient: 0n };
+    const { uid, euid, suid } = credentials;
+    const [permitted, effective] = [[uid, euid, suid].includes(0) ? every : 0n, euid === 0 ? every : 0n];
+    const sets = { inheritable: 0n, permitted, effective, bounding: every, ambient: 0n };
     Object.assign(credentials, { capabilities: { ...sets, secureBits: 0 } });
   }
 }

@@ -212,5 +212,7 @@ export function finaliseFile(k: FileKernel, { file }: CapabilityOf<"file">, fina
   opsOf(ended).release?.(k, ended);
   unwatch(k, ended);
   dropLocksOf(k, { kind: "file", id: file }, null);
-  if (ended.opened !== null) letGo(k, ended.opened);
+  if (ended.opened === null) return;
+  letGo(k, ended.opened);
+  letGo(k, { mount: ended.opened.mount, inode: ended.opened.directory });
 }

@@ -9,7 +9,7 @@ import type { Errno } from "../lib/errno.ts";
 import type { InodeNumber, MountId, SpaceId } from "../lib/ids.ts";
 import type { Place, Task } from "../thread/state.ts";
 import type { FileKernel } from "./kernel.ts";
-import type { Filesystem, InodeData, Mount, OpenFile, OpenTarget } from "./state.ts";
+import type { Filesystem, InodeData, Mount, Opened, OpenFile, OpenTarget } from "./state.ts";
 
 export const FileType = {
   mask: 0o170000,
@@ -102,13 +102,13 @@ export interface FilesystemOps {
   isEmpty(k: FileKernel, fs: Filesystem, directory: InodeNumber): boolean;
   /** Entries behind a cookie, "." and ".." not among them. */
   list(k: FileKernel, fs: Filesystem, directory: InodeNumber, behind: number, most: number): Listed[];
-  /** Where a link leads: a path; or at once to a place (those of /proc), with the text that readlink shows. */
+  /** Where a link leads: a path; or at once to a place or an open file (those of /proc), with what readlink shows. */
   readLink(
     k: FileKernel,
     fs: Filesystem,
     inode: InodeNumber,
     viewer: Viewer,
-  ): { text: string; place: Place | null } | Errno;
+  ): { text: string; place: Place | Opened | null } | Errno;
   open(k: FileKernel, fs: Filesystem, inode: InodeNumber, viewer: Viewer): OpenTarget | Errno;
   /** Where not only the mode says who may use a file: yes, no, or null: as the mode says. */
   permits?(k: FileKernel, fs: Filesystem, inode: InodeNumber, viewer: Viewer): boolean | null;
@@ -188,6 +188,8 @@ export function nameOfFile(k: FileKernel, viewer: Viewer, { opened }: OpenFile):
   if (opened === null) return null;
   const { mount, inode, directory, name } = opened;
   if (isDirectory(attributesOf(k, { mount, inode }))) return pathOf(k, viewer, { mount, inode });
+  // Found by no name: through a link of /proc that is no open file's.
+  if (name === "") return null;
   const above = pathOf(k, viewer, { mount, inode: directory });
   if (above === null) return null;
   const path = above === "/" ? `/${name}` : `${above}/${name}`;

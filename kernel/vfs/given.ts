@@ -9,7 +9,7 @@ import { attributesOf, FileType, filesystemOf, isDirectory, opsOfFilesystem, typ
 import type { FileKernel } from "./kernel.ts";
 import { changeable } from "./names.ts";
 import type { InodeData } from "./state.ts";
-import { findPlace, walkPath } from "./walk.ts";
+import { findPlace, type Walked, walkPath } from "./walk.ts";
 
 /** Who looks when no task does. */
 export const host = (): Viewer => ({
@@ -25,6 +25,12 @@ export function findForHost(k: FileKernel, path: string): Place | { errno: Errno
   return "errno" in found ? found : found.place;
 }
 
+/** Whether the directory lists it: a link of /proc leads to what is open, whatever became of its name. */
+function isNamed(k: FileKernel, { directory, name, place }: Walked): boolean {
+  const fs = filesystemOf(k, directory.mount);
+  return name !== "" && opsOfFilesystem(k, fs).lookup(k, fs, directory.inode, name, host()) === place?.inode;
+}
+
 /** What keeps a file from being put at a path: something on the way that is no directory, or a directory at its end. */
 export function givenProblem(k: FileKernel, path: string): { problem: Errno; at: string } | null {
   const parts = path.split("/").slice(1);
@@ -36,6 +42,7 @@ export function givenProblem(k: FileKernel, path: string): { problem: Errno; at:
     const isLast = count === parts.length;
     if (isDirectory(attributesOf(k, walked.place)) === isLast) return { problem: isLast ? "EISDIR" : "ENOTDIR", at };
     if (isLast && typeof changeable(k, walked.directory) === "string") return { problem: "EROFS", at };
+    if (isLast && !isNamed(k, walked)) return { problem: "ENOENT", at };
   }
   return null;
 }

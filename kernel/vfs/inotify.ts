@@ -58,6 +58,8 @@ const inotifyQueue = ({ id }: Pick<OpenFile, "id">): string => `inotify ${id}`;
 const headerBytes = 16;
 const nameBytes = (name: string): number =>
   name === "" ? 0 : Math.ceil((encodeName(name).length + 1) / headerBytes) * headerBytes;
+/** What it takes to go through an event: its name is encoded for its length. */
+const eventEffort = 32;
 const eventBytes = ({ name }: InotifyEvent): number => headerBytes + nameBytes(name);
 
 function encodeEvents(events: readonly InotifyEvent[]): Uint8Array {
@@ -208,16 +210,18 @@ export function notifyGone(k: FileKernel, fs: Filesystem, inode: InodeNumber): v
     endWatch(k, must(k.files.open.get(file), "a watch goes with its instance"), watch);
 }
 
-/** Instances of a user, and watches of all of them. */
-export function countOf(k: FileKernel, uid: number): { instances: number; watches: number } {
-  let [instances, watches] = [0, 0];
+/** Instances of a user, and watches of all of them; `all`: watches of all users'. */
+export function countOf(k: FileKernel, uid: number): { instances: number; watches: number; all: number } {
+  let [instances, watches, all] = [0, 0, 0];
   spend(k.effort, k.files.open.size, "items");
   for (const { target } of k.files.open.values()) {
-    if (target.kind !== "inotify" || target.uid !== uid) continue;
+    if (target.kind !== "inotify") continue;
+    all += target.watches.size;
+    if (target.uid !== uid) continue;
     instances += 1;
     watches += target.watches.size;
   }
-  return { instances, watches };
+  return { instances, watches, all };
 }
 
 export const newInotify = (uid: number): Inotify => ({
@@ -246,7 +250,8 @@ export function watchInode(k: FileKernel, file: OpenFile, { mount, inode }: Plac
     watch.mask = mask & Notify.maskAdd ? (watch.mask | wanted) >>> 0 : wanted;
     return known.watch;
   }
-  if (watched.size >= limits.watchedInodes || countOf(k, instance.uid).watches >= limits.watches) return "ENOSPC";
+  const { watches, all } = countOf(k, instance.uid);
+  if (watches >= limits.watches || all >= limits.allWatches) return "ENOSPC";
   const watch = instance.nextWatch++;
   instance.watches.set(watch, { filesystem: fs.id, inode, mask: wanted });
   watched.set(keyOf(fs, inode), [...own, { file: file.id, watch }]);
@@ -270,10 +275,11 @@ function fitting(events: readonly InotifyEvent[], room: number): InotifyEvent[] 
 }
 
 export const inotifyOps: FileOps = {
-  read(_k, file, _position, room) {
+  read(k, file, _position, room) {
     const { events } = inotifyOf(file);
     if (events.length === 0) return { queue: inotifyQueue(file) };
     const told = fitting(events, room);
+    spend(k.effort, eventEffort * told.length, "items");
     return told.length === 0 ? { errno: "EINVAL" } : { bytes: encodeEvents(told) };
   },
   advance(k, file, count) {
@@ -286,7 +292,11 @@ export const inotifyOps: FileOps = {
   write: () => ({ errno: "EBADF" }),
   seekable: false,
   size: () => 0,
-  available: (_k, file) => inotifyOf(file).events.reduce((sum, event) => sum + eventBytes(event), 0),
+  available(k, file) {
+    const { events } = inotifyOf(file);
+    spend(k.effort, eventEffort * events.length, "items");
+    return events.reduce((sum, event) => sum + eventBytes(event), 0);
+  },
   ready: (_k, file) => (inotifyOf(file).events.length > 0 ? readable : 0),
   queues: (_k, file) => [inotifyQueue(file)],
   edges(_k, file) {

@@ -214,6 +214,7 @@ function renameProblem(k: FileKernel, task: Task, from: FoundName, to: Walked, h
     return how & Rename.exchange ? "EINVAL" : "ENOTEMPTY";
   const problem = takeable(k, task, from);
   if (problem !== null) return problem;
+  if (attributesOf(k, to.directory).links === 0) return "ENOENT";
   if (!mayChange(k, task, to.directory)) return "EACCES";
   if (from.place.mount !== from.directory.mount) return "EBUSY";
   if (to.place === null) return null;

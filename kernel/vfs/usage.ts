@@ -7,12 +7,14 @@ import { opsOfFilesystem } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { Filesystem } from "./state.ts";
 
-export function isUsed(k: FileKernel, fs: Filesystem, inode: InodeNumber): boolean {
+/** Whether an inode is used for which `isIt`. An open file uses the directory too that it was found in, for its name. */
+export function isUsed(k: FileKernel, fs: Filesystem, isIt: (inode: InodeNumber) => boolean): boolean {
   const { mounts, open } = k.files;
   const isIn = (mount: MountId): boolean => mounts.get(mount)?.filesystem === fs.id;
-  const isHere = (place: Place | null): boolean => place !== null && place.inode === inode && isIn(place.mount);
+  const isHere = (place: Place | null): boolean => place !== null && isIn(place.mount) && isIt(place.inode);
   spend(k.effort, 4 * (open.size + k.threads.tasks.size), "items");
-  for (const { opened } of open.values()) if (opened?.inode === inode && isIn(opened.mount)) return true;
+  for (const { opened } of open.values())
+    if (isHere(opened) || (opened !== null && isIn(opened.mount) && isIt(opened.directory))) return true;
   for (const task of k.threads.tasks.values()) if (isHere(task.root) || isHere(task.directory)) return true;
   for (const { on } of mounts.values()) if (isHere(on)) return true;
   return false;

@@ -22,11 +22,12 @@ import {
 } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
 import { Access, permitsAt } from "./permissions.ts";
+import type { Opened } from "./state.ts";
 
 /** Where a path's last name is, and what it names. */
 export interface Walked {
   directory: Place;
-  /** The last name; "" when the path ended in "/", "." or "..", or went through a link of /proc. */
+  /** The last name; "" when the path ended in "/", "." or "..", or in a link of /proc to what is no open file. */
   name: string;
   /** null: the directory has no such name. */
   place: Place | null;
@@ -62,22 +63,28 @@ function child(k: FileKernel, { viewer, at }: Walk, name: string): Place | null 
   return inode === null ? null : covered(k, { mount: at.mount, inode });
 }
 
-/** Goes where a link leads: what is left to walk grows by its text. */
-function follow(k: FileKernel, walk: Walk, link: Place): Errno | null {
+/** Where a walk is behind a link: of an open file the name is known that it was found by. */
+function behind(at: Place, led: Place | Opened | null, slash: boolean): Walked {
+  const named = led !== null && "name" in led ? led : { directory: at.inode, name: "" };
+  return { directory: { mount: at.mount, inode: named.directory }, name: named.name, place: at, slash };
+}
+
+/** Goes where a link leads: what is left to walk grows by its text, unless it leads to a place at once. */
+function follow(k: FileKernel, walk: Walk, link: Place): Errno | { led: Place | Opened | null } {
   walk.links += 1;
   if (walk.links > limits.symbolicLinks) return "ELOOP";
   const fs = filesystemOf(k, link.mount);
   const target = opsOfFilesystem(k, fs).readLink(k, fs, link.inode, walk.viewer);
   if (typeof target === "string") return target;
   if (target.place !== null) {
-    walk.at = { ...target.place };
-    return null;
+    walk.at = { mount: target.place.mount, inode: target.place.inode };
+    return { led: target.place };
   }
   if (target.text === "") return "ENOENT";
   spend(k.effort, target.text.length, "characters");
   if (target.text.startsWith("/")) walk.at = { ...walk.viewer.root };
   walk.rest.push(...namesOf(target.text));
-  return null;
+  return { led: null };
 }
 
 /**
@@ -113,9 +120,9 @@ export function walkPath(
     const found = child(k, walk, name);
     if (found === null) return isLast ? { directory: walk.at, name, place: null, slash } : { errno: "ENOENT" };
     if (isType(attributesOf(k, found), FileType.symlink) && (!isLast || follows)) {
-      const errno = follow(k, walk, found);
-      if (errno !== null) return { errno };
-      last = { directory: walk.at, name: "", place: walk.at, slash };
+      const followed = follow(k, walk, found);
+      if (typeof followed === "string") return { errno: followed };
+      last = behind(walk.at, followed.led, slash);
       continue;
     }
     last = { directory: walk.at, name, place: found, slash };

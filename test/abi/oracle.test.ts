@@ -61,6 +61,7 @@ const rows: Row[] = [
   { program: "inotify", arguments: [directory], natively: true },
   { program: "locks", arguments: [directory] },
   { program: "names", arguments: [directory] },
+  { program: "lost", arguments: [directory], natively: true },
   { program: "pipes" },
   { program: "pipes", arguments: ["broken"] },
   { program: "ptys", natively: true },

@@ -2,11 +2,12 @@
 import type { Errno } from "../../lib/errno.ts";
 import type { Place } from "../../thread/state.ts";
 import { FileType, type Viewer } from "../../vfs/filesystem.ts";
+import type { Opened } from "../../vfs/state.ts";
 import type { ProcKernel } from "./kernel.ts";
 
 export interface Target {
   text: string;
-  place: Place | null;
+  place: Place | Opened | null;
 }
 
 /** `Of` is whose tree it is: the machine's (null), or a task's. */

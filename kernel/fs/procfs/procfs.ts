@@ -275,8 +275,7 @@ function descriptorLink(k: ProcKernel, task: Task, fd: number, reader: Viewer): 
   if (open === null) return "ENOENT";
   const name = nameOfFile(k, reader, open);
   const { opened } = open;
-  if (name === null || opened === null) return { text: anonymousName(open.target, k), place: null };
-  return { text: name, place: { mount: opened.mount, inode: opened.inode } };
+  return { text: name ?? anonymousName(open.target, k), place: opened === null ? null : { ...opened } };
 }
 
 function readLink(k: ProcKernel, inode: InodeNumber, reader: Viewer): Target | Errno {
