@@ -77,6 +77,24 @@ export function ownerIn(k: FileKernel, task: Task, directory: Place): { uid: num
   return { uid, gid: groupBit ? parent.gid : gid, groupBit };
 }
 
+/** What a new file's mode may be: it acts for the group that it has from its directory only if its maker could say so. */
+export function modeIn(task: Task, { gid, groupBit }: { gid: number; groupBit: boolean }, mode: number): number {
+  const subject = subjectOf(task);
+  const acts = groupBit && !isDirectory({ mode }) && (mode & 0o2010) === 0o2010;
+  return acts && !isInGroup(subject, gid) && !isCapable(subject, Cap.FSETID) ? mode & ~Special.setGroup : mode;
+}
+
+/** What of a file's mode makes its program act for somebody; for the group only where that may execute it. */
+const lendingBits = (mode: number): number => (mode & 0o10 ? Special.setUser | Special.setGroup : Special.setUser);
+
+/** The content of a regular file is another one: who wrote it does not act for its owner by that. */
+export function dropLending(k: FileKernel, task: Task, place: Place): void {
+  const { mode } = attributesOf(k, place);
+  const lending = mode & lendingBits(mode);
+  if (lending === 0 || (mode & FileType.mask) !== FileType.regular) return;
+  if (!isCapable(subjectOf(task), Cap.FSETID)) setInode(k, place, { mode: mode & ~lending });
+}
+
 /** Makes a file of any type; `mode` with the type's bits. */
 export function makeFile(
   k: FileKernel,
@@ -103,8 +121,10 @@ export function createIn(
   if (typeof there === "string") return there;
   if (attributesOf(k, directory).links === 0) return "ENOENT";
   if (!mayChange(k, task, directory)) return "EACCES";
-  const { uid, gid, groupBit } = ownerIn(k, task, directory);
-  const masked = data?.kind === "symlink" ? mode : mode & ~task.fileModeMask;
+  const owner = ownerIn(k, task, directory);
+  const { uid, gid, groupBit } = owner;
+  const allowed = modeIn(task, owner, mode);
+  const masked = data?.kind === "symlink" ? mode : allowed & ~task.fileModeMask;
   const inherited = isDirectory({ mode }) && groupBit ? Special.setGroup : 0;
   const file = { mode: masked | inherited, uid, gid, data };
   const made = there.change.create(k, there.fs, { directory: directory.inode, name }, file);
@@ -291,7 +311,6 @@ export function setOwner(k: FileKernel, task: Task, place: Place, uid: number, g
   const joins = isInGroup(subject, group) || group === attributes.gid;
   if (!isCapable(subject, Cap.CHOWN) && !(own && owner === attributes.uid && joins)) return "EPERM";
   const isTree = isDirectory(attributes);
-  const lending = attributes.mode & 0o10 ? Special.setUser | Special.setGroup : Special.setUser;
-  const mode = isTree ? attributes.mode : attributes.mode & ~lending;
+  const mode = isTree ? attributes.mode : attributes.mode & ~lendingBits(attributes.mode);
   return setInode(k, place, { uid: owner, gid: group, mode });
 }

@@ -18,7 +18,7 @@ import {
 } from "./filesystem.ts";
 import { Notify, notifyFile } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
-import { changeable, createIn, ownerIn, type PathFrom } from "./names.ts";
+import { changeable, createIn, dropLending, modeIn, ownerIn, type PathFrom } from "./names.ts";
 import { Access, isOwner, permits, permitsAt, subjectOf } from "./permissions.ts";
 import { createFifo, findFifo, getPipe, openPipe } from "./pipe.ts";
 import type { Fifo, Opened, OpenTarget } from "./state.ts";
@@ -100,6 +100,7 @@ function openPlace(k: FileKernel, task: Task, opened: Opened, flags: number, isN
     if (typeof there === "string") return { errno: there };
     resizeStored(k, getStored(k, target.file), 0);
     there.change.touch(k, there.fs, place.inode, "written");
+    dropLending(k, task, place);
     notifyFile(k, opened, Notify.modify);
   }
   return finish(k, task, target, opened, flags);
@@ -175,8 +176,10 @@ function openTemporary(k: FileKernel, task: Task, { start, path }: PathFrom, fla
     return { errno: "EACCES" };
   const room = roomProblem(k, task, 1);
   if (room !== null) return { errno: room };
-  const { uid, gid } = ownerIn(k, task, walked.place);
-  const file = { mode: FileType.regular | (mode & 0o7777 & ~task.fileModeMask), uid, gid, data: null };
+  const owner = ownerIn(k, task, walked.place);
+  const { uid, gid } = owner;
+  const allowed = modeIn(task, owner, FileType.regular | (mode & 0o7777));
+  const file = { mode: allowed & ~task.fileModeMask, uid, gid, data: null };
   const inode = there.change.create(k, there.fs, null, file);
   if (typeof inode === "string") return { errno: inode };
   const opened = { mount: walked.place.mount, inode, directory: walked.place.inode, name: `#${inode}` };

@@ -62,6 +62,7 @@ const rows: Row[] = [
   { program: "locks", arguments: [directory] },
   { program: "names", arguments: [directory] },
   { program: "lost", arguments: [directory], natively: true },
+  { program: "lending", arguments: [directory], natively: true },
   { program: "pipes" },
   { program: "pipes", arguments: ["broken"] },
   { program: "ptys", natively: true },

@@ -14,6 +14,7 @@ import { fileOf, setCloseOnExec } from "../../vfs/descriptors.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf } from "../../vfs/files.ts";
 import { Notify, notifyFile } from "../../vfs/inotify.ts";
+import { dropLending } from "../../vfs/names.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import type { OpenFile, OpenTarget } from "../../vfs/state.ts";
 import {
@@ -101,7 +102,9 @@ function writeTo(k: LinuxKernel, call: Call, number: number, at: bigint | null, 
   const file = fileOf(k, call.task, number);
   if (file === null || !mayWrite(file)) return fail("EBADF");
   const outcome = writeFile(k, call, file, at, bytes);
-  if (outcome.kind === "done" && outcome.value !== 0) notifyFile(k, file.opened, Notify.modify);
+  if (outcome.kind !== "done" || outcome.value === 0) return outcome;
+  if (file.target.kind === "regular" && file.opened !== null) dropLending(k, call.task, file.opened);
+  notifyFile(k, file.opened, Notify.modify);
   return outcome;
 }
 

@@ -9,7 +9,7 @@ import { mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf, touch } from "../../vfs/files.ts";
 import { attributesOf, FileType, filesystemOf, isDirectory, isType, opsOfFilesystem } from "../../vfs/filesystem.ts";
 import { Notify, notifyFile } from "../../vfs/inotify.ts";
-import { changeable } from "../../vfs/names.ts";
+import { changeable, dropLending } from "../../vfs/names.ts";
 import { Access, permits, subjectOf } from "../../vfs/permissions.ts";
 import { mostFileBytes, refuseSize } from "../../vfs/size-limit.ts";
 import type { OpenFile } from "../../vfs/state.ts";
@@ -41,6 +41,7 @@ function truncatePath(k: LinuxKernel, task: Task, name: string, length: bigint):
   if (typeof target === "string" || target.kind !== "regular") return fail("EINVAL");
   if (!resizeStored(k, getStored(k, target.file), Number(length))) return fail("ENOSPC");
   there.change.touch(k, there.fs, found.place.inode, "written");
+  dropLending(k, task, found.place);
   notifyFile(k, { ...found.place, directory: found.directory.inode, name: found.name }, Notify.modify);
   return done(0);
 }
@@ -51,6 +52,7 @@ function truncateFile(k: LinuxKernel, task: Task, file: OpenFile | null, length:
   if (length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
   if (!resizeStored(k, getStored(k, file.target.file), Number(length))) return fail("ENOSPC");
   touch(k, file, "written");
+  if (file.opened !== null) dropLending(k, task, file.opened);
   notifyFile(k, file.opened, Notify.modify);
   return done(0);
 }
@@ -89,6 +91,7 @@ function allocate(
   const stored = getStored(k, file.target.file);
   if (!allocateRange(k, stored, how, Number(offset), Number(offset + length))) return fail("ENOSPC");
   touch(k, file, "written");
+  if (file.opened !== null) dropLending(k, task, file.opened);
   notifyFile(k, file.opened, Notify.modify);
   return done(0);
 }

@@ -9,6 +9,7 @@ import { fileOf } from "../../vfs/descriptors.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf } from "../../vfs/files.ts";
 import { Notify, notifyFile } from "../../vfs/inotify.ts";
+import { dropLending } from "../../vfs/names.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { fd, flags, inout, size, uint } from "../define/arguments.ts";
@@ -82,6 +83,8 @@ function transfer(k: LinuxKernel, call: Call, from: Side, to: Side, most: number
   if (!k.threads.tasks.has(task.id)) return { kind: "gone" };
   const { count } = written;
   if (count > 0) {
+    const { opened } = to.file;
+    if (to.file.target.kind === "regular" && opened !== null) dropLending(k, task, opened);
     notifyFile(k, from.file.opened, Notify.access);
     notifyFile(k, to.file.opened, Notify.modify);
   }
