@@ -6,6 +6,7 @@ import { ConfigError } from "../../api/config.ts";
 import { startTracing } from "../../api/telemetry/tracing.ts";
 import { MachineService, RunState } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
+import { UserService } from "../../proto/gen/ostler/v1/users_pb.js";
 import { eventually, outcome } from "../support/hosting.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -166,14 +167,14 @@ test("protobuf is what is sent unless asked otherwise, and a share of the traces
   await eventually(() => received.some(({ body }) => body.includes("ostler.v1.MachineService/ListMachines")));
   expect(received[0]).toMatchObject({ type: "application/x-protobuf" });
   await server.stop();
-  received = [];
   vi.stubEnv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio");
   vi.stubEnv("OTEL_TRACES_SAMPLER_ARG", "0");
   server = await startServer();
-  await server.client("rest").call(MachineService, "listMachines", {});
+  await server.client("rest").call(UserService, "getSelf", {});
   await server.stop();
   server = null;
-  expect(received).toEqual([]);
+  // Of the first server something may still come.
+  expect(received.filter(({ body }) => body.includes("ostler.v1.UserService/GetSelf"))).toEqual([]);
 });
 
 test("a collector that is away costs no call anything, and is complained of", async () => {
@@ -184,10 +185,7 @@ test("a collector that is away costs no call anything, and is complained of", as
   vi.spyOn(process.stderr, "write").mockImplementation((line) => complaints.push(String(line)) > 0);
   server = await startServer();
   expect(await server.client("rest").call(MachineService, "listMachines", {})).toMatchObject({ machines: [] });
-  await eventually(() => complaints.length > 0);
-  await server.stop();
-  server = null;
-  expect(complaints[0]).toContain('"event":"telemetry"');
+  await eventually(() => complaints.some((line) => line.includes('"event":"telemetry"')));
 });
 
 test.each([

@@ -138,14 +138,6 @@ describe.skipIf(!hasCompiler)("with guests that need memory", () => {
   let bench: TestHosting;
   afterEach(() => bench.close());
 
-  const guest = async (source: string) => {
-    const { id } = await bench.machine({ "/bin/guest": compileC(source) });
-    const machine = await bench.hosting.use(id);
-    await machine.apply(startOf("/bin/guest"));
-    await machine.apply(resume);
-    return id;
-  };
-
   /** As a client does that is told to come again. */
   const use = async (id: string): Promise<HostedMachine> => {
     let machine: HostedMachine | null = null;
@@ -156,6 +148,14 @@ describe.skipIf(!hasCompiler)("with guests that need memory", () => {
       return machine !== null;
     });
     return machine!;
+  };
+
+  const guest = async (source: string) => {
+    const { id } = await bench.machine({ "/bin/guest": compileC(source) });
+    const machine = await use(id);
+    await machine.apply(startOf("/bin/guest"));
+    await machine.apply(resume);
+    return id;
   };
 
   const says = async (id: string, text: string) => {

@@ -76,8 +76,16 @@ describe.skipIf(!hasCompiler)("a machine in whose turn the worker breaks (needs 
       () => false,
       (error) => error.reason === "MACHINE_MOVED",
     );
+    let isOver = false;
+    const over = () => {
+      isOver = true;
+    };
+    outcome.then(over, over);
     // What is sent when there is a job comes to the worker behind it.
-    while (worker.jobs === 0) await nextTurn();
+    while (worker.jobs === 0) {
+      if (isOver) return false;
+      await nextTurn();
+    }
     worker.thread.postMessage(null);
     const isBroken = await outcome;
     await eventually(() => !worker.alive);
