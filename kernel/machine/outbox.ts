@@ -1,17 +1,12 @@
 /** Outputs until the host takes them. Not part of the state: they follow from it and the journal. */
+import { joinBytes } from "../lib/bytes.ts";
 import type { Output } from "./types.ts";
 
 type Console = Extract<Output, { kind: "console" }>;
 
 function join(parts: readonly Console[]): Console {
   if (parts.length === 1) return parts[0]!;
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.bytes.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part.bytes, at);
-    at += part.bytes.length;
-  }
-  return { ...parts[0]!, bytes };
+  return { ...parts[0]!, bytes: joinBytes(parts.map(({ bytes }) => bytes)) };
 }
 
 /** Console outputs of one task that follow one another become one. */

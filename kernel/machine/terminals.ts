@@ -1,4 +1,5 @@
 /** Terminals of the host's: what it types there, and what it sees. */
+import { joinBytes } from "../lib/bytes.ts";
 import type { TaskId } from "../lib/ids.ts";
 import { closeHostTerminal, roomToType, typeAtMaster } from "../tty/pty.ts";
 import { getPair, outputBytes, resizeWindow } from "../tty/terminal.ts";
@@ -65,12 +66,6 @@ export function terminalOutput(k: Kernel, task: TaskId, from: number): TerminalO
   if (shown === undefined) return null;
   const kept = outputBytes(shown);
   const offset = Math.min(Math.max(from, shown.length - kept), shown.length);
-  const bytes = new Uint8Array(kept);
-  let at = 0;
-  for (const part of shown.output) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  const wanted = bytes.slice(kept - (shown.length - offset));
-  return { offset, bytes: wanted, length: shown.length, ended: shown.pair === null };
+  const bytes = joinBytes(shown.output).slice(kept - (shown.length - offset));
+  return { offset, bytes, length: shown.length, ended: shown.pair === null };
 }

@@ -6,7 +6,9 @@
  * them (echo, signals, lines); else they stay there until they are read. A task of the terminal's session that is not
  * in the foreground is stopped when it reads, and, if the terminal is told so, when it prints.
  */
+
 import { must } from "../lib/assert.ts";
+import { joinBytes } from "../lib/bytes.ts";
 import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { TaskId } from "../lib/ids.ts";
@@ -86,10 +88,7 @@ function appendOutput(to: { output: Uint8Array[] }, bytes: Uint8Array): void {
     to.output.push(bytes.slice());
     return;
   }
-  const joined = new Uint8Array(last.length + bytes.length);
-  joined.set(last);
-  joined.set(bytes, last.length);
-  to.output[to.output.length - 1] = joined;
+  to.output[to.output.length - 1] = joinBytes([last, bytes]);
 }
 
 /** The host's master has no end of room: what is old goes. */
@@ -236,10 +235,7 @@ function readRaw(k: TtyKernel, id: TerminalId, asker: Asker | null, count: numbe
   if (available >= enough || isOver(k, id) || isLate) {
     const own = typed.slice(0, count);
     const rest = lineOf(k, id).peek(count - own.length);
-    const bytes = new Uint8Array(own.length + rest.length);
-    bytes.set(own);
-    bytes.set(rest, own.length);
-    return { bytes };
+    return { bytes: joinBytes([own, rest]) };
   }
   // With both, the time is that between two bytes, and begins with the first.
   if (time === 0 || (least > 0 && available === 0)) return wait(id);

@@ -5,8 +5,10 @@
  * whole pages fits behind it, and goes on in pages of its own. How much fits therefore depends on how it was written,
  * and a write of at most a page either goes in whole or not at all (PIPE_BUF).
  */
+
 import { pageBytes } from "../hal/types.ts";
 import { assert, must } from "../lib/assert.ts";
+import { joinBytes } from "../lib/bytes.ts";
 import type { Errno } from "../lib/errno.ts";
 import { wakeQueue } from "../thread/blocking.ts";
 import type { ThreadKernel } from "../thread/kernel.ts";
@@ -112,10 +114,7 @@ function append(pipe: Pipe, bytes: Uint8Array): number {
   const count = bytes.length % pageBytes;
   const last = pipe.pages.at(-1);
   if (count === 0 || last === undefined || last.bytes.length + count > pageBytes) return 0;
-  const joined = new Uint8Array(last.bytes.length + count);
-  joined.set(last.bytes);
-  joined.set(bytes.subarray(0, count), last.bytes.length);
-  last.bytes = joined;
+  last.bytes = joinBytes([last.bytes, bytes.subarray(0, count)]);
   return count;
 }
 

@@ -39,3 +39,6 @@ export const done = (value: number | bigint): { kind: "done"; value: number | bi
 /** The end of a call that has no result. */
 export const passed: Done<NoOuts> = { kind: "done", value: 0, keepsRegisters: true };
 export const fail = (errno: Errno): { kind: "fail"; errno: Errno } => ({ kind: "fail", errno });
+
+/** Of what has no result but that it failed, or not. */
+export const orError = (errno: Errno | null): Outcome => (errno === null ? done(0) : fail(errno));

@@ -17,7 +17,7 @@ import {
 import type { Credentials } from "../../thread/state.ts";
 import { taskOf } from "../../thread/tasks.ts";
 import { inout } from "../define/arguments.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
@@ -28,8 +28,6 @@ const wordsOf: ReadonlyMap<number, number> = new Map([
   [0x2008_0522, 2],
 ]);
 const latestVersion = 0x2008_0522;
-
-const orError = (errno: Errno | null): Outcome => (errno === null ? done(0) : fail(errno));
 
 interface Header {
   words: number;

@@ -8,7 +8,7 @@ import { copyIn, copyOut, readString } from "../../mm/user.ts";
 import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import type { Task } from "../../thread/state.ts";
 import { choice, int, structIn, structOut, uint, word } from "../define/arguments.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import { CapabilityOption, controlCapabilities } from "./capabilities.ts";
 import type { LinuxKernel } from "./kernel.ts";
@@ -51,8 +51,6 @@ function getName(k: LinuxKernel, task: Task, where: bigint): Errno | null {
 }
 
 const flagWord = (flag: boolean): Uint8Array => Uint8Array.of(flag ? 1 : 0, 0, 0, 0);
-const orError = (errno: Errno | null): Outcome => (errno === null ? done(0) : fail(errno));
-
 function control(k: LinuxKernel, { task }: Call, option: number, argument: bigint, rest: readonly bigint[]): Outcome {
   const { traits } = task;
   const put = (bytes: Uint8Array): Outcome => orError(copyOut(k, getSpace(k, task.space), argument, bytes));

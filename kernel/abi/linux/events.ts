@@ -8,7 +8,7 @@ import { eventsChanged } from "../../vfs/events.ts";
 import { AccessMode } from "../../vfs/file-ops.ts";
 import type { OpenFile, OpenTarget } from "../../vfs/state.ts";
 import { bufferOut, choice, fd, flags, int, pack, size, structIn, structOut, uint } from "../define/arguments.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import {
@@ -118,7 +118,7 @@ function control(
         : what === Control.EPOLL_CTL_DEL
           ? removeItem(epoll, number, file)
           : "EINVAL";
-  return errno === null ? done(0) : fail(errno);
+  return orError(errno);
 }
 
 /** The most events that one call tells. */

@@ -15,12 +15,10 @@ import type { InodeData } from "../../vfs/state.ts";
 import { moveTask } from "../../vfs/usage.ts";
 import { findPlace } from "../../vfs/walk.ts";
 import { bufferOut, fd, flags, path, size, uint } from "../define/arguments.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { At, pathFrom, placeOf, subjectAt } from "./names.ts";
-
-const outcomeOf = (errno: Errno | null): Outcome => (errno === null ? done(0) : fail(errno));
 
 function open(k: LinuxKernel, { task }: Call, where: PathFrom, wanted: number, mode: number): Outcome {
   const result = openPath(k, task, where, wanted, mode);
@@ -75,7 +73,7 @@ function link(k: LinuxKernel, task: Task, args: TwoNames): Outcome {
   const subject = subjectAt(k, task, args.oldDirectory, args.oldPath, how | (args.flags & At.AT_EMPTY_PATH));
   if ("errno" in subject) return fail(subject.errno);
   if ("file" in subject) return fail("EXDEV");
-  return at(k, task, args.newDirectory, args.newPath, (where) => outcomeOf(makeLink(k, task, subject.place, where)));
+  return at(k, task, args.newDirectory, args.newPath, (where) => orError(makeLink(k, task, subject.place, where)));
 }
 
 function rename(k: LinuxKernel, task: Task, args: TwoNames): Outcome {
@@ -83,7 +81,7 @@ function rename(k: LinuxKernel, task: Task, args: TwoNames): Outcome {
   if (how & ~(Rename.noReplace | Rename.exchange) || how === (Rename.noReplace | Rename.exchange))
     return fail("EINVAL");
   return at(k, task, args.oldDirectory, args.oldPath, (from) =>
-    at(k, task, args.newDirectory, args.newPath, (to) => outcomeOf(renameFile(k, task, from, to, how))),
+    at(k, task, args.newDirectory, args.newPath, (to) => orError(renameFile(k, task, from, to, how))),
   );
 }
 
@@ -161,7 +159,7 @@ export const fileCalls = [
     run(k: LinuxKernel, { directory, path, flags }, { task }) {
       if (flags & ~At.AT_REMOVEDIR) return fail("EINVAL");
       const remove = flags & At.AT_REMOVEDIR ? removeDirectory : removeFile;
-      return at(k, task, directory, path, (where) => outcomeOf(remove(k, task, where)));
+      return at(k, task, directory, path, (where) => orError(remove(k, task, where)));
     },
   }),
   syscall({

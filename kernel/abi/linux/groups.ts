@@ -3,7 +3,7 @@ import type { Errno } from "../../lib/errno.ts";
 import type { TaskId } from "../../lib/ids.ts";
 import type { Task } from "../../thread/state.ts";
 import { int } from "../define/arguments.ts";
-import { done, fail } from "../define/outcome.ts";
+import { done, fail, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
@@ -45,7 +45,7 @@ export const groupCalls = [
     errors: ["EACCES", "EINVAL", "EPERM", "ESRCH"],
     run(k: LinuxKernel, { id, group }, { task }) {
       const errno = setGroup(k, task, id, group);
-      return errno === null ? done(0) : fail(errno);
+      return orError(errno);
     },
   }),
   syscall({

@@ -9,7 +9,7 @@ import { Access, permits, subjectOf } from "../../vfs/permissions.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { findPlace } from "../../vfs/walk.ts";
 import { fd, flags, int, path } from "../define/arguments.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
@@ -101,7 +101,7 @@ export const inotifyCalls = [
       const file = instanceAt(k, call, fd);
       if (typeof file === "string") return fail(file);
       const errno = removeWatch(k, file, watch);
-      return errno === null ? done(0) : fail(errno);
+      return orError(errno);
     },
   }),
 ] as const;

@@ -30,7 +30,7 @@ import {
   vectorIn,
   vectorOut,
 } from "../define/arguments.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { TerminalRequest, terminalIoctl } from "./terminals.ts";
@@ -143,7 +143,7 @@ function ioctl(k: LinuxKernel, call: Call, number: number, request: number, wher
       if (available === undefined) return fail("ENOTTY");
       const value = available(k, file);
       const errno = copyOut(k, space, where, Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24));
-      return errno === null ? done(0) : fail(errno);
+      return orError(errno);
     }
     case ioctls.FIONBIO: {
       const on = copyIn(k, space, where, 4);

@@ -18,7 +18,7 @@ import {
 } from "../../vfs/locks.ts";
 import type { FileLock, LockOwner, OpenFile } from "../../vfs/state.ts";
 import { fd, flags, pack } from "../define/arguments.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { flock } from "./layouts.ts";
@@ -45,7 +45,7 @@ function acquire(k: LinuxKernel, { task }: Call, on: Locked, wanted: WantedLock,
   const conflict = findConflict(k, on, wanted);
   if (conflict === null) {
     const errno = setLock(k, on, wanted);
-    return errno === null ? done(0) : fail(errno);
+    return orError(errno);
   }
   if (!waits) return fail("EAGAIN");
   if (wanted.owner.kind === "task" && wouldDeadlock(k, task.id, conflict.owner)) return fail("EDEADLK");
@@ -126,7 +126,7 @@ export function lockRange(k: LinuxKernel, call: Call, file: OpenFile, command: n
   if (command === LockCommand.F_GETLK || command === LockCommand.F_OFD_GETLK) {
     if (asked.l_type !== LockType.F_RDLCK && asked.l_type !== LockType.F_WRLCK) return fail("EINVAL");
     const errno = copyOut(k, space, where, pack(flock, told(asked, findConflict(k, on, wanted))));
-    return errno === null ? done(0) : fail(errno);
+    return orError(errno);
   }
   const problem = setProblem(file, asked.l_type);
   if (problem !== null) return fail(problem);

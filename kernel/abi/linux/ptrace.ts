@@ -11,7 +11,7 @@ import type { SignalInfo, Task, Thread, TraceStop, Tracing } from "../../thread/
 import { taskOf } from "../../thread/tasks.ts";
 import { beginTracing, endTracing, groupStop, letGo, listenTo, stopTraced, TraceOption } from "../../thread/tracing.ts";
 import { choice, int, word } from "../define/arguments.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { decodeSignalInfo, encodeSignalInfo, siginfoBytes } from "./siginfo.ts";
@@ -59,8 +59,6 @@ interface Stopped {
 }
 
 const wordBytes = (value: bigint): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt.asUintN(64, value)).buffer);
-const orError = (errno: Errno | null): Outcome => (errno === null ? done(0) : fail(errno));
-
 /** Puts bytes into the caller's memory. */
 const put = (k: LinuxKernel, { task }: Call, at: bigint, bytes: Uint8Array): Errno | null =>
   copyOut(k, getSpace(k, task.space), at, bytes);

@@ -7,7 +7,7 @@ import type { Task } from "../../thread/state.ts";
 import { takeError } from "../../vfs/sockets.ts";
 import type { Socket } from "../../vfs/state.ts";
 import { choice, fd, inout, int } from "../define/arguments.ts";
-import { done, fail, type Outcome } from "../define/outcome.ts";
+import { fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { Family } from "./socket-addresses.ts";
@@ -165,7 +165,7 @@ function getOption(
   if (typeof value === "string") return fail(value);
   const bytes = value.subarray(0, most);
   const errno = copyOut(k, space, where, bytes) ?? copyOut(k, space, lengthAt, word(bytes.length));
-  return errno === null ? done(0) : fail(errno);
+  return orError(errno);
 }
 
 const errors = ["EBADF", "EFAULT", "EINVAL", "ENOPROTOOPT", "ENOTSOCK", "EOPNOTSUPP"] as const;
@@ -184,7 +184,7 @@ export const socketOptionCalls = [
         const bytes = copyIn(k, getSpace(k, call.task.space), value, Math.min(length, 128));
         if (!bytes.ok) return fail(bytes.errno);
         const errno = setOption(socket, level, option, bytes.value);
-        return errno === null ? done(0) : fail(errno);
+        return orError(errno);
       }),
   }),
   syscall({

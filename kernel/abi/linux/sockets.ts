@@ -25,7 +25,7 @@ import {
 } from "../../vfs/sockets.ts";
 import type { OpenFile, Socket, SocketAddress, SocketFamily, SocketType } from "../../vfs/state.ts";
 import { address, choice, fd, flags, inout, int } from "../define/arguments.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import {
@@ -120,7 +120,7 @@ function createTwo(k: LinuxKernel, { task }: Call, args: readonly [number, numbe
 
 function bind(k: LinuxKernel, { task }: Call, { socket }: FoundSocket, written: Written): Outcome {
   const errno = bindSocket(k, task, socket, written);
-  return errno === null ? done(0) : fail(errno);
+  return orError(errno);
 }
 
 function listen(k: LinuxKernel, { task }: Call, { socket }: FoundSocket, backlog: number): Outcome {
@@ -209,7 +209,7 @@ function connect(k: LinuxKernel, { task }: Call, found: FoundSocket, written: Wr
   if (typeof to === "string") return fail(to);
   if (socket.type === "dgram") {
     const errno = connectDatagram(k, id, socket, to);
-    return errno === null ? done(0) : fail(errno);
+    return orError(errno);
   }
   const listener = listenerAt(k, socket, to);
   if (typeof listener === "string") return fail(listener);
@@ -256,7 +256,7 @@ function tellName(
   if (whose === "peer" && socket.state !== "connected") return fail("ENOTCONN");
   const bytes = encodeAddress(socket, whose === "own" ? socket.name : socket.peerName);
   const errno = writeAddress(k, task, bytes, place.where, place.lengthAt);
-  return errno === null ? done(0) : fail(errno);
+  return orError(errno);
 }
 
 const found = ["EBADF", "ENOTSOCK"] as const;
@@ -361,7 +361,7 @@ export const socketCalls = [
     run(k: LinuxKernel, { fd, how }, call) {
       return on(k, call, fd, ({ id }) => {
         const errno = how > Shut.both ? "EINVAL" : shutDown(k, id, how);
-        return errno === null ? done(0) : fail(errno);
+        return orError(errno);
       });
     },
   }),

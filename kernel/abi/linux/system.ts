@@ -15,7 +15,7 @@ import { lastResource, limitOf, Resource } from "../../thread/rlimits.ts";
 import type { ResourceLimit, Task } from "../../thread/state.ts";
 import { setLimit } from "../../thread/timers.ts";
 import { address, bufferOut, choice, flags, inout, int, size, structIn, structOut, uint } from "../define/arguments.ts";
-import { done, fail, type Outcome } from "../define/outcome.ts";
+import { done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { type CallNumbers, type SystemCall, syscall } from "../define/syscall.ts";
 import { type LinuxKernel, release } from "./kernel.ts";
 import { rlimit, sysinfo, utsname } from "./layouts.ts";
@@ -154,7 +154,7 @@ export const systemCalls = [
     run(k: LinuxKernel, { pairs, count, flags }, { task }) {
       if (flags !== 0 || count > 256) return fail("EINVAL");
       const errno = probe(k, getSpace(k, task.space), pairs, count);
-      return errno === null ? done(0) : fail(errno);
+      return orError(errno);
     },
   }),
   syscall({

@@ -28,7 +28,7 @@ import { opsOf } from "../../vfs/files.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { openSlaveSide, slaveName } from "../../vfs/terminals.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
 export const TerminalRequest = {
@@ -129,7 +129,7 @@ function get(k: LinuxKernel, { call, argument }: Asked, size: number): DataView 
 
 function put(k: LinuxKernel, { call, argument }: Asked, bytes: Uint8Array): Outcome {
   const errno = copyOut(k, getSpace(k, call.task.space), argument, bytes);
-  return errno === null ? done(0) : fail(errno);
+  return orError(errno);
 }
 
 function setSettings(k: LinuxKernel, asked: Asked, size: number, flush: boolean): Outcome {
