@@ -102,6 +102,7 @@ export class Allowances {
   }
 }
 
-const nameOf = ({ courseId, userId }: QuotaHolder, kind: QuotaName): string => `${kind}\0${courseId}\0${userId}`;
+/** Of a kind for a holder, in tables. */
+export const nameOf = ({ courseId, userId }: QuotaHolder, kind: QuotaName): string => `${kind}\0${courseId}\0${userId}`;
 const periodOf = (kind: QuotaName): number => kindOf(kind).allowance!.periodMs;
 export const mostOf = (kind: QuotaName, limit: number): number => limit * kindOf(kind).allowance!.burst;

@@ -9,7 +9,7 @@
 import type { ServerConfig } from "../config.ts";
 import { type OstlerError, resourceExhausted } from "../errors.ts";
 import type { Owner, QuotaHolder, Store } from "../store/types.ts";
-import { Allowances } from "./allowances.ts";
+import { Allowances, nameOf } from "./allowances.ts";
 import { isQuotaName, kindOf, type QuotaDefaults, type QuotaName } from "./kinds.ts";
 
 export const EACH_MEMBER = "*";
@@ -265,8 +265,6 @@ export class Quotas {
     return limits;
   }
 }
-
-const nameOf = ({ courseId, userId }: QuotaHolder, kind: QuotaName): string => `${kind}\0${courseId}\0${userId}`;
 
 const scopeOf = ({ courseId, userId }: QuotaHolder) => ({ courseId, ownerId: userId === ALL_MEMBERS ? null : userId });
 
