@@ -36,7 +36,7 @@ export interface ControlState {
 }
 
 export interface MachineState {
-  version: 4;
+  version: 5;
   config: MachineConfig;
   clock: ClockState;
   control: ControlState;
@@ -97,7 +97,7 @@ const copyConfig = ({ physicalMemory: physical, timing, boot, ...config }: Machi
 });
 
 export const initState = (config: MachineConfig): MachineState => ({
-  version: 4,
+  version: 5,
   config: copyConfig(config),
   clock: initClock(),
   control: {

@@ -10,6 +10,7 @@ import { SnapshotFormatError } from "./errors.ts";
 import { filesBecomeInodes } from "./migrate-files.ts";
 import { addPools, type KernelWithoutPools } from "./pools.ts";
 import { decoded } from "./root.ts";
+import { version5 } from "./version-5.ts";
 
 /** A state as decoded: a record with a version. */
 export type AnyState = Record<string, unknown> & { version: number };
@@ -309,7 +310,12 @@ const inSteps =
   };
 
 /** Row i leads from version i + 1 to version i + 2. */
-export const migrations: readonly Migration[] = [zonesAndCapabilities, inSteps(version3), inSteps(version4)];
+export const migrations: readonly Migration[] = [
+  zonesAndCapabilities,
+  inSteps(version3),
+  inSteps(version4),
+  inSteps(version5),
+];
 
 /** The state blob, made current. Bytes that are current already come back as they are. */
 export function migrateState(hash: string, bytes: Uint8Array, rows: readonly Migration[] = migrations): Uint8Array {
