@@ -21,6 +21,8 @@ const weights = {
   pages: 200,
   /** Ways into the kernel and out of it. */
   entries: 1000,
+  /** Of the clock, and what they wake. */
+  events: 2000,
 } as const;
 
 export function spend(effort: Effort, count: number, unit: keyof typeof weights): void {

@@ -46,6 +46,7 @@ const faultsPerInstruction = 16;
 
 function fireDueEvents(k: Kernel): void {
   for (let event = clocks.takeDue(k.state.clock); event !== null; event = clocks.takeDue(k.state.clock)) {
+    spend(k.effort, 1, "events");
     if (k.trace.on(timerFired)) k.trace.write(timerFired, { kind: event.kind, subject: event.subject });
     if (event.kind === "threadTimeout") timeOut(k, event.subject as ThreadId);
     else if (event.kind === "uartTimeout") k.port?.due();
@@ -75,6 +76,7 @@ function prepare(k: Kernel, thread: Thread): boolean {
   const spent = instructionsLeft(k, task) <= 0;
   const resumes = thread.resume !== null && thread.resume.kind !== "interrupted";
   const signalled = !resumes && isSignalled(k, task, thread);
+  if (resumes || signalled) spend(k.effort, 1, "entries");
   if (spent)
     dieOf(k, thread, signals.SIGXCPU, 0n, `the limit of ${jobOf(k, task).limits.instructions} instructions is used up`);
   else if (resumes) resumeThread(k, thread);
@@ -190,12 +192,15 @@ export function runKernel(k: Kernel, wanted: RunLimit): RunStop {
   const { clock, control } = k.state;
   const progress: Progress = { faults: 0, stackPointer: 0n };
   k.effort.spent = 0;
+  const startNs = clocks.timeNs(clock);
   for (;;) {
     settle(k);
     if (control.paused) return { kind: "paused" };
     if (clocks.timeNs(clock) >= limit.timeNs) return { kind: "limit" };
     const { current } = k.sched;
     if (current === null) {
+      // Time may jump from timer to timer for ever, without an instruction.
+      if (mustYield(k) && clocks.timeNs(clock) > startNs) return { kind: "limit" };
       if (!skipIdleTime(k, limit)) return { kind: "idle" };
       continue;
     }

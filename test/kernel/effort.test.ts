@@ -2,6 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { Machine } from "../../kernel/index.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
+import { floods } from "../support/floods.ts";
+import { compileC } from "../support/guest.ts";
 import { consoleOf, fileOf, forever, mustApply, sha256Hex, startInput, testMachine } from "../support/machine.ts";
 
 function costly(pages: number, rounds: number): Machine {
@@ -42,5 +44,22 @@ describe.skipIf(!hasCompiler)("the effort of a run", () => {
     const { stops } = runs(whole, forever.instructions);
     expect(runs(cut, 1000).stops).toBeGreaterThan(stops);
     expect(sha256Hex(cut.encodeState())).toBe(sha256Hex(whole.encodeState()));
+  });
+
+  it("ends a run in which time jumps from timer to timer for ever, and changes nothing by that", () => {
+    const waiting = () => {
+      const files = [fileOf("/bin/timers", compileC(floods["timers whose signals nobody takes"]))];
+      const machine = testMachine({ files });
+      mustApply(machine, startInput("/bin/timers"));
+      return machine;
+    };
+    const machine = waiting();
+    for (let run = 0; run < 2; run++) expect(machine.run(forever)).toEqual({ kind: "limit" });
+    const cut = waiting();
+    const end = machine.position();
+    expect(end.timeNs).toBeGreaterThan(end.instructions);
+    while (cut.position().timeNs < end.timeNs)
+      cut.run({ ...end, timeNs: Math.min(end.timeNs, cut.position().timeNs + 300_000_000) });
+    expect(sha256Hex(cut.encodeState())).toBe(sha256Hex(machine.encodeState()));
   });
 });
