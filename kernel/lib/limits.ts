@@ -82,6 +82,8 @@ export const limits = {
   fileBytes: 1024 * 1024 * 1024,
   /** ELF program headers. */
   programHeaders: 128,
+  /** Name spaces of all kinds, beside those that a machine begins with. */
+  namespaces: 1024,
   /** Records of exited tasks kept for listings. */
   exitedTasks: 256,
   /** Real-time signals pending of one task, or of one thread (RLIMIT_SIGPENDING). */

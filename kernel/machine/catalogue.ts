@@ -17,7 +17,7 @@ import type { Sel4Kernel } from "../ipc/sel4/kernel.ts";
 import { objectBehaviour as sel4Behaviour } from "../ipc/sel4/objects.ts";
 import { releaseWorld } from "../ipc/sel4/world.ts";
 import { signals } from "../lib/signals.ts";
-import { enterNamespace } from "../ns/namespaces.ts";
+import { dropNamespaces } from "../ns/namespaces.ts";
 import { leaveMemory } from "../sync/robust.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { TaskResource } from "../thread/kernel.ts";
@@ -46,7 +46,7 @@ export const sel4CallCatalogue = (): SystemCallInfo[] => describeSel4Calls(isa);
 export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskResource[] => [
   { threadEnds: (task, thread) => leaveMemory(k(), task, thread) },
   { release: (task) => releaseWorld(k(), task) },
-  { release: (task) => enterNamespace(k(), task, "uts", 0) },
+  { ended: () => dropNamespaces(k()) },
   { release: (task) => endSession(k(), task) },
   { release: (task) => leaveDirectories(k(), task) },
   {

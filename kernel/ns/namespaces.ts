@@ -1,22 +1,44 @@
 /**
- * Name spaces (namespaces(7)) that a task can have of its own: the machine's name (UTS), and System V's objects (IPC), of
- * which there are none, so that nothing is in one. Each is a number; 0 is the one that the machine began with.
+ * Name spaces (namespaces(7)) that a task can have of its own. Each is a number, of whatever kind it is; 0 is the one that
+ * the machine began with, of every kind. What is in one belongs to whom it is for: the machine's name (UTS) is here,
+ * System V's objects (IPC) are not there yet, ports and abstract names (net) are sockets' (vfs/sockets.ts).
  *
- * Must hold: a name that was changed is kept exactly as long as a task has its name space, or an open file stands for it.
+ * Must hold: a name space is in the table, and a name that was changed is kept, exactly as long as a task has it, or an
+ * open file stands for it.
  */
+import type { Errno } from "../lib/errno.ts";
+import { limits } from "../lib/limits.ts";
 import type { ThreadKernel } from "../thread/kernel.ts";
-import type { Namespaces, Task } from "../thread/state.ts";
+import type { NamespaceKind, Namespaces, Task } from "../thread/state.ts";
 
-export type NamespaceKind = keyof Namespaces;
-export const namespaceKinds: readonly NamespaceKind[] = ["uts", "ipc"];
+export type { NamespaceKind } from "../thread/state.ts";
+export const namespaceKinds: readonly NamespaceKind[] = ["uts", "ipc", "net"];
 
 /** Inode numbers of those that the machine began with (PROC_UTS_INIT_INO and its like). */
-const firstInodes: Readonly<Record<NamespaceKind, number>> = { ipc: 0xefff_ffff, uts: 0xefff_fffe };
+const firstInodes: Readonly<Record<NamespaceKind, number>> = {
+  ipc: 0xefff_ffff,
+  net: 0xefff_fff9,
+  uts: 0xefff_fffe,
+};
 const otherInodes = 0xf000_0000;
+export const lowestNamespaceInode = 0xefff_fff0;
+/** There are no inode numbers for more, however many have ended. */
+const lastNamespace = 0x0fff_ffff;
 
 /** What a name space is known by to programs. */
 export const namespaceInode = (kind: NamespaceKind, id: number): number =>
   id === 0 ? firstInodes[kind] : otherInodes + id;
+
+/** The name space of an inode number; null: there is none, or no more. */
+export function namespaceOfInode(k: ThreadKernel, inode: number): { kind: NamespaceKind; id: number } | null {
+  const first = namespaceKinds.find((kind) => firstInodes[kind] === inode);
+  if (first !== undefined) return { kind: first, id: 0 };
+  const kind = k.threads.namespaces.get(inode - otherInodes)?.kind;
+  return kind === undefined ? null : { kind, id: inode - otherInodes };
+}
+
+/** The name space of a kind that a task is in. */
+export const namespaceOf = ({ namespaces }: Pick<Task, "namespaces">, kind: NamespaceKind): number => namespaces[kind];
 
 export interface MachineName {
   node: string;
@@ -25,40 +47,62 @@ export interface MachineName {
 
 type NameKernel = HolderKernel & { readonly config: { readonly hostname: string } };
 
-/** What the machine is called by a task. */
-export const machineName = (k: NameKernel, { namespaces }: Pick<Task, "namespaces">): MachineName =>
-  k.threads.machineNames.get(namespaces.uts) ?? { node: k.config.hostname, domain: "(none)" };
+/** What the machine is called in a name space. */
+export const machineName = (k: NameKernel, { uts }: Pick<Namespaces, "uts">): MachineName =>
+  k.threads.machineNames.get(uts) ?? { node: k.config.hostname, domain: "(none)" };
 
-export function renameMachine(k: NameKernel, task: Task, change: Partial<MachineName>): void {
-  k.threads.machineNames.set(task.namespaces.uts, { ...machineName(k, task), ...change });
+export function renameMachine(k: NameKernel, { namespaces }: Task, change: Partial<MachineName>): void {
+  k.threads.machineNames.set(namespaces.uts, { ...machineName(k, namespaces), ...change });
 }
 
-/** The task leaves name spaces of these kinds for new ones, which begin as copies. */
+/** Why there can be no more name spaces, of so many kinds. */
+export function namespaceProblem({ threads }: ThreadKernel, wanted: number): Errno | null {
+  const isFull = threads.namespaces.size + wanted > limits.namespaces;
+  return isFull || threads.nextNamespace + wanted > lastNamespace ? "ENOSPC" : null;
+}
+
+/** The task leaves name spaces of these kinds for new ones, which begin as copies; there is room for them. */
 export function newNamespaces(k: NameKernel, task: Task, kinds: readonly NamespaceKind[]): void {
   for (const kind of kinds) {
-    const name = machineName(k, task);
-    task.namespaces[kind] = k.threads.nextNamespace++;
-    if (kind === "uts") k.threads.machineNames.set(task.namespaces.uts, { ...name });
+    const name = machineName(k, task.namespaces);
+    const id = k.threads.nextNamespace++;
+    k.threads.namespaces.set(id, { kind });
+    task.namespaces[kind] = id;
+    if (kind === "uts") k.threads.machineNames.set(id, { ...name });
   }
-  dropNames(k);
+  dropNamespaces(k);
 }
 
 export function enterNamespace(k: HolderKernel, task: Task, kind: NamespaceKind, id: number): void {
   task.namespaces[kind] = id;
-  dropNames(k);
+  dropNamespaces(k);
 }
 
-/** Open files as far as they can stand for name spaces. */
+/** Open files and sockets as far as they can stand for name spaces. */
 interface HolderKernel extends ThreadKernel {
-  readonly files: { readonly open: ReadonlyMap<number, { readonly target: { kind: string; id?: number } }> };
+  readonly files: {
+    readonly open: ReadonlyMap<number, { readonly target: { kind: string; id?: number } }>;
+    readonly sockets: ReadonlyMap<number, { readonly net: number }>;
+  };
 }
 
-/** Names in name spaces that nobody has any more go: a task or such a file has ended, or a task has gone elsewhere. */
-export function dropNames(k: HolderKernel): void {
-  const { tasks, machineNames } = k.threads;
-  if (machineNames.size === 0) return;
+/** All that somebody has, or that an open file stands for. */
+function usedNamespaces({ threads, files }: HolderKernel): Set<number> {
   const used = new Set<number>([0]);
-  for (const { namespaces } of tasks.values()) used.add(namespaces.uts);
-  for (const { target } of k.files.open.values()) if (target.kind === "namespace") used.add(target.id!);
-  for (const id of [...machineNames.keys()]) if (!used.has(id)) machineNames.delete(id);
+  for (const { namespaces } of threads.tasks.values()) for (const id of Object.values(namespaces)) used.add(id);
+  for (const { target } of files.open.values()) if (target.kind === "namespace") used.add(target.id!);
+  for (const { net } of files.sockets.values()) used.add(net);
+  return used;
+}
+
+/** Name spaces that nobody has any more go: a task or such a file has ended, or a task has gone elsewhere. */
+export function dropNamespaces(k: HolderKernel): void {
+  const { namespaces, machineNames } = k.threads;
+  if (namespaces.size === 0) return;
+  const used = usedNamespaces(k);
+  for (const id of [...namespaces.keys()]) {
+    if (used.has(id)) continue;
+    namespaces.delete(id);
+    machineNames.delete(id);
+  }
 }

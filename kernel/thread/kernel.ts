@@ -32,6 +32,8 @@ export interface TaskResource {
   begin?(task: Task): void;
   /** The task ends; its address space is still there. */
   release?(task: Task): void;
+  /** A task has ended, and is in no table any more. */
+  ended?(): void;
   /** One of its threads ends, maybe the last. */
   threadEnds?(task: Task, thread: Thread): void;
   /** A child of `from` was forked: what it gets. */

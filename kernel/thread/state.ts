@@ -83,6 +83,14 @@ export interface ResourceLimit {
 export interface Namespaces {
   uts: number;
   ipc: number;
+  net: number;
+}
+
+export type NamespaceKind = keyof Namespaces;
+
+/** A name space that was made, beside those that the machine began with. */
+export interface Namespace {
+  kind: NamespaceKind;
 }
 
 /** What a task has in common with others, by number (sharing.ts); null: with nobody. */
@@ -391,6 +399,8 @@ export interface ThreadsState {
   tasks: Map<TaskId, Task>;
   zombies: Map<TaskId, Zombie>;
   tracedEnds: TracedEnd[];
+  /** By number. */
+  namespaces: Map<number, Namespace>;
   /** By name space, where it is another one than the machine was made with. */
   machineNames: Map<number, { node: string; domain: string }>;
   nextNamespace: number;
@@ -416,6 +426,7 @@ export const initThreads = (): ThreadsState => ({
   tasks: new Map(),
   zombies: new Map(),
   tracedEnds: [],
+  namespaces: new Map(),
   machineNames: new Map(),
   nextNamespace: 1,
   nextSharing: 1,

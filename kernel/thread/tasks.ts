@@ -91,7 +91,7 @@ export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedConte
     group: id,
     session: id,
     credentials: userCredentials(),
-    namespaces: { uts: 0, ipc: 0 },
+    namespaces: { uts: 0, ipc: 0, net: 0 },
     traits: { nice: 0, dumpable: true, noNewPrivileges: false, subreaper: false, deathSignal: 0, persona: 0 },
     resourceLimits: new Map(),
     root: { ...firstPlace },
@@ -212,6 +212,7 @@ export function exitTask(k: ThreadKernel, task: Task, status: ExitStatus): void 
   k.outlet.taskExited(task.id, status, task.instructions, peakFrames * pageBytes, task.fault);
   wakeQueue(k, vforkQueue(task.id), 1);
   leaveFamily(k, task, status, peakFrames);
+  for (const resource of k.taskResources) resource.ended?.();
 }
 
 function remember(k: ThreadKernel, task: Task, status: ExitStatus, peakMemoryBytes: number): void {

@@ -7,7 +7,7 @@ import { pageBytes } from "../hal/types.ts";
 import type { TaskId } from "../lib/ids.ts";
 import type { Space } from "../mm/state.ts";
 import { copyIn, copyOutTraced } from "../mm/user.ts";
-import { dropNames } from "../ns/namespaces.ts";
+import { dropNamespaces } from "../ns/namespaces.ts";
 import { endQueue } from "../thread/family.ts";
 import { pendingIn, signalQueue, takeSignal } from "../thread/signals.ts";
 import type { SignalInfo } from "../thread/state.ts";
@@ -138,5 +138,5 @@ export const namespaceOps: FileOps = {
   size: () => 0,
   ready: () => readable | writable,
   queues: () => [],
-  release: (k) => dropNames(k),
+  release: (k) => dropNamespaces(k),
 };

@@ -107,7 +107,7 @@ function receiverOf(k: FileKernel, id: number, to: SocketAddress | null): { id: 
   if (to === null && own.state !== "connected") return { errno: own.family === "inet" ? "EDESTADDRREQ" : "ENOTCONN" };
   if (to === null && own.family === "unix") return own.peer === null ? { errno: "ECONNREFUSED" } : { id: own.peer };
   assert(address !== null, "a connected socket of this family knows where to");
-  const found = findSocket(k, own.family, own.type, address);
+  const found = findSocket(k, own, own.type, address);
   if (found !== null) return { id: found };
   if (own.family === "unix") return { errno: "ECONNREFUSED" };
   if (own.state === "connected" && to === null) {

@@ -9,6 +9,7 @@ import { must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
 import { type Errno, errnoNumbers } from "../lib/errno.ts";
 import { limits } from "../lib/limits.ts";
+import { dropNamespaces } from "../ns/namespaces.ts";
 import { wakeQueue } from "../thread/blocking.ts";
 import { dropFiles } from "./in-flight.ts";
 import type { FileKernel } from "./kernel.ts";
@@ -30,6 +31,7 @@ export interface NewSocket {
   family: SocketFamily;
   type: SocketType;
   protocol: number;
+  net: number;
   credentials: SocketCredentials;
 }
 
@@ -74,12 +76,22 @@ const isReachedBy = (name: SocketAddress, address: SocketAddress): boolean =>
     ? name.port === address.port && (name.host === anyHost || name.host === address.host)
     : sameAddress(name, address);
 
-/** The socket of a type that is called so, and is no connection's: the one that listens before others. */
-export function findSocket(k: FileKernel, family: SocketFamily, type: SocketType, at: SocketAddress): number | null {
+/** Whether two sockets can be called the same only if they are: files are in no name space of the network. */
+const sharesNames = (one: Pick<Socket, "net">, other: Socket, at: SocketAddress): boolean =>
+  at.kind === "path" || one.net === other.net;
+
+/** The socket of a type that one knows by this name, and is no connection's: the one that listens before others. */
+export function findSocket(
+  k: FileKernel,
+  own: Pick<Socket, "family" | "net">,
+  type: SocketType,
+  at: SocketAddress,
+): number | null {
   let found: number | null = null;
   spend(k.effort, 4 * k.files.sockets.size, "items");
   for (const [id, socket] of k.files.sockets) {
-    if (socket.family !== family || socket.type !== type || socket.name === null) continue;
+    if (socket.family !== own.family || socket.type !== type || socket.name === null) continue;
+    if (!sharesNames(own, socket, at)) continue;
     if (type !== "dgram" && socket.state === "connected") continue;
     if (!isReachedBy(socket.name, at)) continue;
     if (socket.state === "listening") return id;
@@ -95,6 +107,7 @@ export function isTaken(k: FileKernel, own: Socket, at: SocketAddress): boolean 
   spend(k.effort, 4 * k.files.sockets.size, "items");
   for (const socket of k.files.sockets.values()) {
     if (socket === own || socket.family !== own.family || socket.name === null) continue;
+    if (!sharesNames(own, socket, at)) continue;
     if (at.kind !== "inet") {
       if (sameAddress(socket.name, at)) return true;
       continue;
@@ -110,8 +123,8 @@ export function isTaken(k: FileKernel, own: Socket, at: SocketAddress): boolean 
 export function freePort(k: FileKernel, own: Socket): number | null {
   const used = new Set<number>();
   spend(k.effort, 4 * k.files.sockets.size, "items");
-  for (const { name, type } of k.files.sockets.values())
-    if (name?.kind === "inet" && type === own.type) used.add(name.port);
+  for (const { name, type, net } of k.files.sockets.values())
+    if (name?.kind === "inet" && type === own.type && net === own.net) used.add(name.port);
   for (let port = firstEphemeral; port <= lastEphemeral; port++) if (!used.has(port)) return port;
   return null;
 }
@@ -146,8 +159,8 @@ export function pairSockets(k: FileKernel, one: number, other: number): void {
 export function connectTo(k: FileKernel, id: number, listener: number, asked: SocketAddress): Errno | null {
   const server = getSocket(k, listener);
   if (server.pending.length > server.mostPending) return "EAGAIN";
-  const { family, type, protocol, credentials } = server;
-  const accepted = createSocket(k, { family, type, protocol, credentials });
+  const { family, type, protocol, net, credentials } = server;
+  const accepted = createSocket(k, { family, type, protocol, net, credentials });
   if (accepted === null) return "ENOMEM";
   const made = getSocket(k, accepted);
   made.name = copyAddress(family === "unix" ? server.name : asked);
@@ -213,6 +226,7 @@ export function closeSocket(k: FileKernel, id: number): void {
   }
   spend(k.effort, 4 * k.files.sockets.size, "items");
   socketChanged(k, id);
+  if (socket.net !== 0) dropNamespaces(k);
 }
 
 export const Shut = { reading: 0, writing: 1, both: 2 } as const;

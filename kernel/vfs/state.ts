@@ -220,6 +220,8 @@ export interface SocketMessage {
 export interface Socket {
   family: SocketFamily;
   type: SocketType;
+  /** The name space that its name is in: a port, or an abstract name. */
+  net: number;
   /** As it was asked for. */
   protocol: number;
   inode: number;

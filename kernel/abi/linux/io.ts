@@ -33,6 +33,7 @@ import {
 import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
+import { NamespaceRequest, namespaceIoctl } from "./namespaces.ts";
 import { TerminalRequest, terminalIoctl } from "./terminals.ts";
 
 /** Reads at the file's position, or at a given one; the bytes go to the call's out argument of this name. */
@@ -130,7 +131,14 @@ function writeFile(k: LinuxKernel, call: Call, file: OpenFile, at: bigint | null
   return { kind: "blocked", wait: { kind: "write", queue: result.queue, deadlineNs: null, done: count } };
 }
 
-const ioctls = { ...TerminalRequest, FIONREAD: 0x541b, FIONBIO: 0x5421, FIONCLEX: 0x5450, FIOCLEX: 0x5451 } as const;
+const ioctls = {
+  ...TerminalRequest,
+  ...NamespaceRequest,
+  FIONREAD: 0x541b,
+  FIONBIO: 0x5421,
+  FIONCLEX: 0x5450,
+  FIOCLEX: 0x5451,
+} as const;
 
 function ioctl(k: LinuxKernel, call: Call, number: number, request: number, where: bigint): Outcome {
   const { task } = call;
@@ -157,6 +165,7 @@ function ioctl(k: LinuxKernel, call: Call, number: number, request: number, wher
       setCloseOnExec(k, task, number, request === ioctls.FIOCLEX);
       return done(0);
     default:
+      if (file.target.kind === "namespace") return namespaceIoctl(file.target.type, request);
       return terminalIoctl(k, call, file, request, where);
   }
 }

@@ -7,10 +7,14 @@ import {
   enterNamespace,
   type MachineName,
   type NamespaceKind,
+  namespaceKinds,
+  namespaceOf,
+  namespaceProblem,
   newNamespaces,
   renameMachine,
 } from "../../ns/namespaces.ts";
 import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { mayInspect } from "../../thread/credentials.ts";
 import { sharers } from "../../thread/sharing.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
@@ -19,7 +23,13 @@ import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
-export const NewNamespace = { CLONE_NEWUTS: 0x400_0000, CLONE_NEWIPC: 0x800_0000 } as const;
+export const NewNamespace = { CLONE_NEWUTS: 0x400_0000, CLONE_NEWIPC: 0x800_0000, CLONE_NEWNET: 0x4000_0000 } as const;
+const bits: Readonly<Record<NamespaceKind, number>> = {
+  ipc: NewNamespace.CLONE_NEWIPC,
+  net: NewNamespace.CLONE_NEWNET,
+  uts: NewNamespace.CLONE_NEWUTS,
+};
+export const newBits = Object.values(bits).reduce((all, bit) => all | bit, 0);
 const Unshare = {
   CLONE_VM: 0x100,
   CLONE_FS: 0x200,
@@ -31,17 +41,21 @@ const Unshare = {
 } as const;
 const knownUnshare = Object.values(Unshare).reduce((all, flag) => all | flag, 0);
 
-export const kindsOf = (wanted: number): NamespaceKind[] => [
-  ...(wanted & NewNamespace.CLONE_NEWUTS ? (["uts"] as const) : []),
-  ...(wanted & NewNamespace.CLONE_NEWIPC ? (["ipc"] as const) : []),
-];
+export const kindsOf = (wanted: number): NamespaceKind[] => namespaceKinds.filter((kind) => wanted & bits[kind]);
+
+/** Why a task cannot have new name spaces of these kinds. */
+export function newProblem(k: LinuxKernel, task: Task, kinds: readonly NamespaceKind[]): Errno | null {
+  if (kinds.length === 0) return null;
+  return hasCapability(task.credentials, Cap.SYS_ADMIN) ? namespaceProblem(k, kinds.length) : "EPERM";
+}
 
 function unshare(k: LinuxKernel, { task }: Call, wanted: number): Outcome {
   if (wanted & ~knownUnshare) return fail("EINVAL");
   const kinds = kindsOf(wanted);
   // Threads have everything in common, and one cannot leave it alone.
   if (wanted & ~Unshare.CLONE_SYSVSEM && task.threads.length > 1) return fail("EINVAL");
-  if (kinds.length > 0 && !hasCapability(task.credentials, Cap.SYS_ADMIN)) return fail("EPERM");
+  const problem = newProblem(k, task, kinds);
+  if (problem !== null) return fail(problem);
   // What it shares with other processes it shares for good, as long as these live.
   const handles = wanted & (Unshare.CLONE_VM | Unshare.CLONE_SIGHAND);
   if (handles && sharers(k, task, "actions").length > 0) return fail("EINVAL");
@@ -52,20 +66,52 @@ function unshare(k: LinuxKernel, { task }: Call, wanted: number): Outcome {
   return done(0);
 }
 
-const bits: Readonly<Record<NamespaceKind, number>> = {
-  uts: NewNamespace.CLONE_NEWUTS,
-  ipc: NewNamespace.CLONE_NEWIPC,
-};
-
-function enter(k: LinuxKernel, { task }: Call, number: number, wanted: number): Outcome {
+/** The name spaces that a descriptor leads to: its own, or those of these kinds that its process is in. */
+function namespacesAt(
+  k: LinuxKernel,
+  task: Task,
+  number: number,
+  wanted: number,
+): { kind: NamespaceKind; id: number }[] | Errno {
   const file = fileOf(k, task, number);
-  if (file === null) return fail("EBADF");
-  if (file.target.kind !== "namespace") return fail("EINVAL");
-  const { type, id } = file.target;
-  if (wanted !== 0 && wanted !== bits[type]) return fail("EINVAL");
+  if (file === null) return "EBADF";
+  if (file.target.kind === "namespace") {
+    const { type: kind, id } = file.target;
+    return wanted === 0 || wanted === bits[kind] ? [{ kind, id }] : "EINVAL";
+  }
+  if (file.target.kind !== "process" || wanted === 0 || wanted & ~newBits) return "EINVAL";
+  const process = k.threads.tasks.get(file.target.task);
+  if (process === undefined) return "ESRCH";
+  if (!mayInspect(task, process)) return "EPERM";
+  return kindsOf(wanted).map((kind) => ({ kind, id: namespaceOf(process, kind) }));
+}
+
+/** Of several name spaces that a process is in, all are entered or none. */
+function enter(k: LinuxKernel, { task }: Call, number: number, wanted: number): Outcome {
+  const found = namespacesAt(k, task, number, wanted);
+  if (typeof found === "string") return fail(found);
   if (!hasCapability(task.credentials, Cap.SYS_ADMIN)) return fail("EPERM");
-  enterNamespace(k, task, type, id);
+  if (task.threads.length > 1) return fail("EINVAL");
+  for (const { kind, id } of found) enterNamespace(k, task, kind, id);
   return done(0);
+}
+
+/** ioctl_nsfs(2) */
+export const NamespaceRequest = {
+  NS_GET_USERNS: 0xb701,
+  NS_GET_PARENT: 0xb702,
+  NS_GET_NSTYPE: 0xb703,
+  NS_GET_OWNER_UID: 0xb704,
+} as const;
+
+/** What a file that stands for a name space tells of that. */
+export function namespaceIoctl(kind: NamespaceKind, request: number): Outcome {
+  switch (request) {
+    case NamespaceRequest.NS_GET_NSTYPE:
+      return done(bits[kind]);
+    default:
+      return fail("ENOTTY");
+  }
 }
 
 const mostName = 64;
@@ -91,18 +137,18 @@ export const namespaceCalls = [
     name: "unshare",
     nr: { rv64: 97 },
     support: "partial",
-    note: "Name spaces of the machine's name and of System V's objects.",
+    note: "Name spaces of the machine's name, of System V's objects and of the network.",
     args: { flags: flags(Unshare) },
-    errors: ["EINVAL", "EPERM"],
+    errors: ["EINVAL", "ENOSPC", "EPERM"],
     run: (k: LinuxKernel, { flags }, call) => unshare(k, call, flags),
   }),
   syscall({
     name: "setns",
     nr: { rv64: 268 },
     support: "partial",
-    note: "By a file of /proc/<pid>/ns; not by a pidfd.",
+    note: "Of a process with one thread.",
     args: { fd, type: flags(NewNamespace) },
-    errors: ["EBADF", "EINVAL", "EPERM"],
+    errors: ["EBADF", "EINVAL", "EPERM", "ESRCH"],
     run: (k: LinuxKernel, { fd, type }, call) => enter(k, call, fd, type),
   }),
   syscall({

@@ -6,7 +6,6 @@ import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { newNamespaces } from "../../ns/namespaces.ts";
-import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import { reap } from "../../thread/family.ts";
 import { forkTask } from "../../thread/fork.ts";
 import { mayHaveThread } from "../../thread/rlimits.ts";
@@ -21,7 +20,7 @@ import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { rusage, siginfoChild, toRusage, waitWord } from "./layouts.ts";
-import { kindsOf, NewNamespace } from "./namespaces.ts";
+import { kindsOf, NewNamespace, newBits, newProblem } from "./namespaces.ts";
 import { openProcess, processAt } from "./pidfd.ts";
 
 const Clone = {
@@ -136,8 +135,7 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
   if (task.threads.some((id) => k.threads.threads.get(id)!.tcb !== null)) return fail("EPERM");
   if (args.flags & Clone.CLONE_PARENT && k.threads.init === task.id) return fail("EINVAL");
   const kinds = kindsOf(args.flags);
-  if (kinds.length > 0 && !hasCapability(task.credentials, Cap.SYS_ADMIN)) return fail("EPERM");
-  const problem = descriptorProblem(k, task, args);
+  const problem = newProblem(k, task, kinds) ?? descriptorProblem(k, task, args);
   if (problem !== null) return fail(problem);
   const child = forkTask(k, task, thread, {
     shares: sharedOf(args.flags),
@@ -167,7 +165,7 @@ function clone(k: LinuxKernel, call: Call, args: CloneArguments): Outcome {
   if ((wanted & ~known) >>> 0 !== 0 || args.exitSignal > 64) return fail("EINVAL");
   if (wanted & Clone.CLONE_THREAD && !(wanted & Clone.CLONE_SIGHAND)) return fail("EINVAL");
   if (wanted & Clone.CLONE_SIGHAND && !(wanted & Clone.CLONE_VM)) return fail("EINVAL");
-  const alone = Clone.CLONE_PIDFD | Clone.CLONE_NEWUTS | Clone.CLONE_NEWIPC;
+  const alone = Clone.CLONE_PIDFD | newBits;
   if (wanted & alone && wanted & Clone.CLONE_THREAD) return fail("EINVAL");
   return wanted & Clone.CLONE_THREAD ? cloneThread(k, call, args) : cloneTask(k, call, args);
 }

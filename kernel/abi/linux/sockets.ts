@@ -95,7 +95,7 @@ function create(k: LinuxKernel, { task }: Call, domain: number, wanted: number, 
   if (typeof kind === "string") return fail(kind);
   const problem = roomProblem(k, task, 1);
   if (problem !== null) return fail(problem);
-  const id = createSocket(k, { ...kind, credentials: credentialsOf(task) });
+  const id = createSocket(k, { ...kind, net: task.namespaces.net, credentials: credentialsOf(task) });
   if (id === null) return fail("ENFILE");
   const number = open(k, task, id, wanted);
   assert(typeof number === "number", "there was room for a descriptor");
@@ -109,7 +109,9 @@ function createTwo(k: LinuxKernel, { task }: Call, args: readonly [number, numbe
   const problem = roomProblem(k, task, 2);
   if (problem !== null) return fail(problem);
   if (k.files.sockets.size + 2 > limits.sockets) return fail("ENFILE");
-  const ids = [0, 1].map(() => createSocket(k, { ...kind, credentials: credentialsOf(task) })!);
+  const ids = [0, 1].map(
+    () => createSocket(k, { ...kind, net: task.namespaces.net, credentials: credentialsOf(task) })!,
+  );
   pairSockets(k, ids[0]!, ids[1]!);
   const numbers = ids.map((id) => open(k, task, id, args[1]) as number);
   const errno = copyOut(k, getSpace(k, task.space), where, new Uint8Array(Int32Array.from(numbers).buffer));
@@ -172,7 +174,7 @@ function accept(k: LinuxKernel, call: Call, { file, id, socket }: FoundSocket, p
 
 /** A datagram socket's peer is only whom it talks to. */
 function connectDatagram(k: LinuxKernel, id: number, socket: Socket, to: SocketAddress): Errno | null {
-  const found = findSocket(k, socket.family, socket.type, to);
+  const found = findSocket(k, socket, socket.type, to);
   if (socket.family === "unix") {
     if (found === null) return "ECONNREFUSED";
     const target = getSocket(k, found);
@@ -193,10 +195,10 @@ function disconnect({ socket }: FoundSocket): Outcome {
 
 /** A listening socket that answers to an address, or why there is none. */
 function listenerAt(k: LinuxKernel, socket: Socket, to: SocketAddress): number | Errno {
-  const found = findSocket(k, socket.family, socket.type, to);
+  const found = findSocket(k, socket, socket.type, to);
   if (found !== null && getSocket(k, found).state === "listening") return found;
   const others = (Object.values(types) as SocketType[]).filter((type) => type !== socket.type);
-  const isOther = socket.family === "unix" && others.some((type) => findSocket(k, "unix", type, to) !== null);
+  const isOther = socket.family === "unix" && others.some((type) => findSocket(k, socket, type, to) !== null);
   return isOther && found === null ? "EPROTOTYPE" : "ECONNREFUSED";
 }
 

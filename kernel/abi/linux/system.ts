@@ -89,11 +89,11 @@ export const systemCalls = [
       out: {
         name: {
           sysname: "Linux",
-          nodename: machineName(k, task).node,
+          nodename: machineName(k, task.namespaces).node,
           release,
           version: "#1 Ostler",
           machine: k.hal.isa.machineName,
-          domainname: machineName(k, task).domain,
+          domainname: machineName(k, task.namespaces).domain,
         },
       },
     }),

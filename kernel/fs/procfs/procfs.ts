@@ -23,7 +23,7 @@ import {
 import { getSocket } from "../../vfs/sockets.ts";
 import type { OpenTarget } from "../../vfs/state.ts";
 import type { ProcKernel } from "./kernel.ts";
-import { type NamespaceFile, namespaceAt, namespacesAt } from "./namespaces.ts";
+import { type NamespaceFile, namespaceAt, namespaceName, namespacesAt } from "./namespaces.ts";
 import { modeOf, type Numbered, type Target } from "./nodes.ts";
 import type { Subject } from "./subject.ts";
 import { systemTree } from "./system.ts";
@@ -60,7 +60,7 @@ function processOf(k: ProcKernel, id: TaskId): Subject | null {
 
 /** What a number means; null when it was about a task that is no more. */
 function find(k: ProcKernel, inode: InodeNumber): Found | null {
-  if (inode >= namespacesAt && inode < perTask) return namespaceAt(inode);
+  if (inode >= namespacesAt && inode < perTask) return namespaceAt(k, inode);
   if (inode < perTask) return { kind: "system", index: inode - 1 };
   const id = (Math.floor(inode / perTask) - 1) as TaskId;
   const subject = processOf(k, id);
@@ -265,6 +265,7 @@ const anonymousKinds: Readonly<Record<string, string>> = {
 /** What an open file is called that has no name. */
 function anonymousName(target: OpenTarget, k: ProcKernel): string {
   if (target.kind === "socket") return `socket:[${getSocket(k, target.socket).inode}]`;
+  if (target.kind === "namespace") return namespaceName(target.type, target.id);
   if (target.kind === "inotify") return "anon_inode:inotify";
   if (target.kind === "pipe") return `pipe:[${k.files.pipes.get(target.pipe)?.inode ?? 0}]`;
   return target.kind === "console" ? "/dev/console" : `anon_inode:[${anonymousKinds[target.kind] ?? target.kind}]`;

@@ -156,7 +156,7 @@ const knobs = directory<null>({
 });
 
 /** What the machine is called in the name space that it began with. */
-const firstName = (k: ProcKernel) => machineName(k, { namespaces: { uts: 0, ipc: 0 } });
+const firstName = (k: ProcKernel) => machineName(k, { uts: 0 });
 
 /** A name of this boot: of the machine's seed, so the same in every run of it. */
 function uuid(seed: bigint): string {

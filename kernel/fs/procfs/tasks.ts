@@ -73,6 +73,7 @@ const common = {
   ns: directory<Subject>(
     {
       ipc: liveLink((k, { namespaces }) => namespaceLink(k, "ipc", namespaces.ipc)),
+      net: liveLink((k, { namespaces }) => namespaceLink(k, "net", namespaces.net)),
       uts: liveLink((k, { namespaces }) => namespaceLink(k, "uts", namespaces.uts)),
     },
     0o511,
