@@ -24,6 +24,10 @@ function ramPages({ core, ram }: Kernel, isRestored: boolean): PageSet {
     pageBytes,
     isPresent: (page) => (core.pageFlags[page]! & PageFlag.present) !== 0,
     isDirty: (page) => (core.pageFlags[page]! & PageFlag.dirty) !== 0,
+    get flags() {
+      return core.pageFlags;
+    },
+    diskChanges: 0,
     page: (page) => core.ram.subarray(page * pageBytes, (page + 1) * pageBytes),
     clearDirty() {
       core.clearDirty();
@@ -66,6 +70,12 @@ export function machinePages(k: Kernel, isRestored: boolean): PageSet {
     },
     isPresent: (page) => (isRam(page) ? ram.isPresent(page) : onDisk(page, (disk, at) => disk.isPresent(at))),
     isDirty: (page) => (isRam(page) ? ram.isDirty(page) : onDisk(page, (disk, at) => disk.isDirty(at))),
+    get flags() {
+      return ram.flags;
+    },
+    get diskChanges() {
+      return disks.reduce((sum, { pages }) => sum + pages.changes, 0);
+    },
     page: (page) => (isRam(page) ? ram.page(page) : onDisk(page, (disk, at) => disk.page(at))),
     clearDirty() {
       ram.clearDirty();

@@ -21,6 +21,7 @@ const MIB = 1024 * 1024;
 
 test("a machine's footprint is the pages that were ever written or fetched, whatever was captured meanwhile", () => {
   const PAGES = 8;
+  const OF_RAM = 5;
   const page = fc.nat(PAGES - 1);
   const step = fc.oneof(
     fc.record({ kind: fc.constantFrom("write" as const, "fetch" as const), page }),
@@ -31,17 +32,26 @@ test("a machine's footprint is the pages that were ever written or fetched, what
       const absent = new Set(stored);
       const dirty = new Set<number>();
       const held = new Set<number>();
+      let diskChanges = 0;
       const memory = {
         pages: PAGES,
         pageBytes: 4096 as const,
         isPresent: (each: number) => !absent.has(each),
         isDirty: (each: number) => dirty.has(each),
+        get flags() {
+          const flagsOf = (_: unknown, each: number) => (absent.has(each) ? 0 : 1) + (dirty.has(each) ? 2 : 0);
+          return Uint8Array.from({ length: OF_RAM }, flagsOf);
+        },
+        get diskChanges() {
+          return diskChanges;
+        },
       };
       let now = 0;
       const footprint = new Footprint(memory, () => now);
       for (const { kind, page } of steps) {
         if (kind === "write" || (kind === "fetch" && absent.has(page))) held.add(page);
         if (kind === "write" || kind === "fetch") absent.delete(page);
+        if (kind === "write" || kind === "fetch") diskChanges += page < OF_RAM ? 0 : 1;
         if (kind === "write") dirty.add(page);
         if (kind === "capture") footprint.look();
         if (kind === "capture") dirty.clear();

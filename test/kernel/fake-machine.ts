@@ -38,6 +38,10 @@ export class FakeMemory implements MachineMemory {
 
   isPresent = (page: number): boolean => this.present[page]!;
   isDirty = (page: number): boolean => this.dirty[page]!;
+  readonly diskChanges = 0;
+  get flags(): Uint8Array {
+    return Uint8Array.from(this.present, (present, page) => (present ? 1 : 0) + (this.dirty[page] ? 2 : 0));
+  }
   page(page: number): Uint8Array {
     if (!this.present[page]) throw new Error(`page ${page} was read although it is absent`);
     return this.bytes.subarray(page * 4096, (page + 1) * 4096);

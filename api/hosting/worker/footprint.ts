@@ -3,24 +3,29 @@
  * nobody has touched since it was zero takes none, nor does one that is still in the store. What was found room for is
  * only given back when the machine leaves, so the cost never falls.
  *
- * Looking goes through all pages, so it is done now and then only (`LOOK_EVERY_MS`) and before a capture, after which no
- * page is dirty any more.
+ * Looking compares the flags of all pages with what they were, and goes through those alone where they changed. It is done
+ * now and then (`LOOK_EVERY_MS`), when a machine comes to rest, and before a capture, after which no page is dirty any more.
  */
 import type { Machine } from "../../../kernel/index.ts";
 
 /** A core's own tables and code, and the kernel's objects: 1.3 MiB of a machine whose program waits for a line, rounded up. */
 export const LEAST_BYTES = 2 * 1024 * 1024;
 const LOOK_EVERY_MS = 100;
+/** Pages of RAM whose flags are compared at once. */
+const PAGES_COMPARED = 4096;
 
 const Held = { untouched: 0, absent: 1, here: 2 } as const;
 
-type Pages = Pick<Machine["memory"], "pages" | "pageBytes" | "isPresent" | "isDirty">;
+type Pages = Pick<Machine["memory"], "pages" | "pageBytes" | "isPresent" | "isDirty" | "flags" | "diskChanges">;
 
 export class Footprint {
   readonly #memory: Pages;
   readonly #now: () => number;
   /** Of each page, as of the last look. */
   readonly #held: Uint8Array;
+  /** RAM's flags as of the last look. */
+  readonly #flags: Uint8Array;
+  #diskChanges = -1;
   #here = 0;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
@@ -29,6 +34,7 @@ export class Footprint {
     this.#memory = memory;
     this.#now = now;
     this.#held = new Uint8Array(memory.pages);
+    this.#flags = new Uint8Array(memory.flags.length);
     for (let page = 0; page < memory.pages; page++) if (!memory.isPresent(page)) this.#held[page] = Held.absent;
   }
 
@@ -38,14 +44,26 @@ export class Footprint {
   }
 
   look(): void {
+    const { flags, diskChanges, pages } = this.#memory;
+    for (let from = 0; from < flags.length; from += PAGES_COMPARED) {
+      const now = flags.subarray(from, from + PAGES_COMPARED);
+      if (Buffer.compare(now, this.#flags.subarray(from, from + PAGES_COMPARED)) === 0) continue;
+      this.#flags.set(now, from);
+      this.#lookAt(from, from + now.length);
+    }
+    if (diskChanges !== this.#diskChanges) this.#lookAt(flags.length, pages);
+    this.#diskChanges = diskChanges;
+    this.#lookedAt = this.#now();
+  }
+
+  #lookAt(from: number, to: number): void {
     const held = this.#held;
-    for (let page = 0; page < held.length; page++) {
+    for (let page = from; page < to; page++) {
       const before = held[page]!;
       if (before === Held.here) continue;
       if (before === Held.absent ? !this.#memory.isPresent(page) : !this.#memory.isDirty(page)) continue;
       held[page] = Held.here;
       this.#here += 1;
     }
-    this.#lookedAt = this.#now();
   }
 }

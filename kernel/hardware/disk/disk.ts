@@ -29,6 +29,8 @@ export interface DiskPages {
   /** Those of the absent pages that are known to be zero. */
   provideZeros(isZero: (page: number) => boolean): void;
   clearDirty(): void;
+  /** Goes up with every page that is written or brought in. */
+  readonly changes: number;
 }
 
 export interface DiskPorts {
@@ -45,6 +47,7 @@ class PagedDisk implements Disk, DiskPages {
   readonly #ports: DiskPorts;
   readonly #held = new Map<number, Uint8Array>();
   readonly #dirty = new Set<number>();
+  #changes = 0;
 
   constructor(state: DiskState, ports: DiskPorts) {
     this.#state = state;
@@ -67,6 +70,15 @@ class PagedDisk implements Disk, DiskPages {
     return this.#state.bytes / diskPageBytes;
   }
 
+  get changes(): number {
+    return this.#changes;
+  }
+
+  #hold(page: number, bytes: Uint8Array): void {
+    this.#held.set(page, bytes);
+    this.#changes += 1;
+  }
+
   #isWritten(page: number): boolean {
     return ((this.#state.written[page >>> 5]! >>> (page & 31)) & 1) !== 0;
   }
@@ -82,12 +94,11 @@ class PagedDisk implements Disk, DiskPages {
   }
   provide(page: number, bytes: Uint8Array): void {
     assert(bytes.length === diskPageBytes, "a page has 4096 bytes");
-    if (!this.isPresent(page)) this.#held.set(page, bytes.slice());
+    if (!this.isPresent(page)) this.#hold(page, bytes.slice());
   }
 
   provideZeros(isZero: (page: number) => boolean): void {
-    for (let page = 0; page < this.count; page++)
-      if (!this.isPresent(page) && isZero(page)) this.#held.set(page, zeros);
+    for (let page = 0; page < this.count; page++) if (!this.isPresent(page) && isZero(page)) this.#hold(page, zeros);
   }
 
   page(page: number): Uint8Array {
@@ -108,7 +119,7 @@ class PagedDisk implements Disk, DiskPages {
   }
 
   #replace(page: number, bytes: Uint8Array): void {
-    this.#held.set(page, bytes);
+    this.#hold(page, bytes);
     this.#dirty.add(page);
     this.#state.written[page >>> 5]! |= 1 << (page & 31);
   }
