@@ -33,7 +33,7 @@ export type Transport = "grpc" | "rest";
 export interface Context {
   readonly transport: Transport;
   readonly method: DescMethod;
-  /** Aborted when the client goes away, the deadline passes or the server drains; the reason is an OstlerError. */
+  /** Aborted when the call is to end early (see abort): the reason is an OstlerError. */
   readonly signal: AbortSignal;
   /** Milliseconds since 1970. */
   readonly deadline: number | undefined;
@@ -51,6 +51,8 @@ export interface Context {
   /** What the call is about, as far as its authorisation has found out. Empty: the server, nothing that is named. */
   courseId: string;
   target: string;
+  /** Ends the call early, with that error. One that has ended already stays as it is. */
+  abort(reason: () => OstlerError): void;
 }
 
 type Input<Method> = Method extends { input: infer Desc extends DescMessage } ? MessageShape<Desc> : never;
@@ -195,7 +197,10 @@ export class Call implements Context {
     return this.answerTrailers;
   }
 
-  /** Transports report the end of every call, well or badly: after `close` there is nothing to abort. */
+  /**
+   * When the client goes away, the deadline passes, the server drains or the caller may no longer. Transports report the
+   * end of every call, well or badly: after `close` there is nothing to abort.
+   */
   abort(reason: () => OstlerError): void {
     if (this.finished || this.controller?.signal.aborted) return;
     this.controller ??= new AbortController();

@@ -23,11 +23,12 @@ import { TerminalService } from "../proto/gen/ostler/v1/terminals_pb.js";
 import { TraceService } from "../proto/gen/ostler/v1/traces_pb.js";
 import { UserService } from "../proto/gen/ostler/v1/users_pb.js";
 import { Quotas } from "./admission/quotas.ts";
-import { admission } from "./admission/requests.ts";
+import { admission, paced } from "./admission/requests.ts";
 import { Residents } from "./admission/residents.ts";
-import { authorised } from "./auth/authorise.ts";
+import { authorised, type Lookup } from "./auth/authorise.ts";
 import { isAdmin } from "./auth/caller.ts";
 import { authenticator, type Identify, identifier } from "./auth/identity.ts";
+import { OpenStreams } from "./auth/open-streams.ts";
 import { readTls, type ServerConfig } from "./config.ts";
 import { Code, permissionDenied } from "./errors.ts";
 import { Grading } from "./grading/grader.ts";
@@ -95,8 +96,8 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   const quotas = new Quotas(store, config);
   await quotas.load();
   const hosting = hostingOf(store, config, quotas);
-  const { identify, forget } = identifier(store);
-  const deps: Deps = { store, hosting, quotas, rolesChanged: forget };
+  const { identify, rolesChanged, authorised } = identityOf(store);
+  const deps: Deps = { store, hosting, quotas, rolesChanged };
   const grading = new Grading(deps, { mayStart: (row, beside) => quotas.mayGrade(row, beside) });
   const housekeeping = new Housekeeping(deps, {
     everyMs: config.collectEveryMs,
@@ -104,19 +105,13 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
     onError: (error) => logBackground(config, error, ""),
   });
   const audit = new AuditLog(store.audit, (error) => logBackground(config, error, ""));
-  const operations = operationsOf(deps, grading, housekeeping, audit);
+  const authorise = authorised(lookupOf(deps));
+  const operations = operationsOf(deps, grading, housekeeping).map((operation) =>
+    audit.audited(withKindErrors(authorise(paced(operation, quotas)))),
+  );
   const readiness = new Readiness({ check: () => store.check(), onChange: (isReady) => grpc.setServing(isReady) });
   const pipeline = pipelineOf(config, admission(authenticator(identify), quotas), metrics, readiness);
-  const tls = readTls(config) ?? undefined;
-  const grpc = createGrpcServer({ operations, pipeline, receiveLimitBytes: MESSAGE_LIMIT_BYTES, tls });
-  const rest = await createRestServer({
-    operations,
-    pipeline,
-    bodyLimitBytes: BODY_LIMIT_BYTES,
-    uploadLimitBytes: MESSAGE_LIMIT_BYTES,
-    tls,
-    document: { title: "Ostler", version, comments: readComments(descriptors) },
-  });
+  const { grpc, rest } = await transportsOf(config, operations, pipeline);
   grpc.setServing(false);
   const activeCalls = () => grpc.activeCalls + rest.activeCalls();
   for (const source of sourcesOf({ store, hosting, grading, housekeeping, activeCalls })) metrics.add(source);
@@ -157,6 +152,31 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
       await audit.close();
       await endSaving();
     },
+  };
+}
+
+async function transportsOf(config: ServerConfig, operations: Operation[], pipeline: Pipeline) {
+  const common = { operations, pipeline, tls: readTls(config) ?? undefined };
+  const rest = await createRestServer({
+    ...common,
+    bodyLimitBytes: BODY_LIMIT_BYTES,
+    uploadLimitBytes: MESSAGE_LIMIT_BYTES,
+    document: { title: "Ostler", version, comments: readComments(descriptors) },
+  });
+  return { grpc: createGrpcServer({ ...common, receiveLimitBytes: MESSAGE_LIMIT_BYTES }), rest };
+}
+
+/** Who calls, and what streams are open. */
+function identityOf(store: Store) {
+  const { identify, current, forget } = identifier(store);
+  const streams = new OpenStreams(current);
+  return {
+    identify,
+    rolesChanged() {
+      forget();
+      streams.changed();
+    },
+    authorised: (lookup: Lookup) => authorised(lookup, current, streams),
   };
 }
 
@@ -204,8 +224,7 @@ function monitorPages(config: ServerConfig, metrics: Metrics, readiness: Readine
   };
 }
 
-function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping, audit: AuditLog): Operation[] {
-  const authorise = authorised(lookupOf(deps));
+function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping): Operation[] {
   const replays = replayDoor();
   return [
     ...implement(MachineService, machineService(deps)),
@@ -225,7 +244,7 @@ function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping, 
     ...implement(AuditService, auditService(deps)),
     ...implement(QuotaService, quotaService(deps)),
     ...implement(AdminService, adminService(deps, housekeeping)),
-  ].map((operation) => audit.audited(withKindErrors(authorise(operation))));
+  ];
 }
 
 function pipelineOf(

@@ -52,6 +52,12 @@ export class Allowances {
     return Math.max(1, Math.ceil((excess / limit) * periodOf(kind)));
   }
 
+  /** Until there is `amount` of it. */
+  roomAfterMs(holder: QuotaHolder, kind: QuotaName, limit: number, amount: number): number {
+    const excess = this.#at(holder, kind, limit).used + amount - mostOf(kind, limit);
+    return Math.max(0, Math.ceil((excess / limit) * periodOf(kind)));
+  }
+
   fullAfterMs(holder: QuotaHolder, kind: QuotaName, limit: number): number {
     return Math.ceil((this.used(holder, kind, limit) / limit) * periodOf(kind));
   }

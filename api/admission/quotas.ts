@@ -117,6 +117,15 @@ export class Quotas {
     for (const { holder, limit } of limits) this.#allowances.spend(holder, "requests", limit, 1);
   }
 
+  /** The same for what is not refused, but waits: 0, or how long until it is worth asking again. */
+  admitMessage(owner: Owner): number {
+    const limits = this.#limitsFor(owner, "requests");
+    const waits = limits.map(({ holder, limit }) => this.#allowances.roomAfterMs(holder, "requests", limit, 1));
+    const waitMs = Math.max(0, ...waits);
+    if (waitMs === 0) for (const { holder, limit } of limits) this.#allowances.spend(holder, "requests", limit, 1);
+    return waitMs;
+  }
+
   /** Passes a trace on to `owner` as far as there is an allowance for it. */
   async *tracing<T>(owner: Owner, sizeOf: (message: T) => number, messages: AsyncGenerator<T>): AsyncGenerator<T> {
     this.#assertLeft(owner, "traceBytes");

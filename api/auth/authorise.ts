@@ -4,7 +4,7 @@
  * somebody whom the caller's role there reaches; and the key must be good for the operation.
  *
  * What the caller may not see is answered as what does not exist. What may be seen, but not touched, and what needs
- * another role altogether, is PERMISSION_DENIED.
+ * another role altogether, is PERMISSION_DENIED. A stream is authorised as long as it is open (open-streams.ts).
  */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { invalid, notFound, permissionDenied } from "../errors.ts";
@@ -22,7 +22,8 @@ import {
   roleIn,
   roleNeeded,
 } from "./caller.ts";
-import { callerOf } from "./identity.ts";
+import type { Identifier } from "./identity.ts";
+import type { OpenStream, OpenStreams } from "./open-streams.ts";
 import { type Action, COURSE_ROLES, changes, type Kind, RULES, type Rule, SEEN_BY } from "./policy.ts";
 
 /** How the things that requests name are found; null: there is none. */
@@ -38,38 +39,68 @@ export function rulesOf(method: DescMethod): readonly Rule[] {
 }
 
 /** The same operation, for those who may. */
-export function authorised(lookup: Lookup): (operation: Operation) => Operation {
+export function authorised(
+  lookup: Lookup,
+  current: Identifier["current"],
+  streams: OpenStreams,
+): (operation: Operation) => Operation {
   return (operation) => {
     const rules = rulesOf(operation.method);
     const check = async (request: unknown, context: Context) => {
-      const caller = callerOf(context);
+      const caller = await current(context);
       assertGoodFor(caller, operation.method, rules);
       for (const rule of rules) await obey(lookup, rule, request as Named, caller, context);
     };
-    return { ...operation, handler: guarded(operation, check) };
+    return { ...operation, handler: guarded(operation, check, streams) };
   };
 }
 
 type Check = (request: unknown, context: Context) => Promise<void>;
 
-function guarded({ method, handler }: Operation, check: Check): Operation["handler"] {
+function guarded({ method, handler }: Operation, check: Check, streams: OpenStreams): Operation["handler"] {
   if (isResponseStream(method)) {
     return async function* (request, context) {
-      yield* handler(await checked(method, request, context, check), context) as AsyncIterable<unknown>;
+      const stream = streams.open(context);
+      try {
+        yield* handler(await checked(method, request, context, check, stream), context) as AsyncIterable<unknown>;
+      } finally {
+        stream.close();
+      }
     };
   }
-  return async (request, context) => handler(await checked(method, request, context, check), context);
+  if (isRequestStream(method)) {
+    return async (request, context) => {
+      const stream = streams.open(context);
+      try {
+        return await handler(await checked(method, request, context, check, stream), context);
+      } finally {
+        stream.close();
+      }
+    };
+  }
+  return async (request, context) => {
+    await check(request, context);
+    return handler(request, context);
+  };
 }
 
 /** Of a stream of requests the first one names everything. */
-async function checked(method: DescMethod, request: unknown, context: Context, check: Check): Promise<unknown> {
+async function checked(
+  method: DescMethod,
+  request: unknown,
+  context: Context,
+  check: Check,
+  stream: OpenStream,
+): Promise<unknown> {
   if (!isRequestStream(method)) {
-    await check(request, context);
+    stream.authorise = () => check(request, context);
+    await stream.authorise();
     return request;
   }
   const requests = (request as AsyncIterable<unknown>)[Symbol.asyncIterator]();
   const first = await requests.next();
-  await check(first.done ? {} : first.value, context);
+  stream.authorise = () => check(first.done ? {} : first.value, context);
+  await stream.authorise();
   return again(first, requests);
 }
 

@@ -38,12 +38,18 @@ export function authenticator(identify: Identify): (context: Context) => Promise
 
 export interface Identifier {
   identify: Identify;
+  /**
+   * The context's caller as of now. Between the headers of a call and its message, and while a stream is open, a key may
+   * have been revoked, or have become good for something else.
+   */
+  current(context: Context): Promise<Caller>;
   /** What a key is good for has changed. */
   forget(): void;
 }
 
 export function identifier(store: Pick<Store, "users">): Identifier {
   const believed = new Map<string, { caller: Caller; until: number }>();
+  let currentUntil = new WeakMap<Caller, number>();
   let changes = 0;
   const identify: Identify = async (header) => {
     if (header === undefined) throw unauthenticated();
@@ -61,14 +67,25 @@ export function identifier(store: Pick<Store, "users">): Identifier {
     const left = (found.key.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - Date.now();
     const until = performance.now() + Math.min(BELIEVED_MS, left);
     // What was read while something changed may be what was true before.
-    if (asked === changes) believed.set(hash, { caller, until });
+    if (asked === changes) {
+      believed.set(hash, { caller, until });
+      currentUntil.set(caller, until);
+    }
+    return caller;
+  };
+  const current = async (context: Context) => {
+    const known = callerOf(context);
+    if ((currentUntil.get(known) ?? 0) > performance.now()) return known;
+    const caller = await identify(context.requestHeaders.get("authorization"));
+    context.caller = caller;
     return caller;
   };
   const forget = () => {
     changes += 1;
     believed.clear();
+    currentUntil = new WeakMap();
   };
-  return { identify, forget };
+  return { identify, current, forget };
 }
 
 export function callerOf(context: Context): Caller {
