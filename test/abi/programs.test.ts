@@ -159,17 +159,6 @@ describe.skipIf(!hasCompiler)("programs under the Linux personality (needs riscv
     expect(lines(console)).toEqual(["total 16000 count 16000 sum 16028", "consumed 4950", "timedwait 1"]);
   });
 
-  it("keeps extended attributes of files", () => {
-    expect(lines(runProgram(guest("xattr")).console)).toEqual([
-      "none 0, get -1 ENODATA, replace -1 ENODATA, set 0, create -1 EEXIST",
-      "length 5, short -1 ERANGE, got 5 value, empty 0",
-      "list 19: user.a user.second, short -1 ERANGE",
-      "by another name 5, remove 0, again -1 ENODATA",
-      "link -1 EPERM -1 ENODATA, trusted -1 EPERM, security -1 EPERM, other -1 EOPNOTSUPP, none -1 ERANGE, large -1 E2BIG",
-      "read-only -1 EACCES, proc -1 EACCES, missing -1 ENOENT, bad file -1 EBADF",
-    ]);
-  });
-
   it("answers unknown calls with ENOSYS and wild pointers with EFAULT", () => {
     const { console } = runProgram(guest("unknown"), { stdin: "x" });
     expect(lines(console)).toEqual([

@@ -22,7 +22,7 @@ import { changeable, setInode, setMode, setOwner, settable } from "../../vfs/nam
 import { Access, isOwner, permits, permitsAt, realSubjectOf, subjectOf } from "../../vfs/permissions.ts";
 import { getPipe } from "../../vfs/pipe.ts";
 import { getSocket } from "../../vfs/sockets.ts";
-import type { Filesystem, OpenFile } from "../../vfs/state.ts";
+import type { Filesystem, OpenFile, OpenTarget } from "../../vfs/state.ts";
 import { bufferOut, fd, flags, optionalPath, path, structIn, structOut, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
@@ -146,6 +146,16 @@ function statxOf({ attributes, inode, device }: Found): Statx {
 const statFlags = At.AT_SYMLINK_NOFOLLOW | At.AT_NO_AUTOMOUNT | At.AT_EMPTY_PATH;
 /** AT_STATX_FORCE_SYNC, AT_STATX_DONT_SYNC: here they agree. */
 const syncFlags = 0x6000;
+
+/** File systems that are mounted nowhere, of what has no name (linux/magic.h). */
+const nameless: Readonly<Partial<Record<OpenTarget["kind"], number>>> = { pipe: 0x5049_5045, socket: 0x534f_434b };
+const anonymous = 0x0904_1934;
+
+function namelessStatfs({ target }: OpenFile): Statfs {
+  const none = { f_blocks: 0n, f_bfree: 0n, f_bavail: 0n, f_files: 0n, f_ffree: 0n, f_fsid: 0n, f_flags: 0x20n };
+  const sizes = { f_bsize: BigInt(blockBytes), f_namelen: BigInt(limits.nameBytes), f_frsize: BigInt(blockBytes) };
+  return { f_type: BigInt(nameless[target.kind] ?? anonymous), ...none, ...sizes };
+}
 
 function statfsOf(k: LinuxKernel, { mount }: Place): Statfs {
   const fs = filesystemOf(k, mount);
@@ -368,7 +378,8 @@ const statCalls = [
     run(k: LinuxKernel, { fd }, { task }) {
       const file = fileOf(k, task, fd);
       if (file === null) return fail("EBADF");
-      return { kind: "done", value: 0, out: { statfs: statfsOf(k, placeOf(file) ?? task.root) } };
+      const place = placeOf(file);
+      return { kind: "done", value: 0, out: { statfs: place === null ? namelessStatfs(file) : statfsOf(k, place) } };
     },
   }),
   syscall({

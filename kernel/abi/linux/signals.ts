@@ -97,7 +97,7 @@ function tgkill(k: LinuxKernel, call: Call, group: number | null, id: number, nu
   return sent(k, call);
 }
 
-/** What only the kernel may say is refused from others. */
+/** What only the kernel may say a thread may say to itself alone, and a process by its first thread's number. */
 function queueInfo(
   k: LinuxKernel,
   call: Call,
@@ -106,7 +106,8 @@ function queueInfo(
   bytes: Uint8Array,
 ): Outcome {
   const info: SignalInfo = decodeSignalInfo(number, bytes);
-  if ((info.code >= 0 || info.code === SignalCode.thread) && task !== call.task) return fail("EPERM");
+  const toItself = (thread?.id ?? task.id) === (call.thread.id as number);
+  if ((info.code >= 0 || info.code === SignalCode.thread) && !toItself) return fail("EPERM");
   if (number < 0 || number > lastSignal) return fail("EINVAL");
   if (!maySignal(call.task, task, number)) return fail("EPERM");
   const errno = number === 0 ? null : sendSignal(k, task, info, thread);
