@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Core } from "../../../../kernel/hardware/cpu/core.ts";
 import { Translations } from "../../../../kernel/hardware/cpu/rv64/translate/modules.ts";
-import { opNames } from "../../../../kernel/hardware/cpu/rv64/translate/ops.ts";
+import { recordedNames } from "../../../../kernel/hardware/cpu/rv64/translate/ops.ts";
 import { bType, iType, rType, sType } from "../encode.ts";
 import { CoreStop, stateOf } from "../fixture.ts";
 import { Machine, PAGE, RW, RWX } from "../machine.ts";
@@ -45,7 +45,7 @@ test("the translator knows the operations of decoded records by the interpreter'
     .split(",")
     .map((name) => name.trim())
     .filter(Boolean);
-  expect(opNames).toEqual(names);
+  expect(recordedNames).toEqual(names);
 });
 
 describe("a translation is given up", () => {

@@ -114,7 +114,7 @@ export function decode32(p: i32, w: i32, offset: i32, near: bool): void {
 export function branch(p: i32, op: Op, length: i32, a: i32, b: i32, offset: i32, near: bool, distance: i32): void {
   const target = offset + distance;
   if (near && <u32>target < 4096 && !(distance <= 0 && translating())) put(p, op, length, 0, a, b, distance << 3);
-  else put(p, op + (Op.BeqFar - Op.Beq), length, 0, a, b, target);
+  else put(p, op + (length == 2 ? Op.BeqFarC - Op.BeqC : Op.BeqFar - Op.Beq), length, 0, a, b, target);
 }
 
 export function jump(p: i32, length: i32, register: i32, offset: i32, near: bool, distance: i32): void {

@@ -33,15 +33,15 @@ function quadrant0(p: i32, h: i32): bool {
     case 0: {
       const value = bits(h, 11, 2, 4) | bits(h, 7, 4, 6) | bits(h, 6, 1, 2) | bits(h, 5, 1, 3);
       if (!value) return false;
-      put(p, Op.Addi, 2, xd(low(h)), xs(2), 0, value);
+      put(p, Op.AddiC, 2, xd(low(h)), xs(2), 0, value);
       return true;
     }
-    case 1: put(p, Op.Ld, 2, fr(low(h)), xs(high(h)), 0, doubleword); guard(p, h, 2); return true;
-    case 2: put(p, Op.Lw, 2, xd(low(h)), xs(high(h)), 0, word); return true;
-    case 3: put(p, Op.Ld, 2, xd(low(h)), xs(high(h)), 0, doubleword); return true;
-    case 5: put(p, Op.Sd, 2, 0, xs(high(h)), fr(low(h)), doubleword); guard(p, h, 2); return true;
-    case 6: put(p, Op.Sw, 2, 0, xs(high(h)), xs(low(h)), word); return true;
-    case 7: put(p, Op.Sd, 2, 0, xs(high(h)), xs(low(h)), doubleword); return true;
+    case 1: put(p, Op.LdC, 2, fr(low(h)), xs(high(h)), 0, doubleword); guard(p, h, 2); return true;
+    case 2: put(p, Op.LwC, 2, xd(low(h)), xs(high(h)), 0, word); return true;
+    case 3: put(p, Op.LdC, 2, xd(low(h)), xs(high(h)), 0, doubleword); return true;
+    case 5: put(p, Op.SdC, 2, 0, xs(high(h)), fr(low(h)), doubleword); guard(p, h, 2); return true;
+    case 6: put(p, Op.SwC, 2, 0, xs(high(h)), xs(low(h)), word); return true;
+    case 7: put(p, Op.SdC, 2, 0, xs(high(h)), xs(low(h)), doubleword); return true;
     default: return false;
   }
 }
@@ -50,18 +50,18 @@ function quadrant1(p: i32, h: i32, offset: i32): bool {
   const register = (h >> 7) & 31;
   const value = signed(bits(h, 12, 1, 5) | bits(h, 2, 5, 0), 6);
   switch (h >> 13) {
-    case 0: put(p, Op.Addi, 2, xd(register), xs(register), 0, value); return true;
+    case 0: put(p, Op.AddiC, 2, xd(register), xs(register), 0, value); return true;
     case 1:
       if (!register) return false;
-      put(p, Op.Addiw, 2, xd(register), xs(register), 0, value);
+      put(p, Op.AddiwC, 2, xd(register), xs(register), 0, value);
       return true;
-    case 2: put(p, Op.Li, 2, xd(register), 0, 0, value); return true;
+    case 2: put(p, Op.LiC, 2, xd(register), 0, 0, value); return true;
     case 3: {
       if (!value) return false;
       if (register == 2) {
         const adjust = bits(h, 12, 1, 9) | bits(h, 6, 1, 4) | bits(h, 5, 1, 6) | bits(h, 3, 2, 7) | bits(h, 2, 1, 5);
-        put(p, Op.Addi, 2, xd(2), xs(2), 0, signed(adjust, 10));
-      } else put(p, Op.Li, 2, xd(register), 0, 0, value << 12);
+        put(p, Op.AddiC, 2, xd(2), xs(2), 0, signed(adjust, 10));
+      } else put(p, Op.LiC, 2, xd(register), 0, 0, value << 12);
       return true;
     }
     case 4: return compute(p, h, value);
@@ -73,7 +73,7 @@ function quadrant1(p: i32, h: i32, offset: i32): bool {
     }
     default: {
       const distance = bits(h, 12, 1, 8) | bits(h, 10, 2, 3) | bits(h, 5, 2, 6) | bits(h, 3, 2, 1) | bits(h, 2, 1, 5);
-      branch(p, h >> 13 == 6 ? Op.Beq : Op.Bne, 2, xs(high(h)), xs(0), offset, true, signed(distance, 9));
+      branch(p, h >> 13 == 6 ? Op.BeqC : Op.BneC, 2, xs(high(h)), xs(0), offset, true, signed(distance, 9));
       return true;
     }
   }
@@ -82,18 +82,18 @@ function quadrant1(p: i32, h: i32, offset: i32): bool {
 function compute(p: i32, h: i32, value: i32): bool {
   const d = xd(high(h));
   switch ((h >> 10) & 3) {
-    case 0: put(p, Op.Srli, 2, d, d, 0, value & 63); return true;
-    case 1: put(p, Op.Srai, 2, d, d, 0, value & 63); return true;
-    case 2: put(p, Op.Andi, 2, d, d, 0, value); return true;
+    case 0: put(p, Op.SrliC, 2, d, d, 0, value & 63); return true;
+    case 1: put(p, Op.SraiC, 2, d, d, 0, value & 63); return true;
+    case 2: put(p, Op.AndiC, 2, d, d, 0, value); return true;
     default: {
       const b = xs(low(h));
       switch (bits(h, 12, 1, 2) | bits(h, 5, 2, 0)) {
-        case 0: put(p, Op.Sub, 2, d, d, b, 0); return true;
-        case 1: put(p, Op.Xor, 2, d, d, b, 0); return true;
-        case 2: put(p, Op.Or, 2, d, d, b, 0); return true;
-        case 3: put(p, Op.And, 2, d, d, b, 0); return true;
-        case 4: put(p, Op.Subw, 2, d, d, b, 0); return true;
-        case 5: put(p, Op.Addw, 2, d, d, b, 0); return true;
+        case 0: put(p, Op.SubC, 2, d, d, b, 0); return true;
+        case 1: put(p, Op.XorC, 2, d, d, b, 0); return true;
+        case 2: put(p, Op.OrC, 2, d, d, b, 0); return true;
+        case 3: put(p, Op.AndC, 2, d, d, b, 0); return true;
+        case 4: put(p, Op.SubwC, 2, d, d, b, 0); return true;
+        case 5: put(p, Op.AddwC, 2, d, d, b, 0); return true;
         default: return false;
       }
     }
@@ -107,28 +107,28 @@ function quadrant2(p: i32, h: i32): bool {
   const loadDouble = bits(h, 12, 1, 5) | bits(h, 5, 2, 3) | bits(h, 2, 3, 6);
   const storeDouble = bits(h, 10, 3, 3) | bits(h, 7, 3, 6);
   switch (h >> 13) {
-    case 0: put(p, Op.Slli, 2, xd(register), xs(register), 0, bits(h, 12, 1, 5) | other); return true;
-    case 1: put(p, Op.Ld, 2, fr(register), xs(2), 0, loadDouble); guard(p, h, 2); return true;
+    case 0: put(p, Op.SlliC, 2, xd(register), xs(register), 0, bits(h, 12, 1, 5) | other); return true;
+    case 1: put(p, Op.LdC, 2, fr(register), xs(2), 0, loadDouble); guard(p, h, 2); return true;
     case 2:
       if (!register) return false;
-      put(p, Op.Lw, 2, xd(register), xs(2), 0, loadWord);
+      put(p, Op.LwC, 2, xd(register), xs(2), 0, loadWord);
       return true;
     case 3:
       if (!register) return false;
-      put(p, Op.Ld, 2, xd(register), xs(2), 0, loadDouble);
+      put(p, Op.LdC, 2, xd(register), xs(2), 0, loadDouble);
       return true;
     case 4: return moveOrJump(p, h, register, other);
-    case 5: put(p, Op.Sd, 2, 0, xs(2), fr(other), storeDouble); guard(p, h, 2); return true;
-    case 6: put(p, Op.Sw, 2, 0, xs(2), xs(other), bits(h, 9, 4, 2) | bits(h, 7, 2, 6)); return true;
-    default: put(p, Op.Sd, 2, 0, xs(2), xs(other), storeDouble); return true;
+    case 5: put(p, Op.SdC, 2, 0, xs(2), fr(other), storeDouble); guard(p, h, 2); return true;
+    case 6: put(p, Op.SwC, 2, 0, xs(2), xs(other), bits(h, 9, 4, 2) | bits(h, 7, 2, 6)); return true;
+    default: put(p, Op.SdC, 2, 0, xs(2), xs(other), storeDouble); return true;
   }
 }
 
 function moveOrJump(p: i32, h: i32, register: i32, other: i32): bool {
   const link = (h >> 12) & 1;
   if (other) {
-    if (link) put(p, Op.Add, 2, xd(register), xs(register), xs(other), 0);
-    else put(p, Op.Mv, 2, xd(register), xs(other), 0, 0);
+    if (link) put(p, Op.AddC, 2, xd(register), xs(register), xs(other), 0);
+    else put(p, Op.MvC, 2, xd(register), xs(other), 0, 0);
     return true;
   }
   if (!register) {

@@ -17,11 +17,11 @@ export function access(p: i32): Stop {
   switch (opOf(p)) {
     case Op.Lb: case Op.Lbu: return loadInto(p, va, 1);
     case Op.Lh: case Op.Lhu: return loadInto(p, va, 2);
-    case Op.Lw: case Op.Lwu: case Op.Flw: return loadInto(p, va, 4);
-    case Op.Ld: return loadInto(p, va, 8);
+    case Op.Lw: case Op.LwC: case Op.Lwu: case Op.Flw: return loadInto(p, va, 4);
+    case Op.Ld: case Op.LdC: return loadInto(p, va, 8);
     case Op.Sb: return storeFrom(va, rs2(p), 1);
     case Op.Sh: return storeFrom(va, rs2(p), 2);
-    case Op.Sw: return storeFrom(va, rs2(p), 4);
+    case Op.Sw: case Op.SwC: return storeFrom(va, rs2(p), 4);
     default: return storeFrom(va, rs2(p), 8);
   }
 }
@@ -57,7 +57,7 @@ function extend(op: i32, value: i64): i64 {
     case Op.Lbu: return value & 0xff;
     case Op.Lh: return <i64><i16>value;
     case Op.Lhu: return value & 0xffff;
-    case Op.Lw: return <i64><i32>value;
+    case Op.Lw: case Op.LwC: return <i64><i32>value;
     case Op.Lwu: return value & 0xffffffff;
     case Op.Flw: return value | 0xffffffff00000000;
     default: return value;

@@ -26,10 +26,14 @@ export const enum Op {
   // Floating point with a fast path in the dispatch loop; imm holds the instruction for the exact path.
   FaddD, FsubD, FmulD, FmaddD, FaddS, FsubS, FmulS, FmaddS,
   FsgnjD, FsgnjnD, FsgnjxD, FeqD, FltD, FleD, FcvtDW, FmvWX,
+  // Compressed forms of what is above. They do the same: the length is in the operation, so that where the next record is
+  // does not wait for a load.
+  LiC, MvC, AddiC, AndiC, SlliC, SrliC, SraiC, AddiwC, AddC, SubC, XorC, OrC, AndC, AddwC, SubwC, LwC, LdC, SwC, SdC,
   // Out of line; imm holds the instruction.
   Float, FloatGuarded, Atomic, Csr, System,
   // Terminators.
   Jump, Jal, JalFar, Jr, Jalr, Beq, Bne, Blt, Bge, Bltu, Bgeu, BeqFar, BneFar, BltFar, BgeFar, BltuFar, BgeuFar,
+  BeqC, BneC, BeqFarC, BneFarC,
   Ecall, Ebreak, Illegal, Straddle,
 }
 

@@ -10,7 +10,7 @@ import { guardedFloat, system } from "./system";
 
 export function slow(p: i32): Stop {
   const op = opOf(p);
-  if (op >= Op.Lb && op <= Op.Sd) return access(p);
+  if ((op >= Op.Lb && op <= Op.Sd) || (op >= Op.LwC && op <= Op.SdC)) return access(p);
   if (op == Op.Atomic) return atomic(p);
   if (op == Op.Csr) return csr(p);
   if (op == Op.System) return system(p);

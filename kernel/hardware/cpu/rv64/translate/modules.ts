@@ -6,7 +6,7 @@
  */
 import { HOT, PAGE_SIZE } from "../assembly/layout.ts";
 import { compile } from "./compile.ts";
-import { opNames } from "./ops.ts";
+import { recordedNames } from "./ops.ts";
 import type { CodeReader } from "./records.ts";
 import type { Region } from "./region.ts";
 
@@ -35,7 +35,7 @@ interface Kept extends Compiled {
   place: number;
 }
 
-const placeOf = new Map<string, number>(opNames.map((name, index) => [name, index]));
+const placeOf = new Map<string, number>(recordedNames.map((name, index) => [name, index]));
 
 /** Equal for equal regions only; the characters are numbers. */
 function keyOf({ blocks, targets, pages }: Region): string {

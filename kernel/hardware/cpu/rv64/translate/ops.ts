@@ -15,11 +15,20 @@ const inOrder = [
   ["Lb", "Lh", "Lw", "Ld", "Lbu", "Lhu", "Lwu", "Flw", "Sb", "Sh", "Sw", "Sd"],
   ["FaddD", "FsubD", "FmulD", "FmaddD", "FaddS", "FsubS", "FmulS", "FmaddS"],
   ["FsgnjD", "FsgnjnD", "FsgnjxD", "FeqD", "FltD", "FleD", "FcvtDW", "FmvWX"],
+  ["LiC", "MvC", "AddiC", "AndiC", "SlliC", "SrliC", "SraiC", "AddiwC", "AddC", "SubC", "XorC", "OrC", "AndC"],
+  ["AddwC", "SubwC", "LwC", "LdC", "SwC", "SdC"],
   ["Float", "FloatGuarded", "Atomic", "Csr", "System"],
   ["Jump", "Jal", "JalFar", "Jr", "Jalr", "Beq", "Bne", "Blt", "Bge", "Bltu", "Bgeu"],
   ["BeqFar", "BneFar", "BltFar", "BgeFar", "BltuFar", "BgeuFar"],
+  ["BeqC", "BneC", "BeqFarC", "BneFarC"],
   ["Ecall", "Ebreak", "Illegal", "Straddle"],
 ] as const;
 
-export type OpName = (typeof inOrder)[number][number];
-export const opNames: readonly OpName[] = inOrder.flat();
+type RecordedName = (typeof inOrder)[number][number];
+/** What a record's number is called; compressed forms have a C at the end. */
+export const recordedNames: readonly RecordedName[] = inOrder.flat();
+
+/** An operation, whatever the length of its instruction. */
+export type OpName = Exclude<RecordedName, `${string}C`>;
+/** The operation of each of a record's numbers. */
+export const opNames = recordedNames.map((name) => name.replace(/C$/, "")) as readonly OpName[];
