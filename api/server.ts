@@ -114,7 +114,8 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   const { grpc, rest } = await transportsOf(config, operations, pipeline);
   grpc.setServing(false);
   const activeCalls = () => grpc.activeCalls + rest.activeCalls();
-  for (const source of sourcesOf({ store, hosting, grading, housekeeping, activeCalls })) metrics.add(source);
+  const parts = { store, hosting, grading, housekeeping, activeCalls, uploadBytes: rest.uploadBytes };
+  for (const source of sourcesOf(parts)) metrics.add(source);
   mountMonitorPages(rest.app, monitorPages(config, metrics, readiness, identify));
 
   let endUpkeep = () => {};
@@ -264,7 +265,7 @@ function pipelineOf(
       }
     },
     onFinish(context, code, durationMs, error) {
-      metrics.callEnded(context, code, durationMs);
+      metrics.callEnded(context, code, durationMs, error);
       if (config.log === "all") all.onFinish(context, code, durationMs, error);
       else if (config.log === "errors" && code === Code.INTERNAL)
         process.stderr.write(`${JSON.stringify(callRecord(context, code, durationMs, error))}\n`);

@@ -132,6 +132,11 @@ export class TraceSubscription {
     this.#bell.ring();
   }
 
+  /** What waits to be taken. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   end(error: Error): void {
     this.ended = error;
     this.#bell.ring();

@@ -257,6 +257,13 @@ export class HostedMachine {
     if (this.broken === null) await this.#send({ kind: "setTraceMask", mask: this.#mask() }).catch(() => {});
   }
 
+  /** What waits for those who watch. */
+  get traceQueueBytes(): number {
+    let sum = 0;
+    for (const { bytes } of this.#subscriptions) sum += bytes;
+    return sum;
+  }
+
   get watched(): boolean {
     return this.#subscriptions.size > 0;
   }

@@ -201,6 +201,9 @@ export class Hosting {
       ...this.#counts,
       byPhase: this.#residency.byPhase(),
       memoryBytes: this.#residency.bytes,
+      machineBytes: this.#residency.sizes,
+      hibernations: this.#residency.hibernations,
+      traceQueueBytes: [...this.#lives.values()].reduce((sum, { traceQueueBytes }) => sum + traceQueueBytes, 0),
       ...this.#pool.figures(),
     };
   }

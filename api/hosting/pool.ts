@@ -85,6 +85,11 @@ export class PooledWorker {
     return this.#pending.size;
   }
 
+  /** How long it has been busy since it began. */
+  get busyMs(): number {
+    return this.thread.performance.eventLoopUtilization().active;
+  }
+
   send(command: Command): Promise<Reply> {
     if (!this.alive) return Promise.reject(new WorkerCommandError("workerLost", "the worker is gone"));
     const id = this.#nextId++;
@@ -179,14 +184,15 @@ export class Pool {
     this.#workers = Array.from({ length: workers }, () => this.#start());
   }
 
-  /** Commands that workers have not answered yet, replays and executions among them; and what they have translated. */
-  figures(): { commands: number; jobs: number; translations: number; translatedBytes: number } {
+  /** Commands that workers have not answered yet, replays and executions among them; what they have translated; how busy they were. */
+  figures(): { commands: number; jobs: number; translations: number; translatedBytes: number; busyMs: number[] } {
     const sum = (of: (worker: PooledWorker) => number) => this.#workers.reduce((total, each) => total + of(each), 0);
     return {
       commands: sum((worker) => worker.commands),
       jobs: sum((worker) => worker.jobs),
       translations: sum((worker) => worker.translated[0]!),
       translatedBytes: sum((worker) => worker.translated[1]!),
+      busyMs: this.#workers.map((worker) => worker.busyMs),
     };
   }
 

@@ -97,6 +97,8 @@ export class Residency {
   /** Rung when a machine has left, or stays after all. */
   readonly #departures = new Bell();
   #relieving = false;
+  /** Machines that left because nobody used them, their room was needed, or somebody said so. */
+  hibernations = 0;
 
   constructor(options: ResidencyOptions, mover: Mover) {
     this.#options = options;
@@ -118,6 +120,11 @@ export class Residency {
     let sum = 0;
     for (const { bytes } of this.#places.values()) sum += bytes;
     return sum;
+  }
+
+  /** What each machine that is in memory takes, in no order. */
+  get sizes(): number[] {
+    return this.#inPhase("awake").map(({ bytes }) => bytes);
   }
 
   /** Time to leave room for those that somebody comes for. */
@@ -288,7 +295,10 @@ export class Residency {
     } finally {
       if (!stays) await this.#leave(place, machine);
     }
-    if (!stays) return;
+    if (!stays) {
+      this.hibernations += 1;
+      return;
+    }
     place.phase = "awake";
     this.#departures.ring();
   }

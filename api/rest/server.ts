@@ -61,6 +61,8 @@ export interface RestServer {
   /** For more routes of one's own, `listen`, and `inject` in tests. */
   readonly app: FastifyInstance;
   activeCalls(): number;
+  /** Of large bodies that are under way. */
+  uploadBytes(): number;
   /** Streams end with UNAVAILABLE, now and from now on. */
   endStreams(): void;
   /** Streams end with UNAVAILABLE, other calls get `graceMs` to finish, then connections are cut. */
@@ -93,7 +95,7 @@ export async function createRestServer(options: RestServerOptions): Promise<Rest
   });
   await app.register(websocket, { options: { maxPayload: bodyLimitBytes, handleProtocols: chooseProtocol } });
   const host = { pipeline: options.pipeline, active, bodyLimitBytes, heartbeatMs: options.heartbeatMs ?? 15_000 };
-  guardUploads(app, host, {
+  const uploadBytes = guardUploads(app, host, {
     limitBytes: Math.max(bodyLimitBytes, uploadLimitBytes),
     budgetBytes: options.uploadBudgetBytes ?? 512 * mebibyte,
   });
@@ -106,6 +108,7 @@ export async function createRestServer(options: RestServerOptions): Promise<Rest
   return {
     app,
     activeCalls: () => active.size,
+    uploadBytes,
     endStreams: () => active.drainStreams(),
     drain: (graceMs = 5000) => drain(app, active, graceMs),
   };

@@ -28,13 +28,18 @@ export interface UploadOptions {
   readonly budgetBytes: number;
 }
 
-export function guardUploads(app: FastifyInstance, host: RestHost, { limitBytes, budgetBytes }: UploadOptions): void {
+/** Returns what tells how many bytes are under way. */
+export function guardUploads(
+  app: FastifyInstance,
+  host: RestHost,
+  { limitBytes, budgetBytes }: UploadOptions,
+): () => number {
   let held = 0;
   app.addHook("onRequest", async (request, reply) => {
     const bytes = announcedBytes(request.raw, limitBytes);
     // One over the limit is refused unread.
     if (bytes <= smallBytes || bytes > limitBytes) return undefined;
-    const refusal = (await refusalOf(request, host)) ?? (held + bytes > budgetBytes ? tooManyUploads() : null);
+    const refusal = await refusalOf(request, host, held + bytes > budgetBytes);
     if (refusal !== null) {
       await discardBody(request.raw);
       return sendProblem(reply, refusal);
@@ -45,6 +50,7 @@ export function guardUploads(app: FastifyInstance, host: RestHost, { limitBytes,
     });
     return undefined;
   });
+  return () => held;
 }
 
 function announcedBytes({ headers }: IncomingMessage, limitBytes: number): number {
@@ -52,19 +58,21 @@ function announcedBytes({ headers }: IncomingMessage, limitBytes: number): numbe
   return Number(headers["content-length"] ?? 0);
 }
 
-/** What keeps the sender from being heard at all. It goes through the pipeline, so that it is logged. */
-async function refusalOf(request: FastifyRequest, host: RestHost): Promise<OstlerError | null> {
+/** What keeps the sender from being heard at all. It goes through the pipeline, so that it is logged and counted. */
+async function refusalOf(request: FastifyRequest, host: RestHost, isFull: boolean): Promise<OstlerError | null> {
   const { operation } = request.routeOptions.config;
   if (operation === undefined) return routeNotFound(request.method, request.url.split("?", 1)[0] ?? "");
   const call = openCall(request, operation);
   try {
     await host.pipeline.authenticate(call);
-    return null;
+    if (!isFull) return null;
   } catch {
-    return perform(host.pipeline, host.active, openCall(request, operation), async () => null).catch((error) => error);
+    // It is refused again, for the log.
   } finally {
     call.close();
   }
+  const refuse = () => Promise.reject(tooManyUploads());
+  return perform(host.pipeline, host.active, openCall(request, operation), refuse).catch((error) => error);
 }
 
 const tooManyUploads = (): OstlerError =>

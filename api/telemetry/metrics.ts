@@ -5,7 +5,7 @@
  * Names and labels are part of the operator's interface (docs/OPERATING.md). No label has a value that users choose.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import { type Code, codeName } from "../errors.ts";
+import { Code, codeName, type OstlerError } from "../errors.ts";
 import { type Context, methodPath } from "../operation.ts";
 
 /** From a tenth of a millisecond to ten seconds. */
@@ -27,6 +27,7 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #calls: Counter;
   readonly #callSeconds: Histogram;
+  readonly #refusals: Counter;
   readonly #commitSeconds: Histogram;
 
   constructor() {
@@ -45,6 +46,12 @@ export class Metrics {
       buckets: SECONDS,
       registers,
     });
+    this.#refusals = new Counter({
+      name: "ostler_refusals_total",
+      help: "Calls that were refused because too much was asked for, by reason: each quota has one, and each queue.",
+      labelNames: ["reason"],
+      registers,
+    });
     this.#commitSeconds = new Histogram({
       name: "ostler_commit_seconds",
       help: "From what a machine has to make durable to its being on disk.",
@@ -61,11 +68,12 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  callEnded(context: Context, code: Code, durationMs: number): void {
+  callEnded(context: Context, code: Code, durationMs: number, error?: OstlerError): void {
     const { transport } = context;
     const method = methodPath(context.method);
     this.#calls.inc({ method, transport, code: codeName(code) });
     this.#callSeconds.observe({ method, transport }, durationMs / 1000);
+    if (error?.code === Code.RESOURCE_EXHAUSTED) this.#refusals.inc({ reason: error.reason });
   }
 
   /** The same function, timed. */

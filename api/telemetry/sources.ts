@@ -12,10 +12,22 @@ interface Parts {
   housekeeping: Housekeeping;
   /** Calls under way. */
   activeCalls(): number;
+  /** Of large bodies that are being received. */
+  uploadBytes(): number;
 }
 
 export function sourcesOf(parts: Parts): Source[] {
-  return [...machineSources(parts), ...queueSources(parts), ...storeSources(parts)];
+  return [...machineSources(parts), ...workerSources(parts), ...queueSources(parts), ...storeSources(parts)];
+}
+
+/** Of so many hundredths of the machines: a machine of its own has no series of its own, since there may be thousands. */
+const QUANTILES = [0.5, 0.9, 1];
+
+/** By quantile; without machines there are none. */
+function quantilesOf(sizes: readonly number[]): Record<string, number> {
+  const sorted = sizes.toSorted((a, b) => a - b);
+  if (sorted.length === 0) return {};
+  return Object.fromEntries(QUANTILES.map((share) => [share, sorted[Math.ceil(share * sorted.length) - 1]!]));
 }
 
 function machineSources({ store, hosting }: Parts): Source[] {
@@ -41,28 +53,29 @@ function machineSources({ store, hosting }: Parts): Source[] {
       read: () => hosting.figures().memoryBytes,
     },
     {
+      name: "ostler_resident_machine_bytes",
+      help: "Memory that a machine in memory takes: of the one in the middle, of the largest tenth, of the largest.",
+      kind: "gauge",
+      label: "quantile",
+      read: () => quantilesOf(hosting.figures().machineBytes),
+    },
+    {
       name: "ostler_instructions_total",
       help: "Instructions that machines have executed; not those that were executed again, nor gradings.",
       kind: "counter",
       read: () => hosting.figures().instructions,
     },
     {
-      name: "ostler_translations",
-      help: "Regions of guest code that workers keep translated to WebAssembly.",
-      kind: "gauge",
-      read: () => hosting.figures().translations,
-    },
-    {
-      name: "ostler_translated_bytes",
-      help: "Size of the WebAssembly that hot guest code is translated to, over all workers.",
-      kind: "gauge",
-      read: () => hosting.figures().translatedBytes,
-    },
-    {
       name: "ostler_wakes_total",
       help: "Machines brought into memory.",
       kind: "counter",
       read: () => hosting.figures().wakes,
+    },
+    {
+      name: "ostler_hibernations_total",
+      help: "Machines that were put away from memory, to be woken when somebody needs them.",
+      kind: "counter",
+      read: () => hosting.figures().hibernations,
     },
     {
       name: "ostler_snapshots_total",
@@ -79,7 +92,31 @@ function machineSources({ store, hosting }: Parts): Source[] {
   ];
 }
 
-function queueSources({ store, hosting, grading, activeCalls }: Parts): Source[] {
+function workerSources({ hosting }: Parts): Source[] {
+  return [
+    {
+      name: "ostler_worker_busy_seconds_total",
+      help: "Time that a worker thread was busy; its rate is the worker's load, 1 at most.",
+      kind: "counter",
+      label: "worker",
+      read: () => Object.fromEntries(hosting.figures().busyMs.map((ms, worker) => [worker, ms / 1000])),
+    },
+    {
+      name: "ostler_translations",
+      help: "Regions of guest code that workers keep translated to WebAssembly.",
+      kind: "gauge",
+      read: () => hosting.figures().translations,
+    },
+    {
+      name: "ostler_translated_bytes",
+      help: "Size of the WebAssembly that hot guest code is translated to, over all workers.",
+      kind: "gauge",
+      read: () => hosting.figures().translatedBytes,
+    },
+  ];
+}
+
+function queueSources({ store, hosting, grading, activeCalls, uploadBytes }: Parts): Source[] {
   const queues = async () => {
     const { waitingCommits, waitingWrites } = await store.figures();
     const { commands, jobs } = hosting.figures();
@@ -101,6 +138,13 @@ function queueSources({ store, hosting, grading, activeCalls }: Parts): Source[]
       kind: "gauge",
       label: "queue",
       read: queues,
+    },
+    {
+      name: "ostler_buffer_bytes",
+      help: "Memory that waits with clients: traces for slow readers, large bodies that are being received.",
+      kind: "gauge",
+      label: "buffer",
+      read: () => ({ traces: hosting.figures().traceQueueBytes, uploads: uploadBytes() }),
     },
   ];
 }

@@ -46,8 +46,10 @@ let server: TestServer;
 let families: Map<string, Family>;
 
 beforeAll(async () => {
-  server = await startServer({ metrics: "open", workers: 1 });
-  await server.client("rest").call(MachineService, "createMachine", {});
+  server = await startServer({ metrics: "open", workers: 1, machinesPerUser: 1 });
+  const client = server.client("rest");
+  await client.call(MachineService, "createMachine", {});
+  await expect(client.call(MachineService, "createMachine", {})).rejects.toMatchObject({ reason: "TOO_MANY_MACHINES" });
   families = parse(await (await fetch(`${server.http}/metrics`)).text());
 });
 afterAll(() => server.stop());

@@ -92,7 +92,7 @@ const figure = (text: string, name: string): number => {
 };
 
 test("the figures move with what happens", async () => {
-  await start();
+  await start({ machinesPerUser: 1 });
   const read = async () => (await get("/metrics", `Bearer ${key}`)).text;
   const { machineId } = (await clients.rest.call(MachineService, "createMachine", {})).machine!;
   await clients.grpc.call(MemoryService, "writePhysicalMemory", {
@@ -101,6 +101,9 @@ test("the figures move with what happens", async () => {
     data: Buffer.from("x"),
   });
   await outcome(clients.grpc.call(MachineService, "getMachine", { machineId: "none" }));
+  expect(await outcome(clients.rest.call(MachineService, "createMachine", {}))).toMatchObject({
+    error: { reason: "TOO_MANY_MACHINES" },
+  });
   const text = await read();
   const called = (method: string, transport: string, code: string) =>
     figure(text, `ostler_calls_total{method="ostler.v1.${method}",transport="${transport}",code="${code}"}`);
@@ -110,6 +113,15 @@ test("the figures move with what happens", async () => {
   expect(figure(text, 'ostler_machines_in_memory{phase="awake"}')).toBe(1);
   expect(figure(text, "ostler_machine_memory_bytes")).toBeGreaterThan(4096);
   expect(figure(text, "ostler_wakes_total")).toBe(1);
+  expect(figure(text, "ostler_hibernations_total")).toBe(0);
+  const [median, largest] = ["0.5", "1"].map((share) =>
+    figure(text, `ostler_resident_machine_bytes{quantile="${share}"}`),
+  );
+  expect(median).toBe(figure(text, "ostler_machine_memory_bytes"));
+  expect(largest).toBe(median);
+  expect(figure(text, 'ostler_worker_busy_seconds_total{worker="0"}')).toBeGreaterThan(0);
+  expect(figure(text, 'ostler_buffer_bytes{buffer="traces"}')).toBe(0);
+  expect(figure(text, 'ostler_refusals_total{reason="TOO_MANY_MACHINES"}')).toBe(1);
   expect(figure(text, "ostler_commit_seconds_count")).toBeGreaterThanOrEqual(1);
   expect(figure(text, 'ostler_store_bytes{part="used"}')).toBeGreaterThan(4096);
   expect(figure(text, 'ostler_queue_length{queue="commits"}')).toBe(0);
@@ -119,6 +131,8 @@ test("the figures move with what happens", async () => {
   const after = await read();
   expect(figure(after, "ostler_machine_memory_bytes")).toBe(0);
   expect(figure(after, "ostler_snapshots_total")).toBe(1);
+  expect(figure(after, "ostler_hibernations_total")).toBe(1);
+  expect(figure(after, 'ostler_resident_machine_bytes{quantile="1"}')).toBeNaN();
   expect(figure(after, 'ostler_machines_in_memory{phase="awake"}')).toBe(0);
 });
 
