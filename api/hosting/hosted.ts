@@ -17,6 +17,7 @@ import type { Captured, Command, Mark, Queried, Query, WorkerMessage } from "./p
 import type { PlannedRoute } from "./routes.ts";
 import { shareOf } from "./share.ts";
 import { LEAST_BYTES } from "./worker/footprint.ts";
+import { addUse, noUse, type Use } from "./worker/shares.ts";
 
 type CallDone = Extract<Output, { kind: "callDone" }>;
 
@@ -83,6 +84,8 @@ export class HostedMachine {
   broken: Error | null = null;
   /** What it takes of its worker's memory, as the worker last said. */
   memoryBytes = LEAST_BYTES;
+  /** What it had of its workers since it came into memory, as far as they have said. */
+  readonly use: Use = noUse();
   /** Up to here its instructions are in the server's figures. */
   countedInstructions: number;
 
@@ -271,6 +274,7 @@ export class HostedMachine {
   /** From the pool: something the worker said about this machine. */
   receive(message: Extract<WorkerMessage, { kind: "reply" | "event" }>): void {
     if (message.mark === null || this.broken !== null) return;
+    if (message.kind === "event") addUse(this.use, message.use);
     const released = message.kind === "event" ? this.#passSlices(message) : this.#pass(message.mark);
     released.then(
       () => {

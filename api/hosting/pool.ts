@@ -15,6 +15,7 @@ import {
   type WorkerStart,
 } from "./protocol.ts";
 import { Executing } from "./worker/executing.ts";
+import { METER_BYTES, Meter } from "./worker/meter.ts";
 
 type Reply = Extract<WorkerMessage, { kind: "reply" }>;
 type Unsolicited = Exclude<WorkerMessage, { kind: "reply" } | { kind: "failed" }>;
@@ -59,6 +60,8 @@ export class PooledWorker {
   readonly #executing = new SharedArrayBuffer(EXECUTING_BYTES);
   /** Commands under way that are no machine's (replays, executions). */
   jobs = 0;
+  /** What it has had to do since it was started. */
+  readonly meter: Meter;
   /** How many translations the worker keeps, and their bytes. */
   readonly translated: Int32Array;
 
@@ -68,7 +71,9 @@ export class PooledWorker {
     const { port1: ours, port2: theirs } = new MessageChannel();
     const figures = new SharedArrayBuffer(8);
     this.translated = new Int32Array(figures);
-    const start: WorkerStart = { cpu: { ...cpu, figures }, signal, executing: this.#executing };
+    const meter = new SharedArrayBuffer(METER_BYTES);
+    this.meter = new Meter(meter);
+    const start: WorkerStart = { cpu: { ...cpu, figures }, signal, executing: this.#executing, meter };
     this.thread = new Worker(new URL("./worker/thread.ts", import.meta.url), {
       workerData: { ...start, fetchPort: theirs },
       transferList: [theirs],

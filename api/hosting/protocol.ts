@@ -33,7 +33,7 @@ import type {
   TimingFigures,
 } from "../../kernel/index.ts";
 import type { CompiledCpu } from "./cpu.ts";
-import type { Share } from "./worker/shares.ts";
+import type { Share, Use } from "./worker/shares.ts";
 
 /** A snapshot's root, or the config of a machine that has none yet. */
 export type Origin = { kind: "config"; config: MachineConfig } | { kind: "snapshot"; root: ContentHash };
@@ -199,8 +199,15 @@ export interface CommandMessage {
 export type WorkerMessage =
   | { kind: "reply"; id: number; machine: string | null; mark: Mark | null; memoryBytes: number; result: unknown }
   | { kind: "failed"; id: number; error: WorkerFailure }
-  /** `slices`: what it executed since the last event, and how long that took. */
-  | { kind: "event"; machine: string; mark: Mark; memoryBytes: number; slices: { count: number; durationMs: number } }
+  /** `slices`: what it executed since the last event, and how long that took; `use`: what it had of its worker since then. */
+  | {
+      kind: "event";
+      machine: string;
+      mark: Mark;
+      memoryBytes: number;
+      slices: { count: number; durationMs: number };
+      use: Use;
+    }
   | { kind: "replayBatch"; job: string; trace: Uint8Array<ArrayBuffer>; instructions: number }
   /** The machine cannot go on: content that it stands on could not be had. */
   | { kind: "lost"; machine: string; error: WorkerFailure };
@@ -233,4 +240,6 @@ export interface WorkerStart {
   signal: SharedArrayBuffer;
   /** Its name in Latin-1, behind a byte that says how long it is; 0: nobody. */
   executing: SharedArrayBuffer;
+  /** See worker/meter.ts. */
+  meter: SharedArrayBuffer;
 }

@@ -147,6 +147,31 @@ describe("shares of a worker", () => {
     );
   });
 
+  test("tell what everybody had, and what was charged while he could run", () => {
+    fc.assert(
+      fc.property(population, fc.integer(), fc.array(fc.array(fc.nat(), { minLength: 1 })), (runners, seed, phases) => {
+        const shares = sharesOf(runners);
+        const cost = costsFrom(seed);
+        const expected = new Map(runners.map(({ name }) => [name, { chargedMs: 0, wantedMs: 0 }]));
+        for (const picks of phases) {
+          const able = new Set(picks.map((pick) => runners[pick % runners.length]!.name));
+          for (const [name, charged] of take(shares, able, 5, cost, [])) {
+            expected.get(name)!.chargedMs += charged;
+            for (const each of able) expected.get(each)!.wantedMs += charged;
+          }
+        }
+        const all = { chargedMs: 0, wantedMs: 0 };
+        for (const [name, use] of expected) {
+          expect(shares.takeUse(name)).toMatchObject(use);
+          all.chargedMs += use.chargedMs;
+          all.wantedMs += use.wantedMs;
+        }
+        expect(shares.use).toMatchObject(all);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   test("one student's hundred endless loops leave another half", () => {
     const path = (name: string) => [{ name, weight: 1 }];
     const loops = Array.from({ length: 100 }, (_, index) => ({ name: `loop${index}`, path: path("greedy") }));

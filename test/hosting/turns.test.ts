@@ -6,7 +6,8 @@ import { setImmediate as loop } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { EXECUTING_BYTES } from "../../api/hosting/protocol.ts";
 import { Executing } from "../../api/hosting/worker/executing.ts";
-import type { Share } from "../../api/hosting/worker/shares.ts";
+import { METER_BYTES, Meter } from "../../api/hosting/worker/meter.ts";
+import { noUse, type Share } from "../../api/hosting/worker/shares.ts";
 import { Turns } from "../../api/hosting/worker/turns.ts";
 
 const SLICE_MS = 4;
@@ -17,7 +18,8 @@ const KEPT = 0.8;
 class Worker {
   now = 0;
   readonly had = new Map<string, number>();
-  readonly turns = new Turns(new Executing(new SharedArrayBuffer(EXECUTING_BYTES)), () => this.now);
+  readonly meter = new Meter(new SharedArrayBuffer(METER_BYTES));
+  readonly turns = new Turns(new Executing(new SharedArrayBuffer(EXECUTING_BYTES)), this.meter, () => this.now);
 
   work(user: string, ms: number): void {
     this.now += ms;
@@ -109,6 +111,19 @@ test("who made a storm while nobody else was there owes nothing to who comes lat
   while (worker.now < UNTIL_MS) await loop();
   expect(worker.part("flood")).toBeGreaterThan(KEPT / 2);
   expect(worker.part("modest")).toBeGreaterThan(KEPT / 2);
+});
+
+test("what each has had, and might have had, is told by whoever measures it", async () => {
+  const worker = new Worker();
+  worker.spin("flood");
+  worker.spin("modest");
+  while (worker.now < UNTIL_MS) await loop();
+  const { chargedMs, wantedMs } = worker.turns.takeUse("modest");
+  expect(chargedMs).toBe(worker.had.get("modest"));
+  expect(Math.abs(wantedMs - UNTIL_MS)).toBeLessThanOrEqual(2 * SLICE_MS);
+  expect(worker.turns.takeUse("modest")).toEqual(noUse());
+  expect(worker.meter.read().chargedMs).toBe(worker.now);
+  expect(Math.abs(worker.meter.read().wantedMs - 2 * UNTIL_MS)).toBeLessThanOrEqual(2 * SLICE_MS);
 });
 
 test("a command of one that is not ahead is carried out in the same breath", () => {

@@ -40,16 +40,17 @@ export interface TestHosting {
   /** Lets go of the data, which stay until `close`. */
   shut(): Promise<void>;
   /** A machine that has these files, not awake yet. */
-  machine(files?: Record<string, Uint8Array<ArrayBuffer>>): Promise<MachineRow>;
+  machine(files?: Record<string, Uint8Array<ArrayBuffer>>, ownerId?: string): Promise<MachineRow>;
   close(): Promise<void>;
 }
 
 export const OWNER = "owner";
+export const NEIGHBOUR = "neighbour";
 
 export async function startHosting(options: Partial<HostingOptions> = {}): Promise<TestHosting> {
   const dataDir = mkdtempSync(join(tmpdir(), "ostler-hosting-"));
   const real = await openTestStore(dataDir);
-  await real.users.create({ id: OWNER, name: OWNER, role: "user" });
+  for (const id of [OWNER, NEIGHBOUR]) await real.users.create({ id, name: id, role: "user" });
   const faults: Faults = {
     commit: null,
     putBlobs: null,
@@ -75,7 +76,7 @@ export async function startHosting(options: Partial<HostingOptions> = {}): Promi
       await bench.hosting.close();
       bench.hosting = open();
     },
-    machine: (files = {}) => newMachine(store, files),
+    machine: (files = {}, ownerId = OWNER) => newMachine(store, files, ownerId),
     async shut() {
       await bench.hosting.close();
       await real.close();
@@ -137,18 +138,22 @@ function withFaults(store: Store, faults: Faults): Store {
   };
 }
 
-async function newMachine(store: Store, files: Record<string, Uint8Array<ArrayBuffer>>): Promise<MachineRow> {
+async function newMachine(
+  store: Store,
+  files: Record<string, Uint8Array<ArrayBuffer>>,
+  ownerId: string,
+): Promise<MachineRow> {
   const contents = Object.entries(files).map(([path, data]) => ({ path, data, hash: sha256Hex(data) }));
   await store.holds.during(async (hold) => {
     await store.blobs.put(contents, hold);
     for (const { path, hash, data } of contents)
-      await store.programs.put({ ownerId: OWNER, hash, name: path.replaceAll("/", "-"), size: data.length });
+      await store.programs.put({ ownerId, hash, name: path.replaceAll("/", "-"), size: data.length });
   });
   const spec = create(MachineSpecSchema, {
     files: contents.map(({ path, data, hash }) => ({ path, contentHash: hash, size: BigInt(data.length) })),
   });
   return store.machines.create(
-    newMachineRow(newId("m"), { ownerId: OWNER }, { displayName: "", labels: {} }, toBinary(MachineSpecSchema, spec)),
+    newMachineRow(newId("m"), { ownerId }, { displayName: "", labels: {} }, toBinary(MachineSpecSchema, spec)),
   );
 }
 

@@ -78,11 +78,12 @@ export async function execute(
     }
   };
 
-  const applied = execution.inputs.map((input, index) => {
-    const result = resident.apply(input);
+  const applied: ExecutionResult["applied"] = [];
+  for (const [index, input] of execution.inputs.entries()) {
+    const result = await host.turn(() => resident.apply(input));
     if (index === execution.watch && result.ok) watched = result.task;
-    return result;
-  });
+    applied.push(result);
+  }
   gather();
 
   let stop = applied.every((result) => result.ok) ? "" : "refused";
@@ -116,7 +117,7 @@ async function slice(resident: Resident, execution: Execution, turn: Turn): Prom
     timeNs: Number.MAX_SAFE_INTEGER,
   };
   const stop = await turn(() => resident.run(limit));
-  if (stop.kind === "needPages") await resident.fetchPages(stop.pages);
+  if (stop.kind === "needPages") await resident.fetchPages(stop.pages, turn);
   if (stop.kind === "limit" || stop.kind === "needPages") return "";
   return stop.kind === "frozen" ? `frozen: ${stop.message}` : stop.kind;
 }

@@ -27,6 +27,7 @@ import { compareResidents } from "./compare.ts";
 import { type ContentCache, ContentMissingError } from "./content.ts";
 import { execute } from "./execute.ts";
 import type { Executing } from "./executing.ts";
+import type { Meter } from "./meter.ts";
 import { Pace, REST_MS } from "./pace.ts";
 import { DivergedError } from "./replay.ts";
 import { type Resident, ResidentFactory } from "./resident.ts";
@@ -39,7 +40,7 @@ const SLICE_INSTRUCTIONS = 1_000_000;
 /** With a trace watched: bounded by what the ring holds between two drains. */
 const TRACED_SLICE_INSTRUCTIONS = 100_000;
 /** A machine that is so far ahead of what the main thread has stored of it waits, or its output would fill memory. */
-const MARKS_AHEAD = 8;
+const MARKS_AHEAD = 64;
 const BYTES_AHEAD = 4 * 1024 * 1024;
 /** A running machine that says nothing reports its position this often. */
 const REPORT_EVERY_MS = 250;
@@ -91,8 +92,13 @@ export class WorkerHost {
   readonly #turns: Turns;
   readonly #executing: Executing;
 
-  constructor(cpu: CompiledCpu, content: ContentCache, executing: Executing, post: (message: WorkerMessage) => void) {
-    this.#turns = new Turns(executing);
+  constructor(
+    cpu: CompiledCpu,
+    content: ContentCache,
+    { executing, meter }: { executing: Executing; meter: Meter },
+    post: (message: WorkerMessage) => void,
+  ) {
+    this.#turns = new Turns(executing, meter);
     this.#executing = executing;
     this.#factory = new ResidentFactory(cpu, content);
     this.#post = post;
@@ -351,7 +357,8 @@ export class WorkerHost {
   #fetch(machine: string, slot: Slot, stop: Extract<RunStop, { kind: "needPages" }>): void {
     const { resident } = slot;
     resident.fetching = true;
-    resident.fetchPages(stop.pages).then(
+    const turn: Turn = async (work) => this.#turns.command(machine, slot.share, work);
+    resident.fetchPages(stop.pages, turn).then(
       () => {
         resident.fetching = false;
         this.#wake(slot);
@@ -381,7 +388,8 @@ export class WorkerHost {
     // What it says last before it rests stands for as long as it rests.
     if (always) slot.resident.weigh();
     const { memoryBytes } = slot.resident;
-    this.#post({ kind: "event", machine, mark, memoryBytes, slices: slot.slices });
+    const use = this.#turns.takeUse(machine);
+    this.#post({ kind: "event", machine, mark, memoryBytes, slices: slot.slices, use });
     slot.slices = { count: 0, durationMs: 0 };
   }
 }

@@ -37,6 +37,9 @@ export const samePosition = (a: Position, b: Position): boolean =>
   a.instructions === b.instructions && a.timeNs === b.timeNs;
 export const isBefore = (a: Position, b: Position): boolean => a.instructions < b.instructions || a.timeNs < b.timeNs;
 
+/** Where nobody else is. */
+const atOnce: Turn = async (work) => work();
+
 export class Resident {
   readonly machine: Machine;
   /** Page hashes of the snapshot that the machine stands on; null before its first. */
@@ -88,11 +91,13 @@ export class Resident {
   }
 
   /** Brings the pages that a run stopped for. Their content is fixed by its hash, so this cannot change the run. */
-  async fetchPages(pages: readonly number[]): Promise<void> {
+  async fetchPages(pages: readonly number[], turn: Turn = atOnce): Promise<void> {
     const tree = this.#tree;
     if (tree === null) throw new Error("a machine without a snapshot has no absent pages");
     const blobs = await this.#content.later(pages.map((page) => tree.pageHash(page)));
-    for (const [index, page] of pages.entries()) this.machine.providePage(page, blobs[index]!);
+    await turn(() => {
+      for (const [index, page] of pages.entries()) this.machine.providePage(page, blobs[index]!);
+    });
   }
 
   /** Takes what has gathered since the last mark. */
@@ -156,7 +161,7 @@ export class ResidentFactory {
   }
 
   /** What it costs is paid in turns, piece by piece. */
-  async create(origin: Origin, sequence: number, turn: Turn = async (work) => work()): Promise<Resident> {
+  async create(origin: Origin, sequence: number, turn: Turn = atOnce): Promise<Resident> {
     if (origin.kind === "config") {
       const machine = await turn(() => createMachine(origin.config, this.#ports(null)));
       return new Resident(machine, null, this.#content, sequence);

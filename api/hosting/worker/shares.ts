@@ -20,6 +20,23 @@ export interface Share {
 /** What is charged is measured by whoever runs it, in milliseconds. */
 export const LENT_MS = 50;
 
+/** What somebody has had. */
+export interface Use {
+  chargedMs: number;
+  /** Charged to anybody while he could run: what he might have had. */
+  wantedMs: number;
+  /** Charged to him at once: so long others had to wait. */
+  longestMs: number;
+}
+
+export const noUse = (): Use => ({ chargedMs: 0, wantedMs: 0, longestMs: 0 });
+
+export function addUse(to: Use, { chargedMs, wantedMs, longestMs }: Use): void {
+  to.chargedMs += chargedMs;
+  to.wantedMs += wantedMs;
+  to.longestMs = Math.max(to.longestMs, longestMs);
+}
+
 interface Node {
   readonly parent: Node | null;
   readonly name: string;
@@ -33,6 +50,10 @@ interface Node {
   active: boolean;
   /** Of a machine that was typed at: how much of what was lent it has left. */
   lent: number;
+  /** Since it was asked for last. */
+  use: Use;
+  /** While it can run: what had been charged to all since it can, or since it was asked for last. */
+  since: number;
 }
 
 const newNode = (parent: Node | null, name: string, weight: number): Node => ({
@@ -44,6 +65,8 @@ const newNode = (parent: Node | null, name: string, weight: number): Node => ({
   floor: 0,
   active: false,
   lent: 0,
+  use: noUse(),
+  since: 0,
 });
 
 export class Shares {
@@ -52,6 +75,10 @@ export class Shares {
   readonly #leaves = new Map<string, Node>();
   /** Of these, those to which something is lent. */
   readonly #favoured = new Set<Node>();
+  /** Of these, how many could run when it was last looked. */
+  #active = 0;
+  /** Of all who were ever here. */
+  readonly use: Use = noUse();
 
   add(name: string, path: readonly Share[]): void {
     this.delete(name);
@@ -72,6 +99,7 @@ export class Shares {
     if (leaf === undefined) return;
     this.#leaves.delete(name);
     this.#favoured.delete(leaf);
+    if (leaf.active) this.#active -= 1;
     for (let node: Node = leaf; node.parent !== null && node.children.size === 0; node = node.parent)
       node.parent.children.delete(node.name);
   }
@@ -86,7 +114,7 @@ export class Shares {
 
   /** Whose turn it is of those that can run; null when none can. */
   next(canRun: (name: string) => boolean): string | null {
-    if (!refresh(this.#root, canRun)) return null;
+    if (!this.#refresh(this.#root, canRun)) return null;
     const leaf = this.#favourite() ?? leastServed(this.#root);
     for (let node = leaf; node.parent !== null; node = node.parent)
       node.parent.floor = Math.max(node.parent.floor, leastOf(node.parent).had);
@@ -102,9 +130,51 @@ export class Shares {
   charge(name: string, cost: number): void {
     const leaf = this.#leaves.get(name);
     if (leaf === undefined) return;
+    this.#count(leaf, cost);
     leaf.lent -= cost;
     if (leaf.lent <= 0) this.#favoured.delete(leaf);
     for (let node: Node | null = leaf; node !== null; node = node.parent) node.had += cost / node.weight;
+  }
+
+  /** Since it was asked for last. */
+  takeUse(name: string): Use {
+    const leaf = this.#leaves.get(name);
+    if (leaf === undefined) return noUse();
+    this.#settleWanted(leaf);
+    const { use } = leaf;
+    leaf.use = noUse();
+    return use;
+  }
+
+  #count(leaf: Node, cost: number): void {
+    // Of a command of one that has no turns: it could run while it was carried out.
+    const alone = leaf.active ? 0 : cost;
+    addUse(leaf.use, { chargedMs: cost, wantedMs: alone, longestMs: cost });
+    addUse(this.use, { chargedMs: cost, wantedMs: this.#active * cost + alone, longestMs: cost });
+  }
+
+  #settleWanted(leaf: Node): void {
+    if (leaf.active) leaf.use.wantedMs += this.use.chargedMs - leaf.since;
+    leaf.since = this.use.chargedMs;
+  }
+
+  /** Finds who can run now; those who could not before have saved nothing up. True if anybody can. */
+  #refresh(node: Node, canRun: (name: string) => boolean): boolean {
+    let active = false;
+    for (const child of node.children.values()) {
+      const isLeaf = child.children.size === 0;
+      const can = isLeaf ? canRun(child.name) : this.#refresh(child, canRun);
+      if (can && !child.active) child.had = Math.max(child.had, node.floor);
+      if (isLeaf && can !== child.active) {
+        this.#settleWanted(child);
+        this.#active += can ? 1 : -1;
+      }
+      child.active = can;
+      active ||= can;
+    }
+    // Nobody waits for anybody here: whatever one has had until now, he owes it to nobody who comes later.
+    if (!active) for (const { had } of node.children.values()) node.floor = Math.max(node.floor, had);
+    return active;
   }
 
   #favourite(): Node | null {
@@ -119,21 +189,6 @@ function isAhead(leaf: Node): boolean {
     if (least !== null && (node.had - least.had) * node.weight >= LENT_MS) return true;
   }
   return false;
-}
-
-/** Finds who can run now; those who could not before have saved nothing up. True if anybody can. */
-function refresh(node: Node, canRun: (name: string) => boolean): boolean {
-  let active = false;
-  for (const child of node.children.values()) {
-    const isLeaf = child.children.size === 0;
-    const can = isLeaf ? canRun(child.name) : refresh(child, canRun);
-    if (can && !child.active) child.had = Math.max(child.had, node.floor);
-    child.active = can;
-    active ||= can;
-  }
-  // Nobody waits for anybody here: whatever one has had until now, he owes it to nobody who comes later.
-  if (!active) for (const { had } of node.children.values()) node.floor = Math.max(node.floor, had);
-  return active;
 }
 
 function leastActive(node: Node): Node | null {

@@ -6,14 +6,16 @@ import type { CommandMessage, WorkerStart } from "../protocol.ts";
 import { ContentCache, portFetcher } from "./content.ts";
 import { Executing } from "./executing.ts";
 import { WorkerHost } from "./host.ts";
+import { Meter } from "./meter.ts";
 
 /** Bytes of content that a worker keeps at hand (programs, tree nodes, pages). */
 const CONTENT_CACHE_BYTES = 64 * 1024 * 1024;
 
-const { cpu, signal, executing, fetchPort } = workerData as WorkerStart & { fetchPort: MessagePort };
+const { cpu, signal, executing, meter, fetchPort } = workerData as WorkerStart & { fetchPort: MessagePort };
 const commands = parentPort!;
 const content = new ContentCache(portFetcher(fetchPort, signal), CONTENT_CACHE_BYTES);
-const host = new WorkerHost(cpu, content, new Executing(executing), (message) => commands.postMessage(message));
+const shared = { executing: new Executing(executing), meter: new Meter(meter) };
+const host = new WorkerHost(cpu, content, shared, (message) => commands.postMessage(message));
 commands.on("message", (message: CommandMessage) => host.receive(message));
 // The fetch port must not keep an otherwise finished worker alive.
 fetchPort.unref();

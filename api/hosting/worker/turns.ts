@@ -4,7 +4,8 @@
  * share that commands have brought ahead of the others has to wait with its next one like with its next turn.
  */
 import type { Executing } from "./executing.ts";
-import { type Share, Shares } from "./shares.ts";
+import type { Meter } from "./meter.ts";
+import { type Share, Shares, type Use } from "./shares.ts";
 
 /** What takes turns for as long as it can. */
 export interface Runner {
@@ -24,12 +25,14 @@ export class Turns {
   readonly #runners = new Map<string, Runner>();
   readonly #now: () => number;
   readonly #executing: Executing;
+  readonly #meter: Meter;
   #going = false;
   /** A job goes on only when the round is over. */
   #roundEnds = false;
 
-  constructor(executing: Executing, now: () => number = () => performance.now()) {
+  constructor(executing: Executing, meter: Meter, now: () => number = () => performance.now()) {
     this.#executing = executing;
+    this.#meter = meter;
     this.#now = now;
   }
 
@@ -42,6 +45,11 @@ export class Turns {
   delete(name: string): void {
     this.#shares.delete(name);
     this.#runners.delete(name);
+  }
+
+  /** Of one that takes turns, since it was asked for last. */
+  takeUse(name: string): Use {
+    return this.#shares.takeUse(name);
   }
 
   /** Somebody waits for it. */
@@ -94,8 +102,13 @@ export class Turns {
     try {
       return work();
     } finally {
-      this.#shares.charge(name, this.#now() - start);
+      this.#charge(name, start);
     }
+  }
+
+  #charge(name: string, start: number): void {
+    this.#shares.charge(name, this.#now() - start);
+    this.#meter.write(this.#shares.use);
   }
 
   #round(): void {
@@ -116,7 +129,7 @@ export class Turns {
     const start = this.#now();
     this.#executing.set(name);
     this.#runners.get(name)!.run();
-    this.#shares.charge(name, this.#now() - start);
+    this.#charge(name, start);
     return true;
   }
 }

@@ -18,6 +18,6 @@ export async function walk(factory: ResidentFactory, route: Route, turn: Turn, b
       await before(resident);
       return resident;
     }
-    if (step.kind === "needPages") await resident.fetchPages(step.pages);
+    if (step.kind === "needPages") await resident.fetchPages(step.pages, turn);
   }
 }
