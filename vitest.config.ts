@@ -4,7 +4,7 @@ import { postgresqlPrograms } from "./test/support/postgresql.ts";
 
 const everything = ["test/**/*.test.ts"];
 /** What touches the database in its own way: these run on both. OSTLER_TEST_STORE=postgresql runs everything on it. */
-const ofTheStore = ["test/store/{blobs,journal,machines,rows,sharing}.test.ts"];
+const ofTheStore = ["test/store/{append,blobs,journal,machines,rows,sharing}.test.ts"];
 
 const onPostgresql = { env: { OSTLER_TEST_STORE: "postgresql" }, globalSetup: ["test/support/cluster-setup.ts"] };
 const main = { extends: true as const, test: { name: "main", include: everything } };

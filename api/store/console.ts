@@ -94,6 +94,19 @@ function blocksOf({ machineId, span, bytes }: ConsoleGrowth, tail: Bytes = new U
   return blocks;
 }
 
+/** The same as what is to be added to each block, of which there may be something already. */
+export function piecesOf({ machineId, span, bytes }: ConsoleGrowth) {
+  const pieces: { machineId: string; offset: number; bytes: Bytes }[] = [];
+  const last = span.length + bytes.length;
+  for (let at = span.length, offset = tailOffset(span); at < last; ) {
+    const end = Math.min(blockStart(at) + CONSOLE_BLOCK_BYTES, last);
+    pieces.push({ machineId, offset, bytes: bytes.subarray(at - span.length, end - span.length) });
+    at = end;
+    offset = end;
+  }
+  return pieces;
+}
+
 async function putBlocks(queries: Queries, rows: readonly { machineId: string; offset: number; bytes: Bytes }[]) {
   for await (const run of pacedRuns(rows, ROWS_PER_STATEMENT, BYTES_PER_STATEMENT, ({ bytes }) => bytes.length)) {
     const values = Prisma.join(

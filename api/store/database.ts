@@ -24,6 +24,8 @@ export interface Manners {
   patient?: boolean;
   /** Short, so that it may share a transaction with its neighbours in the queue. */
   shares?: boolean;
+  /** One statement, which needs no transaction around it. It is tried once. */
+  alone?: boolean;
 }
 
 interface Writer extends Required<Manners> {
@@ -33,7 +35,7 @@ interface Writer extends Required<Manners> {
 }
 
 const AWAY = "the database cannot be reached";
-const LOST_IN_COMMIT = "the connection to the database broke during a commit, which may have been done or not";
+export const LOST_IN_COMMIT = "the connection to the database broke during a commit, which may have been done or not";
 /** So long those who come are told what the one before found. */
 const NEWS_MS = 250;
 const RETRY_MS = 100;
@@ -78,10 +80,10 @@ export class Database {
    * attempt. `work` may therefore run again, and so it may after the failure of one that it shared a transaction with: when
    * nothing of it can have been written.
    */
-  write<T>(work: Work<T>, { patient = false, shares = false }: Manners = {}): Promise<T> {
+  write<T>(work: Work<T>, { patient = false, shares = false, alone = false }: Manners = {}): Promise<T> {
     if (!patient && this.#isWaiting) return Promise.reject(new StoreUnavailableError("away", AWAY));
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ work, patient, shares, resolve: resolve as Writer["resolve"], reject });
+      this.#queue.push({ work, patient, shares, alone, resolve: resolve as Writer["resolve"], reject });
       this.#running ??= this.#run();
     });
   }
@@ -128,9 +130,9 @@ export class Database {
     return this.#queue.splice(0, other < 0 ? most : Math.min(most, other));
   }
 
-  async #serve({ work, patient, resolve, reject }: Writer): Promise<void> {
+  async #serve({ work, patient, alone, resolve, reject }: Writer): Promise<void> {
     try {
-      resolve(await this.#persist(work, patient));
+      resolve(await (alone ? this.#once(work) : this.#persist(work, patient)));
     } catch (error) {
       reject(asTyped(asUnavailable(error)));
     }
@@ -153,8 +155,24 @@ export class Database {
     }
   }
 
+  async #once<T>(work: Work<T>): Promise<T> {
+    this.#heedNews();
+    try {
+      const result = await work(this.provider.writer);
+      this.#lostAt = Number.NEGATIVE_INFINITY;
+      return result;
+    } catch (error) {
+      if (passingFailure(error) === "away") this.#lostAt = performance.now();
+      throw error;
+    }
+  }
+
+  #heedNews(): void {
+    if (performance.now() - this.#lostAt < NEWS_MS) throw new StoreUnavailableError("away", AWAY);
+  }
+
   async #persist<T>(work: Work<T>, patient: boolean): Promise<T> {
-    if (!patient && performance.now() - this.#lostAt < NEWS_MS) throw new StoreUnavailableError("away", AWAY);
+    if (!patient) this.#heedNews();
     for (let attempt = 1; ; attempt++) {
       const progress = { worked: false };
       try {

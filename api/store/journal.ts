@@ -4,37 +4,25 @@
  * A batch is judged against its machine's row as the batches before it in the group leave it, then all accepted
  * ones are written by a few statements of many rows. A refused batch has written nothing.
  */
-import { appendConsoles, bytesBeyond, type ConsoleSpan, grownSpan, readConsole } from "./console.ts";
+import { appendConsoles, readConsole } from "./console.ts";
 import { boundOf, position } from "./convert.ts";
-import { type Database, Prisma, type Queries } from "./database.ts";
+import { type Database, LOST_IN_COMMIT, Prisma, type Queries } from "./database.ts";
 import { GroupCommit } from "./group.ts";
 import { saveAnswers } from "./idempotency.ts";
+import { KnownStandings } from "./known.ts";
 import { BYTES_PER_STATEMENT, JOURNAL_ROWS_PER_READ, ROWS_PER_STATEMENT } from "./limits.ts";
 import { pacedRuns } from "./runs.ts";
 import {
-  type Bytes,
-  type CommitBatch,
-  type IdempotencyRow,
-  type Journal,
-  JournalGapError,
-  type MachineStatus,
-  StaleEpochError,
-} from "./types.ts";
-
-/** A machine's row as a group sees it, and what the group adds to it. */
-interface Standing {
-  id: string;
-  epoch: number;
-  lastSequence: number;
-  instructions: number;
-  timeNs: number;
-  stored: ConsoleSpan;
-  added: Bytes[];
-  consoleLength: number;
-  status: MachineStatus | null;
-}
-
-type Entry = CommitBatch["entries"][number] & { machineId: string };
+  addedTo,
+  type Entry,
+  type Judged,
+  judge,
+  readStandings,
+  type Standing,
+  sizeOfBatch,
+  spanOf,
+} from "./standings.ts";
+import { type CommitBatch, type Journal, JournalGapError, StoreUnavailableError } from "./types.ts";
 
 export interface DrainableJournal extends Journal {
   drain(): Promise<void>;
@@ -43,9 +31,9 @@ export interface DrainableJournal extends Journal {
 }
 
 export function openJournal(database: Database): DrainableJournal {
+  const known = new KnownStandings(database);
   const group = new GroupCommit<CommitBatch>({
-    // Machines wait for a database that is away: what they do meanwhile is bounded, and their clients have deadlines.
-    write: (batches) => database.write((queries) => writeGroup(queries, batches), { patient: true, shares: true }),
+    write: (batches) => writeBatches(database, known, batches),
     sizeOf: sizeOfBatch,
   });
   return {
@@ -57,101 +45,36 @@ export function openJournal(database: Database): DrainableJournal {
   };
 }
 
-function sizeOfBatch({ entries, console, idempotency }: CommitBatch): number {
-  const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
-  return (
-    sum(entries.map(({ payload }) => payload.length)) +
-    sum(console.map(({ bytes }) => bytes.length)) +
-    sum(idempotency.map(({ response }) => response.length))
-  );
-}
-
-async function writeGroup(queries: Queries, batches: readonly CommitBatch[]): Promise<(Error | null)[]> {
-  const machines = await readStandings(queries, [...new Set(batches.map(({ machineId }) => machineId))]);
-  const entries: Entry[] = [];
-  const answers: IdempotencyRow[] = [];
-  const refusals = batches.map((batch) => {
-    const refusal = accept(batch, machines.get(batch.machineId));
-    if (refusal !== null) return refusal;
-    for (const entry of batch.entries) entries.push({ ...entry, machineId: batch.machineId });
-    answers.push(...batch.idempotency);
-    return null;
+/** By the short way what gets through so, the rest in a transaction. */
+async function writeBatches(
+  database: Database,
+  known: KnownStandings,
+  batches: readonly CommitBatch[],
+): Promise<(Error | null)[]> {
+  const { written, lost } = await known.append(batches);
+  const others = batches.filter(({ machineId }) => !written.has(machineId));
+  if (others.length === 0) return [];
+  // Machines wait for a database that is away: what they do meanwhile is bounded, and their clients have deadlines.
+  const manners = { patient: true, shares: true };
+  const { refusals, machines } = await database.write((queries) => writeGroup(queries, others), manners);
+  known.keep(machines);
+  const refusalOf = new Map(others.map((batch, index) => [batch, refusals[index] ?? null]));
+  return batches.map((batch) => {
+    const refusal = refusalOf.get(batch) ?? null;
+    // What is in its place may be the batch itself.
+    const isLost = lost && refusal instanceof JournalGapError;
+    return isLost ? new StoreUnavailableError("away", LOST_IN_COMMIT, { cause: refusal }) : refusal;
   });
-  const changed = [...machines.values()].filter(({ status }) => status !== null);
-  await insertEntries(queries, entries);
-  await appendConsoles(
-    queries,
-    changed
-      .filter(({ added }) => added.length > 0)
-      .map(({ id, stored, added }) => ({ machineId: id, span: stored, bytes: joined(added) })),
-  );
-  await saveAnswers(queries, answers);
-  await updateMachines(queries, changed);
-  return refusals;
 }
 
-const joined = (parts: readonly Bytes[]): Bytes =>
-  parts.length === 1 ? parts[0]! : new Uint8Array(Buffer.concat(parts));
-
-/** Adds the batch to its machine's standing, or returns why not and leaves the standing as it was. */
-function accept(batch: CommitBatch, machine: Standing | undefined): Error | null {
-  const { machineId, epoch, entries, reached, status } = batch;
-  if (machine === undefined) return new StaleEpochError(`machine ${machineId} has been deleted`);
-  if (machine.epoch !== epoch) {
-    return new StaleEpochError(
-      `machine ${machineId} has been taken since: epoch ${epoch} is over, it is ${machine.epoch} now`,
-    );
-  }
-  const misplaced = entries.findIndex(({ sequence }, index) => sequence !== machine.lastSequence + 1 + index);
-  if (misplaced >= 0) {
-    const expected = machine.lastSequence + 1 + misplaced;
-    return new JournalGapError(
-      `machine ${machineId}: journal entry ${entries[misplaced]!.sequence} where ${expected} comes next`,
-    );
-  }
-  const bytes = bytesBeyond(machine.consoleLength, batch.console);
-  if (bytes === null) {
-    return new JournalGapError(
-      `machine ${machineId}: console output is stored up to ${machine.consoleLength} and does not go on there`,
-    );
-  }
-  machine.lastSequence += entries.length;
-  machine.instructions = Math.max(machine.instructions, reached.instructions);
-  machine.timeNs = Math.max(machine.timeNs, reached.timeNs);
-  machine.consoleLength += bytes.length;
-  if (bytes.length > 0) machine.added.push(bytes);
-  machine.status = status;
-  return null;
-}
-
-interface StandingRow {
-  id: string;
-  epoch: bigint;
-  lastSequence: bigint;
-  instructions: bigint;
-  timeNs: bigint;
-  consoleStart: bigint;
-  consoleLength: bigint;
-}
-
-async function readStandings(queries: Queries, ids: readonly string[]): Promise<Map<string, Standing>> {
-  const rows = await queries.$queryRaw<StandingRow[]>`
-    SELECT "id", "epoch", "lastSequence", "reachedInstructions" AS "instructions", "reachedTimeNs" AS "timeNs",
-      "consoleStart", "consoleLength"
-    FROM "Machine" WHERE "id" IN (${Prisma.join(ids)})`;
-  const standings = rows.map(
-    (row): Standing => ({
-      id: row.id,
-      epoch: Number(row.epoch),
-      lastSequence: Number(row.lastSequence),
-      ...position(row),
-      stored: { start: Number(row.consoleStart), length: Number(row.consoleLength) },
-      added: [],
-      consoleLength: Number(row.consoleLength),
-      status: null,
-    }),
-  );
-  return new Map(standings.map((standing) => [standing.id, standing]));
+async function writeGroup(queries: Queries, batches: readonly CommitBatch[]): Promise<Judged> {
+  const ids = [...new Set(batches.map(({ machineId }) => machineId))];
+  const judged = judge(batches, await readStandings(queries, ids));
+  await insertEntries(queries, judged.entries);
+  await appendConsoles(queries, judged.machines.filter(({ added }) => added.length > 0).map(addedTo));
+  await saveAnswers(queries, judged.answers);
+  await updateMachines(queries, judged.machines);
+  return judged;
 }
 
 async function insertEntries(queries: Queries, entries: readonly Entry[]): Promise<void> {
@@ -181,7 +104,7 @@ async function updateMachines(queries: Queries, machines: readonly Standing[]): 
     const values = Prisma.join(
       run.map((machine) => {
         const status = machine.status!;
-        const span = grownSpan(machine.stored, machine.consoleLength - machine.stored.length);
+        const span = spanOf(machine);
         return Prisma.sql`(${machine.id}, ${big(machine.lastSequence)}, ${big(machine.instructions)},
           ${big(machine.timeNs)}, ${status.run}, ${status.reason}, CAST(${status.taskCount} AS INTEGER),
           ${big(span.start)}, ${big(span.length)}, ${big(status.traceSequence)})`;

@@ -25,6 +25,8 @@ export const WRITERS_PER_TRANSACTION = 32;
 /** One group commit takes no more than this; the rest waits for the next. */
 export const BATCHES_PER_GROUP = 256;
 export const BYTES_PER_GROUP = 4 * 1024 * 1024;
+/** Machines whose rows are remembered from one commit to the next. */
+export const KNOWN_STANDINGS = 4096;
 
 export const DEFAULT_PAGE_SIZE = 50;
 export const MAX_PAGE_SIZE = 500;

@@ -3,13 +3,23 @@
  * client generated for SQLite is the narrower type, and SQL of our own keeps to what both understand.
  */
 import type { PrismaClient } from "../../prisma/gen/sqlite/client.ts";
+import type { Queries } from "./database.ts";
+import type { Judged } from "./standings.ts";
 import type { Bytes } from "./types.ts";
+
+/**
+ * Writes what is accepted of a group of batches by one statement, outside of transactions, for the machines whose rows are
+ * as they were before it. Resolves with the ids of those; of the others nothing is written. No console outgrows what is kept.
+ */
+export type Append = (queries: Queries, accepted: Judged) => Promise<Set<string>>;
 
 export interface Provider {
   readonly reader: PrismaClient;
   /** For Database.write alone, one transaction at a time. The same as the reader where there is one connection. */
   readonly writer: PrismaClient;
   readonly sizes: () => Promise<{ databaseBytes: number; freeBytes: number }>;
+  /** Null where statements are not waited for: a transaction costs no more. */
+  readonly append: Append | null;
   /** What the database itself finds wrong with its files. */
   readonly integrity: () => Promise<string[]>;
   /** SQL for the place of one byte string in another, from 1; 0: it is not there. */

@@ -7,6 +7,7 @@ import { NO_TIMEOUT_MS } from "../limits.ts";
 import { migrate, readMigrations } from "../migrate.ts";
 import type { Provider } from "../provider.ts";
 import { BackupElsewhereError } from "../types.ts";
+import { append } from "./append.ts";
 import { migrationTarget } from "./migrate.ts";
 import { Tenure } from "./tenure.ts";
 
@@ -25,6 +26,7 @@ export async function openPostgresql(url: string): Promise<Provider> {
     return {
       reader,
       writer: writing.client,
+      append,
       sizes: () => sizesOf(reader),
       integrity: () => integrityOf(reader),
       positionIn: (column, bytes) => Prisma.sql`position(${bytes} IN ${Prisma.raw(`"${column}"`)})`,

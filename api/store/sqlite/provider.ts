@@ -22,6 +22,7 @@ export async function openSqlite(dataDir: string): Promise<Provider> {
     return {
       reader: client,
       writer: client,
+      append: null,
       sizes: () => sizesOf(client),
       integrity: () => integrityOf(client),
       positionIn: (column, bytes) => Prisma.sql`instr(${Prisma.raw(`"${column}"`)}, ${bytes})`,
