@@ -12,6 +12,8 @@ import { startTracing } from "./telemetry/tracing.ts";
 
 const KEY_FILE = "admin.key";
 const PID_FILE = "server.pid";
+/** Beyond the time to drain: for what writes its last rows, and for nothing that hangs. */
+const LAST_ROWS_MS = 5_000;
 
 export interface RunningServer {
   http: string;
@@ -67,8 +69,9 @@ function writeKeyFile(dataDir: string, key: string): void {
 /** Serves until a signal says stop. Resolves to the exit code. */
 export async function main(overrides: Partial<ServerConfig> = {}): Promise<number> {
   let running: RunningServer;
+  let config: ServerConfig;
   try {
-    const config = readConfig(process.env, overrides);
+    config = readConfig(process.env, overrides);
     running = await serve(config);
     announce(running, config);
   } catch (error) {
@@ -80,7 +83,12 @@ export async function main(overrides: Partial<ServerConfig> = {}): Promise<numbe
   });
   console.log(`ostler: ${signal}, putting machines away (again to stop at once)`);
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => process.exit(130));
+  const late = setTimeout(() => {
+    console.error("ostler: that takes too long, ending now; nothing that was acknowledged is lost");
+    process.exit(1);
+  }, config.drainMs + LAST_ROWS_MS);
   await running.close();
+  clearTimeout(late);
   return 0;
 }
 

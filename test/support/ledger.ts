@@ -63,14 +63,14 @@ export async function consoleWriter(client: Client): Promise<Writer> {
   return { machineId, write, acknowledged: [], sent: 0 };
 }
 
-/** Writes until the first message that is not acknowledged: the server is gone. */
-export async function writeUntilRefused(writer: Writer, client: Client): Promise<void> {
+/** Writes until the first message that is not acknowledged: the server is gone. Returns what it was told. */
+export async function writeUntilRefused(writer: Writer, client: Client): Promise<unknown> {
   for (;;) {
     const n = ++writer.sent;
     try {
       await writer.write(client, n);
-    } catch {
-      return;
+    } catch (error) {
+      return error;
     }
     writer.acknowledged.push(n);
   }

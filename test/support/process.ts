@@ -13,9 +13,16 @@ export class ServerProcess {
   readonly #dataDir: string;
   readonly http: string;
   readonly grpc: string;
+  /** Resolves to the exit code; null: a signal ended it. */
+  readonly ended: Promise<number | null>;
+  /** What it has printed so far. */
+  output = "";
 
   private constructor(child: ChildProcess, dataDir: string, http: string, grpc: string) {
     this.#child = child;
+    this.ended = new Promise((resolve) => child.once("exit", resolve));
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
     this.#dataDir = dataDir;
     this.http = http;
     this.grpc = grpc;
@@ -63,9 +70,13 @@ export class ServerProcess {
     return this.#child.pid!;
   }
 
-  kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
-    const ended = new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
+  /** Does not wait for what it does about it. */
+  signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
-    return ended;
+  }
+
+  async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    this.signal(signal);
+    await this.ended;
   }
 }
