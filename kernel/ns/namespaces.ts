@@ -9,15 +9,17 @@
 import type { Errno } from "../lib/errno.ts";
 import { limits } from "../lib/limits.ts";
 import type { ThreadKernel } from "../thread/kernel.ts";
+import { deepestPidSpace, depthOf, newPidSpace } from "../thread/pids.ts";
 import type { NamespaceKind, Namespaces, Task } from "../thread/state.ts";
 
 export type { NamespaceKind } from "../thread/state.ts";
-export const namespaceKinds: readonly NamespaceKind[] = ["uts", "ipc", "net"];
+export const namespaceKinds: readonly NamespaceKind[] = ["uts", "ipc", "net", "pid"];
 
 /** Inode numbers of those that the machine began with (PROC_UTS_INIT_INO and its like). */
 const firstInodes: Readonly<Record<NamespaceKind, number>> = {
   ipc: 0xefff_ffff,
   net: 0xefff_fff9,
+  pid: 0xefff_fffc,
   uts: 0xefff_fffe,
 };
 const otherInodes = 0xf000_0000;
@@ -55,54 +57,72 @@ export function renameMachine(k: NameKernel, { namespaces }: Task, change: Parti
   k.threads.machineNames.set(namespaces.uts, { ...machineName(k, namespaces), ...change });
 }
 
-/** Why there can be no more name spaces, of so many kinds. */
-export function namespaceProblem({ threads }: ThreadKernel, wanted: number): Errno | null {
-  const isFull = threads.namespaces.size + wanted > limits.namespaces;
-  return isFull || threads.nextNamespace + wanted > lastNamespace ? "ENOSPC" : null;
+/** Why a task cannot have new name spaces of these kinds. */
+export function namespaceProblem(k: ThreadKernel, task: Task, kinds: readonly NamespaceKind[]): Errno | null {
+  const { threads } = k;
+  const { pid, childPid } = task.namespaces;
+  if (kinds.includes("pid") && pid !== childPid) return "EINVAL";
+  if (kinds.includes("pid") && depthOf(k, pid) >= deepestPidSpace) return "ENOSPC";
+  const isFull = threads.namespaces.size + kinds.length > limits.namespaces;
+  return isFull || threads.nextNamespace + kinds.length > lastNamespace ? "ENOSPC" : null;
 }
 
-/** The task leaves name spaces of these kinds for new ones, which begin as copies; there is room for them. */
+/** A new name space, which begins as a copy of the task's, or below it; who is to have it gets it at once. */
+export function createNamespace(k: NameKernel, task: Task, kind: NamespaceKind): number {
+  const id = k.threads.nextNamespace++;
+  k.threads.namespaces.set(id, { kind });
+  if (kind === "uts") k.threads.machineNames.set(id, { ...machineName(k, task.namespaces) });
+  if (kind === "pid") newPidSpace(k, id, task.namespaces.pid);
+  return id;
+}
+
+/** A task keeps its own PIDs whatever happens: of those name spaces it is its children that are made in another one. */
+const entered = (kind: NamespaceKind): keyof Namespaces => (kind === "pid" ? "childPid" : kind);
+
+/** The task leaves name spaces of these kinds for new ones; there is room for them. */
 export function newNamespaces(k: NameKernel, task: Task, kinds: readonly NamespaceKind[]): void {
-  for (const kind of kinds) {
-    const name = machineName(k, task.namespaces);
-    const id = k.threads.nextNamespace++;
-    k.threads.namespaces.set(id, { kind });
-    task.namespaces[kind] = id;
-    if (kind === "uts") k.threads.machineNames.set(id, { ...name });
-  }
+  for (const kind of kinds) task.namespaces[entered(kind)] = createNamespace(k, task, kind);
   dropNamespaces(k);
 }
 
 export function enterNamespace(k: HolderKernel, task: Task, kind: NamespaceKind, id: number): void {
-  task.namespaces[kind] = id;
+  task.namespaces[entered(kind)] = id;
   dropNamespaces(k);
 }
 
-/** Open files and sockets as far as they can stand for name spaces. */
+/** Open files, sockets and file systems as far as they can stand for name spaces. */
 interface HolderKernel extends ThreadKernel {
   readonly files: {
     readonly open: ReadonlyMap<number, { readonly target: { kind: string; id?: number } }>;
     readonly sockets: ReadonlyMap<number, { readonly net: number }>;
+    readonly filesystems: ReadonlyMap<number, { readonly pidSpace: number }>;
   };
 }
 
-/** All that somebody has, or that an open file stands for. */
+/** All that somebody has, or that an open file stands for; and whatever those are in. */
 function usedNamespaces({ threads, files }: HolderKernel): Set<number> {
   const used = new Set<number>([0]);
   for (const { namespaces } of threads.tasks.values()) for (const id of Object.values(namespaces)) used.add(id);
   for (const { target } of files.open.values()) if (target.kind === "namespace") used.add(target.id!);
   for (const { net } of files.sockets.values()) used.add(net);
+  for (const { pidSpace } of files.filesystems.values()) used.add(pidSpace);
+  for (const [id, { numbers }] of threads.pidSpaces) if (numbers.size > 0) used.add(id);
+  for (const id of used) {
+    const parent = threads.pidSpaces.get(id)?.parent;
+    if (parent !== undefined) used.add(parent);
+  }
   return used;
 }
 
 /** Name spaces that nobody has any more go: a task or such a file has ended, or a task has gone elsewhere. */
 export function dropNamespaces(k: HolderKernel): void {
-  const { namespaces, machineNames } = k.threads;
+  const { namespaces, machineNames, pidSpaces } = k.threads;
   if (namespaces.size === 0) return;
   const used = usedNamespaces(k);
   for (const id of [...namespaces.keys()]) {
     if (used.has(id)) continue;
     namespaces.delete(id);
     machineNames.delete(id);
+    pidSpaces.delete(id);
   }
 }

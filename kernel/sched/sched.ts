@@ -12,12 +12,14 @@
  * The rests of quantum and turn are state, so where a host cuts a run changes nothing. Switching is by need: the core
  * keeps the registers of the thread that ran last until another one is to run.
  */
+
 import { assert } from "../lib/assert.ts";
 import type { FrameNumber, ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { getSpace } from "../mm/space.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { ReadyQueue, ThreadKernel } from "../thread/kernel.ts";
+import { releasePids } from "../thread/pids.ts";
 import type { Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
 import { isHeld } from "../thread/tracing.ts";
@@ -267,11 +269,13 @@ function scheduleHart(k: SchedKernel): Thread | null {
 export function renameCurrent(k: SchedKernel, thread: Thread, id: ThreadId): void {
   assert(k.sched.current === thread.id && !k.threads.threads.has(id), "the number is free");
   const task = taskOf(k, thread);
-  k.threads.threads.delete(thread.id);
-  task.threads = task.threads.map((other) => (other === thread.id ? id : other));
+  const former = thread.id;
+  k.threads.threads.delete(former);
+  task.threads = task.threads.map((other) => (other === former ? id : other));
   thread.id = id;
   k.threads.threads.set(id, thread);
   k.sched.current = id;
+  releasePids(k, [former]);
 }
 
 /** Work that the kernel did for the current thread is taken off its quantum: as if it had taken so many instructions. */

@@ -26,7 +26,7 @@ function namespaceInode(inode: number): number {
   return id > 0 ? others + id : isIpc ? firstIpc : firstUts;
 }
 
-/** Name spaces are in a table, and there are those of the network. */
+/** Name spaces are in a table, and there are those of the network and of PIDs. */
 function tableOfNamespaces(state: AnyState): void {
   const { threads, files } = state["kernel"] as KernelWithTwoKinds;
   const namespaces = new Map<number, { kind: "uts" | "ipc" }>();
@@ -36,7 +36,7 @@ function tableOfNamespaces(state: AnyState): void {
   for (const task of threads.tasks.values()) {
     add("uts", task.namespaces.uts);
     add("ipc", task.namespaces.ipc);
-    Object.assign(task.namespaces, { net: 0 });
+    Object.assign(task.namespaces, { net: 0, pid: 0, childPid: 0 });
   }
   for (const { target, opened } of files.open.values()) {
     if (target.kind === "namespace") add(target.type!, target.id!);
@@ -44,8 +44,27 @@ function tableOfNamespaces(state: AnyState): void {
     opened.directory = namespaceInode(opened.directory);
     opened.inode = namespaceInode(opened.inode);
   }
-  Object.assign(threads, { namespaces });
+  Object.assign(threads, { namespaces, pidSpaces: new Map() });
   for (const socket of files.sockets.values()) Object.assign(socket, { net: 0 });
 }
 
-export const version5: readonly ((state: AnyState) => void)[] = [tableOfNamespaces];
+interface KernelWithSenders {
+  threads: { threads: Map<number, { wait: { kind: string; child?: number } | null }> };
+  files: {
+    filesystems: Map<number, object>;
+    sockets: Map<number, { credentials: object; peerCredentials: object | null; queue: { sender: object }[] }>;
+  };
+}
+
+/** Who sent, and whom vfork waits for, has more than one number. */
+function numbersBySpace(state: AnyState): void {
+  const { threads, files } = state["kernel"] as KernelWithSenders;
+  for (const { credentials, peerCredentials, queue } of files.sockets.values())
+    for (const of of [credentials, peerCredentials, ...queue.map(({ sender }) => sender)])
+      if (of !== null) Object.assign(of, { names: [] });
+  for (const filesystem of files.filesystems.values()) Object.assign(filesystem, { pidSpace: 0 });
+  for (const { wait } of threads.threads.values())
+    if (wait?.kind === "vfork") Object.assign(wait, { number: wait.child });
+}
+
+export const version5: readonly ((state: AnyState) => void)[] = [tableOfNamespaces, numbersBySpace];

@@ -6,7 +6,9 @@ import { getSpace } from "../mm/space.ts";
 import type { Space } from "../mm/state.ts";
 import { copyIn, copyOut } from "../mm/user.ts";
 import type { ThreadKernel } from "../thread/kernel.ts";
+import { numberFor } from "../thread/pids.ts";
 import type { Task, Thread } from "../thread/state.ts";
+import { getTask } from "../thread/tasks.ts";
 import { futexWake, readWord } from "./futex.ts";
 
 /** Linux's ROBUST_LIST_LIMIT. */
@@ -29,7 +31,8 @@ function readPointers(k: ThreadKernel, space: Space, at: bigint, count: number):
 
 function release(k: ThreadKernel, space: Space, thread: Thread, word: bigint): void {
   const held = readWord(k, space, word);
-  if ("errno" in held || (held.value & ownerMask) !== thread.id) return;
+  const owner = numberFor(k, getTask(k, thread.task), thread.id);
+  if ("errno" in held || (held.value & ownerMask) !== owner) return;
   const left = ((held.value & waiters) | ownerDied) >>> 0;
   if (copyOut(k, space, word, wordBytes(left)) !== null) return;
   if (held.value & waiters) futexWake(k, space, word, 1, -1);

@@ -27,6 +27,7 @@ export const Cap = {
   SYS_RESOURCE: 24,
   MKNOD: 27,
   MAC_OVERRIDE: 32,
+  CHECKPOINT_RESTORE: 40,
 } as const;
 export type Cap = (typeof Cap)[keyof typeof Cap];
 

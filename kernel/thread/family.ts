@@ -10,6 +10,7 @@ import type { TaskId } from "../lib/ids.ts";
 import { signals } from "../lib/signals.ts";
 import { wakeQueue } from "./blocking.ts";
 import type { ThreadKernel } from "./kernel.ts";
+import { initOf, isInitOfPids, numberFor, pidSpaceOf, releasePids } from "./pids.ts";
 import { ChildCode, childrenQueue, fromKernel, sendSignal } from "./signals.ts";
 import type { ExitStatus, SignalInfo, Task, Usage, Zombie } from "./state.ts";
 import { killTask } from "./tasks.ts";
@@ -47,9 +48,21 @@ function endAll(k: ThreadKernel, init: Task): void {
   }
 }
 
+/** With the first task of a PID name space everything ends that is in it, or below it. */
+function endAllNumbered(k: ThreadKernel, { namespaces }: Task): void {
+  const space = pidSpaceOf(k, namespaces.pid);
+  space.ended = true;
+  for (const id of [...space.numbers.keys()]) {
+    const task = k.threads.tasks.get(id as TaskId);
+    if (task !== undefined) killTask(k, task, signals.SIGKILL);
+  }
+}
+
 /** A task has ended, and is in no table any more. */
 export function leaveFamily(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {
   if (k.threads.init === task.id) endAll(k, task);
+  const isInit = isInitOfPids(k, task);
+  if (isInit) endAllNumbered(k, task);
   leaveTraced(k, task.id);
   const children = [...k.threads.tasks.values()].filter(({ parent }) => parent === task.id);
   giveAwayChildren(k, task, children);
@@ -60,6 +73,8 @@ export function leaveFamily(k: ThreadKernel, task: Task, status: ExitStatus, pea
     leaveZombie(k, task, status, peakFrames);
   }
   wakeQueue(k, endQueue(task.id), Number.POSITIVE_INFINITY);
+  releasePids(k, [task.id, task.group, task.session]);
+  if (isInit) pidSpaceOf(k, task.namespaces.pid).init = null;
 }
 
 function leaveZombie(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {
@@ -73,7 +88,9 @@ function leaveZombie(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames
 }
 
 /** What a zombie's parent is told. */
-export function infoOf({ id: pid, userId: uid, status, usage, exitSignal }: Zombie): SignalInfo {
+function infoOf(k: ThreadKernel, parent: Task, zombie: Zombie): SignalInfo {
+  const { id, userId: uid, status, usage, exitSignal } = zombie;
+  const pid = numberFor(k, parent, id);
   const [code, number] = status.kind === "exited" ? [ChildCode.exited, status.code] : [ChildCode.killed, status.signal];
   return { signal: exitSignal, code, detail: { kind: "child", pid, uid, status: number, userNs: usage.userNs } };
 }
@@ -83,7 +100,13 @@ function tellParent(k: ThreadKernel, zombie: Zombie): void {
   const parent = k.threads.tasks.get(zombie.parent)!;
   if (zombie.exitSignal === signals.SIGCHLD && disownsChildren(parent)) k.threads.zombies.delete(zombie.id);
   tellWaiters(k, zombie.parent);
-  if (zombie.exitSignal !== 0) sendSignal(k, parent, infoOf(zombie));
+  if (zombie.exitSignal !== 0) sendSignal(k, parent, infoOf(k, parent, zombie));
+  releasePids(k, [zombie.id, zombie.group, zombie.session]);
+}
+
+function forgetZombie(k: ThreadKernel, { id, group, session }: Zombie): void {
+  k.threads.zombies.delete(id);
+  releasePids(k, [id, group, session]);
 }
 
 /**
@@ -108,16 +131,22 @@ function hangUp(k: ThreadKernel, { group, session }: Task, left: { group: TaskId
     for (const member of members) if (k.threads.tasks.has(member.id)) sendSignal(k, member, fromKernel(signal));
 }
 
-/** Who takes the children of one who has ended: the next ancestor that said so, else init, else nobody. */
+/**
+ * Who takes the children of one who has ended: the next ancestor in its PID name space that said so, else that one's
+ * init, else nobody.
+ */
 function reaperOf(k: ThreadKernel, task: Task): TaskId | null {
+  const { pid } = task.namespaces;
+  const init = initOf(k, pid);
+  if (init === task.id) return null;
   let { parent } = task;
   while (parent !== null) {
     const ancestor = k.threads.tasks.get(parent);
-    if (ancestor === undefined) break;
+    if (ancestor === undefined || ancestor.namespaces.pid !== pid) break;
     if (ancestor.traits.subreaper) return ancestor.id;
     parent = ancestor.parent;
   }
-  return k.threads.init;
+  return init;
 }
 
 /** Children of one who has ended get another parent. */
@@ -135,7 +164,10 @@ function giveAwayChildren(k: ThreadKernel, ended: Task, children: readonly Task[
   for (const zombie of [...k.threads.zombies.values()]) {
     if (zombie.parent !== from) continue;
     k.threads.zombies.delete(zombie.id);
-    if (reaper === null || !k.threads.tasks.has(reaper)) continue;
+    if (reaper === null || !k.threads.tasks.has(reaper)) {
+      forgetZombie(k, zombie);
+      continue;
+    }
     k.threads.zombies.set(zombie.id, { ...zombie, parent: reaper, exitSignal: signals.SIGCHLD });
     tellParent(k, k.threads.zombies.get(zombie.id)!);
   }
@@ -144,5 +176,5 @@ function giveAwayChildren(k: ThreadKernel, ended: Task, children: readonly Task[
 /** A parent has asked: the zombie is no more. */
 export function reap(k: ThreadKernel, parent: Task, zombie: Zombie): void {
   addUsage(parent.childUsage, zombie.usage);
-  k.threads.zombies.delete(zombie.id);
+  forgetZombie(k, zombie);
 }

@@ -16,6 +16,9 @@ export interface ForkRequest {
   /** The child is the caller's sibling. */
   sharesParent: boolean;
   exitSignal: number;
+  pidSpace: number;
+  /** Its numbers in that and those above, the innermost first, as far as they were chosen. */
+  pids: readonly number[];
   /** Where the child's stack and thread-local storage are; null: where the parent's are. */
   stack: bigint | null;
   threadPointer: bigint | null;
@@ -44,6 +47,8 @@ export function forkTask(
     space: space.id,
     parent: request.sharesParent ? parent.parent : parent.id,
     exitSignal: request.sharesParent ? parent.exitSignal : request.exitSignal,
+    pidSpace: request.pidSpace,
+    pids: request.pids,
   };
   const context = k.hal.contexts.fork(thread.context, request.stack, request.threadPointer);
   const child = createChild(k, parent, wanted, context);

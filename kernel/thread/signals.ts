@@ -14,6 +14,7 @@ import { defaultAction, firstRealTime, lastSignal, signalName, signals, stopSign
 import { signalDropped, signalSend, taskContinue, taskStop } from "../trace/events/signal.ts";
 import { getThread, interruptWait, wakeQueue, wakeThread } from "./blocking.ts";
 import type { ThreadKernel } from "./kernel.ts";
+import { isInitOfPids, numberFor } from "./pids.ts";
 import { mayQueueSignal } from "./rlimits.ts";
 import { sharers } from "./sharing.ts";
 import type { SignalAction, SignalInfo, Task, Thread } from "./state.ts";
@@ -37,10 +38,17 @@ export const fromKernel = (signal: number): SignalInfo => ({
   detail: { kind: "none" },
 });
 
-export const fromSender = (signal: number, code: number, sender: Task): SignalInfo => ({
+/** What a task sends to another one, or to itself. */
+export const fromSender = (
+  k: Pick<ThreadKernel, "threads">,
+  signal: number,
+  code: number,
+  sender: Task,
+  to = sender,
+): SignalInfo => ({
   signal,
   code,
-  detail: { kind: "sender", pid: sender.id, uid: sender.credentials.uid, value: 0n },
+  detail: { kind: "sender", pid: numberFor(k, to, sender.id), uid: sender.credentials.uid, value: 0n },
 });
 
 /** Who reads signals from files waits here. */
@@ -48,15 +56,23 @@ export const signalQueue = (task: TaskId): string => `signals of ${task}`;
 
 export type Effect = "end" | "ignore" | "stop" | "continue" | "handler";
 
-/** What a signal does that is delivered now. */
-export function effectOf(k: Pick<ThreadKernel, "threads">, task: Task, signal: number): Effect {
+/**
+ * What a signal does that is delivered now. Nobody ends or stops the first program of all, and those of PID name spaces
+ * only SIGKILL and SIGSTOP `fromAbove`, except by handlers that they have themselves.
+ */
+export function effectOf(k: Pick<ThreadKernel, "threads">, task: Task, signal: number, fromAbove = true): Effect {
   const handler = unmaskable.includes(signal) ? 0n : (task.signalActions.get(signal)?.handler ?? 0n);
   if (handler === ignoreHandler) return "ignore";
   if (handler !== 0n) return "handler";
   const action = defaultAction(signal);
-  // Nobody ends or stops the first program, except by a handler that it has itself.
-  return task.id === k.threads.init && (action === "end" || action === "stop") ? "ignore" : action;
+  if (action !== "end" && action !== "stop") return action;
+  const isForced = fromAbove && unmaskable.includes(signal);
+  return task.id === k.threads.init || (isInitOfPids(k, task) && !isForced) ? "ignore" : action;
 }
+
+/** Whether a signal comes from the kernel, or from somebody whom the receiver cannot see. */
+const isFromAbove = ({ code, detail }: SignalInfo): boolean =>
+  code === SignalCode.kernel || (detail.kind === "sender" && detail.pid === 0);
 
 const isMasked = (thread: Thread, signal: number): boolean =>
   (thread.signalMask & signalBit(signal)) !== 0n && !unmaskable.includes(signal);
@@ -78,10 +94,11 @@ export function sendSignal(k: ThreadKernel, task: Task, info: SignalInfo, to: Th
     const thread = to?.id ?? 0;
     k.trace.write(signalSend, { task: task.id, thread, signal, name: signalName(signal), code: BigInt(info.code) });
   }
-  if (signal === signals.SIGCONT || signal === signals.SIGKILL) continueTask(k, task, signal);
+  const effect = effectOf(k, task, signal, isFromAbove(info));
+  const isEnd = signal === signals.SIGKILL && effect === "end";
+  if (signal === signals.SIGCONT || isEnd) continueTask(k, task, signal);
   if (signal === signals.SIGCONT) forgetSignals(k, task, stopSignals);
   if (stopSignals.includes(signal)) forgetSignals(k, task, [signals.SIGCONT]);
-  const effect = effectOf(k, task, signal);
   const leader = to ?? firstThread(k, task);
   if (leader === null) return null;
   // Who traces it is told of what it ignores, too.
@@ -286,16 +303,10 @@ function tellChange(k: ThreadKernel, task: Task, code: number, status: number): 
 }
 
 /** A task learns what has become of another one, or of a thread of it: if it waits for that, and by a signal. */
-export function tellOf(
-  k: ThreadKernel,
-  to: Task,
-  of: Task,
-  pid: TaskId | ThreadId,
-  code: number,
-  status: number,
-): void {
+export function tellOf(k: ThreadKernel, to: Task, of: Task, id: TaskId | ThreadId, code: number, status: number): void {
   wakeQueue(k, childrenQueue(to.id), Number.POSITIVE_INFINITY);
   if (((to.signalActions.get(signals.SIGCHLD)?.flags ?? 0n) & noStopSignal) !== 0n) return;
+  const pid = numberFor(k, to, id);
   const detail = { kind: "child", pid, uid: of.credentials.uid, status, userNs: of.instructions } as const;
   sendSignal(k, to, { signal: signals.SIGCHLD, code, detail });
 }

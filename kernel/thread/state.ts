@@ -84,13 +84,39 @@ export interface Namespaces {
   uts: number;
   ipc: number;
   net: number;
+  /** That it and all its threads were made in. */
+  pid: number;
+  /** That its children will be made in. */
+  childPid: number;
 }
 
-export type NamespaceKind = keyof Namespaces;
+export type NamespaceKind = "uts" | "ipc" | "net" | "pid";
 
 /** A name space that was made, beside those that the machine began with. */
 export interface Namespace {
   kind: NamespaceKind;
+}
+
+/** A PID name space that was made (pids.ts). */
+export interface PidSpace {
+  /** The one that it was made in, and how many are above it. */
+  parent: number;
+  depth: number;
+  /** Its first task; null: there was none yet, or it has ended. */
+  init: TaskId | null;
+  /** That has ended or is about to: nothing is made in it any more. */
+  ended: boolean;
+  /** The number that was given last. */
+  last: number;
+  /** By task or thread, what it is called here; and back. */
+  numbers: Map<number, number>;
+  ids: Map<number, number>;
+}
+
+/** What a task or thread is called in a PID name space. */
+export interface PidName {
+  space: number;
+  number: number;
 }
 
 /** What a task has in common with others, by number (sharing.ts); null: with nobody. */
@@ -140,6 +166,7 @@ export interface SignalInfo {
   code: number;
   detail:
     | { kind: "none" }
+    /** As the receiver knows them; a process that it cannot see is 0. */
     | { kind: "sender"; pid: number; uid: number; value: bigint }
     | { kind: "child"; pid: number; uid: number; status: number; userNs: number }
     | { kind: "fault"; address: bigint }
@@ -401,6 +428,7 @@ export interface ThreadsState {
   tracedEnds: TracedEnd[];
   /** By number. */
   namespaces: Map<number, Namespace>;
+  pidSpaces: Map<number, PidSpace>;
   /** By name space, where it is another one than the machine was made with. */
   machineNames: Map<number, { node: string; domain: string }>;
   nextNamespace: number;
@@ -427,6 +455,7 @@ export const initThreads = (): ThreadsState => ({
   zombies: new Map(),
   tracedEnds: [],
   namespaces: new Map(),
+  pidSpaces: new Map(),
   machineNames: new Map(),
   nextNamespace: 1,
   nextSharing: 1,

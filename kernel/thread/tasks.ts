@@ -12,6 +12,7 @@ import { copyCredentials, userCredentials } from "./credentials.ts";
 import { leaveFamily } from "./family.ts";
 import { beginJob, endJob } from "./jobs.ts";
 import type { ThreadKernel } from "./kernel.ts";
+import { givePids, pidSpaceOf, releasePids } from "./pids.ts";
 import { sharesNothing } from "./sharing.ts";
 import { passOn } from "./signals.ts";
 import type { ExitStatus, Place, SignalAction, Task, TaskLimits, Thread, Usage } from "./state.ts";
@@ -62,12 +63,17 @@ const fresh = (k: ThreadKernel, id: TaskId) => ({
   fault: null,
 });
 
-function addTask(k: ThreadKernel, task: Task, context: SavedContext): { task: Task; thread: Thread } {
+function addTask(
+  k: ThreadKernel,
+  task: Task,
+  context: SavedContext,
+  pids: readonly number[] = [],
+): { task: Task; thread: Thread } {
   k.threads.tasks.set(task.id, task);
   for (const resource of k.taskResources) resource.begin?.(task);
   if (k.trace.on(taskStart)) k.trace.write(taskStart, { task: task.id, name: task.name, kind: task.kind });
   k.outlet.taskStarted(task.id, task.name);
-  return { task, thread: createThread(k, task, context) };
+  return { task, thread: createThread(k, task, context, pids) };
 }
 
 /** What a task has used so far. */
@@ -91,7 +97,7 @@ export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedConte
     group: id,
     session: id,
     credentials: userCredentials(),
-    namespaces: { uts: 0, ipc: 0, net: 0 },
+    namespaces: { uts: 0, ipc: 0, net: 0, pid: 0, childPid: 0 },
     traits: { nice: 0, dumpable: true, noNewPrivileges: false, subreaper: false, deathSignal: 0, persona: 0 },
     resourceLimits: new Map(),
     root: { ...firstPlace },
@@ -105,11 +111,20 @@ export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedConte
 const copyActions = (actions: ReadonlyMap<number, SignalAction>): Map<number, SignalAction> =>
   new Map([...actions].map(([signal, action]) => [signal, { ...action }]));
 
+export interface NewChild {
+  space: SpaceId;
+  parent: TaskId | null;
+  exitSignal: number;
+  /** Where it is numbered, and the numbers that were chosen for it there and above. */
+  pidSpace: number;
+  pids: readonly number[];
+}
+
 /** A child of a task, in a space that is the child's by now; descriptors and the like are copied, too. */
 export function createChild(
   k: ThreadKernel,
   parent: Task,
-  wanted: { space: SpaceId; parent: TaskId | null; exitSignal: number },
+  { pidSpace, pids, ...wanted }: NewChild,
   context: SavedContext,
 ): { task: Task; thread: Thread } {
   const { name, executable, job, group, session, fileModeMask } = parent;
@@ -121,18 +136,19 @@ export function createChild(
     ...wanted,
     kind: "program",
     credentials: copyCredentials(parent.credentials),
-    namespaces: { ...parent.namespaces },
+    namespaces: { ...parent.namespaces, pid: pidSpace, childPid: pidSpace },
     traits: { ...parent.traits, subreaper: false, deathSignal: 0 },
     resourceLimits: new Map([...parent.resourceLimits].map(([resource, limit]) => [resource, { ...limit }])),
     signalActions: copyActions(parent.signalActions),
   };
-  const added = addTask(k, task, context);
+  if (pidSpace !== 0) pidSpaceOf(k, pidSpace).init ??= task.id;
+  const added = addTask(k, task, context, pids);
   for (const resource of k.taskResources) resource.inherit?.(parent, task);
   findNext(k, task.id);
   return added;
 }
 
-export function createThread(k: ThreadKernel, task: Task, context: SavedContext): Thread {
+export function createThread(k: ThreadKernel, task: Task, context: SavedContext, pids: readonly number[] = []): Thread {
   const thread: Thread = {
     id: k.threads.nextId++ as ThreadId,
     task: task.id,
@@ -158,6 +174,7 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext)
   };
   k.threads.threads.set(thread.id, thread);
   task.threads.push(thread.id);
+  givePids(k, task.namespaces.pid, thread.id, pids);
   if (k.trace.on(threadCreate)) k.trace.write(threadCreate, { task: task.id, thread: thread.id });
   return thread;
 }
@@ -187,6 +204,7 @@ export function exitThread(
   }
   k.threads.threads.delete(thread.id);
   task.threads = task.threads.filter((id) => id !== thread.id);
+  releasePids(k, [thread.id]);
   stopTimersOf(k, task, thread.id);
   if (k.trace.on(threadExit)) k.trace.write(threadExit, { task: task.id, thread: thread.id });
   if (task.threads.length > 0 && task.pending.length > 0) passOn(k, task);

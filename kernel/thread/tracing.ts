@@ -7,12 +7,14 @@
  *
  * Must hold: who traces lives; a thread of a traced task that is not traced itself is stopped with its task as ever.
  */
+
 import type { TaskId, ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
 import type { ThreadKernel } from "./kernel.ts";
+import { numberFor, releasePids } from "./pids.ts";
 import { ChildCode, fromKernel, sendSignal, tellOf } from "./signals.ts";
-import type { ExitStatus, Task, Thread, TraceStop, Tracing } from "./state.ts";
+import type { ExitStatus, Task, Thread, TracedEnd, TraceStop, Tracing } from "./state.ts";
 
 export const TraceOption = {
   SYSGOOD: 1,
@@ -69,6 +71,12 @@ export const beginTracing = (tracer: TaskId, seized: boolean, options: number): 
   exiting: false,
 });
 
+/** What its tracer calls a task or thread. */
+export function numberForTracer(k: ThreadKernel, { tracer }: Tracing, id: number): number {
+  const task = k.threads.tasks.get(tracer);
+  return task === undefined ? 0 : numberFor(k, task, id);
+}
+
 /** The tracer is told that something has become of a thread. */
 function tellTracer(k: ThreadKernel, thread: Thread, tracing: Tracing, status: number): void {
   const tracer = k.threads.tasks.get(tracing.tracer);
@@ -117,9 +125,15 @@ export function endTracing(k: ThreadKernel, thread: Thread): void {
 export const tracedBy = (k: Pick<ThreadKernel, "threads">, tracer: TaskId): Thread[] =>
   [...k.threads.threads.values()].filter(({ tracing }) => tracing?.tracer === tracer);
 
+/** Its tracer has asked how it ended, or will not. */
+export function forgetTracedEnd(k: ThreadKernel, ended: TracedEnd): void {
+  k.threads.tracedEnds = k.threads.tracedEnds.filter((other) => other !== ended);
+  releasePids(k, [ended.id]);
+}
+
 /** A tracer has ended: what it traced goes on, or, if it said so, ends with it. */
 export function leaveTraced(k: ThreadKernel, tracer: TaskId): void {
-  k.threads.tracedEnds = k.threads.tracedEnds.filter((end) => end.tracer !== tracer);
+  for (const end of k.threads.tracedEnds) if (end.tracer === tracer) forgetTracedEnd(k, end);
   for (const thread of tracedBy(k, tracer)) {
     if (!k.threads.threads.has(thread.id)) continue;
     const endsToo = ((thread.tracing?.options ?? 0) & TraceOption.EXITKILL) !== 0;
@@ -137,7 +151,7 @@ export function noteTracedEnd(k: ThreadKernel, task: Task, thread: Thread, statu
   const usage = { userNs: thread.instructions, peakFrames: 0, pageFaults: 0 };
   const { uid: userId } = task.credentials;
   k.threads.tracedEnds.push({ tracer: tracing.tracer, id: thread.id, status: { ...status }, userId, usage });
-  if (k.threads.tracedEnds.length > limits.tracedEnds) k.threads.tracedEnds.shift();
+  if (k.threads.tracedEnds.length > limits.tracedEnds) forgetTracedEnd(k, k.threads.tracedEnds[0]!);
   tellTracer(k, thread, tracing, status.kind === "exited" ? status.code : status.signal);
 }
 

@@ -40,8 +40,8 @@ export type Wait = WaitBase &
     | { kind: "futex"; bitset: number }
     /** For something to become of a child. */
     | { kind: "child" }
-    /** For a child that was made by vfork to run a program of its own, or to end. */
-    | { kind: "vfork"; child: TaskId }
+    /** For a child that was made by vfork to run a program of its own, or to end; `number`: what the waiting one calls it. */
+    | { kind: "vfork"; child: TaskId; number: number }
     /** A remote task's thread that has no call to make. */
     | { kind: "remote" }
     /** A thread that was not started, or was stopped, by who has its TCB. */

@@ -19,7 +19,7 @@ export function createFilesystem(
 ): Filesystem {
   const id = k.files.nextFilesystem++ as FilesystemId;
   const nextInode = base === null ? 2 : k.archives(base).inodes.length + 1;
-  const fs: Filesystem = { id, kind, source, root: rootInode, base, inodes: new Map(), nextInode };
+  const fs: Filesystem = { id, kind, source, root: rootInode, pidSpace: 0, base, inodes: new Map(), nextInode };
   k.files.filesystems.set(id, fs);
   if (base === null && kind === "tmpfs") {
     const now = realtimeNs(k);

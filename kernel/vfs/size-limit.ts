@@ -13,6 +13,6 @@ export const mostFileBytes = (k: FileKernel, task: Task): number =>
 /** A file was to become too long. Who has a limit of its own is sent SIGXFSZ, which may end it. */
 export function refuseSize(k: FileKernel, task: Task): "EFBIG" {
   const isOwn = mostFileBytes(k, task) < limits.fileBytes;
-  if (isOwn) sendSignal(k, task, fromSender(signals.SIGXFSZ, SignalCode.user, task));
+  if (isOwn) sendSignal(k, task, fromSender(k, signals.SIGXFSZ, SignalCode.user, task));
   return "EFBIG";
 }

@@ -57,7 +57,7 @@ function put(k: FileKernel, id: number, message: SocketMessage): void {
 
 const passesCredentials = ({ options }: Socket): boolean => (options.get("1:16") ?? 0) !== 0;
 /** Who sent it, where that is not told. */
-export const nobody: SocketCredentials = { pid: 0, uid: 65534, gid: 65534 };
+export const nobody: SocketCredentials = { pid: 0, names: [], uid: 65534, gid: 65534 };
 
 /** Who sent it is told only where one of the two asked for that before. */
 function messageOf(

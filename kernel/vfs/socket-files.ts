@@ -1,5 +1,7 @@
 /** Sockets as open files: read(2), write(2), poll(2), close(2). */
+
 import { limits } from "../lib/limits.ts";
+import { namesOf } from "../thread/pids.ts";
 import type { Task } from "../thread/state.ts";
 import type { Wait } from "../thread/wait.ts";
 import { deadlineAfter } from "../time/clock.ts";
@@ -12,8 +14,9 @@ import type { OpenFile, OpenTarget, Socket, SocketCredentials } from "./state.ts
 
 export const socketOf = ({ target }: OpenFile): number => (target as OpenTarget & { kind: "socket" }).socket;
 
-export const credentialsOf = ({ id, credentials }: Task): SocketCredentials => ({
+export const credentialsOf = (k: FileKernel, { id, credentials }: Task): SocketCredentials => ({
   pid: id,
+  names: namesOf(k, id),
   uid: credentials.euid,
   gid: credentials.egid,
 });
@@ -74,7 +77,7 @@ export const socketOps: FileOps = {
     dropFromSocket(k, socketOf(file), count);
   },
   write(k, task, file, _position, bytes) {
-    return send(k, socketOf(file), { bytes, to: null, sender: credentialsOf(task), files: () => [] });
+    return send(k, socketOf(file), { bytes, to: null, sender: credentialsOf(k, task), files: () => [] });
   },
   seekable: false,
   size: () => 0,

@@ -7,7 +7,7 @@
  */
 import type { FilesystemId, InodeNumber, MountId, SpaceId, StoredId, TaskId } from "../lib/ids.ts";
 import type { NamespaceKind } from "../ns/namespaces.ts";
-import type { Place } from "../thread/state.ts";
+import type { PidName, Place } from "../thread/state.ts";
 
 export interface DirectoryEntry {
   inode: InodeNumber;
@@ -49,6 +49,8 @@ export interface Filesystem {
   /** What was mounted, as /proc/mounts has it. */
   source: string;
   root: InodeNumber;
+  /** Of /proc: whose processes it shows, and by which numbers. */
+  pidSpace: number;
   /** The archive that it began as: an inode that is not in the table is the archive's. */
   base: string | null;
   inodes: Map<InodeNumber, Inode>;
@@ -201,7 +203,9 @@ export type SocketAddress =
 
 /** Who made a socket, or wrote to it, as the other side may learn. */
 export interface SocketCredentials {
+  /** Its id, and what that is called in PID name spaces other than the first. */
   pid: number;
+  names: PidName[];
   uid: number;
   gid: number;
 }

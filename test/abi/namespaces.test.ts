@@ -1,6 +1,7 @@
 /** What only root may do, and so cannot be compared with the host's Linux, which tests do not run as root on. */
+import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { guest, hasCompiler } from "../guest/compile.ts";
+import { guest, hasCompiler, hostProgram } from "../guest/compile.ts";
 import { consoleOf, fileOf, runOn, testMachine } from "../support/machine.ts";
 
 const expected = `first testbox.(none) uts:[4026531838] ipc:[4026531839]
@@ -62,11 +63,24 @@ setns(first, 0) = -1 EPERM
 unshare(CLONE_FILES | CLONE_FS) = 0
 `;
 
+const canUnshare = spawnSync("unshare", ["-p", "true"]).status === 0;
+
 describe.skipIf(!hasCompiler)("name spaces (needs riscv64-linux-gnu-gcc)", () => {
   it("have the machine's name apart, and give it back", () => {
     const files = [fileOf("/bin/spaces", guest("namespaces"))];
     const machine = testMachine({ files, init: { paths: ["/bin/spaces"], arguments: [] } });
     expect(runOn(machine)).toEqual({ kind: "idle" });
     expect(consoleOf(machine.drainOutputs()).replaceAll("\r\n", "\n")).toBe(expected);
+  });
+
+  const native = canUnshare ? hostProgram("../pids") : null;
+  it.skipIf(native === null)("of PIDs are what they are on this host (needs root)", () => {
+    const machine = testMachine({
+      files: [fileOf("/bin/pids", guest("pids"))],
+      init: { paths: ["/bin/pids"], arguments: [] },
+    });
+    expect(runOn(machine)).toEqual({ kind: "idle" });
+    const theirs = spawnSync(native!, [], { encoding: "utf8" }).stdout;
+    expect(consoleOf(machine.drainOutputs()).replaceAll("\r\n", "\n")).toBe(theirs);
   });
 });

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodePlain, encodePlain } from "../../kernel/lib/codec.ts";
-import { migrateState } from "../../kernel/snapshot/migrations.ts";
+import { migrateState, migrations } from "../../kernel/snapshot/migrations.ts";
 import {
   absentNeighbours,
   captureSnapshot,
@@ -322,7 +322,7 @@ describe("versions", () => {
       [5, { opened: null, target: { kind: "process", task: 7 } }],
     ]);
     const state = { version: 3, kernel: { threads: { tasks }, files: { open } } };
-    const now = decodePlain(migrateState("h", encodePlain(state))) as typeof state;
+    const now = decodePlain(migrateState("h", encodePlain(state), migrations.slice(0, 3))) as typeof state;
     const targets = [...now.kernel.files.open.values()].map((file) => (file as { target: object }).target);
     expect(targets).toEqual([
       { kind: "generated", text: new Uint8Array(0), space: 70 },

@@ -1,8 +1,9 @@
 /** Which harts threads may run on, and which one they are on. */
-import type { ThreadId } from "../../lib/ids.ts";
+
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { setAffinity } from "../../sched/sched.ts";
+import { threadFor } from "../../thread/pids.ts";
 import type { Thread } from "../../thread/state.ts";
 import { address, inout, int, size } from "../define/arguments.ts";
 import { type Call, done, fail } from "../define/outcome.ts";
@@ -13,8 +14,8 @@ import type { LinuxKernel } from "./kernel.ts";
 const setBytes = 8;
 
 /** 0 is the caller. */
-const threadNamed = (k: LinuxKernel, id: number, { thread }: Call): Thread | undefined =>
-  id === 0 ? thread : k.threads.threads.get(id as ThreadId);
+const threadNamed = (k: LinuxKernel, id: number, { task, thread }: Call): Thread | undefined =>
+  id === 0 ? thread : threadFor(k, task, id);
 
 const present = (k: LinuxKernel): number => 2 ** k.sched.parked.length - 1;
 

@@ -1,6 +1,6 @@
 /** Capabilities of users: capget(2), capset(2), and what prctl(2) has about them. What they are: thread/capabilities.ts. */
+
 import type { Errno } from "../../lib/errno.ts";
-import type { ThreadId } from "../../lib/ids.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import {
@@ -14,6 +14,7 @@ import {
   SecureBit,
   secureLocks,
 } from "../../thread/capabilities.ts";
+import { idFor, threadFor } from "../../thread/pids.ts";
 import type { Credentials } from "../../thread/state.ts";
 import { taskOf } from "../../thread/tasks.ts";
 import { inout } from "../define/arguments.ts";
@@ -53,7 +54,7 @@ function get(k: LinuxKernel, call: Call, where: bigint, data: bigint): Outcome {
   if (data === 0n) return done(0);
   const { id, words } = header;
   if (id < 0) return fail("EINVAL");
-  const thread = id === 0 ? call.thread : k.threads.threads.get(id as ThreadId);
+  const thread = id === 0 ? call.thread : threadFor(k, call.task, id);
   if (thread === undefined) return fail("ESRCH");
   const { effective, permitted, inheritable } = taskOf(k, thread).credentials.capabilities;
   const sets = [effective, permitted, inheritable];
@@ -92,7 +93,8 @@ function set(k: LinuxKernel, call: Call, where: bigint, data: bigint): Outcome {
   const header = readHeader(k, call, where);
   if (typeof header === "string") return fail(header);
   const { credentials, id } = call.task;
-  if (header.id !== 0 && header.id !== call.thread.id && header.id !== id) return fail("EPERM");
+  const named = idFor(k, call.task, header.id);
+  if (header.id !== 0 && named !== call.thread.id && named !== id) return fail("EPERM");
   const wanted = readSets(k, call, header.words, data);
   if (typeof wanted === "string") return fail(wanted);
   if (!mayHave(credentials, wanted, hasCapability(credentials, Cap.SETPCAP))) return fail("EPERM");

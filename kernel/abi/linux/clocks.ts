@@ -1,5 +1,6 @@
 /** Clocks of processor time: the caller's own, and by number anybody's (clock_getcpuclockid(3), pthread_getcpuclockid(3)). */
-import type { TaskId, ThreadId } from "../../lib/ids.ts";
+
+import { taskFor, threadFor } from "../../thread/pids.ts";
 import type { Task, Thread } from "../../thread/state.ts";
 import type { Call } from "../define/outcome.ts";
 import type { LinuxKernel } from "./kernel.ts";
@@ -22,9 +23,9 @@ export function processorClock(
   if (clock >= 0 || (clock & kindMask) === descriptorKind) return null;
   const id = ~(clock >> 3);
   if (clock & threadBit) {
-    const found = id === 0 ? thread : k.threads.threads.get(id as ThreadId);
+    const found = id === 0 ? thread : threadFor(k, task, id);
     return found?.task === task.id ? { task, thread: found } : null;
   }
-  const found = id === 0 ? task : k.threads.tasks.get(id as TaskId);
+  const found = id === 0 ? task : taskFor(k, task, id);
   return found === undefined ? null : { task: found, thread: null };
 }

@@ -1,11 +1,12 @@
 /** What a process sets for itself: prctl(2), resource limits, priorities, scheduling, personality(2), membarrier(2). */
+
 import type { Errno } from "../../lib/errno.ts";
-import type { ThreadId } from "../../lib/ids.ts";
 import { lastSignal } from "../../lib/signals.ts";
 import { decodeName, encodeName } from "../../lib/text.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut, readString } from "../../mm/user.ts";
 import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { idFor, threadFor } from "../../thread/pids.ts";
 import type { Task } from "../../thread/state.ts";
 import { choice, int, structIn, structOut, uint, word } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
@@ -100,8 +101,9 @@ const Which = { PRIO_PROCESS: 0, PRIO_PGRP: 1, PRIO_USER: 2 } as const;
 /** The tasks that a priority call is about. */
 function tasksOf(k: LinuxKernel, caller: Task, which: number, who: number): Task[] {
   const all = [...k.threads.tasks.values()];
-  if (which === Which.PRIO_PROCESS) return all.filter(({ id }) => id === (who === 0 ? caller.id : who));
-  if (which === Which.PRIO_PGRP) return all.filter(({ group }) => group === (who === 0 ? caller.group : who));
+  const wanted = idFor(k, caller, who);
+  if (which === Which.PRIO_PROCESS) return all.filter(({ id }) => id === (who === 0 ? caller.id : wanted));
+  if (which === Which.PRIO_PGRP) return all.filter(({ group }) => group === (who === 0 ? caller.group : wanted));
   return all.filter(({ credentials }) => credentials.uid === (who === 0 ? caller.credentials.uid : who >>> 0));
 }
 
@@ -132,12 +134,12 @@ const isRealTime = (policy: number): boolean => policy === Policy.SCHED_FIFO || 
 const isFair = (policy: number): boolean =>
   policy === Policy.SCHED_OTHER || policy === Policy.SCHED_BATCH || policy === Policy.SCHED_IDLE;
 
-const exists = (k: LinuxKernel, id: number): Errno | null =>
-  id < 0 ? "EINVAL" : id === 0 || k.threads.threads.has(id as ThreadId) ? null : "ESRCH";
+const exists = (k: LinuxKernel, { task }: Call, id: number): Errno | null =>
+  id < 0 ? "EINVAL" : id === 0 || threadFor(k, task, id) !== undefined ? null : "ESRCH";
 
 /** All threads take turns; nobody gets ahead of the others. */
-function setScheduler(k: LinuxKernel, id: number, policy: number, priority: number): Outcome {
-  const errno = exists(k, id);
+function setScheduler(k: LinuxKernel, call: Call, id: number, policy: number, priority: number): Outcome {
+  const errno = exists(k, call, id);
   if (errno !== null) return fail(errno);
   if (isRealTime(policy)) return priority >= 1 && priority <= 99 ? fail("EPERM") : fail("EINVAL");
   return isFair(policy) && priority === 0 ? done(0) : fail("EINVAL");
@@ -200,9 +202,9 @@ export const controlCalls = [
     support: "full",
     args: { id: int, param: structIn(schedParam) },
     errors: ["EFAULT", "EINVAL", "ESRCH"],
-    run(k: LinuxKernel, { id, param }) {
+    run(k: LinuxKernel, { id, param }, call) {
       if (param === null) return fail("EINVAL");
-      return setScheduler(k, id, Policy.SCHED_OTHER, param.priority);
+      return setScheduler(k, call, id, Policy.SCHED_OTHER, param.priority);
     },
   }),
   syscall({
@@ -212,8 +214,8 @@ export const controlCalls = [
     note: "The fair policies, which are one; real-time ones are EPERM.",
     args: { id: int, policy: choice(Policy), param: structIn(schedParam) },
     errors: ["EFAULT", "EINVAL", "EPERM", "ESRCH"],
-    run(k: LinuxKernel, { id, policy, param }) {
-      return param === null ? fail("EINVAL") : setScheduler(k, id, policy, param.priority);
+    run(k: LinuxKernel, { id, policy, param }, call) {
+      return param === null ? fail("EINVAL") : setScheduler(k, call, id, policy, param.priority);
     },
   }),
   syscall({
@@ -222,8 +224,8 @@ export const controlCalls = [
     support: "full",
     args: { id: int },
     errors: ["EINVAL", "ESRCH"],
-    run(k: LinuxKernel, { id }) {
-      const errno = exists(k, id);
+    run(k: LinuxKernel, { id }, call) {
+      const errno = exists(k, call, id);
       return errno === null ? done(Policy.SCHED_OTHER) : fail(errno);
     },
   }),
@@ -233,8 +235,8 @@ export const controlCalls = [
     support: "full",
     args: { id: int, param: structOut(schedParam) },
     errors: ["EFAULT", "EINVAL", "ESRCH"],
-    run(k: LinuxKernel, { id }) {
-      const errno = exists(k, id);
+    run(k: LinuxKernel, { id }, call) {
+      const errno = exists(k, call, id);
       return errno === null ? { kind: "done", value: 0, out: { param: { priority: 0 } } } : fail(errno);
     },
   }),
@@ -262,8 +264,8 @@ export const controlCalls = [
     support: "full",
     args: { id: int, interval: structOut(timespec) },
     errors: ["EFAULT", "EINVAL", "ESRCH"],
-    run(k: LinuxKernel, { id }) {
-      const errno = exists(k, id);
+    run(k: LinuxKernel, { id }, call) {
+      const errno = exists(k, call, id);
       if (errno !== null) return fail(errno);
       return { kind: "done", value: 0, out: { interval: toTimespec(BigInt(k.config.quantumInstructions)) } };
     },

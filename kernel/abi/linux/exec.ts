@@ -39,7 +39,7 @@ import { fromSender, resetHandlers, SignalCode, sendSignal } from "../../thread/
 import type { Credentials, Place, Task } from "../../thread/state.ts";
 import { exitThread, vforkQueue } from "../../thread/tasks.ts";
 import { deleteTimers } from "../../thread/timers.ts";
-import { eventStop, TraceEvent, TraceOption } from "../../thread/tracing.ts";
+import { eventStop, numberForTracer, TraceEvent, TraceOption } from "../../thread/tracing.ts";
 import { taskExecute } from "../../trace/events/task.ts";
 import { type OpenedProgram, openExecutable } from "../../vfs/executable.ts";
 import { attributesOf, FileType, filesystemOf, isType, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
@@ -251,17 +251,18 @@ function becomeOnlyThread(k: LinuxKernel, { task, thread }: Call): void {
 }
 
 /** Who traces the thread is told that it executes another program: by an event, or as of old by a signal. */
-function tellTracer(k: LinuxKernel, { task, thread }: Call, former: ThreadId): void {
+function tellTracer(k: LinuxKernel, { task, thread }: Call, former: number): void {
   const { tracing } = thread;
   if (tracing === null) return;
   if (tracing.options & TraceOption.EXEC) tracing.due.push(eventStop(TraceEvent.EXEC, former));
-  else if (!tracing.seized) sendSignal(k, task, fromSender(signals.SIGTRAP, SignalCode.user, task), thread);
+  else if (!tracing.seized) sendSignal(k, task, fromSender(k, signals.SIGTRAP, SignalCode.user, task), thread);
 }
 
 /** Nothing here can fail. */
 function begin(k: LinuxKernel, call: Call, { program, credentials, isReadable }: Prepared): void {
   const { task } = call;
-  const former = call.thread.id;
+  const { tracing } = call.thread;
+  const former = tracing === null ? 0 : numberForTracer(k, tracing, call.thread.id);
   becomeOnlyThread(k, call);
   const { memoryBytes } = jobOf(k, task).limits;
   const { space, context } = loadProgram(k, task.id, program, {

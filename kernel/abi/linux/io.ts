@@ -118,7 +118,7 @@ function writeFile(k: LinuxKernel, call: Call, file: OpenFile, at: bigint | null
   const before = progress?.kind === "write" ? progress.done : 0;
   const result = ops.write(k, task, file, place, bytes.subarray(before));
   if ("errno" in result) {
-    if (result.errno === "EPIPE") sendSignal(k, task, fromSender(signals.SIGPIPE, SignalCode.user, task), thread);
+    if (result.errno === "EPIPE") sendSignal(k, task, fromSender(k, signals.SIGPIPE, SignalCode.user, task), thread);
     if (!k.threads.tasks.has(task.id)) return { kind: "gone" };
     return before > 0 ? done(before) : fail(result.errno);
   }

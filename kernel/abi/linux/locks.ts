@@ -1,7 +1,9 @@
 /** Advisory locks: flock(2), and the commands of fcntl(2) for ranges. */
+
 import type { Errno } from "../../lib/errno.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { numberFor } from "../../thread/pids.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
@@ -92,7 +94,7 @@ function ownerOf(k: LinuxKernel, command: number, task: Task, file: OpenFile): L
 }
 
 /** What F_GETLK tells: the lock in the way, or that there is none. */
-function told(asked: Range, conflict: FileLock | null): Range {
+function told(k: LinuxKernel, reader: Task, asked: Range, conflict: FileLock | null): Range {
   if (conflict === null) return { ...asked, l_type: LockType.F_UNLCK };
   const { exclusive, start, end, owner } = conflict;
   return {
@@ -100,7 +102,7 @@ function told(asked: Range, conflict: FileLock | null): Range {
     l_whence: 0,
     l_start: BigInt(start),
     l_len: end === endOfAll ? 0n : BigInt(end - start),
-    l_pid: owner.kind === "task" ? owner.id : -1,
+    l_pid: owner.kind === "task" ? numberFor(k, reader, owner.id) : -1,
   };
 }
 
@@ -125,7 +127,7 @@ export function lockRange(k: LinuxKernel, call: Call, file: OpenFile, command: n
   const wanted: WantedLock = { whole: false, owner, exclusive: asked.l_type === LockType.F_WRLCK, ...range };
   if (command === LockCommand.F_GETLK || command === LockCommand.F_OFD_GETLK) {
     if (asked.l_type !== LockType.F_RDLCK && asked.l_type !== LockType.F_WRLCK) return fail("EINVAL");
-    const errno = copyOut(k, space, where, pack(flock, told(asked, findConflict(k, on, wanted))));
+    const errno = copyOut(k, space, where, pack(flock, told(k, task, asked, findConflict(k, on, wanted))));
     return orError(errno);
   }
   const problem = setProblem(file, asked.l_type);

@@ -15,6 +15,7 @@ import {
 } from "../../ns/namespaces.ts";
 import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import { mayInspect } from "../../thread/credentials.ts";
+import { isWithinPids } from "../../thread/pids.ts";
 import { sharers } from "../../thread/sharing.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
@@ -23,10 +24,16 @@ import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
-export const NewNamespace = { CLONE_NEWUTS: 0x400_0000, CLONE_NEWIPC: 0x800_0000, CLONE_NEWNET: 0x4000_0000 } as const;
+export const NewNamespace = {
+  CLONE_NEWUTS: 0x400_0000,
+  CLONE_NEWIPC: 0x800_0000,
+  CLONE_NEWPID: 0x2000_0000,
+  CLONE_NEWNET: 0x4000_0000,
+} as const;
 const bits: Readonly<Record<NamespaceKind, number>> = {
   ipc: NewNamespace.CLONE_NEWIPC,
   net: NewNamespace.CLONE_NEWNET,
+  pid: NewNamespace.CLONE_NEWPID,
   uts: NewNamespace.CLONE_NEWUTS,
 };
 export const newBits = Object.values(bits).reduce((all, bit) => all | bit, 0);
@@ -46,7 +53,7 @@ export const kindsOf = (wanted: number): NamespaceKind[] => namespaceKinds.filte
 /** Why a task cannot have new name spaces of these kinds. */
 export function newProblem(k: LinuxKernel, task: Task, kinds: readonly NamespaceKind[]): Errno | null {
   if (kinds.length === 0) return null;
-  return hasCapability(task.credentials, Cap.SYS_ADMIN) ? namespaceProblem(k, kinds.length) : "EPERM";
+  return hasCapability(task.credentials, Cap.SYS_ADMIN) ? namespaceProblem(k, task, kinds) : "EPERM";
 }
 
 function unshare(k: LinuxKernel, { task }: Call, wanted: number): Outcome {
@@ -92,6 +99,9 @@ function enter(k: LinuxKernel, { task }: Call, number: number, wanted: number): 
   if (typeof found === "string") return fail(found);
   if (!hasCapability(task.credentials, Cap.SYS_ADMIN)) return fail("EPERM");
   if (task.threads.length > 1) return fail("EINVAL");
+  const isAbove = ({ kind, id }: { kind: NamespaceKind; id: number }): boolean =>
+    kind === "pid" && !isWithinPids(k, id, task.namespaces.pid);
+  if (found.some(isAbove)) return fail("EINVAL");
   for (const { kind, id } of found) enterNamespace(k, task, kind, id);
   return done(0);
 }
@@ -137,7 +147,7 @@ export const namespaceCalls = [
     name: "unshare",
     nr: { rv64: 97 },
     support: "partial",
-    note: "Name spaces of the machine's name, of System V's objects and of the network.",
+    note: "Name spaces of the machine's name, of System V's objects, of the network and of PIDs.",
     args: { flags: flags(Unshare) },
     errors: ["EINVAL", "ENOSPC", "EPERM"],
     run: (k: LinuxKernel, { flags }, call) => unshare(k, call, flags),

@@ -1,4 +1,5 @@
 /** Descriptors of processes and of signals: pidfd_open(2) and what can be done with one, signalfd4(2). */
+
 import type { Errno } from "../../lib/errno.ts";
 import type { TaskId, ThreadId } from "../../lib/ids.ts";
 import { lastSignal } from "../../lib/signals.ts";
@@ -6,6 +7,7 @@ import { getSpace } from "../../mm/space.ts";
 import { copyIn } from "../../mm/user.ts";
 import { wakeQueue } from "../../thread/blocking.ts";
 import { mayInspect } from "../../thread/credentials.ts";
+import { idFor } from "../../thread/pids.ts";
 import { fromSender, SignalCode, sendSignal, signalQueue, unmaskableSet } from "../../thread/signals.ts";
 import type { SignalInfo, Task } from "../../thread/state.ts";
 import { adopt, fileOf, openTarget } from "../../vfs/descriptors.ts";
@@ -18,7 +20,7 @@ import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { signalSet } from "./layouts.ts";
 import { decodeSignalInfo, siginfoBytes } from "./siginfo.ts";
-import { maySignal } from "./signals.ts";
+import { maySignal, saidBySender } from "./signals.ts";
 
 const Create = { NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
 
@@ -34,21 +36,21 @@ export const openProcess = (k: LinuxKernel, task: Task, id: TaskId, kept = 0): n
 
 function open(k: LinuxKernel, { task }: Call, id: number, wanted: number): Outcome {
   if (wanted & ~Create.NONBLOCK || id <= 0) return fail("EINVAL");
-  const process = id as TaskId;
+  const process = idFor(k, task, id) as TaskId;
   if (!k.threads.tasks.has(process) && !k.threads.zombies.has(process))
-    return fail(k.threads.threads.has(id as ThreadId) ? "EINVAL" : "ESRCH");
+    return fail(k.threads.threads.has(process as number as ThreadId) ? "EINVAL" : "ESRCH");
   const number = openProcess(k, task, process, wanted & Create.NONBLOCK);
   return typeof number === "number" ? done(number) : fail(number);
 }
 
 /** What is sent: by whom, or what the sender says itself, as far as that is its to say. */
 function infoFor(k: LinuxKernel, { task }: Call, to: Task | undefined, number: number, where: bigint) {
-  if (where === 0n) return fromSender(number, SignalCode.user, task);
+  if (where === 0n) return fromSender(k, number, SignalCode.user, task, to);
   const bytes = copyIn(k, getSpace(k, task.space), where, siginfoBytes);
   if (!bytes.ok) return bytes.errno;
   const said = new DataView(bytes.value.buffer, bytes.value.byteOffset).getInt32(0, true);
   if (said !== number) return "EINVAL" as const;
-  const info: SignalInfo = decodeSignalInfo(number, bytes.value);
+  const info: SignalInfo = saidBySender(k, task, to ?? task, decodeSignalInfo(number, bytes.value));
   return (info.code >= 0 || info.code === SignalCode.thread) && to !== task ? ("EPERM" as const) : info;
 }
 

@@ -1,12 +1,13 @@
 /** Memory of other processes: process_vm_readv(2), process_vm_writev(2). */
+
 import { pageBytes } from "../../hal/types.ts";
 import type { Errno } from "../../lib/errno.ts";
-import type { TaskId } from "../../lib/ids.ts";
 import { limits } from "../../lib/limits.ts";
 import { getSpace } from "../../mm/space.ts";
 import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { mayInspect } from "../../thread/credentials.ts";
+import { taskFor } from "../../thread/pids.ts";
 import { inout, int, readVector, size, type VectorEntry } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
@@ -64,7 +65,7 @@ function transfer(k: LinuxKernel, { task }: Call, args: Vectors, reads: boolean)
   if ("errno" in local) return fail(local.errno);
   const remote = readVector({ k, space: own }, args.remote, BigInt(args.remoteCount));
   if ("errno" in remote) return fail(remote.errno);
-  const other = k.threads.tasks.get(args.id as TaskId);
+  const other = taskFor(k, task, args.id);
   if (other === undefined) return fail("ESRCH");
   if (other !== task && !mayInspect(task, other)) return fail("EPERM");
   const here: [Space, Cursor] = [own, { pieces: local.value, index: 0, at: 0 }];

@@ -1,11 +1,12 @@
 /** ptrace(2): looking into another thread, and letting it go on as far as one likes. */
+
 import type { Errno } from "../../lib/errno.ts";
-import type { ThreadId } from "../../lib/ids.ts";
 import { lastSignal, signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut, copyOutTraced } from "../../mm/user.ts";
 import { getThread, interruptWait } from "../../thread/blocking.ts";
 import { mayInspect } from "../../thread/credentials.ts";
+import { threadFor } from "../../thread/pids.ts";
 import { fromSender, SignalCode, sendSignal, setSignalMask } from "../../thread/signals.ts";
 import type { SignalInfo, Task, Thread, TraceStop, Tracing } from "../../thread/state.ts";
 import { taskOf } from "../../thread/tasks.ts";
@@ -78,7 +79,7 @@ function attachProblem(k: LinuxKernel, call: Call, thread: Thread): Errno | null
 }
 
 function attach(k: LinuxKernel, call: Call, id: number, { request, address, data }: Wanted): Outcome {
-  const thread = k.threads.threads.get(id as ThreadId);
+  const thread = threadFor(k, call.task, id);
   if (thread === undefined) return fail("ESRCH");
   const seizes = request === Request.PTRACE_SEIZE;
   if (seizes && (address !== 0n || (data & ~BigInt(knownOptions)) !== 0n)) return fail("EIO");
@@ -90,7 +91,7 @@ function attach(k: LinuxKernel, call: Call, id: number, { request, address, data
   thread.tracing = tracing;
   // One that was stopped with its task stays so, but for its tracer.
   if (wasStopped) stopTraced(k, thread, tracing, groupStop(tracing, task.stopSignal));
-  else if (!seizes) sendSignal(k, task, fromSender(signals.SIGSTOP, SignalCode.user, call.task), thread);
+  else if (!seizes) sendSignal(k, task, fromSender(k, signals.SIGSTOP, SignalCode.user, call.task, task), thread);
   return done(0);
 }
 
@@ -104,9 +105,16 @@ function interruptTraced(k: LinuxKernel, thread: Thread, { seized, stop }: Traci
 }
 
 /** The signal that a thread goes on with: what it stopped for as it was, anything else as if sent by the tracer. */
-function injectedBy({ task }: Call, stop: TraceStop, signal: number): SignalInfo | null {
+function injectedBy(
+  k: LinuxKernel,
+  { task }: Call,
+  { task: to, stop }: Pick<Stopped, "task" | "stop">,
+  signal: number,
+): SignalInfo | null {
   if (signal === 0) return null;
-  return stop.info !== null && stop.info.signal === signal ? stop.info : fromSender(signal, SignalCode.user, task);
+  return stop.info !== null && stop.info.signal === signal
+    ? stop.info
+    : fromSender(k, signal, SignalCode.user, task, to);
 }
 
 const modes: Readonly<Record<number, Tracing["mode"]>> = {
@@ -115,19 +123,21 @@ const modes: Readonly<Record<number, Tracing["mode"]>> = {
   [Request.PTRACE_SINGLESTEP]: "step",
 };
 
-function goOn(k: LinuxKernel, call: Call, { thread, tracing, stop }: Stopped, mode: Tracing["mode"], data: bigint) {
+function goOn(k: LinuxKernel, call: Call, stopped: Stopped, mode: Tracing["mode"], data: bigint) {
+  const { thread, tracing, stop } = stopped;
   if (data < 0n || data > BigInt(lastSignal)) return fail("EIO");
   // Only before a signal is taken, or a call's end, is there room for one.
   if (stop.kind === "signal" || stop.kind === "entry" || stop.kind === "exit")
-    tracing.injected = injectedBy(call, stop, Number(data));
+    tracing.injected = injectedBy(k, call, stopped, Number(data));
   tracing.mode = mode;
   letGo(k, thread);
   return done(0);
 }
 
-function detach(k: LinuxKernel, call: Call, { thread, tracing, stop }: Stopped, data: bigint): Outcome {
+function detach(k: LinuxKernel, call: Call, stopped: Stopped, data: bigint): Outcome {
+  const { thread, tracing } = stopped;
   if (data < 0n || data > BigInt(lastSignal)) return fail("EIO");
-  tracing.injected = injectedBy(call, stop, Number(data));
+  tracing.injected = injectedBy(k, call, stopped, Number(data));
   endTracing(k, thread);
   return done(0);
 }
@@ -140,10 +150,10 @@ function listen(k: LinuxKernel, { thread, tracing, stop }: Stopped): Outcome {
 }
 
 /** What the stop is about, as a siginfo_t. */
-function infoOf(call: Call, { tracing, stop }: Stopped): SignalInfo | null {
+function infoOf(k: LinuxKernel, call: Call, { tracing, stop, task }: Stopped): SignalInfo | null {
   if (stop.info !== null) return stop.info;
   if (stop.kind === "group" && !tracing.seized) return null;
-  return fromSender(stop.code & 0x7f, stop.code, call.task);
+  return fromSender(k, stop.code & 0x7f, stop.code, task, call.task);
 }
 
 function setInfo(k: LinuxKernel, call: Call, { stop }: Stopped, at: bigint): Outcome {
@@ -291,7 +301,7 @@ function ofStopped(k: LinuxKernel, call: Call, stopped: Stopped, wanted: Wanted)
     case Request.PTRACE_GETEVENTMSG:
       return orError(put(k, call, data, wordBytes(BigInt(stopped.stop.message))));
     case Request.PTRACE_GETSIGINFO: {
-      const info = infoOf(call, stopped);
+      const info = infoOf(k, call, stopped);
       return info === null ? fail("EINVAL") : orError(put(k, call, data, encodeSignalInfo(info)));
     }
     case Request.PTRACE_SETSIGINFO:
@@ -317,11 +327,12 @@ function trace(k: LinuxKernel, call: Call, id: number, wanted: Wanted): Outcome 
   const { request } = wanted;
   if (request === Request.PTRACE_TRACEME) return traceMe(k, call);
   if (request === Request.PTRACE_ATTACH || request === Request.PTRACE_SEIZE) return attach(k, call, id, wanted);
-  const thread = k.threads.threads.get(id as ThreadId);
+  const thread = threadFor(k, call.task, id);
   if (thread?.tracing?.tracer !== call.task.id) return fail("ESRCH");
   const { tracing } = thread;
   const task = taskOf(k, thread);
-  if (request === Request.PTRACE_KILL) return orError(sendSignal(k, task, fromSender(signals.SIGKILL, 0, call.task)));
+  if (request === Request.PTRACE_KILL)
+    return orError(sendSignal(k, task, fromSender(k, signals.SIGKILL, 0, call.task, task)));
   if (request === Request.PTRACE_INTERRUPT) return interruptTraced(k, thread, tracing);
   const { stop } = tracing;
   if (stop === null || stop.listening) return fail("ESRCH");

@@ -1,11 +1,12 @@
 /** Signals: what they do (sigaction), who holds them back, sending them, waiting for them, and returning from them. */
 
 import type { Errno } from "../../lib/errno.ts";
-import type { TaskId, ThreadId } from "../../lib/ids.ts";
+import type { TaskId } from "../../lib/ids.ts";
 import { lastSignal, signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn } from "../../mm/user.ts";
 import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { idFor, initOf, numberFor, taskFor, threadFor } from "../../thread/pids.ts";
 import { isOnStack, leastStackBytes, StackFlag } from "../../thread/signal-stack.ts";
 import {
   forceSignal,
@@ -58,9 +59,9 @@ export function maySignal({ credentials: from, session }: Task, to: Task, number
 function sendToAll(k: LinuxKernel, call: Call, tasks: readonly Task[], number: number): Outcome {
   const permitted = tasks.filter((task) => maySignal(call.task, task, number));
   if (permitted.length === 0) return fail("EPERM");
-  const info = fromSender(number, SignalCode.user, call.task);
   for (const task of permitted)
-    if (number !== 0 && k.threads.tasks.has(task.id)) sendSignal(k, task, { ...info, detail: { ...info.detail } });
+    if (number !== 0 && k.threads.tasks.has(task.id))
+      sendSignal(k, task, fromSender(k, number, SignalCode.user, call.task, task));
   return sent(k, call);
 }
 
@@ -68,12 +69,16 @@ function sendToAll(k: LinuxKernel, call: Call, tasks: readonly Task[], number: n
 function kill(k: LinuxKernel, call: Call, id: number, number: number): Outcome {
   if (number < 0 || number > lastSignal) return fail("EINVAL");
   const { tasks, zombies, init } = k.threads;
+  const own = initOf(k, call.task.namespaces.pid);
   if (id === -1) {
-    const others = [...tasks.values()].filter((task) => task.id !== init && task !== call.task);
+    const isOther = (task: Task): boolean => task.id !== init && task.id !== own && task !== call.task;
+    const others = [...tasks.values()].filter((task) => isOther(task) && numberFor(k, call.task, task.id) !== 0);
     return others.length === 0 ? fail("ESRCH") : sendToAll(k, call, others, number);
   }
-  const group = id === 0 ? call.task.group : -id;
-  const isMeant = (found: { id: TaskId; group: TaskId }): boolean => (id > 0 ? found.id === id : found.group === group);
+  const group = id === 0 ? call.task.group : idFor(k, call.task, -id);
+  const one = idFor(k, call.task, id);
+  const isMeant = (found: { id: TaskId; group: TaskId }): boolean =>
+    id > 0 ? found.id === one : found.group === group;
   const meant = [...tasks.values()].filter(isMeant);
   // What has ended and was not waited for yet can be sent anything.
   if (meant.length === 0) return [...zombies.values()].some(isMeant) ? done(0) : fail("ESRCH");
@@ -81,20 +86,32 @@ function kill(k: LinuxKernel, call: Call, id: number, number: number): Outcome {
 }
 
 /** The thread that is meant; of a group only if it is in that. */
-function threadOf(k: LinuxKernel, group: number | null, id: number): { task: Task; thread: Thread } | Errno {
+function threadOf(
+  k: LinuxKernel,
+  { task }: Call,
+  group: number | null,
+  id: number,
+): { task: Task; thread: Thread } | Errno {
   if (id <= 0 || (group !== null && group <= 0)) return "EINVAL";
-  const thread = k.threads.threads.get(id as ThreadId);
-  if (thread === undefined || (group !== null && thread.task !== group)) return "ESRCH";
+  const thread = threadFor(k, task, id);
+  if (thread === undefined || (group !== null && thread.task !== idFor(k, task, group))) return "ESRCH";
   return { task: k.threads.tasks.get(thread.task)!, thread };
 }
 
 function tgkill(k: LinuxKernel, call: Call, group: number | null, id: number, number: number): Outcome {
-  const found = threadOf(k, group, id);
+  const found = threadOf(k, call, group, id);
   if (typeof found === "string") return fail(found);
   if (number < 0 || number > lastSignal) return fail("EINVAL");
   if (!maySignal(call.task, found.task, number)) return fail("EPERM");
-  if (number !== 0) sendSignal(k, found.task, fromSender(number, SignalCode.thread, call.task), found.thread);
+  if (number !== 0)
+    sendSignal(k, found.task, fromSender(k, number, SignalCode.thread, call.task, found.task), found.thread);
   return sent(k, call);
+}
+
+/** What a sender says itself of who it is counts, unless the receiver cannot know it. */
+export function saidBySender(k: LinuxKernel, sender: Task, to: Task, info: SignalInfo): SignalInfo {
+  if (info.detail.kind !== "sender" || numberFor(k, to, sender.id) !== 0) return info;
+  return { ...info, detail: { ...info.detail, pid: 0 } };
 }
 
 /** What only the kernel may say a thread may say to itself alone, and a process by its first thread's number. */
@@ -105,7 +122,7 @@ function queueInfo(
   number: number,
   bytes: Uint8Array,
 ): Outcome {
-  const info: SignalInfo = decodeSignalInfo(number, bytes);
+  const info = saidBySender(k, call.task, task, decodeSignalInfo(number, bytes));
   const toItself = (thread?.id ?? task.id) === (call.thread.id as number);
   if ((info.code >= 0 || info.code === SignalCode.thread) && !toItself) return fail("EPERM");
   if (number < 0 || number > lastSignal) return fail("EINVAL");
@@ -264,7 +281,7 @@ export const signalCalls = [
     args: { id: int, signal, info: bytesIn("siginfo", siginfoBytes) },
     errors: ["EAGAIN", "EFAULT", "EINVAL", "EPERM", "ESRCH"],
     run(k: LinuxKernel, { id, signal, info }, call) {
-      const task = k.threads.tasks.get(id as TaskId);
+      const task = taskFor(k, call.task, id);
       if (task === undefined) return fail("ESRCH");
       return queueInfo(k, call, { task, thread: null }, signal, info);
     },
@@ -276,7 +293,7 @@ export const signalCalls = [
     args: { group: int, thread: int, signal, info: bytesIn("siginfo", siginfoBytes) },
     errors: ["EAGAIN", "EFAULT", "EINVAL", "EPERM", "ESRCH"],
     run(k: LinuxKernel, { group, thread, signal, info }, call) {
-      const found = threadOf(k, group, thread);
+      const found = threadOf(k, call, group, thread);
       return typeof found === "string" ? fail(found) : queueInfo(k, call, found, signal, info);
     },
   }),

@@ -8,6 +8,7 @@ import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { idFor, namedFor, namesOf, numberFor } from "../../thread/pids.ts";
 import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
 import type { Task } from "../../thread/state.ts";
 import { deadlineAfter } from "../../time/clock.ts";
@@ -64,14 +65,16 @@ interface Ancillary {
   sender: SocketCredentials | null;
 }
 
-function credentialsIn(task: Task, view: DataView, at: number): SocketCredentials | Errno {
-  const [pid, uid, gid] = [view.getInt32(at, true), view.getUint32(at + 4, true), view.getUint32(at + 8, true)];
+function credentialsIn(k: LinuxKernel, task: Task, view: DataView, at: number): SocketCredentials | Errno {
+  const [number, uid, gid] = [view.getInt32(at, true), view.getUint32(at + 4, true), view.getUint32(at + 8, true)];
   const own = task.credentials;
   const mayBe =
-    (pid === task.id || hasCapability(own, Cap.SYS_ADMIN)) &&
+    (number === numberFor(k, task, task.id) || hasCapability(own, Cap.SYS_ADMIN)) &&
     ([own.uid, own.euid, own.suid].includes(uid) || hasCapability(own, Cap.SETUID)) &&
     ([own.gid, own.egid, own.sgid].includes(gid) || hasCapability(own, Cap.SETGID));
-  return mayBe ? { pid, uid, gid } : "EPERM";
+  if (!mayBe) return "EPERM";
+  const pid = idFor(k, task, number);
+  return { pid, names: namesOf(k, pid), uid, gid };
 }
 
 /** Reads control messages: files to pass on, and who says to be sending. */
@@ -86,7 +89,7 @@ function parseControl(k: LinuxKernel, task: Task, bytes: Uint8Array): Ancillary 
     if (type === Control.SCM_RIGHTS) {
       for (let i = at + headerBytes; i + 4 <= at + length; i += 4) found.descriptors.push(view.getInt32(i, true));
     } else if (type === Control.SCM_CREDENTIALS && length === headerBytes + credentialBytes) {
-      const sender = credentialsIn(task, view, at + headerBytes);
+      const sender = credentialsIn(k, task, view, at + headerBytes);
       if (typeof sender === "string") return sender;
       found.sender = sender;
     } else return "EINVAL";
@@ -111,13 +114,13 @@ function sendBytes(k: LinuxKernel, call: Call, { file, id, socket }: FoundSocket
   const result = send(k, id, {
     bytes: sent.bytes.subarray(before),
     to: sent.to,
-    sender: sender ?? credentialsOf(task),
+    sender: sender ?? credentialsOf(k, task),
     files: () => (descriptors.length === 0 || before > 0 ? [] : sendFiles(k, task, descriptors)),
   });
   if ("errno" in result) {
     if (before > 0) return done(before);
     if (result.errno === "EPIPE" && !(sent.how & Message.MSG_NOSIGNAL) && socket.type !== "dgram")
-      sendSignal(k, task, fromSender(signals.SIGPIPE, SignalCode.user, task), thread);
+      sendSignal(k, task, fromSender(k, signals.SIGPIPE, SignalCode.user, task), thread);
     return k.threads.tasks.has(task.id) ? fail(result.errno) : { kind: "gone" };
   }
   const count = before + result.count;
@@ -294,8 +297,9 @@ function controlsOf(
   let flags = 0;
   const { message } = received;
   if ((socket.options.get(passCredentials) ?? 0) !== 0) {
-    const { pid, uid, gid } = message?.sender ?? nobody;
-    const part = controlMessage(Control.SCM_CREDENTIALS, new Uint8Array(Uint32Array.of(pid, uid, gid).buffer));
+    const { pid, names, uid, gid } = message?.sender ?? nobody;
+    const told = Uint32Array.of(namedFor(task, pid, names), uid, gid);
+    const part = controlMessage(Control.SCM_CREDENTIALS, new Uint8Array(told.buffer));
     if (left < headerBytes + credentialBytes) flags |= Message.MSG_CTRUNC;
     else parts.push(part);
     left = Math.max(0, left - part.length);

@@ -1,8 +1,10 @@
 /** Options of sockets: setsockopt(2), getsockopt(2), socket(7), tcp(7). Those that only tune a network are kept, and change nothing. */
+
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { namedFor } from "../../thread/pids.ts";
 import type { Task } from "../../thread/state.ts";
 import { takeError } from "../../vfs/sockets.ts";
 import type { Socket } from "../../vfs/state.ts";
@@ -110,7 +112,7 @@ function setOption(socket: Socket, level: number, option: number, bytes: Uint8Ar
   return null;
 }
 
-function socketOption(socket: Socket, option: number): Uint8Array | Errno {
+function socketOption(task: Task, socket: Socket, option: number): Uint8Array | Errno {
   const key = keyOf(Level.SOL_SOCKET, option);
   const kept = socket.options.get(key);
   switch (option) {
@@ -124,8 +126,9 @@ function socketOption(socket: Socket, option: number): Uint8Array | Errno {
     case Option.SO_LINGER:
       return new Uint8Array(Int32Array.of(kept ?? 0, socket.options.get(`${key}:time`) ?? 0).buffer);
     case Option.SO_PEERCRED: {
-      const { pid, uid, gid } = socket.peerCredentials ?? { pid: 0, uid: 0xffff_ffff, gid: 0xffff_ffff };
-      return new Uint8Array(Uint32Array.of(pid, uid, gid).buffer);
+      const none = { pid: 0, names: [], uid: 0xffff_ffff, gid: 0xffff_ffff };
+      const { pid, names, uid, gid } = socket.peerCredentials ?? none;
+      return new Uint8Array(Uint32Array.of(namedFor(task, pid, names), uid, gid).buffer);
     }
     case Option.SO_RCVTIMEO:
       return timevalOf(socket.receiveTimeoutNs);
@@ -161,7 +164,9 @@ function getOption(
   if (level !== Level.SOL_SOCKET && !hasLevel(socket, level))
     return fail(socket.family === "unix" ? "EOPNOTSUPP" : "ENOPROTOOPT");
   const value =
-    level === Level.SOL_SOCKET ? socketOption(socket, option) : word(socket.options.get(keyOf(level, option)) ?? 0);
+    level === Level.SOL_SOCKET
+      ? socketOption(task, socket, option)
+      : word(socket.options.get(keyOf(level, option)) ?? 0);
   if (typeof value === "string") return fail(value);
   const bytes = value.subarray(0, most);
   const errno = copyOut(k, space, where, bytes) ?? copyOut(k, space, lengthAt, word(bytes.length));

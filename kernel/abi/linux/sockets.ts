@@ -95,7 +95,7 @@ function create(k: LinuxKernel, { task }: Call, domain: number, wanted: number, 
   if (typeof kind === "string") return fail(kind);
   const problem = roomProblem(k, task, 1);
   if (problem !== null) return fail(problem);
-  const id = createSocket(k, { ...kind, net: task.namespaces.net, credentials: credentialsOf(task) });
+  const id = createSocket(k, { ...kind, net: task.namespaces.net, credentials: credentialsOf(k, task) });
   if (id === null) return fail("ENFILE");
   const number = open(k, task, id, wanted);
   assert(typeof number === "number", "there was room for a descriptor");
@@ -110,7 +110,7 @@ function createTwo(k: LinuxKernel, { task }: Call, args: readonly [number, numbe
   if (problem !== null) return fail(problem);
   if (k.files.sockets.size + 2 > limits.sockets) return fail("ENFILE");
   const ids = [0, 1].map(
-    () => createSocket(k, { ...kind, net: task.namespaces.net, credentials: credentialsOf(task) })!,
+    () => createSocket(k, { ...kind, net: task.namespaces.net, credentials: credentialsOf(k, task) })!,
   );
   pairSockets(k, ids[0]!, ids[1]!);
   const numbers = ids.map((id) => open(k, task, id, args[1]) as number);
@@ -134,7 +134,7 @@ function listen(k: LinuxKernel, { task }: Call, { socket }: FoundSocket, backlog
   if (socket.family === "inet" && isTaken(k, socket, socket.name!)) return fail("EADDRINUSE");
   socket.state = "listening";
   socket.mostPending = Math.min(backlog >>> 0, limits.pendingConnections);
-  socket.credentials = credentialsOf(task);
+  socket.credentials = credentialsOf(k, task);
   return done(0);
 }
 

@@ -3,7 +3,6 @@
 import { pageBytes } from "../../hal/types.ts";
 import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
-import type { TaskId } from "../../lib/ids.ts";
 import { limits } from "../../lib/limits.ts";
 import { randomBytes } from "../../lib/random.ts";
 import { getSpace } from "../../mm/space.ts";
@@ -11,6 +10,7 @@ import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { machineName } from "../../ns/namespaces.ts";
 import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { numberFor, taskFor } from "../../thread/pids.ts";
 import { lastResource, limitOf, Resource } from "../../thread/rlimits.ts";
 import type { ResourceLimit, Task } from "../../thread/state.ts";
 import { setLimit } from "../../thread/timers.ts";
@@ -52,7 +52,7 @@ function prlimit(
   resource: number,
   wanted: Limit | null,
 ): Outcome<{ before?: Limit }> {
-  const task = id === 0 ? caller : k.threads.tasks.get(id as TaskId);
+  const task = id === 0 ? caller : taskFor(k, caller, id);
   if (resource > lastResource) return fail("EINVAL");
   if (wanted !== null && wanted.rlim_cur > wanted.rlim_max) return fail("EINVAL");
   if (task === undefined) return fail("ESRCH");
@@ -67,12 +67,12 @@ function prlimit(
 }
 
 /** A call without arguments that returns an id. */
-const idCall = (name: string, nr: CallNumbers, id: (task: Task) => number): SystemCall<LinuxKernel> =>
-  syscall({ name, nr, support: "full", args: {}, run: (_k: LinuxKernel, _args, { task }) => done(id(task)) });
+const idCall = (name: string, nr: CallNumbers, id: (task: Task, k: LinuxKernel) => number): SystemCall<LinuxKernel> =>
+  syscall({ name, nr, support: "full", args: {}, run: (k: LinuxKernel, _args, { task }) => done(id(task, k)) });
 
 export const systemCalls = [
-  idCall("getpid", { rv64: 172 }, (task) => task.id),
-  idCall("getppid", { rv64: 173 }, (task) => task.parent ?? 0),
+  idCall("getpid", { rv64: 172 }, (task, k) => numberFor(k, task, task.id)),
+  idCall("getppid", { rv64: 173 }, (task, k) => numberFor(k, task, task.parent)),
   idCall("getuid", { rv64: 174 }, ({ credentials }) => credentials.uid),
   idCall("geteuid", { rv64: 175 }, ({ credentials }) => credentials.euid),
   idCall("getgid", { rv64: 176 }, ({ credentials }) => credentials.gid),

@@ -34,6 +34,7 @@ import { threadCalls } from "./threads.ts";
 import { timeCalls } from "./time.ts";
 import { timerCalls } from "./timers.ts";
 import { transferCalls } from "./transfer.ts";
+import { waitCalls } from "./waiting.ts";
 
 export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...inotifyCalls,
@@ -58,6 +59,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...timerCalls,
   ...threadCalls,
   ...processCalls,
+  ...waitCalls,
   ...namespaceCalls,
   ...pidfdCalls,
   ...ptraceCalls,

@@ -6,6 +6,7 @@ import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { idFor, numberFor } from "../../thread/pids.ts";
 import { characterCount, type TerminalId, type TerminalSettings } from "../../tty/state.ts";
 import {
   changeSettings,
@@ -148,8 +149,9 @@ function setForeground(k: LinuxKernel, asked: Asked): Outcome {
   const { task } = asked.call;
   const terminal = terminalOf(k, asked.id);
   if (terminal.session === null || terminal.session !== task.session) return fail("ENOTTY");
-  const group = view.getInt32(0, true);
-  if (group < 0) return fail("EINVAL");
+  const number = view.getInt32(0, true);
+  if (number < 0) return fail("EINVAL");
+  const group = idFor(k, task, number);
   return change(k, asked, () => {
     const members = [...k.threads.tasks.values(), ...k.threads.zombies.values()].filter((each) => each.group === group);
     if (members.length === 0) return "ESRCH";
@@ -175,15 +177,16 @@ function getForeground(k: LinuxKernel, asked: Asked): Outcome {
   const { call, id, file } = asked;
   const { session, foreground } = terminalOf(k, id);
   // Without sessions that have it, a program that asks is by itself.
-  if (id === "console") return put(k, asked, word(session === null ? call.task.group : (foreground ?? 0)));
+  if (id === "console")
+    return put(k, asked, word(numberFor(k, call.task, session === null ? call.task.group : foreground)));
   if (file.target.kind === "slave" && session !== call.task.session) return fail("ENOTTY");
-  return put(k, asked, word(foreground ?? 0));
+  return put(k, asked, word(numberFor(k, call.task, foreground)));
 }
 
 function getSession(k: LinuxKernel, asked: Asked): Outcome {
   const { session } = terminalOf(k, asked.id);
   const mayAsk = asked.file.target.kind === "master" || session === asked.call.task.session;
-  return session !== null && mayAsk ? put(k, asked, word(session)) : fail("ENOTTY");
+  return session !== null && mayAsk ? put(k, asked, word(numberFor(k, asked.call.task, session))) : fail("ENOTTY");
 }
 
 function setWindow(k: LinuxKernel, asked: Asked): Outcome {

@@ -1,10 +1,11 @@
 /** Threads of a program: exit(2), futex(2), and the ids around them. */
+
 import type { Errno } from "../../lib/errno.ts";
-import type { ThreadId } from "../../lib/ids.ts";
 import { getSpace } from "../../mm/space.ts";
 import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { futexRequeue, futexWait, futexWake, readWord } from "../../sync/futex.ts";
+import { numberFor, threadFor } from "../../thread/pids.ts";
 import { exitTask, exitThread, getTask } from "../../thread/tasks.ts";
 import { deadlineAfter, deadlineAt } from "../../time/clock.ts";
 import { address, inout, int, size, uint } from "../define/arguments.ts";
@@ -137,9 +138,9 @@ export const threadCalls = [
     nr: { rv64: 96 },
     support: "full",
     args: { word: address },
-    run(_k: LinuxKernel, { word }, { thread }) {
+    run(k: LinuxKernel, { word }, { task, thread }) {
       thread.clearOnExit = word;
-      return done(thread.id);
+      return done(numberFor(k, task, thread.id));
     },
   }),
   syscall({
@@ -170,7 +171,7 @@ export const threadCalls = [
     args: { thread: int, head: inout("robust_list_head"), bytes: inout("size_t") },
     errors: ["EFAULT", "EPERM", "ESRCH"],
     run(k: LinuxKernel, { thread: id, head, bytes }, call) {
-      const thread = id === 0 ? call.thread : k.threads.threads.get(id as ThreadId);
+      const thread = id === 0 ? call.thread : threadFor(k, call.task, id);
       if (thread === undefined) return fail("ESRCH");
       const { task } = call;
       if (thread.task !== task.id && !maySignal(task, getTask(k, thread.task), 0)) return fail("EPERM");
@@ -199,7 +200,7 @@ export const threadCalls = [
     nr: { rv64: 178 },
     support: "full",
     args: {},
-    run: (_k: LinuxKernel, _args, { thread }) => done(thread.id),
+    run: (k: LinuxKernel, _args, { task, thread }) => done(numberFor(k, task, thread.id)),
   }),
   syscall({
     name: "sched_yield",

@@ -1,8 +1,9 @@
 /** Timers that send signals: setitimer(2) and getitimer(2), timer_create(2) and its like. */
+
 import type { Errno } from "../../lib/errno.ts";
-import type { ThreadId } from "../../lib/ids.ts";
 import { limits } from "../../lib/limits.ts";
 import { lastSignal, signals } from "../../lib/signals.ts";
+import { threadFor } from "../../thread/pids.ts";
 import type { Task, Thread, Timer } from "../../thread/state.ts";
 import {
   createTimer,
@@ -87,7 +88,7 @@ function notification(
   if (signal < 1 || signal > lastSignal) return "EINVAL";
   if (notify === Notify.signal || notify === Notify.thread) return { signal, value, thread: null };
   if (notify !== Notify.threadId) return "EINVAL";
-  const thread: Thread | undefined = k.threads.threads.get(event.thread as ThreadId);
+  const thread: Thread | undefined = threadFor(k, task, event.thread);
   return thread?.task === task.id ? { signal, value, thread: thread.id } : "EINVAL";
 }
 

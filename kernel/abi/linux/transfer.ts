@@ -77,7 +77,7 @@ function transfer(k: LinuxKernel, call: Call, from: Side, to: Side, most: number
   const place = appends ? target.size(k, to.file) : to.position;
   const written = target.write(k, task, to.file, place, read.bytes);
   if ("errno" in written) {
-    if (written.errno === "EPIPE") sendSignal(k, task, fromSender(signals.SIGPIPE, SignalCode.user, task), thread);
+    if (written.errno === "EPIPE") sendSignal(k, task, fromSender(k, signals.SIGPIPE, SignalCode.user, task), thread);
     return k.threads.tasks.has(task.id) ? fail(written.errno) : { kind: "gone" };
   }
   if (!k.threads.tasks.has(task.id)) return { kind: "gone" };

@@ -10,7 +10,7 @@ export interface Target {
   place: Place | Opened | null;
 }
 
-/** `Of` is whose tree it is: the machine's (null), or a task's. */
+/** `Of` is whose tree it is: the machine's, with the PID name space that it is looked at from; or a task's. */
 export type Node<Of> =
   /** `ofMemory`: only for who may look into the process, and only of the memory that it had when the file was opened. */
   | { kind: "file"; mode: number; ofMemory: boolean; text(k: ProcKernel, of: Of): string | Uint8Array }

@@ -9,6 +9,7 @@ import type { Errno } from "../../lib/errno.ts";
 import type { InodeNumber, SpaceId, TaskId, ThreadId } from "../../lib/ids.ts";
 import { encodeText } from "../../lib/text.ts";
 import { mayInspect } from "../../thread/credentials.ts";
+import { idIn, numberIn, numbersFrom } from "../../thread/pids.ts";
 import type { Task } from "../../thread/state.ts";
 import { realtimeNs } from "../../time/clock.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
@@ -50,20 +51,21 @@ const threadInode = (task: Task, thread: ThreadId, index: number): InodeNumber =
   inTask(task.id, threadsAt + thread * perThread + index);
 const systemInode = (index: number): InodeNumber => (index + 1) as InodeNumber;
 
-/** A process that lives, or has ended and was not waited for yet. */
-function processOf(k: ProcKernel, id: TaskId): Subject | null {
+/** A process that lives, or has ended and was not waited for yet, if it is to be seen. */
+function processOf(k: ProcKernel, pidSpace: number, id: TaskId): Subject | null {
+  if (numberIn(k, pidSpace, id) === 0) return null;
   const task = k.threads.tasks.get(id);
-  if (task !== undefined) return { kind: "live", task, thread: null };
+  if (task !== undefined) return { kind: "live", task, thread: null, pidSpace };
   const zombie = k.threads.zombies.get(id);
-  return zombie === undefined ? null : { kind: "zombie", zombie };
+  return zombie === undefined ? null : { kind: "zombie", zombie, pidSpace };
 }
 
 /** What a number means; null when it was about a task that is no more. */
-function find(k: ProcKernel, inode: InodeNumber): Found | null {
+function find(k: ProcKernel, pidSpace: number, inode: InodeNumber): Found | null {
   if (inode >= namespacesAt && inode < perTask) return namespaceAt(k, inode);
   if (inode < perTask) return { kind: "system", index: inode - 1 };
   const id = (Math.floor(inode / perTask) - 1) as TaskId;
-  const subject = processOf(k, id);
+  const subject = processOf(k, pidSpace, id);
   if (subject === null) return null;
   const at = inode % perTask;
   if (at < descriptorsAt) return { kind: "process", id, subject, index: at };
@@ -121,16 +123,16 @@ function mayLook(found: Found, viewer: Viewer): boolean {
 }
 
 /** Its own descriptors a process may always list, and what is told of them is for those only who may look into it. */
-function permits(k: ProcKernel, inode: InodeNumber, viewer: Viewer): boolean | null {
-  const found = find(k, inode);
+function permits(k: ProcKernel, pidSpace: number, inode: InodeNumber, viewer: Viewer): boolean | null {
+  const found = find(k, pidSpace, inode);
   if (found?.kind === "descriptorInfo") return mayLook(found, viewer) ? null : false;
   if (found?.kind !== "process") return null;
   if (found.index === fdIndex) return viewer.id === found.id ? true : null;
   return found.index === fdInfoIndex && !mayLook(found, viewer) ? false : null;
 }
 
-function attributes(k: ProcKernel, inode: InodeNumber): Attributes {
-  const found = find(k, inode);
+function attributes(k: ProcKernel, pidSpace: number, inode: InodeNumber): Attributes {
+  const found = find(k, pidSpace, inode);
   const now = realtimeNs(k);
   const mode = found === null ? FileType.regular : modeAt(found);
   const { uid, gid } = ownerOf(found, mode);
@@ -146,11 +148,13 @@ function childOf<Of>(tree: readonly Numbered<Of>[], at: number, name: string): n
 }
 
 /** What is listed below fd and task depends on the process. */
-function lookupListed(k: ProcKernel, task: Task, at: number, name: string): InodeNumber | null {
+function lookupListed(k: ProcKernel, pidSpace: number, task: Task, at: number, name: string): InodeNumber | null {
   if (!isNumber(name)) return null;
   const number = Number(name);
-  if (at === threadsIndex)
-    return task.threads.includes(number as ThreadId) ? threadInode(task, number as ThreadId, 0) : null;
+  if (at === threadsIndex) {
+    const thread = idIn(k, pidSpace, number) as ThreadId;
+    return task.threads.includes(thread) ? threadInode(task, thread, 0) : null;
+  }
   if (fileOf(k, task, number) === null) return null;
   return inTask(task.id, (at === fdIndex ? descriptorsAt : descriptorInfosAt) + number);
 }
@@ -158,13 +162,13 @@ function lookupListed(k: ProcKernel, task: Task, at: number, name: string): Inod
 const isListed = (index: number): boolean => index === fdIndex || index === fdInfoIndex || index === threadsIndex;
 
 function lookupInProcess(k: ProcKernel, id: TaskId, subject: Subject, at: number, name: string): InodeNumber | null {
-  if (isListed(at)) return subject.kind === "live" ? lookupListed(k, subject.task, at, name) : null;
+  if (isListed(at)) return subject.kind === "live" ? lookupListed(k, subject.pidSpace, subject.task, at, name) : null;
   const index = childOf(taskTree, at, name);
   return index === null ? null : inTask(id, index);
 }
 
-function lookup(k: ProcKernel, directory: InodeNumber, name: string): InodeNumber | null {
-  const found = find(k, directory);
+function lookup(k: ProcKernel, pidSpace: number, directory: InodeNumber, name: string): InodeNumber | null {
+  const found = find(k, pidSpace, directory);
   if (found === null) return null;
   if (found.kind === "process") return lookupInProcess(k, found.id, found.subject, found.index, name);
   if (found.kind === "thread") {
@@ -174,22 +178,24 @@ function lookup(k: ProcKernel, directory: InodeNumber, name: string): InodeNumbe
   if (found.kind !== "system") return null;
   const index = childOf(systemTree, found.index, name);
   if (index !== null) return systemInode(index);
-  const id = Number(name) as TaskId;
-  return found.index === 0 && isNumber(name) && processOf(k, id) !== null ? inTask(id, 0) : null;
+  if (found.index !== 0 || !isNumber(name)) return null;
+  const id = idIn(k, pidSpace, Number(name)) as TaskId;
+  return processOf(k, pidSpace, id) !== null ? inTask(id, 0) : null;
 }
 
-function parent(k: ProcKernel, directory: InodeNumber): InodeNumber {
-  const found = find(k, directory);
+function parent(k: ProcKernel, pidSpace: number, directory: InodeNumber): InodeNumber {
+  const found = find(k, pidSpace, directory);
   if (found?.kind === "process" && found.index > 0) return inTask(found.id, taskTree[found.index]!.parent);
   if (found?.kind === "thread") return inTask(found.task.id, threadsIndex);
   return found?.kind === "system" ? systemInode(systemTree[found.index]!.parent) : systemInode(0);
 }
 
-function nameOf(k: ProcKernel, directory: InodeNumber): string | null {
-  const found = find(k, directory);
+function nameOf(k: ProcKernel, pidSpace: number, directory: InodeNumber): string | null {
+  const found = find(k, pidSpace, directory);
   if (found === null) return null;
-  if (found.kind === "thread") return String(found.thread);
-  if (found.kind === "process") return found.index === 0 ? String(found.id) : taskTree[found.index]!.name;
+  if (found.kind === "thread") return String(numberIn(k, pidSpace, found.thread));
+  if (found.kind === "process")
+    return found.index === 0 ? String(numberIn(k, pidSpace, found.id)) : taskTree[found.index]!.name;
   return found.kind === "system" ? systemTree[found.index]!.name : null;
 }
 
@@ -200,8 +206,8 @@ interface Entry {
 }
 
 /** All that a directory lists, in an order that stays: cookies are what the entries are numbered by. */
-function entriesOf(k: ProcKernel, directory: InodeNumber): Entry[] {
-  const found = find(k, directory);
+function entriesOf(k: ProcKernel, pidSpace: number, directory: InodeNumber): Entry[] {
+  const found = find(k, pidSpace, directory);
   if (found === null || found.kind === "namespace") return [];
   if (found.kind === "descriptor" || found.kind === "descriptorInfo") return [];
   if (found.kind === "thread")
@@ -216,20 +222,22 @@ function entriesOf(k: ProcKernel, directory: InodeNumber): Entry[] {
       inode: systemInode(index),
       cookie: firstCookie + index,
     }));
-    return found.index === 0 ? [...own, ...processesOf(k)] : own;
+    return found.index === 0 ? [...own, ...processesOf(k, pidSpace)] : own;
   }
   return entriesOfProcess(k, found.id, found.subject, found.index);
 }
 
-const processesOf = (k: ProcKernel): Entry[] =>
-  [...k.threads.tasks.keys(), ...k.threads.zombies.keys()].map((id) => ({
-    name: String(id),
-    inode: inTask(id, 0),
-    cookie: descriptorsAt + id,
-  }));
+function processesOf(k: ProcKernel, pidSpace: number): Entry[] {
+  const all = [...k.threads.tasks.keys(), ...k.threads.zombies.keys()];
+  const seen = pidSpace === 0 ? all : all.filter((id) => numberIn(k, pidSpace, id) !== 0);
+  return seen.map((id) => {
+    const number = numberIn(k, pidSpace, id);
+    return { name: String(number), inode: inTask(id, 0), cookie: descriptorsAt + number };
+  });
+}
 
 function entriesOfProcess(k: ProcKernel, id: TaskId, subject: Subject, index: number): Entry[] {
-  if (isListed(index)) return subject.kind === "live" ? listedEntries(k, subject.task, index) : [];
+  if (isListed(index)) return subject.kind === "live" ? listedEntries(k, subject.pidSpace, subject.task, index) : [];
   return taskTree[index]!.children.map((at) => ({
     name: taskTree[at]!.name,
     inode: inTask(id, at),
@@ -237,21 +245,24 @@ function entriesOfProcess(k: ProcKernel, id: TaskId, subject: Subject, index: nu
   }));
 }
 
-function listedEntries(k: ProcKernel, task: Task, index: number): Entry[] {
+function listedEntries(k: ProcKernel, pidSpace: number, task: Task, index: number): Entry[] {
   if (index === threadsIndex)
-    return task.threads.map((id) => ({ name: String(id), inode: threadInode(task, id, 0), cookie: firstCookie + id }));
+    return task.threads.map((id) => {
+      const number = numberIn(k, pidSpace, id);
+      return { name: String(number), inode: threadInode(task, id, 0), cookie: firstCookie + number };
+    });
   const from = index === fdIndex ? descriptorsAt : descriptorInfosAt;
   return [...task.descriptors.keys()]
     .filter((fd) => fileOf(k, task, fd) !== null)
     .map((fd) => ({ name: String(fd), inode: inTask(task.id, from + fd), cookie: firstCookie + fd }));
 }
 
-function list(k: ProcKernel, directory: InodeNumber, behind: number, most: number): Listed[] {
-  const entries = entriesOf(k, directory).filter(({ cookie }) => cookie > behind);
+function list(k: ProcKernel, pidSpace: number, directory: InodeNumber, behind: number, most: number): Listed[] {
+  const entries = entriesOf(k, pidSpace, directory).filter(({ cookie }) => cookie > behind);
   return entries
     .sort((a, b) => a.cookie - b.cookie)
     .slice(0, most)
-    .map((entry) => ({ ...entry, mode: attributes(k, entry.inode).mode }));
+    .map((entry) => ({ ...entry, mode: attributes(k, pidSpace, entry.inode).mode }));
 }
 
 const anonymousKinds: Readonly<Record<string, string>> = {
@@ -279,48 +290,59 @@ function descriptorLink(k: ProcKernel, task: Task, fd: number, reader: Viewer): 
   return { text: name ?? anonymousName(open.target, k), place: opened === null ? null : { ...opened } };
 }
 
-function readLink(k: ProcKernel, inode: InodeNumber, reader: Viewer): Target | Errno {
-  const found = find(k, inode);
+function readLink(k: ProcKernel, pidSpace: number, inode: InodeNumber, reader: Viewer): Target | Errno {
+  const found = find(k, pidSpace, inode);
   if (found === null) return "ENOENT";
   if (!mayLook(found, reader)) return "EACCES";
   if (found.kind === "descriptor") return descriptorLink(k, found.task, found.fd, reader);
   if (found.kind === "descriptorInfo" || found.kind === "namespace") return "EINVAL";
   if (found.kind === "system") {
     const { node } = systemTree[found.index]!;
-    return node.kind === "link" ? node.target(k, null, reader) : "EINVAL";
+    return node.kind === "link" ? node.target(k, pidSpace, reader) : "EINVAL";
   }
   const { node } = (found.kind === "process" ? taskTree : threadTree)[found.index]!;
-  const subject = subjectAt(k, found);
+  const subject = subjectAt(k, pidSpace, found);
   return node.kind !== "link" ? "EINVAL" : subject === null ? "ENOENT" : node.target(k, subject, reader);
 }
 
 /** Whom a file of a process or thread tells of; null when the thread has ended. */
-function subjectAt(k: ProcKernel, found: Extract<Found, { kind: "process" | "thread" }>): Subject | null {
+function subjectAt(
+  k: ProcKernel,
+  pidSpace: number,
+  found: Extract<Found, { kind: "process" | "thread" }>,
+): Subject | null {
   if (found.kind === "process") return found.subject;
   const thread = k.threads.threads.get(found.thread);
-  return thread === undefined ? null : { kind: "live", task: found.task, thread };
+  return thread === undefined ? null : { kind: "live", task: found.task, thread, pidSpace };
+}
+
+/** Of a descriptor that stands for a process: what that is called here and in the name spaces below. */
+function processLines(k: ProcKernel, pidSpace: number, id: TaskId): string {
+  const isKnown = k.threads.tasks.has(id) || k.threads.zombies.has(id);
+  if (!isKnown) return "Pid:\t-1\nNSpid:\t-1\n";
+  const number = numberIn(k, pidSpace, id);
+  return `Pid:\t${number}\nNSpid:\t${number === 0 ? 0 : numbersFrom(k, pidSpace, id).join("\t")}\n`;
 }
 
 /** What fdinfo has of every file. */
-function descriptorInfo(k: ProcKernel, task: Task, fd: number): string | Errno {
+function descriptorInfo(k: ProcKernel, pidSpace: number, task: Task, fd: number): string | Errno {
   const open = fileOf(k, task, fd);
   if (open === null) return "ENOENT";
   const closes = task.descriptors[fd]?.closeOnExec ? 0o2000000 : 0;
   const { flags, position, opened, target } = open;
-  const lives = target.kind === "process" && k.threads.tasks.has(target.task);
-  const process = target.kind === "process" ? `Pid:\t${lives ? target.task : -1}\n` : "";
+  const process = target.kind === "process" ? processLines(k, pidSpace, target.task) : "";
   return `pos:\t${position}\nflags:\t0${(flags | closes).toString(8)}\nmnt_id:\t${opened?.mount ?? 0}\nino:\t${opened?.inode ?? 0}\n${process}`;
 }
 
-function generate(k: ProcKernel, inode: InodeNumber, space: SpaceId | null): Uint8Array | Errno {
-  const found = find(k, inode);
+function generate(k: ProcKernel, pidSpace: number, inode: InodeNumber, space: SpaceId | null): Uint8Array | Errno {
+  const found = find(k, pidSpace, inode);
   if (found === null || found.kind === "descriptor" || found.kind === "namespace") return "ESRCH";
   if (found.kind === "descriptorInfo") {
-    const text = descriptorInfo(k, found.task, found.fd);
+    const text = descriptorInfo(k, pidSpace, found.task, found.fd);
     return text === "ENOENT" ? text : encodeText(text);
   }
-  if (found.kind === "system") return bytesOf(textOf(systemTree[found.index]!, k, null));
-  const subject = subjectAt(k, found);
+  if (found.kind === "system") return bytesOf(textOf(systemTree[found.index]!, k, pidSpace));
+  const subject = subjectAt(k, pidSpace, found);
   if (subject === null) return "ESRCH";
   const numbered = (found.kind === "process" ? taskTree : threadTree)[found.index]!;
   const isGone = subject.kind === "zombie" || subject.task.space !== space;
@@ -331,8 +353,8 @@ function generate(k: ProcKernel, inode: InodeNumber, space: SpaceId | null): Uin
 const generated = (space: SpaceId | null): OpenTarget => ({ kind: "generated", text: new Uint8Array(0), space });
 
 /** A file is of the memory that its process has when it is opened: rights to that are asked for here, and only here. */
-function open(k: ProcKernel, inode: InodeNumber, viewer: Viewer): OpenTarget | Errno {
-  const found = find(k, inode);
+function open(k: ProcKernel, pidSpace: number, inode: InodeNumber, viewer: Viewer): OpenTarget | Errno {
+  const found = find(k, pidSpace, inode);
   if (found === null) return "ENOENT";
   if (found.kind === "namespace") return found;
   if ((modeAt(found) & FileType.mask) === FileType.directory) return { kind: "directory" };
@@ -355,16 +377,16 @@ function textOf<Of>({ node }: Numbered<Of>, k: ProcKernel, of: Of): string | Uin
 /** `k`: the whole kernel, of which the table of file systems shows less. */
 export const procfs = (k: () => ProcKernel): FilesystemOps => ({
   magic: 0x9fa0,
-  attributes: (_k, _fs, inode) => attributes(k(), inode),
-  lookup: (_k, _fs, directory, name) => lookup(k(), directory, name),
-  parent: (_k, _fs, directory) => parent(k(), directory),
-  nameOf: (_k, _fs, directory) => nameOf(k(), directory),
-  isEmpty: (_k, _fs, directory) => entriesOf(k(), directory).length === 0,
-  list: (_k, _fs, directory, behind, most) => list(k(), directory, behind, most),
-  readLink: (_k, _fs, inode, reader) => readLink(k(), inode, reader),
-  open: (_k, _fs, inode, viewer) => open(k(), inode, viewer),
-  permits: (_k, _fs, inode, viewer) => permits(k(), inode, viewer),
+  attributes: (_k, fs, inode) => attributes(k(), fs.pidSpace, inode),
+  lookup: (_k, fs, directory, name) => lookup(k(), fs.pidSpace, directory, name),
+  parent: (_k, fs, directory) => parent(k(), fs.pidSpace, directory),
+  nameOf: (_k, fs, directory) => nameOf(k(), fs.pidSpace, directory),
+  isEmpty: (_k, fs, directory) => entriesOf(k(), fs.pidSpace, directory).length === 0,
+  list: (_k, fs, directory, behind, most) => list(k(), fs.pidSpace, directory, behind, most),
+  readLink: (_k, fs, inode, reader) => readLink(k(), fs.pidSpace, inode, reader),
+  open: (_k, fs, inode, viewer) => open(k(), fs.pidSpace, inode, viewer),
+  permits: (_k, fs, inode, viewer) => permits(k(), fs.pidSpace, inode, viewer),
   content: () => null,
-  generate: (_k, _fs, inode, space) => generate(k(), inode, space),
+  generate: (_k, fs, inode, space) => generate(k(), fs.pidSpace, inode, space),
   change: null,
 });

@@ -4,6 +4,7 @@ import type { TaskId } from "../../lib/ids.ts";
 import { lastSignal } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { getThread } from "../../thread/blocking.ts";
+import { numbersFrom } from "../../thread/pids.ts";
 import { limitOf, Resource, softLimit, unlimited } from "../../thread/rlimits.ts";
 import { signalBit } from "../../thread/signals.ts";
 import type { SignalInfo, Task, Thread } from "../../thread/state.ts";
@@ -11,7 +12,7 @@ import { controllingTerminal, terminalOf } from "../../tty/terminal.ts";
 import { slaveMajor } from "../../vfs/devices.ts";
 import type { ProcKernel } from "./kernel.ts";
 import { residentBy, sizesOf } from "./memory.ts";
-import { idOf, nameOf, type Subject, threadOf } from "./subject.ts";
+import { idOf, nameOf, type Subject, shownId, threadOf } from "./subject.ts";
 
 const nsPerTick = 10_000_000;
 const ticks = (ns: number): number => Math.floor(ns / nsPerTick);
@@ -36,10 +37,14 @@ function stateOf(k: ProcKernel, subject: Subject): RunState {
 const consoleDevice = 0x501;
 const firstSlave = slaveMajor << 8;
 
-function terminalNumbers(k: ProcKernel, session: TaskId): [number, number] {
+function terminalNumbers(k: ProcKernel, subject: Subject, session: TaskId): [number, number] {
   const id = controllingTerminal(k, session);
   if (id === null) return [0, -1];
-  return [id === "console" ? consoleDevice : firstSlave + id, terminalOf(k, id).foreground ?? -1];
+  const { foreground } = terminalOf(k, id);
+  return [
+    id === "console" ? consoleDevice : firstSlave + id,
+    foreground === null ? -1 : shownId(k, subject, foreground),
+  ];
 }
 
 const setOf = (pending: readonly SignalInfo[]): bigint =>
@@ -118,9 +123,10 @@ export function statistics(k: ProcKernel, subject: Subject): string {
   const { group, session, parent } = subject.kind === "zombie" ? subject.zombie : subject.task;
   const numbers =
     subject.kind === "zombie" ? zombieNumbers(subject.zombie) : liveNumbers(k, subject.task, subject.thread);
-  const ids = [parent ?? 0, group, session, ...terminalNumbers(k, session), 0];
+  const shown = [parent, group, session].map((id) => shownId(k, subject, id));
+  const ids = [...shown, ...terminalNumbers(k, subject, session), 0];
   const { letter } = stateOf(k, subject);
-  return `${idOf(subject)} (${nameOf(subject)}) ${letter} ${[...ids, ...numbers, exitCode(subject)].join(" ")}\n`;
+  return `${shownId(k, subject, idOf(subject))} (${nameOf(subject)}) ${letter} ${[...ids, ...numbers, exitCode(subject)].join(" ")}\n`;
 }
 
 const set64 = (set: bigint): string => set.toString(16).padStart(16, "0");
@@ -196,44 +202,59 @@ function listed(numbers: readonly number[]): string {
   return runs.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
 }
 
-function liveRows(k: ProcKernel, task: Task, thread: Thread | null): Row[] {
+type Live = Subject & { kind: "live" };
+type Ended = Subject & { kind: "zombie" };
+
+/** What it is called in the name space that is looked from, and in those below that it is in. */
+function spaceRows(k: ProcKernel, { pidSpace }: Subject, ids: readonly [string, number][]): Row[] {
+  return ids.map(([name, id]) => [name, numbersFrom(k, pidSpace, id).join("\t")]);
+}
+
+function liveRows(k: ProcKernel, subject: Live): Row[] {
+  const { task, thread } = subject;
   const { uid, euid, suid, fsuid, gid, egid, sgid, fsgid, groups } = task.credentials;
   const id = thread?.id ?? task.id;
   return [
-    ["Tgid", String(task.id)],
+    ["Tgid", String(shownId(k, subject, task.id))],
     ["Ngid", "0"],
-    ["Pid", String(id)],
-    ["PPid", String(task.parent ?? 0)],
-    ["TracerPid", String(threadOf(k, { task, thread }).tracing?.tracer ?? 0)],
+    ["Pid", String(shownId(k, subject, id))],
+    ["PPid", String(shownId(k, subject, task.parent))],
+    ["TracerPid", String(shownId(k, subject, threadOf(k, subject).tracing?.tracer ?? null))],
     ["Uid", [uid, euid, suid, fsuid].join("\t")],
     ["Gid", [gid, egid, sgid, fsgid].join("\t")],
     ["FDSize", String(Math.max(64, task.descriptors.length))],
     ["Groups", `${groups.join(" ")} `],
-    ["NStgid", String(task.id)],
-    ["NSpid", String(id)],
-    ["NSpgid", String(task.group)],
-    ["NSsid", String(task.session)],
+    ...spaceRows(k, subject, [
+      ["NStgid", task.id],
+      ["NSpid", id],
+      ["NSpgid", task.group],
+      ["NSsid", task.session],
+    ]),
     ...memoryRows(k, task),
     ...signalRows(k, task, thread),
   ];
 }
 
-function zombieRows({ id, parent, userId, group, session }: Extract<Subject, { kind: "zombie" }>["zombie"]): Row[] {
+function zombieRows(k: ProcKernel, subject: Ended): Row[] {
+  const { id, parent, userId, group, session } = subject.zombie;
+  const pid = String(shownId(k, subject, id));
   const ids = Array.from({ length: 4 }, () => userId).join("\t");
   return [
-    ["Tgid", String(id)],
+    ["Tgid", pid],
     ["Ngid", "0"],
-    ["Pid", String(id)],
-    ["PPid", String(parent)],
+    ["Pid", pid],
+    ["PPid", String(shownId(k, subject, parent))],
     ["TracerPid", "0"],
     ["Uid", ids],
     ["Gid", ids],
     ["FDSize", "0"],
     ["Groups", " "],
-    ["NStgid", String(id)],
-    ["NSpid", String(id)],
-    ["NSpgid", String(group)],
-    ["NSsid", String(session)],
+    ...spaceRows(k, subject, [
+      ["NStgid", id],
+      ["NSpid", id],
+      ["NSpgid", group],
+      ["NSsid", session],
+    ]),
     ["Threads", "1"],
   ];
 }
@@ -246,7 +267,7 @@ export function status(k: ProcKernel, subject: Subject): string {
     ["Name", nameOf(subject)],
     ...mask,
     ["State", stateOf(k, subject).name],
-    ...(subject.kind === "live" ? liveRows(k, subject.task, subject.thread) : zombieRows(subject.zombie)),
+    ...(subject.kind === "live" ? liveRows(k, subject) : zombieRows(k, subject)),
   ];
   return rows.map(([name, value]) => `${name}:\t${value}\n`).join("");
 }
@@ -288,9 +309,11 @@ export function oomScore(k: ProcKernel, task: Task): string {
 }
 
 /** Children that the task has, by number. */
-export function childrenOf(k: ProcKernel, task: Task): string {
+export function childrenOf(k: ProcKernel, subject: Subject): string {
+  if (subject.kind === "zombie") return "";
+  const { task } = subject;
   const ids = [...k.threads.tasks.values(), ...k.threads.zombies.values()]
     .filter(({ parent }) => parent === task.id)
-    .map(({ id }) => `${id} `);
+    .map(({ id }) => `${shownId(k, subject, id)} `);
   return ids.join("");
 }

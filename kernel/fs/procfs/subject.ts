@@ -1,13 +1,21 @@
 /** Whom a file of a process tells of: a task, one of its threads, or one that has ended and was not waited for yet. */
 
 import { getThread } from "../../thread/blocking.ts";
+import { numberIn } from "../../thread/pids.ts";
 import type { Task, Thread, Zombie } from "../../thread/state.ts";
 import type { ProcKernel } from "./kernel.ts";
 
-export type Subject = { kind: "live"; task: Task; thread: Thread | null } | { kind: "zombie"; zombie: Zombie };
+export type Subject = ({ kind: "live"; task: Task; thread: Thread | null } | { kind: "zombie"; zombie: Zombie }) & {
+  /** The PID name space of the /proc that tells of it: ids are told as they are numbered there. */
+  pidSpace: number;
+};
 
 export const idOf = (subject: Subject): number =>
   subject.kind === "zombie" ? subject.zombie.id : (subject.thread?.id ?? subject.task.id);
+
+/** What somebody is called where it is told of; 0: nobody, or somebody who is not to be seen there. */
+export const shownId = (k: ProcKernel, { pidSpace }: Subject, id: number | null): number =>
+  id === null ? 0 : numberIn(k, pidSpace, id);
 
 export const nameOf = (subject: Subject): string =>
   shortName(subject.kind === "zombie" ? subject.zombie.name : subject.task.name);

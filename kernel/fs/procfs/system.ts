@@ -1,15 +1,18 @@
 /** /proc about the machine: memory, processor, time, what is mounted, and a few of the knobs below /proc/sys. */
 import { pageBytes } from "../../hal/types.ts";
+import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { release, systemName } from "../../lib/system.ts";
 import { commitPolicy, promisedBytes } from "../../mm/accounting.ts";
 import { FrameOwner } from "../../mm/state.ts";
 import { machineName } from "../../ns/namespaces.ts";
 import { runnable } from "../../sched/sched.ts";
+import { numberIn, pidSpaceOf } from "../../thread/pids.ts";
 import { monotonicNs } from "../../time/clock.ts";
+import type { Viewer } from "../../vfs/filesystem.ts";
 import { filesystemKinds } from "../../vfs/state.ts";
 import type { ProcKernel } from "./kernel.ts";
-import { directory, file, link, type Node, number } from "./nodes.ts";
+import { directory, file, link, type Node, number, type Target } from "./nodes.ts";
 
 const kib = (bytes: number): number => Math.floor(bytes / 1024);
 
@@ -78,9 +81,10 @@ function upTime(k: ProcKernel): string {
   return `${hundredths(now)} ${hundredths(idle)}\n`;
 }
 
-function loadAverage(k: ProcKernel): string {
+function loadAverage(k: ProcKernel, pidSpace: number): string {
   const running = runnable(k);
-  return `0.00 0.00 0.00 ${running}/${k.threads.threads.size} ${k.threads.nextId - 1}\n`;
+  const last = pidSpace === 0 ? k.threads.nextId - 1 : pidSpaceOf(k, pidSpace).last;
+  return `0.00 0.00 0.00 ${running}/${k.threads.threads.size} ${last}\n`;
 }
 
 const ticks = (ns: number): number => Math.floor(ns / 10_000_000);
@@ -127,9 +131,9 @@ const devices = (): string =>
     "\n",
   );
 
-const fixed = (text: string): Node<null> => file(() => `${text}\n`);
+const fixed = (text: string): Node<number> => file(() => `${text}\n`);
 
-const knobs = directory<null>({
+const knobs = directory<number>({
   kernel: directory({
     hostname: file((k) => `${firstName(k).node}\n`),
     domainname: file((k) => `${firstName(k).domain}\n`),
@@ -158,6 +162,17 @@ const knobs = directory<null>({
 /** What the machine is called in the name space that it began with. */
 const firstName = (k: ProcKernel) => machineName(k, { uts: 0 });
 
+/** Who reads is not everywhere to be seen. */
+function toReader(
+  k: ProcKernel,
+  pidSpace: number,
+  reader: Viewer,
+  text: (number: (id: number) => number) => string,
+): Target | Errno {
+  const number = (id: number): number => numberIn(k, pidSpace, id);
+  return pidSpace !== 0 && number(reader.id) === 0 ? "ENOENT" : { text: text(number), place: null };
+}
+
 /** A name of this boot: of the machine's seed, so the same in every run of it. */
 function uuid(seed: bigint): string {
   const hex = BigInt.asUintN(64, seed * 0x9e3779b97f4a7c15n)
@@ -166,10 +181,12 @@ function uuid(seed: bigint): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8000-${hex.slice(4, 16)}`;
 }
 
-export const systemTree = number<null>(
-  directory<null>({
-    self: link((_k, _of, reader) => ({ text: String(reader.id), place: null })),
-    "thread-self": link((_k, _of, reader) => ({ text: `${reader.id}/task/${reader.threads[0]}`, place: null })),
+export const systemTree = number<number>(
+  directory<number>({
+    self: link((k, pidSpace, reader) => toReader(k, pidSpace, reader, (id) => `${id(reader.id)}`)),
+    "thread-self": link((k, pidSpace, reader) =>
+      toReader(k, pidSpace, reader, (id) => `${id(reader.id)}/task/${id(reader.threads[0]!)}`),
+    ),
     mounts: link(() => ({ text: "self/mounts", place: null })),
     cmdline: fixed("console=ttyS0"),
     cpuinfo: file(processors),

@@ -1,5 +1,6 @@
 /** The tree of files that /proc has of each process, and of each thread. */
 import type { Errno } from "../../lib/errno.ts";
+import { pidSpaceOf } from "../../thread/pids.ts";
 import type { Place, Task } from "../../thread/state.ts";
 import { filesystemOf, getMount, pathOf, type Viewer } from "../../vfs/filesystem.ts";
 import { findPlace } from "../../vfs/walk.ts";
@@ -74,6 +75,10 @@ const common = {
     {
       ipc: liveLink((k, { namespaces }) => namespaceLink(k, "ipc", namespaces.ipc)),
       net: liveLink((k, { namespaces }) => namespaceLink(k, "net", namespaces.net)),
+      pid: liveLink((k, { namespaces }) => namespaceLink(k, "pid", namespaces.pid)),
+      pid_for_children: liveLink((k, { namespaces: { childPid } }) =>
+        childPid !== 0 && pidSpaceOf(k, childPid).init === null ? "ENOENT" : namespaceLink(k, "pid", childPid),
+      ),
       uts: liveLink((k, { namespaces }) => namespaceLink(k, "uts", namespaces.uts)),
     },
     0o511,
@@ -109,4 +114,4 @@ export const fdInfoIndex = indexOf("fdinfo");
 export const threadsIndex = indexOf("task");
 
 /** What a thread's own folder has of it. */
-export const threadTree = number<Subject>(directory<Subject>({ ...common, children: file(live(childrenOf)) }));
+export const threadTree = number<Subject>(directory<Subject>({ ...common, children: file<Subject>(childrenOf) }));
