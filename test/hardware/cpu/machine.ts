@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { compileCpu } from "../../../api/hosting/cpu.ts";
 import { type Bus, type Core, CoreStop, PageFlag } from "../../../kernel/hardware/cpu/core.ts";
 import { type CpuModules, createRv64Core } from "../../../kernel/hardware/cpu/rv64/core.ts";
 import { Translations } from "../../../kernel/hardware/cpu/rv64/translate/modules.ts";
@@ -11,9 +12,9 @@ import { Translations } from "../../../kernel/hardware/cpu/rv64/translate/module
 export const RAM_BASE = 0x8000_0000;
 export const PAGE = 4096;
 
-const compiled = (name: string): WebAssembly.Module =>
-  new WebAssembly.Module(readFileSync(new URL(`../../../kernel/hardware/cpu/rv64/build/${name}`, import.meta.url)));
-export const rv64Modules: CpuModules = { functional: compiled("rv64.wasm"), timed: compiled("rv64-timed.wasm") };
+/** As the server has them, so with the same settings of the engine. */
+const { functional, timed } = compileCpu();
+export const rv64Modules: CpuModules = { functional, timed };
 
 /** With CPU_TRANSLATE set, whatever a test executes is translated as soon as it is jumped to. */
 const everything = process.env["CPU_TRANSLATE"] ? new Translations({ jumps: 1, credit: 1e9 }) : undefined;

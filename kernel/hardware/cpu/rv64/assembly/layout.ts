@@ -125,6 +125,9 @@ export const SCRATCH_SLOT = 0x1536000;
 /** An entry below this counts how often its code was jumped to; one above is a function's place in the table. */
 export const HOT = 2048;
 
+/** Calls that translated functions may nest in one another; each takes a frame on the host's stack. */
+export const NESTABLE = 64;
+
 export const FLAGS = 0x1540000;
 /**
  * Per RAM page, behind the flags: the code slots that it owns (two u16), where it is entered as writable (u32), and

@@ -22,9 +22,6 @@ declare function translate(target: i64, base: i32): bool;
 @external("env", "dropped")
 declare function dropped(base: i32): void;
 
-/** Calls that translated functions may nest in one another; each takes a frame on the host's stack. */
-const NESTED: i32 = 64;
-
 /** Every how many jumps to a place its translation is asked for: a power of two, or 0 if nothing is translated. */
 let every: i32 = 0;
 
@@ -50,7 +47,7 @@ export function enter(target: i64, base: i32, left: i32): i32 {
     store<u16>(cell, entry + 1);
     if ((entry + 1) & (every - 1) || !translate(target, base)) return left;
   }
-  const after = call_indirect<i32>(load<u16>(cell), target & ~4095, left, NESTED);
+  const after = call_indirect<i32>(load<u16>(cell), target & ~4095, left, L.NESTABLE);
   store<i32>(L.BY_TRANSLATION, load<i32>(L.BY_TRANSLATION) + left - after);
   return after;
 }

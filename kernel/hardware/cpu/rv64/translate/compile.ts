@@ -19,6 +19,7 @@ import {
   FCSR,
   FETCH_ENTRIES,
   JUMPED,
+  NESTABLE,
   PAGE_SIZE,
   PC,
   REGS,
@@ -133,9 +134,9 @@ class Compilation {
     this.#noteJump();
     e.call(W.returnCallIndirect);
     const globals = this.#region.pages.map((_, index) => slotName(index));
-    const { locals, code } = e;
+    const { locals, code, seldom } = e;
     const helper = this.#rounds ? roundedType : null;
-    return encodeModule({ parameters: PARAMETERS, result: "i32", locals, code, helper, globals });
+    return encodeModule({ parameters: PARAMETERS, result: "i32", locals, code, seldom, helper, globals });
   }
 
   get #target(): number {
@@ -322,7 +323,7 @@ class Compilation {
     const index = this.#region.pages.indexOf(distance);
     const page = e.wide(0);
     e.get(e.checked(index)).op(W.i32Eqz);
-    e.open(W.if);
+    e.openSeldom();
     e.get(PAGE)
       .i64(distance * PAGE_SIZE)
       .op(W.i64Add)
@@ -386,9 +387,14 @@ class Compilation {
     e.i64(-2).op(W.i64And).set(this.#target);
   }
 
-  #jump(node: number, i: Instruction, kind: "return" | "jump"): void {
+  #jump(node: number, i: Instruction, kind: "return" | "tail" | "jump"): void {
     const e = this.#e;
     this.#computeTarget(i);
+    if (kind === "tail")
+      e.get(PAGE)
+        .i64(i.at + i.length)
+        .op(W.i64Add)
+        .write(i.rd);
     const within = kind === "jump" && this.#region.targets.length > 0;
     if (within) {
       const distance = e.wide(0);
@@ -399,8 +405,15 @@ class Compilation {
       return;
     }
     this.#store(this.#flow.changedAtEnd[node] as Registers);
-    if (kind === "jump") e.i32(1).set(JUMPING).br(this.#elsewhere);
-    else e.i32(0).get(this.#target).memory(W.i64Store, PC).get(LEFT).op(W.return);
+    if (kind === "jump") e.i32(1).set(JUMPING);
+    if (kind === "return") {
+      e.get(NESTED).i32(NESTABLE).op(W.i32Ne);
+      e.open(W.if);
+      e.i32(0).get(this.#target).memory(W.i64Store, PC).get(LEFT).op(W.return);
+      e.close();
+    }
+    // Without a caller in translated code a return, too, goes on to what is translated at its target.
+    e.br(this.#elsewhere);
   }
 
   /** The first two arguments of a call to `#target`. */
@@ -412,7 +425,7 @@ class Compilation {
   #indexOfTarget(): void {
     const e = this.#e;
     this.#fetchEntry(this.#target).get(this.#target).i64(-PAGE_SIZE).op(W.i64And, W.i64Ne);
-    e.open(W.if);
+    e.openSeldom();
     e.get(LEFT).op(W.return);
     e.close();
     e.get(this.#target)
@@ -426,7 +439,7 @@ class Compilation {
   #noteJump(): void {
     const e = this.#e;
     e.get(JUMPING);
-    e.open(W.if);
+    e.openSeldom();
     e.get(this.#target)
       .op(W.i32WrapI64)
       .i32(PAGE_SIZE - 1)
@@ -455,7 +468,7 @@ class Compilation {
     }
     e.i32(0).get(this.#target).memory(W.i64Store, PC);
     e.get(NESTED).op(W.i32Eqz);
-    e.open(W.if);
+    e.openSeldom();
     e.get(LEFT).op(W.return);
     e.close();
     this.#arguments();
@@ -464,7 +477,7 @@ class Compilation {
     else this.#callTarget(node, to);
     e.set(LEFT);
     e.i32(0).memory(W.i64Load, PC).get(PAGE).i64(next).op(W.i64Add, W.i64Ne);
-    e.open(W.if);
+    e.openSeldom();
     e.get(LEFT).op(W.return);
     e.close();
     const then = this.#graph.routed.has(behind) ? this.#graph.dispatch : behind;

@@ -32,6 +32,8 @@ export const UNDONE_BITS = 10;
 
 export class Emitter {
   readonly code = new Writer(16_384);
+  /** Where in the code the branches are that are seldom taken. */
+  readonly seldom: number[] = [];
   /** Behind this label the registers that may have changed are stored: where an instruction leaves to that is not done. */
   exit = 0;
   readonly #locals = new Map<number, number>();
@@ -178,6 +180,11 @@ export class Emitter {
     this.code.put([op, type]);
     return ++this.#depth;
   }
+  /** Opens an if whose condition seldom holds. */
+  openSeldom(): number {
+    this.seldom.push(this.code.length);
+    return this.open(Wasm.if);
+  }
   otherwise(): void {
     this.code.byte(Wasm.else);
   }
@@ -236,6 +243,7 @@ export class Emitter {
 
   /** Leaves to the interpreter if the i32 on the stack is not 0: the present instruction is not done here. */
   leaveIf(): this {
+    this.seldom.push(this.code.length);
     return this.brIf(this.exit);
   }
 }

@@ -62,7 +62,7 @@ function probe(e: Emitter, table: number, size: number, base: number): Emitter {
     .op(W.i64And)
     .get(last.page)
     .op(W.i64Ne);
-  e.open(W.if);
+  e.openSeldom();
   lookUp(e, table, size);
   e.get(address).i64(-4096).op(W.i64And).set(last.page);
   e.get(ENTRY)

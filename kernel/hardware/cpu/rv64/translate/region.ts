@@ -15,6 +15,8 @@ export type Ending =
   /** `to` is null for an indirect call. */
   | { kind: "call"; to: number | null; next: number }
   | { kind: "return" }
+  /** An indirect jump that keeps its place in no register for returns: from a table of linkage to what is called. */
+  | { kind: "tail" }
   /** An indirect jump that is no return. */
   | { kind: "jump" };
 
@@ -62,7 +64,7 @@ function endingOf({ op, at, length, rd, rs1, imm }: Instruction): Ending | undef
     case "JalFar":
       return rd === SINK ? { kind: "go", to: far } : { kind: "call", to: far, next };
     case "Jalr":
-      return { kind: "call", to: null, next };
+      return isLink(rd) ? { kind: "call", to: null, next } : { kind: "tail" };
     case "Jr":
       return { kind: isLink(rs1) && imm === 0 ? "return" : "jump" };
     case "Beq":

@@ -231,6 +231,8 @@ export interface FunctionModule {
   locals: readonly (readonly [count: number, type: ValueType])[];
   /** The instructions, without the last `end`. */
   code: Writer;
+  /** Where in it the branches (`br_if` and `if`) are that are seldom taken, in order. */
+  seldom: readonly number[];
   /** A function that is imported as "rounded", of type 1: its parameters and result. The module's own is then number 1. */
   helper: { parameters: readonly ValueType[]; result: ValueType } | null;
   /** Immutable i32 globals that are imported, from module "env": the code's global indices follow the order. */
@@ -238,7 +240,15 @@ export interface FunctionModule {
 }
 
 /** A module that imports memory and table from "env" and exports one function, "run", whose type is type 0. */
-export function encodeModule({ parameters, result, locals, code, helper, globals }: FunctionModule): Uint8Array {
+export function encodeModule({
+  parameters,
+  result,
+  locals,
+  code,
+  seldom,
+  helper,
+  globals,
+}: FunctionModule): Uint8Array {
   const out = new Writer(code.length + 512);
   out.put([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
   const section = (id: number, fill: (content: Writer) => void): void => {
@@ -272,13 +282,23 @@ export function encodeModule({ parameters, result, locals, code, helper, globals
     s.name("run");
     s.put([0, helper ? 1 : 0]);
   });
-  section(10, (s) => {
-    const body = new Writer(code.length + 64);
-    body.unsigned(locals.length);
-    for (const [count, type] of locals) {
-      body.unsigned(count);
-      body.byte(Type[type]);
+  const body = new Writer(code.length + 64);
+  body.unsigned(locals.length);
+  for (const [count, type] of locals) {
+    body.unsigned(count);
+    body.byte(Type[type]);
+  }
+  // What an engine may make use of: the section is left out of account where it does not know it.
+  section(0, (s) => {
+    s.name("metadata.code.branch_hint");
+    s.put([1, helper ? 1 : 0]);
+    s.unsigned(seldom.length);
+    for (const at of seldom) {
+      s.unsigned(body.length + at);
+      s.put([1, 0]);
     }
+  });
+  section(10, (s) => {
     body.put(code.bytes);
     body.byte(Wasm.end);
     s.byte(1);
