@@ -12,18 +12,7 @@
  * the fetch TLB with the slot that the page had when it was translated, once in an activation. Nothing can change the
  * TLB while translated code runs.
  */
-import {
-  CURRENT_BANK,
-  CURRENT_FETCH,
-  ENTRIES,
-  FCSR,
-  FETCH_ENTRIES,
-  JUMPED,
-  NESTABLE,
-  PAGE_SIZE,
-  PC,
-  REGS,
-} from "../assembly/layout.ts";
+import { CURRENT_BANK, ENTRIES, FCSR, NESTABLE, PAGE_SIZE, PC, REGS } from "../assembly/layout.ts";
 import { basesOf } from "./bases.ts";
 import {
   AT,
@@ -44,6 +33,7 @@ import { type FloatRow, floatRow, roundedType } from "./float.ts";
 import { analyse, type Flow } from "./flow.ts";
 import { type Graph, structure } from "./graph.ts";
 import { integerRows } from "./integer.ts";
+import { computeTarget, fetchEntry, indexOfTarget, noteJump, putArguments } from "./linkage.ts";
 import { accesses, emitAccess } from "./memory.ts";
 import type { Instruction } from "./records.ts";
 import { type Block, type Ending, type Region, successorsOf } from "./region.ts";
@@ -127,20 +117,16 @@ class Compilation {
       .get(LEFT)
       .op(W.i32Add, W.return);
     e.close();
-    e.i32(0).get(this.#target).memory(W.i64Store, PC);
-    this.#arguments();
+    e.i32(0).get(e.target).memory(W.i64Store, PC);
+    putArguments(e);
     e.get(NESTED);
-    this.#indexOfTarget();
-    this.#noteJump();
+    indexOfTarget(e);
+    noteJump(e);
     e.call(W.returnCallIndirect);
     const globals = this.#region.pages.map((_, index) => slotName(index));
     const { locals, code, seldom } = e;
     const helper = this.#rounds ? roundedType : null;
     return encodeModule({ parameters: PARAMETERS, result: "i32", locals, code, seldom, helper, globals });
-  }
-
-  get #target(): number {
-    return this.#e.wide(3);
   }
 
   #prologue(): void {
@@ -209,7 +195,7 @@ class Compilation {
     const place = this.#region.places.get(to);
     if (place === undefined) {
       this.#store(this.#flow.changedAtEnd[node] as Registers);
-      e.get(PAGE).i64(to).op(W.i64Add).set(this.#target).br(this.#elsewhere);
+      e.get(PAGE).i64(to).op(W.i64Add).set(e.target).br(this.#elsewhere);
       return;
     }
     if (this.#graph.routed.has(place)) {
@@ -328,19 +314,10 @@ class Compilation {
       .i64(distance * PAGE_SIZE)
       .op(W.i64Add)
       .set(page);
-    this.#fetchEntry(page).get(page).op(W.i64Ne).leaveIf();
+    fetchEntry(e, page).get(page).op(W.i64Ne).leaveIf();
     e.get(ENTRY).memory(W.i32Load, 8).global(index).op(W.i32Ne).leaveIf();
     e.i32(1).set(e.checked(index));
     e.close();
-  }
-
-  /** Puts the page of the fetch-TLB entry for the address in a local on the stack, and the entry's address in ENTRY. */
-  #fetchEntry(address: number): Emitter {
-    const e = this.#e;
-    e.get(address).op(W.i32WrapI64).i32(8).op(W.i32ShrU);
-    e.i32((FETCH_ENTRIES - 1) << 4).op(W.i32And);
-    e.i32(0).memory(W.i32Load, CURRENT_FETCH).op(W.i32Add).tee(ENTRY);
-    return e.memory(W.i64Load, 0);
   }
 
   #instruction(i: Instruction): void {
@@ -379,17 +356,9 @@ class Compilation {
     this.#go(node, next);
   }
 
-  /** The address of an indirect jump into `#target`. */
-  #computeTarget(i: Instruction): void {
-    const e = this.#e;
-    e.read(i.rs1);
-    if (i.imm) e.i64(i.imm).op(W.i64Add);
-    e.i64(-2).op(W.i64And).set(this.#target);
-  }
-
   #jump(node: number, i: Instruction, kind: "return" | "tail" | "jump"): void {
     const e = this.#e;
-    this.#computeTarget(i);
+    computeTarget(e, i);
     if (kind === "tail")
       e.get(PAGE)
         .i64(i.at + i.length)
@@ -398,7 +367,7 @@ class Compilation {
     const within = kind === "jump" && this.#region.targets.length > 0;
     if (within) {
       const distance = e.wide(0);
-      e.get(this.#target).get(PAGE).op(W.i64Sub).i64(this.#lowest()).op(W.i64Sub).i64(1).op(W.i64ShrU).tee(distance);
+      e.get(e.target).get(PAGE).op(W.i64Sub).i64(this.#lowest()).op(W.i64Sub).i64(1).op(W.i64ShrU).tee(distance);
       e.op(W.i32WrapI64).i32(this.#caseCount());
       e.get(distance).i64(this.#caseCount()).op(W.i64LtU, W.select).set(CHOICE);
       this.#edge(node, this.#graph.dispatch);
@@ -409,46 +378,11 @@ class Compilation {
     if (kind === "return") {
       e.get(NESTED).i32(NESTABLE).op(W.i32Ne);
       e.open(W.if);
-      e.i32(0).get(this.#target).memory(W.i64Store, PC).get(LEFT).op(W.return);
+      e.i32(0).get(e.target).memory(W.i64Store, PC).get(LEFT).op(W.return);
       e.close();
     }
     // Without a caller in translated code a return, too, goes on to what is translated at its target.
     e.br(this.#elsewhere);
-  }
-
-  /** The first two arguments of a call to `#target`. */
-  #arguments(): void {
-    this.#e.get(this.#target).i64(-PAGE_SIZE).op(W.i64And).get(LEFT);
-  }
-
-  /** The place in the function table of the code at `#target`; returns to the caller where nothing is known of it. */
-  #indexOfTarget(): void {
-    const e = this.#e;
-    this.#fetchEntry(this.#target).get(this.#target).i64(-PAGE_SIZE).op(W.i64And, W.i64Ne);
-    e.openSeldom();
-    e.get(LEFT).op(W.return);
-    e.close();
-    e.get(this.#target)
-      .op(W.i32WrapI64)
-      .i32(PAGE_SIZE - 1)
-      .op(W.i32And);
-    e.get(ENTRY).memory(W.i32Load, 8).op(W.i32Add).memory(W.i32Load16U, ENTRIES);
-  }
-
-  /** As `noteJump` of assembly/translated.ts; the entry in the fetch TLB has just been found. */
-  #noteJump(): void {
-    const e = this.#e;
-    e.get(JUMPING);
-    e.openSeldom();
-    e.get(this.#target)
-      .op(W.i32WrapI64)
-      .i32(PAGE_SIZE - 1)
-      .op(W.i32And)
-      .i32(1)
-      .op(W.i32ShrU);
-    e.get(ENTRY).memory(W.i32Load, 8).op(W.i32Add).tee(ENTRY);
-    e.get(ENTRY).memory(W.i32Load8U, JUMPED).i32(1).op(W.i32Or).memory(W.i32Store8, JUMPED);
-    e.close();
   }
 
   /**
@@ -457,8 +391,8 @@ class Compilation {
    */
   #call(node: number, i: Instruction, { to, next }: Ending & { kind: "call" }): void {
     const e = this.#e;
-    if (to === null) this.#computeTarget(i);
-    else e.get(PAGE).i64(to).op(W.i64Add).set(this.#target);
+    if (to === null) computeTarget(e, i);
+    else e.get(PAGE).i64(to).op(W.i64Add).set(e.target);
     if (i.rd !== SINK) e.get(PAGE).i64(next).op(W.i64Add).write(i.rd);
     this.#store(this.#flow.changedAtEnd[node] as Registers);
     const behind = this.#region.places.get(next);
@@ -466,12 +400,12 @@ class Compilation {
       e.br(this.#elsewhere);
       return;
     }
-    e.i32(0).get(this.#target).memory(W.i64Store, PC);
+    e.i32(0).get(e.target).memory(W.i64Store, PC);
     e.get(NESTED).op(W.i32Eqz);
     e.openSeldom();
     e.get(LEFT).op(W.return);
     e.close();
-    this.#arguments();
+    putArguments(e);
     e.get(NESTED).i32(1).op(W.i32Sub);
     if (to === this.#region.blocks[0]?.at) e.callItself();
     else this.#callTarget(node, to);
@@ -491,7 +425,7 @@ class Compilation {
     if (to !== null && pageOf(to) === pageOf((this.#region.blocks[node] as Block).at)) {
       const page = this.#region.pages.indexOf(pageOf(to));
       e.global(page).memory(W.i32Load16U, ENTRIES + (to & (PAGE_SIZE - 1)));
-    } else this.#indexOfTarget();
+    } else indexOfTarget(e);
     e.call(W.callIndirect);
   }
 }

@@ -81,6 +81,10 @@ export class Emitter {
   wide(index: number): number {
     return this.#wide + index;
   }
+  /** Where an address outside the region is kept on the way to it. */
+  get target(): number {
+    return this.wide(3);
+  }
   double(index: number): number {
     return this.#double + index;
   }
