@@ -73,7 +73,7 @@ describe.skipIf(!hasCompiler)("name spaces (needs riscv64-linux-gnu-gcc)", () =>
     expect(consoleOf(machine.drainOutputs()).replaceAll("\r\n", "\n")).toBe(expected);
   });
 
-  const native = canUnshare ? hostProgram("../pids") : null;
+  const native = canUnshare ? hostProgram("pids") : null;
   it.skipIf(native === null)("of PIDs are what they are on this host (needs root)", () => {
     const machine = testMachine({
       files: [fileOf("/bin/pids", guest("pids"))],
