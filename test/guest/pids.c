@@ -98,13 +98,16 @@ static void outside(void) {
     struct sigaction a = {.sa_sigaction = take, .sa_flags = SA_SIGINFO};
     sigaction(SIGUSR1, &a, 0);
     write(p[1], "x", 1);
-    while (got.si_signo == 0) read(q[0], &c, 1);
+    while (read(q[0], &c, 1) != 1) {}
     printf("got %d from %d code %d\n", got.si_signo, got.si_pid, got.si_code);
     fflush(stdout);
     got.si_signo = 0;
+    sigset_t none, user;
+    sigemptyset(&none); sigemptyset(&user); sigaddset(&user, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &user, 0);
     pid_t child = fork();
     if (child == 0) { kill(1, SIGUSR1); for (;;) pause(); }
-    while (got.si_signo == 0) pause();
+    while (got.si_signo == 0) sigsuspend(&none);
     printf("got %d from %d\n", got.si_signo, got.si_pid);
     fflush(stdout);
     write(p[1], "x", 1);
