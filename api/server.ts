@@ -114,7 +114,14 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   const { grpc, rest } = await transportsOf(config, operations, pipeline);
   grpc.setServing(false);
   const activeCalls = () => grpc.activeCalls + rest.activeCalls();
-  const parts = { store, hosting, grading, housekeeping, activeCalls, uploadBytes: rest.uploadBytes };
+  const parts = {
+    store,
+    hosting,
+    grading,
+    housekeeping,
+    activeCalls,
+    uploadBytes: () => rest.uploadBytes() + grpc.uploadBytes(),
+  };
   for (const source of sourcesOf(parts)) metrics.add(source);
   mountMonitorPages(rest.app, monitorPages(config, metrics, readiness, identify));
 

@@ -11,9 +11,11 @@ import {
   type Pipeline,
   type ServiceImplementation,
 } from "../operation.ts";
+import { defaultPatience, type Patience } from "../patience.ts";
 import { type Admitted, admission, behindAdmission } from "./admission.ts";
 import { grpcHandler } from "./calls.ts";
 import { serverDefinition } from "./definition.ts";
+import { Gathering } from "./gathering.ts";
 import { reflectionOperations } from "./reflection.ts";
 
 export interface GrpcServerOptions {
@@ -25,6 +27,10 @@ export interface GrpcServerOptions {
   readonly concurrentCallsMax?: number;
   /** A silent connection is asked for a sign of life after this time. Default 30 s. */
   readonly keepaliveMs?: number;
+  /** Of messages over 64 KiB that may be arriving or worked on at once, all together. Default 512 MiB. */
+  readonly uploadBudgetBytes?: number;
+  /** How slowly messages may arrive. Default: a kilobyte a second, looked at twice a minute. */
+  readonly patience?: Patience;
   /** Default true. */
   readonly reflection?: boolean;
   /** PEM. Without it connections are not encrypted. */
@@ -48,21 +54,24 @@ export class GrpcServer {
   private readonly services = new Set<string>();
   private readonly operations = new Map<string, Operation>();
   private readonly admitted: Admitted = new WeakMap();
+  private readonly gathering: Gathering;
 
   constructor(options: GrpcServerOptions) {
     this.options = options;
     const keepaliveMs = options.keepaliveMs ?? 30_000;
+    this.gathering = new Gathering({
+      budgetBytes: options.uploadBudgetBytes ?? 512 * 1024 * 1024,
+      patience: options.patience ?? defaultPatience,
+    });
+    const { pipeline } = options;
+    const host = { pipeline, active: this.active, admitted: this.admitted, gathering: this.gathering };
     this.server = new Server({
       "grpc.max_receive_message_length": options.receiveLimitBytes ?? 8 * 1024 * 1024,
       "grpc.max_send_message_length": -1,
       "grpc.max_concurrent_streams": options.concurrentCallsMax ?? 1000,
       "grpc.keepalive_time_ms": keepaliveMs,
       "grpc.keepalive_timeout_ms": Math.min(keepaliveAnswerMs, keepaliveMs),
-      interceptors: [
-        admission({ pipeline: options.pipeline, active: this.active, admitted: this.admitted }, (path) =>
-          this.operations.get(path),
-        ),
-      ],
+      interceptors: [admission(host, (path) => this.operations.get(path))],
     });
     this.health.addToServer(this.server);
     this.addOperations(options.operations);
@@ -106,6 +115,11 @@ export class GrpcServer {
 
   get activeCalls(): number {
     return this.active.size;
+  }
+
+  /** Of messages that are arriving or worked on. */
+  uploadBytes(): number {
+    return this.gathering.bytes;
   }
 
   /** Streams end with UNAVAILABLE, now and from now on. */

@@ -5,14 +5,7 @@
 // the connection closed. What waits to be read by us is our own slowness, and nobody is blamed for it.
 import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-
-export interface Patience {
-  readonly lookEveryMs: number;
-  readonly leastBytesPerLook: number;
-}
-
-/** A kilobyte a second. */
-export const defaultPatience: Patience = { lookEveryMs: 30_000, leastBytesPerLook: 30 * 1024 };
+import type { Patience } from "../patience.ts";
 
 /** `refuse` answers on the bare connection, since nobody can know how far the request has come. */
 export function limitPatience(app: FastifyInstance, patience: Patience, refuse: (socket: Socket) => void): void {

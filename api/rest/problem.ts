@@ -1,6 +1,7 @@
 // OstlerError → application/problem+json (RFC 9457); and fastify's own errors → OstlerError.
 import type { FastifyError, FastifyReply } from "fastify";
 import { Code, codeName, errorTitle, internal, malformed, OstlerError } from "../errors.ts";
+import { requestTimeout } from "../patience.ts";
 
 export interface Problem {
   /** urn:ostler:problem:MACHINE_NOT_FOUND */
@@ -73,9 +74,7 @@ export function unparsable(code: string | undefined): OstlerError {
     const message = "The request's line and headers are too large: together at most 16 KiB.";
     return malformed("HEADERS_TOO_LARGE", message, { httpStatus: 431 });
   }
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
-    return malformed("REQUEST_TIMEOUT", "The request did not arrive in time.", { httpStatus: 408 });
-  }
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return requestTimeout();
   return malformed("MALFORMED_REQUEST", "This is not a valid HTTP request.");
 }
 

@@ -8,12 +8,13 @@ import websocket from "@fastify/websocket";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from "fastify";
 import { Code, type OstlerError } from "../errors.ts";
 import { ActiveCalls, type Operation, type Pipeline } from "../operation.ts";
+import { defaultPatience, type Patience, requestTimeout } from "../patience.ts";
 import { type Binding, bindingsOf } from "./bindings.ts";
 import { chooseProtocol, type RestHost, type Route } from "./call.ts";
 import { parseJson } from "./json.ts";
 import { type DocumentOptions, openApiDocument } from "./openapi/document.ts";
 import { mountDocument } from "./openapi/mount.ts";
-import { defaultPatience, limitPatience, type Patience } from "./patience.ts";
+import { limitPatience } from "./patience.ts";
 import {
   fromFastifyError,
   methodNotAllowed,
@@ -83,9 +84,7 @@ export async function createRestServer(options: RestServerOptions): Promise<Rest
     frameworkErrors: (error, _request, reply) => sendProblem(reply as FastifyReply, fromFastifyError(error)),
     clientErrorHandler: refuseUnparsable,
   });
-  limitPatience(app, options.patience ?? defaultPatience, (socket) =>
-    refuseOn(socket, unparsable("ERR_HTTP_REQUEST_TIMEOUT")),
-  );
+  limitPatience(app, options.patience ?? defaultPatience, (socket) => refuseOn(socket, requestTimeout()));
   const uploadLimitBytes = options.uploadLimitBytes ?? 64 * mebibyte;
   addBodyParsers(app, uploadLimitBytes);
   app.setErrorHandler(async (error, request, reply) => {

@@ -1,15 +1,21 @@
 // What is particular to gRPC: raw frames, reflection, health, drain.
 import { execFile } from "node:child_process";
-import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
+import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { create, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { type Client, credentials, Metadata, makeClientConstructor, type ServiceError, status } from "@grpc/grpc-js";
+import { Client, credentials, Metadata, makeClientConstructor, type ServiceError, status } from "@grpc/grpc-js";
 import { service as healthService } from "grpc-health-check";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createGrpcServer, fromServiceError, serviceDefinition } from "../../../api/grpc/index.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import {
+  createGrpcServer,
+  fromServiceError,
+  type GrpcServer,
+  type GrpcServerOptions,
+  serviceDefinition,
+} from "../../../api/grpc/index.ts";
 import {
   type ServerReflectionRequestSchema,
   type ServerReflectionResponse,
@@ -100,6 +106,86 @@ describe("requests that are not what they should be", () => {
     });
     expect((await failed).code).toBe(status.RESOURCE_EXHAUSTED);
     await eventually(() => bench.probe.released === 1, "finally");
+  });
+});
+
+describe("messages that are long in coming", () => {
+  const budgetBytes = 8_000_000;
+  let server: GrpcServer;
+  let session: ClientHttp2Session;
+  let client: Client;
+  const start = async (options: Partial<GrpcServerOptions>) => {
+    const current = () => bench.probe;
+    const common = { operations: glueOperations(current), pipeline: probePipeline(current) };
+    server = createGrpcServer({ ...common, uploadBudgetBytes: budgetBytes, ...options });
+    const address = `127.0.0.1:${await server.bind("127.0.0.1:0")}`;
+    session = connectHttp2(`http://${address}`);
+    client = new Client(address, credentials.createInsecure());
+  };
+  afterEach(() => {
+    session.destroy();
+    client.close();
+    server.stop();
+  });
+
+  /** A call of which these bytes arrive, and no more. */
+  function begin(method: string, bytes: Uint8Array) {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": `/glue.v1.GlueService/${method}`,
+      "content-type": "application/grpc",
+      authorization: "Bearer ada",
+    });
+    stream.on("error", () => undefined);
+    stream.write(bytes);
+    const answer = new Promise<IncomingHttpHeaders>((resolve) => {
+      for (const event of ["response", "trailers"] as const)
+        stream.on(event, (received: IncomingHttpHeaders) => {
+          if (received["grpc-status"] !== undefined) resolve(received);
+        });
+    });
+    return { stream, answer };
+  }
+
+  it.each(["Echo", "Sum"])("are given up when they do not come: %s", async (method) => {
+    await start({ patience: { lookEveryMs: 10, leastBytesPerLook: 1 } });
+    // The head of a message of 200,000 bytes, of which none come.
+    const { answer } = begin(method, Buffer.from([0, 0, 3, 13, 64]));
+    expect((await answer)["grpc-message"]).toMatch(/not%20arrive%20in%20time|not arrive in time/);
+    await eventually(() => bench.probe.finished.length === 1, "one line in the log");
+    expect(server.uploadBytes()).toBe(0);
+  });
+
+  it("streams may be silent for as long as they like between messages", async () => {
+    await start({ patience: { lookEveryMs: 10, leastBytesPerLook: 1 } });
+    const { path, requestSerialize, responseDeserialize } = serviceDefinition(glueService)["sum"]!;
+    const sum = await new Promise((resolve, reject) => {
+      const call = client.makeClientStreamRequest(path, requestSerialize, responseDeserialize, (error, value) =>
+        error === null ? resolve(value) : reject(error),
+      );
+      call.write(create(methodNamed("sum").input, { value: 1 }));
+      setTimeout(() => call.end(create(methodNamed("sum").input, { value: 2 })), 200);
+    });
+    expect(sum).toMatchObject({ sum: 3, messages: 2 });
+  });
+
+  it("are gathered up to a number of bytes, then the sender is told to come again", async () => {
+    await start({});
+    const echo = (bytes: number) => {
+      const request = create(methodNamed("echo").input, { data: new Uint8Array(bytes) });
+      return rawUnary(client, "/glue.v1.GlueService/Echo", toBinary(methodNamed("echo").input, request));
+    };
+    const most = Buffer.alloc(5 + 2_900_000);
+    most.writeUInt32BE(3_000_000, 1);
+    const halves = Array.from({ length: 3 }, () => begin("Echo", most));
+    const refused = await Promise.race(halves.map(({ answer }) => answer));
+    expect(refused["grpc-status"]).toBe(String(status.RESOURCE_EXHAUSTED));
+    const error = await serviceErrorOf(echo(3_000_000));
+    expect(fromServiceError(error)).toMatchObject({ reason: "TOO_MANY_UPLOADS", retryAfterMs: 1_000 });
+    await echo(10_000);
+    for (const { stream } of halves) stream.destroy();
+    await eventually(() => server.uploadBytes() === 0, "nothing held");
+    await echo(3_000_000);
   });
 });
 
