@@ -42,6 +42,7 @@ import { capabilityService } from "./services/capabilities.ts";
 import { type Deps, lookupOf } from "./services/common.ts";
 import { consoleService } from "./services/console.ts";
 import { courseService } from "./services/courses.ts";
+import { behind, doorOfCalls } from "./services/door.ts";
 import { storeFailure, withKindErrors } from "./services/failures.ts";
 import { gradingService } from "./services/grading.ts";
 import { historyService } from "./services/history.ts";
@@ -105,10 +106,7 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
     onError: (error) => logBackground(config, error, ""),
   });
   const audit = new AuditLog(store.audit, (error) => logBackground(config, error, ""));
-  const authorise = authorised(lookupOf(deps));
-  const operations = operationsOf(deps, grading, housekeeping).map((operation) =>
-    audit.audited(withKindErrors(authorise(paced(operation, quotas)))),
-  );
+  const operations = operationsOf({ deps, grading, housekeeping, audit, authorise: authorised(lookupOf(deps)) });
   const readiness = new Readiness({ check: () => store.check(), onChange: (isReady) => grpc.setServing(isReady) });
   const pipeline = pipelineOf(config, admission(authenticator(identify), quotas), metrics, readiness);
   const { grpc, rest } = await transportsOf(config, operations, pipeline);
@@ -232,7 +230,16 @@ function monitorPages(config: ServerConfig, metrics: Metrics, readiness: Readine
   };
 }
 
-function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping): Operation[] {
+interface Parts {
+  deps: Deps;
+  grading: Grading;
+  housekeeping: Housekeeping;
+  audit: AuditLog;
+  authorise(operation: Operation): Operation;
+}
+
+function operationsOf({ deps, grading, housekeeping, audit, authorise }: Parts): Operation[] {
+  const door = doorOfCalls();
   const replays = replayDoor();
   return [
     ...implement(MachineService, machineService(deps)),
@@ -252,7 +259,7 @@ function operationsOf(deps: Deps, grading: Grading, housekeeping: Housekeeping):
     ...implement(AuditService, auditService(deps)),
     ...implement(QuotaService, quotaService(deps)),
     ...implement(AdminService, adminService(deps, housekeeping)),
-  ];
+  ].map((operation) => behind(door, audit.audited(withKindErrors(authorise(paced(operation, deps.quotas))))));
 }
 
 function pipelineOf(

@@ -1,5 +1,7 @@
-/** Lets in so many pieces of costly work at once, in all and for each user; the others are told to come again. */
+/** Lets in so many pieces of work at once, in all and for each user; the others are told to come again. */
+import { callerOf } from "../auth/identity.ts";
 import { resourceExhausted } from "../errors.ts";
+import { isResponseStream, type Operation } from "../operation.ts";
 
 export interface DoorOptions {
   reason: string;
@@ -35,6 +37,16 @@ export class Door {
     }
   }
 
+  /** The same of work that has one answer. */
+  async during<T>(userId: string, work: () => Promise<T> | T): Promise<T> {
+    this.#enter(userId);
+    try {
+      return await work();
+    } finally {
+      this.#leave(userId);
+    }
+  }
+
   #enter(userId: string): void {
     const { reason, what, most, mostPerUser } = this.#options;
     const own = this.#inside.get(userId) ?? 0;
@@ -54,4 +66,22 @@ export class Door {
     else this.#inside.set(userId, left);
     this.#total -= 1;
   }
+}
+
+/**
+ * For all calls: each costs some memory for as long as it is under way, and one that waits (for a machine, for what a
+ * program reads) or that nobody reads may be so for as long as its client likes.
+ */
+export const doorOfCalls = (): Door =>
+  new Door({ reason: "TOO_MANY_CALLS", what: "calls", most: 10_000, mostPerUser: 2_000 });
+
+/** The same operation, its calls behind the door from their beginning to their end. */
+export function behind(door: Door, { handler, ...operation }: Operation): Operation {
+  return {
+    ...operation,
+    handler: isResponseStream(operation.method)
+      ? (request, context) =>
+          door.within(callerOf(context).id, () => handler(request, context) as AsyncGenerator<unknown>)
+      : (request, context) => door.during(callerOf(context).id, () => handler(request, context)),
+  };
 }

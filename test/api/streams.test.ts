@@ -6,10 +6,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { create, type DescMethod } from "@bufbuild/protobuf";
+import { credentials, Client as GrpcJsClient, Metadata } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import { createFirstAdmin } from "../../api/auth/identity.ts";
 import { readConfig } from "../../api/config.ts";
+import { serviceDefinition } from "../../api/grpc/index.ts";
 import { createServer, type OstlerServer } from "../../api/server.ts";
 import { openStore, type Store } from "../../api/store/index.ts";
 import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
@@ -27,6 +30,8 @@ let server: OstlerServer;
 let key: string;
 let http: string;
 let clients: Record<"grpc" | "rest", Client>;
+/** For calls that are not read. */
+let raw: GrpcJsClient;
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), "ostler-streams-"));
   store = await openStore({ dataDir });
@@ -36,9 +41,11 @@ beforeAll(async () => {
   const addresses = await server.listen();
   ({ http } = addresses);
   clients = { grpc: grpcClient(addresses.grpc, key), rest: restClient(http, key) };
+  raw = new GrpcJsClient(addresses.grpc, credentials.createInsecure());
 });
 afterAll(async () => {
   clients.grpc.close();
+  raw.close();
   await server.close();
   await store.close();
   rmSync(dataDir, { recursive: true, force: true });
@@ -142,6 +149,17 @@ function deaf(path: string, headers: string) {
   return socket;
 }
 
+/** The same over gRPC. */
+function deafCall(method: DescMethod, machineId: string) {
+  const { path, requestSerialize, responseDeserialize } = serviceDefinition(method.parent)[method.localName]!;
+  const message = create(method.input, { machineId } as never);
+  const metadata = new Metadata();
+  metadata.set("authorization", `Bearer ${key}`);
+  const call = raw.makeServerStreamRequest(path, requestSerialize, responseDeserialize, message, metadata);
+  call.on("error", () => undefined);
+  return call;
+}
+
 describe.skipIf(!hasCompiler)("readers that do not read", () => {
   const flood = `#include <unistd.h>
 static char block[1 << 16];
@@ -162,13 +180,19 @@ int main(void) { for (;;) write(1, block, sizeof block); }`;
       attached.send(JSON.stringify({ open: { machineId } }));
       attached.pause();
     });
-    await eventually(() => followersOf(machineId) === sockets.length + 1);
+    // Their windows fill, and nobody empties them.
+    const calls = [ConsoleService.method.followConsole, TraceService.method.followTrace].flatMap((method) =>
+      Array.from({ length: 5 }, () => deafCall(method, machineId)),
+    );
+    const readers = sockets.length + 1 + calls.length;
+    await eventually(() => followersOf(machineId) === readers);
     const written = async () =>
       (await client.call(ConsoleService, "readConsole", { machineId, limit: 1 })).consoleLength;
     const begin = await written();
     await eventually(async () => (await written()) > begin + BigInt(32 * MIB));
-    expect(reachableBytes() - before).toBeLessThan(sockets.length * 12 * MIB);
+    expect(reachableBytes() - before).toBeLessThan(readers * 12 * MIB);
     for (const socket of sockets) socket.destroy();
+    for (const call of calls) call.cancel();
     attached.terminate();
     await client.call(MachineService, "pauseMachine", { machineId });
     await eventually(async () => !(await isResident(client, machineId)));
