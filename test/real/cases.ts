@@ -1,12 +1,13 @@
 /** Kernels and firmware of others on our board, a large program on our own kernel, and what must come of them. */
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Machine, stateHash } from "../../kernel/index.ts";
 import { bareConfig, bareMachine, imageOf } from "../support/bare.ts";
 import { consoleOf, fileOf, mustApply, runOn, sha256, startInput, testMachine } from "../support/machine.ts";
 import { Shelf } from "../support/shelf.ts";
 import { initramfs } from "./initramfs.ts";
-import { type RealImages, realImages } from "./packages.ts";
+import { packageFolder, type RealImages, realImages } from "./packages.ts";
 import { pythonToo, rootArchive } from "./root.ts";
 import { Session } from "./session.ts";
 
@@ -147,6 +148,32 @@ function python(): Machine {
   return machine;
 }
 
+const programText = (name: string): string => readFileSync(new URL(`programs/${name}`, import.meta.url), "utf8");
+
+/** A program of more than a thousand lines for any POSIX shell prints in three of them what it prints on a Linux. */
+function shells(): Machine {
+  const files = [
+    fileOf("/opt/bash", new Uint8Array(readFileSync(join(packageFolder("bash-static"), "usr/bin/bash-static")))),
+    fileOf("/opt/busybox", new Uint8Array(readFileSync(join(packageFolder("busybox-static"), "usr/bin/busybox")))),
+  ];
+  const environment = ["PATH=/usr/bin", "HOME=/tmp"];
+  const root = fileOf("", rootArchive()).content;
+  const machine = testMachine({ memoryBytes: 64 * mebibyte, environment, root, files });
+  for (const shell of [["/usr/bin/dash"], ["/opt/bash"], ["/opt/busybox", "sh"]]) {
+    const line = [...shell, "-c", programText("workshop.sh")];
+    mustApply(machine, startInput(line[0]!, { arguments: line, stdin: "" }));
+    runOn(machine, 2e10);
+    // What a shell says of jobs is its own.
+    const printed = consoleOf(machine.drainOutputs()).split("\n");
+    assert.deepEqual(
+      printed.filter((text) => !text.startsWith("environment: line")),
+      programText("workshop.out").split("\n"),
+      shell.join(" "),
+    );
+  }
+  return machine;
+}
+
 export const realCases: readonly RealCase[] = [
   { name: "OpenSBI and U-Boot", isLong: false, run: openSbiAndUBoot },
   { name: "U-Boot alone", isLong: true, run: uBootAlone },
@@ -157,6 +184,7 @@ export const realCases: readonly RealCase[] = [
   { name: "Linux from a snapshot in mid-boot", isLong: false, run: (images) => linuxSnapshot(images, 1) },
   { name: "Linux on two harts from a snapshot", isLong: true, run: (images) => linuxSnapshot(images, 2) },
   { name: "Python tests itself", isLong: true, run: python },
+  { name: "A long script in three shells", isLong: true, run: shells },
 ];
 
 /** What there is to boot, or why not: that packages cannot be had, or not be made anything of here. */

@@ -97,9 +97,9 @@ describe.skipIf("reason" in found)(`Debian's programs on a root from an archive$
     );
   });
 
-  test("a long script of dash has the results that a Linux gives it", () => {
-    const text = readFileSync(new URL("programs/shell.sh", import.meta.url), "utf8");
-    const onLinux = readFileSync(new URL("programs/shell.out", import.meta.url), "utf8");
+  test.each(["shell", "workshop"])("the long script %s has the results in dash that a Linux gives it", (name) => {
+    const text = readFileSync(new URL(`programs/${name}.sh`, import.meta.url), "utf8");
+    const onLinux = readFileSync(new URL(`programs/${name}.out`, import.meta.url), "utf8");
     prints(text, onLinux.split("\n").slice(0, -1));
     if (!existsSync("/usr/bin/dash")) return;
     const { stdout } = spawnSync("/usr/bin/dash", ["-c", text], { encoding: "utf8", env: { PATH: "/usr/bin:/bin" } });
