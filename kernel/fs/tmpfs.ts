@@ -25,6 +25,7 @@ import {
   type Named,
   type NewFile,
 } from "../vfs/filesystem.ts";
+import { hasRoomForInodes } from "../vfs/filesystems.ts";
 import { notifyGone } from "../vfs/inotify.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
 import type { Filesystem, Inode, InodeData, OpenTarget } from "../vfs/state.ts";
@@ -162,10 +163,10 @@ function written(k: FileKernel, inode: Inode): void {
   inode.ctimeNs = inode.mtimeNs;
 }
 
-const emptyData = (k: FileKernel, mode: number, parent: InodeNumber): InodeData =>
+const emptyData = (k: FileKernel, fs: Filesystem, mode: number, parent: InodeNumber): InodeData =>
   isDirectory({ mode })
     ? { kind: "directory", parent, entries: new Map(), nextCookie: firstCookie }
-    : { kind: "regular", file: createStored(k, null).id };
+    : { kind: "regular", file: createStored(k, null, fs.options === null ? null : fs.id).id };
 
 function create(
   k: FileKernel,
@@ -173,12 +174,12 @@ function create(
   at: Named | null,
   { mode, uid, gid, data }: NewFile,
 ): InodeNumber | Errno {
-  if (fs.inodes.size >= limits.inodes) return "ENOSPC";
+  if (!hasRoomForInodes(k, fs, 1)) return "ENOSPC";
   const number = fs.nextInode++ as InodeNumber;
   const now = realtimeNs(k);
   const times = { atimeNs: now, mtimeNs: now, ctimeNs: now };
   const links = at === null ? 0 : isDirectory({ mode }) ? 2 : 1;
-  const filled = data ?? emptyData(k, mode, at?.directory ?? number);
+  const filled = data ?? emptyData(k, fs, mode, at?.directory ?? number);
   fs.inodes.set(number, { mode, uid, gid, links, ...times, temporary: at === null, data: filled });
   if (at === null) return number;
   enter(k, fs, at.directory, at.name, number);
@@ -250,14 +251,14 @@ function set(k: FileKernel, fs: Filesystem, number: InodeNumber, changes: Change
 /** As relatime has it: a read is noted when none was since the last change, or for a day. */
 const dayNs = 86_400_000_000_000n;
 
-function touch(k: FileKernel, fs: Filesystem, number: InodeNumber, what: "read" | "written"): void {
+function touch(k: FileKernel, fs: Filesystem, number: InodeNumber, what: "read" | "written", each = false): void {
   const now = realtimeNs(k);
   if (what === "written") {
     written(k, own(k, fs, number));
     return;
   }
   const { atimeNs, mtimeNs, ctimeNs } = inodeOf(k, fs, number);
-  const isNews = atimeNs <= mtimeNs || atimeNs <= ctimeNs || now - atimeNs >= dayNs;
+  const isNews = each || atimeNs <= mtimeNs || atimeNs <= ctimeNs || now - atimeNs >= dayNs;
   if (isNews) own(k, fs, number).atimeNs = now;
 }
 

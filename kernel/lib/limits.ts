@@ -12,6 +12,9 @@ export const limits = {
   symbolicLinks: 40,
   /** Inodes of one file system, beside those of the archive that it began as. */
   inodes: 65536,
+  /** Inodes of all file systems together, likewise, and mounts in all mount name spaces. */
+  allInodes: 262144,
+  mounts: 4096,
   /** Inodes of an archive that a root begins as. */
   archiveInodes: 262144,
   /** Names of one file (LINK_MAX of ext4). */

@@ -26,8 +26,8 @@ import { endSession } from "../tty/pty.ts";
 import { closeAll, closeOnExec, finaliseFile, inheritDescriptors } from "../vfs/descriptors.ts";
 import type { FilesystemOps } from "../vfs/filesystem.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
+import { leaveDirectories } from "../vfs/mounts.ts";
 import type { FilesystemKind } from "../vfs/state.ts";
-import { leaveDirectories } from "../vfs/usage.ts";
 
 export { createHal, isa as instructionSet } from "../hal/rv64/hal.ts";
 export { addressMap } from "../hardware/bus/map.ts";
@@ -71,6 +71,7 @@ function finaliseBank(k: Sel4Kernel, { task: id }: CapabilityOf<"bank">): void {
 /** What can be mounted, by its kind. */
 export const filesystems = (k: () => ProcKernel): Readonly<Record<FilesystemKind, FilesystemOps>> => ({
   tmpfs,
+  devtmpfs: tmpfs,
   proc: procfs(k),
   sysfs,
   devpts,

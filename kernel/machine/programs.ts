@@ -26,6 +26,7 @@ import { duplicate, openTarget } from "../vfs/descriptors.ts";
 import { attributesOf, filesystemOf, opsOfFilesystem } from "../vfs/filesystem.ts";
 import { findForHost, host } from "../vfs/given.ts";
 import { openHostTerminal } from "../vfs/host-terminal.ts";
+import { firstNamespace, topOf } from "../vfs/mounts.ts";
 import type { Kernel } from "./kernel.ts";
 import { type Plan, refuse } from "./plan.ts";
 import { windowProblem } from "./terminals.ts";
@@ -145,7 +146,7 @@ function findProgram(k: Kernel, { path }: Start): Found | Refusal {
 /** What the file that was found holds, for an address space to show. */
 function openExecutable(k: Kernel, { path, place, executable }: FoundFile): LoadedFile {
   const fs = filesystemOf(k, place.mount);
-  const target = opsOfFilesystem(k, fs).open(k, fs, place.inode, host());
+  const target = opsOfFilesystem(k, fs).open(k, fs, place.inode, host(k));
   assert(typeof target !== "string" && target.kind === "regular", "a program is a regular file");
   return { path, executable, file: target.file };
 }
@@ -182,9 +183,11 @@ function startProgram(k: Kernel, start: Start, program: Program, credentials: Cr
     auxiliary: program.executable.wantsCapabilities ? sel4Auxiliary : [],
   });
   const name = start.path.slice(start.path.lastIndexOf("/") + 1);
+  const { limits: wanted, path: executable } = start;
+  const root = topOf(k, firstNamespace);
   const { task, thread } = createTask(
     k,
-    { name, kind: "program", space: space.id, limits: start.limits, executable: start.path },
+    { name, kind: "program", space: space.id, limits: wanted, executable, root },
     context,
   );
   task.credentials = copyCredentials(credentials);

@@ -22,6 +22,7 @@ import { copyOut } from "../mm/user.ts";
 import { beginRemoteCall, block } from "../thread/blocking.ts";
 import type { Task, Thread } from "../thread/state.ts";
 import { createTask, nextTaskId, taskOf } from "../thread/tasks.ts";
+import { firstNamespace, topOf } from "../vfs/mounts.ts";
 import type { Kernel } from "./kernel.ts";
 import { liveTask, type Plan, refuse } from "./plan.ts";
 import { frameLimitOf, limitsProblem, openStandardFiles, roomProblem } from "./programs.ts";
@@ -64,7 +65,7 @@ function createRemoteTask(k: Kernel, name: string, wanted: Create["limits"], cap
   const context = k.hal.contexts.create(0, 0);
   const { task, thread } = createTask(
     k,
-    { name, kind: "remote", space: space.id, limits: wanted, executable: "" },
+    { name, kind: "remote", space: space.id, limits: wanted, executable: "", root: topOf(k, firstNamespace) },
     context,
   );
   openStandardFiles(k, task, { kind: "console" });

@@ -43,6 +43,15 @@ export function showsReadOnly(regions: readonly Region[], start: number, end: nu
   return false;
 }
 
+/** Whether a file is shown in [start, end) that is not to be executed: no protection makes it executable. */
+export function showsData(regions: readonly Region[], start: number, end: number): boolean {
+  for (let i = firstBehind(regions, start); i < regions.length && regions[i]!.start < end; i++) {
+    const { backing } = regions[i]!;
+    if (backing.kind === "file" && backing.data) return true;
+  }
+  return false;
+}
+
 /** Whether regions cover every byte of [start, end). */
 export function covers(regions: readonly Region[], start: number, end: number): boolean {
   let at = start;

@@ -19,7 +19,15 @@ export interface StoredFile {
   imageBytes: number;
   /** By page of the file: its own frame, or -1 for a hole over the image. */
   pages: Map<number, number>;
+  /** Whose bound its pages count for, if anybody's (`MmState.quotas`). */
+  quota: number | null;
   orphan: boolean;
+}
+
+/** A bound of the frames that several files may have together, and what they have. */
+export interface Quota {
+  frames: number;
+  most: number;
 }
 
 /** Content that never changes; its pages are cached in frames once somebody used them. */
@@ -55,6 +63,8 @@ export type Backing =
       shared: boolean;
       /** Whether a shared mapping may be made writable: the file was opened for that. */
       writable: boolean;
+      /** What is there is never instructions: the file's mount says so. */
+      data?: true;
     };
 
 export interface Region {
@@ -123,6 +133,8 @@ export interface MmState {
   nextStored: number;
   /** Frames that stored files have of their own. */
   storedFrames: number;
+  /** Of files that have a bound together, by a number that who set it chose. */
+  quotas: Map<number, Quota>;
   /** The frame of the page of code that all programs have, once somebody used it. */
   vdso: FrameNumber | null;
 }
@@ -136,5 +148,6 @@ export const initMm = (frames: number, physical?: PhysicalMemoryConfig): MmState
   stored: new Map(),
   nextStored: 1,
   storedFrames: 0,
+  quotas: new Map(),
   vdso: null,
 });

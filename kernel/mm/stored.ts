@@ -15,7 +15,7 @@ import type { FrameNumber, ImageId, StoredId } from "../lib/ids.ts";
 import { dropFrame, shareFrame } from "./frames.ts";
 import { getImage, imageContent, imagePage, takeUserFrame } from "./images.ts";
 import type { MmKernel } from "./kernel.ts";
-import { FrameOwner, type Region, type Space, type StoredFile } from "./state.ts";
+import { FrameOwner, type Quota, type Region, type Space, type StoredFile } from "./state.ts";
 
 /** In `pages`: zeros, whatever the image has there. */
 const hole = -1;
@@ -23,9 +23,10 @@ const hole = -1;
 export const getStored = (k: Pick<MmKernel, "mm">, id: StoredId): StoredFile =>
   must(k.mm.stored.get(id), `stored file ${id} exists`);
 
-export function createStored(k: Pick<MmKernel, "mm">, image: ImageId | null): StoredFile {
+export function createStored(k: Pick<MmKernel, "mm">, image: ImageId | null, quota: number | null = null): StoredFile {
   const size = image === null ? 0 : must(k.mm.images.get(image), "the image is known").size;
-  const file = { id: k.mm.nextStored++ as StoredId, size, image, imageBytes: size, pages: new Map(), orphan: false };
+  const id = k.mm.nextStored++ as StoredId;
+  const file = { id, size, image, imageBytes: size, pages: new Map(), quota, orphan: false };
   k.mm.stored.set(file.id, file);
   return file;
 }
@@ -54,10 +55,26 @@ function fillFromImage(k: MmKernel, file: StoredFile, index: number, frame: Fram
   return true;
 }
 
-/** A frame that is the file's own, with what the page has; null when memory is short. */
+const quotaOf = (k: Pick<MmKernel, "mm">, { quota }: StoredFile): Quota | undefined =>
+  quota === null ? undefined : k.mm.quotas.get(quota);
+
+/** Frames that the file may still take, by its bound. */
+function roomInQuota(k: MmKernel, file: StoredFile): number {
+  const quota = quotaOf(k, file);
+  return quota === undefined ? Number.POSITIVE_INFINITY : quota.most - quota.frames;
+}
+
+function countFrames(k: MmKernel, file: StoredFile, change: 1 | -1): void {
+  k.mm.storedFrames += change;
+  const quota = quotaOf(k, file);
+  if (quota !== undefined) quota.frames += change;
+}
+
+/** A frame that is the file's own, with what the page has; null when memory is short, or the file's bound is reached. */
 export function ownPage(k: MmKernel, file: StoredFile, index: number): FrameNumber | null {
   const own = file.pages.get(index) ?? hole;
   if (own !== hole) return own as FrameNumber;
+  if (roomInQuota(k, file) <= 0) return null;
   const frame = takeUserFrame(k, FrameOwner.file);
   if (frame === null) return null;
   k.hal.memory.clear(frame);
@@ -68,11 +85,14 @@ export function ownPage(k: MmKernel, file: StoredFile, index: number): FrameNumb
   const wasOfImage = file.pages.get(index) === undefined && isOfImage(k, file, index);
   if (wasOfImage) unmapPages(k, file, index, index + 1, false);
   file.pages.set(index, frame);
-  k.mm.storedFrames += 1;
+  countFrames(k, file, 1);
   return frame;
 }
 
-/** The frame to map for a page of the file, with a reference for the mapping; holes are given a page. */
+/**
+ * The frame to map for a page of the file, with a reference for the mapping; holes are given a page. Where the file may
+ * have no more, it is as if it ended.
+ */
 export function frameToMap(
   k: MmKernel,
   file: StoredFile,
@@ -83,7 +103,7 @@ export function frameToMap(
   const now = store ? null : frameNow(k, file, index);
   if (now === "outOfMemory") return now;
   const frame = now ?? ownPage(k, file, index);
-  if (frame === null) return "outOfMemory";
+  if (frame === null) return roomInQuota(k, file) <= 0 ? "beyondFile" : "outOfMemory";
   shareFrame(k.mm.frames, frame);
   return frame;
 }
@@ -184,7 +204,7 @@ function dropPage(k: MmKernel, file: StoredFile, index: number): void {
   file.pages.delete(index);
   if (own === hole) return;
   dropFrame(k.mm.frames, own as FrameNumber);
-  k.mm.storedFrames -= 1;
+  countFrames(k, file, -1);
 }
 
 /** Sets the size; what is cut off is gone, and zeros if the file grows again. False when memory is short. */
@@ -233,6 +253,7 @@ export function punchStored(k: MmKernel, file: StoredFile, start: number, end: n
 export function fillStored(k: MmKernel, file: StoredFile, start: number, end: number): boolean {
   const wanted = Math.ceil(end / pageBytes) - Math.floor(start / pageBytes);
   if (wanted > k.mm.frames.free) return false;
+  if (newBytes(file, start, end - start) > roomInQuota(k, file) * pageBytes) return false;
   spend(k.effort, wanted, "pages");
   return eachPiece(start, end, (index) => ownPage(k, file, index) !== null) >= end - start;
 }

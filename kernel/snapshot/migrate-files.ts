@@ -3,10 +3,9 @@ import { tmpfs } from "../fs/tmpfs.ts";
 import type { ImageId, StoredId } from "../lib/ids.ts";
 import type { MmState } from "../mm/state.ts";
 import { createStored } from "../mm/stored.ts";
-import { firstPlace } from "../thread/tasks.ts";
+import { mountAll } from "../vfs/first-tree.ts";
 import { findForHost, giveFile } from "../vfs/given.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
-import { mountAll } from "../vfs/mounts.ts";
 import { type FilesState, initFiles, type OpenFile } from "../vfs/state.ts";
 
 interface OldEntry {
@@ -41,7 +40,7 @@ const sliceOf = (state: { config: unknown; kernel: KernelOfVersion2 }, files: Fi
     config: state.config,
     hal: { timer: { nowNs: () => 0 } },
     effort: { spent: 0 },
-    filesystems: { tmpfs, proc: tmpfs, sysfs: tmpfs, devpts: tmpfs },
+    filesystems: { tmpfs, devtmpfs: tmpfs, proc: tmpfs, sysfs: tmpfs, devpts: tmpfs },
   }) as unknown as FileKernel;
 
 /** What of an image somebody has open or mapped, when no path leads to it: one file for all of them. */
@@ -76,7 +75,7 @@ function storedAt(k: FileKernel, path: string): { file: StoredId; inode: number 
 export function filesBecomeInodes(state: { config: unknown; kernel: KernelOfVersion2 }): void {
   const { kernel } = state;
   const old = kernel.files as OldFiles;
-  Object.assign(kernel.mm, { stored: new Map(), nextStored: 1, storedFrames: 0 });
+  Object.assign(kernel.mm, { stored: new Map(), nextStored: 1, storedFrames: 0, quotas: new Map() });
   for (const image of kernel.mm.images.values()) Object.assign(image, { offset: 0 });
   const files = { ...initFiles(), nextOpen: old.nextOpen };
   const k = sliceOf(state, files);
@@ -104,7 +103,7 @@ export function filesBecomeInodes(state: { config: unknown; kernel: KernelOfVers
   }
   for (const task of kernel.threads.tasks.values()) {
     delete task.workingDirectory;
-    Object.assign(task, { root: { ...firstPlace }, directory: { ...firstPlace } });
+    Object.assign(task, { root: { mount: 1, inode: 1 }, directory: { mount: 1, inode: 1 } });
   }
   kernel.files = files;
 }

@@ -67,4 +67,38 @@ function numbersBySpace(state: AnyState): void {
     if (wait?.kind === "vfork") Object.assign(wait, { number: wait.child });
 }
 
-export const version5: readonly ((state: AnyState) => void)[] = [tableOfNamespaces, numbersBySpace];
+interface KernelWithoutMounting {
+  mm: { stored: Map<number, object> };
+  files: {
+    filesystems: Map<number, { kind: string; source: string; root: number; options?: null }>;
+    mounts: Map<number, OldMount>;
+  };
+}
+
+interface OldMount {
+  id: number;
+  filesystem: number;
+  on: { mount: number; inode: number } | null;
+  covers?: Map<number, number>;
+}
+
+/** Nothing could be mounted but what was from the beginning, on directories, and /dev was a file system like the root. */
+function mounting(state: AnyState): void {
+  const { mm, files } = state["kernel"] as KernelWithoutMounting;
+  for (const file of mm.stored.values()) Object.assign(file, { quota: null });
+  Object.assign(mm, { quotas: new Map() });
+  Object.assign(files, { detached: [] });
+  for (const fs of files.filesystems.values()) {
+    Object.assign(fs, { readOnly: false, options: null });
+    if (fs.kind === "tmpfs" && fs.source === "dev") Object.assign(fs, { kind: "devtmpfs", source: "devtmpfs" });
+  }
+  for (const mount of files.mounts.values()) {
+    const { root } = files.filesystems.get(mount.filesystem)!;
+    const on = mount.on === null ? null : { ...mount.on, directory: mount.on.inode, name: "" };
+    Object.assign(mount, { root, named: null, on, covers: new Map(), namespace: 0, flags: 0, expiring: false });
+  }
+  for (const { id, on } of files.mounts.values())
+    if (on !== null) files.mounts.get(on.mount)!.covers!.set(on.inode, id);
+}
+
+export const version5: readonly ((state: AnyState) => void)[] = [tableOfNamespaces, numbersBySpace, mounting];

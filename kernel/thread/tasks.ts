@@ -2,7 +2,7 @@
 import { pageBytes, type SavedContext } from "../hal/types.ts";
 import { must } from "../lib/assert.ts";
 import { errnoResult } from "../lib/errno.ts";
-import type { InodeNumber, MountId, SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
+import type { SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
 import { getSpace, leaveSpace } from "../mm/space.ts";
@@ -37,10 +37,9 @@ export interface NewTask {
   space: SpaceId;
   limits: TaskLimits;
   executable: string;
+  /** Where its paths begin. */
+  root: Place;
 }
-
-/** The root of the first file system that is mounted: every machine has it. */
-export const firstPlace: Place = { mount: 1 as MountId, inode: 1 as InodeNumber };
 
 const noUsage = (): Usage => ({ userNs: 0, peakFrames: 0, pageFaults: 0 });
 
@@ -85,7 +84,7 @@ export const usageOf = (k: ThreadKernel, task: Task): Usage => ({
 
 /** A task that the host starts, with its first thread, which is ready but not yet known to the scheduler. */
 export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedContext): { task: Task; thread: Thread } {
-  const { name, kind, space, executable } = wanted;
+  const { name, kind, space, executable, root } = wanted;
   const id = nextTaskId(k);
   beginJob(k, id, wanted.limits);
   const task: Task = {
@@ -100,8 +99,8 @@ export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedConte
     namespaces: { uts: 0, ipc: 0, net: 0, pid: 0, childPid: 0 },
     traits: { nice: 0, dumpable: true, noNewPrivileges: false, subreaper: false, deathSignal: 0, persona: 0 },
     resourceLimits: new Map(),
-    root: { ...firstPlace },
-    directory: { ...firstPlace },
+    root: { ...root },
+    directory: { ...root },
     signalActions: new Map(),
     fileModeMask: 0o022,
   };

@@ -11,6 +11,7 @@ import { Cap } from "../thread/capabilities.ts";
 import type { Place, Task } from "../thread/state.ts";
 import { attributesOf, FileType, filesystemOf, isDirectory, isType, opsOfFilesystem } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
+import { isReadOnly } from "./mount-flags.ts";
 import { Access, isCapable, permits, subjectOf } from "./permissions.ts";
 import type { Filesystem } from "./state.ts";
 
@@ -61,7 +62,7 @@ export function setExtended(
   place: Place,
   { name, value, how }: { name: string; value: Uint8Array; how: number },
 ): Errno | null {
-  const refused = problem(k, task, place, name, true);
+  const refused = isReadOnly(k, place.mount) ? "EROFS" : problem(k, task, place, name, true);
   if (refused !== null) return refused;
   const known = namedOf(k, place);
   if (known.has(name) ? how & Replace.XATTR_CREATE : how & Replace.XATTR_REPLACE)
@@ -78,7 +79,7 @@ export function setExtended(
 }
 
 export function removeExtended(k: FileKernel, task: Task, place: Place, name: string): Errno | null {
-  const refused = problem(k, task, place, name, true);
+  const refused = isReadOnly(k, place.mount) ? "EROFS" : problem(k, task, place, name, true);
   if (refused !== null) return refused;
   const key = keyOf(filesystemOf(k, place.mount), place.inode);
   const own = k.files.extended.get(key);

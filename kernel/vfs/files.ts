@@ -20,6 +20,7 @@ import {
 import { filesystemOf, opsOfFilesystem } from "./filesystem.ts";
 import { inotifyOps } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
+import { notedReadings } from "./mount-flags.ts";
 import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
 import { memoryOps, namespaceOps, processOps, signalOps } from "./process-files.ts";
 import { mostFileBytes, refuseSize } from "./size-limit.ts";
@@ -57,7 +58,10 @@ export function touch(k: FileKernel, file: OpenFile, what: "read" | "written"): 
   if (file.opened === null || (what === "read" && file.flags & noAccessTime)) return;
   const { mount, inode } = file.opened;
   const fs = filesystemOf(k, mount);
-  opsOfFilesystem(k, fs).change?.touch(k, fs, inode, what);
+  const { change } = opsOfFilesystem(k, fs);
+  if (change === null) return;
+  const noted = what === "written" ? "each" : notedReadings(k, mount, file.target.kind === "directory");
+  if (noted !== "none") change.touch(k, fs, inode, what, noted === "each");
 }
 
 function writeRegular(k: FileKernel, task: Task, file: OpenFile, position: number, bytes: Uint8Array): WriteResult {

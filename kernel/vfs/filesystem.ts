@@ -5,6 +5,7 @@
  * either does all that it says or returns an error and has changed nothing. `change` is null where nothing can be.
  */
 import { must } from "../lib/assert.ts";
+import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { InodeNumber, MountId, SpaceId } from "../lib/ids.ts";
 import type { Place, Task } from "../thread/state.ts";
@@ -80,8 +81,8 @@ export interface ChangeOps {
   rename(k: FileKernel, fs: Filesystem, from: Named, to: Named): void;
   exchange(k: FileKernel, fs: Filesystem, one: Named, other: Named): void;
   set(k: FileKernel, fs: Filesystem, inode: InodeNumber, changes: Changes): void;
-  /** Its content was read, or written, now. */
-  touch(k: FileKernel, fs: Filesystem, inode: InodeNumber, what: "read" | "written"): void;
+  /** Its content was read, or written, now. Of readings only the first since a change is noted, unless `each` is. */
+  touch(k: FileKernel, fs: Filesystem, inode: InodeNumber, what: "read" | "written", each?: boolean): void;
   /** Nobody uses the inode any more: if it has no name either, it goes. */
   release(k: FileKernel, fs: Filesystem, inode: InodeNumber): void;
 }
@@ -126,6 +127,9 @@ export const getMount = (k: FileKernel, id: MountId): Mount => must(k.files.moun
 export const filesystemOf = (k: FileKernel, mount: MountId): Filesystem =>
   must(k.files.filesystems.get(getMount(k, mount).filesystem), "a mount has a file system");
 
+/** The number that stands for it as a device (st_dev), with 0 for what is on no disk before it. */
+export const deviceOfFilesystem = ({ id }: Pick<Filesystem, "id">): number => 0x14 + id;
+
 export const opsOfFilesystem = (k: FileKernel, { kind }: Filesystem): FilesystemOps => k.filesystems[kind];
 
 export function attributesOf(k: FileKernel, { mount, inode }: Place): Attributes {
@@ -136,58 +140,93 @@ export function attributesOf(k: FileKernel, { mount, inode }: Place): Attributes
 export const isType = ({ mode }: { mode: number }, type: number): boolean => (mode & FileType.mask) === type;
 export const isDirectory = (attributes: { mode: number }): boolean => isType(attributes, FileType.directory);
 
-/** The root of what is mounted on a directory, as often as something is; else the place itself. */
+/** A place with the directory and the name that it was found by. Of a mount's top these are its file system's own. */
+export function openedAt(k: FileKernel, place: Place, directory: Place, name: string): Opened {
+  const own = { directory: place.inode, name: "" };
+  return {
+    ...place,
+    ...(place.mount === directory.mount
+      ? { directory: directory.inode, name }
+      : (getMount(k, place.mount).named ?? own)),
+  };
+}
+
+/** The top of what is mounted on a file, as often as something is; else the place itself. */
 export function covered(k: FileKernel, place: Place): Place {
   let at = place;
   for (;;) {
-    const mount = [...k.files.mounts.values()].find(({ on }) => on?.mount === at.mount && on.inode === at.inode);
-    if (mount === undefined) return at;
-    at = { mount: mount.id, inode: filesystemOf(k, mount.id).root };
+    const id = getMount(k, at.mount).covers.get(at.inode);
+    if (id === undefined) return at;
+    at = { mount: id, inode: getMount(k, id).root };
   }
 }
 
-/** The directory that lists a directory, over the borders of mounts; the task's root is its own. */
-export function parentOf(k: FileKernel, viewer: Viewer, place: Place): Place {
+/** Whether a directory of a file system is another one, or lies below it. */
+export function isBelow(k: FileKernel, fs: Filesystem, inode: InodeNumber, tree: InodeNumber): boolean {
+  const { parent } = opsOfFilesystem(k, fs);
+  for (let at = inode; ; ) {
+    spend(k.effort, 1, "items");
+    if (at === tree) return true;
+    const above = parent(k, fs, at);
+    if (above === at) return false;
+    at = above;
+  }
+}
+
+/**
+ * The directory that lists a directory, over the borders of mounts; the task's root is its own. null: it was moved out of
+ * what its mount shows, and nothing leads on from there.
+ */
+export function parentOf(k: FileKernel, viewer: Viewer, place: Place): Place | null {
   let at = place;
   for (;;) {
     if (at.mount === viewer.root.mount && at.inode === viewer.root.inode) return at;
-    const fs = filesystemOf(k, at.mount);
-    if (at.inode !== fs.root) {
+    const { root, on } = getMount(k, at.mount);
+    if (at.inode !== root) {
+      const fs = filesystemOf(k, at.mount);
       const inode = opsOfFilesystem(k, fs).parent(k, fs, at.inode);
+      if (root !== fs.root && !isBelow(k, fs, inode, root)) return null;
       return covered(k, { mount: at.mount, inode });
     }
-    const { on } = getMount(k, at.mount);
     if (on === null) return at;
     at = on;
   }
 }
 
-/** The path of a directory as the task sees it; null when it cannot be reached from the task's root. */
+/** The path of a directory, or of a mount's top, as the task sees it; null when it cannot be reached from the task's root. */
 export function pathOf(k: FileKernel, viewer: Viewer, place: Place): string | null {
   const names: string[] = [];
   let at = place;
   while (at.mount !== viewer.root.mount || at.inode !== viewer.root.inode) {
-    const fs = filesystemOf(k, at.mount);
-    if (at.inode === fs.root) {
-      const { on } = getMount(k, at.mount);
+    const { root, on } = getMount(k, at.mount);
+    if (at.inode === root) {
       if (on === null) return null;
-      at = on;
+      if (on.name !== "") names.unshift(on.name);
+      at = { mount: on.mount, inode: on.name === "" ? on.inode : on.directory };
       continue;
     }
-    const ops = opsOfFilesystem(k, fs);
-    const name = ops.nameOf(k, fs, at.inode);
-    if (name === null) return null;
-    names.unshift(name);
-    at = { mount: at.mount, inode: ops.parent(k, fs, at.inode) };
+    const above = stepUp(k, filesystemOf(k, at.mount), at.inode);
+    if (above === null) return null;
+    names.unshift(above.name);
+    at = { mount: at.mount, inode: above.inode };
   }
   return `/${names.join("/")}`;
+}
+
+/** A directory's name, and the directory that lists it; null at the root, and where it has no name any more. */
+function stepUp(k: FileKernel, fs: Filesystem, inode: InodeNumber): { name: string; inode: InodeNumber } | null {
+  if (inode === fs.root) return null;
+  const { nameOf, parent } = opsOfFilesystem(k, fs);
+  const name = nameOf(k, fs, inode);
+  return name === null ? null : { name, inode: parent(k, fs, inode) };
 }
 
 /** The path of an open file, as long as it has the name that it was opened by. */
 export function nameOfFile(k: FileKernel, viewer: Viewer, { opened }: OpenFile): string | null {
   if (opened === null) return null;
   const { mount, inode, directory, name } = opened;
-  if (isDirectory(attributesOf(k, { mount, inode }))) return pathOf(k, viewer, { mount, inode });
+  const place = { mount, inode };
+  if (isDirectory(attributesOf(k, place)) || inode === getMount(k, mount).root) return pathOf(k, viewer, place);
   // Found by no name: through a link of /proc that is no open file's.
   if (name === "") return null;
   const above = pathOf(k, viewer, { mount, inode: directory });

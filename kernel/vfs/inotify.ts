@@ -157,7 +157,7 @@ function listedAt(k: FileKernel, fs: Filesystem, opened: Opened, isTree: boolean
 function isUnlinked(fs: Filesystem, { inode, directory, name }: Opened, links: number): boolean {
   if (links === 0) return true;
   // Where a directory is gone, so are its names; of an archive's it is not asked.
-  if (fs.kind !== "tmpfs" || name === "" || fs.base !== null) return false;
+  if ((fs.kind !== "tmpfs" && fs.kind !== "devtmpfs") || name === "" || fs.base !== null) return false;
   const data = fs.inodes.get(directory)?.data;
   return data?.kind !== "directory" || data.entries.get(name)?.inode !== inode;
 }
@@ -208,6 +208,20 @@ export function notifyGone(k: FileKernel, fs: Filesystem, inode: InodeNumber): v
   tell(k, fs, inode, { mask: Notify.deleteSelf, name: "" });
   for (const { file, watch } of k.files.notify.watched.get(keyOf(fs, inode)) ?? [])
     endWatch(k, must(k.files.open.get(file), "a watch goes with its instance"), watch);
+}
+
+/** A file system is gone, and with it all that watched files of it. */
+export function notifyUnmount(k: FileKernel, fs: Filesystem): void {
+  const { watched } = k.files.notify;
+  spend(k.effort, watched.size, "items");
+  for (const key of [...watched.keys()]) {
+    if (!key.startsWith(`${fs.id}:`)) continue;
+    for (const { file: id, watch } of watched.get(key) ?? []) {
+      const file = must(k.files.open.get(id), "a watch goes with its instance");
+      queue(k, file, { watch, mask: Notify.unmount, cookie: 0, name: "" });
+      endWatch(k, file, watch);
+    }
+  }
 }
 
 /** Instances of a user, and watches of all of them; `all`: watches of all users'. */

@@ -1,97 +1,168 @@
-/** Mounting, and the tree that every machine begins with. */
-import { assert } from "../lib/assert.ts";
-import type { FilesystemId, InodeNumber, MountId } from "../lib/ids.ts";
-import type { Place } from "../thread/state.ts";
-import { realtimeNs } from "../time/clock.ts";
-import { consoles, devices, ptmx } from "./devices.ts";
-import { FileType, filesystemOf, isDirectory, opsOfFilesystem } from "./filesystem.ts";
+/**
+ * The tree of mounts: what covers what.
+ *
+ * Contract: callers have checked that the change is allowed. Must hold: a mount that covers a file is what its parent's
+ * `covers` has for that file, and in its parent's name space; a name space has one mount that covers nothing; and mounts in
+ * none are listed in `detached`, and cover nothing.
+ */
+import { assert, must } from "../lib/assert.ts";
+import { spend } from "../lib/effort.ts";
+import type { InodeNumber, MountId } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
+import type { Place, Task } from "../thread/state.ts";
+import { attributesOf, covered, filesystemOf, getMount, isBelow, isDirectory } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
-import type { Filesystem, FilesystemKind, InodeData } from "./state.ts";
+import { hasFlag, MountFlag } from "./mount-flags.ts";
+import type { Filesystem, Mount, Opened } from "./state.ts";
+import { endDetached, letGo, moveTask } from "./usage.ts";
 
-const rootInode = 1 as InodeNumber;
+/** The mount name space that the machine begins with, and that its host looks into. */
+export const firstNamespace = 0;
 
-/** A file system of a kind, over an archive if `base` names one. */
-export function createFilesystem(
-  k: FileKernel,
-  kind: FilesystemKind,
-  source: string,
-  base: string | null = null,
-): Filesystem {
-  const id = k.files.nextFilesystem++ as FilesystemId;
-  const nextInode = base === null ? 2 : k.archives(base).inodes.length + 1;
-  const fs: Filesystem = { id, kind, source, root: rootInode, pidSpace: 0, base, inodes: new Map(), nextInode };
-  k.files.filesystems.set(id, fs);
-  if (base === null && kind === "tmpfs") {
-    const now = realtimeNs(k);
-    const data: InodeData = { kind: "directory", parent: rootInode, entries: new Map(), nextCookie: 3 };
-    const times = { atimeNs: now, mtimeNs: now, ctimeNs: now };
-    fs.inodes.set(rootInode, {
-      mode: FileType.directory | 0o755,
-      uid: 0,
-      gid: 0,
-      links: 2,
-      ...times,
-      temporary: false,
-      data,
-    });
-  }
-  return fs;
+/** What a new mount shows, and how. */
+export interface Shown {
+  filesystem: Filesystem;
+  root: InodeNumber;
+  named: Mount["named"];
+  flags: number;
 }
 
-export function mountOn(k: FileKernel, fs: Filesystem, on: Place | null): MountId {
+export const wholeOf = (filesystem: Filesystem, flags: number): Shown => ({
+  ...{ filesystem, root: filesystem.root, named: null },
+  flags,
+});
+
+/** Whether there may be so many mounts more. */
+export const hasRoomForMounts = (k: FileKernel, count: number): boolean => k.files.mounts.size + count <= limits.mounts;
+
+/** The top of a tree of its own in a name space. */
+function createMount(k: FileKernel, { filesystem, root, named, flags }: Shown, namespace: number): Mount {
   const id = k.files.nextMount++ as MountId;
-  k.files.mounts.set(id, { id, filesystem: fs.id, on: on === null ? null : { ...on } });
-  return id;
+  const name = named === null ? null : { ...named };
+  const seen = { id, filesystem: filesystem.id, root, named: name, on: null, covers: new Map() };
+  const mount: Mount = { ...seen, namespace, flags, expiring: false };
+  k.files.mounts.set(id, mount);
+  return mount;
 }
 
-/** Makes a file in a directory where there is none of the name; null: there is one, or no room. */
-function provide(k: FileKernel, mount: MountId, at: InodeNumber, name: string, mode: number, data: InodeData | null) {
-  const fs = filesystemOf(k, mount);
-  const ops = opsOfFilesystem(k, fs);
-  const made = ops.change!.create(k, fs, { directory: at, name }, { mode, uid: 0, gid: 0, data });
-  assert(typeof made === "number", "a new file system has room");
-  return made;
+export const mountRoot = (k: FileKernel, fs: Filesystem): MountId => createMount(k, wholeOf(fs, 0), firstNamespace).id;
+
+/** Puts a tree's top over a file that nothing covers. */
+function putOn(k: FileKernel, mount: Mount, on: Opened): void {
+  const parent = getMount(k, on.mount);
+  assert(!parent.covers.has(on.inode), "a file is covered once");
+  mount.on = { ...on, ...(isDirectory(attributesOf(k, on)) ? { directory: on.inode, name: "" } : {}) };
+  parent.covers.set(on.inode, mount.id);
 }
 
-/** The directory of this name, made if there is none; null where it is something else. */
-export function directoryAt(
-  k: FileKernel,
-  mount: MountId,
-  at: InodeNumber,
-  name: string,
-  mode = 0o755,
-): InodeNumber | null {
-  const fs = filesystemOf(k, mount);
-  const entries = opsOfFilesystem(k, fs).list(k, fs, at, 0, Number.POSITIVE_INFINITY);
-  const entry = entries.find((listed) => listed.name === name);
-  if (entry === undefined) return provide(k, mount, at, name, FileType.directory | mode, null);
-  return isDirectory(entry) ? entry.inode : null;
+/** Makes a tree's top cover nothing. */
+function takeOff(k: FileKernel, mount: Mount): Opened | null {
+  const { on } = mount;
+  if (on !== null) getMount(k, on.mount).covers.delete(on.inode);
+  mount.on = null;
+  return on;
 }
 
-function mountAt(k: FileKernel, root: MountId, name: string, kind: FilesystemKind, source: string): MountId | null {
-  const inode = directoryAt(k, root, rootInode, name);
-  if (inode === null) return null;
-  return mountOn(k, createFilesystem(k, kind, source), { mount: root, inode });
+export function mountOn(k: FileKernel, shown: Shown, on: Opened): MountId {
+  const mount = createMount(k, shown, must(getMount(k, on.mount).namespace, "mounts are made in a name space"));
+  putOn(k, mount, on);
+  return mount.id;
 }
 
-function fillDev(k: FileKernel, dev: MountId): void {
-  for (const { name, major, minor, mode } of [...devices, ...consoles, ptmx])
-    provide(k, dev, rootInode, name, FileType.character | mode, { kind: "device", major, minor });
-  const links = { fd: "/proc/self/fd", stdin: "/proc/self/fd/0", stdout: "/proc/self/fd/1", stderr: "/proc/self/fd/2" };
-  for (const [name, target] of Object.entries(links))
-    provide(k, dev, rootInode, name, FileType.symlink | 0o777, { kind: "symlink", target });
-  provide(k, dev, rootInode, "shm", FileType.directory | 0o1777, null);
+/** A mount and all that are on it, parents first. */
+export function treeOf(k: FileKernel, top: MountId): Mount[] {
+  const tree = [getMount(k, top)];
+  for (let at = 0; at < tree.length; at++) for (const id of tree[at]!.covers.values()) tree.push(getMount(k, id));
+  spend(k.effort, 8 * tree.length, "items");
+  return tree;
 }
 
-/** The root, and what is mounted below it; `base`: the archive that the root is at first. */
-export function mountAll(k: FileKernel, base: string | null): void {
-  const root = mountOn(k, createFilesystem(k, "tmpfs", "root", base), null);
-  const dev = mountAt(k, root, "dev", "tmpfs", "dev");
-  if (dev !== null) {
-    fillDev(k, dev);
-    mountAt(k, dev, "pts", "devpts", "devpts");
+/** What a copy of a place shows: its own mount, and with `all` what is on that below the place. */
+export function copiesOf(k: FileKernel, place: Place, all: boolean): Mount[] {
+  const copied = [getMount(k, place.mount)];
+  if (!all) return copied;
+  const fs = filesystemOf(k, place.mount);
+  const isSeen = ({ mount, inode, directory, name }: Opened): boolean =>
+    mount !== place.mount || inode === place.inode || isBelow(k, fs, name === "" ? inode : directory, place.inode);
+  for (let at = 0; at < copied.length; at++)
+    for (const id of copied[at]!.covers.values()) {
+      const mount = getMount(k, id);
+      if (isSeen(must(mount.on, "it covers a file")) && !hasFlag(k, id, MountFlag.unbindable)) copied.push(mount);
+    }
+  spend(k.effort, 8 * copied.length, "items");
+  return copied;
+}
+
+/** Copies mounts, parents first, the first of which shows `root`; by the numbers of the old ones, those of the new. */
+function copyMounts(k: FileKernel, from: readonly Mount[], root: Opened, namespace: number): Map<MountId, MountId> {
+  const copies = new Map<MountId, MountId>();
+  for (const [index, { id, root: own, named, flags, on }] of from.entries()) {
+    const top = index === 0 ? { root: root.inode, named: namedTop(k, root) } : { root: own, named };
+    const copy = createMount(k, { filesystem: filesystemOf(k, id), ...top, flags }, namespace);
+    copies.set(id, copy.id);
+    if (index > 0) putOn(k, copy, { ...on!, mount: copies.get(on!.mount)! });
   }
-  mountAt(k, root, "proc", "proc", "proc");
-  mountAt(k, root, "sys", "sysfs", "sysfs");
-  directoryAt(k, root, rootInode, "tmp", 0o1777);
+  return copies;
+}
+
+const namedTop = (k: FileKernel, { mount, inode, directory, name }: Opened): Mount["named"] =>
+  isDirectory(attributesOf(k, { mount, inode })) ? null : { directory, name };
+
+/** Shows a place at another one, too: `from` is what copiesOf gave for it. */
+export function bindOn(k: FileKernel, from: readonly Mount[], root: Opened, on: Opened): void {
+  const namespace = must(getMount(k, on.mount).namespace, "mounts are made in a name space");
+  const copies = copyMounts(k, from, root, namespace);
+  putOn(k, getMount(k, copies.get(from[0]!.id)!), on);
+}
+
+/** A mount, with all that is on it, covers another file instead. */
+export function moveMount(k: FileKernel, id: MountId, on: Opened): void {
+  const before = takeOff(k, getMount(k, id));
+  putOn(k, getMount(k, id), on);
+  if (before !== null) letGo(k, before);
+}
+
+/** A mount takes the place of the one at the top of its name space, which goes on covering `on`. */
+export function exchangeRoots(k: FileKernel, { top, next, on }: { top: MountId; next: MountId; on: Opened }): void {
+  const [old, now] = [getMount(k, top), getMount(k, next)];
+  const [before, above] = [takeOff(k, now), takeOff(k, old)];
+  putOn(k, old, on);
+  if (above !== null) putOn(k, now, above);
+  if (before !== null) letGo(k, before);
+}
+
+/** Takes a mount and all that is on it out of their name space: each goes when nobody uses it any more. */
+export function detachTree(k: FileKernel, top: MountId): void {
+  const tree = treeOf(k, top);
+  const ons = tree.map((mount) => takeOff(k, mount));
+  for (const mount of tree) {
+    mount.namespace = null;
+    k.files.detached.push(mount.id);
+  }
+  endDetached(k);
+  for (const on of ons) if (on !== null) letGo(k, on);
+}
+
+/** The mount at the top of a name space. */
+export function rootOf(k: FileKernel, namespace: number): MountId {
+  let root: MountId | null = null;
+  for (const { id, namespace: own, on } of k.files.mounts.values()) {
+    if (own !== namespace || on !== null) continue;
+    root = id;
+    break;
+  }
+  return must(root, "a name space has a root");
+}
+
+/** Where a name space's absolute paths begin for who comes into it. */
+export function topOf(k: FileKernel, namespace: number): Place {
+  const mount = rootOf(k, namespace);
+  return covered(k, { mount, inode: getMount(k, mount).root });
+}
+
+/** A task ends: it is in no directory any more. */
+export function leaveDirectories(k: FileKernel, task: Task): void {
+  const top = topOf(k, firstNamespace);
+  moveTask(k, task.directory, top);
+  moveTask(k, task.root, top);
 }

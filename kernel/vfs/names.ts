@@ -16,14 +16,16 @@ import {
   type Changes,
   FileType,
   filesystemOf,
+  isBelow,
   isDirectory,
   opsOfFilesystem,
-  parentOf,
 } from "./filesystem.ts";
 import { Notify, nextCookie, notifyInode, notifyName } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
+import { isReadOnly } from "./mount-flags.ts";
 import { Access, isCapable, isInGroup, isOwner, mayTakeAway, permits, Special, subjectOf } from "./permissions.ts";
 import type { Filesystem, InodeData } from "./state.ts";
+import { isMountPoint } from "./usage.ts";
 import { findPlace, type Walked, walkPath } from "./walk.ts";
 
 /** A path and the directory that it begins at. */
@@ -36,13 +38,13 @@ export interface PathFrom {
 export function changeable(k: FileKernel, { mount }: Place): { fs: Filesystem; change: ChangeOps } | Errno {
   const fs = filesystemOf(k, mount);
   const { change } = opsOfFilesystem(k, fs);
-  return change === null ? "EROFS" : { fs, change };
+  return change === null || isReadOnly(k, mount) ? "EROFS" : { fs, change };
 }
 
 /** Whether an inode's owner, permissions and times can be changed: EROFS where nothing can. */
 export function settable(k: FileKernel, { mount }: Place): Errno | null {
   const { change, set } = opsOfFilesystem(k, filesystemOf(k, mount));
-  return change === null && set === undefined ? "EROFS" : null;
+  return (change === null && set === undefined) || isReadOnly(k, mount) ? "EROFS" : null;
 }
 
 /** Changes an inode that was found settable. */
@@ -167,7 +169,7 @@ export function removeDirectory(k: FileKernel, task: Task, { start, path }: Path
   const problem = takeable(k, task, found);
   if (problem !== null) return problem;
   if (!isDirectory(attributesOf(k, found.place))) return "ENOTDIR";
-  if (found.place.mount !== found.directory.mount) return "EBUSY";
+  if (isMountPoint(k, found.place)) return "EBUSY";
   const fs = filesystemOf(k, found.place.mount);
   const ops = opsOfFilesystem(k, fs);
   if (!ops.isEmpty(k, fs, found.place.inode)) return "ENOTEMPTY";
@@ -188,6 +190,7 @@ export function removeFile(k: FileKernel, task: Task, { start, path }: PathFrom)
   if (problem !== null) return problem;
   if (isDirectory(attributesOf(k, found.place))) return "EISDIR";
   if (found.slash) return "ENOTDIR";
+  if (isMountPoint(k, found.place)) return "EBUSY";
   const { fs, change } = changeable(k, found.directory) as { fs: Filesystem; change: ChangeOps };
   notifyInode(k, found.place, Notify.attributes);
   change.unlink(k, fs, found.directory.inode, found.name);
@@ -197,15 +200,9 @@ export function removeFile(k: FileKernel, task: Task, { start, path }: PathFrom)
 
 export const Rename = { noReplace: 1, exchange: 2, whiteout: 4 } as const;
 
-/** Whether a directory is, or lies in, another one. */
-function isWithin(k: FileKernel, task: Task, place: Place, tree: Place): boolean {
-  for (let at = place; ; ) {
-    if (samePlace(at, tree)) return true;
-    const above = parentOf(k, task, at);
-    if (samePlace(above, at)) return false;
-    at = above;
-  }
-}
+/** Whether a directory is, or lies in, another one of the same file system. */
+const isWithin = (k: FileKernel, { mount, inode }: Place, tree: Place): boolean =>
+  isBelow(k, filesystemOf(k, mount), inode, tree.inode);
 
 type FoundName = Walked & { place: Place };
 
@@ -216,7 +213,7 @@ function replaceProblem(k: FileKernel, task: Task, from: FoundName, to: FoundNam
   const [old, target] = [isDirectory(attributesOf(k, from.place)), isDirectory(attributesOf(k, to.place))];
   if (old && !target) return "ENOTDIR";
   if (!old && target) return "EISDIR";
-  if (to.place.mount !== to.directory.mount) return "EBUSY";
+  if (isMountPoint(k, to.place)) return "EBUSY";
   const fs = filesystemOf(k, to.place.mount);
   return target && !opsOfFilesystem(k, fs).isEmpty(k, fs, to.place.inode) ? "ENOTEMPTY" : null;
 }
@@ -229,16 +226,17 @@ function renameProblem(k: FileKernel, task: Task, from: FoundName, to: Walked, h
   if (to.place === null && how & Rename.exchange) return "ENOENT";
   const isTree = isDirectory(attributesOf(k, from.place));
   if (!isTree && (from.slash || to.slash) && !(how & Rename.exchange)) return "ENOTDIR";
-  if (isTree && isWithin(k, task, to.directory, from.place)) return "EINVAL";
-  if (to.place !== null && isDirectory(attributesOf(k, to.place)) && isWithin(k, task, from.directory, to.place))
+  if (isTree && isWithin(k, to.directory, from.place)) return "EINVAL";
+  if (to.place !== null && isDirectory(attributesOf(k, to.place)) && isWithin(k, from.directory, to.place))
     return how & Rename.exchange ? "EINVAL" : "ENOTEMPTY";
   const problem = takeable(k, task, from);
   if (problem !== null) return problem;
   if (attributesOf(k, to.directory).links === 0) return "ENOENT";
   if (!mayChange(k, task, to.directory)) return "EACCES";
-  if (from.place.mount !== from.directory.mount) return "EBUSY";
+  if (isMountPoint(k, from.place)) return "EBUSY";
   if (to.place === null) return null;
-  if (how & Rename.exchange) return takeable(k, task, { ...to, place: to.place });
+  if (how & Rename.exchange)
+    return takeable(k, task, { ...to, place: to.place }) ?? (isMountPoint(k, to.place) ? "EBUSY" : null);
   return replaceProblem(k, task, from, { ...to, place: to.place });
 }
 
@@ -251,11 +249,14 @@ function notifyMove(k: FileKernel, from: FoundName, to: Walked, replaced: Place 
   notifyInode(k, from.place, Notify.moveSelf);
 }
 
-/** Open files go by the new name of what they are. */
+/** Open files, and mounts on files, go by the new name of what they are. */
 function renameOpened(k: FileKernel, from: FoundName, to: Walked): void {
-  spend(k.effort, k.files.open.size, "items");
-  for (const { opened } of k.files.open.values()) {
-    if (opened === null || !samePlace(opened, from.place)) continue;
+  const { open, mounts } = k.files;
+  const { id } = filesystemOf(k, from.place.mount);
+  spend(k.effort, open.size + mounts.size, "items");
+  const names = [...open.values()].map(({ opened }) => opened);
+  for (const opened of [...names, ...[...mounts.values()].map(({ on }) => on)]) {
+    if (opened?.inode !== from.place.inode || filesystemOf(k, opened.mount).id !== id) continue;
     if (opened.directory !== from.directory.inode || opened.name !== from.name) continue;
     opened.directory = to.directory.inode;
     opened.name = to.name;

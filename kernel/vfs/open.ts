@@ -14,10 +14,12 @@ import {
   filesystemOf,
   isDirectory,
   isType,
+  openedAt,
   opsOfFilesystem,
 } from "./filesystem.ts";
 import { Notify, notifyFile } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
+import { hasFlag, isReadOnly, MountFlag, noteUse } from "./mount-flags.ts";
 import { changeable, createIn, dropLending, modeIn, ownerIn, type PathFrom } from "./names.ts";
 import { Access, isOwner, permits, permitsAt, subjectOf } from "./permissions.ts";
 import { createFifo, findFifo, getPipe, openPipe } from "./pipe.ts";
@@ -71,7 +73,11 @@ function openProblem(k: FileKernel, task: Task, place: Place, attributes: Attrib
   if (isDirectory(attributes)) {
     if (flags & (OpenFlag.O_CREAT | OpenFlag.O_TRUNC) || writes(flags)) return "EISDIR";
   } else if (flags & OpenFlag.O_DIRECTORY) return "ENOTDIR";
+  if (attributes.device !== null && hasFlag(k, place.mount, MountFlag.noDevices)) return "EACCES";
+  const isChanged = (flags & OpenFlag.O_TRUNC || writes(flags)) && isType(attributes, FileType.regular);
+  if (isChanged && filesystemOf(k, place.mount).readOnly) return "EROFS";
   if (!permitsAt(k, task, place, attributes, wantedAccess(flags))) return "EACCES";
+  if (isChanged && isReadOnly(k, place.mount)) return "EROFS";
   return flags & OpenFlag.O_NOATIME && !isOwner(subjectOf(task), attributes) ? "EPERM" : null;
 }
 
@@ -87,6 +93,7 @@ function targetOf(k: FileKernel, task: Task, place: Place, attributes: Attribute
 
 function openPlace(k: FileKernel, task: Task, opened: Opened, flags: number, isNew: boolean): OpenResult {
   const place = { mount: opened.mount, inode: opened.inode };
+  noteUse(k, place.mount);
   const attributes = attributesOf(k, place);
   const problem = isNew ? null : openProblem(k, task, place, attributes, flags);
   if (problem !== null) return { errno: problem };
@@ -157,12 +164,6 @@ function completeOpen(k: FileKernel, id: number, thread: Thread): void {
   wakeWith(k, thread, "fd" in result ? result.fd : "ENFILE");
 }
 
-const openedAt = ({ directory, name }: Walked, place: Place): Opened => ({
-  ...place,
-  directory: directory.inode,
-  name,
-});
-
 /** A file without a name in a directory. */
 function openTemporary(k: FileKernel, task: Task, { start, path }: PathFrom, flags: number, mode: number): OpenResult {
   if (!writes(flags)) return { errno: "EINVAL" };
@@ -171,7 +172,7 @@ function openTemporary(k: FileKernel, task: Task, { start, path }: PathFrom, fla
   if (walked.place === null) return { errno: "ENOENT" };
   if (!isDirectory(attributesOf(k, walked.place))) return { errno: "ENOTDIR" };
   const there = changeable(k, walked.place);
-  if (typeof there === "string") return { errno: "EOPNOTSUPP" };
+  if (typeof there === "string") return { errno: isReadOnly(k, walked.place.mount) ? "EROFS" : "EOPNOTSUPP" };
   if (!permits(subjectOf(task), attributesOf(k, walked.place), Access.write | Access.execute))
     return { errno: "EACCES" };
   const room = roomProblem(k, task, 1);
@@ -193,7 +194,13 @@ function openMissing(k: FileKernel, task: Task, walked: Walked, flags: number, m
   if (room !== null) return { errno: room };
   const inode = createIn(k, task, walked, FileType.regular | (mode & 0o7777), null);
   if (typeof inode === "string") return { errno: inode };
-  return openPlace(k, task, openedAt(walked, { mount: walked.directory.mount, inode }), flags, true);
+  return openPlace(
+    k,
+    task,
+    openedAt(k, { mount: walked.directory.mount, inode }, walked.directory, walked.name),
+    flags,
+    true,
+  );
 }
 
 export function openPath(k: FileKernel, task: Task, where: PathFrom, flags: number, mode: number): OpenResult {
@@ -208,7 +215,7 @@ export function openPath(k: FileKernel, task: Task, where: PathFrom, flags: numb
   if ("errno" in walked) return walked;
   if (walked.place === null) return openMissing(k, task, walked, flags, mode);
   if (exclusive) return { errno: "EEXIST" };
-  return openPlace(k, task, openedAt(walked, walked.place), flags, false);
+  return openPlace(k, task, openedAt(k, walked.place, walked.directory, walked.name), flags, false);
 }
 
 /** O_PATH: the name only, of a link itself if it is not to be followed. */
@@ -218,5 +225,5 @@ function openName(k: FileKernel, task: Task, { start, path }: PathFrom, flags: n
   if (walked.place === null) return { errno: "ENOENT" };
   if (flags & OpenFlag.O_DIRECTORY && !isDirectory(attributesOf(k, walked.place))) return { errno: "ENOTDIR" };
   const kept = OpenFlag.O_PATH | OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOLLOW | OpenFlag.O_CLOEXEC;
-  return finish(k, task, { kind: "path" }, openedAt(walked, walked.place), flags & kept);
+  return finish(k, task, { kind: "path" }, openedAt(k, walked.place, walked.directory, walked.name), flags & kept);
 }

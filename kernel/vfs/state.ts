@@ -1,13 +1,13 @@
 /**
  * Names and open files as data.
  *
- * A file system is a table of inodes; a mount puts its root over a directory of another. What a directory lists are
+ * A file system is a table of inodes; a mount shows one at a place, over a file of another mount. What a directory lists are
  * numbers of inodes of its own file system, and each directory knows the one that lists it. Open files are what
  * descriptors' capabilities name. An inode without a name stays for as long as a file of it is open, or a task is in it.
  */
 import type { FilesystemId, InodeNumber, MountId, SpaceId, StoredId, TaskId } from "../lib/ids.ts";
 import type { NamespaceKind } from "../ns/namespaces.ts";
-import type { PidName, Place } from "../thread/state.ts";
+import type { PidName } from "../thread/state.ts";
 
 export interface DirectoryEntry {
   inode: InodeNumber;
@@ -40,7 +40,7 @@ export interface Inode {
   data: InodeData;
 }
 
-export const filesystemKinds = ["tmpfs", "proc", "sysfs", "devpts"] as const;
+export const filesystemKinds = ["sysfs", "tmpfs", "proc", "devtmpfs", "devpts"] as const;
 export type FilesystemKind = (typeof filesystemKinds)[number];
 
 export interface Filesystem {
@@ -55,13 +55,45 @@ export interface Filesystem {
   base: string | null;
   inodes: Map<InodeNumber, Inode>;
   nextInode: number;
+  /** By no mount can anything be changed. */
+  readOnly: boolean;
+  /** Of a tmpfs that a program mounted. */
+  options: TmpfsOptions | null;
 }
 
+/** What a tmpfs was mounted with. How much it holds is counted where the pages are (`MmState.quotas`). */
+export interface TmpfsOptions {
+  /** Pages that its files may have, or all inodes: null for no bound. */
+  pages: number | null;
+  inodes: number | null;
+  /** Of its root. */
+  mode: number;
+  uid: number;
+  gid: number;
+}
+
+/**
+ * A file system where it can be seen. Mounts are a tree: each covers a file of another one, its parent, which knows it by
+ * that file's inode; at the top of a tree is one that covers nothing. The trees are the mount name spaces; and what was
+ * taken out of one while somebody was in it is a tree by itself, and in no name space, until they have gone.
+ */
 export interface Mount {
   id: MountId;
   filesystem: FilesystemId;
-  /** The directory that it covers; null for the first one. */
-  on: Place | null;
+  /** The file of the file system that is seen as this mount's top: its root, or (a bind) another one. */
+  root: InodeNumber;
+  /** What a top that is no directory was called when it was bound. */
+  named: { directory: InodeNumber; name: string } | null;
+  /** The file that it covers; `name` is "" for a directory, which knows its own. */
+  on: Opened | null;
+  /** What covers files of this mount, by their inodes. */
+  covers: Map<InodeNumber, MountId>;
+  /** null: in none any more. */
+  namespace: number | null;
+  /** MountFlag: what may be done by this mount. */
+  flags: number;
+  /** It can go when it was not used since (MNT_EXPIRE). */
+  expiring: boolean;
 }
 
 /** An open file's name, as it was when it was opened; what it names may have another by now. */
@@ -275,6 +307,8 @@ export interface FilesState {
   nextFilesystem: number;
   mounts: Map<MountId, Mount>;
   nextMount: number;
+  /** Mounts in no name space any more, which somebody still uses. */
+  detached: MountId[];
   /** Of what has no file system: pipes. */
   nextInode: number;
   locks: FileLock[];
@@ -296,6 +330,7 @@ export const initFiles = (): FilesState => ({
   nextFilesystem: 1,
   mounts: new Map(),
   nextMount: 1,
+  detached: [],
   nextInode: 2,
   locks: [],
   extended: new Map(),

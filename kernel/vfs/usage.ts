@@ -1,9 +1,9 @@
-/** Who uses an inode beside the names that it has: open files, tasks that are in it, mounts on it. */
+/** Who uses inodes beside the names that they have, and mounts: open files, tasks that are there, what is mounted there. */
 import { spend } from "../lib/effort.ts";
 import type { InodeNumber, MountId } from "../lib/ids.ts";
-import type { Place, Task } from "../thread/state.ts";
-import { firstPlace } from "../thread/tasks.ts";
-import { opsOfFilesystem } from "./filesystem.ts";
+import type { Place } from "../thread/state.ts";
+import { filesystemOf, getMount, opsOfFilesystem } from "./filesystem.ts";
+import { endFilesystem } from "./filesystems.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { Filesystem } from "./state.ts";
 
@@ -12,11 +12,31 @@ export function isUsed(k: FileKernel, fs: Filesystem, isIt: (inode: InodeNumber)
   const { mounts, open } = k.files;
   const isIn = (mount: MountId): boolean => mounts.get(mount)?.filesystem === fs.id;
   const isHere = (place: Place | null): boolean => place !== null && isIn(place.mount) && isIt(place.inode);
-  spend(k.effort, 4 * (open.size + k.threads.tasks.size), "items");
+  spend(k.effort, 4 * (open.size + k.threads.tasks.size + mounts.size), "items");
   for (const { opened } of open.values())
     if (isHere(opened) || (opened !== null && isIn(opened.mount) && isIt(opened.directory))) return true;
   for (const task of k.threads.tasks.values()) if (isHere(task.root) || isHere(task.directory)) return true;
-  for (const { on } of mounts.values()) if (isHere(on)) return true;
+  for (const { filesystem, root, on } of mounts.values())
+    if (isHere(on) || (filesystem === fs.id && isIt(root))) return true;
+  return false;
+}
+
+/** Whether something is mounted on the file, wherever that is seen. */
+export function isMountPoint(k: FileKernel, { mount, inode }: Place): boolean {
+  const { id } = filesystemOf(k, mount);
+  spend(k.effort, k.files.mounts.size, "items");
+  for (const { on } of k.files.mounts.values())
+    if (on?.inode === inode && filesystemOf(k, on.mount).id === id) return true;
+  return false;
+}
+
+/** Whether a file of the mount is open, or a task is in it, or waits for the other end of a FIFO of it. */
+export function isMountUsed(k: FileKernel, id: MountId): boolean {
+  const { tasks, threads } = k.threads;
+  spend(k.effort, 4 * (k.files.open.size + tasks.size + threads.size), "items");
+  for (const { opened } of k.files.open.values()) if (opened?.mount === id) return true;
+  for (const { root, directory } of tasks.values()) if (root.mount === id || directory.mount === id) return true;
+  for (const { wait } of threads.values()) if (wait?.kind === "open" && wait.opened.mount === id) return true;
   return false;
 }
 
@@ -25,6 +45,25 @@ export function letGo(k: FileKernel, { mount, inode }: Place): void {
   const filesystem = k.files.mounts.get(mount)?.filesystem;
   const fs = filesystem === undefined ? undefined : k.files.filesystems.get(filesystem);
   if (fs !== undefined) opsOfFilesystem(k, fs).change?.release(k, fs, inode);
+  endDetached(k);
+}
+
+/** Mounts that were detached and are not used any more go; with the last one of a file system that goes, too. */
+export function endDetached(k: FileKernel): void {
+  if (k.files.detached.length === 0) return;
+  const ending = k.files.detached.filter((id) => !isMountUsed(k, id));
+  if (ending.length === 0) return;
+  k.files.detached = k.files.detached.filter((id) => !ending.includes(id));
+  for (const id of ending) endMount(k, id);
+}
+
+function endMount(k: FileKernel, id: MountId): void {
+  const { root } = getMount(k, id);
+  const fs = filesystemOf(k, id);
+  k.files.mounts.delete(id);
+  const others = [...k.files.mounts.values()].some(({ filesystem }) => filesystem === fs.id);
+  if (!others) endFilesystem(k, fs);
+  else opsOfFilesystem(k, fs).change?.release(k, fs, root);
 }
 
 /** A task goes to another directory, or gets another root. */
@@ -33,10 +72,4 @@ export function moveTask(k: FileKernel, from: Place, to: Place): void {
   from.mount = to.mount;
   from.inode = to.inode;
   letGo(k, before);
-}
-
-/** A task ends: it is in no directory any more. */
-export function leaveDirectories(k: FileKernel, task: Task): void {
-  moveTask(k, task.directory, firstPlace);
-  moveTask(k, task.root, firstPlace);
 }

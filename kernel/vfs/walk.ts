@@ -21,6 +21,7 @@ import {
   type Viewer,
 } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
+import { hasFlag, MountFlag } from "./mount-flags.ts";
 import { Access, permitsAt } from "./permissions.ts";
 import type { Opened } from "./state.ts";
 
@@ -60,7 +61,7 @@ function problemAt(k: FileKernel, walk: Walk, name: string): Errno | null {
 function child(k: FileKernel, { viewer, at }: Walk, name: string): Place | null {
   const fs = filesystemOf(k, at.mount);
   const inode = opsOfFilesystem(k, fs).lookup(k, fs, at.inode, name, viewer);
-  return inode === null ? null : covered(k, { mount: at.mount, inode });
+  return inode === null ? null : { mount: at.mount, inode };
 }
 
 /** Where a walk is behind a link: of an open file the name is known that it was found by. */
@@ -72,7 +73,7 @@ function behind(at: Place, led: Place | Opened | null, slash: boolean): Walked {
 /** Goes where a link leads: what is left to walk grows by its text, unless it leads to a place at once. */
 function follow(k: FileKernel, walk: Walk, link: Place): Errno | { led: Place | Opened | null } {
   walk.links += 1;
-  if (walk.links > limits.symbolicLinks) return "ELOOP";
+  if (walk.links > limits.symbolicLinks || hasFlag(k, link.mount, MountFlag.noFollow)) return "ELOOP";
   const fs = filesystemOf(k, link.mount);
   const target = opsOfFilesystem(k, fs).readLink(k, fs, link.inode, walk.viewer);
   if (typeof target === "string") return target;
@@ -89,7 +90,7 @@ function follow(k: FileKernel, walk: Walk, link: Place): Errno | { led: Place | 
 
 /**
  * What becomes of a link at a path's end: it is followed; or only if a slash says that a directory is meant; or it is
- * the name that counts, whatever it names, slash or not.
+ * the name that counts, whatever it names or what covers that, slash or not.
  */
 export type AtEnd = "follow" | "keep" | "name";
 
@@ -112,13 +113,16 @@ export function walkPath(
     const problem = problemAt(k, walk, name);
     if (problem !== null) return { errno: problem };
     if (name === "." || name === "..") {
-      if (name === "..") walk.at = parentOf(k, viewer, walk.at);
+      const at = name === "." ? walk.at : parentOf(k, viewer, walk.at);
+      if (at === null) return { errno: "ENOENT" };
+      walk.at = at;
       last = { directory: walk.at, name: "", place: walk.at, slash };
       continue;
     }
     const isLast = walk.rest.length === 0;
-    const found = child(k, walk, name);
-    if (found === null) return isLast ? { directory: walk.at, name, place: null, slash } : { errno: "ENOENT" };
+    const named = child(k, walk, name);
+    if (named === null) return isLast ? { directory: walk.at, name, place: null, slash } : { errno: "ENOENT" };
+    const found = isLast && atEnd === "name" ? named : covered(k, named);
     if (isType(attributesOf(k, found), FileType.symlink) && (!isLast || follows)) {
       const followed = follow(k, walk, found);
       if (typeof followed === "string") return { errno: followed };

@@ -10,7 +10,7 @@ import { assembleKernel, type Kernel } from "../../kernel/machine/kernel.ts";
 import { runKernel } from "../../kernel/machine/run.ts";
 import { initState } from "../../kernel/machine/state.ts";
 import type { Input } from "../../kernel/machine/types.ts";
-import { mountAll } from "../../kernel/vfs/mounts.ts";
+import { mountAll } from "../../kernel/vfs/first-tree.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
 import { fileOf, int, noLimits, startInput, testConfig, testPorts } from "../support/machine.ts";
 

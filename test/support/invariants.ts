@@ -411,6 +411,42 @@ function checkInodes({ kernel }: MachineState, problems: Problems): void {
   same("contents and their inodes", kept, named, problems);
 }
 
+/** Mounts are trees, one to a name space; what was detached is used; file systems are mounted, and their pages counted. */
+function checkMounts({ files, mm, threads }: MachineState["kernel"], problems: Problems): void {
+  const { mounts, filesystems, detached, open } = files;
+  const roots = [...mounts.values()].flatMap(({ on, namespace }) =>
+    on === null && namespace !== null ? namespace : [],
+  );
+  same(
+    "roots and name spaces",
+    roots,
+    new Set([...mounts.values()].flatMap(({ namespace }) => namespace ?? [])),
+    problems,
+  );
+  for (const { id, on, covers, namespace } of mounts.values()) {
+    if (on !== null && mounts.get(on.mount)?.covers.get(on.inode) !== id) problems.push(`mount ${id} covers nothing`);
+    for (const [inode, top] of covers) {
+      const above = mounts.get(top);
+      if (above?.on?.mount !== id || above.on.inode !== inode || above.namespace !== namespace)
+        problems.push(`mount ${id} is covered by ${top}, which does not say so`);
+    }
+    if (namespace === null && (on !== null || covers.size > 0)) problems.push(`mount ${id} is detached, and in a tree`);
+  }
+  const loose = [...mounts.values()].flatMap(({ id, namespace }) => (namespace === null ? id : []));
+  same("mounts in no name space and those detached", loose, detached, problems);
+  const places = [...threads.tasks.values()].flatMap(({ root, directory }) => [root, directory]);
+  for (const { mount } of [...places, ...[...open.values()].flatMap(({ opened }) => opened ?? [])])
+    if (!mounts.has(mount)) problems.push(`somebody is in mount ${mount}, which is not there`);
+  const shown = new Set([...mounts.values()].map(({ filesystem }) => filesystem));
+  const kept = [...filesystems.values()].flatMap(({ id, kind }) => (kind !== "devtmpfs" || shown.has(id) ? id : []));
+  same("file systems and what mounts show", kept, shown, problems);
+  for (const [id, { frames }] of mm.quotas) {
+    const own = [...mm.stored.values()].filter(({ quota }) => quota === id);
+    const counted = own.reduce((sum, { pages }) => sum + [...pages.values()].filter((page) => page >= 0).length, 0);
+    if (counted !== frames) problems.push(`file system ${id} counts ${frames} pages, has ${counted}`);
+  }
+}
+
 function checkFiles({ kernel }: MachineState, problems: Problems): void {
   checkSlots(kernel.cap, problems);
   const named = [...kernel.cap.slots.values()].flatMap(({ capability: c }) => (c.type === "file" ? c.file : []));
@@ -419,6 +455,7 @@ function checkFiles({ kernel }: MachineState, problems: Problems): void {
   checkTerminals(kernel, problems);
   checkSockets(kernel, problems);
   checkInodes({ kernel } as MachineState, problems);
+  checkMounts(kernel, problems);
   const tables = [...kernel.threads.tasks.values()].flatMap(({ id, descriptors }) =>
     descriptors.flatMap((descriptor, fd) => (descriptor === null ? [] : descriptorSlot(id, fd))),
   );

@@ -1,4 +1,4 @@
-/** What files are: fstat(2), statx(2), statfs(2), faccessat(2), fchmodat(2), fchownat(2), utimensat(2), getdents64(2). */
+/** What files are: fstat(2), statx(2), faccessat(2), fchmodat(2), fchownat(2), utimensat(2), getdents64(2). */
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { encodeName } from "../../lib/text.ts";
@@ -10,34 +10,26 @@ import {
   type Attributes,
   attributesOf,
   type Changes,
+  deviceOfFilesystem,
   FileType,
   filesystemOf,
+  getMount,
   isDirectory,
   isType,
   opsOfFilesystem,
-  parentOf,
 } from "../../vfs/filesystem.ts";
 import { Notify, notifyFile } from "../../vfs/inotify.ts";
+import { hasFlag, MountFlag } from "../../vfs/mount-flags.ts";
 import { changeable, setInode, setMode, setOwner, settable } from "../../vfs/names.ts";
 import { Access, isOwner, permits, permitsAt, realSubjectOf, subjectOf } from "../../vfs/permissions.ts";
 import { getPipe } from "../../vfs/pipe.ts";
 import { getSocket } from "../../vfs/sockets.ts";
-import type { Filesystem, OpenFile, OpenTarget } from "../../vfs/state.ts";
+import type { OpenFile } from "../../vfs/state.ts";
 import { bufferOut, fd, flags, optionalPath, path, structIn, structOut, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import {
-  type Stat,
-  type Statfs,
-  type Statx,
-  stat,
-  statfs,
-  statx,
-  type Timespec,
-  type Timespecs,
-  timespecs,
-} from "./layouts.ts";
+import { type Stat, type Statx, stat, statx, type Timespec, type Timespecs, timespecs } from "./layouts.ts";
 import { At, placeOf, type Subject, subjectAt, subjectOfFile } from "./names.ts";
 
 const blockBytes = 4096;
@@ -48,13 +40,14 @@ interface Found {
   attributes: Attributes;
   inode: number;
   device: number;
+  /** 0: it is in none. */
+  mount: number;
+  isTop: boolean;
 }
 
 /** dev_t, as user space has it; file systems without a disk have major number 0. */
 const deviceNumber = ({ major, minor }: { major: number; minor: number }): bigint =>
   BigInt((minor & 0xff) | (major << 8)) | (BigInt(minor & ~0xff) << 12n);
-
-export const deviceOfFilesystem = ({ id }: Filesystem): number => 0x14 + id;
 
 /** What an open file without a name looks like: a terminal, or a pipe. */
 function unnamed(k: LinuxKernel, { target }: OpenFile): Found {
@@ -79,14 +72,14 @@ function unnamed(k: LinuxKernel, { target }: OpenFile): Found {
       : target.kind === "socket"
         ? getSocket(k, target.socket).inode
         : 1;
-  return { attributes, inode, device: anonymousDevice };
+  return { attributes, inode, device: anonymousDevice, mount: 0, isTop: false };
 }
 
 function look(k: LinuxKernel, subject: Subject): Found {
   if ("file" in subject) return unnamed(k, subject.file);
-  const { place } = subject;
-  const device = deviceOfFilesystem(filesystemOf(k, place.mount));
-  return { attributes: attributesOf(k, place), inode: place.inode, device };
+  const { mount, inode } = subject.place;
+  const device = deviceOfFilesystem(filesystemOf(k, mount));
+  return { attributes: attributesOf(k, subject.place), inode, device, mount, isTop: inode === getMount(k, mount).root };
 }
 
 const nsPerSecond = 1_000_000_000n;
@@ -96,7 +89,7 @@ const rest = (ns: bigint): bigint => ns % nsPerSecond;
 function statOf({ attributes, inode, device }: Found): Stat {
   const { mode, links, uid, gid, size: bytes, allocated, atimeNs, mtimeNs, ctimeNs } = attributes;
   return {
-    st_dev: BigInt(device),
+    st_dev: deviceNumber({ major: 0, minor: device }),
     st_ino: BigInt(inode),
     st_mode: mode,
     st_nlink: links,
@@ -115,13 +108,18 @@ function statOf({ attributes, inode, device }: Found): Stat {
   };
 }
 
-/** STATX_BASIC_STATS. */
+/** STATX_BASIC_STATS, STATX_MNT_ID; STATX_ATTR_MOUNT_ROOT. */
 const basicStats = 0x7ff;
+const mountId = 0x1000;
+const mountTop = 0x2000n;
 
-function statxOf({ attributes, inode, device }: Found): Statx {
+function statxOf({ attributes, inode, device, mount, isTop }: Found): Statx {
   const { mode, links, uid, gid, size: bytes, allocated, atimeNs, mtimeNs, ctimeNs } = attributes;
   return {
-    stx_mask: basicStats,
+    stx_mask: basicStats | mountId,
+    stx_attributes: isTop ? mountTop : 0n,
+    stx_attributes_mask: mountTop,
+    stx_mnt_id: BigInt(mount),
     stx_blksize: blockBytes,
     stx_nlink: links,
     stx_uid: uid,
@@ -147,36 +145,6 @@ const statFlags = At.AT_SYMLINK_NOFOLLOW | At.AT_NO_AUTOMOUNT | At.AT_EMPTY_PATH
 /** AT_STATX_FORCE_SYNC, AT_STATX_DONT_SYNC: here they agree. */
 const syncFlags = 0x6000;
 
-/** File systems that are mounted nowhere, of what has no name (linux/magic.h). */
-const nameless: Readonly<Partial<Record<OpenTarget["kind"], number>>> = { pipe: 0x5049_5045, socket: 0x534f_434b };
-const anonymous = 0x0904_1934;
-
-function namelessStatfs({ target }: OpenFile): Statfs {
-  const none = { f_blocks: 0n, f_bfree: 0n, f_bavail: 0n, f_files: 0n, f_ffree: 0n, f_fsid: 0n, f_flags: 0x20n };
-  const sizes = { f_bsize: BigInt(blockBytes), f_namelen: BigInt(limits.nameBytes), f_frsize: BigInt(blockBytes) };
-  return { f_type: BigInt(nameless[target.kind] ?? anonymous), ...none, ...sizes };
-}
-
-function statfsOf(k: LinuxKernel, { mount }: Place): Statfs {
-  const fs = filesystemOf(k, mount);
-  const { magic } = opsOfFilesystem(k, fs);
-  const { total, free } = k.mm.frames;
-  const counts = fs.kind === "tmpfs";
-  return {
-    f_type: BigInt(magic),
-    f_bsize: BigInt(blockBytes),
-    f_blocks: counts ? BigInt(total) : 0n,
-    f_bfree: counts ? BigInt(free) : 0n,
-    f_bavail: counts ? BigInt(free) : 0n,
-    f_files: counts ? BigInt(limits.inodes) : 0n,
-    f_ffree: counts ? BigInt(limits.inodes - fs.inodes.size) : 0n,
-    f_fsid: BigInt(deviceOfFilesystem(fs)),
-    f_namelen: BigInt(limits.nameBytes),
-    f_frsize: BigInt(blockBytes),
-    f_flags: 0x1020n,
-  };
-}
-
 function access(k: LinuxKernel, task: Task, found: Subject, mode: number, how: number): Outcome {
   if (mode & ~7) return fail("EINVAL");
   const { attributes } = look(k, found);
@@ -184,8 +152,10 @@ function access(k: LinuxKernel, task: Task, found: Subject, mode: number, how: n
   const may =
     "place" in found ? permitsAt(k, task, found.place, attributes, mode, subject) : permits(subject, attributes, mode);
   if (!may) return fail("EACCES");
-  const isStored = isType(attributes, FileType.regular) || isDirectory(attributes);
-  const writes = (mode & Access.write) !== 0 && isStored && "place" in found;
+  const executes = (mode & Access.execute) !== 0 && isType(attributes, FileType.regular) && "place" in found;
+  if (executes && hasFlag(k, found.place.mount, MountFlag.noExecute)) return fail("EACCES");
+  const isKept = isType(attributes, FileType.regular) || isDirectory(attributes);
+  const writes = (mode & Access.write) !== 0 && isKept && "place" in found;
   return writes && typeof changeable(k, found.place) === "string" ? fail("EROFS") : done(0);
 }
 
@@ -266,13 +236,14 @@ interface Entry {
 }
 
 /** Entries behind a place in the listing; "." and ".." come first. */
-function entriesBehind(k: LinuxKernel, task: Task, place: Place, behind: number): Entry[] {
+function entriesBehind(k: LinuxKernel, place: Place, behind: number): Entry[] {
   const fs = filesystemOf(k, place.mount);
+  const { list, parent } = opsOfFilesystem(k, fs);
+  const above = place.inode === fs.root ? place.inode : parent(k, fs, place.inode);
   const dots = [
     { name: ".", inode: place.inode, mode: FileType.directory, cookie: 1 },
-    { name: "..", inode: parentOf(k, task, place).inode, mode: FileType.directory, cookie: 2 },
+    { name: "..", inode: above, mode: FileType.directory, cookie: 2 },
   ].filter(({ cookie }) => cookie > behind);
-  const { list } = opsOfFilesystem(k, fs);
   return [...dots, ...list(k, fs, place.inode, Math.max(behind, 2), limits.listedEntries)];
 }
 
@@ -296,7 +267,7 @@ function list(k: LinuxKernel, { task }: Call, number: number, room: number): Out
   const entries = new Uint8Array(room);
   let used = 0;
   let { position } = file;
-  const found = entriesBehind(k, task, place, position);
+  const found = entriesBehind(k, place, position);
   for (const entry of found) {
     const bytes = packEntry(entry);
     if (used + bytes.length > room) break;
@@ -347,7 +318,7 @@ const statCalls = [
     name: "statx",
     nr: { rv64: 291 },
     support: "partial",
-    note: "The basic fields, whatever was asked for; no time of birth.",
+    note: "The basic fields and the mount's number, whatever was asked for; no time of birth.",
     args: { directory: fd, path, flags: flags(At), mask: uint, statx: structOut(statx) },
     errors: [...walkErrors, "EINVAL"],
     run(k: LinuxKernel, { directory, path, flags, mask }, { task }) {
@@ -355,31 +326,6 @@ const statCalls = [
       const subject = subjectAt(k, task, directory, path, flags);
       if ("errno" in subject) return fail(subject.errno);
       return { kind: "done", value: 0, out: { statx: statxOf(look(k, subject)) } };
-    },
-  }),
-  syscall({
-    name: "statfs",
-    nr: { rv64: 43 },
-    support: "full",
-    args: { path, statfs: structOut(statfs) },
-    errors: walkErrors,
-    run(k: LinuxKernel, { path }, { task }) {
-      const subject = subjectAt(k, task, -100, path, 0);
-      if ("errno" in subject) return fail(subject.errno);
-      return { kind: "done", value: 0, out: { statfs: statfsOf(k, (subject as { place: Place }).place) } };
-    },
-  }),
-  syscall({
-    name: "fstatfs",
-    nr: { rv64: 44 },
-    support: "full",
-    args: { fd, statfs: structOut(statfs) },
-    errors: ["EBADF", "EFAULT"],
-    run(k: LinuxKernel, { fd }, { task }) {
-      const file = fileOf(k, task, fd);
-      if (file === null) return fail("EBADF");
-      const place = placeOf(file);
-      return { kind: "done", value: 0, out: { statfs: place === null ? namelessStatfs(file) : statfsOf(k, place) } };
     },
   }),
   syscall({

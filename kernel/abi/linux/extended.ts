@@ -93,7 +93,7 @@ export const extendedCalls = kinds.flatMap(({ of, prefix, file, numbers }) => [
     nr: numbers.set,
     support: "full",
     args: { file, name: path, value: bufferIn("size", limits.extendedBytes + 1), size, flags: flags(Replace) },
-    errors: [...errorsOf(of), ...common, "E2BIG", "EEXIST", "EINVAL", "ENOSPC"],
+    errors: [...errorsOf(of), ...common, "E2BIG", "EEXIST", "EINVAL", "ENOSPC", "EROFS"],
     run(k: LinuxKernel, { file, name, value, size, flags }, { task }) {
       if (flags & ~(Replace.XATTR_CREATE | Replace.XATTR_REPLACE)) return fail("EINVAL");
       if (isName(name) && size > limits.extendedBytes) return fail("E2BIG");
@@ -127,7 +127,7 @@ export const extendedCalls = kinds.flatMap(({ of, prefix, file, numbers }) => [
     nr: numbers.remove,
     support: "full",
     args: { file, name: path },
-    errors: [...errorsOf(of), ...common],
+    errors: [...errorsOf(of), ...common, "EROFS"],
     run: (k: LinuxKernel, { file, name }, { task }) =>
       at(k, task, of, file, name, (place) => changed(k, place, removeExtended(k, task, place, name))),
   }),

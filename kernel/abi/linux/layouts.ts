@@ -171,6 +171,7 @@ export type Stat = Parameters<typeof stat.write>[1];
 export const statx = layout("statx", 256, {
   stx_mask: [0, "u32"],
   stx_blksize: [4, "u32"],
+  stx_attributes: [8, "u64"],
   stx_nlink: [16, "u32"],
   stx_uid: [20, "u32"],
   stx_gid: [24, "u32"],
@@ -178,6 +179,7 @@ export const statx = layout("statx", 256, {
   stx_ino: [32, "u64"],
   stx_size: [40, "u64"],
   stx_blocks: [48, "u64"],
+  stx_attributes_mask: [56, "u64"],
   stx_atime: [64, "i64"],
   stx_atime_nsec: [72, "u32"],
   stx_ctime: [96, "i64"],
@@ -188,6 +190,7 @@ export const statx = layout("statx", 256, {
   stx_rdev_minor: [132, "u32"],
   stx_dev_major: [136, "u32"],
   stx_dev_minor: [140, "u32"],
+  stx_mnt_id: [144, "u64"],
 });
 export type Statx = Parameters<typeof statx.write>[1];
 

@@ -7,7 +7,7 @@ import { alignUp, saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { isStack, mayBecomeData, mayCommit, mayExpand } from "../../mm/accounting.ts";
-import { covers, findGap, findRegion, hasFrames, isFree, partsOf, showsReadOnly } from "../../mm/regions.ts";
+import { covers, findGap, findRegion, hasFrames, isFree, partsOf, showsData, showsReadOnly } from "../../mm/regions.ts";
 import { lockedBytes, populate } from "../../mm/residency.ts";
 import { addRegion, getSpace, lowestAddress, protectPages, stackGuardBytes, unmapRange } from "../../mm/space.ts";
 import type { Backing, Region, Space } from "../../mm/state.ts";
@@ -18,6 +18,7 @@ import { fileOf } from "../../vfs/descriptors.ts";
 import { deviceOf } from "../../vfs/devices.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { nameOfFile } from "../../vfs/filesystem.ts";
+import { hasFlag, MountFlag } from "../../vfs/mount-flags.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { address, fd, flags, long, size } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
@@ -104,6 +105,8 @@ function backingFor(
   if (!mayRead(file)) return "EACCES";
   const shared = (flags & MapFlag.MAP_SHARED) !== 0;
   if (shared && protection & Protection.PROT_WRITE && !mayWrite(file)) return "EACCES";
+  const isData = file.opened !== null && hasFlag(k, file.opened.mount, MountFlag.noExecute);
+  if (isData && protection & Protection.PROT_EXEC) return "EPERM";
   if (isZeros(file)) return { backing: { kind: "anonymous" }, name: "" };
   if (file.target.kind !== "regular") return "ENODEV";
   const { file: stored } = file.target;
@@ -117,6 +120,7 @@ function backingFor(
       beyond: "fault",
       shared,
       writable: mayWrite(file),
+      ...(isData ? { data: true } : {}),
     },
     name,
   };
@@ -207,6 +211,7 @@ function protect(k: LinuxKernel, space: Space, start: bigint, length: number, pr
   const bytes = range.end - range.start;
   if (grows && !(mayCommit(k, space, bytes) && mayBecomeData(k, space, bytes))) return fail("ENOMEM");
   if (protection & Protection.PROT_WRITE && showsReadOnly(space.regions, range.start, range.end)) return fail("EACCES");
+  if (protection & Protection.PROT_EXEC && showsData(space.regions, range.start, range.end)) return fail("EACCES");
   protectPages(k, space, range.start, range.end, permissionsOf(protection));
   return done(0);
 }

@@ -2,7 +2,8 @@
 import type { Errno } from "../../lib/errno.ts";
 import type { Place, Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
-import { attributesOf, isDirectory } from "../../vfs/filesystem.ts";
+import { attributesOf, isDirectory, openedAt } from "../../vfs/filesystem.ts";
+import { noteUse } from "../../vfs/mount-flags.ts";
 import type { PathFrom } from "../../vfs/names.ts";
 import type { Opened, OpenFile } from "../../vfs/state.ts";
 import { findPlace } from "../../vfs/walk.ts";
@@ -52,8 +53,9 @@ export function subjectAt(
   if ("errno" in from) return from;
   const found = findPlace(k, task, from.start, from.path, how & At.AT_SYMLINK_NOFOLLOW ? "keep" : "follow");
   if ("errno" in found) return found;
-  const { place, name } = found;
-  return { place, named: { ...place, directory: found.directory.inode, name } };
+  const { place, directory: within, name } = found;
+  noteUse(k, place.mount);
+  return { place, named: openedAt(k, place, within, name) };
 }
 
 export function subjectOfFile(file: OpenFile): Subject {

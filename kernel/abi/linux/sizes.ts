@@ -7,7 +7,15 @@ import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf, touch } from "../../vfs/files.ts";
-import { attributesOf, FileType, filesystemOf, isDirectory, isType, opsOfFilesystem } from "../../vfs/filesystem.ts";
+import {
+  attributesOf,
+  FileType,
+  filesystemOf,
+  isDirectory,
+  isType,
+  openedAt,
+  opsOfFilesystem,
+} from "../../vfs/filesystem.ts";
 import { Notify, notifyFile } from "../../vfs/inotify.ts";
 import { changeable, dropLending } from "../../vfs/names.ts";
 import { Access, permits, subjectOf } from "../../vfs/permissions.ts";
@@ -42,7 +50,7 @@ function truncatePath(k: LinuxKernel, task: Task, name: string, length: bigint):
   if (!resizeStored(k, getStored(k, target.file), Number(length))) return fail("ENOSPC");
   there.change.touch(k, there.fs, found.place.inode, "written");
   dropLending(k, task, found.place);
-  notifyFile(k, { ...found.place, directory: found.directory.inode, name: found.name }, Notify.modify);
+  notifyFile(k, openedAt(k, found.place, found.directory, found.name), Notify.modify);
   return done(0);
 }
 

@@ -15,6 +15,7 @@ import { ioCalls } from "./io.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { lockCalls } from "./locks.ts";
 import { memoryCalls } from "./memory.ts";
+import { mountCalls } from "./mount.ts";
 import { namespaceCalls } from "./namespaces.ts";
 import { pidfdCalls } from "./pidfd.ts";
 import { pipeCalls } from "./pipes.ts";
@@ -29,6 +30,7 @@ import { sizeCalls } from "./sizes.ts";
 import { socketMessageCalls } from "./socket-messages.ts";
 import { socketOptionCalls } from "./socket-options.ts";
 import { socketCalls } from "./sockets.ts";
+import { statfsCalls } from "./statfs.ts";
 import { systemCalls } from "./system.ts";
 import { threadCalls } from "./threads.ts";
 import { timeCalls } from "./time.ts";
@@ -42,6 +44,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...fileCalls,
   ...descriptorCalls,
   ...attributeCalls,
+  ...statfsCalls,
   ...sizeCalls,
   ...extendedCalls,
   ...pipeCalls,
@@ -52,6 +55,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...socketCalls,
   ...socketMessageCalls,
   ...socketOptionCalls,
+  ...mountCalls,
   ...memoryCalls,
   ...remapCalls,
   ...residencyCalls,

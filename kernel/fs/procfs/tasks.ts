@@ -2,43 +2,15 @@
 import type { Errno } from "../../lib/errno.ts";
 import { pidSpaceOf } from "../../thread/pids.ts";
 import type { Place, Task } from "../../thread/state.ts";
-import { filesystemOf, getMount, pathOf, type Viewer } from "../../vfs/filesystem.ts";
+import { pathOf, type Viewer } from "../../vfs/filesystem.ts";
 import { findPlace } from "../../vfs/walk.ts";
 import type { ProcKernel } from "./kernel.ts";
 import { auxiliary, commandLine, environment, maps, smaps, statm } from "./memory.ts";
+import { mountInfo, mounts } from "./mounts.ts";
 import { namespaceLink } from "./namespaces.ts";
 import { directory, file, fileOfMemory, link, memoryFile, type Node, number, type Target } from "./nodes.ts";
 import { childrenOf, limitLines, oomScore, statistics, status } from "./status.ts";
 import { live, nameOf, type Subject } from "./subject.ts";
-
-interface MountLine {
-  id: number;
-  parent: number;
-  path: string;
-  kind: string;
-  source: string;
-}
-
-function mountLines(k: ProcKernel, task: Task): MountLine[] {
-  return [...k.files.mounts.values()].flatMap(({ id, on }) => {
-    const path = on === null ? "/" : pathOf(k, task, on);
-    const { kind, source } = filesystemOf(k, id);
-    return path === null ? [] : [{ id, parent: on === null ? id : getMount(k, on.mount).id, path, kind, source }];
-  });
-}
-
-const mounts = (k: ProcKernel, task: Task): string =>
-  mountLines(k, task)
-    .map(({ path, kind, source }) => `${source} ${path} ${kind} rw,relatime 0 0\n`)
-    .join("");
-
-const mountInfo = (k: ProcKernel, task: Task): string =>
-  mountLines(k, task)
-    .map(
-      ({ id, parent, path, kind, source }) =>
-        `${id} ${parent} 0:${0x14 + id} / ${path} rw,relatime - ${kind} ${source} rw\n`,
-    )
-    .join("");
 
 const to = (k: ProcKernel, reader: Viewer, place: Place): Target => ({
   text: pathOf(k, reader, place) ?? "(unreachable)/",
