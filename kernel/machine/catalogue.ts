@@ -26,7 +26,7 @@ import { endSession } from "../tty/pty.ts";
 import { closeAll, closeOnExec, finaliseFile, inheritDescriptors } from "../vfs/descriptors.ts";
 import type { FilesystemOps } from "../vfs/filesystem.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
-import { leaveDirectories } from "../vfs/mounts.ts";
+import { endNamespaces, leaveDirectories } from "../vfs/mounts.ts";
 import type { FilesystemKind } from "../vfs/state.ts";
 
 export { createHal, isa as instructionSet } from "../hal/rv64/hal.ts";
@@ -47,6 +47,7 @@ export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskRe
   { threadEnds: (task, thread) => leaveMemory(k(), task, thread) },
   { release: (task) => releaseWorld(k(), task) },
   { ended: () => dropNamespaces(k()) },
+  { ended: () => endNamespaces(k()) },
   { release: (task) => endSession(k(), task) },
   { release: (task) => leaveDirectories(k(), task) },
   {

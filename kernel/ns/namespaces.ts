@@ -1,7 +1,8 @@
 /**
  * Name spaces (namespaces(7)) that a task can have of its own. Each is a number, of whatever kind it is; 0 is the one that
  * the machine began with, of every kind. What is in one belongs to whom it is for: the machine's name (UTS) is here,
- * System V's objects (IPC) are not there yet, ports and abstract names (net) are sockets' (vfs/sockets.ts).
+ * System V's objects (IPC) are not there yet, ports and abstract names (net) are sockets' (vfs/sockets.ts),
+ * and mounts (mnt) are in trees (vfs/mounts.ts).
  *
  * Must hold: a name space is in the table, and a name that was changed is kept, exactly as long as a task has it, or an
  * open file stands for it.
@@ -13,11 +14,12 @@ import { deepestPidSpace, depthOf, newPidSpace } from "../thread/pids.ts";
 import type { NamespaceKind, Namespaces, Task } from "../thread/state.ts";
 
 export type { NamespaceKind } from "../thread/state.ts";
-export const namespaceKinds: readonly NamespaceKind[] = ["uts", "ipc", "net", "pid"];
+export const namespaceKinds: readonly NamespaceKind[] = ["uts", "ipc", "net", "mnt", "pid"];
 
 /** Inode numbers of those that the machine began with (PROC_UTS_INIT_INO and its like). */
 const firstInodes: Readonly<Record<NamespaceKind, number>> = {
   ipc: 0xefff_ffff,
+  mnt: 0xefff_fff8,
   net: 0xefff_fff9,
   pid: 0xefff_fffc,
   uts: 0xefff_fffe,

@@ -68,6 +68,7 @@ function numbersBySpace(state: AnyState): void {
 }
 
 interface KernelWithoutMounting {
+  threads: { tasks: Map<number, { namespaces: object }> };
   mm: { stored: Map<number, object> };
   files: {
     filesystems: Map<number, { kind: string; source: string; root: number; options?: null }>;
@@ -84,7 +85,8 @@ interface OldMount {
 
 /** Nothing could be mounted but what was from the beginning, on directories, and /dev was a file system like the root. */
 function mounting(state: AnyState): void {
-  const { mm, files } = state["kernel"] as KernelWithoutMounting;
+  const { mm, files, threads } = state["kernel"] as KernelWithoutMounting;
+  for (const { namespaces } of threads.tasks.values()) Object.assign(namespaces, { mnt: 0 });
   for (const file of mm.stored.values()) Object.assign(file, { quota: null });
   Object.assign(mm, { quotas: new Map() });
   Object.assign(files, { detached: [] });

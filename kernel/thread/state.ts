@@ -84,13 +84,14 @@ export interface Namespaces {
   uts: number;
   ipc: number;
   net: number;
+  mnt: number;
   /** That it and all its threads were made in. */
   pid: number;
   /** That its children will be made in. */
   childPid: number;
 }
 
-export type NamespaceKind = "uts" | "ipc" | "net" | "pid";
+export type NamespaceKind = "uts" | "ipc" | "net" | "mnt" | "pid";
 
 /** A name space that was made, beside those that the machine began with. */
 export interface Namespace {

@@ -96,7 +96,7 @@ export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedConte
     group: id,
     session: id,
     credentials: userCredentials(),
-    namespaces: { uts: 0, ipc: 0, net: 0, pid: 0, childPid: 0 },
+    namespaces: { uts: 0, ipc: 0, net: 0, mnt: 0, pid: 0, childPid: 0 },
     traits: { nice: 0, dumpable: true, noNewPrivileges: false, subreaper: false, deathSignal: 0, persona: 0 },
     resourceLimits: new Map(),
     root: { ...root },

@@ -31,7 +31,8 @@ import { readTmpfsOptions, usualBound, type WantedOptions } from "./tmpfs-option
 import { isMountUsed, moveTask } from "./usage.ts";
 
 /** Whether a mount is in the task's name space, and so the task's to change. */
-const isOurs = (k: FileKernel, _task: Task, mount: MountId): boolean => getMount(k, mount).namespace !== null;
+const isOurs = (k: FileKernel, { namespaces }: Task, mount: MountId): boolean =>
+  getMount(k, mount).namespace === namespaces.mnt;
 
 const isTop = (k: FileKernel, { mount, inode }: Place): boolean => getMount(k, mount).root === inode;
 

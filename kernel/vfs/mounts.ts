@@ -160,9 +160,43 @@ export function topOf(k: FileKernel, namespace: number): Place {
   return covered(k, { mount, inode: getMount(k, mount).root });
 }
 
-/** A task ends: it is in no directory any more. */
-export function leaveDirectories(k: FileKernel, task: Task): void {
-  const top = topOf(k, firstNamespace);
+/** The task's root and directory are the top of a name space. */
+export function goToTop(k: FileKernel, task: Task, namespace: number): void {
+  const top = topOf(k, namespace);
   moveTask(k, task.directory, top);
   moveTask(k, task.root, top);
+}
+
+/** A task ends: it is in no directory any more. */
+export const leaveDirectories = (k: FileKernel, task: Task): void => goToTop(k, task, firstNamespace);
+
+/** Whether there is room for all mounts of a name space once more. */
+export const hasRoomForCopy = (k: FileKernel, namespace: number): boolean =>
+  hasRoomForMounts(k, treeOf(k, rootOf(k, namespace)).length);
+
+/** The task's new name space begins with copies of all mounts of another one, and the task is in those that it was in. */
+export function copyNamespace(k: FileKernel, task: Task, from: number): void {
+  const tree = treeOf(k, rootOf(k, from));
+  const { id, root, named } = tree[0]!;
+  const top = { mount: id, inode: root, directory: root, name: "", ...named };
+  const copies = copyMounts(k, tree, top, task.namespaces.mnt);
+  for (const place of [task.root, task.directory]) {
+    const mount = copies.get(place.mount);
+    if (mount !== undefined) moveTask(k, place, { mount, inode: place.inode });
+  }
+}
+
+/** Mounts of name spaces that are no more are in none. */
+export function endNamespaces(k: FileKernel): void {
+  spend(k.effort, k.files.mounts.size, "items");
+  for (const { id, namespace, on } of [...k.files.mounts.values()])
+    if (namespace !== null && namespace !== firstNamespace && on === null && !k.threads.namespaces.has(namespace))
+      detachTree(k, id);
+}
+
+/** A file is about to go that may be covered in name spaces of others: there, too, it goes. */
+export function uncover(k: FileKernel, { mount, inode }: Place): void {
+  const { id } = filesystemOf(k, mount);
+  for (const each of [...k.files.mounts.values()])
+    if (each.on?.inode === inode && filesystemOf(k, each.on.mount).id === id) detachTree(k, each.id);
 }

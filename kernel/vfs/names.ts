@@ -23,6 +23,7 @@ import {
 import { Notify, nextCookie, notifyInode, notifyName } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
 import { isReadOnly } from "./mount-flags.ts";
+import { uncover } from "./mounts.ts";
 import { Access, isCapable, isInGroup, isOwner, mayTakeAway, permits, Special, subjectOf } from "./permissions.ts";
 import type { Filesystem, InodeData } from "./state.ts";
 import { isMountPoint } from "./usage.ts";
@@ -169,11 +170,12 @@ export function removeDirectory(k: FileKernel, task: Task, { start, path }: Path
   const problem = takeable(k, task, found);
   if (problem !== null) return problem;
   if (!isDirectory(attributesOf(k, found.place))) return "ENOTDIR";
-  if (isMountPoint(k, found.place)) return "EBUSY";
+  if (isMountPoint(k, task, found.place)) return "EBUSY";
   const fs = filesystemOf(k, found.place.mount);
   const ops = opsOfFilesystem(k, fs);
   if (!ops.isEmpty(k, fs, found.place.inode)) return "ENOTEMPTY";
   if (isRoot(k, found.place)) return "EBUSY";
+  uncover(k, found.place);
   ops.change!.unlink(k, fs, found.directory.inode, found.name);
   notifyName(k, found.directory, Notify.delete, { name: found.name, isTree: true });
   return null;
@@ -190,9 +192,10 @@ export function removeFile(k: FileKernel, task: Task, { start, path }: PathFrom)
   if (problem !== null) return problem;
   if (isDirectory(attributesOf(k, found.place))) return "EISDIR";
   if (found.slash) return "ENOTDIR";
-  if (isMountPoint(k, found.place)) return "EBUSY";
+  if (isMountPoint(k, task, found.place)) return "EBUSY";
   const { fs, change } = changeable(k, found.directory) as { fs: Filesystem; change: ChangeOps };
   notifyInode(k, found.place, Notify.attributes);
+  uncover(k, found.place);
   change.unlink(k, fs, found.directory.inode, found.name);
   notifyName(k, found.directory, Notify.delete, { name: found.name, isTree: false });
   return null;
@@ -213,7 +216,7 @@ function replaceProblem(k: FileKernel, task: Task, from: FoundName, to: FoundNam
   const [old, target] = [isDirectory(attributesOf(k, from.place)), isDirectory(attributesOf(k, to.place))];
   if (old && !target) return "ENOTDIR";
   if (!old && target) return "EISDIR";
-  if (isMountPoint(k, to.place)) return "EBUSY";
+  if (isMountPoint(k, task, to.place)) return "EBUSY";
   const fs = filesystemOf(k, to.place.mount);
   return target && !opsOfFilesystem(k, fs).isEmpty(k, fs, to.place.inode) ? "ENOTEMPTY" : null;
 }
@@ -233,10 +236,10 @@ function renameProblem(k: FileKernel, task: Task, from: FoundName, to: Walked, h
   if (problem !== null) return problem;
   if (attributesOf(k, to.directory).links === 0) return "ENOENT";
   if (!mayChange(k, task, to.directory)) return "EACCES";
-  if (isMountPoint(k, from.place)) return "EBUSY";
+  if (isMountPoint(k, task, from.place)) return "EBUSY";
   if (to.place === null) return null;
   if (how & Rename.exchange)
-    return takeable(k, task, { ...to, place: to.place }) ?? (isMountPoint(k, to.place) ? "EBUSY" : null);
+    return takeable(k, task, { ...to, place: to.place }) ?? (isMountPoint(k, task, to.place) ? "EBUSY" : null);
   return replaceProblem(k, task, from, { ...to, place: to.place });
 }
 
@@ -281,6 +284,7 @@ export function renameFile(k: FileKernel, task: Task, old: PathFrom, target: Pat
   const exchanged = how & Rename.exchange && to.place !== null ? { ...to, place: to.place } : null;
   notifyMove(k, from, to, exchanged === null ? to.place : null);
   if (exchanged !== null) notifyMove(k, exchanged, from, null);
+  if (exchanged === null && to.place !== null) uncover(k, to.place);
   if (exchanged === null) change.rename(k, fs, ...names);
   else change.exchange(k, fs, ...names);
   renameOpened(k, from, to);

@@ -13,6 +13,7 @@ import { pendingIn, signalQueue, takeSignal } from "../thread/signals.ts";
 import type { SignalInfo } from "../thread/state.ts";
 import { type FileOps, Ready, readable, writable } from "./file-ops.ts";
 import type { FileKernel } from "./kernel.ts";
+import { endNamespaces } from "./mounts.ts";
 import type { OpenFile, OpenTarget } from "./state.ts";
 
 type Of<Kind> = OpenTarget & { kind: Kind };
@@ -138,5 +139,8 @@ export const namespaceOps: FileOps = {
   size: () => 0,
   ready: () => readable | writable,
   queues: () => [],
-  release: (k) => dropNamespaces(k),
+  release(k) {
+    dropNamespaces(k);
+    endNamespaces(k);
+  },
 };

@@ -1,7 +1,7 @@
 /** Who uses inodes beside the names that they have, and mounts: open files, tasks that are there, what is mounted there. */
 import { spend } from "../lib/effort.ts";
 import type { InodeNumber, MountId } from "../lib/ids.ts";
-import type { Place } from "../thread/state.ts";
+import type { Place, Task } from "../thread/state.ts";
 import { filesystemOf, getMount, opsOfFilesystem } from "./filesystem.ts";
 import { endFilesystem } from "./filesystems.ts";
 import type { FileKernel } from "./kernel.ts";
@@ -21,12 +21,12 @@ export function isUsed(k: FileKernel, fs: Filesystem, isIt: (inode: InodeNumber)
   return false;
 }
 
-/** Whether something is mounted on the file, wherever that is seen. */
-export function isMountPoint(k: FileKernel, { mount, inode }: Place): boolean {
+/** Whether something is mounted on the file in the task's name space, wherever that is seen. */
+export function isMountPoint(k: FileKernel, { namespaces }: Task, { mount, inode }: Place): boolean {
   const { id } = filesystemOf(k, mount);
   spend(k.effort, k.files.mounts.size, "items");
-  for (const { on } of k.files.mounts.values())
-    if (on?.inode === inode && filesystemOf(k, on.mount).id === id) return true;
+  for (const { on, namespace } of k.files.mounts.values())
+    if (on?.inode === inode && namespace === namespaces.mnt && filesystemOf(k, on.mount).id === id) return true;
   return false;
 }
 

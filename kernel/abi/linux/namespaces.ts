@@ -19,12 +19,14 @@ import { isWithinPids } from "../../thread/pids.ts";
 import { sharers } from "../../thread/sharing.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
+import { copyNamespace, endNamespaces, goToTop, hasRoomForCopy } from "../../vfs/mounts.ts";
 import { address, fd, flags, int } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
 export const NewNamespace = {
+  CLONE_NEWNS: 0x2_0000,
   CLONE_NEWUTS: 0x400_0000,
   CLONE_NEWIPC: 0x800_0000,
   CLONE_NEWPID: 0x2000_0000,
@@ -32,6 +34,7 @@ export const NewNamespace = {
 } as const;
 const bits: Readonly<Record<NamespaceKind, number>> = {
   ipc: NewNamespace.CLONE_NEWIPC,
+  mnt: NewNamespace.CLONE_NEWNS,
   net: NewNamespace.CLONE_NEWNET,
   pid: NewNamespace.CLONE_NEWPID,
   uts: NewNamespace.CLONE_NEWUTS,
@@ -53,7 +56,17 @@ export const kindsOf = (wanted: number): NamespaceKind[] => namespaceKinds.filte
 /** Why a task cannot have new name spaces of these kinds. */
 export function newProblem(k: LinuxKernel, task: Task, kinds: readonly NamespaceKind[]): Errno | null {
   if (kinds.length === 0) return null;
-  return hasCapability(task.credentials, Cap.SYS_ADMIN) ? namespaceProblem(k, task, kinds) : "EPERM";
+  if (!hasCapability(task.credentials, Cap.SYS_ADMIN)) return "EPERM";
+  if (kinds.includes("mnt") && !hasRoomForCopy(k, task.namespaces.mnt)) return "ENOSPC";
+  return namespaceProblem(k, task, kinds);
+}
+
+/** The task leaves name spaces of these kinds for new ones: newProblem was asked. */
+export function takeNamespaces(k: LinuxKernel, task: Task, kinds: readonly NamespaceKind[]): void {
+  const from = task.namespaces.mnt;
+  newNamespaces(k, task, kinds);
+  if (kinds.includes("mnt")) copyNamespace(k, task, from);
+  endNamespaces(k);
 }
 
 function unshare(k: LinuxKernel, { task }: Call, wanted: number): Outcome {
@@ -67,9 +80,9 @@ function unshare(k: LinuxKernel, { task }: Call, wanted: number): Outcome {
   const handles = wanted & (Unshare.CLONE_VM | Unshare.CLONE_SIGHAND);
   if (handles && sharers(k, task, "actions").length > 0) return fail("EINVAL");
   if (wanted & Unshare.CLONE_VM && getSpace(k, task.space).users > 1) return fail("EINVAL");
-  newNamespaces(k, task, kinds);
   if (wanted & Unshare.CLONE_FILES) task.sharing.files = null;
-  if (wanted & Unshare.CLONE_FS) task.sharing.directories = null;
+  if (wanted & (Unshare.CLONE_FS | Unshare.CLONE_NEWNS)) task.sharing.directories = null;
+  takeNamespaces(k, task, kinds);
   return done(0);
 }
 
@@ -102,7 +115,12 @@ function enter(k: LinuxKernel, { task }: Call, number: number, wanted: number): 
   const isAbove = ({ kind, id }: { kind: NamespaceKind; id: number }): boolean =>
     kind === "pid" && !isWithinPids(k, id, task.namespaces.pid);
   if (found.some(isAbove)) return fail("EINVAL");
+  const mounts = found.find(({ kind }) => kind === "mnt");
+  if (mounts !== undefined && sharers(k, task, "directories").length > 0) return fail("EINVAL");
+  if (mounts !== undefined && !hasCapability(task.credentials, Cap.SYS_CHROOT)) return fail("EPERM");
   for (const { kind, id } of found) enterNamespace(k, task, kind, id);
+  if (mounts !== undefined) goToTop(k, task, mounts.id);
+  endNamespaces(k);
   return done(0);
 }
 
@@ -147,7 +165,7 @@ export const namespaceCalls = [
     name: "unshare",
     nr: { rv64: 97 },
     support: "partial",
-    note: "Name spaces of the machine's name, of System V's objects, of the network and of PIDs.",
+    note: "Name spaces of the machine's name, of System V's objects, of the network, of mounts and of PIDs.",
     args: { flags: flags(Unshare) },
     errors: ["EINVAL", "ENOSPC", "EPERM"],
     run: (k: LinuxKernel, { flags }, call) => unshare(k, call, flags),

@@ -6,7 +6,7 @@ import type { TaskId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
-import { createNamespace, dropNamespaces, newNamespaces } from "../../ns/namespaces.ts";
+import { createNamespace, dropNamespaces } from "../../ns/namespaces.ts";
 import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import { forkTask } from "../../thread/fork.ts";
 import {
@@ -29,7 +29,7 @@ import { address, flags, int, size } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import { kindsOf, NewNamespace, newBits, newProblem } from "./namespaces.ts";
+import { kindsOf, NewNamespace, newBits, newProblem, takeNamespaces } from "./namespaces.ts";
 import { openProcess } from "./pidfd.ts";
 
 const Clone = {
@@ -182,7 +182,7 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
   storeDescriptor(k, task, args, child.task.id);
   if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.thread.clearOnExit = args.childId;
   if (args.clearHandlers) resetHandlers(child.task);
-  newNamespaces(
+  takeNamespaces(
     k,
     child.task,
     kinds.filter((kind) => kind !== "pid"),
@@ -202,6 +202,7 @@ function clone(k: LinuxKernel, call: Call, args: CloneArguments): Outcome {
   if ((wanted & ~known) >>> 0 !== 0 || args.exitSignal > 64) return fail("EINVAL");
   if (wanted & Clone.CLONE_THREAD && !(wanted & Clone.CLONE_SIGHAND)) return fail("EINVAL");
   if (wanted & Clone.CLONE_SIGHAND && !(wanted & Clone.CLONE_VM)) return fail("EINVAL");
+  if (wanted & Clone.CLONE_NEWNS && wanted & Clone.CLONE_FS) return fail("EINVAL");
   const alone = Clone.CLONE_PIDFD | newBits;
   if (wanted & alone && wanted & Clone.CLONE_THREAD) return fail("EINVAL");
   return wanted & Clone.CLONE_THREAD ? cloneThread(k, call, args) : cloneTask(k, call, args);
@@ -293,7 +294,7 @@ export const processCalls = [
     name: "clone",
     nr: { rv64: 220 },
     support: "partial",
-    note: "Threads share all that can be shared; no name spaces of users, mounts, control groups and time.",
+    note: "Threads share all that can be shared; no name spaces of users, control groups and time.",
     args: { flags: flags(Clone), stack: address, parentId: address, threadPointer: address, childId: address },
     errors: ["EAGAIN", "EFAULT", "EINVAL", "EMFILE", "ENFILE", "ENOMEM", "ENOSPC", "ENOSYS", "EPERM"],
     run: (k: LinuxKernel, { flags: all, ...args }, call) =>

@@ -1,7 +1,7 @@
 /** What is mounted, as a process sees it: /proc/<pid>/mounts and mountinfo (proc_pid_mountinfo(5)). */
 import type { InodeNumber } from "../../lib/ids.ts";
 import type { Task } from "../../thread/state.ts";
-import { deviceOfFilesystem, filesystemOf, getMount, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
+import { deviceOfFilesystem, filesystemOf, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
 import { flagWords, MountFlag } from "../../vfs/mount-flags.ts";
 import type { Filesystem, Mount } from "../../vfs/state.ts";
 import { showTmpfsOptions } from "../../vfs/tmpfs-options.ts";
@@ -20,9 +20,8 @@ interface Line {
 
 /** Those of the process's name space that are below its root. */
 function linesOf(k: ProcKernel, task: Task): Line[] {
-  const { namespace } = getMount(k, task.root.mount);
   return [...k.files.mounts.values()].flatMap((mount) => {
-    if (mount.namespace !== namespace) return [];
+    if (mount.namespace !== task.namespaces.mnt) return [];
     const path = pathOf(k, task, { mount: mount.id, inode: mount.root });
     return path === null ? [] : [{ mount, fs: filesystemOf(k, mount.id), path }];
   });

@@ -46,6 +46,7 @@ const common = {
   ns: directory<Subject>(
     {
       ipc: liveLink((k, { namespaces }) => namespaceLink(k, "ipc", namespaces.ipc)),
+      mnt: liveLink((k, { namespaces }) => namespaceLink(k, "mnt", namespaces.mnt)),
       net: liveLink((k, { namespaces }) => namespaceLink(k, "net", namespaces.net)),
       pid: liveLink((k, { namespaces }) => namespaceLink(k, "pid", namespaces.pid)),
       pid_for_children: liveLink((k, { namespaces: { childPid } }) =>
