@@ -9,11 +9,12 @@ import type { ApplyResult, CallId, ExitStatus, FaultInfo, Input, Output, TaskId 
 import { Code, failedPrecondition, OstlerError, unavailable } from "../errors.ts";
 import type { Hold, IdempotencyRow, MachineRow, Reference, Store } from "../store/types.ts";
 import { inSpan } from "../telemetry/spans.ts";
+import { Load } from "./balance.ts";
 import { Bell, ConsoleTail, TRACE_QUEUE_BYTES, type TraceItem, TraceSubscription } from "./feeds.ts";
 import { FrameTail, type SentFrame } from "./frames.ts";
 import { Gate } from "./gate.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
-import type { Captured, Command, Mark, Queried, Query, WorkerMessage } from "./protocol.ts";
+import type { Captured, Command, Mark, Queried, Query, Route, WorkerMessage } from "./protocol.ts";
 import type { PlannedRoute } from "./routes.ts";
 import { shareOf } from "./share.ts";
 import { LEAST_BYTES } from "./worker/footprint.ts";
@@ -36,6 +37,7 @@ export interface TaskExit {
 
 /** Ends of tasks kept for those who wait. */
 const REMEMBERED_EXITS = 1024;
+const NEVER = new AbortController().signal;
 
 /** A command without the machine's name, which the hosted machine adds. */
 type Own<C> = C extends { machine: string } ? Omit<C, "machine"> : never;
@@ -51,8 +53,9 @@ export class HostedMachine {
   /** Its name in its worker: another each time it is brought back. */
   readonly life: string;
   readonly row: MachineRow;
-  readonly worker: PooledWorker;
+  worker: PooledWorker;
   readonly bell = new Bell();
+  readonly #answered = new Bell();
   readonly #gate: Gate;
   readonly #store: Store;
   readonly #keeper: Keeper;
@@ -69,6 +72,10 @@ export class HostedMachine {
   #receipts = new Map<CallId, (done: CallDone) => IdempotencyRow>();
   #nextCall: number;
   #pausing = false;
+  /** Commands that were sent and not answered. */
+  #underWay = 0;
+  /** While it is on its way to another worker: commands wait. */
+  #moving: Promise<void> | null = null;
   #mark: Mark | null = null;
   /** Clients that are at it right now (commands, streams); while there are any it is not hibernated. */
   users = 0;
@@ -86,6 +93,7 @@ export class HostedMachine {
   memoryBytes = LEAST_BYTES;
   /** What it had of its workers since it came into memory, as far as they have said. */
   readonly use: Use = noUse();
+  readonly recentLoad = new Load();
   /** Up to here its instructions are in the server's figures. */
   countedInstructions: number;
 
@@ -151,6 +159,7 @@ export class HostedMachine {
       share: shareOf(this.row),
       route,
       paused: this.row.status.run === "paused",
+      traceMask: 0,
     });
     await this.#endOrphanedCalls();
   }
@@ -203,6 +212,35 @@ export class HostedMachine {
 
   async capture(): Promise<Captured> {
     return (await this.#send({ kind: "capture" })) as Captured;
+  }
+
+  /**
+   * Takes it to another worker between two commands: those that come meanwhile wait. `keep` stores what it is captured as.
+   * Who follows it notices nothing; if it fails, the machine is done for as when a worker dies.
+   */
+  async move(to: PooledWorker, keep: (captured: Captured) => Promise<void>): Promise<void> {
+    const moved = Promise.withResolvers<void>();
+    this.#moving = moved.promise;
+    const from = this.worker;
+    try {
+      while (this.#underWay > 0) await this.#answered.next(NEVER);
+      this.assertUsable();
+      const traceMask = this.#mask();
+      const { result } = await this.#exchangeNow({ kind: "depart" });
+      const captured = result as Captured;
+      await keep(captured);
+      this.assertUsable();
+      this.worker = to;
+      to.machines.add(this.life);
+      from.machines.delete(this.life);
+      await this.#exchangeNow({ kind: "load", share: shareOf(this.row), traceMask, ...arrival(captured) });
+    } catch (error) {
+      this.fail(new WorkerCommandError("workerLost", "it could not be moved", { cause: error }));
+      throw error;
+    } finally {
+      this.#moving = null;
+      moved.resolve();
+    }
   }
 
   /** Its owner has nothing left to run on. What it says until the pause has been applied does not pause it again. */
@@ -331,6 +369,17 @@ export class HostedMachine {
     this.lastUsedAt = performance.now();
     this.users += 1;
     try {
+      while (this.#moving !== null) await this.#moving;
+      this.assertUsable();
+      return await this.#exchangeNow(command);
+    } finally {
+      this.users -= 1;
+    }
+  }
+
+  async #exchangeNow(command: Own<Command>): Promise<Extract<WorkerMessage, { kind: "reply" }>> {
+    this.#underWay += 1;
+    try {
       const describe = () => ({ "ostler.machine": this.id, "ostler.command": command.kind });
       const send = () => this.worker.send({ ...command, machine: this.life } as Command);
       const reply = await inSpan("worker command", describe, send);
@@ -346,7 +395,8 @@ export class HostedMachine {
       if (error instanceof WorkerCommandError && error.code !== "workerLost") this.fail(error);
       throw toClientError(error as Error, this.id);
     } finally {
-      this.users -= 1;
+      this.#underWay -= 1;
+      this.#answered.ring();
     }
   }
 
@@ -387,6 +437,12 @@ export class HostedMachine {
     if (!this.#exits.has(task)) this.#exits.set(task, exit);
     if (this.#exits.size > REMEMBERED_EXITS) this.#exits.delete(this.#exits.keys().next().value!);
   }
+}
+
+/** What a machine that was captured is loaded from: it is as it was, and nothing has to be done again. */
+function arrival({ root, sequence, summary }: Captured): { route: Route; paused: false } {
+  const end = { kind: "position", position: summary.position } as const;
+  return { route: { origin: { kind: "snapshot", root }, sequence, entries: [], end }, paused: false };
 }
 
 const INPUT_ERRORS = {

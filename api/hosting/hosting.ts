@@ -16,9 +16,11 @@ import {
   StoreUnavailableError,
 } from "../store/types.ts";
 import { describeSpan, inSpan } from "../telemetry/spans.ts";
+import { Balancer } from "./balancer.ts";
 import { snapshotRoot } from "./collection/references.ts";
 import type { ReplayBatch } from "./feeds.ts";
 import { HostedMachine } from "./hosted.ts";
+import { newId } from "./ids.ts";
 import { type Moment, Past } from "./past.ts";
 import { Pool, type PooledWorker, type PoolListener, WorkerCommandError } from "./pool.ts";
 import type { Captured, Comparison, Execution, ExecutionResult, Mark, WorkerMessage } from "./protocol.ts";
@@ -52,12 +54,13 @@ export class Hosting {
   readonly #pool: Pool;
   readonly #residency: Residency;
   readonly #revival: Revival;
+  readonly #balancer: Balancer;
   readonly #quarantine: Quarantine;
   /** What is in a worker, by the name that it has there. */
   readonly #lives = new Map<string, HostedMachine>();
   readonly #past: Past;
   #nextJob = 1;
-  readonly #counts = { instructions: 0, wakes: 0, snapshots: 0, droppedTraceEvents: 0 };
+  readonly #counts = { instructions: 0, wakes: 0, snapshots: 0, moves: 0, droppedTraceEvents: 0 };
 
   constructor(store: Store, options: HostingOptions, configOf: ConfigOf) {
     this.#store = store;
@@ -82,6 +85,12 @@ export class Hosting {
         ),
       save: (machine) => this.#save(machine),
       release: (machine) => this.#release(machine),
+    });
+    this.#balancer = new Balancer({
+      workers: () => this.workers,
+      machines: () => this.resident,
+      move: (machine, to) => this.move(machine, to),
+      onError: options.onError,
     });
     this.#revival = new Revival({
       isRunning: (machineId) => this.#isRunning(machineId),
@@ -195,6 +204,17 @@ export class Hosting {
     return this.#lives.values();
   }
 
+  get workers(): readonly PooledWorker[] {
+    return this.#pool.workers;
+  }
+
+  /** Takes a machine that is in memory to another worker (see hosted.ts); does nothing when it is there already. */
+  async move(machine: HostedMachine, to: PooledWorker): Promise<void> {
+    await this.#residency.whileAwake(machine.id, async (present) => {
+      if (present === machine && machine.worker !== to) await this.#move(machine, to);
+    });
+  }
+
   /** Counted since the start, and how things stand now. */
   figures() {
     return {
@@ -214,6 +234,7 @@ export class Hosting {
    */
   close(graceMs = Number.POSITIVE_INFINITY): Promise<void> {
     this.#revival.close();
+    this.#balancer.close();
     return this.#residency.close(() => this.#pool.close(), graceMs);
   }
 
@@ -294,7 +315,19 @@ export class Hosting {
   }
 
   #captureAutomatic(machine: HostedMachine): Promise<SnapshotRow> {
-    return this.#capture(machine, { id: newId("s"), displayName: "", labels: {}, kind: "automatic" });
+    return this.#capture(machine, automatic());
+  }
+
+  /** Most of it is stored while it still runs where it was, so that it stands still for a moment only. */
+  async #move(machine: HostedMachine, to: PooledWorker): Promise<void> {
+    await this.#captureAutomatic(machine);
+    const keep = async (captured: Captured) => void (await this.#keep(machine, automatic(), captured));
+    await inSpan(
+      "machine move",
+      () => ({ "ostler.machine": machine.id }),
+      () => this.#inOrder(machine, () => machine.move(to, keep)),
+    );
+    this.#counts.moves += 1;
   }
 
   /** One after the other: a snapshot is told by what changed since the one before, which must be stored first. */
@@ -303,20 +336,24 @@ export class Hosting {
     fields: Pick<SnapshotRow, "id" | "displayName" | "labels" | "kind">,
   ): Promise<SnapshotRow> {
     const describe = () => ({ "ostler.machine": machine.id, "ostler.snapshot": fields.id, "ostler.kind": fields.kind });
-    const captureNow = () => inSpan("machine snapshot", describe, () => this.#captureNow(machine, fields));
-    const capture = machine.capturing.then(captureNow);
-    machine.capturing = capture.then(
+    const captureNow = async () => this.#keep(machine, fields, await machine.capture());
+    return this.#inOrder(machine, () => inSpan("machine snapshot", describe, captureNow));
+  }
+
+  #inOrder<T>(machine: HostedMachine, capture: () => Promise<T>): Promise<T> {
+    const captured = machine.capturing.then(capture);
+    machine.capturing = captured.then(
       () => {},
       () => {},
     );
-    return capture;
+    return captured;
   }
 
-  async #captureNow(
+  #keep(
     machine: HostedMachine,
     fields: Pick<SnapshotRow, "id" | "displayName" | "labels" | "kind">,
+    captured: Captured,
   ): Promise<SnapshotRow> {
-    const captured = await machine.capture();
     return this.#store.holds.during(async (hold) => {
       const newBytes = await this.#putCapturedBlobs(machine, captured.blobs, hold);
       // Whatever becomes of the row: the worker tells the next one by what has changed since.
@@ -341,8 +378,7 @@ export class Hosting {
     const row = await this.#store.machines.get(machineId);
     if (row === null) throw notFound("machine", machineId);
     const newBytes = await this.#putBlobs(captured.blobs, hold);
-    const fields = { id: newId("s"), displayName: "", labels: {}, kind: "automatic" } as const;
-    const snapshot = snapshotOf({ machineId, ownerId: row.ownerId, ...fields }, captured, newBytes);
+    const snapshot = snapshotOf({ machineId, ownerId: row.ownerId, ...automatic() }, captured, newBytes);
     return this.#store.snapshots.create(snapshot, epoch);
   }
 
@@ -427,6 +463,8 @@ export class Hosting {
   }
 }
 
+const automatic = () => ({ id: newId("s"), displayName: "", labels: {}, kind: "automatic" as const });
+
 type SnapshotFields = Pick<SnapshotRow, "id" | "machineId" | "ownerId" | "displayName" | "labels" | "kind">;
 
 function snapshotOf(fields: SnapshotFields, { root, summary, sequence, totalBytes }: Captured, newBytes: number) {
@@ -448,16 +486,3 @@ const isDamage = (error: unknown): error is WorkerCommandError =>
 /** Nothing that the machine itself did, as far as one can tell. */
 const isFromOutside = (error: unknown): boolean =>
   error instanceof StoreUnavailableError || (error instanceof WorkerCommandError && error.code === "workerLost");
-
-/** Sortable by time, unguessable: "m-" + 9 characters of milliseconds + 12 random, base 32. */
-export function newId(prefix: string): string {
-  const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
-  let time = Date.now();
-  let head = "";
-  for (let i = 0; i < 9; i++) {
-    head = alphabet[time % 32] + head;
-    time = Math.floor(time / 32);
-  }
-  const random = crypto.getRandomValues(new Uint8Array(12));
-  return `${prefix}-${head}${Array.from(random, (byte) => alphabet[byte % 32]).join("")}`;
-}

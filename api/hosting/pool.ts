@@ -1,9 +1,10 @@
 /**
  * Worker threads: starts them, sends commands, serves the content that they ask for, and notices when one
- * dies. A machine lives in the worker that it was placed in until it is unloaded or the worker dies.
+ * dies. A machine lives in the worker that it was placed in until it is unloaded or moved, or the worker dies.
  */
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Blobs, Hash } from "../store/types.ts";
+import { Load } from "./balance.ts";
 import { type CompiledCpu, compileCpu } from "./cpu.ts";
 import {
   type Command,
@@ -60,8 +61,9 @@ export class PooledWorker {
   readonly #executing = new SharedArrayBuffer(EXECUTING_BYTES);
   /** Commands under way that are no machine's (replays, executions). */
   jobs = 0;
-  /** What it has had to do since it was started. */
+  /** What it has had to do since it was started, and how much that was of late. */
   readonly meter: Meter;
+  readonly recentLoad = new Load();
   /** How many translations the worker keeps, and their bytes. */
   readonly translated: Int32Array;
 
@@ -165,6 +167,11 @@ async function readOneByOne(blobs: Blobs, hashes: readonly Hash[]): Promise<Fetc
   return Promise.all(hashes.map(read));
 }
 
+/** A machine or job that does nothing is worth little, but something: memory, and what it may do yet. */
+const IDLE_LOAD = 0.01;
+/** Of one that has just been placed. */
+const EXPECTED_LOAD = 0.25;
+
 export interface PoolOptions {
   workers: number;
   translate?: boolean | undefined;
@@ -201,10 +208,16 @@ export class Pool {
     };
   }
 
-  /** The worker with the least in it. */
+  get workers(): readonly PooledWorker[] {
+    return this.#workers;
+  }
+
+  /** The worker with the least to do of late, for something of which nobody knows yet how much it wants. */
   place(): PooledWorker {
-    const load = (worker: PooledWorker) => worker.machines.size + worker.jobs;
-    return this.#workers.reduce((best, worker) => (load(worker) < load(best) ? worker : best));
+    const load = (worker: PooledWorker) => worker.recentLoad.value + (worker.machines.size + worker.jobs) * IDLE_LOAD;
+    const least = this.#workers.reduce((best, worker) => (load(worker) < load(best) ? worker : best));
+    least.recentLoad.expect(EXPECTED_LOAD);
+    return least;
   }
 
   async close(): Promise<void> {

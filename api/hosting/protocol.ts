@@ -65,10 +65,12 @@ export const REPLAY_WINDOW = 8;
 export type Command =
   /**
    * `paused`: clients were told that it is paused. One that comes from a snapshot of a running machine is not; the
-   * pause is then an entry like any other, before the machine executes anything.
+   * pause is then an entry like any other, before the machine executes anything. `traceMask`: watched from the beginning.
    */
-  | { kind: "load"; machine: string; share: Share[]; route: Route; paused: boolean }
+  | { kind: "load"; machine: string; share: Share[]; route: Route; paused: boolean; traceMask: number }
   | { kind: "unload"; machine: string }
+  /** The last that it does here is a `Captured`, the reply. */
+  | { kind: "depart"; machine: string }
   | { kind: "apply"; machine: string; input: Input }
   | { kind: "query"; machine: string; query: Query }
   | { kind: "capture"; machine: string }

@@ -163,6 +163,15 @@ export class Residency {
     if (place?.usable && isAtRest(place.usable)) await this.#putAwayInBackground(place, isUnusedSinceSaved);
   }
 
+  /** Does it while the machine is in memory, when all that was asked for before is done; not at all if it is not there then. */
+  async whileAwake(machineId: string, work: (machine: HostedMachine) => Promise<void>): Promise<void> {
+    const place = this.#places.get(machineId);
+    await place?.step(async () => {
+      const { machine } = place;
+      if (!this.isClosed && place.phase === "awake" && machine?.broken === null) await work(machine);
+    });
+  }
+
   /** Does it while the machine is not in memory. What is in memory goes unsaved; nobody else gets in meanwhile. */
   vacate<T>(machineId: string, work: () => Promise<T>): Promise<T> {
     const place = this.#placeOf(machineId);

@@ -18,7 +18,8 @@ import { chooseCourse } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
 import { Code, invalid, notFound, OstlerError, outOfRange } from "../errors.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
-import { type Hosting, newId } from "../hosting/hosting.ts";
+import type { Hosting } from "../hosting/hosting.ts";
+import { newId } from "../hosting/ids.ts";
 import type { Context } from "../operation.ts";
 import type { Bytes, MachineRow, Owner, PageQuery, Position, SnapshotRow, Store } from "../store/types.ts";
 

@@ -13,7 +13,7 @@ import { callerOf } from "../auth/identity.ts";
 import { failedPrecondition, notFound } from "../errors.ts";
 import { readArchive, writeArchive } from "../hosting/archive.ts";
 import { snapshotRoot } from "../hosting/collection/references.ts";
-import { newId } from "../hosting/hosting.ts";
+import { newId } from "../hosting/ids.ts";
 import type { ServiceImplementation } from "../operation.ts";
 import type { MachineRow, Owner, SnapshotRow } from "../store/types.ts";
 import {

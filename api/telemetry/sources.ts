@@ -102,6 +102,19 @@ function workerSources({ hosting }: Parts): Source[] {
       read: () => Object.fromEntries(hosting.figures().busyMs.map((ms, worker) => [worker, ms / 1000])),
     },
     {
+      name: "ostler_moves_total",
+      help: "Machines moved from a busy worker to an idler one.",
+      kind: "counter",
+      read: () => hosting.figures().moves,
+    },
+    {
+      name: "ostler_worker_load",
+      help: "Machines and jobs that could run at once in each worker, on average over some seconds.",
+      kind: "gauge",
+      label: "worker",
+      read: () => Object.fromEntries(hosting.workers.map(({ recentLoad }, index) => [index, recentLoad.value])),
+    },
+    {
       name: "ostler_translations",
       help: "Regions of guest code that workers keep translated to WebAssembly.",
       kind: "gauge",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { Check } from "../../api/hosting/collection/check.ts";
 import { Pacer } from "../../api/hosting/collection/pace.ts";
-import { newId } from "../../api/hosting/hosting.ts";
+import { newId } from "../../api/hosting/ids.ts";
 import { pageHashesOf } from "../support/closure.ts";
 import { gather } from "../support/gather.ts";
 import { OWNER, startHosting, type TestHosting, typed } from "../support/hosting.ts";

@@ -3,7 +3,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { afterEach, expect, test } from "vitest";
 import { Collector } from "../../api/hosting/collection/collector.ts";
-import { newId } from "../../api/hosting/hosting.ts";
+import { newId } from "../../api/hosting/ids.ts";
 import { newMachineRow } from "../../api/services/machines.ts";
 import { AssignmentSpecSchema } from "../../proto/gen/ostler/v1/grading_pb.js";
 import { closureOf } from "../support/closure.ts";

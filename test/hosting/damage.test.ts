@@ -1,6 +1,6 @@
 /** Content that went bad on the disk: found when it is read, named, gone around, and mended when it is made again. */
 import { afterEach, expect, test } from "vitest";
-import { newId } from "../../api/hosting/hosting.ts";
+import { newId } from "../../api/hosting/ids.ts";
 import type { SnapshotRow } from "../../api/store/types.ts";
 import { pageHashesOf } from "../support/closure.ts";
 import { outcome, reasonOf, startHosting, type TestHosting } from "../support/hosting.ts";

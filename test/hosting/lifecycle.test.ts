@@ -1,6 +1,6 @@
 /** Restoring, deleting and forking at the same time as other things happen, and of machines that are damaged. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { newId } from "../../api/hosting/hosting.ts";
+import { newId } from "../../api/hosting/ids.ts";
 import type { MachineRow } from "../../api/store/types.ts";
 import { compileC, hasCompiler, sources } from "../support/guest.ts";
 import {

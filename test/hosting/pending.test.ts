@@ -1,7 +1,7 @@
 /** What is under way when a machine goes is answered, one way or the other, and nothing fails behind everybody's back. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { HostedMachine } from "../../api/hosting/hosted.ts";
-import { newId } from "../../api/hosting/hosting.ts";
+import { newId } from "../../api/hosting/ids.ts";
 import type { SnapshotRow } from "../../api/store/types.ts";
 import type { TaskId } from "../../kernel/index.ts";
 import { outcome, startHosting, type TestHosting, typed } from "../support/hosting.ts";

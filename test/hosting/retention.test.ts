@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
 import { Pacer } from "../../api/hosting/collection/pace.ts";
 import { NEWEST_KEPT, type Point, superfluous, thinSnapshots } from "../../api/hosting/collection/retention.ts";
-import { newId } from "../../api/hosting/hosting.ts";
+import { newId } from "../../api/hosting/ids.ts";
 import type { SnapshotRow } from "../../api/store/types.ts";
 import { startHosting, type TestHosting, typed } from "../support/hosting.ts";
 

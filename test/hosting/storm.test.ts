@@ -3,7 +3,7 @@
  * asked for is drawn from a seed (OSTLER_SEED=<seed> draws another); when what meets what is up to the threads.
  */
 import { expect, test } from "vitest";
-import { newId } from "../../api/hosting/hosting.ts";
+import { newId } from "../../api/hosting/ids.ts";
 import type { SnapshotRow } from "../../api/store/types.ts";
 import { compileC, hasCompiler, sources } from "../support/guest.ts";
 import {
@@ -46,6 +46,10 @@ function actionsOf({ hosting, faults }: TestHosting, snapshots: Map<string, Snap
     type: (id: string) => apply(id, "x"),
     run: (id: string) => apply(id, resume),
     pause: (id: string) => apply(id, pause),
+    move: async (id: string) => {
+      const machine = await hosting.use(id);
+      await hosting.move(machine, hosting.workers.find((worker) => worker !== machine.worker)!);
+    },
     hibernate: (id: string) => hosting.hibernate(id),
     snapshot: async (id: string) => snapshots.set(id, await hosting.snapshot(id, userSnapshot())),
     restore: async (id: string) => snapshots.has(id) && hosting.restore(id, snapshots.get(id)!),
@@ -67,7 +71,7 @@ function actionsOf({ hosting, faults }: TestHosting, snapshots: Map<string, Snap
 
 /** More often than anything that breaks. */
 const DRAWN = [
-  ...["type", "type", "type", "type", "run", "pause", "hibernate", "snapshot", "snapshot", "restore"],
+  ...["type", "type", "type", "type", "run", "pause", "move", "move", "hibernate", "snapshot", "snapshot", "restore"],
   ...["kill", "failCommit", "failPut"],
 ] as (keyof ReturnType<typeof actionsOf>)[];
 

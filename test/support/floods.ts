@@ -1,6 +1,6 @@
 /** Programs and clients that take all they can get of one thing, for as long as they are left alone. */
 import type { HostedMachine } from "../../api/hosting/hosted.ts";
-import { newId } from "../../api/hosting/hosting.ts";
+import { newId } from "../../api/hosting/ids.ts";
 import { catalogue, decodeRecords, maskOf } from "../../kernel/trace/index.ts";
 import { compileC, sources } from "./guest.ts";
 import { eventually, NEIGHBOUR, OWNER, pause, resume, startOf, type TestHosting } from "./hosting.ts";

@@ -57,7 +57,7 @@ class WorkerError extends Error {
 type Signal = Extract<Command, { kind: "cancel" | "credit" | "released" }>;
 type Work = Exclude<Command, Signal>;
 /** What is asked of a machine that is here. */
-type Asked = Extract<Work, { kind: "apply" | "query" | "capture" | "setTraceMask" }>;
+type Asked = Extract<Work, { kind: "apply" | "query" | "capture" | "depart" | "setTraceMask" }>;
 
 interface Job {
   cancelled: boolean;
@@ -164,9 +164,10 @@ export class WorkerHost {
     const { machine } = command;
     // Somebody sits there and waits for an echo.
     if (command.kind === "apply" && isTyped(command.input)) this.#turns.favour(machine);
-    return this.#turns.command(machine, this.#slot(machine).share, () =>
-      this.#reply(id, command, this.#answer(this.#slot(machine), command)),
-    );
+    return this.#turns.command(machine, this.#slot(machine).share, () => {
+      this.#reply(id, command, this.#answer(this.#slot(machine), command));
+      if (command.kind === "depart") this.#forget(machine);
+    });
   }
 
   #reply(id: number, command: Work, result: unknown): void {
@@ -184,6 +185,7 @@ export class WorkerHost {
       case "query":
         return answer(slot.resident, command.query);
       case "capture":
+      case "depart":
         return slot.resident.capture();
       case "setTraceMask":
         slot.traceMask = command.mask;
@@ -218,7 +220,7 @@ export class WorkerHost {
     return slot;
   }
 
-  async #load({ machine, share, route, paused }: Extract<Command, { kind: "load" }>): Promise<null> {
+  async #load({ machine, share, route, paused, traceMask }: Extract<Command, { kind: "load" }>): Promise<null> {
     const resident = await this.#turns.job(`load ${machine}`, share, (turn) => {
       this.#turns.favour(`load ${machine}`);
       return walk(this.#factory, route, turn, () => SLICE_INSTRUCTIONS);
@@ -226,13 +228,14 @@ export class WorkerHost {
     // What happened on the way was seen before; only what comes after it is news.
     resident.mark();
     const { run } = resident.machine.summary();
+    resident.machine.setTraceMask(traceMask);
     if (paused && (run === "running" || run === "idle")) resident.apply({ kind: "pause" });
     const { config } = resident.machine;
     const pace = config.boot === undefined ? null : new Pace(performance.now(), resident.machine.position().timeNs);
     const slot: Slot = {
       resident,
       share,
-      traceMask: 0,
+      traceMask,
       runnable: true,
       lastReport: 0,
       slices: { count: 0, durationMs: 0 },
@@ -363,7 +366,10 @@ export class WorkerHost {
         resident.fetching = false;
         this.#wake(slot);
       },
-      (error: unknown) => this.#lose(machine, error),
+      (error: unknown) => {
+        // It may have left meanwhile.
+        if (this.#slots.get(machine) === slot) this.#lose(machine, error);
+      },
     );
   }
 
@@ -404,9 +410,10 @@ function throwIfCancelled(job: Job): void {
   if (job.cancelled) throw new WorkerError("cancelled", "cancelled");
 }
 
+const ASKED: ReadonlySet<Command["kind"]> = new Set(["apply", "query", "capture", "depart", "setTraceMask"]);
+
 function isAsked(command: Work): command is Asked {
-  const { kind } = command;
-  return kind === "apply" || kind === "query" || kind === "capture" || kind === "setTraceMask";
+  return ASKED.has(command.kind);
 }
 
 const isTyped = ({ kind }: Input): boolean => kind === "console" || kind === "terminalInput";
