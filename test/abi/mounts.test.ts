@@ -8,6 +8,8 @@ import { join } from "node:path";
 import { getuid } from "node:process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { decodePlain } from "../../kernel/lib/codec.ts";
+import type { MachineState } from "../../kernel/machine/state.ts";
 import { guest, hasCompiler, hostProgram } from "../guest/compile.ts";
 import { brokenInvariants } from "../support/invariants.ts";
 import { consoleOf, fileOf, runOn, testMachine } from "../support/machine.ts";
@@ -43,5 +45,24 @@ describe.skipIf(!hasCompiler)("mounting (needs riscv64-linux-gnu-gcc)", () => {
     const said = process.env["UPDATE_GOLDEN"] === undefined ? null : theirs(program);
     if (said !== null) writeFileSync(golden(program), said);
     expect(ours(program).split("\n")).toEqual(readFileSync(golden(program), "utf8").split("\n"));
+  });
+
+  it.each(["1", "2", "3", "4", "5", "6"])("stay whole in a storm of changes (%s), and give all back", (seed) => {
+    const files = [fileOf("/bin/storm", guest("mountstorm"))];
+    const machine = testMachine({
+      memoryBytes: 32 * 2 ** 20,
+      files,
+      init: { paths: ["/bin/storm"], arguments: [seed] },
+    });
+    let stop = machine.run({ instructions: 20_000, timeNs: Number.MAX_SAFE_INTEGER });
+    for (let step = 1; stop.kind === "limit" && step < 400; step++) {
+      if (step % 40 === 0) expect(brokenInvariants(machine)).toEqual([]);
+      stop = machine.run({ instructions: (step + 1) * 20_000, timeNs: Number.MAX_SAFE_INTEGER });
+    }
+    expect(runOn(machine, 1e9)).toEqual({ kind: "idle" });
+    expect(brokenInvariants(machine)).toEqual([]);
+    expect(consoleOf(machine.drainOutputs())).toBe("16914836 0\r\n");
+    const state = decodePlain(machine.encodeState()) as MachineState;
+    expect([...state.kernel.files.mounts.values()].every(({ namespace }) => namespace === 0)).toBe(true);
   });
 });
