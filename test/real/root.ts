@@ -9,7 +9,8 @@ const usual = [
   ...["libc6", "dash", "sed", "grep", "libpcre2-8-0", "coreutils", "libselinux1", "libacl1", "libattr1", "libcap2"],
   ...["libgmp10", "libssl3t64", "zlib1g", "libzstd1", "sqlite3", "libsqlite3-0", "libreadline8t64", "libtinfo6"],
   ...["lua5.4", "findutils", "mawk", "gawk", "libmpfr6", "libsigsegv2", "procps", "libproc2-0", "libsystemd0"],
-  ...["libncursesw6", "ncurses-base"],
+  ...["libncursesw6", "ncurses-base", "util-linux", "mount", "libmount1", "libblkid1", "libsmartcols1", "libuuid1"],
+  "libudev1",
 ];
 
 /** Python and its standard library. */

@@ -47,6 +47,22 @@ const prints = (text: string, lines: readonly string[]): void => {
   expect(ran.broken).toEqual([]);
 };
 
+/** Ends in another root, as a first program's. */
+const mounting = `
+mkdir /m; mount -t tmpfs -o size=1m,nodev mine /m; mountpoint /m; findmnt -nr -o TARGET,FSTYPE,SOURCE,OPTIONS /m
+mkdir /m/a /m/b; echo hello >/m/a/f; mount --bind /m/a /m/b; cat /m/b/f; mount -o remount,bind,ro /m/b
+echo x >/m/b/g; umount /m/b; mountpoint -q /m/b || echo not a mountpoint
+unshare -m sh -c 'mount -t tmpfs own /m/b; touch /m/b/own; ls /m/b'
+ls /m/b; test $(unshare -m readlink /proc/self/ns/mnt) = $(readlink /proc/self/ns/mnt) || echo apart
+unshare -m sh -c 'mount -t tmpfs new /m/b; cd /m/b; mkdir old proc usr; touch file; mount -t proc proc proc
+  mount --rbind /usr usr; for d in bin lib; do mkdir $d; mount --bind /$d $d; done; pivot_root . old
+  findmnt -nr -o TARGET,FSTYPE,SOURCE /; cd /; echo *; umount -l /old; test -e /old/usr || echo gone'
+cat /m/a/f; umount /m; mount -t tmpfs next /m; cd /m; mkdir -p dev proc sys tmp usr/bin usr/lib/riscv64-linux-gnu
+for d in bin lib; do ln -s usr/$d $d; done; cp -a /usr/bin/dash usr/bin; cp -a /usr/lib/ld-linux* usr/lib
+cp -a /usr/lib/riscv64-linux-gnu/libc.so* /usr/lib/riscv64-linux-gnu/ld-linux* usr/lib/riscv64-linux-gnu
+exec switch_root /m /usr/bin/dash -c 'while read -r source on kind rest; do test $on != / || echo $on $kind $source; done </proc/mounts; echo *'
+`;
+
 describe.skipIf("reason" in found)(`Debian's programs on a root from an archive${reason}`, () => {
   test("pipelines of dash, coreutils, sed, grep and mawk", () => {
     prints("seq 1 100 | mawk '{ s += $1 } END { print s }'; printf '%s\\n' c a b | sort | tac | head -2", [
@@ -113,6 +129,22 @@ describe.skipIf("reason" in found)(`Debian's programs on a root from an archive$
                for (i = 0; i < 7; i++) printf "%d ", a[i]; print fib(15), toupper(substr("pipeline", 1, 4)) }'`,
       ["71071 71214 71357 71500 71643 71786 71929 610 PIPE"],
     );
+  });
+
+  test("mount, findmnt, unshare, pivot_root and switch_root of root's", () => {
+    const machine = testMachine({
+      memoryBytes: 64 * 2 ** 20,
+      environment: ["PATH=/usr/bin:/usr/sbin", "HOME=/tmp"],
+      init: { paths: ["/usr/bin/dash"], arguments: ["-c", mounting] },
+      ...("root" in found && { root: found.root }),
+    });
+    runOn(machine, 5e9);
+    expect(consoleOf(machine.drainOutputs()).split("\r\n").slice(0, -1)).toEqual([
+      ...["/m is a mountpoint", "/m tmpfs mine rw,nodev,relatime,size=1024k", "hello"],
+      ...["/usr/bin/dash: 4: cannot create /m/b/g: Read-only file system", "not a mountpoint", "own", "apart"],
+      ...["/ tmpfs new", "bin file lib old proc usr", "gone", "hello", "/ tmpfs next", "bin dev lib proc sys tmp usr"],
+    ]);
+    expect(brokenInvariants(machine)).toEqual([]);
   });
 
   test("a pipeline that was taken apart in the middle prints the same elsewhere", () => {
