@@ -2,7 +2,7 @@
  * `npm run faults`: what may happen to a server, longer than in `npm test`, and on both databases: a hundred times kill -9
  * under load and in the middle of collections, storms of workers that die and stores that fail, a database that restarts, a
  * disk that fills up, pages that are torn, clocks that jump. Ends with a table of what was done, and how often it went well.
- * Takes a quarter of an hour.
+ * Takes a quarter of an hour; `OSTLER_FAULTS_STORES` names one of sqlite and postgresql.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -14,6 +14,7 @@ import { postgresqlPrograms, withoutPostgresql } from "../support/postgresql.ts"
 
 const root = join(import.meta.dirname, "../..");
 const KILLS = "100";
+const STORES = new Set((process.env["OSTLER_FAULTS_STORES"] ?? "sqlite,postgresql").split(","));
 const tests = ["test/faults", "test/crash", "test/store/crash", "test/hosting/storm", "test/hosting/worker-loss"];
 
 interface Done {
@@ -56,8 +57,8 @@ const rowOf = (store: string, test: Report["testResults"][number]["assertionResu
 
 const folder = mkdtempSync(join(tmpdir(), "ostler-faults-"));
 try {
-  const done = run("sqlite", folder);
-  if (postgresqlPrograms !== null) done.push(...run("postgresql", folder));
+  const done = STORES.has("sqlite") ? run("sqlite", folder) : [];
+  if (STORES.has("postgresql") && postgresqlPrograms !== null) done.push(...run("postgresql", folder));
   console.log();
   printTable(done.map((row) => ({ ...row })));
   if (postgresqlPrograms === null) console.log(`postgresql is left out: it ${withoutPostgresql}`);
