@@ -1,6 +1,7 @@
 /** What changes a machine's past: rewinding it, copying its console to a fork, deleting it. */
 import type { Machine as StoredMachine, Snapshot as StoredSnapshot } from "../../prisma/gen/sqlite/client.ts";
 import { appendConsoles, cutConsole, dropConsole, grownSpan, readConsole } from "./console.ts";
+import type { CountedMachine } from "./counts.ts";
 import type { Database, Queries } from "./database.ts";
 import { CONSOLE_HISTORY_BYTES, JOURNAL_ROWS_PER_READ } from "./limits.ts";
 import { nextTurn } from "./runs.ts";
@@ -91,16 +92,18 @@ async function dropEntries(queries: Queries, machineId: string, after: bigint): 
   }
 }
 
-/** Snapshots stay that a user asked for or that a fork stands on; the others go with the machine. */
-export const deleteMachine = (database: Database, id: string): Promise<boolean> =>
+/** Snapshots stay that a user asked for or that a fork stands on; the others go with the machine. Null: there is none. */
+export const deleteMachine = (database: Database, id: string): Promise<CountedMachine | null> =>
   database.change(async (queries) => {
-    if ((await queries.machine.count({ where: { id } })) === 0) return false;
+    const select = { id: true, courseId: true, ownerId: true };
+    const machine = await queries.machine.findUnique({ where: { id }, select });
+    if (machine === null) return null;
     await dropEntries(queries, id, -1n);
     // First the row, which may itself stand on one of its own automatic snapshots.
     await queries.machine.delete({ where: { id } });
     await queries.snapshot.updateMany({ where: { machineId: id }, data: { onLine: false } });
     await queries.snapshot.deleteMany({ where: { machineId: id, ...collectable } });
-    return true;
+    return machine;
   });
 
 export async function copyConsole(

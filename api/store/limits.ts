@@ -27,6 +27,8 @@ export const BATCHES_PER_GROUP = 256;
 export const BYTES_PER_GROUP = 4 * 1024 * 1024;
 /** Machines whose rows are remembered from one commit to the next. */
 export const KNOWN_STANDINGS = 4096;
+/** Scopes whose machines are counted once. */
+export const KEPT_COUNTS = 2048;
 
 export const DEFAULT_PAGE_SIZE = 50;
 export const MAX_PAGE_SIZE = 500;

@@ -1,16 +1,20 @@
 /** Machine rows: who owns them, who holds them, where they stand. Their history is in journal.ts and history.ts. */
 import type { Machine as StoredMachine } from "../../prisma/gen/sqlite/client.ts";
 import { labelsOf, labelsText } from "./convert.ts";
+import { MachineCounts } from "./counts.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
 import { copyConsole, deleteMachine, rewindMachine } from "./history.ts";
 import { decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";
-import { inScope, isInScope } from "./scope.ts";
+import { isInScope } from "./scope.ts";
 import type { MachineQuery, MachineRow, MachineStatus, Machines, Page } from "./types.ts";
 
 const LIST = "machines";
 
-export const machinesIn = (database: Database): Machines => ({
-  create: (row) => database.change((queries) => createMachine(queries, row), `machine ${row.id}`, { shares: true }),
+export const machinesIn = (database: Database, counts = new MachineCounts(database)): Machines => ({
+  create: (row) => {
+    const made = database.change((queries) => createMachine(queries, row), `machine ${row.id}`, { shares: true });
+    return counts.following(made, 1, (machine) => machine);
+  },
 
   async get(id) {
     const row = await database.client.machine.findUnique({ where: { id } });
@@ -18,10 +22,7 @@ export const machinesIn = (database: Database): Machines => ({
   },
 
   list: (query) => listMachines(database.client, query),
-  count: async (scope, exceptPrefixes) =>
-    database.client.machine.count({
-      where: { ...inScope(scope), NOT: exceptPrefixes.map((startsWith) => ({ id: { startsWith } })) },
-    }),
+  count: (scope, exceptPrefixes) => counts.of(scope, exceptPrefixes),
 
   async ephemeral() {
     const rows = await database.client.machine.findMany({ where: { ephemeral: true }, select: { id: true } });
@@ -54,7 +55,7 @@ export const machinesIn = (database: Database): Machines => ({
       return row === null ? null : machineRow(row);
     }),
 
-  delete: (id) => deleteMachine(database, id),
+  delete: async (id) => (await counts.following(deleteMachine(database, id), -1, (deleted) => deleted)) !== null,
 
   rewind: (id, epoch, snapshot) =>
     database.change(async (queries) => machineRow(await rewindMachine(queries, id, epoch, snapshot))),

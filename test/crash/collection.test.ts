@@ -46,7 +46,9 @@ async function load(client: Client, machineId: string, state: { round: number })
   }
 }
 
-test(`${KILLS} x kill -9 in the middle of collections: everything that a row leads to is there`, async () => {
+test(`${KILLS} x kill -9 in the middle of collections: everything that a row leads to is there`, {
+  timeout: 60_000 * Math.max(KILLS, 10),
+}, async () => {
   const state = { round: 0 };
   let machineId = "";
   let examinedBlobs = 0n;

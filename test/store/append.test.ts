@@ -156,7 +156,7 @@ describe.skipIf(!onPostgresql)("a group of batches in one statement", () => {
         expect(tried!.outcomes).toEqual(model!.outcomes);
         expect(await tried!.leftBehind()).toEqual(await model!.leftBehind());
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
     expect(appended).toBeGreaterThan(0);
   });
