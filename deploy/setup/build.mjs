@@ -71,22 +71,27 @@ step({
 });
 step({
   name: "the CPU",
-  inputs: ["kernel/hardware/cpu/rv64/assembly"],
+  inputs: [
+    "kernel/hardware/cpu/rv64/assembly",
+    "kernel/hardware/cpu/rv64/instructions",
+    "deploy/setup/interpreter.mjs",
+  ],
   stamp: "kernel/hardware/cpu/rv64/build/.stamp",
   commands: [
+    [process.execPath, "deploy/setup/interpreter.mjs"],
     [
       bin("asc"),
-      "kernel/hardware/cpu/rv64/assembly/index.ts",
+      "kernel/hardware/cpu/rv64/build/assembly/index.ts",
       "--config",
-      "kernel/hardware/cpu/rv64/assembly/asconfig.json",
+      "kernel/hardware/cpu/rv64/build/assembly/asconfig.json",
       "--target",
       "release",
     ],
     [
       bin("asc"),
-      "kernel/hardware/cpu/rv64/assembly/index.ts",
+      "kernel/hardware/cpu/rv64/build/assembly/index.ts",
       "--config",
-      "kernel/hardware/cpu/rv64/assembly/asconfig.json",
+      "kernel/hardware/cpu/rv64/build/assembly/asconfig.json",
       "--target",
       "timed",
     ],

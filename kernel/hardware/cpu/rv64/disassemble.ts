@@ -1,48 +1,12 @@
 /**
  * RV64GC (and Zba, Zbb, Zbs) instructions as text, for excerpts in traces: the standard mnemonic of the instruction
- * itself, without pseudo-instructions, with ABI register names and absolute targets. Compressed ones are in
- * disassemble_c.ts. What is not an instruction comes out as `.insn` with its bits.
+ * itself, without pseudo-instructions, with ABI register names and absolute targets. Names and encodings are the table's
+ * (instructions/) where it has an instruction; compressed ones are in disassemble_c.ts. What is not an instruction comes
+ * out as `.insn` with its bits.
  */
 import { disassembleCompressed } from "./disassemble_c.ts";
 import { address, f, hex, insn, x } from "./disassemble_text.ts";
-
-const LOADS = ["lb", "lh", "lw", "ld", "lbu", "lhu", "lwu"];
-const STORES = ["sb", "sh", "sw", "sd"];
-const BRANCHES = ["beq", "bne", undefined, undefined, "blt", "bge", "bltu", "bgeu"];
-const IMMEDIATE = ["addi", undefined, "slti", "sltiu", "xori", undefined, "ori", "andi"];
-
-/** Eight names, or fewer, by funct3; a dash where there is none. */
-const row = (names: string): (string | undefined)[] =>
-  names.split(" ").map((name) => (name === "-" ? undefined : name));
-
-/** By funct7, then funct3. */
-const REGISTER: Record<number, (string | undefined)[]> = {
-  0: row("add sll slt sltu xor srl or and"),
-  1: row("mul mulh mulhsu mulhu div divu rem remu"),
-  5: row("- - - - min minu max maxu"),
-  16: row("- - sh1add - sh2add - sh3add"),
-  20: row("- bset"),
-  32: row("sub - - - xnor sra orn andn"),
-  36: row("- bclr - - - bext"),
-  48: row("- rol - - - ror"),
-  52: row("- binv"),
-};
-const REGISTER_WORD: Record<number, (string | undefined)[]> = {
-  0: row("addw sllw - - - srlw"),
-  1: row("mulw - - - divw divuw remw remuw"),
-  4: row("add.uw"),
-  16: row("- - sh1add.uw - sh2add.uw - sh3add.uw"),
-  32: row("subw - - - - sraw"),
-  48: row("- rolw - - - rorw"),
-};
-/** Shifts by the six bits above the amount, for funct3 1 and 5. */
-const SHIFT_LEFT: Record<number, string> = { 0: "slli", 10: "bseti", 18: "bclri", 26: "binvi" };
-const SHIFT_RIGHT: Record<number, string> = { 0: "srli", 16: "srai", 18: "bexti", 24: "rori" };
-const SHIFT_LEFT_WORD: Record<number, string> = { 0: "slliw" };
-const SHIFT_RIGHT_WORD: Record<number, string> = { 0: "srliw", 32: "sraiw", 48: "roriw" };
-/** One operand, by the whole immediate. */
-const UNARY: Record<number, string> = { 1536: "clz", 1537: "ctz", 1538: "cpop", 1540: "sext.b", 1541: "sext.h" };
-const UNARY_WORD: Record<number, string> = { 1536: "clzw", 1537: "ctzw", 1538: "cpopw" };
+import { encodingOf, type Format } from "./instructions/table.ts";
 
 const ATOMICS: Record<number, string> = {
   0: "amoadd",
@@ -69,46 +33,43 @@ export function disassemble(bits: number, pc: bigint): string {
   return decode(bits | 0, pc) ?? insn(bits, 8);
 }
 
+/** Operands as text, by the form of a row of the table. */
+const operands: Record<Format, (w: number, pc: bigint) => string> = {
+  register: (w) => `${x(rd(w))}, ${x(rs1(w))}, ${x(rs2(w))}`,
+  immediate: (w) => `${x(rd(w))}, ${x(rs1(w))}, ${w >> 20}`,
+  shift: (w) => `${x(rd(w))}, ${x(rs1(w))}, ${(w >> 20) & 63}`,
+  unary: (w) => `${x(rd(w))}, ${x(rs1(w))}`,
+  load: (w) => `${(w & 0x7f) === 0x03 ? x(rd(w)) : f(rd(w))}, ${w >> 20}(${x(rs1(w))})`,
+  store: (w) => `${x(rs2(w))}, ${storeOffset(w)}(${x(rs1(w))})`,
+  branch: (w, pc) => {
+    const distance = ((w >> 31) << 12) | ((w << 4) & 0x800) | ((w >> 20) & 0x7e0) | ((w >> 7) & 0x1e);
+    return `${x(rs1(w))}, ${x(rs2(w))}, ${address(pc, distance)}`;
+  },
+};
+
+const rd = (w: number): number => (w >>> 7) & 31;
+const rs1 = (w: number): number => (w >>> 15) & 31;
+const rs2 = (w: number): number => (w >>> 20) & 31;
+const storeOffset = (w: number): number => ((w >> 25) << 5) | rd(w);
+
 function decode(w: number, pc: bigint): string | undefined {
-  const d = (w >>> 7) & 31;
+  const row = encodingOf(w);
+  if (row !== undefined) return `${row.mnemonic} ${operands[row.format](w, pc)}`;
+  const [d, a, b] = [rd(w), rs1(w), rs2(w)];
   const f3 = (w >>> 12) & 7;
-  const a = (w >>> 15) & 31;
-  const b = (w >>> 20) & 31;
-  const immediate = w >> 20;
-  const offset = ((w >> 25) << 5) | d;
   switch (w & 0x7f) {
-    case 0x03:
-      return LOADS[f3] && `${LOADS[f3]} ${x(d)}, ${immediate}(${x(a)})`;
     case 0x07:
-      return f3 === 2 || f3 === 3 ? `${f3 === 2 ? "flw" : "fld"} ${f(d)}, ${immediate}(${x(a)})` : undefined;
+      return f3 === 3 ? `fld ${f(d)}, ${w >> 20}(${x(a)})` : undefined;
     case 0x0f:
       return fence(w, f3);
-    case 0x13:
-      return (
-        immediateForm(w, d, f3, a, SHIFT_LEFT, SHIFT_RIGHT, UNARY, 26, 63) ??
-        plainImmediate(IMMEDIATE[f3], d, a, immediate)
-      );
     case 0x17:
       return `auipc ${x(d)}, ${hex(w >>> 12)}`;
-    case 0x1b:
-      if (w >>> 26 === 2 && f3 === 1) return `slli.uw ${x(d)}, ${x(a)}, ${immediate & 63}`;
-      return (
-        immediateForm(w, d, f3, a, SHIFT_LEFT_WORD, SHIFT_RIGHT_WORD, UNARY_WORD, 25, 31) ??
-        plainImmediate(f3 === 0 ? "addiw" : undefined, d, a, immediate)
-      );
-    case 0x23:
-      return STORES[f3] && `${STORES[f3]} ${x(b)}, ${offset}(${x(a)})`;
     case 0x27:
-      return f3 === 2 || f3 === 3 ? `${f3 === 2 ? "fsw" : "fsd"} ${f(b)}, ${offset}(${x(a)})` : undefined;
+      return f3 === 2 || f3 === 3 ? `${f3 === 2 ? "fsw" : "fsd"} ${f(b)}, ${storeOffset(w)}(${x(a)})` : undefined;
     case 0x2f:
       return atomic(w, d, f3, a, b);
-    case 0x33:
-      return registerForm(REGISTER[w >>> 25]?.[f3], d, a, b);
     case 0x37:
       return `lui ${x(d)}, ${hex(w >>> 12)}`;
-    case 0x3b:
-      if (w >>> 25 === 4 && f3 === 4 && b === 0) return `zext.h ${x(d)}, ${x(a)}`;
-      return registerForm(REGISTER_WORD[w >>> 25]?.[f3], d, a, b);
     case 0x43:
     case 0x47:
     case 0x4b:
@@ -116,12 +77,8 @@ function decode(w: number, pc: bigint): string | undefined {
       return fused(w, d, a, b);
     case 0x53:
       return float(w, d, f3, a, b);
-    case 0x63: {
-      const distance = ((w >> 31) << 12) | ((w << 4) & 0x800) | ((w >> 20) & 0x7e0) | ((w >> 7) & 0x1e);
-      return BRANCHES[f3] && `${BRANCHES[f3]} ${x(a)}, ${x(b)}, ${address(pc, distance)}`;
-    }
     case 0x67:
-      return f3 === 0 ? `jalr ${x(d)}, ${immediate}(${x(a)})` : undefined;
+      return f3 === 0 ? `jalr ${x(d)}, ${w >> 20}(${x(a)})` : undefined;
     case 0x6f: {
       const distance = ((w >> 31) << 20) | (w & 0xff000) | ((w >> 9) & 0x800) | ((w >> 20) & 0x7fe);
       return `jal ${x(d)}, ${address(pc, distance)}`;
@@ -139,35 +96,6 @@ function fence(w: number, f3: number): string | undefined {
   if (w === (0x8330000f | 0)) return "fence.tso";
   const set = (bits: number) => ["i", "o", "r", "w"].filter((_, i) => bits & (8 >> i)).join("") || "0";
   return `fence ${set((w >>> 24) & 15)}, ${set((w >>> 20) & 15)}`;
-}
-
-function plainImmediate(name: string | undefined, d: number, a: number, value: number): string | undefined {
-  return name && `${name} ${x(d)}, ${x(a)}, ${value}`;
-}
-
-/** Shifts and unary operations, which share the immediate instructions of funct3 1 and 5. */
-function immediateForm(
-  w: number,
-  d: number,
-  f3: number,
-  a: number,
-  left: Record<number, string>,
-  right: Record<number, string>,
-  unary: Record<number, string>,
-  above: number,
-  mask: number,
-): string | undefined {
-  if ((f3 & 3) !== 1) return undefined;
-  const whole = w >>> 20;
-  if (f3 === 1 && unary[whole]) return `${unary[whole]} ${x(d)}, ${x(a)}`;
-  if (mask === 63 && f3 === 5 && (whole === 0x287 || whole === 0x6b8)) {
-    return `${whole === 0x287 ? "orc.b" : "rev8"} ${x(d)}, ${x(a)}`;
-  }
-  return plainImmediate((f3 === 1 ? left : right)[w >>> above], d, a, whole & mask);
-}
-
-function registerForm(name: string | undefined, d: number, a: number, b: number): string | undefined {
-  return name && `${name} ${x(d)}, ${x(a)}, ${x(b)}`;
 }
 
 function atomic(w: number, d: number, f3: number, a: number, b: number): string | undefined {

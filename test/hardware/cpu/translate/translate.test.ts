@@ -1,8 +1,6 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Core } from "../../../../kernel/hardware/cpu/core.ts";
 import { Translations } from "../../../../kernel/hardware/cpu/rv64/translate/modules.ts";
-import { recordedNames } from "../../../../kernel/hardware/cpu/rv64/translate/ops.ts";
 import { bType, iType, rType, sType } from "../encode.ts";
 import { CoreStop, stateOf } from "../fixture.ts";
 import { Machine, PAGE, RW, RWX } from "../machine.ts";
@@ -36,17 +34,6 @@ function machine(
 }
 
 const eager = (): Translations => new Translations({ jumps: 1, credit: 1e9 });
-
-test("the translator knows the operations of decoded records by the interpreter's numbers", () => {
-  const source = readFileSync(new URL("../../../../kernel/hardware/cpu/rv64/assembly/ops.ts", import.meta.url), "utf8");
-  const body = source.slice(source.indexOf("enum Op {"), source.indexOf("\n}")).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
-  const names = body
-    .slice(body.indexOf("{") + 1)
-    .split(",")
-    .map((name) => name.trim())
-    .filter(Boolean);
-  expect(recordedNames).toEqual(names);
-});
 
 describe("a translation is given up", () => {
   // A loop over the end of the first page: add x5 in the first, then x6 in the second, and back.

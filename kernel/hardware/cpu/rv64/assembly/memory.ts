@@ -15,14 +15,8 @@ import { Stop, immediate, opOf, rd, rs1, rs2, stopWith } from "./state";
 export function access(p: i32): Stop {
   const va = rs1(p) + immediate(p);
   switch (opOf(p)) {
-    case Op.Lb: case Op.Lbu: return loadInto(p, va, 1);
-    case Op.Lh: case Op.Lhu: return loadInto(p, va, 2);
-    case Op.Lw: case Op.LwC: case Op.Lwu: case Op.Flw: return loadInto(p, va, 4);
-    case Op.Ld: case Op.LdC: return loadInto(p, va, 8);
-    case Op.Sb: return storeFrom(va, rs2(p), 1);
-    case Op.Sh: return storeFrom(va, rs2(p), 2);
-    case Op.Sw: case Op.SwC: return storeFrom(va, rs2(p), 4);
-    default: return storeFrom(va, rs2(p), 8);
+    /* from the table: sizes of accesses */
+    default: return Stop.None;
   }
 }
 
@@ -53,13 +47,7 @@ function loadInto(p: i32, va: i64, size: i32): Stop {
 /** What the load leaves in its register, of the low bits of `value`. */
 function extend(op: i32, value: i64): i64 {
   switch (op) {
-    case Op.Lb: return <i64><i8>value;
-    case Op.Lbu: return value & 0xff;
-    case Op.Lh: return <i64><i16>value;
-    case Op.Lhu: return value & 0xffff;
-    case Op.Lw: case Op.LwC: return <i64><i32>value;
-    case Op.Lwu: return value & 0xffffffff;
-    case Op.Flw: return value | 0xffffffff00000000;
+    /* from the table: extensions of loads */
     default: return value;
   }
 }

@@ -13,7 +13,8 @@
  * of record `p` (`event` Slow), or one of the other events.
  *
  * `run` is one long function because that is what makes it fast: its state stays in WebAssembly locals and each case
- * dispatches the next by itself. The cases are one line each wherever they can be.
+ * dispatches the next by itself. The cases are one line each wherever they can be; most are made from the table of
+ * instructions (../instructions).
  */
 import * as L from "./layout";
 import { Op } from "./ops";
@@ -24,7 +25,7 @@ import { slow } from "./slow";
 import { fetches } from "./timed";
 import { enter, noteJump, translating } from "./translated";
 import { fusedDouble, fusedSingle, singleOperation } from "./float/hardware";
-import { div, divw, mulh, mulhsu, mulhu, orcB, rem, remw } from "./integer";
+import * as integer from "./integer";
 import {
   Stop, delta, illegalInstruction, imm, immediate, opOf, rd, rdd, rs1, rs1d, rs1w, rs2, rs2d, rs2w, rs3, runOf,
 } from "./state";
@@ -50,10 +51,6 @@ const BOX: i64 = 0xffffffff00000000;
 // @ts-ignore: decorator
 @inline function unordered(p: i32): bool { return rs1d(p) != rs1d(p) || rs2d(p) != rs2d(p); }
 
-/** The low word of rs1, zero-extended. */
-// @ts-ignore: decorator
-@inline function uw(p: i32): i64 { return rs1(p) & 0xffffffff; }
-
 /** Takes a planted Stop away again, unless the record has been emptied since. */
 // @ts-ignore: decorator
 @inline function unplant(plant: i32, op: i32): void { if (plant && opOf(plant) == Op.Stop) store<u8>(plant, op); }
@@ -75,217 +72,9 @@ export function run(total: i32): Stop {
     if (TIMED) fetches(p, page + <i64>((p - base) >> 3));
     switch (opOf(p)) {
       case Op.Nop: p += FULL; continue;
-      case Op.Li: rd(p, immediate(p)); p += FULL; continue;
-      case Op.LiC: rd(p, immediate(p)); p += HALF; continue;
+      /* from the table: integer cases */
       case Op.Auipc: rd(p, page + immediate(p)); p += FULL; continue;
-      case Op.Mv: rd(p, rs1(p)); p += FULL; continue;
-      case Op.MvC: rd(p, rs1(p)); p += HALF; continue;
-      case Op.Addi: rd(p, rs1(p) + immediate(p)); p += FULL; continue;
-      case Op.AddiC: rd(p, rs1(p) + immediate(p)); p += HALF; continue;
-      case Op.Slti: rd(p, <i64>(rs1(p) < immediate(p))); p += FULL; continue;
-      case Op.Sltiu: rd(p, <i64>(<u64>rs1(p) < <u64>immediate(p))); p += FULL; continue;
-      case Op.Xori: rd(p, rs1(p) ^ immediate(p)); p += FULL; continue;
-      case Op.Ori: rd(p, rs1(p) | immediate(p)); p += FULL; continue;
-      case Op.Andi: rd(p, rs1(p) & immediate(p)); p += FULL; continue;
-      case Op.AndiC: rd(p, rs1(p) & immediate(p)); p += HALF; continue;
-      case Op.Slli: rd(p, rs1(p) << immediate(p)); p += FULL; continue;
-      case Op.SlliC: rd(p, rs1(p) << immediate(p)); p += HALF; continue;
-      case Op.Srli: rd(p, rs1(p) >>> immediate(p)); p += FULL; continue;
-      case Op.SrliC: rd(p, rs1(p) >>> immediate(p)); p += HALF; continue;
-      case Op.Srai: rd(p, rs1(p) >> immediate(p)); p += FULL; continue;
-      case Op.SraiC: rd(p, rs1(p) >> immediate(p)); p += HALF; continue;
-      case Op.Addiw: rd(p, <i64>(rs1w(p) + imm(p))); p += FULL; continue;
-      case Op.AddiwC: rd(p, <i64>(rs1w(p) + imm(p))); p += HALF; continue;
-      case Op.Slliw: rd(p, <i64>(rs1w(p) << imm(p))); p += FULL; continue;
-      case Op.Srliw: rd(p, <i64>(rs1w(p) >>> imm(p))); p += FULL; continue;
-      case Op.Sraiw: rd(p, <i64>(rs1w(p) >> imm(p))); p += FULL; continue;
-      case Op.Add: rd(p, rs1(p) + rs2(p)); p += FULL; continue;
-      case Op.AddC: rd(p, rs1(p) + rs2(p)); p += HALF; continue;
-      case Op.Sub: rd(p, rs1(p) - rs2(p)); p += FULL; continue;
-      case Op.SubC: rd(p, rs1(p) - rs2(p)); p += HALF; continue;
-      case Op.Sll: rd(p, rs1(p) << rs2(p)); p += FULL; continue;
-      case Op.Slt: rd(p, <i64>(rs1(p) < rs2(p))); p += FULL; continue;
-      case Op.Sltu: rd(p, <i64>(<u64>rs1(p) < <u64>rs2(p))); p += FULL; continue;
-      case Op.Xor: rd(p, rs1(p) ^ rs2(p)); p += FULL; continue;
-      case Op.XorC: rd(p, rs1(p) ^ rs2(p)); p += HALF; continue;
-      case Op.Srl: rd(p, rs1(p) >>> rs2(p)); p += FULL; continue;
-      case Op.Sra: rd(p, rs1(p) >> rs2(p)); p += FULL; continue;
-      case Op.Or: rd(p, rs1(p) | rs2(p)); p += FULL; continue;
-      case Op.OrC: rd(p, rs1(p) | rs2(p)); p += HALF; continue;
-      case Op.And: rd(p, rs1(p) & rs2(p)); p += FULL; continue;
-      case Op.AndC: rd(p, rs1(p) & rs2(p)); p += HALF; continue;
-      case Op.Addw: rd(p, <i64>(rs1w(p) + rs2w(p))); p += FULL; continue;
-      case Op.AddwC: rd(p, <i64>(rs1w(p) + rs2w(p))); p += HALF; continue;
-      case Op.Subw: rd(p, <i64>(rs1w(p) - rs2w(p))); p += FULL; continue;
-      case Op.SubwC: rd(p, <i64>(rs1w(p) - rs2w(p))); p += HALF; continue;
-      case Op.Sllw: rd(p, <i64>(rs1w(p) << rs2w(p))); p += FULL; continue;
-      case Op.Srlw: rd(p, <i64>(rs1w(p) >>> rs2w(p))); p += FULL; continue;
-      case Op.Sraw: rd(p, <i64>(rs1w(p) >> rs2w(p))); p += FULL; continue;
-      case Op.Mul: rd(p, rs1(p) * rs2(p)); p += FULL; continue;
-      case Op.Mulh: rd(p, mulh(rs1(p), rs2(p))); p += FULL; continue;
-      case Op.Mulhsu: rd(p, mulhsu(rs1(p), rs2(p))); p += FULL; continue;
-      case Op.Mulhu: rd(p, <i64>mulhu(<u64>rs1(p), <u64>rs2(p))); p += FULL; continue;
-      case Op.Div: rd(p, div(rs1(p), rs2(p))); p += FULL; continue;
-      case Op.Divu: rd(p, rs2(p) ? <i64>(<u64>rs1(p) / <u64>rs2(p)) : -1); p += FULL; continue;
-      case Op.Rem: rd(p, rem(rs1(p), rs2(p))); p += FULL; continue;
-      case Op.Remu: rd(p, rs2(p) ? <i64>(<u64>rs1(p) % <u64>rs2(p)) : rs1(p)); p += FULL; continue;
-      case Op.Mulw: rd(p, <i64>(rs1w(p) * rs2w(p))); p += FULL; continue;
-      case Op.Divw: rd(p, <i64>divw(rs1w(p), rs2w(p))); p += FULL; continue;
-      case Op.Divuw: rd(p, rs2w(p) ? <i64><i32>(<u32>rs1w(p) / <u32>rs2w(p)) : -1); p += FULL; continue;
-      case Op.Remw: rd(p, <i64>remw(rs1w(p), rs2w(p))); p += FULL; continue;
-      case Op.Remuw: rd(p, <i64>(rs2w(p) ? <i32>(<u32>rs1w(p) % <u32>rs2w(p)) : rs1w(p))); p += FULL; continue;
-      case Op.Sh1add: rd(p, (rs1(p) << 1) + rs2(p)); p += FULL; continue;
-      case Op.Sh2add: rd(p, (rs1(p) << 2) + rs2(p)); p += FULL; continue;
-      case Op.Sh3add: rd(p, (rs1(p) << 3) + rs2(p)); p += FULL; continue;
-      case Op.AddUw: rd(p, uw(p) + rs2(p)); p += FULL; continue;
-      case Op.Sh1addUw: rd(p, (uw(p) << 1) + rs2(p)); p += FULL; continue;
-      case Op.Sh2addUw: rd(p, (uw(p) << 2) + rs2(p)); p += FULL; continue;
-      case Op.Sh3addUw: rd(p, (uw(p) << 3) + rs2(p)); p += FULL; continue;
-      case Op.SlliUw: rd(p, uw(p) << immediate(p)); p += FULL; continue;
-      case Op.Andn: rd(p, rs1(p) & ~rs2(p)); p += FULL; continue;
-      case Op.Orn: rd(p, rs1(p) | ~rs2(p)); p += FULL; continue;
-      case Op.Xnor: rd(p, rs1(p) ^ ~rs2(p)); p += FULL; continue;
-      case Op.Clz: rd(p, clz<i64>(rs1(p))); p += FULL; continue;
-      case Op.Ctz: rd(p, ctz<i64>(rs1(p))); p += FULL; continue;
-      case Op.Cpop: rd(p, popcnt<i64>(rs1(p))); p += FULL; continue;
-      case Op.Clzw: rd(p, <i64>clz<i32>(rs1w(p))); p += FULL; continue;
-      case Op.Ctzw: rd(p, <i64>ctz<i32>(rs1w(p))); p += FULL; continue;
-      case Op.Cpopw: rd(p, <i64>popcnt<i32>(rs1w(p))); p += FULL; continue;
-      case Op.Max: rd(p, rs1(p) > rs2(p) ? rs1(p) : rs2(p)); p += FULL; continue;
-      case Op.Maxu: rd(p, <u64>rs1(p) > <u64>rs2(p) ? rs1(p) : rs2(p)); p += FULL; continue;
-      case Op.Min: rd(p, rs1(p) < rs2(p) ? rs1(p) : rs2(p)); p += FULL; continue;
-      case Op.Minu: rd(p, <u64>rs1(p) < <u64>rs2(p) ? rs1(p) : rs2(p)); p += FULL; continue;
-      case Op.SextB: rd(p, <i64><i8>rs1w(p)); p += FULL; continue;
-      case Op.SextH: rd(p, <i64><i16>rs1w(p)); p += FULL; continue;
-      case Op.ZextH: rd(p, rs1(p) & 0xffff); p += FULL; continue;
-      case Op.Rol: rd(p, rotl<i64>(rs1(p), rs2(p))); p += FULL; continue;
-      case Op.Ror: rd(p, rotr<i64>(rs1(p), rs2(p))); p += FULL; continue;
-      case Op.Rori: rd(p, rotr<i64>(rs1(p), immediate(p))); p += FULL; continue;
-      case Op.Rolw: rd(p, <i64>rotl<i32>(rs1w(p), rs2w(p))); p += FULL; continue;
-      case Op.Rorw: rd(p, <i64>rotr<i32>(rs1w(p), rs2w(p))); p += FULL; continue;
-      case Op.Roriw: rd(p, <i64>rotr<i32>(rs1w(p), imm(p))); p += FULL; continue;
-      case Op.OrcB: rd(p, <i64>orcB(<u64>rs1(p))); p += FULL; continue;
-      case Op.Rev8: rd(p, bswap<i64>(rs1(p))); p += FULL; continue;
-      case Op.Bclr: rd(p, rs1(p) & ~(<i64>1 << rs2(p))); p += FULL; continue;
-      case Op.Bext: rd(p, (rs1(p) >>> rs2(p)) & 1); p += FULL; continue;
-      case Op.Binv: rd(p, rs1(p) ^ (<i64>1 << rs2(p))); p += FULL; continue;
-      case Op.Bset: rd(p, rs1(p) | (<i64>1 << rs2(p))); p += FULL; continue;
-      case Op.Bclri: rd(p, rs1(p) & ~(<i64>1 << immediate(p))); p += FULL; continue;
-      case Op.Bexti: rd(p, (rs1(p) >>> immediate(p)) & 1); p += FULL; continue;
-      case Op.Binvi: rd(p, rs1(p) ^ (<i64>1 << immediate(p))); p += FULL; continue;
-      case Op.Bseti: rd(p, rs1(p) | (<i64>1 << immediate(p))); p += FULL; continue;
-      case Op.Lb: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4095))) break;
-        rd(p, <i64>load<i8>(host(at, va, L.READ_TLB)));
-        p += FULL;
-        continue;
-      }
-      case Op.Lh: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4094))) break;
-        rd(p, <i64>load<i16>(host(at, va, L.READ_TLB)));
-        p += FULL;
-        continue;
-      }
-      case Op.Lw: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
-        rd(p, <i64>load<i32>(host(at, va, L.READ_TLB)));
-        p += FULL;
-        continue;
-      }
-      case Op.LwC: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
-        rd(p, <i64>load<i32>(host(at, va, L.READ_TLB)));
-        p += HALF;
-        continue;
-      }
-      case Op.Ld: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4088))) break;
-        rd(p, load<i64>(host(at, va, L.READ_TLB)));
-        p += FULL;
-        continue;
-      }
-      case Op.LdC: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4088))) break;
-        rd(p, load<i64>(host(at, va, L.READ_TLB)));
-        p += HALF;
-        continue;
-      }
-      case Op.Lbu: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4095))) break;
-        rd(p, <i64>load<u8>(host(at, va, L.READ_TLB)));
-        p += FULL;
-        continue;
-      }
-      case Op.Lhu: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4094))) break;
-        rd(p, <i64>load<u16>(host(at, va, L.READ_TLB)));
-        p += FULL;
-        continue;
-      }
-      case Op.Lwu: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
-        rd(p, <i64>load<u32>(host(at, va, L.READ_TLB)));
-        p += FULL;
-        continue;
-      }
-      case Op.Flw: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.READ_TLB) != (va & ~(4092))) break;
-        rd(p, <i64>load<u32>(host(at, va, L.READ_TLB)) | BOX);
-        p += FULL;
-        continue;
-      }
-      case Op.Sb: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.WRITE_TLB) != (va & ~(4095))) break;
-        store<i8>(host(at, va, L.WRITE_TLB), <i8>rs2(p));
-        p += FULL;
-        continue;
-      }
-      case Op.Sh: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.WRITE_TLB) != (va & ~(4094))) break;
-        store<i16>(host(at, va, L.WRITE_TLB), <i16>rs2(p));
-        p += FULL;
-        continue;
-      }
-      case Op.Sw: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.WRITE_TLB) != (va & ~(4092))) break;
-        store<i32>(host(at, va, L.WRITE_TLB), <i32>rs2(p));
-        p += FULL;
-        continue;
-      }
-      case Op.SwC: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.WRITE_TLB) != (va & ~(4092))) break;
-        store<i32>(host(at, va, L.WRITE_TLB), <i32>rs2(p));
-        p += HALF;
-        continue;
-      }
-      case Op.Sd: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.WRITE_TLB) != (va & ~(4088))) break;
-        store<i64>(host(at, va, L.WRITE_TLB), rs2(p));
-        p += FULL;
-        continue;
-      }
-      case Op.SdC: {
-        const va = rs1(p) + immediate(p), at = entry(bank, va);
-        if (TIMED || load<i64>(at, L.WRITE_TLB) != (va & ~(4088))) break;
-        store<i64>(host(at, va, L.WRITE_TLB), rs2(p));
-        p += HALF;
-        continue;
-      }
+      /* from the table: access cases */
       case Op.FaddD: {
         const value = rs1d(p) + rs2d(p);
         if (!inexactAlready() || !(abs<f64>(value) <= f64.MAX_VALUE)) break;
@@ -360,22 +149,7 @@ export function run(total: i32): Stop {
         event = Event.Far;
         break;
       }
-      case Op.Beq: if (rs1(p) == rs2(p)) p += imm(p); else p += FULL; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.BeqC: if (rs1(p) == rs2(p)) p += imm(p); else p += HALF; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.Bne: if (rs1(p) != rs2(p)) p += imm(p); else p += FULL; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.BneC: if (rs1(p) != rs2(p)) p += imm(p); else p += HALF; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.Blt: if (rs1(p) < rs2(p)) p += imm(p); else p += FULL; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.Bge: if (rs1(p) >= rs2(p)) p += imm(p); else p += FULL; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.Bltu: if (<u64>rs1(p) < <u64>rs2(p)) p += imm(p); else p += FULL; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.Bgeu: if (<u64>rs1(p) >= <u64>rs2(p)) p += imm(p); else p += FULL; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.BeqFar: if (rs1(p) == rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += FULL; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.BeqFarC: if (rs1(p) == rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += HALF; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.BneFar: if (rs1(p) != rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += FULL; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.BneFarC: if (rs1(p) != rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += HALF; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.BltFar: if (rs1(p) < rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += FULL; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.BgeFar: if (rs1(p) >= rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += FULL; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.BltuFar: if (<u64>rs1(p) < <u64>rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += FULL; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.BgeuFar: if (<u64>rs1(p) >= <u64>rs2(p)) { target = page + immediate(p); event = Event.Far; break; } p += FULL; if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      /* from the table: branch cases */
       default:
     }
 

@@ -4,7 +4,7 @@
  * TLB only when the page is another one. Nothing takes an entry out of the TLB while translated code runs.
  */
 import { READ_TLB, WRITE_TLB } from "../assembly/layout.ts";
-import type { OpName } from "./ops.ts";
+import type { OpName } from "../instructions/operations.ts";
 import type { Region } from "./region.ts";
 
 const loads: ReadonlySet<OpName> = new Set<OpName>(["Lb", "Lh", "Lw", "Ld", "Lbu", "Lhu", "Lwu", "Flw"]);

@@ -13,6 +13,7 @@
  * TLB while translated code runs.
  */
 import { CURRENT_BANK, ENTRIES, FCSR, NESTABLE, PAGE_SIZE, PC, REGS } from "../assembly/layout.ts";
+import { branchInstructions } from "../instructions/table.ts";
 import { basesOf } from "./bases.ts";
 import {
   AT,
@@ -344,7 +345,7 @@ class Compilation {
     const e = this.#e;
     e.read(i.rs1)
       .read(i.rs2)
-      .op(comparisons[i.op.replace("Far", "")] as number);
+      .op(comparisons.get(i.op.replace("Far", "")) as number);
     const place = this.#region.places.get(to);
     const simple = place === undefined || this.#graph.routed.has(place) ? undefined : this.#label(node, place);
     if (simple !== undefined) e.brIf(simple);
@@ -430,11 +431,4 @@ class Compilation {
   }
 }
 
-const comparisons: Record<string, number> = {
-  Beq: W.i64Eq,
-  Bne: W.i64Ne,
-  Blt: W.i64LtS,
-  Bge: W.i64GeS,
-  Bltu: W.i64LtU,
-  Bgeu: W.i64GeU,
-};
+const comparisons = new Map<string, number>(branchInstructions.map(({ op, condition }) => [op, W[condition]]));

@@ -3,9 +3,10 @@
  * to do whatever the probe does not settle: an empty entry, a misaligned access, a device, a fault, a page with code.
  */
 import { READ_TLB, RESERVATION, TLB_ENTRIES, WRITE_TLB } from "../assembly/layout.ts";
+import type { OpName } from "../instructions/operations.ts";
+import { accessInstructions } from "../instructions/table.ts";
 import { baseKey } from "./bases.ts";
 import { BANK, type Emitter, ENTRY } from "./emitter.ts";
-import type { OpName } from "./ops.ts";
 import type { Instruction } from "./records.ts";
 import { FIRST_FLOAT } from "./registers.ts";
 import { Type, Wasm } from "./wasm.ts";
@@ -13,24 +14,14 @@ import { Type, Wasm } from "./wasm.ts";
 const W = Wasm;
 const BOX = -0x100000000;
 
-/** Operation and size of what is loaded; all give an i64. */
-const loads: Partial<Record<OpName, readonly [code: number, size: number]>> = {
-  Lb: [W.i64Load8S, 1],
-  Lh: [W.i64Load16S, 2],
-  Lw: [W.i64Load32S, 4],
-  Ld: [W.i64Load, 8],
-  Lbu: [W.i64Load8U, 1],
-  Lhu: [W.i64Load16U, 2],
-  Lwu: [W.i64Load32U, 4],
-  Flw: [W.i64Load32U, 4],
-};
-
-const stores: Partial<Record<OpName, readonly [code: number, size: number]>> = {
-  Sb: [W.i64Store8, 1],
-  Sh: [W.i64Store16, 2],
-  Sw: [W.i64Store32, 4],
-  Sd: [W.i64Store, 8],
-};
+/** Operation and size. */
+type Way = readonly [code: number, size: number];
+const ways = (write: boolean): Partial<Record<OpName, Way>> =>
+  Object.fromEntries(
+    accessInstructions.filter((each) => each.write === write).map(({ op, code, size }) => [op, [Wasm[code], size]]),
+  );
+const loads = ways(false);
+const stores = ways(true);
 
 /** Looks up the guest address in wide(0); ENTRY is then the TLB's entry. */
 function lookUp(e: Emitter, table: number, size: number): void {

@@ -5,8 +5,8 @@
  * and address they are of is not in it.
  */
 import { HOT, PAGE_SIZE } from "../assembly/layout.ts";
+import { recordedNames } from "../instructions/operations.ts";
 import { compile } from "./compile.ts";
-import { recordedNames } from "./ops.ts";
 import type { CodeReader } from "./records.ts";
 import type { Region } from "./region.ts";
 

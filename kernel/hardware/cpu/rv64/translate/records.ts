@@ -14,7 +14,7 @@ import {
   SLOT_PAGES,
   SLOTS,
 } from "../assembly/layout.ts";
-import { type OpName, opNames } from "./ops.ts";
+import { type OpName, opNames } from "../instructions/operations.ts";
 import { changedBy, type Operands, type Registers, usedBy } from "./registers.ts";
 
 /** What of assembly/index.ts is needed here. */

@@ -1,6 +1,6 @@
 /** Numbers of registers, sets of them, and which an instruction reads and writes. */
 import { SINK_OFFSET } from "../assembly/layout.ts";
-import type { OpName } from "./ops.ts";
+import type { OpName } from "../instructions/operations.ts";
 
 /** x0 to x31, then f0 to f31 from here; a result that goes to x0 has rd SINK. */
 export const FIRST_FLOAT = 64;

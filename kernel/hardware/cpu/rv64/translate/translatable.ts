@@ -1,8 +1,9 @@
 /** Which instructions can be part of a region. */
+
+import type { OpName } from "../instructions/operations.ts";
 import { floatRow } from "./float.ts";
 import { integerRows } from "./integer.ts";
 import { accesses } from "./memory.ts";
-import type { OpName } from "./ops.ts";
 import type { Instruction } from "./records.ts";
 
 const jumps: ReadonlySet<OpName> = new Set<OpName>([

@@ -47,7 +47,7 @@ export function multiply(a: u64, b: u64, mode: i32, double: bool): u64 {
   if (ka >= Kind.Quiet || kb >= Kind.Quiet) return nan(ka, kb, double);
   if (ka == Kind.Infinite || kb == Kind.Infinite) return ka == Kind.Zero || kb == Kind.Zero ? invalid(double) : infinity(sign, double);
   if (ka == Kind.Zero || kb == Kind.Zero) return zero(sign, double);
-  const top = mulhu(ma, mb) | <u64>(ma * mb != 0);
+  const top = <u64>mulhu(<i64>ma, <i64>mb) | <u64>(ma * mb != 0);
   const up = <i32>clz<u64>(top);
   return round(sign, ea + eb + 1 - up, top << up, mode, double);
 }
@@ -72,7 +72,7 @@ export function fused(a: u64, b: u64, c: u64, negateProduct: bool, negateAddend:
     if (kc == Kind.Zero) return zero(sp == sc ? sp : mode == Rounding.Down, double);
     return round(sc, ec, mc, mode, double);
   }
-  const high = mulhu(ma, mb), low = ma * mb;
+  const high = <u64>mulhu(<i64>ma, <i64>mb), low = ma * mb;
   const up = <i32>clz<u64>(high);
   const ep = ea + eb + 1 - up;
   const ph = up ? high << 1 | low >> 63 : high, pl = low << up;
