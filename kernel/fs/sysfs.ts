@@ -91,7 +91,9 @@ export const sysfs: FilesystemOps = {
       .slice(0, most),
   readLink: () => "EINVAL",
   open: (_k, _fs, inode) =>
-    isTree(nodeOf(inode)) ? { kind: "directory" } : { kind: "generated", text: new Uint8Array(0), space: null },
+    isTree(nodeOf(inode))
+      ? { kind: "directory" }
+      : { kind: "generated", text: new Uint8Array(0), space: null, userSpace: 0 },
   content: () => null,
   generate(k, _fs, inode) {
     const { content } = nodeOf(inode);

@@ -12,9 +12,10 @@ import { limits } from "../lib/limits.ts";
 import type { ThreadKernel } from "../thread/kernel.ts";
 import { deepestPidSpace, depthOf, newPidSpace } from "../thread/pids.ts";
 import type { NamespaceKind, Namespaces, Task } from "../thread/state.ts";
+import { deepestUserSpace, enterUserSpace, newUserSpace, sees, userDepthOf, userSpaceOf } from "../thread/users.ts";
 
 export type { NamespaceKind } from "../thread/state.ts";
-export const namespaceKinds: readonly NamespaceKind[] = ["uts", "ipc", "net", "mnt", "pid"];
+export const namespaceKinds: readonly NamespaceKind[] = ["user", "uts", "ipc", "net", "mnt", "pid"];
 
 /** Inode numbers of those that the machine began with (PROC_UTS_INIT_INO and its like). */
 const firstInodes: Readonly<Record<NamespaceKind, number>> = {
@@ -22,6 +23,7 @@ const firstInodes: Readonly<Record<NamespaceKind, number>> = {
   mnt: 0xefff_fff8,
   net: 0xefff_fff9,
   pid: 0xefff_fffc,
+  user: 0xefff_fffd,
   uts: 0xefff_fffe,
 };
 const otherInodes = 0xf000_0000;
@@ -42,7 +44,11 @@ export function namespaceOfInode(k: ThreadKernel, inode: number): { kind: Namesp
 }
 
 /** The name space of a kind that a task is in. */
-export const namespaceOf = ({ namespaces }: Pick<Task, "namespaces">, kind: NamespaceKind): number => namespaces[kind];
+export const namespaceOf = ({ namespaces, credentials }: Task, kind: NamespaceKind): number =>
+  kind === "user" ? credentials.userSpace : namespaces[kind];
+
+/** The user name space that a name space belongs to. */
+export const ownerOfNamespace = (k: ThreadKernel, id: number): number => k.threads.namespaces.get(id)?.owner ?? 0;
 
 export interface MachineName {
   node: string;
@@ -59,36 +65,53 @@ export function renameMachine(k: NameKernel, { namespaces }: Task, change: Parti
   k.threads.machineNames.set(namespaces.uts, { ...machineName(k, namespaces), ...change });
 }
 
+/** Only who is somebody in its own name space can have one below that. */
+function userSpaceProblem(k: ThreadKernel, { credentials: { userSpace, euid, egid } }: Task): Errno | null {
+  if (userDepthOf(k, userSpace) >= deepestUserSpace) return "ENOSPC";
+  return sees(userSpace === 0 ? null : userSpaceOf(k, userSpace), { uid: euid, gid: egid }) ? null : "EPERM";
+}
+
 /** Why a task cannot have new name spaces of these kinds. */
 export function namespaceProblem(k: ThreadKernel, task: Task, kinds: readonly NamespaceKind[]): Errno | null {
   const { threads } = k;
   const { pid, childPid } = task.namespaces;
   if (kinds.includes("pid") && pid !== childPid) return "EINVAL";
   if (kinds.includes("pid") && depthOf(k, pid) >= deepestPidSpace) return "ENOSPC";
+  const userProblem = kinds.includes("user") ? userSpaceProblem(k, task) : null;
+  if (userProblem !== null) return userProblem;
   const isFull = threads.namespaces.size + kinds.length > limits.namespaces;
   return isFull || threads.nextNamespace + kinds.length > lastNamespace ? "ENOSPC" : null;
 }
 
 /** A new name space, which begins as a copy of the task's, or below it; who is to have it gets it at once. */
-export function createNamespace(k: NameKernel, task: Task, kind: NamespaceKind): number {
+export function createNamespace(
+  k: NameKernel,
+  task: Task,
+  kind: NamespaceKind,
+  owner = task.credentials.userSpace,
+): number {
   const id = k.threads.nextNamespace++;
-  k.threads.namespaces.set(id, { kind });
+  k.threads.namespaces.set(id, { kind, owner });
   if (kind === "uts") k.threads.machineNames.set(id, { ...machineName(k, task.namespaces) });
+  if (kind === "user") newUserSpace(k, id, task);
   if (kind === "pid") newPidSpace(k, id, task.namespaces.pid);
   return id;
 }
 
 /** A task keeps its own PIDs whatever happens: of those name spaces it is its children that are made in another one. */
-const entered = (kind: NamespaceKind): keyof Namespaces => (kind === "pid" ? "childPid" : kind);
+function put(task: Task, kind: NamespaceKind, id: number): void {
+  if (kind === "user") enterUserSpace(task.credentials, id);
+  else task.namespaces[kind === "pid" ? "childPid" : kind] = id;
+}
 
-/** The task leaves name spaces of these kinds for new ones; there is room for them. */
+/** The task leaves name spaces of these kinds for new ones; there is room for them. One of users owns the others. */
 export function newNamespaces(k: NameKernel, task: Task, kinds: readonly NamespaceKind[]): void {
-  for (const kind of kinds) task.namespaces[entered(kind)] = createNamespace(k, task, kind);
+  for (const kind of namespaceKinds) if (kinds.includes(kind)) put(task, kind, createNamespace(k, task, kind));
   dropNamespaces(k);
 }
 
 export function enterNamespace(k: HolderKernel, task: Task, kind: NamespaceKind, id: number): void {
-  task.namespaces[entered(kind)] = id;
+  put(task, kind, id);
   dropNamespaces(k);
 }
 
@@ -104,21 +127,22 @@ interface HolderKernel extends ThreadKernel {
 /** All that somebody has, or that an open file stands for; and whatever those are in. */
 function usedNamespaces({ threads, files }: HolderKernel): Set<number> {
   const used = new Set<number>([0]);
-  for (const { namespaces } of threads.tasks.values()) for (const id of Object.values(namespaces)) used.add(id);
+  for (const { namespaces, credentials } of threads.tasks.values())
+    for (const id of [...Object.values(namespaces), credentials.userSpace]) used.add(id);
   for (const { target } of files.open.values()) if (target.kind === "namespace") used.add(target.id!);
   for (const { net } of files.sockets.values()) used.add(net);
   for (const { pidSpace } of files.filesystems.values()) used.add(pidSpace);
   for (const [id, { numbers }] of threads.pidSpaces) if (numbers.size > 0) used.add(id);
   for (const id of used) {
-    const parent = threads.pidSpaces.get(id)?.parent;
-    if (parent !== undefined) used.add(parent);
+    used.add(threads.pidSpaces.get(id)?.parent ?? 0);
+    used.add(threads.namespaces.get(id)?.owner ?? 0);
   }
   return used;
 }
 
 /** Name spaces that nobody has any more go: a task or such a file has ended, or a task has gone elsewhere. */
 export function dropNamespaces(k: HolderKernel): void {
-  const { namespaces, machineNames, pidSpaces } = k.threads;
+  const { namespaces, machineNames, pidSpaces, userSpaces } = k.threads;
   if (namespaces.size === 0) return;
   const used = usedNamespaces(k);
   for (const id of [...namespaces.keys()]) {
@@ -126,5 +150,6 @@ export function dropNamespaces(k: HolderKernel): void {
     namespaces.delete(id);
     machineNames.delete(id);
     pidSpaces.delete(id);
+    userSpaces.delete(id);
   }
 }

@@ -2,7 +2,7 @@
 import type { AnyState } from "./migrations.ts";
 
 interface KernelWithTwoKinds {
-  threads: { tasks: Map<number, { namespaces: { uts: number; ipc: number } }> };
+  threads: { tasks: Map<number, { credentials: object; namespaces: { uts: number; ipc: number } }> };
   files: {
     sockets: Map<number, object>;
     open: Map<
@@ -26,16 +26,17 @@ function namespaceInode(inode: number): number {
   return id > 0 ? others + id : isIpc ? firstIpc : firstUts;
 }
 
-/** Name spaces are in a table, and there are those of the network and of PIDs. */
+/** Name spaces are in a table, and there are those of users, the network and PIDs. */
 function tableOfNamespaces(state: AnyState): void {
   const { threads, files } = state["kernel"] as KernelWithTwoKinds;
-  const namespaces = new Map<number, { kind: "uts" | "ipc" }>();
+  const namespaces = new Map<number, { kind: "uts" | "ipc"; owner: number }>();
   const add = (kind: "uts" | "ipc", id: number): void => {
-    if (id !== 0) namespaces.set(id, { kind });
+    if (id !== 0) namespaces.set(id, { kind, owner: 0 });
   };
   for (const task of threads.tasks.values()) {
     add("uts", task.namespaces.uts);
     add("ipc", task.namespaces.ipc);
+    Object.assign(task.credentials, { userSpace: 0 });
     Object.assign(task.namespaces, { net: 0, pid: 0, childPid: 0 });
   }
   for (const { target, opened } of files.open.values()) {
@@ -44,7 +45,7 @@ function tableOfNamespaces(state: AnyState): void {
     opened.directory = namespaceInode(opened.directory);
     opened.inode = namespaceInode(opened.inode);
   }
-  Object.assign(threads, { namespaces, pidSpaces: new Map() });
+  Object.assign(threads, { namespaces, pidSpaces: new Map(), userSpaces: new Map() });
   for (const socket of files.sockets.values()) Object.assign(socket, { net: 0 });
 }
 
@@ -52,6 +53,7 @@ interface KernelWithSenders {
   threads: { threads: Map<number, { wait: { kind: string; child?: number } | null }> };
   files: {
     filesystems: Map<number, object>;
+    open: Map<number, { target: { kind: string } }>;
     sockets: Map<number, { credentials: object; peerCredentials: object | null; queue: { sender: object }[] }>;
   };
 }
@@ -62,6 +64,8 @@ function numbersBySpace(state: AnyState): void {
   for (const { credentials, peerCredentials, queue } of files.sockets.values())
     for (const of of [credentials, peerCredentials, ...queue.map(({ sender }) => sender)])
       if (of !== null) Object.assign(of, { names: [] });
+  for (const { target } of files.open.values())
+    if (target.kind === "generated") Object.assign(target, { userSpace: 0 });
   for (const filesystem of files.filesystems.values()) Object.assign(filesystem, { pidSpace: 0 });
   for (const { wait } of threads.threads.values())
     if (wait?.kind === "vfork") Object.assign(wait, { number: wait.child });

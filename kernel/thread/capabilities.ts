@@ -26,6 +26,7 @@ export const Cap = {
   SYS_NICE: 23,
   SYS_RESOURCE: 24,
   MKNOD: 27,
+  SETFCAP: 31,
   MAC_OVERRIDE: 32,
   CHECKPOINT_RESTORE: 40,
 } as const;
@@ -56,7 +57,14 @@ export function initialCapabilities(uid: number): Capabilities {
   };
 }
 
-export const hasCapability = ({ capabilities }: Pick<Credentials, "capabilities">, wanted: Cap): boolean =>
+/** For what is the machine's own, and so belongs to the first user name space. */
+export const hasCapability = (
+  { userSpace, capabilities }: Pick<Credentials, "userSpace" | "capabilities">,
+  wanted: Cap,
+): boolean => userSpace === 0 && (capabilities.effective & capabilityBit(wanted)) !== 0n;
+
+/** For what belongs to the user name space that it is in. */
+export const hasOwnCapability = ({ capabilities }: Pick<Credentials, "capabilities">, wanted: Cap): boolean =>
   (capabilities.effective & capabilityBit(wanted)) !== 0n;
 
 /** Those about files, which follow the user id of files. */
@@ -72,34 +80,35 @@ const ofFiles = [
 ].reduce((set, number) => set | capabilityBit(number), 0n);
 
 type UserIds = Pick<Credentials, "uid" | "euid" | "suid" | "fsuid">;
-const isRootSomehow = ({ uid, euid, suid }: UserIds): boolean => [uid, euid, suid].includes(0);
+const isSomehow = ({ uid, euid, suid }: UserIds, root: number | null): boolean =>
+  [uid, euid, suid].some((id) => id === root);
 
-/** Real, effective or saved user ids have changed: who was root and is it no more loses what root has. */
-export function followUserIds(before: UserIds, now: Credentials): void {
+/** Real, effective or saved user ids have changed: who was `root` of its user name space and is it no more loses what root has. */
+export function followUserIds(before: UserIds, now: Credentials, root: number | null): void {
   const { capabilities } = now;
   if (capabilities.secureBits & SecureBit.noSetuidFixup) return;
-  if (isRootSomehow(before) && !isRootSomehow(now)) {
+  if (isSomehow(before, root) && !isSomehow(now, root)) {
     if (!(capabilities.secureBits & SecureBit.keepCapabilities)) {
       capabilities.permitted = 0n;
       capabilities.effective = 0n;
     }
     capabilities.ambient = 0n;
   }
-  if (before.euid === 0 && now.euid !== 0) capabilities.effective = 0n;
-  if (before.euid !== 0 && now.euid === 0) capabilities.effective = capabilities.permitted;
+  if (before.euid === root && now.euid !== root) capabilities.effective = 0n;
+  if (before.euid !== root && now.euid === root) capabilities.effective = capabilities.permitted;
 }
 
 /** So has the one of files alone (setfsuid(2)). */
-export function followFilesId(before: UserIds, { fsuid, capabilities }: Credentials): void {
+export function followFilesId(before: UserIds, { fsuid, capabilities }: Credentials, root: number | null): void {
   if (capabilities.secureBits & SecureBit.noSetuidFixup) return;
-  if (before.fsuid === 0 && fsuid !== 0) capabilities.effective &= ~ofFiles;
-  if (before.fsuid !== 0 && fsuid === 0) capabilities.effective |= capabilities.permitted & ofFiles;
+  if (before.fsuid === root && fsuid !== root) capabilities.effective &= ~ofFiles;
+  if (before.fsuid !== root && fsuid === root) capabilities.effective |= capabilities.permitted & ofFiles;
 }
 
 /** What a new program is permitted by who executes it, before anything is taken off for the program's sake. */
-export function permittedAtExec({ uid, euid, capabilities }: Credentials): bigint {
+export function permittedAtExec({ uid, euid, capabilities }: Credentials, root: number | null): bigint {
   const { inheritable, bounding, secureBits } = capabilities;
-  const isRoot = !(secureBits & SecureBit.noRoot) && (uid === 0 || euid === 0);
+  const isRoot = !(secureBits & SecureBit.noRoot) && (uid === root || euid === root);
   return isRoot ? bounding | inheritable : 0n;
 }
 
@@ -108,10 +117,11 @@ export function capabilitiesAtExec(
   { euid, capabilities }: Credentials,
   permitted: bigint,
   changesIds: boolean,
+  root: number | null,
 ): Capabilities {
   const ambient = changesIds ? 0n : capabilities.ambient;
   const all = permitted | ambient;
-  const isRoot = !(capabilities.secureBits & SecureBit.noRoot) && euid === 0;
+  const isRoot = !(capabilities.secureBits & SecureBit.noRoot) && euid === root;
   return {
     ...capabilities,
     permitted: all,

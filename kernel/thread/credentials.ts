@@ -1,6 +1,9 @@
 /** Whom tasks act for: user and group ids (credentials(7)). */
-import { Cap, hasCapability, initialCapabilities, isWithin } from "./capabilities.ts";
+
+import { Cap, initialCapabilities, isWithin } from "./capabilities.ts";
+import type { ThreadKernel } from "./kernel.ts";
 import type { Credentials, Task } from "./state.ts";
+import { hasCapabilityIn } from "./users.ts";
 
 /** The user of programs that the host starts. */
 export const userId = 1000;
@@ -15,6 +18,7 @@ const credentialsOf = (id: number): Credentials => ({
   sgid: id,
   fsgid: id,
   groups: [],
+  userSpace: 0,
   capabilities: initialCapabilities(id),
 });
 
@@ -46,14 +50,20 @@ export type InspectedBy = "real ids" | "ids of files";
  * Who may look into another process, and change it (ptrace(2), "ptrace access mode checking"): itself, and its own user if
  * its program is not one that gained rights and it has no capabilities that the user lacks; and who may trace anybody.
  */
-export function mayInspect(by: Inspector, task: Task, how: InspectedBy = "real ids"): boolean {
-  if (by.id === task.id || hasCapability(by.credentials, Cap.SYS_PTRACE)) return true;
+export function mayInspect(
+  k: Pick<ThreadKernel, "threads">,
+  by: Inspector,
+  task: Task,
+  how: InspectedBy = "real ids",
+): boolean {
+  if (by.id === task.id || hasCapabilityIn(k, by.credentials, task.credentials.userSpace, Cap.SYS_PTRACE)) return true;
   const { credentials: of, traits } = task;
   const { uid, gid, fsuid, fsgid, capabilities } = by.credentials;
   const [user, group, own] =
     how === "real ids" ? [uid, gid, capabilities.permitted] : [fsuid, fsgid, capabilities.effective];
   return (
     traits.dumpable &&
+    of.userSpace === by.credentials.userSpace &&
     [of.uid, of.euid, of.suid].every((id) => id === user) &&
     [of.gid, of.egid, of.sgid].every((id) => id === group) &&
     isWithin(of.capabilities.permitted, own)

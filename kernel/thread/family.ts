@@ -6,6 +6,7 @@
  *
  * Must hold: whoever is a parent lives; a zombie's number is no living task's.
  */
+
 import type { TaskId } from "../lib/ids.ts";
 import { signals } from "../lib/signals.ts";
 import { wakeQueue } from "./blocking.ts";
@@ -15,6 +16,7 @@ import { ChildCode, childrenQueue, fromKernel, sendSignal } from "./signals.ts";
 import type { ExitStatus, SignalInfo, Task, Usage, Zombie } from "./state.ts";
 import { killTask } from "./tasks.ts";
 import { leaveTraced } from "./tracing.ts";
+import { shownUser } from "./users.ts";
 
 /** Who waits for a process to end, its child or not, waits here. */
 export const endQueue = (id: TaskId): string => `end of ${id}`;
@@ -89,8 +91,8 @@ function leaveZombie(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames
 
 /** What a zombie's parent is told. */
 function infoOf(k: ThreadKernel, parent: Task, zombie: Zombie): SignalInfo {
-  const { id, userId: uid, status, usage, exitSignal } = zombie;
-  const pid = numberFor(k, parent, id);
+  const { id, userId, status, usage, exitSignal } = zombie;
+  const [pid, uid] = [numberFor(k, parent, id), shownUser(k, parent, userId)];
   const [code, number] = status.kind === "exited" ? [ChildCode.exited, status.code] : [ChildCode.killed, status.signal];
   return { signal: exitSignal, code, detail: { kind: "child", pid, uid, status: number, userNs: usage.userNs } };
 }

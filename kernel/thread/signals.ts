@@ -8,6 +8,7 @@
  * Of the signals that are pending the lowest number is taken first, a thread's own before its task's, those of one
  * number in the order in which they were sent. Of a standard signal at most one is pending, of others any number.
  */
+
 import type { Errno } from "../lib/errno.ts";
 import type { TaskId, ThreadId } from "../lib/ids.ts";
 import { defaultAction, firstRealTime, lastSignal, signalName, signals, stopSignals } from "../lib/signals.ts";
@@ -21,6 +22,7 @@ import type { SignalAction, SignalInfo, Task, Thread } from "./state.ts";
 import { killTask } from "./tasks.ts";
 import { takenFromTimer } from "./timers.ts";
 import { stopTracedThreads, tellListeners } from "./tracing.ts";
+import { shownUser } from "./users.ts";
 
 const ignoreHandler = 1n;
 export const unmaskable: readonly number[] = [signals.SIGKILL, signals.SIGSTOP];
@@ -48,7 +50,12 @@ export const fromSender = (
 ): SignalInfo => ({
   signal,
   code,
-  detail: { kind: "sender", pid: numberFor(k, to, sender.id), uid: sender.credentials.uid, value: 0n },
+  detail: {
+    kind: "sender",
+    pid: numberFor(k, to, sender.id),
+    uid: shownUser(k, to, sender.credentials.uid),
+    value: 0n,
+  },
 });
 
 /** Who reads signals from files waits here. */
@@ -307,7 +314,13 @@ export function tellOf(k: ThreadKernel, to: Task, of: Task, id: TaskId | ThreadI
   wakeQueue(k, childrenQueue(to.id), Number.POSITIVE_INFINITY);
   if (((to.signalActions.get(signals.SIGCHLD)?.flags ?? 0n) & noStopSignal) !== 0n) return;
   const pid = numberFor(k, to, id);
-  const detail = { kind: "child", pid, uid: of.credentials.uid, status, userNs: of.instructions } as const;
+  const detail = {
+    kind: "child",
+    pid,
+    uid: shownUser(k, to, of.credentials.uid),
+    status,
+    userNs: of.instructions,
+  } as const;
   sendSignal(k, to, { signal: signals.SIGCHLD, code, detail });
 }
 

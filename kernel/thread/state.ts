@@ -42,6 +42,8 @@ export interface Credentials {
   sgid: number;
   fsgid: number;
   groups: number[];
+  /** The user name space that its capabilities count in (users.ts); ids are those of the first one. */
+  userSpace: number;
   capabilities: Capabilities;
 }
 
@@ -91,11 +93,35 @@ export interface Namespaces {
   childPid: number;
 }
 
-export type NamespaceKind = "uts" | "ipc" | "net" | "mnt" | "pid";
+export type NamespaceKind = "uts" | "ipc" | "net" | "mnt" | "pid" | "user";
 
 /** A name space that was made, beside those that the machine began with. */
 export interface Namespace {
   kind: NamespaceKind;
+  /** The user name space that it belongs to; of one of users, the one above it. */
+  owner: number;
+}
+
+/** What a user name space calls `inside`, and what follows, is `outside` to the kernel. */
+export interface IdRange {
+  inside: number;
+  outside: number;
+  count: number;
+}
+export type IdKind = "uid" | "gid" | "projid";
+
+/** A user name space that was made (users.ts). */
+export interface UserSpace {
+  parent: number;
+  depth: number;
+  /** Who made it. */
+  owner: number;
+  group: number;
+  /** Its maker could give files capabilities (CAP_SETFCAP). */
+  mayGiveFiles: boolean;
+  /** setgroups(2) is not denied in it. */
+  setsGroups: boolean;
+  maps: Record<IdKind, IdRange[]>;
 }
 
 /** A PID name space that was made (pids.ts). */
@@ -430,6 +456,7 @@ export interface ThreadsState {
   /** By number. */
   namespaces: Map<number, Namespace>;
   pidSpaces: Map<number, PidSpace>;
+  userSpaces: Map<number, UserSpace>;
   /** By name space, where it is another one than the machine was made with. */
   machineNames: Map<number, { node: string; domain: string }>;
   nextNamespace: number;
@@ -457,6 +484,7 @@ export const initThreads = (): ThreadsState => ({
   tracedEnds: [],
   namespaces: new Map(),
   pidSpaces: new Map(),
+  userSpaces: new Map(),
   machineNames: new Map(),
   nextNamespace: 1,
   nextSharing: 1,

@@ -17,7 +17,7 @@ export function openExecutable(k: FileKernel, task: Task, place: Place): OpenedP
   const attributes = attributesOf(k, place);
   if (!isType(attributes, FileType.regular)) return "EACCES";
   if (hasFlag(k, place.mount, MountFlag.noExecute)) return "EACCES";
-  if (!permits(subjectOf(task), attributes, Access.execute)) return "EACCES";
+  if (!permits(subjectOf(k, task), attributes, Access.execute)) return "EACCES";
   const fs = filesystemOf(k, place.mount);
   const target = opsOfFilesystem(k, fs).open(k, fs, place.inode, task);
   if (typeof target === "string") return target;

@@ -25,11 +25,11 @@ function namedOf(k: FileKernel, { mount, inode }: Place): ReadonlyMap<string, Ui
 
 /** What speaks against an attribute of this name, to read it or to change it: permissions come first, as in Linux. */
 function problem(k: FileKernel, task: Task, place: Place, name: string, changes: boolean): Errno | null {
-  const subject = subjectOf(task);
+  const subject = subjectOf(k, task);
   const attributes = attributesOf(k, place);
   const denied = changes ? "EPERM" : "ENODATA";
   const isTrusted = name.startsWith("trusted.") || (changes && name.startsWith("security."));
-  if (isTrusted && !isCapable(subject, Cap.SYS_ADMIN)) return denied;
+  if (isTrusted && !isCapable(subject, Cap.SYS_ADMIN, null)) return denied;
   if (name.startsWith("user.")) {
     if (!isType(attributes, FileType.regular) && !isDirectory(attributes)) return denied;
     if (!permits(subject, attributes, changes ? Access.write : Access.read)) return "EACCES";
@@ -43,7 +43,7 @@ export function getExtended(k: FileKernel, task: Task, place: Place, name: strin
 
 /** Names that the task may know of, in the order in which they were set. */
 export function listExtended(k: FileKernel, task: Task, place: Place): Uint8Array {
-  const seesAll = isCapable(subjectOf(task), Cap.SYS_ADMIN);
+  const seesAll = isCapable(subjectOf(k, task), Cap.SYS_ADMIN, null);
   const names = [...namedOf(k, place).keys()].filter((name) => seesAll || !name.startsWith("trusted."));
   return encodeName(names.map((name) => `${name}\0`).join(""));
 }

@@ -131,17 +131,26 @@ function readGenerated(k: FileKernel, file: OpenFile, position: number, count: n
   const target = file.target as Of<"generated">;
   if (position === 0 && file.opened !== null) {
     const fs = filesystemOf(k, file.opened.mount);
-    const text = opsOfFilesystem(k, fs).generate?.(k, fs, file.opened.inode, target.space) ?? "EINVAL";
+    const text = opsOfFilesystem(k, fs).generate?.(k, fs, file.opened.inode, target) ?? "EINVAL";
     if (typeof text === "string") return { errno: text };
     target.text = text;
   }
   return { bytes: target.text.slice(position, position + count) };
 }
 
+function writeGenerated(k: FileKernel, by: Task, file: OpenFile, position: number, bytes: Uint8Array): WriteResult {
+  if (file.opened === null) return { errno: "EINVAL" };
+  const fs = filesystemOf(k, file.opened.mount);
+  const { store } = opsOfFilesystem(k, fs);
+  if (store === undefined) return { errno: "EINVAL" };
+  const errno = store(k, fs, file.opened.inode, file.target as Of<"generated">, by, bytes, position);
+  return errno === null ? { count: bytes.length } : { errno };
+}
+
 const generatedOps: FileOps = {
   read: readGenerated,
   advance: movePosition,
-  write: () => ({ errno: "EINVAL" }),
+  write: writeGenerated,
   seekable: true,
   size: none,
   ready: always,

@@ -92,6 +92,12 @@ export interface Named {
   name: string;
 }
 
+/** For whom a file's text is made: of which memory, and in which user name space. */
+export interface GeneratedFor {
+  space: SpaceId | null;
+  userSpace: number;
+}
+
 export interface FilesystemOps {
   /** statfs(2). */
   readonly magic: number;
@@ -115,8 +121,18 @@ export interface FilesystemOps {
   permits?(k: FileKernel, fs: Filesystem, inode: InodeNumber, viewer: Viewer): boolean | null;
   /** What a regular file holds, changing nothing; null when it is not one that holds anything. */
   content(k: FileKernel, fs: Filesystem, inode: InodeNumber): Uint8Array | null;
-  /** The text of a file that is made when it is read; `space`: the memory that it was opened to tell of. */
-  generate?(k: FileKernel, fs: Filesystem, inode: InodeNumber, space: SpaceId | null): Uint8Array | Errno;
+  /** The text of a file that is made when it is read; `of`: as it was opened. */
+  generate?(k: FileKernel, fs: Filesystem, inode: InodeNumber, of: GeneratedFor): Uint8Array | Errno;
+  /** What is written to such a file, as a whole, from a position on; null: it was taken. */
+  store?(
+    k: FileKernel,
+    fs: Filesystem,
+    inode: InodeNumber,
+    of: GeneratedFor,
+    by: Task,
+    bytes: Uint8Array,
+    position: number,
+  ): Errno | null;
   readonly change: ChangeOps | null;
   /** Changes an inode where names cannot be changed, but owners, permissions and times can. */
   set?(k: FileKernel, fs: Filesystem, inode: InodeNumber, changes: Changes, nowNs: bigint): Errno | null;

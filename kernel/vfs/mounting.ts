@@ -4,10 +4,13 @@
  * Places that calls name are given as they were found, on top of whatever covers them. That somebody may mount at all is
  * asked before.
  */
+
 import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { MountId, StoredId } from "../lib/ids.ts";
+import { Cap, hasCapability } from "../thread/capabilities.ts";
 import type { Place, Task } from "../thread/state.ts";
+import { idFromUser } from "../thread/users.ts";
 import { mayWrite } from "./file-ops.ts";
 import { attributesOf, filesystemOf, getMount, isBelow, isDirectory } from "./filesystem.ts";
 import { boundFilesystem, createFilesystem, isSingle, isStored } from "./filesystems.ts";
@@ -71,9 +74,12 @@ function optionsFor(k: FileKernel, task: Task, kind: FilesystemKind, data: strin
   }
   const wanted = readTmpfsOptions(data, k.mm.frames.total);
   if (wanted === null) return "EINVAL";
-  const { fsuid: uid, fsgid: gid } = task.credentials;
+  const { fsuid, fsgid, userSpace } = task.credentials;
+  const uid = wanted.uid === undefined ? fsuid : idFromUser(k, userSpace, "uid", wanted.uid);
+  const gid = wanted.gid === undefined ? fsgid : idFromUser(k, userSpace, "gid", wanted.gid);
+  if (uid === null || gid === null) return "EINVAL";
   const usual = usualBound(k.mm.frames.total);
-  return { pages: usual, inodes: usual, mode: 0o1777, uid, gid, ...wanted };
+  return { pages: usual, inodes: usual, mode: 0o1777, ...wanted, uid, gid };
 }
 
 /** The one file system of a kind that there is one of, or (proc) one for a PID name space, if it is there. */
@@ -92,7 +98,7 @@ export function mountNew(k: FileKernel, task: Task, wanted: NewMount, on: Opened
   if (typeof options === "string") return options;
   const problem = placeProblem(k, task, on);
   if (problem !== null) return problem;
-  const pidSpace = kind === "proc" ? task.namespaces.pid : 0;
+  const pidSpace = kind === "proc" ? task.namespaces.childPid : 0;
   const single = singleOf(k, kind, pidSpace);
   if (single !== null && single.id === filesystemOf(k, on.mount).id && isTop(k, on)) return "EBUSY";
   if (!isDirectory(attributesOf(k, on))) return "ENOTDIR";
@@ -183,6 +189,15 @@ function changedOptions(k: FileKernel, fs: Filesystem, wanted: WantedOptions): T
   return { ...options, pages, inodes };
 }
 
+/** A file system that others see, too, is the machine's; one that is only here is its mount name space's. */
+function isFilesystemOurs(k: FileKernel, { credentials, namespaces }: Task, fs: Filesystem): boolean {
+  if (hasCapability(credentials, Cap.SYS_ADMIN)) return true;
+  spend(k.effort, 4 * k.files.mounts.size, "items");
+  return [...k.files.mounts.values()].every(
+    (mount) => mount.filesystem !== fs.id || mount.namespace === namespaces.mnt,
+  );
+}
+
 /** A mount and its file system are mounted otherwise (MS_REMOUNT). */
 export function remount(
   k: FileKernel,
@@ -192,6 +207,7 @@ export function remount(
 ): Errno | null {
   if (!isTop(k, at) || !isOurs(k, task, at.mount)) return "EINVAL";
   const fs = filesystemOf(k, at.mount);
+  if (!isFilesystemOurs(k, task, fs)) return "EPERM";
   const options = fs.kind === "tmpfs" ? readTmpfsOptions(data, k.mm.frames.total) : optionsFor(k, task, fs.kind, data);
   if (typeof options === "string" || (fs.kind === "tmpfs" && options === null)) return "EINVAL";
   const isBounded = options?.pages !== undefined || options?.inodes !== undefined;
@@ -236,7 +252,8 @@ function expire(k: FileKernel, id: MountId): Errno | null {
 }
 
 /** The root cannot go from under whom it belongs to: it can only not be changed any more. */
-function sealRoot(k: FileKernel, fs: Filesystem): Errno | null {
+function sealRoot(k: FileKernel, task: Task, fs: Filesystem): Errno | null {
+  if (!isFilesystemOurs(k, task, fs)) return "EPERM";
   if (!fs.readOnly && isWritten(k, fs, null)) return "EBUSY";
   fs.readOnly = true;
   return null;
@@ -252,7 +269,7 @@ export function unmount(k: FileKernel, task: Task, at: Place, how: number): Errn
     const errno = expire(k, id);
     if (errno !== null) return errno;
   }
-  if (isOwnRoot && !detaches) return sealRoot(k, filesystemOf(k, id));
+  if (isOwnRoot && !detaches) return sealRoot(k, task, filesystemOf(k, id));
   // What a name space stands on stays.
   if (getMount(k, id).on === null) return "EINVAL";
   if (!detaches && isBusy(k, id)) return "EBUSY";

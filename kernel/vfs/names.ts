@@ -9,6 +9,7 @@ import type { Errno } from "../lib/errno.ts";
 import type { InodeNumber } from "../lib/ids.ts";
 import { Cap } from "../thread/capabilities.ts";
 import type { Place, Task } from "../thread/state.ts";
+import { idFromUser, noId } from "../thread/users.ts";
 import { realtimeNs } from "../time/clock.ts";
 import {
   attributesOf,
@@ -61,7 +62,7 @@ export const samePlace = (a: Place, b: Place): boolean => a.mount === b.mount &&
 
 /** Whether names in the directory are the task's to change. */
 const mayChange = (k: FileKernel, task: Task, directory: Place): boolean =>
-  permits(subjectOf(task), attributesOf(k, directory), Access.write | Access.execute);
+  permits(subjectOf(k, task), attributesOf(k, directory), Access.write | Access.execute);
 
 /** Where a new name may be made, or why not. */
 function newName(k: FileKernel, task: Task, { start, path }: PathFrom, isTree: boolean): Walked | Errno {
@@ -74,17 +75,23 @@ function newName(k: FileKernel, task: Task, { start, path }: PathFrom, isTree: b
 
 /** Whose a new file in the directory is: its maker's; in a directory with the bit, the directory's group's. */
 export function ownerIn(k: FileKernel, task: Task, directory: Place): { uid: number; gid: number; groupBit: boolean } {
-  const { uid, gid } = subjectOf(task);
+  const { uid, gid } = subjectOf(k, task);
   const parent = attributesOf(k, directory);
   const groupBit = (parent.mode & Special.setGroup) !== 0;
   return { uid, gid: groupBit ? parent.gid : gid, groupBit };
 }
 
 /** What a new file's mode may be: it acts for the group that it has from its directory only if its maker could say so. */
-export function modeIn(task: Task, { gid, groupBit }: { gid: number; groupBit: boolean }, mode: number): number {
-  const subject = subjectOf(task);
+export function modeIn(
+  k: FileKernel,
+  task: Task,
+  { gid, groupBit }: { gid: number; groupBit: boolean },
+  mode: number,
+): number {
+  const subject = subjectOf(k, task);
   const acts = groupBit && !isDirectory({ mode }) && (mode & 0o2010) === 0o2010;
-  return acts && !isInGroup(subject, gid) && !isCapable(subject, Cap.FSETID) ? mode & ~Special.setGroup : mode;
+  const isOthers = !isInGroup(subject, gid) && !isCapable(subject, Cap.FSETID, { uid: subject.uid, gid });
+  return acts && isOthers ? mode & ~Special.setGroup : mode;
 }
 
 /** What of a file's mode makes its program act for somebody; for the group only where that may execute it. */
@@ -92,10 +99,11 @@ const lendingBits = (mode: number): number => (mode & 0o10 ? Special.setUser | S
 
 /** The content of a regular file is another one: who wrote it does not act for its owner by that. */
 export function dropLending(k: FileKernel, task: Task, place: Place): void {
-  const { mode } = attributesOf(k, place);
+  const attributes = attributesOf(k, place);
+  const { mode } = attributes;
   const lending = mode & lendingBits(mode);
   if (lending === 0 || (mode & FileType.mask) !== FileType.regular) return;
-  if (!isCapable(subjectOf(task), Cap.FSETID)) setInode(k, place, { mode: mode & ~lending });
+  if (!isCapable(subjectOf(k, task), Cap.FSETID, attributes)) setInode(k, place, { mode: mode & ~lending });
 }
 
 /** Makes a file of any type; `mode` with the type's bits. */
@@ -126,7 +134,7 @@ export function createIn(
   if (!mayChange(k, task, directory)) return "EACCES";
   const owner = ownerIn(k, task, directory);
   const { uid, gid, groupBit } = owner;
-  const allowed = modeIn(task, owner, mode);
+  const allowed = modeIn(k, task, owner, mode);
   const masked = data?.kind === "symlink" ? mode : allowed & ~task.fileModeMask;
   const inherited = isDirectory({ mode }) && groupBit ? Special.setGroup : 0;
   const file = { mode: masked | inherited, uid, gid, data };
@@ -158,7 +166,7 @@ function takeable(k: FileKernel, task: Task, walked: Walked & { place: Place }):
   if (typeof there === "string") return there;
   if (!mayChange(k, task, walked.directory)) return "EACCES";
   const [directory, file] = [attributesOf(k, walked.directory), attributesOf(k, walked.place)];
-  return mayTakeAway(subjectOf(task), directory, file) ? null : "EPERM";
+  return mayTakeAway(subjectOf(k, task), directory, file) ? null : "EPERM";
 }
 
 const lastName = (path: string): string => path.replace(/\/+$/, "").split("/").at(-1) ?? "";
@@ -297,9 +305,9 @@ export function setMode(k: FileKernel, task: Task, place: Place, mode: number): 
   const problem = settable(k, place);
   if (problem !== null) return problem;
   const attributes = attributesOf(k, place);
-  const subject = subjectOf(task);
+  const subject = subjectOf(k, task);
   if (!isOwner(subject, attributes)) return "EPERM";
-  const lends = isInGroup(subject, attributes.gid) || isCapable(subject, Cap.FSETID);
+  const lends = isInGroup(subject, attributes.gid) || isCapable(subject, Cap.FSETID, attributes);
   const kept = mode & 0o7777 & (lends ? 0o7777 : ~Special.setGroup);
   return setInode(k, place, { mode: (attributes.mode & FileType.mask) | kept });
 }
@@ -309,12 +317,14 @@ export function setOwner(k: FileKernel, task: Task, place: Place, uid: number, g
   const problem = settable(k, place);
   if (problem !== null) return problem;
   const attributes = attributesOf(k, place);
-  const subject = subjectOf(task);
-  const owner = uid === 0xffff_ffff ? attributes.uid : uid;
-  const group = gid === 0xffff_ffff ? attributes.gid : gid;
+  const subject = subjectOf(k, task);
+  const { userSpace } = task.credentials;
+  const owner = uid === noId ? attributes.uid : idFromUser(k, userSpace, "uid", uid);
+  const group = gid === noId ? attributes.gid : idFromUser(k, userSpace, "gid", gid);
+  if (owner === null || group === null) return "EINVAL";
   const own = subject.uid === attributes.uid;
   const joins = isInGroup(subject, group) || group === attributes.gid;
-  if (!isCapable(subject, Cap.CHOWN) && !(own && owner === attributes.uid && joins)) return "EPERM";
+  if (!isCapable(subject, Cap.CHOWN, attributes) && !(own && owner === attributes.uid && joins)) return "EPERM";
   const isTree = isDirectory(attributes);
   const mode = isTree ? attributes.mode : attributes.mode & ~lendingBits(attributes.mode);
   return setInode(k, place, { uid: owner, gid: group, mode });

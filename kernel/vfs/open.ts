@@ -78,7 +78,7 @@ function openProblem(k: FileKernel, task: Task, place: Place, attributes: Attrib
   if (isChanged && filesystemOf(k, place.mount).readOnly) return "EROFS";
   if (!permitsAt(k, task, place, attributes, wantedAccess(flags))) return "EACCES";
   if (isChanged && isReadOnly(k, place.mount)) return "EROFS";
-  return flags & OpenFlag.O_NOATIME && !isOwner(subjectOf(task), attributes) ? "EPERM" : null;
+  return flags & OpenFlag.O_NOATIME && !isOwner(subjectOf(k, task), attributes) ? "EPERM" : null;
 }
 
 function targetOf(k: FileKernel, task: Task, place: Place, attributes: Attributes, flags: number): OpenTarget | Errno {
@@ -173,13 +173,13 @@ function openTemporary(k: FileKernel, task: Task, { start, path }: PathFrom, fla
   if (!isDirectory(attributesOf(k, walked.place))) return { errno: "ENOTDIR" };
   const there = changeable(k, walked.place);
   if (typeof there === "string") return { errno: isReadOnly(k, walked.place.mount) ? "EROFS" : "EOPNOTSUPP" };
-  if (!permits(subjectOf(task), attributesOf(k, walked.place), Access.write | Access.execute))
+  if (!permits(subjectOf(k, task), attributesOf(k, walked.place), Access.write | Access.execute))
     return { errno: "EACCES" };
   const room = roomProblem(k, task, 1);
   if (room !== null) return { errno: room };
   const owner = ownerIn(k, task, walked.place);
   const { uid, gid } = owner;
-  const allowed = modeIn(task, owner, FileType.regular | (mode & 0o7777));
+  const allowed = modeIn(k, task, owner, FileType.regular | (mode & 0o7777));
   const file = { mode: allowed & ~task.fileModeMask, uid, gid, data: null };
   const inode = there.change.create(k, there.fs, null, file);
   if (typeof inode === "string") return { errno: inode };

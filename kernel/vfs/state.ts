@@ -129,8 +129,8 @@ export type OpenTarget =
   | { kind: "regular"; file: StoredId }
   | { kind: "directory" }
   | { kind: "device"; major: number; minor: number }
-  /** Text that is made when it is read from its start (procfs); of which memory, if it is of any. */
-  | { kind: "generated"; text: Uint8Array; space: SpaceId | null }
+  /** Text that is made when it is read from its start (procfs); of which memory, if it is of any; ids as who opened it counts them. */
+  | { kind: "generated"; text: Uint8Array; space: SpaceId | null; userSpace: number }
   /** eventfd(2): a count, and how often it was added to and taken from. */
   | { kind: "event"; count: bigint; semaphore: boolean; arrivals: number; departures: number }
   /** timerfd(2): when it is due, on the monotonic clock, and how many times it was before. */

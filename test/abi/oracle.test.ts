@@ -57,6 +57,7 @@ const rows: Row[] = [
   { program: "robust", natively: true },
   { program: "self", natively: true },
   { program: "pidfd", natively: true, mayBeForbidden: true },
+  { program: "users", natively: true, mayBeForbidden: true },
   { program: "shares", arguments: [itself], natively: true, mayBeForbidden: true },
   { program: "ptrace", arguments: [itself], natively: true, mayBeForbidden: true },
   { program: "limits", arguments: [directory], natively: true },

@@ -3,6 +3,7 @@ import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { encodeName } from "../../lib/text.ts";
 import type { Place, Task } from "../../thread/state.ts";
+import { shownGroup, shownUser } from "../../thread/users.ts";
 import { realtimeNs } from "../../time/clock.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { touch } from "../../vfs/files.ts";
@@ -82,6 +83,14 @@ function look(k: LinuxKernel, subject: Subject): Found {
   return { attributes: attributesOf(k, subject.place), inode, device, mount, isTop: inode === getMount(k, mount).root };
 }
 
+/** The same as a task is told of it: whose it is by numbers of its user name space. */
+function lookFor(k: LinuxKernel, task: Task, subject: Subject): Found {
+  const found = look(k, subject);
+  const { uid, gid } = found.attributes;
+  const owner = { uid: shownUser(k, task, uid), gid: shownGroup(k, task, gid) };
+  return { ...found, attributes: { ...found.attributes, ...owner } };
+}
+
 const nsPerSecond = 1_000_000_000n;
 const seconds = (ns: bigint): bigint => ns / nsPerSecond;
 const rest = (ns: bigint): bigint => ns % nsPerSecond;
@@ -148,7 +157,7 @@ const syncFlags = 0x6000;
 function access(k: LinuxKernel, task: Task, found: Subject, mode: number, how: number): Outcome {
   if (mode & ~7) return fail("EINVAL");
   const { attributes } = look(k, found);
-  const subject = how & accessFlags.AT_EACCESS ? subjectOf(task) : realSubjectOf(task);
+  const subject = how & accessFlags.AT_EACCESS ? subjectOf(k, task) : realSubjectOf(k, task);
   const may =
     "place" in found ? permitsAt(k, task, found.place, attributes, mode, subject) : permits(subject, attributes, mode);
   if (!may) return fail("EACCES");
@@ -209,9 +218,9 @@ function setTimes(
   if (problem !== null) return problem;
   const attributes = attributesOf(k, place);
   const isNow = times.access.tv_nsec === utimeNow && times.change.tv_nsec === utimeNow;
-  if (!isOwner(subjectOf(task), attributes)) {
+  if (!isOwner(subjectOf(k, task), attributes)) {
     if (!isNow) return "EPERM";
-    if (!permits(subjectOf(task), attributes, Access.write)) return "EACCES";
+    if (!permits(subjectOf(k, task), attributes, Access.write)) return "EACCES";
   }
   const changes: Changes = { ...(atimeNs !== null && { atimeNs }), ...(mtimeNs !== null && { mtimeNs }) };
   return setInode(k, place, changes);
@@ -298,7 +307,7 @@ const statCalls = [
       const file = fileOf(k, task, fd);
       return file === null
         ? fail("EBADF")
-        : { kind: "done", value: 0, out: { stat: statOf(look(k, subjectOfFile(file))) } };
+        : { kind: "done", value: 0, out: { stat: statOf(lookFor(k, task, subjectOfFile(file))) } };
     },
   }),
   syscall({
@@ -311,7 +320,7 @@ const statCalls = [
       if (flags & ~statFlags) return fail("EINVAL");
       const subject = subjectAt(k, task, directory, path, flags);
       if ("errno" in subject) return fail(subject.errno);
-      return { kind: "done", value: 0, out: { stat: statOf(look(k, subject)) } };
+      return { kind: "done", value: 0, out: { stat: statOf(lookFor(k, task, subject)) } };
     },
   }),
   syscall({
@@ -325,7 +334,7 @@ const statCalls = [
       if (flags & ~(statFlags | syncFlags) || (flags & syncFlags) === syncFlags || mask >>> 31) return fail("EINVAL");
       const subject = subjectAt(k, task, directory, path, flags);
       if ("errno" in subject) return fail(subject.errno);
-      return { kind: "done", value: 0, out: { statx: statxOf(look(k, subject)) } };
+      return { kind: "done", value: 0, out: { statx: statxOf(lookFor(k, task, subject)) } };
     },
   }),
   syscall({

@@ -7,7 +7,7 @@ import {
   Cap,
   capabilityBit,
   everyCapability,
-  hasCapability,
+  hasOwnCapability,
   isWithin,
   knownSecureBits,
   lastCapability,
@@ -97,7 +97,7 @@ function set(k: LinuxKernel, call: Call, where: bigint, data: bigint): Outcome {
   if (header.id !== 0 && named !== call.thread.id && named !== id) return fail("EPERM");
   const wanted = readSets(k, call, header.words, data);
   if (typeof wanted === "string") return fail(wanted);
-  if (!mayHave(credentials, wanted, hasCapability(credentials, Cap.SETPCAP))) return fail("EPERM");
+  if (!mayHave(credentials, wanted, hasOwnCapability(credentials, Cap.SETPCAP))) return fail("EPERM");
   Object.assign(credentials.capabilities, wanted);
   credentials.capabilities.ambient &= wanted.permitted & wanted.inheritable;
   return done(0);
@@ -165,7 +165,7 @@ export function controlCapabilities(
   rest: readonly bigint[],
 ): Outcome | null {
   const { capabilities } = credentials;
-  const mayChange = hasCapability(credentials, Cap.SETPCAP);
+  const mayChange = hasOwnCapability(credentials, Cap.SETPCAP);
   switch (option) {
     case CapabilityOption.PR_GET_KEEPCAPS:
       return done(capabilities.secureBits & SecureBit.keepCapabilities ? 1 : 0);

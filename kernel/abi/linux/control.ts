@@ -8,6 +8,7 @@ import { copyIn, copyOut, readString } from "../../mm/user.ts";
 import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import { idFor, threadFor } from "../../thread/pids.ts";
 import type { Task } from "../../thread/state.ts";
+import { hasCapabilityIn, idFromUser } from "../../thread/users.ts";
 import { choice, int, structIn, structOut, uint, word } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
@@ -104,7 +105,9 @@ function tasksOf(k: LinuxKernel, caller: Task, which: number, who: number): Task
   const wanted = idFor(k, caller, who);
   if (which === Which.PRIO_PROCESS) return all.filter(({ id }) => id === (who === 0 ? caller.id : wanted));
   if (which === Which.PRIO_PGRP) return all.filter(({ group }) => group === (who === 0 ? caller.group : wanted));
-  return all.filter(({ credentials }) => credentials.uid === (who === 0 ? caller.credentials.uid : who >>> 0));
+  const { uid, userSpace } = caller.credentials;
+  const user = who === 0 ? uid : idFromUser(k, userSpace, "uid", who >>> 0);
+  return all.filter(({ credentials }) => credentials.uid === user);
 }
 
 function setPriority(k: LinuxKernel, { task }: Call, which: number, who: number, wanted: number): Outcome {
@@ -114,8 +117,8 @@ function setPriority(k: LinuxKernel, { task }: Call, which: number, who: number,
   const nice = Math.max(-20, Math.min(19, wanted));
   const isCapable = hasCapability(task.credentials, Cap.SYS_NICE);
   for (const { credentials, traits } of found) {
-    if (!isCapable && credentials.uid !== task.credentials.euid && credentials.euid !== task.credentials.euid)
-      return fail("EPERM");
+    const isOwn = credentials.uid === task.credentials.euid || credentials.euid === task.credentials.euid;
+    if (!isOwn && !hasCapabilityIn(k, task.credentials, credentials.userSpace, Cap.SYS_NICE)) return fail("EPERM");
     if (!isCapable && nice < traits.nice) return fail("EACCES");
   }
   for (const { traits } of found) traits.nice = nice;

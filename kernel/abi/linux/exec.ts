@@ -5,6 +5,7 @@
  * interpreters, headers are read, memory is counted. What follows cannot fail: other threads end, the old address space
  * is left, and the caller is the new program's first thread.
  */
+
 import { pageBytes } from "../../hal/types.ts";
 import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
@@ -30,7 +31,7 @@ import { copyIn, readString } from "../../mm/user.ts";
 import { renameCurrent } from "../../sched/sched.ts";
 import { leaveMemory } from "../../sync/robust.ts";
 import { getThread, wakeQueue } from "../../thread/blocking.ts";
-import { Cap, capabilitiesAtExec, hasCapability, isWithin, permittedAtExec } from "../../thread/capabilities.ts";
+import { Cap, capabilitiesAtExec, hasOwnCapability, isWithin, permittedAtExec } from "../../thread/capabilities.ts";
 import { copyCredentials, noteCredentials } from "../../thread/credentials.ts";
 import { jobOf } from "../../thread/jobs.ts";
 import { boundsOf, Resource, softLimit } from "../../thread/rlimits.ts";
@@ -40,6 +41,7 @@ import type { Credentials, Place, Task } from "../../thread/state.ts";
 import { exitThread, vforkQueue } from "../../thread/tasks.ts";
 import { deleteTimers } from "../../thread/timers.ts";
 import { eventStop, numberForTracer, TraceEvent, TraceOption } from "../../thread/tracing.ts";
+import { hasCapabilityIn, rootOf, sees, shownGroup, shownUser, userSpaceOf } from "../../thread/users.ts";
 import { taskExecute } from "../../trace/events/task.ts";
 import { type OpenedProgram, openExecutable } from "../../vfs/executable.ts";
 import { attributesOf, FileType, filesystemOf, isType, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
@@ -181,7 +183,8 @@ function hasMemory(k: LinuxKernel, bytes: number, frameLimit: number): boolean {
 function isInOthersHands(k: LinuxKernel, task: Task): boolean {
   const tracers = task.threads.flatMap((id) => getThread(k, id).tracing?.tracer ?? []);
   const others = [...tracers.flatMap((id) => k.threads.tasks.get(id) ?? []), ...sharers(k, task, "directories")];
-  return others.some(({ credentials }) => !hasCapability(credentials, Cap.SYS_PTRACE));
+  const { userSpace } = task.credentials;
+  return others.some(({ credentials }) => !hasCapabilityIn(k, credentials, userSpace, Cap.SYS_PTRACE));
 }
 
 /**
@@ -191,23 +194,26 @@ function isInOthersHands(k: LinuxKernel, task: Task): boolean {
 function credentialsFor(k: LinuxKernel, task: Task, { attributes: { mode, uid, gid } }: Found): Credentials {
   const own = task.credentials;
   const credentials = copyCredentials(own);
-  if (!task.traits.noNewPrivileges) {
+  const root = rootOf(k, own);
+  const space = own.userSpace === 0 ? null : userSpaceOf(k, own.userSpace);
+  // Whom its user name space does not know it cannot act for.
+  if (!task.traits.noNewPrivileges && sees(space, { uid, gid })) {
     if (mode & Special.setUser) credentials.euid = uid;
     // Without permission to execute for the group the bit means something else.
     if (mode & Special.setGroup && mode & 0o010) credentials.egid = gid;
   }
   const changesIds = credentials.euid !== own.euid || credentials.egid !== own.egid;
-  let permitted = permittedAtExec(credentials);
+  let permitted = permittedAtExec(credentials, root);
   const gains = changesIds || !isWithin(permitted, own.capabilities.permitted);
   if (gains && (task.traits.noNewPrivileges || isInOthersHands(k, task))) {
-    if (task.traits.noNewPrivileges || !hasCapability(own, Cap.SETUID)) {
+    if (task.traits.noNewPrivileges || !hasOwnCapability(own, Cap.SETUID)) {
       credentials.euid = own.uid;
       credentials.egid = own.gid;
     }
     permitted &= own.capabilities.permitted;
   }
   const { euid, egid } = credentials;
-  const capabilities = capabilitiesAtExec(credentials, permitted, changesIds);
+  const capabilities = capabilitiesAtExec(credentials, permitted, changesIds, root);
   return { ...credentials, suid: euid, fsuid: euid, sgid: egid, fsgid: egid, capabilities };
 }
 
@@ -233,7 +239,7 @@ function prepare(k: LinuxKernel, task: Task, request: Request): Result<Prepared>
   if (bytes > argumentRoom(k, task)) return { errno: "E2BIG" };
   if (!hasMemory(k, bytes, getSpace(k, task.space).frameLimit)) return { errno: "ENOMEM" };
   const program = { ...main.value, interpreter: linker.value, name, arguments: args, environment };
-  const isReadable = permits(subjectOf(task), found.attributes, Access.read);
+  const isReadable = permits(subjectOf(k, task), found.attributes, Access.read);
   return { value: { program, credentials: credentialsFor(k, task, found), isReadable } };
 }
 
@@ -268,7 +274,12 @@ function begin(k: LinuxKernel, call: Call, { program, credentials, isReadable }:
   const { space, context } = loadProgram(k, task.id, program, {
     frameLimit: Math.floor(memoryBytes / pageBytes),
     random: randomBytes(k.random, 16),
-    identity: credentials,
+    identity: {
+      uid: shownUser(k, { credentials }, credentials.uid),
+      euid: shownUser(k, { credentials }, credentials.euid),
+      gid: shownGroup(k, { credentials }, credentials.gid),
+      egid: shownGroup(k, { credentials }, credentials.egid),
+    },
     bounds: boundsOf(k, task),
     auxiliary: [],
   });

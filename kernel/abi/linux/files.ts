@@ -3,7 +3,7 @@
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { encodeName } from "../../lib/text.ts";
-import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { Cap, hasCapability, hasOwnCapability } from "../../thread/capabilities.ts";
 import { sharers } from "../../thread/sharing.ts";
 import type { Place, Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
@@ -98,7 +98,7 @@ function enter(k: LinuxKernel, task: Task, what: "root" | "directory", place: Pl
   const attributes = attributesOf(k, place);
   if (!isDirectory(attributes)) return fail("ENOTDIR");
   if (!permitsAt(k, task, place, attributes, Access.execute)) return fail("EACCES");
-  if (what === "root" && !hasCapability(task.credentials, Cap.SYS_CHROOT)) return fail("EPERM");
+  if (what === "root" && !hasOwnCapability(task.credentials, Cap.SYS_CHROOT)) return fail("EPERM");
   for (const each of [task, ...sharers(k, task, "directories")]) moveTask(k, each[what], place);
   return done(0);
 }

@@ -1,10 +1,12 @@
 /** Whom a process acts for: real, effective, saved and file-system ids, and groups (credentials(7)). */
+
 import type { Errno } from "../../lib/errno.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
-import { Cap, followFilesId, followUserIds, hasCapability } from "../../thread/capabilities.ts";
+import { Cap, followFilesId, followUserIds, hasOwnCapability } from "../../thread/capabilities.ts";
 import { copyCredentials, noteCredentials } from "../../thread/credentials.ts";
-import type { Credentials } from "../../thread/state.ts";
+import type { Credentials, Task } from "../../thread/state.ts";
+import { idFromUser, rootOf, shownGroup, shownUser, userSpaceOf } from "../../thread/users.ts";
 import { inout, int, structOut, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { type CallNumbers, type SystemCall, syscall } from "../define/syscall.ts";
@@ -27,27 +29,45 @@ const idsOf = (of: Credentials, kind: Kind): [number, number, number, number] =>
   return [of[real], of[effective], of[saved], of[files]];
 };
 
-function setIds(of: Credentials, kind: Kind, ids: readonly [number, number, number, number]): void {
+function setIds(k: LinuxKernel, of: Credentials, kind: Kind, ids: readonly [number, number, number, number]): void {
   const before = { ...of };
   for (const [i, name] of kinds[kind].entries()) of[name] = ids[i]!;
-  if (kind === "user") followUserIds(before, of);
+  if (kind === "user") followUserIds(before, of, rootOf(k, of));
+}
+
+const told = (k: LinuxKernel, task: Task, kind: Kind, id: number): number =>
+  kind === "user" ? shownUser(k, task, id) : shownGroup(k, task, id);
+
+/** The ids that are meant by numbers of the caller's user name space, -1 being none; null: one is of nobody there. */
+function meant(k: LinuxKernel, { task }: Call, kind: Kind, numbers: readonly number[]): number[] | null {
+  const { userSpace } = task.credentials;
+  const ids = numbers.map((number) =>
+    number === keep ? keep : idFromUser(k, userSpace, kind === "user" ? "uid" : "gid", number),
+  );
+  return ids.some((id) => id === null) ? null : (ids as number[]);
 }
 
 const mayBeAnybody = (of: Credentials, kind: Kind): boolean =>
-  hasCapability(of, kind === "user" ? Cap.SETUID : Cap.SETGID);
+  hasOwnCapability(of, kind === "user" ? Cap.SETUID : Cap.SETGID);
 
 /** setuid(2): of who may be anybody all ids, of others the effective one, to what it may go back to. */
-function setOne(of: Credentials, kind: Kind, id: number): Errno | null {
+function setOne(k: LinuxKernel, of: Credentials, kind: Kind, id: number): Errno | null {
   if (id === keep) return "EINVAL";
   const [real, , saved] = idsOf(of, kind);
-  if (mayBeAnybody(of, kind)) setIds(of, kind, [id, id, id, id]);
-  else if (id === real || id === saved) setIds(of, kind, [real, id, saved, id]);
+  if (mayBeAnybody(of, kind)) setIds(k, of, kind, [id, id, id, id]);
+  else if (id === real || id === saved) setIds(k, of, kind, [real, id, saved, id]);
   else return "EPERM";
   return null;
 }
 
 /** setreuid(2) */
-function setTwo(of: Credentials, kind: Kind, wantedReal: number, wantedEffective: number): Errno | null {
+function setTwo(
+  k: LinuxKernel,
+  of: Credentials,
+  kind: Kind,
+  wantedReal: number,
+  wantedEffective: number,
+): Errno | null {
   const [real, effective, saved] = idsOf(of, kind);
   if (!mayBeAnybody(of, kind)) {
     if (wantedReal !== keep && wantedReal !== real && wantedReal !== effective) return "EPERM";
@@ -56,28 +76,33 @@ function setTwo(of: Credentials, kind: Kind, wantedReal: number, wantedEffective
   const newReal = wantedReal === keep ? real : wantedReal;
   const newEffective = wantedEffective === keep ? effective : wantedEffective;
   const moves = wantedReal !== keep || (wantedEffective !== keep && wantedEffective !== real);
-  setIds(of, kind, [newReal, newEffective, moves ? newEffective : saved, newEffective]);
+  setIds(k, of, kind, [newReal, newEffective, moves ? newEffective : saved, newEffective]);
   return null;
 }
 
 /** setresuid(2) */
-function setThree(of: Credentials, kind: Kind, wanted: readonly [number, number, number]): Errno | null {
+function setThree(
+  k: LinuxKernel,
+  of: Credentials,
+  kind: Kind,
+  wanted: readonly [number, number, number],
+): Errno | null {
   const now = idsOf(of, kind);
   const current = now.slice(0, 3);
   if (!mayBeAnybody(of, kind) && wanted.some((id) => id !== keep && !current.includes(id))) return "EPERM";
   const [real, effective, saved] = wanted.map((id, i) => (id === keep ? now[i]! : id)) as [number, number, number];
-  setIds(of, kind, [real, effective, saved, effective]);
+  setIds(k, of, kind, [real, effective, saved, effective]);
   return null;
 }
 
 /** setfsuid(2) returns what the id was, whether it may be changed or not. */
-function setOfFiles(of: Credentials, kind: Kind, id: number): number {
+function setOfFiles(k: LinuxKernel, of: Credentials, kind: Kind, id: number): number {
   const ids = idsOf(of, kind);
   const files = ids[3];
   if (id !== keep && (mayBeAnybody(of, kind) || ids.includes(id))) {
     const before = { ...of };
     of[kinds[kind][3]] = id;
-    if (kind === "user") followFilesId(before, of);
+    if (kind === "user") followFilesId(before, of, rootOf(k, of));
   }
   return files;
 }
@@ -92,6 +117,18 @@ function changing<T>({ task }: Call, change: (of: Credentials) => T): T {
   return changed;
 }
 
+/** Changes ids of the caller to what it means by these numbers. */
+function setting(
+  k: LinuxKernel,
+  call: Call,
+  kind: Kind,
+  numbers: readonly number[],
+  set: (of: Credentials, ids: readonly number[]) => Errno | null,
+): Outcome {
+  const ids = meant(k, call, kind, numbers);
+  return ids === null ? fail("EINVAL") : result(changing(call, (of) => set(of, ids)));
+}
+
 type Row = SystemCall<LinuxKernel>;
 const full = { support: "full" } as const;
 const refused = { errors: ["EINVAL", "EPERM"] } as const;
@@ -100,23 +137,25 @@ const one = (name: string, nr: CallNumbers, kind: Kind): Row =>
   syscall({
     ...{ name, nr, ...full, ...refused },
     args: { id: uint },
-    run: (_k: LinuxKernel, { id }, call) => result(changing(call, (of) => setOne(of, kind, id))),
+    run: (k: LinuxKernel, { id }, call) => setting(k, call, kind, [id], (of, [one]) => setOne(k, of, kind, one!)),
   });
 
 const two = (name: string, nr: CallNumbers, kind: Kind): Row =>
   syscall({
     ...{ name, nr, ...full, ...refused },
     args: { real: uint, effective: uint },
-    run: (_k: LinuxKernel, { real, effective }, call) =>
-      result(changing(call, (of) => setTwo(of, kind, real, effective))),
+    run: (k: LinuxKernel, { real, effective }, call) =>
+      setting(k, call, kind, [real, effective], (of, ids) => setTwo(k, of, kind, ids[0]!, ids[1]!)),
   });
 
 const three = (name: string, nr: CallNumbers, kind: Kind): Row =>
   syscall({
     ...{ name, nr, ...full, ...refused },
     args: { real: uint, effective: uint, saved: uint },
-    run: (_k: LinuxKernel, { real, effective, saved }, call) =>
-      result(changing(call, (of) => setThree(of, kind, [real, effective, saved]))),
+    run: (k: LinuxKernel, { real, effective, saved }, call) =>
+      setting(k, call, kind, [real, effective, saved], (of, ids) =>
+        setThree(k, of, kind, ids as [number, number, number]),
+      ),
   });
 
 const get = (name: string, nr: CallNumbers, kind: Kind): Row =>
@@ -124,8 +163,9 @@ const get = (name: string, nr: CallNumbers, kind: Kind): Row =>
     ...{ name, nr, ...full },
     args: { real: structOut(idWord), effective: structOut(idWord), saved: structOut(idWord) },
     errors: ["EFAULT"],
-    run(_k: LinuxKernel, _args, { task }) {
-      const [real, effective, saved] = idsOf(task.credentials, kind);
+    run(k: LinuxKernel, _args, { task }) {
+      const ids = idsOf(task.credentials, kind).map((id) => told(k, task, kind, id));
+      const [real, effective, saved] = ids as [number, number, number, number];
       return {
         kind: "done",
         value: 0,
@@ -138,7 +178,17 @@ const ofFiles = (name: string, nr: CallNumbers, kind: Kind): Row =>
   syscall({
     ...{ name, nr, ...full },
     args: { id: uint },
-    run: (_k: LinuxKernel, { id }, call) => done(changing(call, (of) => setOfFiles(of, kind, id))),
+    run(k: LinuxKernel, { id }, call) {
+      const wanted = meant(k, call, kind, [id])?.[0] ?? keep;
+      return done(
+        told(
+          k,
+          call.task,
+          kind,
+          changing(call, (of) => setOfFiles(k, of, kind, wanted)),
+        ),
+      );
+    },
   });
 
 function getGroups(k: LinuxKernel, { task }: Call, room: number, list: bigint): Outcome {
@@ -146,18 +196,30 @@ function getGroups(k: LinuxKernel, { task }: Call, room: number, list: bigint): 
   if (room < 0) return fail("EINVAL");
   if (room === 0) return done(groups.length);
   if (room < groups.length) return fail("EINVAL");
-  const bytes = new Uint8Array(Uint32Array.from(groups).buffer);
+  const bytes = new Uint8Array(Uint32Array.from(groups, (id) => shownGroup(k, task, id)).buffer);
   const errno = copyOut(k, getSpace(k, task.space), list, bytes);
   return errno === null ? done(groups.length) : fail(errno);
 }
 
-function setGroups(k: LinuxKernel, { task }: Call, count: number, list: bigint): Outcome {
-  if (!mayBeAnybody(task.credentials, "group")) return fail("EPERM");
+/** In a user name space only with a map of groups, and if it was not denied there. */
+function maySetGroups(k: LinuxKernel, { credentials }: Task): boolean {
+  const { userSpace } = credentials;
+  if (!mayBeAnybody(credentials, "group")) return false;
+  if (userSpace === 0) return true;
+  const { maps, setsGroups } = userSpaceOf(k, userSpace);
+  return maps.gid.length > 0 && setsGroups;
+}
+
+function setGroups(k: LinuxKernel, call: Call, count: number, list: bigint): Outcome {
+  const { task } = call;
+  if (!maySetGroups(k, task)) return fail("EPERM");
   if (count < 0 || count > mostGroups) return fail("EINVAL");
   const bytes = copyIn(k, getSpace(k, task.space), list, 4 * count);
   if (!bytes.ok) return fail(bytes.errno);
   const view = new DataView(bytes.value.buffer, bytes.value.byteOffset, bytes.value.length);
-  const groups = Array.from({ length: count }, (_, i) => view.getUint32(4 * i, true));
+  const numbers = Array.from({ length: count }, (_, i) => view.getUint32(4 * i, true));
+  const groups = task.credentials.userSpace === 0 ? numbers : meant(k, call, "group", numbers);
+  if (groups === null) return fail("EINVAL");
   task.credentials.groups = groups.sort((a, b) => a - b);
   return done(0);
 }

@@ -43,7 +43,7 @@ const known = Object.values(Mask).reduce((all: number, bit) => all | bit, 0);
 
 function create(k: LinuxKernel, { task }: Call, wanted: number): Outcome {
   if (wanted & ~(Create.IN_NONBLOCK | Create.IN_CLOEXEC)) return fail("EINVAL");
-  const { uid } = subjectOf(task);
+  const { uid } = subjectOf(k, task);
   if (countOf(k, uid).instances >= limits.inotifyInstances) return fail("EMFILE");
   const kept = AccessMode.read | (wanted & Create.IN_NONBLOCK);
   const number = openTarget(k, task, newInotify(uid), kept, (wanted & Create.IN_CLOEXEC) !== 0);
@@ -68,7 +68,7 @@ function addWatch(k: LinuxKernel, call: Call, number: number, name: string, mask
   if ("errno" in found) return fail(found.errno);
   const attributes = attributesOf(k, found.place);
   if (mask & Notify.onlyDirectory && !isDirectory(attributes)) return fail("ENOTDIR");
-  if (!permits(subjectOf(task), attributes, Access.read)) return fail("EACCES");
+  if (!permits(subjectOf(k, task), attributes, Access.read)) return fail("EACCES");
   const watch = watchInode(k, file, found.place, mask);
   return typeof watch === "number" ? done(watch) : fail(watch);
 }

@@ -165,7 +165,7 @@ function ioctl(k: LinuxKernel, call: Call, number: number, request: number, wher
       setCloseOnExec(k, task, number, request === ioctls.FIOCLEX);
       return done(0);
     default:
-      if (file.target.kind === "namespace") return namespaceIoctl(file.target.type, request);
+      if (file.target.kind === "namespace") return namespaceIoctl(k, call, file.target, request, where);
       return terminalIoctl(k, call, file, request, where);
   }
 }

@@ -1,7 +1,10 @@
 /** What is mounted where: mount(2), umount2(2), pivot_root(2). */
+
 import type { Errno } from "../../lib/errno.ts";
-import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { ownerOfNamespace } from "../../ns/namespaces.ts";
+import { Cap } from "../../thread/capabilities.ts";
 import type { Task } from "../../thread/state.ts";
+import { hasCapabilityIn } from "../../thread/users.ts";
 import { attributesOf, covered, isDirectory, openedAt } from "../../vfs/filesystem.ts";
 import { MountFlag } from "../../vfs/mount-flags.ts";
 import {
@@ -69,7 +72,8 @@ function found(k: LinuxKernel, task: Task, name: string, atEnd: AtEnd = "follow"
   return openedAt(k, covered(k, walked.place), walked.directory, walked.name);
 }
 
-const mayMount = ({ credentials }: Task): boolean => hasCapability(credentials, Cap.SYS_ADMIN);
+const mayMount = (k: LinuxKernel, { credentials, namespaces }: Task): boolean =>
+  hasCapabilityIn(k, credentials, ownerOfNamespace(k, namespaces.mnt), Cap.SYS_ADMIN);
 
 interface MountArguments {
   source: string | null;
@@ -99,7 +103,7 @@ function mount(k: LinuxKernel, task: Task, args: MountArguments): Errno | null {
   if ("errno" in on) return on.errno;
   const wanted = withoutMagic(args.flags);
   if (wanted & noUser) return "EINVAL";
-  if (!mayMount(task)) return "EPERM";
+  if (!mayMount(k, task)) return "EPERM";
   const own = flagsOfMount(wanted);
   const data = args.data ?? "";
   const readOnly = (wanted & Ms.MS_RDONLY) !== 0;
@@ -117,11 +121,11 @@ function umount(k: LinuxKernel, task: Task, name: string, how: number): Errno | 
   if (how & ~Object.values(Unmount).reduce((all, flag) => all | flag, 0)) return "EINVAL";
   const at = found(k, task, name, how & Unmount.UMOUNT_NOFOLLOW ? "keep" : "follow");
   if ("errno" in at) return at.errno;
-  return mayMount(task) ? unmount(k, task, at, how) : "EPERM";
+  return mayMount(k, task) ? unmount(k, task, at, how) : "EPERM";
 }
 
 function pivot(k: LinuxKernel, task: Task, newRoot: string, putOld: string): Errno | null {
-  if (!mayMount(task)) return "EPERM";
+  if (!mayMount(k, task)) return "EPERM";
   const next = found(k, task, newRoot);
   if ("errno" in next) return next.errno;
   if (!isDirectory(attributesOf(k, next))) return "ENOTDIR";

@@ -1,8 +1,10 @@
 /** Name spaces: unshare(2), setns(2); and what is in one, the machine's name (sethostname(2), setdomainname(2)). */
+
+import { type NamespaceFile, namespacePlace } from "../../fs/procfs/namespaces.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { decodeName } from "../../lib/text.ts";
 import { getSpace } from "../../mm/space.ts";
-import { copyIn } from "../../mm/user.ts";
+import { copyIn, copyOut } from "../../mm/user.ts";
 import {
   enterNamespace,
   type MachineName,
@@ -11,17 +13,20 @@ import {
   namespaceOf,
   namespaceProblem,
   newNamespaces,
+  ownerOfNamespace,
   renameMachine,
 } from "../../ns/namespaces.ts";
-import { Cap, hasCapability } from "../../thread/capabilities.ts";
-import { mayInspect } from "../../thread/credentials.ts";
-import { isWithinPids } from "../../thread/pids.ts";
+import { Cap, hasOwnCapability } from "../../thread/capabilities.ts";
+import { copyCredentials, mayInspect } from "../../thread/credentials.ts";
+import { isWithinPids, parentOfPids } from "../../thread/pids.ts";
 import { sharers } from "../../thread/sharing.ts";
-import type { Task } from "../../thread/state.ts";
-import { fileOf } from "../../vfs/descriptors.ts";
+import type { Credentials, Task } from "../../thread/state.ts";
+import { enterUserSpace, hasCapabilityIn, isWithinUsers, shownUser, userSpaceOf } from "../../thread/users.ts";
+import { fileOf, openFile } from "../../vfs/descriptors.ts";
+import { AccessMode } from "../../vfs/file-ops.ts";
 import { copyNamespace, endNamespaces, goToTop, hasRoomForCopy } from "../../vfs/mounts.ts";
 import { address, fd, flags, int } from "../define/arguments.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
@@ -29,6 +34,7 @@ export const NewNamespace = {
   CLONE_NEWNS: 0x2_0000,
   CLONE_NEWUTS: 0x400_0000,
   CLONE_NEWIPC: 0x800_0000,
+  CLONE_NEWUSER: 0x1000_0000,
   CLONE_NEWPID: 0x2000_0000,
   CLONE_NEWNET: 0x4000_0000,
 } as const;
@@ -37,6 +43,7 @@ const bits: Readonly<Record<NamespaceKind, number>> = {
   mnt: NewNamespace.CLONE_NEWNS,
   net: NewNamespace.CLONE_NEWNET,
   pid: NewNamespace.CLONE_NEWPID,
+  user: NewNamespace.CLONE_NEWUSER,
   uts: NewNamespace.CLONE_NEWUTS,
 };
 export const newBits = Object.values(bits).reduce((all, bit) => all | bit, 0);
@@ -53,10 +60,17 @@ const knownUnshare = Object.values(Unshare).reduce((all, flag) => all | flag, 0)
 
 export const kindsOf = (wanted: number): NamespaceKind[] => namespaceKinds.filter((kind) => wanted & bits[kind]);
 
-/** Why a task cannot have new name spaces of these kinds. */
+/** Whether a task's root is another one than that of all that is mounted. */
+function isChrooted(k: LinuxKernel, { root }: Task): boolean {
+  const mount = k.files.mounts.get(root.mount);
+  return mount === undefined || mount.on !== null || mount.root !== root.inode;
+}
+
+/** Why a task cannot have new name spaces of these kinds. With one of users the others are that one's, and anybody's. */
 export function newProblem(k: LinuxKernel, task: Task, kinds: readonly NamespaceKind[]): Errno | null {
   if (kinds.length === 0) return null;
-  if (!hasCapability(task.credentials, Cap.SYS_ADMIN)) return "EPERM";
+  const isNewUser = kinds.includes("user");
+  if (isNewUser ? isChrooted(k, task) : !hasOwnCapability(task.credentials, Cap.SYS_ADMIN)) return "EPERM";
   if (kinds.includes("mnt") && !hasRoomForCopy(k, task.namespaces.mnt)) return "ENOSPC";
   return namespaceProblem(k, task, kinds);
 }
@@ -81,7 +95,8 @@ function unshare(k: LinuxKernel, { task }: Call, wanted: number): Outcome {
   if (handles && sharers(k, task, "actions").length > 0) return fail("EINVAL");
   if (wanted & Unshare.CLONE_VM && getSpace(k, task.space).users > 1) return fail("EINVAL");
   if (wanted & Unshare.CLONE_FILES) task.sharing.files = null;
-  if (wanted & (Unshare.CLONE_FS | Unshare.CLONE_NEWNS)) task.sharing.directories = null;
+  const apart = Unshare.CLONE_FS | Unshare.CLONE_NEWNS | Unshare.CLONE_NEWUSER;
+  if (wanted & apart) task.sharing.directories = null;
   takeNamespaces(k, task, kinds);
   return done(0);
 }
@@ -102,22 +117,43 @@ function namespacesAt(
   if (file.target.kind !== "process" || wanted === 0 || wanted & ~newBits) return "EINVAL";
   const process = k.threads.tasks.get(file.target.task);
   if (process === undefined) return "ESRCH";
-  if (!mayInspect(task, process)) return "EPERM";
+  if (!mayInspect(k, task, process)) return "EPERM";
   return kindsOf(wanted).map((kind) => ({ kind, id: namespaceOf(process, kind) }));
+}
+
+/** Why a task cannot enter a user name space. */
+function userProblem(k: LinuxKernel, task: Task, id: number): Errno | null {
+  if (id === task.credentials.userSpace || sharers(k, task, "directories").length > 0) return "EINVAL";
+  return hasCapabilityIn(k, task.credentials, id, Cap.SYS_ADMIN) ? null : "EPERM";
+}
+
+interface Entered {
+  kind: NamespaceKind;
+  id: number;
+}
+
+/** Why a task, acting for somebody who may be about to be in another user name space, cannot enter another name space. */
+function enterProblem(k: LinuxKernel, task: Task, as: Credentials, { kind, id }: Entered): Errno | null {
+  if (kind === "user") return userProblem(k, task, id);
+  const isAdmin = hasCapabilityIn(k, as, ownerOfNamespace(k, id), Cap.SYS_ADMIN);
+  if (!isAdmin || !hasOwnCapability(as, Cap.SYS_ADMIN)) return "EPERM";
+  if (kind === "mnt" && !hasOwnCapability(as, Cap.SYS_CHROOT)) return "EPERM";
+  if (kind === "mnt" && sharers(k, task, "directories").length > 0) return "EINVAL";
+  return kind === "pid" && !isWithinPids(k, id, task.namespaces.pid) ? "EINVAL" : null;
 }
 
 /** Of several name spaces that a process is in, all are entered or none. */
 function enter(k: LinuxKernel, { task }: Call, number: number, wanted: number): Outcome {
   const found = namespacesAt(k, task, number, wanted);
   if (typeof found === "string") return fail(found);
-  if (!hasCapability(task.credentials, Cap.SYS_ADMIN)) return fail("EPERM");
   if (task.threads.length > 1) return fail("EINVAL");
-  const isAbove = ({ kind, id }: { kind: NamespaceKind; id: number }): boolean =>
-    kind === "pid" && !isWithinPids(k, id, task.namespaces.pid);
-  if (found.some(isAbove)) return fail("EINVAL");
+  const as = copyCredentials(task.credentials);
+  for (const each of found) {
+    const problem = enterProblem(k, task, as, each);
+    if (problem !== null) return fail(problem);
+    if (each.kind === "user") enterUserSpace(as, each.id);
+  }
   const mounts = found.find(({ kind }) => kind === "mnt");
-  if (mounts !== undefined && sharers(k, task, "directories").length > 0) return fail("EINVAL");
-  if (mounts !== undefined && !hasCapability(task.credentials, Cap.SYS_CHROOT)) return fail("EPERM");
   for (const { kind, id } of found) enterNamespace(k, task, kind, id);
   if (mounts !== undefined) goToTop(k, task, mounts.id);
   endNamespaces(k);
@@ -132,11 +168,49 @@ export const NamespaceRequest = {
   NS_GET_OWNER_UID: 0xb704,
 } as const;
 
+/** A descriptor for a name space that the caller's own is, or is above. */
+function openNamespace(k: LinuxKernel, task: Task, type: NamespaceKind, id: number): Outcome {
+  const opened = namespacePlace(k, type, id);
+  if (opened === null) return fail("ENOENT");
+  const number = openFile(k, task, { kind: "namespace", type, id }, opened, AccessMode.read, true);
+  return typeof number === "number" ? done(number) : fail(number);
+}
+
+function openOwner(k: LinuxKernel, task: Task, kind: NamespaceKind, id: number): Outcome {
+  const owner = ownerOfNamespace(k, id);
+  const isAbove = kind === "user" && id === 0;
+  return isAbove || !isWithinUsers(k, owner, task.credentials.userSpace)
+    ? fail("EPERM")
+    : openNamespace(k, task, "user", owner);
+}
+
+function openParent(k: LinuxKernel, task: Task, kind: NamespaceKind, id: number): Outcome {
+  if (kind === "user") return openOwner(k, task, kind, id);
+  if (kind !== "pid") return fail("EINVAL");
+  if (id === 0 || !isWithinPids(k, parentOfPids(k, id), task.namespaces.pid)) return fail("EPERM");
+  return openNamespace(k, task, "pid", parentOfPids(k, id));
+}
+
 /** What a file that stands for a name space tells of that. */
-export function namespaceIoctl(kind: NamespaceKind, request: number): Outcome {
+export function namespaceIoctl(
+  k: LinuxKernel,
+  { task }: Call,
+  { type, id }: NamespaceFile,
+  request: number,
+  where: bigint,
+): Outcome {
   switch (request) {
+    case NamespaceRequest.NS_GET_USERNS:
+      return openOwner(k, task, type, id);
+    case NamespaceRequest.NS_GET_PARENT:
+      return openParent(k, task, type, id);
     case NamespaceRequest.NS_GET_NSTYPE:
-      return done(bits[kind]);
+      return done(bits[type]);
+    case NamespaceRequest.NS_GET_OWNER_UID: {
+      if (type !== "user") return fail("EINVAL");
+      const owner = shownUser(k, task, id === 0 ? 0 : userSpaceOf(k, id).owner);
+      return orError(copyOut(k, getSpace(k, task.space), where, new Uint8Array(Uint32Array.of(owner).buffer)));
+    }
     default:
       return fail("ENOTTY");
   }
@@ -145,7 +219,8 @@ export function namespaceIoctl(kind: NamespaceKind, request: number): Outcome {
 const mostName = 64;
 
 function readName(k: LinuxKernel, task: Task, where: bigint, length: number): { text: string } | Errno {
-  if (!hasCapability(task.credentials, Cap.SYS_ADMIN)) return "EPERM";
+  const owner = ownerOfNamespace(k, task.namespaces.uts);
+  if (!hasCapabilityIn(k, task.credentials, owner, Cap.SYS_ADMIN)) return "EPERM";
   if (length < 0 || length > mostName) return "EINVAL";
   const bytes = copyIn(k, getSpace(k, task.space), where, length);
   if (!bytes.ok) return bytes.errno;
@@ -165,7 +240,7 @@ export const namespaceCalls = [
     name: "unshare",
     nr: { rv64: 97 },
     support: "partial",
-    note: "Name spaces of the machine's name, of System V's objects, of the network, of mounts and of PIDs.",
+    note: "Not of control groups and time.",
     args: { flags: flags(Unshare) },
     errors: ["EINVAL", "ENOSPC", "EPERM"],
     run: (k: LinuxKernel, { flags }, call) => unshare(k, call, flags),

@@ -64,7 +64,7 @@ function send(k: LinuxKernel, call: Call, number: number, sent: number, where: b
   if (to === undefined && !k.threads.zombies.has(found.id)) return fail("ESRCH");
   if (sent < 0 || sent > lastSignal) return fail("EINVAL");
   if (to === undefined) return done(0);
-  if (!maySignal(call.task, to, sent)) return fail("EPERM");
+  if (!maySignal(k, call.task, to, sent)) return fail("EPERM");
   const errno = sent === 0 ? null : sendSignal(k, to, info);
   if (errno !== null) return fail(errno);
   return k.threads.tasks.has(call.task.id) ? done(0) : { kind: "gone" };
@@ -76,7 +76,7 @@ function getDescriptor(k: LinuxKernel, { task }: Call, number: number, theirs: n
   if (typeof found === "string") return fail(found);
   const other = k.threads.tasks.get(found.id);
   if (other === undefined) return fail("ESRCH");
-  if (other !== task && !mayInspect(task, other)) return fail("EPERM");
+  if (other !== task && !mayInspect(k, task, other)) return fail("EPERM");
   const got = adopt(k, other, theirs, task);
   return typeof got === "number" ? done(got) : fail(got);
 }

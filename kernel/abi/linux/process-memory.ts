@@ -67,7 +67,7 @@ function transfer(k: LinuxKernel, { task }: Call, args: Vectors, reads: boolean)
   if ("errno" in remote) return fail(remote.errno);
   const other = taskFor(k, task, args.id);
   if (other === undefined) return fail("ESRCH");
-  if (other !== task && !mayInspect(task, other)) return fail("EPERM");
+  if (other !== task && !mayInspect(k, task, other)) return fail("EPERM");
   const here: [Space, Cursor] = [own, { pieces: local.value, index: 0, at: 0 }];
   const there: [Space, Cursor] = [getSpace(k, other.space), { pieces: remote.value, index: 0, at: 0 }];
   const moved = reads ? move(k, there, here) : move(k, here, there);

@@ -6,8 +6,8 @@ import type { TaskId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
-import { createNamespace, dropNamespaces } from "../../ns/namespaces.ts";
-import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { createNamespace, dropNamespaces, enterNamespace, ownerOfNamespace } from "../../ns/namespaces.ts";
+import { Cap } from "../../thread/capabilities.ts";
 import { forkTask } from "../../thread/fork.ts";
 import {
   deepestPidSpace,
@@ -23,6 +23,7 @@ import { fromKernel, resetHandlers, SignalCode } from "../../thread/signals.ts";
 import type { Sharing, Task, Thread } from "../../thread/state.ts";
 import { createThread, exitTask, vforkQueue } from "../../thread/tasks.ts";
 import { beginTracing, eventStop, numberForTracer, TraceEvent, wantsEvent } from "../../thread/tracing.ts";
+import { hasCapabilityIn } from "../../thread/users.ts";
 import type { Wait } from "../../thread/wait.ts";
 import { roomProblem } from "../../vfs/descriptors.ts";
 import { address, flags, int, size } from "../define/arguments.ts";
@@ -163,7 +164,8 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
     pidProblem(k, task, isNew ? null : childPid, args.pids) ??
     descriptorProblem(k, task, args);
   if (problem !== null) return fail(problem);
-  const pidSpace = isNew ? createNamespace(k, task, "pid") : childPid;
+  const userSpace = kinds.includes("user") ? createNamespace(k, task, "user") : null;
+  const pidSpace = isNew ? createNamespace(k, task, "pid", userSpace ?? task.credentials.userSpace) : childPid;
   const child = forkTask(k, task, thread, {
     pidSpace,
     pids: args.pids,
@@ -182,10 +184,11 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
   storeDescriptor(k, task, args, child.task.id);
   if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.thread.clearOnExit = args.childId;
   if (args.clearHandlers) resetHandlers(child.task);
+  if (userSpace !== null) enterNamespace(k, child.task, "user", userSpace);
   takeNamespaces(
     k,
     child.task,
-    kinds.filter((kind) => kind !== "pid"),
+    kinds.filter((kind) => kind !== "pid" && kind !== "user"),
   );
   const { id } = child.task;
   traceChild(k, thread, child.thread, args);
@@ -202,7 +205,8 @@ function clone(k: LinuxKernel, call: Call, args: CloneArguments): Outcome {
   if ((wanted & ~known) >>> 0 !== 0 || args.exitSignal > 64) return fail("EINVAL");
   if (wanted & Clone.CLONE_THREAD && !(wanted & Clone.CLONE_SIGHAND)) return fail("EINVAL");
   if (wanted & Clone.CLONE_SIGHAND && !(wanted & Clone.CLONE_VM)) return fail("EINVAL");
-  if (wanted & Clone.CLONE_NEWNS && wanted & Clone.CLONE_FS) return fail("EINVAL");
+  const apart = Clone.CLONE_NEWNS | Clone.CLONE_NEWUSER;
+  if (wanted & apart && wanted & Clone.CLONE_FS) return fail("EINVAL");
   const alone = Clone.CLONE_PIDFD | newBits;
   if (wanted & alone && wanted & Clone.CLONE_THREAD) return fail("EINVAL");
   return wanted & Clone.CLONE_THREAD ? cloneThread(k, call, args) : cloneTask(k, call, args);
@@ -218,6 +222,11 @@ function readPids(k: LinuxKernel, task: Task, where: bigint, count: bigint): num
   return Array.from({ length: Number(count) }, (_, i) => view.getInt32(4 * i, true));
 }
 
+const mayChoosePids = (k: LinuxKernel, { credentials }: Task, space: number): boolean =>
+  [Cap.CHECKPOINT_RESTORE, Cap.SYS_ADMIN].some((cap) =>
+    hasCapabilityIn(k, credentials, ownerOfNamespace(k, space), cap),
+  );
+
 /**
  * Why a child cannot have the numbers that were chosen for it, or none at all, in a name space (null: a new one). Those of
  * the first name space are ids, which are given in their order, and never again.
@@ -232,8 +241,7 @@ function pidProblem(k: LinuxKernel, task: Task, own: number | null, pids: readon
     if (number < 1 || number >= mostPids) return "EINVAL";
     const isFirst = at === null || (at !== 0 && pidSpaceOf(k, at).init === null);
     if (isFirst && number !== 1) return "EINVAL";
-    if (!hasCapability(task.credentials, Cap.CHECKPOINT_RESTORE) && !hasCapability(task.credentials, Cap.SYS_ADMIN))
-      return "EPERM";
+    if (at !== null && !mayChoosePids(k, task, at)) return "EPERM";
     if (at === 0 || (at !== null && pidSpaceOf(k, at).ids.has(number))) return "EEXIST";
     at = level === 0 && at === null ? inner : parentOfPids(k, at!);
   }
@@ -294,7 +302,7 @@ export const processCalls = [
     name: "clone",
     nr: { rv64: 220 },
     support: "partial",
-    note: "Threads share all that can be shared; no name spaces of users, control groups and time.",
+    note: "Threads share all that can be shared; no name spaces of control groups and time.",
     args: { flags: flags(Clone), stack: address, parentId: address, threadPointer: address, childId: address },
     errors: ["EAGAIN", "EFAULT", "EINVAL", "EMFILE", "ENFILE", "ENOMEM", "ENOSPC", "ENOSYS", "EPERM"],
     run: (k: LinuxKernel, { flags: all, ...args }, call) =>

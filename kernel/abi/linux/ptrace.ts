@@ -75,7 +75,7 @@ function traceMe(k: LinuxKernel, { task, thread }: Call): Outcome {
 function attachProblem(k: LinuxKernel, call: Call, thread: Thread): Errno | null {
   const task = taskOf(k, thread);
   if (task === call.task || task.kind === "remote" || thread.tcb !== null) return "EPERM";
-  return thread.tracing !== null || !mayInspect(call.task, task) ? "EPERM" : null;
+  return thread.tracing !== null || !mayInspect(k, call.task, task) ? "EPERM" : null;
 }
 
 function attach(k: LinuxKernel, call: Call, id: number, { request, address, data }: Wanted): Outcome {

@@ -5,7 +5,7 @@ import type { TaskId } from "../../lib/ids.ts";
 import { lastSignal, signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn } from "../../mm/user.ts";
-import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { Cap } from "../../thread/capabilities.ts";
 import { idFor, initOf, numberFor, taskFor, threadFor } from "../../thread/pids.ts";
 import { isOnStack, leastStackBytes, StackFlag } from "../../thread/signal-stack.ts";
 import {
@@ -24,6 +24,7 @@ import {
 } from "../../thread/signals.ts";
 import type { SignalAction, SignalInfo, SignalStack, Task, Thread } from "../../thread/state.ts";
 import { killTask } from "../../thread/tasks.ts";
+import { hasCapabilityIn } from "../../thread/users.ts";
 import { deadlineAfter } from "../../time/clock.ts";
 import { bytesIn, choice, int, signal, size, structIn, structOut } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
@@ -48,8 +49,8 @@ const isAlive = (k: LinuxKernel, { task }: Call): boolean => k.threads.tasks.has
 const sent = (k: LinuxKernel, call: Call): Outcome => (isAlive(k, call) ? done(0) : { kind: "gone" });
 
 /** Who may send a signal to whom: who is capable of it, the same user, and anybody in a session for going on. */
-export function maySignal({ credentials: from, session }: Task, to: Task, number: number): boolean {
-  if (hasCapability(from, Cap.KILL)) return true;
+export function maySignal(k: LinuxKernel, { credentials: from, session }: Task, to: Task, number: number): boolean {
+  if (hasCapabilityIn(k, from, to.credentials.userSpace, Cap.KILL)) return true;
   const { uid, suid } = to.credentials;
   if ([from.euid, from.uid].some((id) => id === uid || id === suid)) return true;
   return number === signals.SIGCONT && session === to.session;
@@ -57,7 +58,7 @@ export function maySignal({ credentials: from, session }: Task, to: Task, number
 
 /** Sends to every task that is meant and may be sent to; "gone" when the caller was among them and ended. */
 function sendToAll(k: LinuxKernel, call: Call, tasks: readonly Task[], number: number): Outcome {
-  const permitted = tasks.filter((task) => maySignal(call.task, task, number));
+  const permitted = tasks.filter((task) => maySignal(k, call.task, task, number));
   if (permitted.length === 0) return fail("EPERM");
   for (const task of permitted)
     if (number !== 0 && k.threads.tasks.has(task.id))
@@ -102,7 +103,7 @@ function tgkill(k: LinuxKernel, call: Call, group: number | null, id: number, nu
   const found = threadOf(k, call, group, id);
   if (typeof found === "string") return fail(found);
   if (number < 0 || number > lastSignal) return fail("EINVAL");
-  if (!maySignal(call.task, found.task, number)) return fail("EPERM");
+  if (!maySignal(k, call.task, found.task, number)) return fail("EPERM");
   if (number !== 0)
     sendSignal(k, found.task, fromSender(k, number, SignalCode.thread, call.task, found.task), found.thread);
   return sent(k, call);
@@ -126,7 +127,7 @@ function queueInfo(
   const toItself = (thread?.id ?? task.id) === (call.thread.id as number);
   if ((info.code >= 0 || info.code === SignalCode.thread) && !toItself) return fail("EPERM");
   if (number < 0 || number > lastSignal) return fail("EINVAL");
-  if (!maySignal(call.task, task, number)) return fail("EPERM");
+  if (!maySignal(k, call.task, task, number)) return fail("EPERM");
   const errno = number === 0 ? null : sendSignal(k, task, info, thread);
   return errno === null ? sent(k, call) : fail(errno);
 }

@@ -42,7 +42,7 @@ function truncatePath(k: LinuxKernel, task: Task, name: string, length: bigint):
   if (!isType(attributes, FileType.regular)) return fail("EINVAL");
   const there = changeable(k, found.place);
   if (typeof there === "string") return fail(there);
-  if (!permits(subjectOf(task), attributes, Access.write)) return fail("EACCES");
+  if (!permits(subjectOf(k, task), attributes, Access.write)) return fail("EACCES");
   if (length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
   const fs = filesystemOf(k, found.place.mount);
   const target = opsOfFilesystem(k, fs).open(k, fs, found.place.inode, task);

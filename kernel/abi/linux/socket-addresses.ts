@@ -4,8 +4,10 @@ import type { Errno } from "../../lib/errno.ts";
 import { decodeName, encodeName } from "../../lib/text.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
-import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { ownerOfNamespace } from "../../ns/namespaces.ts";
+import { Cap } from "../../thread/capabilities.ts";
 import type { Task } from "../../thread/state.ts";
+import { hasCapabilityIn } from "../../thread/users.ts";
 import { attributesOf, FileType, filesystemOf, isType } from "../../vfs/filesystem.ts";
 import { makeFile } from "../../vfs/names.ts";
 import { Access, permits, subjectOf } from "../../vfs/permissions.ts";
@@ -109,7 +111,7 @@ function socketFile(k: LinuxKernel, task: Task, path: string): Fifo | Errno {
   const found = findPlace(k, task, task.directory, path);
   if ("errno" in found) return found.errno;
   const attributes = attributesOf(k, found.place);
-  if (!permits(subjectOf(task), attributes, Access.write)) return "EACCES";
+  if (!permits(subjectOf(k, task), attributes, Access.write)) return "EACCES";
   if (!isType(attributes, FileType.socket)) return "ECONNREFUSED";
   return { filesystem: filesystemOf(k, found.place.mount).id, inode: found.place.inode };
 }
@@ -155,7 +157,12 @@ function bindPath(k: LinuxKernel, task: Task, path: string): SocketAddress | Err
 
 function bindPort(k: LinuxKernel, task: Task, socket: Socket, host: number, port: number): SocketAddress | Errno {
   if (!isLocal(host)) return "EADDRNOTAVAIL";
-  if (port !== 0 && port < firstOrdinaryPort && !hasCapability(task.credentials, Cap.NET_BIND_SERVICE)) return "EACCES";
+  if (
+    port !== 0 &&
+    port < firstOrdinaryPort &&
+    !hasCapabilityIn(k, task.credentials, ownerOfNamespace(k, task.namespaces.net), Cap.NET_BIND_SERVICE)
+  )
+    return "EACCES";
   const chosen = port === 0 ? freePort(k, socket) : port;
   if (chosen === null) return "EADDRINUSE";
   const address: SocketAddress = { kind: "inet", host, port: chosen };

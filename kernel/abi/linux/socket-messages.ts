@@ -7,10 +7,12 @@ import { limits } from "../../lib/limits.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
-import { Cap, hasCapability } from "../../thread/capabilities.ts";
+import { ownerOfNamespace } from "../../ns/namespaces.ts";
+import { Cap, hasOwnCapability } from "../../thread/capabilities.ts";
 import { idFor, namedFor, namesOf, numberFor } from "../../thread/pids.ts";
 import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
 import type { Task } from "../../thread/state.ts";
+import { hasCapabilityIn, idFromUser, shownGroup, shownUser } from "../../thread/users.ts";
 import { deadlineAfter } from "../../time/clock.ts";
 import { closeDescriptors, fileOf, receiveFile } from "../../vfs/descriptors.ts";
 import { dropFiles, sendFiles } from "../../vfs/in-flight.ts";
@@ -66,12 +68,15 @@ interface Ancillary {
 }
 
 function credentialsIn(k: LinuxKernel, task: Task, view: DataView, at: number): SocketCredentials | Errno {
-  const [number, uid, gid] = [view.getInt32(at, true), view.getUint32(at + 4, true), view.getUint32(at + 8, true)];
+  const [number, user, group] = [view.getInt32(at, true), view.getUint32(at + 4, true), view.getUint32(at + 8, true)];
   const own = task.credentials;
+  const [uid, gid] = [idFromUser(k, own.userSpace, "uid", user), idFromUser(k, own.userSpace, "gid", group)];
+  if (uid === null || gid === null) return "EINVAL";
+  const owner = ownerOfNamespace(k, task.namespaces.pid);
   const mayBe =
-    (number === numberFor(k, task, task.id) || hasCapability(own, Cap.SYS_ADMIN)) &&
-    ([own.uid, own.euid, own.suid].includes(uid) || hasCapability(own, Cap.SETUID)) &&
-    ([own.gid, own.egid, own.sgid].includes(gid) || hasCapability(own, Cap.SETGID));
+    (number === numberFor(k, task, task.id) || hasCapabilityIn(k, own, owner, Cap.SYS_ADMIN)) &&
+    ([own.uid, own.euid, own.suid].includes(uid) || hasOwnCapability(own, Cap.SETUID)) &&
+    ([own.gid, own.egid, own.sgid].includes(gid) || hasOwnCapability(own, Cap.SETGID));
   if (!mayBe) return "EPERM";
   const pid = idFor(k, task, number);
   return { pid, names: namesOf(k, pid), uid, gid };
@@ -298,7 +303,7 @@ function controlsOf(
   const { message } = received;
   if ((socket.options.get(passCredentials) ?? 0) !== 0) {
     const { pid, names, uid, gid } = message?.sender ?? nobody;
-    const told = Uint32Array.of(namedFor(task, pid, names), uid, gid);
+    const told = Uint32Array.of(namedFor(task, pid, names), shownUser(k, task, uid), shownGroup(k, task, gid));
     const part = controlMessage(Control.SCM_CREDENTIALS, new Uint8Array(told.buffer));
     if (left < headerBytes + credentialBytes) flags |= Message.MSG_CTRUNC;
     else parts.push(part);

@@ -6,6 +6,7 @@ import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { namedFor } from "../../thread/pids.ts";
 import type { Task } from "../../thread/state.ts";
+import { noId, shownGroup, shownUser } from "../../thread/users.ts";
 import { takeError } from "../../vfs/sockets.ts";
 import type { Socket } from "../../vfs/state.ts";
 import { choice, fd, inout, int } from "../define/arguments.ts";
@@ -112,7 +113,7 @@ function setOption(socket: Socket, level: number, option: number, bytes: Uint8Ar
   return null;
 }
 
-function socketOption(task: Task, socket: Socket, option: number): Uint8Array | Errno {
+function socketOption(k: LinuxKernel, task: Task, socket: Socket, option: number): Uint8Array | Errno {
   const key = keyOf(Level.SOL_SOCKET, option);
   const kept = socket.options.get(key);
   switch (option) {
@@ -128,7 +129,8 @@ function socketOption(task: Task, socket: Socket, option: number): Uint8Array | 
     case Option.SO_PEERCRED: {
       const none = { pid: 0, names: [], uid: 0xffff_ffff, gid: 0xffff_ffff };
       const { pid, names, uid, gid } = socket.peerCredentials ?? none;
-      return new Uint8Array(Uint32Array.of(namedFor(task, pid, names), uid, gid).buffer);
+      const [user, group] = uid === noId ? [uid, gid] : [shownUser(k, task, uid), shownGroup(k, task, gid)];
+      return new Uint8Array(Uint32Array.of(namedFor(task, pid, names), user, group).buffer);
     }
     case Option.SO_RCVTIMEO:
       return timevalOf(socket.receiveTimeoutNs);
@@ -165,7 +167,7 @@ function getOption(
     return fail(socket.family === "unix" ? "EOPNOTSUPP" : "ENOPROTOOPT");
   const value =
     level === Level.SOL_SOCKET
-      ? socketOption(task, socket, option)
+      ? socketOption(k, task, socket, option)
       : word(socket.options.get(keyOf(level, option)) ?? 0);
   if (typeof value === "string") return fail(value);
   const bytes = value.subarray(0, most);

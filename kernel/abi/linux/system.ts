@@ -14,6 +14,7 @@ import { numberFor, taskFor } from "../../thread/pids.ts";
 import { lastResource, limitOf, Resource } from "../../thread/rlimits.ts";
 import type { ResourceLimit, Task } from "../../thread/state.ts";
 import { setLimit } from "../../thread/timers.ts";
+import { hasCapabilityIn, shownGroup, shownUser } from "../../thread/users.ts";
 import { address, bufferOut, choice, flags, inout, int, size, structIn, structOut, uint } from "../define/arguments.ts";
 import { done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { type CallNumbers, type SystemCall, syscall } from "../define/syscall.ts";
@@ -41,8 +42,8 @@ interface Limit {
 const toLimit = ({ soft, hard }: ResourceLimit): Limit => ({ rlim_cur: soft, rlim_max: hard });
 
 /** Who may look at another's limits, and set them: its own user, and who may set all. */
-const mayLimit = ({ credentials: by }: Task, { credentials: of }: Task): boolean =>
-  hasCapability(by, Cap.SYS_RESOURCE) ||
+const mayLimit = (k: LinuxKernel, { credentials: by }: Task, { credentials: of }: Task): boolean =>
+  hasCapabilityIn(k, by, of.userSpace, Cap.SYS_RESOURCE) ||
   ([of.uid, of.euid, of.suid].every((id) => id === by.uid) && [of.gid, of.egid, of.sgid].every((id) => id === by.gid));
 
 function prlimit(
@@ -56,7 +57,7 @@ function prlimit(
   if (resource > lastResource) return fail("EINVAL");
   if (wanted !== null && wanted.rlim_cur > wanted.rlim_max) return fail("EINVAL");
   if (task === undefined) return fail("ESRCH");
-  if (task !== caller && !mayLimit(caller, task)) return fail("EPERM");
+  if (task !== caller && !mayLimit(k, caller, task)) return fail("EPERM");
   const before = toLimit(limitOf(k, task, resource));
   if (wanted === null) return { kind: "done", value: 0, out: { before } };
   const most = BigInt(limits.descriptors);
@@ -73,10 +74,10 @@ const idCall = (name: string, nr: CallNumbers, id: (task: Task, k: LinuxKernel) 
 export const systemCalls = [
   idCall("getpid", { rv64: 172 }, (task, k) => numberFor(k, task, task.id)),
   idCall("getppid", { rv64: 173 }, (task, k) => numberFor(k, task, task.parent)),
-  idCall("getuid", { rv64: 174 }, ({ credentials }) => credentials.uid),
-  idCall("geteuid", { rv64: 175 }, ({ credentials }) => credentials.euid),
-  idCall("getgid", { rv64: 176 }, ({ credentials }) => credentials.gid),
-  idCall("getegid", { rv64: 177 }, ({ credentials }) => credentials.egid),
+  idCall("getuid", { rv64: 174 }, (task, k) => shownUser(k, task, task.credentials.uid)),
+  idCall("geteuid", { rv64: 175 }, (task, k) => shownUser(k, task, task.credentials.euid)),
+  idCall("getgid", { rv64: 176 }, (task, k) => shownGroup(k, task, task.credentials.gid)),
+  idCall("getegid", { rv64: 177 }, (task, k) => shownGroup(k, task, task.credentials.egid)),
   syscall({
     name: "uname",
     nr: { rv64: 160 },

@@ -174,7 +174,7 @@ export const threadCalls = [
       const thread = id === 0 ? call.thread : threadFor(k, call.task, id);
       if (thread === undefined) return fail("ESRCH");
       const { task } = call;
-      if (thread.task !== task.id && !maySignal(task, getTask(k, thread.task), 0)) return fail("EPERM");
+      if (thread.task !== task.id && !maySignal(k, task, getTask(k, thread.task), 0)) return fail("EPERM");
       const space = getSpace(k, task.space);
       const puts = [
         { at: bytes, value: 24n },

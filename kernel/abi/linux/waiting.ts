@@ -1,4 +1,5 @@
 /** Waiting for children, and for what one traces: wait4(2), waitid(2). */
+
 import type { Errno } from "../../lib/errno.ts";
 import type { TaskId, ThreadId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
@@ -9,6 +10,7 @@ import { ChildCode, childrenQueue } from "../../thread/signals.ts";
 import type { Task, Thread, TracedEnd, TraceStop, Usage, Zombie } from "../../thread/state.ts";
 import { taskOf, usageOf } from "../../thread/tasks.ts";
 import { forgetTracedEnd, tracedBy } from "../../thread/tracing.ts";
+import { shownUser } from "../../thread/users.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import { choice, flags, int, structOut } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
@@ -175,7 +177,7 @@ const childInfo = (k: LinuxKernel, task: Task, { id, userId, code, status }: Rep
   si_signo: signals.SIGCHLD,
   si_code: code,
   si_pid: numberFor(k, task, id),
-  si_uid: userId,
+  si_uid: shownUser(k, task, userId),
   si_status: status,
 });
 

@@ -1,6 +1,6 @@
 /** Trees of files that are made when they are read: written as nested records, numbered in the order of writing. */
 import type { Errno } from "../../lib/errno.ts";
-import type { Place } from "../../thread/state.ts";
+import type { Place, Task } from "../../thread/state.ts";
 import { FileType, type Viewer } from "../../vfs/filesystem.ts";
 import type { Opened } from "../../vfs/state.ts";
 import type { ProcKernel } from "./kernel.ts";
@@ -10,10 +10,19 @@ export interface Target {
   place: Place | Opened | null;
 }
 
+/** What is written to a file, from a position on; null: it was taken. */
+export type Store<Of> = (k: ProcKernel, of: Of, by: Task, bytes: Uint8Array, position: number) => Errno | null;
+
 /** `Of` is whose tree it is: the machine's, with the PID name space that it is looked at from; or a task's. */
 export type Node<Of> =
   /** `ofMemory`: only for who may look into the process, and only of the memory that it had when the file was opened. */
-  | { kind: "file"; mode: number; ofMemory: boolean; text(k: ProcKernel, of: Of): string | Uint8Array }
+  | {
+      kind: "file";
+      mode: number;
+      ofMemory: boolean;
+      text(k: ProcKernel, of: Of): string | Uint8Array;
+      store?: Store<Of>;
+    }
   /** Not made when it is read: what it shows is there. */
   | { kind: "memory"; mode: number }
   | { kind: "directory"; mode: number; entries: Readonly<Record<string, Node<Of>>> }
@@ -24,6 +33,14 @@ export const file = <Of>(text: (k: ProcKernel, of: Of) => string | Uint8Array, m
   mode: FileType.regular | mode,
   ofMemory: false,
   text,
+});
+/** A file that can be written, too. */
+export const knob = <Of>(text: (k: ProcKernel, of: Of) => string, store: Store<Of>, mode = 0o644): Node<Of> => ({
+  kind: "file",
+  mode: FileType.regular | mode,
+  ofMemory: false,
+  text,
+  store,
 });
 export const fileOfMemory = <Of>(text: (k: ProcKernel, of: Of) => string | Uint8Array, mode = 0o444): Node<Of> => ({
   kind: "file",

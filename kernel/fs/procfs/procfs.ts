@@ -17,6 +17,7 @@ import {
   type Attributes,
   type FilesystemOps,
   FileType,
+  type GeneratedFor,
   type Listed,
   nameOfFile,
   type Viewer,
@@ -55,9 +56,9 @@ const systemInode = (index: number): InodeNumber => (index + 1) as InodeNumber;
 function processOf(k: ProcKernel, pidSpace: number, id: TaskId): Subject | null {
   if (numberIn(k, pidSpace, id) === 0) return null;
   const task = k.threads.tasks.get(id);
-  if (task !== undefined) return { kind: "live", task, thread: null, pidSpace };
+  if (task !== undefined) return { kind: "live", task, thread: null, pidSpace, userSpace: 0 };
   const zombie = k.threads.zombies.get(id);
-  return zombie === undefined ? null : { kind: "zombie", zombie, pidSpace };
+  return zombie === undefined ? null : { kind: "zombie", zombie, pidSpace, userSpace: 0 };
 }
 
 /** What a number means; null when it was about a task that is no more. */
@@ -117,18 +118,18 @@ function ownerOf(found: Found | null, mode: number): { uid: number; gid: number 
 }
 
 /** ptrace(2), PTRACE_MODE_READ_FSCREDS. What is about no process that lives has nothing to hide. */
-function mayLook(found: Found, viewer: Viewer): boolean {
+function mayLook(k: ProcKernel, found: Found, viewer: Viewer): boolean {
   const task = taskOf(found);
-  return task === null || mayInspect(viewer, task, "ids of files");
+  return task === null || mayInspect(k, viewer, task, "ids of files");
 }
 
 /** Its own descriptors a process may always list, and what is told of them is for those only who may look into it. */
 function permits(k: ProcKernel, pidSpace: number, inode: InodeNumber, viewer: Viewer): boolean | null {
   const found = find(k, pidSpace, inode);
-  if (found?.kind === "descriptorInfo") return mayLook(found, viewer) ? null : false;
+  if (found?.kind === "descriptorInfo") return mayLook(k, found, viewer) ? null : false;
   if (found?.kind !== "process") return null;
   if (found.index === fdIndex) return viewer.id === found.id ? true : null;
-  return found.index === fdInfoIndex && !mayLook(found, viewer) ? false : null;
+  return found.index === fdInfoIndex && !mayLook(k, found, viewer) ? false : null;
 }
 
 function attributes(k: ProcKernel, pidSpace: number, inode: InodeNumber): Attributes {
@@ -293,7 +294,7 @@ function descriptorLink(k: ProcKernel, task: Task, fd: number, reader: Viewer): 
 function readLink(k: ProcKernel, pidSpace: number, inode: InodeNumber, reader: Viewer): Target | Errno {
   const found = find(k, pidSpace, inode);
   if (found === null) return "ENOENT";
-  if (!mayLook(found, reader)) return "EACCES";
+  if (!mayLook(k, found, reader)) return "EACCES";
   if (found.kind === "descriptor") return descriptorLink(k, found.task, found.fd, reader);
   if (found.kind === "descriptorInfo" || found.kind === "namespace") return "EINVAL";
   if (found.kind === "system") {
@@ -313,7 +314,7 @@ function subjectAt(
 ): Subject | null {
   if (found.kind === "process") return found.subject;
   const thread = k.threads.threads.get(found.thread);
-  return thread === undefined ? null : { kind: "live", task: found.task, thread, pidSpace };
+  return thread === undefined ? null : { kind: "live", task: found.task, thread, pidSpace, userSpace: 0 };
 }
 
 /** Of a descriptor that stands for a process: what that is called here and in the name spaces below. */
@@ -334,7 +335,7 @@ function descriptorInfo(k: ProcKernel, pidSpace: number, task: Task, fd: number)
   return `pos:\t${position}\nflags:\t0${(flags | closes).toString(8)}\nmnt_id:\t${opened?.mount ?? 0}\nino:\t${opened?.inode ?? 0}\n${process}`;
 }
 
-function generate(k: ProcKernel, pidSpace: number, inode: InodeNumber, space: SpaceId | null): Uint8Array | Errno {
+function generate(k: ProcKernel, pidSpace: number, inode: InodeNumber, of: GeneratedFor): Uint8Array | Errno {
   const found = find(k, pidSpace, inode);
   if (found === null || found.kind === "descriptor" || found.kind === "namespace") return "ESRCH";
   if (found.kind === "descriptorInfo") {
@@ -344,13 +345,31 @@ function generate(k: ProcKernel, pidSpace: number, inode: InodeNumber, space: Sp
   if (found.kind === "system") return bytesOf(textOf(systemTree[found.index]!, k, pidSpace));
   const subject = subjectAt(k, pidSpace, found);
   if (subject === null) return "ESRCH";
-  const numbered = (found.kind === "process" ? taskTree : threadTree)[found.index]!;
-  const isGone = subject.kind === "zombie" || subject.task.space !== space;
+  const numbered = nodeAt(found);
+  const isGone = subject.kind === "zombie" || subject.task.space !== of.space;
   if (numbered.node.kind === "file" && numbered.node.ofMemory && isGone) return new Uint8Array(0);
-  return bytesOf(textOf(numbered, k, subject));
+  return bytesOf(textOf(numbered, k, { ...subject, userSpace: of.userSpace }));
 }
 
-const generated = (space: SpaceId | null): OpenTarget => ({ kind: "generated", text: new Uint8Array(0), space });
+const nodeAt = (found: { kind: "process" | "thread"; index: number }): Numbered<Subject> =>
+  (found.kind === "process" ? taskTree : threadTree)[found.index]!;
+
+const store: NonNullable<FilesystemOps["store"]> = (k, fs, inode, of, by, bytes, position) => {
+  const found = find(k as ProcKernel, fs.pidSpace, inode);
+  if (found?.kind !== "process" && found?.kind !== "thread") return "EINVAL";
+  const subject = subjectAt(k as ProcKernel, fs.pidSpace, found);
+  const { node } = nodeAt(found);
+  if (subject === null || subject.kind === "zombie") return "ESRCH";
+  if (node.kind !== "file" || node.store === undefined) return "EINVAL";
+  return node.store(k as ProcKernel, { ...subject, userSpace: of.userSpace }, by, bytes, position);
+};
+
+const generated = (space: SpaceId | null, { credentials: { userSpace } }: Viewer): OpenTarget => ({
+  kind: "generated",
+  text: new Uint8Array(0),
+  space,
+  userSpace,
+});
 
 /** A file is of the memory that its process has when it is opened: rights to that are asked for here, and only here. */
 function open(k: ProcKernel, pidSpace: number, inode: InodeNumber, viewer: Viewer): OpenTarget | Errno {
@@ -358,13 +377,13 @@ function open(k: ProcKernel, pidSpace: number, inode: InodeNumber, viewer: Viewe
   if (found === null) return "ENOENT";
   if (found.kind === "namespace") return found;
   if ((modeAt(found) & FileType.mask) === FileType.directory) return { kind: "directory" };
-  if (found.kind !== "process" && found.kind !== "thread") return generated(null);
+  if (found.kind !== "process" && found.kind !== "thread") return generated(null, viewer);
   const { node } = (found.kind === "process" ? taskTree : threadTree)[found.index]!;
   const isOfMemory = node.kind === "memory" || (node.kind === "file" && node.ofMemory);
-  if (!isOfMemory) return generated(null);
-  if (!mayLook(found, viewer)) return "EACCES";
+  if (!isOfMemory) return generated(null, viewer);
+  if (!mayLook(k, found, viewer)) return "EACCES";
   const space = taskOf(found)?.space ?? null;
-  return node.kind === "memory" ? { kind: "memory", space } : generated(space);
+  return node.kind === "memory" ? { kind: "memory", space } : generated(space, viewer);
 }
 
 const bytesOf = (made: string | Uint8Array): Uint8Array => (typeof made === "string" ? encodeText(made) : made);
@@ -387,6 +406,7 @@ export const procfs = (k: () => ProcKernel): FilesystemOps => ({
   open: (_k, fs, inode, viewer) => open(k(), fs.pidSpace, inode, viewer),
   permits: (_k, fs, inode, viewer) => permits(k(), fs.pidSpace, inode, viewer),
   content: () => null,
-  generate: (_k, fs, inode, space) => generate(k(), fs.pidSpace, inode, space),
+  generate: (_k, fs, inode, of) => generate(k(), fs.pidSpace, inode, of),
+  store: (_k, ...rest) => store(k(), ...rest),
   change: null,
 });

@@ -7,7 +7,8 @@ import { getThread } from "../../thread/blocking.ts";
 import { numbersFrom } from "../../thread/pids.ts";
 import { limitOf, Resource, softLimit, unlimited } from "../../thread/rlimits.ts";
 import { signalBit } from "../../thread/signals.ts";
-import type { SignalInfo, Task, Thread } from "../../thread/state.ts";
+import type { IdKind, SignalInfo, Task, Thread } from "../../thread/state.ts";
+import { overflowId, userIdIn } from "../../thread/users.ts";
 import { controllingTerminal, terminalOf } from "../../tty/terminal.ts";
 import { slaveMajor } from "../../vfs/devices.ts";
 import type { ProcKernel } from "./kernel.ts";
@@ -202,6 +203,9 @@ function listed(numbers: readonly number[]): string {
   return runs.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
 }
 
+const userList = (k: ProcKernel, { userSpace }: Subject, kind: IdKind, ids: readonly number[]): number[] =>
+  ids.map((id) => userIdIn(k, userSpace, kind, id) ?? overflowId);
+
 type Live = Subject & { kind: "live" };
 type Ended = Subject & { kind: "zombie" };
 
@@ -220,10 +224,10 @@ function liveRows(k: ProcKernel, subject: Live): Row[] {
     ["Pid", String(shownId(k, subject, id))],
     ["PPid", String(shownId(k, subject, task.parent))],
     ["TracerPid", String(shownId(k, subject, threadOf(k, subject).tracing?.tracer ?? null))],
-    ["Uid", [uid, euid, suid, fsuid].join("\t")],
-    ["Gid", [gid, egid, sgid, fsgid].join("\t")],
+    ["Uid", userList(k, subject, "uid", [uid, euid, suid, fsuid]).join("\t")],
+    ["Gid", userList(k, subject, "gid", [gid, egid, sgid, fsgid]).join("\t")],
     ["FDSize", String(Math.max(64, task.descriptors.length))],
-    ["Groups", `${groups.join(" ")} `],
+    ["Groups", `${userList(k, subject, "gid", groups).join(" ")} `],
     ...spaceRows(k, subject, [
       ["NStgid", task.id],
       ["NSpid", id],
@@ -238,7 +242,8 @@ function liveRows(k: ProcKernel, subject: Live): Row[] {
 function zombieRows(k: ProcKernel, subject: Ended): Row[] {
   const { id, parent, userId, group, session } = subject.zombie;
   const pid = String(shownId(k, subject, id));
-  const ids = Array.from({ length: 4 }, () => userId).join("\t");
+  const [shown] = userList(k, subject, "uid", [userId]);
+  const ids = Array.from({ length: 4 }, () => shown).join("\t");
   return [
     ["Tgid", pid],
     ["Ngid", "0"],

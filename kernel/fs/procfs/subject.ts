@@ -8,6 +8,8 @@ import type { ProcKernel } from "./kernel.ts";
 export type Subject = ({ kind: "live"; task: Task; thread: Thread | null } | { kind: "zombie"; zombie: Zombie }) & {
   /** The PID name space of the /proc that tells of it: ids are told as they are numbered there. */
   pidSpace: number;
+  /** The user name space that ids of users and groups are told for. */
+  userSpace: number;
 };
 
 export const idOf = (subject: Subject): number =>

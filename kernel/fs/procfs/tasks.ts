@@ -1,4 +1,5 @@
 /** The tree of files that /proc has of each process, and of each thread. */
+
 import type { Errno } from "../../lib/errno.ts";
 import { pidSpaceOf } from "../../thread/pids.ts";
 import type { Place, Task } from "../../thread/state.ts";
@@ -8,9 +9,10 @@ import type { ProcKernel } from "./kernel.ts";
 import { auxiliary, commandLine, environment, maps, smaps, statm } from "./memory.ts";
 import { mountInfo, mounts } from "./mounts.ts";
 import { namespaceLink } from "./namespaces.ts";
-import { directory, file, fileOfMemory, link, memoryFile, type Node, number, type Target } from "./nodes.ts";
+import { directory, file, fileOfMemory, knob, link, memoryFile, type Node, number, type Target } from "./nodes.ts";
 import { childrenOf, limitLines, oomScore, statistics, status } from "./status.ts";
 import { live, nameOf, type Subject } from "./subject.ts";
+import { groupsText, mapText, storeGroups, storeMap } from "./users.ts";
 
 const to = (k: ProcKernel, reader: Viewer, place: Place): Target => ({
   text: pathOf(k, reader, place) ?? "(unreachable)/",
@@ -52,6 +54,7 @@ const common = {
       pid_for_children: liveLink((k, { namespaces: { childPid } }) =>
         childPid !== 0 && pidSpaceOf(k, childPid).init === null ? "ENOENT" : namespaceLink(k, "pid", childPid),
       ),
+      user: liveLink((k, { credentials }) => namespaceLink(k, "user", credentials.userSpace)),
       uts: liveLink((k, { namespaces }) => namespaceLink(k, "uts", namespaces.uts)),
     },
     0o511,
@@ -69,6 +72,10 @@ const common = {
   stat: file<Subject>(statistics),
   statm: file<Subject>((k, subject) => (subject.kind === "live" ? statm(k, subject.task) : "0 0 0 0 0 0 0\n")),
   status: file<Subject>(status),
+  gid_map: knob<Subject>(mapText("gid"), storeMap("gid")),
+  projid_map: knob<Subject>(mapText("projid"), storeMap("projid")),
+  setgroups: knob<Subject>(groupsText, storeGroups),
+  uid_map: knob<Subject>(mapText("uid"), storeMap("uid")),
   wchan: file<Subject>(() => "0"),
 } as const;
 
