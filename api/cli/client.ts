@@ -2,7 +2,8 @@
  * A typed gRPC client made from the generated descriptors: `connection.service(MachineService).getMachine({…})`.
  *
  * What it adds to grpc-js: requests that create something carry an idempotency key, so that they can be repeated
- * when the server is away (UNAVAILABLE); errors come with their field, reason and retry time; streams are async
+ * when the server is away (UNAVAILABLE); those that are refused for a moment (RESOURCE_EXHAUSTED, with a time to come back)
+ * are sent again then; errors come with their field, reason and retry time; streams are async
  * iterables that cancel the call when they are left.
  */
 import { randomUUID } from "node:crypto";
@@ -27,7 +28,7 @@ import {
   Metadata,
   type ServiceError,
 } from "@grpc/grpc-js";
-import { Code, type OstlerError } from "../errors.ts";
+import { Code, OstlerError } from "../errors.ts";
 import { fromServiceError } from "../grpc/status.ts";
 import { CommandError, optionOf, UsageError } from "./failure.ts";
 
@@ -146,10 +147,15 @@ export class Connection {
       try {
         return await this.#unaryOnce(method, request, options);
       } catch (error) {
-        const again = isUnavailable(error) && !isOtherProtocol(error) && isRepeatable(method, error as OstlerError);
-        if (!again || Date.now() + delayMs > giveUpAt || options.signal?.aborted) throw error;
+        const waitMs = isRefusedForNow(error)
+          ? error.retryAfterMs
+          : Math.max(delayMs, Math.min(LONGEST_DELAY_MS, (error as OstlerError).retryAfterMs ?? 0));
+        const again =
+          isRefusedForNow(error) ||
+          (isUnavailable(error) && !isOtherProtocol(error) && isRepeatable(method, error as OstlerError));
+        if (!again || Date.now() + waitMs > giveUpAt || options.signal?.aborted) throw error;
         if (isUnreachable(error) && Date.now() - startedAt > QUIET_MS) this.#tellWaiting();
-        await sleep(Math.max(delayMs, Math.min(LONGEST_DELAY_MS, (error as OstlerError).retryAfterMs ?? 0)));
+        await sleep(waitMs);
       }
     }
   }
@@ -292,6 +298,10 @@ function withIdempotencyKey(method: DescMethod, request: Message): Message {
 
 export const isUnavailable = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === Code.UNAVAILABLE;
+
+/** Nothing was done, and it is known when it is worth asking again. */
+const isRefusedForNow = (error: unknown): error is OstlerError & { retryAfterMs: number } =>
+  error instanceof OstlerError && error.code === Code.RESOURCE_EXHAUSTED && error.retryAfterMs !== undefined;
 
 /** Nothing was sent when there was no connection. */
 export const isUnreachable = (error: unknown): boolean =>

@@ -44,9 +44,10 @@ export function commonOptions(command: Command): Command {
   group(new Option("--course <course>", "the course that it is about, for those who are in several (OSTLER_COURSE)"));
   group(new Option("--data <directory>", "the server's data directory, to find its key (OSTLER_DATA)"));
   group(
-    new Option("--retry-for <time>", "repeat calls this long while the server is away (default 10s)").argParser(
-      parseDurationMs,
-    ),
+    new Option(
+      "--retry-for <time>",
+      "repeat calls this long while the server is away or asks to come again (default 10s)",
+    ).argParser(parseDurationMs),
   );
   group(new Option("--deadline <time>", "give up on a call after this time (default 60s)").argParser(parseDurationMs));
   return command;

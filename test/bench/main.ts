@@ -15,6 +15,7 @@ const benches: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   rpc: () => import("./rpc.ts"),
   call: () => import("./call.ts"),
   load: () => import("./load.ts"),
+  course: () => import("./course.ts"),
   flood: () => import("./flood.ts"),
   snapshot: () => import("./snapshot.ts"),
   trace: () => import("./trace.ts"),

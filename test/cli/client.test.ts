@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Connection, isUnreachable, resuming } from "../../api/cli/client.ts";
-import { Code, invalid, OstlerError, unavailable } from "../../api/errors.ts";
+import { Code, invalid, OstlerError, resourceExhausted, unavailable } from "../../api/errors.ts";
 import { createGrpcServer, type GrpcServer } from "../../api/grpc/index.ts";
 import { type Context, createPipeline, implement } from "../../api/operation.ts";
 import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
@@ -23,8 +23,9 @@ beforeEach(async () => {
       if (failuresLeft-- > 0) throw unavailable("BUSY", "not now", 10);
       return { machine: { machineId: "m-1", displayName } };
     },
-    stepMachine() {
+    stepMachine({ instructions }) {
       keys.push("step");
+      if (failuresLeft-- > 0) throw resourceExhausted("TOO_MANY_REQUESTS", "too often", instructions === 2n ? 1e9 : 10);
       throw unavailable("BUSY", "not now", 10);
     },
     getMachine({ machineId }, context: Context) {
@@ -85,6 +86,16 @@ describe("the gRPC client of the command line", () => {
       connection.service(MachineService).stepMachine({ machineId: "m-1", instructions: 5n }),
     ).rejects.toMatchObject({ code: Code.UNAVAILABLE });
     expect(keys).toEqual(["step"]);
+  });
+
+  it("comes again when it is told to, if that is soon enough", async () => {
+    failuresLeft = 3;
+    const step = (instructions: bigint) =>
+      connection.service(MachineService).stepMachine({ machineId: "m-1", instructions });
+    await expect(step(2n)).rejects.toMatchObject({ code: Code.RESOURCE_EXHAUSTED, reason: "TOO_MANY_REQUESTS" });
+    expect(keys).toHaveLength(1);
+    await expect(step(1n)).rejects.toMatchObject({ code: Code.UNAVAILABLE });
+    expect(keys).toHaveLength(4);
   });
 
   it("gives errors with field, reason and code", async () => {
