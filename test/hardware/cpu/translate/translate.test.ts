@@ -177,6 +177,52 @@ test("calls nest as deep as a program likes, in slices of any size", () => {
   for (const result of results) expect(result).toEqual(results[0]);
 });
 
+test("two shifts and an or are a rotation only if they are its halves", () => {
+  const slliw = (rd: number, rs1: number, by: number): number => iType(0x1b, 1, rd, rs1, by);
+  const srliw = (rd: number, rs1: number, by: number): number => iType(0x1b, 5, rd, rs1, by);
+  const or = (rd: number, rs1: number, rs2: number): number => rType(0x33, 6, 0, rd, rs1, rs2);
+  const lines = [
+    [slliw(5, 12, 25), srliw(6, 12, 7), or(14, 5, 6)],
+    [srliw(5, 12, 31), slliw(6, 12, 1), or(15, 5, 6)],
+    // Of different values, by other distances, and with one half computed anew in between.
+    [slliw(5, 12, 9), srliw(6, 13, 23), or(16, 5, 6)],
+    [slliw(5, 12, 9), srliw(6, 12, 24), or(17, 5, 6)],
+    [slliw(5, 12, 25), srliw(6, 12, 7), rType(0x33, 0, 0, 5, 5, 13), or(18, 5, 6)],
+    [srliw(6, 12, 0), slliw(12, 12, 16), srliw(13, 12, 16), or(12, 12, 13)],
+  ];
+  const words = [addi(10, 10, -1), ...lines.flat()];
+  words.push(bType(1, 10, 0, -4 * words.length), ECALL);
+  const states = [undefined, eager()].map((translations) => {
+    const { core } = machine(words, translations);
+    core.x[10] = 100n;
+    core.x[12] = 0xfedcba9876543210n;
+    core.x[13] = 0x8899aabbccddeeffn;
+    expect(core.run(10_000)).toBe(CoreStop.ecall);
+    return stateOf(core);
+  });
+  expect(states[1]).toEqual(states[0]);
+});
+
+test("at any budget a core stops after as many instructions, wherever that is on the ways through a loop", () => {
+  // A loop of two ways, the second through a call; behind it a hundred instructions in one block.
+  const long = Array.from({ length: 100 }, () => addi(9, 9, 1));
+  const words = [
+    ...[addi(10, 10, -1), iType(0x13, 7, 5, 10, 1), bType(0, 5, 0, 12), addi(6, 6, 1), jal(0, 12)],
+    ...[addi(7, 7, 1), jal(1, 8 + 4 * (1 + long.length)), bType(1, 10, 0, -28), ...long, ECALL, addi(8, 8, 1), RET],
+  ];
+  const { core: interpreting } = machine(words, undefined);
+  const { core: translating } = machine(words, eager());
+  for (let budget = 1; budget < 250; budget++) {
+    const states = [interpreting, translating].map((core) => {
+      core.x[10] = 20n;
+      core.setPc(CODE);
+      const stop = core.run(budget);
+      return { stop, executed: core.executed(), state: stateOf(core) };
+    });
+    expect(states[1]).toEqual(states[0]);
+  }
+});
+
 /** A bytecode interpreter: jumps to table[program[i]], in 32 cases of two instructions that jump back. */
 function interpreter(): number[] {
   const cases = Array.from({ length: 32 }, (_, n) => [addi(6, 6, n), jal(0, -4 * (7 + 2 * n))]).flat();

@@ -1,8 +1,9 @@
 /**
  * From a region to a WebAssembly module (the contract of its function is in assembly/translated.ts).
  *
- * Budget. A block takes the number of its instructions off what is left; when that would be less than nothing, or an
- * instruction cannot be completed here, what was not done is given back and the interpreter goes on at that instruction.
+ * Budget. A block takes the number of its instructions off what is left (budget.ts says where it is asked whether there
+ * is as much); when an instruction cannot be completed here, what was not done is given back and the interpreter goes on
+ * at that instruction.
  *
  * Leaving. What may have changed in a block before its first instruction is stored behind a label that is shared by all
  * blocks with the same set, and that goes on to the label of the largest of the other sets that is part of it. Registers that change on the way to a possible exit are stored by a stage of their own, and
@@ -15,6 +16,7 @@
 import { CURRENT_BANK, ENTRIES, FCSR, NESTABLE, PAGE_SIZE, PC, REGS } from "../assembly/layout.ts";
 import { branchInstructions } from "../instructions/table.ts";
 import { basesOf } from "./bases.ts";
+import { budgets } from "./budget.ts";
 import {
   AT,
   BANK,
@@ -39,6 +41,7 @@ import { accesses, emitAccess } from "./memory.ts";
 import type { Instruction } from "./records.ts";
 import { type Block, type Ending, type Region, successorsOf } from "./region.ts";
 import { FIRST_FLOAT, isEmpty, members, type Registers, SINK, union, without } from "./registers.ts";
+import { Rotations } from "./rotations.ts";
 import { encodeModule, Wasm } from "./wasm.ts";
 
 const W = Wasm;
@@ -63,6 +66,7 @@ class Compilation {
   readonly #region: Region;
   readonly #graph: Graph;
   readonly #flow: Flow;
+  readonly #needs: readonly number[];
   readonly #e: Emitter;
   readonly #rows: Map<Instruction, FloatRow>;
   /** There is arithmetic that may be inexact. */
@@ -85,6 +89,7 @@ class Compilation {
       region.targets.flatMap(inside),
     );
     this.#flow = analyse(region, this.#graph);
+    this.#needs = budgets(region, this.#graph);
     let used: Registers = { x: 0, f: 0 };
     this.#rows = new Map();
     for (const instruction of blocks.flatMap(({ instructions }) => instructions)) {
@@ -257,11 +262,13 @@ class Compilation {
     e.begin(block.at, 0, exit);
     this.#checkPages(node, block);
     if (block.instructions.some((i) => this.#rows.get(i)?.nearest)) e.get(NEAREST).op(W.i32Eqz).leaveIf();
-    e.begin(block.at, count, exit);
-    e.get(LEFT).i32(count).op(W.i32Sub).tee(LEFT).i32(0).op(W.i32LtS).leaveIf();
+    const need = this.#needs[node] as number;
+    if (need > 0) e.get(LEFT).i32(need).op(W.i32LtS).leaveIf();
+    e.get(LEFT).i32(count).op(W.i32Sub).set(LEFT);
+    const rotations = new Rotations();
     block.instructions.forEach((instruction, index) => {
       if (this.#mayLeave(instruction)) e.begin(instruction.at, count - index, stageOf[index] as number);
-      this.#instruction(instruction);
+      this.#instruction(instruction, rotations);
     });
     this.#ending(node, block);
     e.op(W.unreachable);
@@ -321,11 +328,14 @@ class Compilation {
     e.close();
   }
 
-  #instruction(i: Instruction): void {
+  #instruction(i: Instruction, rotations: Rotations): void {
     const e = this.#e;
+    const isRotation = rotations.emit(e, i);
+    rotations.note(i);
     const row = this.#rows.get(i);
     const integer = integerRows[i.op];
-    if (row) row.emit(e, i);
+    if (isRotation) e.write(i.rd);
+    else if (row) row.emit(e, i);
     else if (accesses(i)) emitAccess(e, i);
     else if (integer && i.rd !== SINK) {
       integer(e, i);
