@@ -13,6 +13,7 @@ export const memoryOver = (ram: Ram): PhysicalMemory => ({
   write: (frame) => ram.write(frame),
   getWord: (frame, index) => ram.getWord(frame, index),
   setWord: (frame, index, value) => ram.setWord(frame, index, value),
+  nextWord: (frame, from, to) => ram.nextWord(frame, from, to),
   copyOut: (frame, from, to, target, at) => ram.copyOut(frame, from, to, target, at),
   clear: (frame) => ram.clear(frame),
 });

@@ -22,6 +22,8 @@ export interface PhysicalMemory {
   /** One of the frame's 512 words (64 bits, below 2^53). */
   getWord(frame: FrameNumber, index: number): number;
   setWord(frame: FrameNumber, index: number, value: number): void;
+  /** The first of the words [from, to) that is not zero; `to` when all are. */
+  nextWord(frame: FrameNumber, from: number, to: number): number;
   /** Copies bytes [from, to) of the frame to `target` at `at`. */
   copyOut(frame: FrameNumber, from: number, to: number, target: Uint8Array, at: number): void;
   clear(frame: FrameNumber): void;

@@ -180,8 +180,12 @@ interface Progress {
 }
 
 function countFaults(k: Kernel, progress: Progress, again: boolean): void {
+  if (!again) {
+    progress.faults = 0;
+    return;
+  }
   const stackPointer = k.hal.contexts.getStackPointer(null);
-  progress.faults = again && stackPointer === progress.stackPointer ? progress.faults + 1 : 0;
+  progress.faults = stackPointer === progress.stackPointer ? progress.faults + 1 : 1;
   progress.stackPointer = stackPointer;
   assert(progress.faults < faultsPerInstruction, "a page fault that was resolved does not come again");
 }

@@ -6,6 +6,7 @@
  */
 import { type Access, Permission, pageBytes } from "../hal/types.ts";
 import { alignDown, alignUp } from "../lib/bits.ts";
+import { joinBytes } from "../lib/bytes.ts";
 import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { FrameNumber } from "../lib/ids.ts";
@@ -101,6 +102,9 @@ export function copyOutTraced(k: MmKernel, space: Space, address: bigint, bytes:
   return errno ?? copyOut(k, space, address, bytes, true);
 }
 
+/** What is copied at first of a string whose length is not known: as much as fits without a buffer outside the heap. */
+const shortString = 64;
+
 /** The bytes of a string up to its NUL; ENAMETOOLONG when there is none in the first `most` bytes. */
 export function readString(
   k: MmKernel,
@@ -108,18 +112,19 @@ export function readString(
   address: bigint,
   most: number = limits.pathBytes,
 ): Copied<Uint8Array> {
-  const pieces: number[] = [];
-  let at = address;
-  while (pieces.length < most) {
-    const start = userRange(k, at, 1);
+  const pieces: Uint8Array[] = [];
+  let done = 0;
+  // Most strings are short, and what is behind them is not looked at.
+  for (let room = shortString; done < most; room = pageBytes) {
+    const start = userRange(k, address + BigInt(done), 1);
     if (start === null) return bad("EFAULT");
-    const length = Math.min(alignUp(start + 1, pageBytes) - start, most - pieces.length);
-    const piece = copyIn(k, space, at, length);
+    const length = Math.min(room, alignUp(start + 1, pageBytes) - start, most - done);
+    const piece = copyIn(k, space, BigInt(start), length);
     if (!piece.ok) return piece;
     const end = piece.value.indexOf(0);
-    for (const byte of end < 0 ? piece.value : piece.value.subarray(0, end)) pieces.push(byte);
-    if (end >= 0) return { ok: true, value: Uint8Array.from(pieces) };
-    at += BigInt(length);
+    pieces.push(end < 0 ? piece.value : piece.value.subarray(0, end));
+    if (end >= 0) return { ok: true, value: pieces.length === 1 ? pieces[0]! : joinBytes(pieces) };
+    done += length;
   }
   return bad("ENAMETOOLONG");
 }

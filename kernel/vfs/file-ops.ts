@@ -40,7 +40,8 @@ export interface FileOps {
   /** Goes past bytes that were read at the file's own position. */
   advance(k: FileKernel, file: OpenFile, count: number, by?: Asker): void;
   /** At the position, which it does not change. */
-  write(k: FileKernel, task: Task, file: OpenFile, position: number, bytes: Uint8Array): WriteResult;
+  /** `mine`: nobody else has the bytes, and they may be kept as they are. */
+  write(k: FileKernel, task: Task, file: OpenFile, position: number, bytes: Uint8Array, mine?: boolean): WriteResult;
   seekable: boolean;
   /** Which terminal it is, for ioctl; null: none, or none any more. */
   terminal?(k: FileKernel, file: OpenFile): TerminalId | null;

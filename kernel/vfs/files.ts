@@ -21,7 +21,7 @@ import { filesystemOf, opsOfFilesystem } from "./filesystem.ts";
 import { inotifyOps } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
 import { notedReadings } from "./mount-flags.ts";
-import { closePipe, dropFromPipe, getPipe, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
+import { closePipe, dropFromPipe, getPipe, isFull, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
 import { memoryOps, namespaceOps, processOps, signalOps } from "./process-files.ts";
 import { mostFileBytes, refuseSize } from "./size-limit.ts";
 import { socketOps } from "./socket-files.ts";
@@ -166,7 +166,7 @@ function pipeReady(k: FileKernel, file: OpenFile): number {
     if (pipe.writers === 0) ready |= Ready.hangUp;
   }
   if (mayWrite(file)) {
-    if (pipe.pages.length < pipe.mostPages) ready |= writable;
+    if (!isFull(pipe)) ready |= writable;
     if (pipe.readers === 0) ready |= Ready.error;
   }
   return ready;
@@ -178,8 +178,8 @@ const pipeOps: FileOps = {
     return bytes === null ? { queue: pipeQueue(pipeOf(file)) } : { bytes };
   },
   advance: (k, file, count) => dropFromPipe(k, pipeOf(file), count),
-  write(k, _task, file, _position, bytes) {
-    const count = writePipe(k, pipeOf(file), bytes);
+  write(k, _task, file, _position, bytes, mine = false) {
+    const count = writePipe(k, pipeOf(file), bytes, mine);
     if (typeof count !== "number") return { errno: count };
     return count < bytes.length ? { count, queue: pipeQueue(pipeOf(file)) } : { count };
   },

@@ -3,7 +3,8 @@
  *
  * The buffer is a list of pages, as in Linux (fs/pipe.c): a write begins in the last page if what is left over of
  * whole pages fits behind it, and goes on in pages of its own. How much fits therefore depends on how it was written,
- * and a write of at most a page either goes in whole or not at all (PIPE_BUF).
+ * and a write of at most a page either goes in whole or not at all (PIPE_BUF). Whole pages of one write are kept in one
+ * piece: they are counted as pages, but moved at once.
  */
 
 import { pageBytes } from "../hal/types.ts";
@@ -55,7 +56,11 @@ export function createFifo(k: { readonly files: FilesState }, fifo: Fifo): numbe
 
 const wakeAll = (k: PipeKernel, id: number): number => wakeQueue(k, pipeQueue(id), Number.POSITIVE_INFINITY);
 
-const isFull = (pipe: Pipe): boolean => pipe.pages.length >= pipe.mostPages;
+/** Pages that hold something that is still to be read. */
+const usedPages = ({ pages }: Pipe): number =>
+  pages.reduce((sum, { bytes, from }) => sum + Math.ceil(bytes.length / pageBytes) - Math.floor(from / pageBytes), 0);
+
+export const isFull = (pipe: Pipe): boolean => usedPages(pipe) >= pipe.mostPages;
 
 export const pipeLength = (pipe: Pipe): number =>
   pipe.pages.reduce((sum, { bytes, from }) => sum + bytes.length - from, 0);
@@ -81,14 +86,18 @@ export function closePipe(k: PipeKernel, id: number, reads: boolean, writes: boo
 
 /** The next bytes, which stay in the pipe; null when there are none yet, nothing at the end. */
 export function peekPipe(pipe: Pipe, count: number): Uint8Array | null {
-  if (pipe.pages.length === 0) return pipe.writers > 0 && count > 0 ? null : new Uint8Array(0);
+  const first = pipe.pages[0];
+  if (first === undefined) return pipe.writers > 0 && count > 0 ? null : new Uint8Array(0);
+  // Pieces are never written to once they are there, so that what is of one needs no copy.
+  if (pipe.pages.length === 1 || count <= first.bytes.length - first.from)
+    return first.bytes.subarray(first.from, first.from + count);
   const bytes = new Uint8Array(Math.min(count, pipeLength(pipe)));
   let at = 0;
-  for (const page of pipe.pages) {
+  for (const piece of pipe.pages) {
     if (at >= bytes.length) break;
-    const piece = page.bytes.subarray(page.from, page.from + bytes.length - at);
-    bytes.set(piece, at);
-    at += piece.length;
+    const part = piece.bytes.subarray(piece.from, piece.from + bytes.length - at);
+    bytes.set(part, at);
+    at += part.length;
   }
   return bytes;
 }
@@ -98,11 +107,11 @@ export function dropFromPipe(k: PipeKernel, id: number, count: number): void {
   const pipe = getPipe(k, id);
   const wasFull = isFull(pipe);
   for (let left = count; left > 0; ) {
-    const page = must(pipe.pages[0], "what is dropped was there");
-    const taken = Math.min(left, page.bytes.length - page.from);
-    page.from += taken;
+    const piece = must(pipe.pages[0], "what is dropped was there");
+    const taken = Math.min(left, piece.bytes.length - piece.from);
+    piece.from += taken;
     left -= taken;
-    if (page.from === page.bytes.length) pipe.pages.shift();
+    if (piece.from === piece.bytes.length) pipe.pages.shift();
   }
   if (!wasFull || isFull(pipe)) return;
   pipe.departures += 1;
@@ -118,16 +127,24 @@ function append(pipe: Pipe, bytes: Uint8Array): number {
   return count;
 }
 
+/** A part of what is written, to be kept: what is the writer's own and is kept whole needs no copy. */
+const keep = (bytes: Uint8Array, from: number, to: number, mine: boolean): Uint8Array =>
+  mine && to - from === bytes.buffer.byteLength ? bytes : bytes.slice(from, to);
+
 /** Puts in as many bytes as fit; how many, or that nobody will ever read them. */
-export function writePipe(k: PipeKernel, id: number, bytes: Uint8Array): number | Errno {
+export function writePipe(k: PipeKernel, id: number, bytes: Uint8Array, mine = false): number | Errno {
   const pipe = getPipe(k, id);
   if (bytes.length === 0) return 0;
   if (pipe.readers === 0) return "EPIPE";
   let at = append(pipe, bytes);
-  while (at < bytes.length && !isFull(pipe)) {
-    const piece = bytes.slice(at, at + pageBytes);
-    pipe.pages.push({ bytes: piece, from: 0 });
-    at += piece.length;
+  const room = Math.max(0, pipe.mostPages - usedPages(pipe));
+  const whole = Math.min(room, Math.floor((bytes.length - at) / pageBytes));
+  // What is over of whole pages is a piece of its own, which the next write may go on in.
+  const ends = [at + whole * pageBytes, whole < room ? bytes.length : 0];
+  for (const end of ends) {
+    if (end <= at) continue;
+    pipe.pages.push({ bytes: keep(bytes, at, end, mine), from: 0 });
+    at = end;
   }
   if (at === 0) return 0;
   pipe.arrivals += 1;
@@ -142,7 +159,7 @@ export function resizePipe(k: PipeKernel, id: number, bytes: number): number | E
   let pages = 1;
   while (pages * pageBytes < bytes) pages *= 2;
   if (pages > mostPages && pages > pipe.mostPages) return "EPERM";
-  if (pages < pipe.pages.length) return "EBUSY";
+  if (pages < usedPages(pipe)) return "EBUSY";
   const wasFull = isFull(pipe);
   pipe.mostPages = pages;
   if (wasFull && !isFull(pipe)) {

@@ -200,8 +200,8 @@ export interface NotifyState {
   cookie: number;
 }
 
-/** A page of a pipe's buffer: what was written to it, of which `from` bytes have been read. */
-export interface PipePage {
+/** Pages of a pipe's buffer that one write filled, or a last one that is not full: `from` bytes of them have been read. */
+export interface PipePages {
   bytes: Uint8Array;
   from: number;
 }
@@ -216,7 +216,7 @@ export interface Pipe {
   inode: number;
   /** The inode that names it, if one does. */
   fifo: Fifo | null;
-  pages: PipePage[];
+  pages: PipePages[];
   mostPages: number;
   readers: number;
   writers: number;

@@ -170,6 +170,11 @@ describe("Sv39 page tables", () => {
       write: view,
       clear: (frame) => void view(frame).fill(0),
       getWord: (frame, index) => Number(words.getBigUint64(frame * page + index * 8, true)),
+      nextWord(frame, from, to) {
+        let index = from;
+        while (index < to && words.getBigUint64(frame * page + index * 8, true) === 0n) index++;
+        return index;
+      },
       setWord: (frame, index, value) => words.setBigUint64(frame * page + index * 8, BigInt(value), true),
       copyOut: (frame, from, to, target, at) => target.set(view(frame).subarray(from, to), at),
     };

@@ -34,8 +34,13 @@ function memoryOf(machine: Machine): PhysicalMemory {
   const never = (): never => {
     throw new Error("checking changes nothing");
   };
+  const nextWord = (frame: FrameNumber, from: number, to: number): number => {
+    let index = from;
+    while (index < to && word(frame, index) === 0) index++;
+    return index;
+  };
   const { pages: frames, page: read } = machine.memory;
-  return { frames, getWord: word, read, write: never, setWord: never, copyOut: never, clear: never };
+  return { frames, getWord: word, nextWord, read, write: never, setWord: never, copyOut: never, clear: never };
 }
 
 /** Counts what refers to each frame. */
@@ -344,8 +349,8 @@ function checkPipes({ pipes, open }: FilesState, problems: Problems): void {
     if (pipe.readers !== readers || pipe.writers !== writers)
       problems.push(`pipe ${id}: ${pipe.readers} readers, ${pipe.writers} writers; has ${readers} and ${writers}`);
     for (const { bytes, from } of pipe.pages)
-      if (from >= bytes.length || bytes.length > pageBytes)
-        problems.push(`pipe ${id}: page ${from} of ${bytes.length}`);
+      if (from >= bytes.length || (bytes.length > pageBytes && bytes.length % pageBytes !== 0))
+        problems.push(`pipe ${id}: pages ${from} of ${bytes.length}`);
   }
 }
 

@@ -46,6 +46,8 @@ export interface Decoding {
   readonly errno: Errno | null;
 }
 
+const nothingDecoded: Decoding = { values: {}, errno: null };
+
 export interface SystemCall<K> {
   readonly name: string;
   readonly nr: CallNumbers;
@@ -84,6 +86,7 @@ export function syscall<K extends MmKernel, const A extends Arguments>(row: Decl
     result: row.result ?? "number",
     errors: row.errors ?? [],
     decode(k, call, raw) {
+      if (kinds.length === 0) return nothingDecoded;
       const memory = memoryOf(k, call);
       const peers = peersOf(raw);
       const values: Record<string, unknown> = {};

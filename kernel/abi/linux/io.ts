@@ -116,7 +116,8 @@ function writeFile(k: LinuxKernel, call: Call, file: OpenFile, at: bigint | null
   const ops = opsOf(file);
   if (isTerminal(file)) return writeToTerminal(k, call, file, bytes);
   const before = progress?.kind === "write" ? progress.done : 0;
-  const result = ops.write(k, task, file, place, bytes.subarray(before));
+  const rest = before === 0 ? bytes : bytes.subarray(before);
+  const result = ops.write(k, task, file, place, rest, before === 0);
   if ("errno" in result) {
     if (result.errno === "EPIPE") sendSignal(k, task, fromSender(k, signals.SIGPIPE, SignalCode.user, task), thread);
     if (!k.threads.tasks.has(task.id)) return { kind: "gone" };

@@ -10,7 +10,7 @@ const userOrder = [
   ...[1, 2, 3, 8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27],
   ...[10, 11, 12, 13, 14, 15, 16, 17, 5, 6, 7, 28, 29, 30, 31, 4],
 ];
-const callBytes = 4n;
+const callBytes = 4;
 
 type Registers = (context: ContextRef) => BigUint64Array;
 
@@ -84,7 +84,10 @@ export function contextsOver(core: Core): Contexts {
     if (context === null) core.setPc(pc);
     else context.pc = BigInt.asUintN(64, pc);
   };
-  const passCall = (context: ContextRef): void => setPc(context, getPc(context) + callBytes);
+  const passCall = (context: ContextRef): void => {
+    if (context === null) core.advancePc(callBytes);
+    else setPc(context, context.pc + BigInt(callBytes));
+  };
   const finishCall = (context: ContextRef, result: bigint): void => {
     registers(context)[Register.firstArgument] = result;
     passCall(context);
@@ -115,7 +118,7 @@ export function contextsOver(core: Core): Contexts {
     ...userRegistersOver(registers, getPc, setPc),
     finishCall,
     passCall,
-    callBytes: Number(callBytes),
+    callBytes,
     fork(context, stackPointer, threadPointer) {
       const from = context ?? core.saveHart();
       const copy: SavedContext = {

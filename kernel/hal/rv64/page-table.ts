@@ -141,10 +141,18 @@ export class PageTables
   }
 
   lookup(root: FrameNumber, address: number): Mapping | null {
-    const { kind, bits, frame, permissions } = this.walk(root, address).at(-1)!;
-    if (kind !== "page") return null;
-    const within = Math.floor((address % 2 ** bits) / pageBytes);
-    return { frame: (frame + within) as FrameNumber, permissions };
+    let table = root;
+    for (let depth = 0; depth < spans.length; depth++) {
+      const entry = this.#get(table, indexAt(address, depth));
+      if ((entry & Entry.valid) === 0) return null;
+      const frame = this.#frameOf(entry);
+      if (entry & leafBits) {
+        const within = Math.floor((address % spans[depth]!) / pageBytes);
+        return { frame: (frame + within) as FrameNumber, permissions: permissionsOf(entry) };
+      }
+      table = frame;
+    }
+    return null;
   }
 
   map(root: FrameNumber, address: number, mapping: Mapping, allocateTable: () => FrameNumber | null): boolean {
@@ -180,10 +188,15 @@ export class PageTables
 
   forEach(root: FrameNumber, start: number, end: number, visit: (address: number, mapping: Mapping) => void): void {
     let address = start;
+    const topEnd = Math.ceil(end / spans[0]);
     while (address < end) {
-      const top = this.#get(root, indexAt(address, 0));
+      const first = indexAt(address, 0);
+      const next = this.#memory.nextWord(root, first, topEnd);
+      if (next >= topEnd) return;
+      if (next > first) address = next * spans[0];
+      const top = this.#get(root, next);
       if ((top & Entry.valid) === 0 || top & leafBits) {
-        address = (Math.floor(address / spans[0]) + 1) * spans[0];
+        address = (next + 1) * spans[0];
         continue;
       }
       const middle = this.#get(this.#frameOf(top), indexAt(address, 1));
@@ -193,24 +206,34 @@ export class PageTables
         continue;
       }
       const table = this.#frameOf(middle);
-      for (; address < stop; address += pageBytes) {
-        const entry = this.#get(table, indexAt(address, 2));
-        if (entry & Entry.valid) visit(address, { frame: this.#frameOf(entry), permissions: permissionsOf(entry) });
+      const base = address - indexAt(address, 2) * pageBytes;
+      const behind = Math.ceil((stop - base) / pageBytes);
+      for (let index = indexAt(address, 2); ; index++) {
+        index = this.#memory.nextWord(table, index, behind);
+        if (index >= behind) break;
+        const entry = this.#get(table, index);
+        const at = base + index * pageBytes;
+        if (entry & Entry.valid) visit(at, { frame: this.#frameOf(entry), permissions: permissionsOf(entry) });
       }
+      address = stop;
+    }
+  }
+
+  /** The tables that a table's entries lead to. */
+  #tablesIn(table: FrameNumber, visit: (frame: FrameNumber) => void): void {
+    for (let index = 0; ; index++) {
+      index = this.#memory.nextWord(table, index, entriesPerTable);
+      if (index >= entriesPerTable) return;
+      const entry = this.#get(table, index);
+      if (entry & Entry.valid && (entry & leafBits) === 0) visit(this.#frameOf(entry));
     }
   }
 
   eachTable(root: FrameNumber, visit: (frame: FrameNumber) => void): void {
-    for (let i = 0; i < entriesPerTable; i++) {
-      const top = this.#get(root, i);
-      if ((top & Entry.valid) === 0 || top & leafBits) continue;
-      const middle = this.#frameOf(top);
-      for (let j = 0; j < entriesPerTable; j++) {
-        const entry = this.#get(middle, j);
-        if (entry & Entry.valid && (entry & leafBits) === 0) visit(this.#frameOf(entry));
-      }
+    this.#tablesIn(root, (middle) => {
+      this.#tablesIn(middle, visit);
       visit(middle);
-    }
+    });
     visit(root);
   }
 }

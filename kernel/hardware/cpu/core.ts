@@ -108,6 +108,8 @@ export interface Core {
   readonly f: BigUint64Array;
   getPc(): bigint;
   setPc(value: bigint): void;
+  /** Adds to it. */
+  advancePc(bytes: number): void;
   /** Into a state that is not needed any more, or into a new one. */
   saveHart(into?: HartState): HartState;
   loadHart(state: HartState): void;

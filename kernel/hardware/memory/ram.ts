@@ -21,6 +21,8 @@ export interface Ram {
   /** One of the page's 512 words (64 bits, below 2^53), little-endian. */
   getWord(page: number, index: number): number;
   setWord(page: number, index: number, value: number): void;
+  /** The first of the words [from, to) that is not zero; `to` when all are. */
+  nextWord(page: number, from: number, to: number): number;
   /** Copies bytes [from, to) of the page to `target` at `at`. */
   copyOut(page: number, from: number, to: number, target: Uint8Array, at: number): void;
   /** Fills with zeros; what was there need not be fetched. */
@@ -34,6 +36,7 @@ export type PageSource = (pages: readonly number[]) => Uint8Array[];
 
 export function createRam(core: Core, fetchPages: PageSource): Ram {
   const { ram, pageFlags } = core;
+  const words = new Uint32Array(ram.buffer, ram.byteOffset, ram.length / 4);
   const pages = Math.min(pageFlags.length, ram.length / pageBytes);
   const isPresent = (page: number): boolean => (pageFlags[page]! & PageFlag.present) !== 0;
   const view = (page: number): Uint8Array => ram.subarray(page * pageBytes, (page + 1) * pageBytes);
@@ -74,6 +77,13 @@ export function createRam(core: Core, fetchPages: PageSource): Ram {
       core.ramView.setUint32(at, value % 2 ** 32, true);
       core.ramView.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
       core.wrote(page);
+    },
+    nextWord(page, from, to) {
+      bringIn(page);
+      const first = (page * pageBytes) / 4;
+      let index = from;
+      while (index < to && (words[first + 2 * index]! | words[first + 2 * index + 1]!) === 0) index++;
+      return index;
     },
     copyOut(page, from, to, target, at) {
       bringIn(page);

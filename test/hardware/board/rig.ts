@@ -26,6 +26,7 @@ export class TestRam implements Ram {
     return this.read(page);
   }
   getWord = (): number => 0;
+  nextWord = (_page: number, _from: number, to: number): number => to;
   setWord(): void {}
   copyOut(page: number, from: number, to: number, target: Uint8Array, at: number): void {
     target.set(this.read(page).subarray(from, to), at);

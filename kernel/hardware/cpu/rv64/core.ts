@@ -129,7 +129,7 @@ const emptyHart = (): HartState => ({
   reservation: -1n,
 });
 
-type Registers = Pick<Core, "x" | "f" | "getPc" | "setPc" | "saveHart" | "loadHart">;
+type Registers = Pick<Core, "x" | "f" | "getPc" | "setPc" | "advancePc" | "saveHart" | "loadHart">;
 
 /** The registers of the hart that executes; `harts`: of a privileged core. */
 function registersOver(buffer: ArrayBuffer, harts: HartExports | null): Registers {
@@ -143,6 +143,11 @@ function registersOver(buffer: ArrayBuffer, harts: HartExports | null): Register
     f,
     getPc,
     setPc,
+    advancePc(bytes) {
+      const low = control.getUint32(PC, true) + bytes;
+      if (low < 2 ** 32) control.setUint32(PC, low, true);
+      else setPc(getPc() + BigInt(bytes));
+    },
     saveHart: (into = emptyHart()) => {
       into.x.set(x);
       into.f.set(f);
