@@ -94,6 +94,15 @@ export class Cluster {
     ]);
   }
 
+  /** As an operator would move a database: dumped, whoever writes to it, and restored into a new one. */
+  copyByDump(from: string, to: string): void {
+    const session = ["--host", this.#folder, "--username", OWNER];
+    const file = join(this.#folder, `${from}.dump`);
+    this.#run("pg_dump", [...session, "--format=custom", "--file", file, from]);
+    this.sql("postgres", `CREATE DATABASE ${to}`);
+    this.#run("pg_restore", [...session, "--exit-on-error", "--dbname", to, file]);
+  }
+
   remove(): void {
     // One that a test left stopped cannot be stopped.
     if (existsSync(join(this.#data, "postmaster.pid"))) this.stop("immediate");

@@ -1,4 +1,10 @@
-/** The database stops in mid-load, in an orderly way and as in a crash, and comes back while the server goes on. */
+/**
+ * What happens to PostgreSQL under a server: it is backed up in mid-load, and it stops, in an orderly way and as in a crash,
+ * and comes back, while the server goes on.
+ */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import process from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
@@ -19,9 +25,10 @@ import { Cluster, postgresqlPrograms, withoutPostgresql } from "../support/postg
 import { startServer, type TestServer } from "../support/server.ts";
 import { isLong } from "./long.ts";
 
+const cli = join(import.meta.dirname, "../../api/cli/main.ts");
 const available = postgresqlPrograms !== null && hasCompiler;
 
-describe.skipIf(!available)(`PostgreSQL that is restarted under a server (${withoutPostgresql})`, () => {
+describe.skipIf(!available)(`PostgreSQL under a server (${withoutPostgresql})`, () => {
   let cluster: Cluster;
   let server: TestServer;
   let client: Client;
@@ -41,6 +48,38 @@ describe.skipIf(!available)(`PostgreSQL that is restarted under a server (${with
     const before = writer.acknowledged.length;
     await eventually(() => writer.acknowledged.length > before + 3);
   };
+
+  it("is dumped while machines run: what is restored is whole, and has all that was acknowledged before", async () => {
+    const writers = [await remoteWriter(client), await remoteWriter(client)];
+    const stop = new AbortController();
+    const loads = writers.map((writer) => writeThrough(writer, client, stop.signal));
+    for (const writer of writers) await grows(writer);
+    const before = writers.map(({ acknowledged }) => [...acknowledged]);
+    cluster.copyByDump("ostler", "restored");
+    for (const writer of writers) await grows(writer);
+    stop.abort();
+    await Promise.all(loads);
+
+    const { status, stdout, stderr } = spawnSync(process.execPath, [cli, "fsck", cluster.url("restored")], {
+      encoding: "utf8",
+    });
+    expect({ status, stdout, stderr }).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining("nothing is wrong"),
+    });
+    const second = await startServer({ databaseUrl: cluster.url("restored"), log: "none" });
+    try {
+      const other = second.client("grpc", server.adminKey);
+      for (const [at, { machineId, sent }] of writers.entries()) {
+        const kept = numbersIn(await consoleOf(other, machineId));
+        expect(kept.slice(0, before[at]!.length)).toEqual(before[at]);
+        expect(kept.length).toBeLessThan(sent);
+        await other.call(SnapshotService, "createSnapshot", { machineId });
+      }
+    } finally {
+      await second.stop();
+    }
+  });
 
   for (const mode of isLong ? (["fast", "immediate"] as const) : (["immediate"] as const)) {
     it(`loses nothing that was acknowledged, refuses in between, and goes on by itself (${mode})`, async () => {
