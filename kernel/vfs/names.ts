@@ -21,6 +21,7 @@ import {
   isDirectory,
   opsOfFilesystem,
 } from "./filesystem.ts";
+import { hasRoomForInodes } from "./filesystems.ts";
 import { Notify, nextCookie, notifyInode, notifyName } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
 import { isReadOnly } from "./mount-flags.ts";
@@ -274,6 +275,14 @@ function renameOpened(k: FileKernel, from: FoundName, to: Walked): void {
   }
 }
 
+/** A device that is none, in the place of a file that was moved: what overlays take for a name that is not there. */
+function leaveWhiteout(k: FileKernel, task: Task, { directory, name }: FoundName): void {
+  const { fs, change } = changeable(k, directory) as { fs: Filesystem; change: ChangeOps };
+  const { uid, gid } = ownerIn(k, task, directory);
+  const file = { mode: FileType.character, uid, gid, data: { kind: "device", major: 0, minor: 0 } } as const;
+  change.create(k, fs, { directory: directory.inode, name }, file);
+}
+
 export function renameFile(k: FileKernel, task: Task, old: PathFrom, target: PathFrom, how: number): Errno | null {
   const from = findPlace(k, task, old.start, old.path, "name");
   if ("errno" in from) return from.errno;
@@ -284,6 +293,7 @@ export function renameFile(k: FileKernel, task: Task, old: PathFrom, target: Pat
   const problem = renameProblem(k, task, from, to, how);
   if (problem !== null) return problem;
   if (to.place !== null && samePlace(from.place, to.place)) return null;
+  if (how & Rename.whiteout && !hasRoomForInodes(k, there.fs, 1)) return "ENOSPC";
   const names = [
     { directory: from.directory.inode, name: from.name },
     { directory: to.directory.inode, name: to.name },
@@ -295,6 +305,7 @@ export function renameFile(k: FileKernel, task: Task, old: PathFrom, target: Pat
   if (exchanged === null && to.place !== null) uncover(k, to.place);
   if (exchanged === null) change.rename(k, fs, ...names);
   else change.exchange(k, fs, ...names);
+  if (how & Rename.whiteout) leaveWhiteout(k, task, from);
   renameOpened(k, from, to);
   if (exchanged !== null) renameOpened(k, exchanged, from);
   return null;

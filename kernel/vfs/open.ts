@@ -6,6 +6,7 @@ import { blockedThreads, wakeWith } from "../thread/blocking.ts";
 import type { Place, Task, Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
 import { openFile, roomProblem } from "./descriptors.ts";
+import { deviceOf } from "./devices.ts";
 import { AccessMode } from "./file-ops.ts";
 import {
   type Attributes,
@@ -87,6 +88,9 @@ function targetOf(k: FileKernel, task: Task, place: Place, attributes: Attribute
     const terminal = openTerminal(k, task, device, { reads: reads(flags), controls: !(flags & OpenFlag.O_NOCTTY) });
     if (terminal !== null) return terminal;
   }
+  // What no driver answers for cannot be opened, a disk neither.
+  if (device !== null && deviceOf(device.major, device.minor) === undefined) return "ENXIO";
+  if (isType(attributes, FileType.block)) return "ENXIO";
   const fs = filesystemOf(k, place.mount);
   return opsOfFilesystem(k, fs).open(k, fs, place.inode, task);
 }

@@ -78,8 +78,8 @@ function link(k: LinuxKernel, task: Task, args: TwoNames): Outcome {
 
 function rename(k: LinuxKernel, task: Task, args: TwoNames): Outcome {
   const how = args.flags;
-  if (how & ~(Rename.noReplace | Rename.exchange) || how === (Rename.noReplace | Rename.exchange))
-    return fail("EINVAL");
+  if (how & ~(Rename.noReplace | Rename.exchange | Rename.whiteout)) return fail("EINVAL");
+  if (how & Rename.exchange && how !== Rename.exchange) return fail("EINVAL");
   return at(k, task, args.oldDirectory, args.oldPath, (from) =>
     at(k, task, args.newDirectory, args.newPath, (to) => orError(renameFile(k, task, from, to, how))),
   );
@@ -117,6 +117,11 @@ function getDirectory(k: LinuxKernel, task: Task, room: number): Outcome<{ buffe
 
 const walkErrors = ["EACCES", "EBADF", "EFAULT", "ELOOP", "ENAMETOOLONG", "ENOENT", "ENOTDIR"] as const;
 const makeErrors = [...walkErrors, "EEXIST", "ENOSPC", "EROFS"] as const;
+const renameFlags = {
+  RENAME_NOREPLACE: Rename.noReplace,
+  RENAME_EXCHANGE: Rename.exchange,
+  RENAME_WHITEOUT: Rename.whiteout,
+} as const;
 const twoNames = { oldDirectory: fd, oldPath: path, newDirectory: fd, newPath: path } as const;
 
 export const fileCalls = [
@@ -182,9 +187,8 @@ export const fileCalls = [
   syscall({
     name: "renameat2",
     nr: { rv64: 276 },
-    support: "partial",
-    note: "RENAME_WHITEOUT is not there.",
-    args: { ...twoNames, flags: flags({ RENAME_NOREPLACE: Rename.noReplace, RENAME_EXCHANGE: Rename.exchange }) },
+    support: "full",
+    args: { ...twoNames, flags: flags(renameFlags) },
     errors: [...makeErrors, "EBUSY", "EINVAL", "EISDIR", "ENOTEMPTY", "EPERM", "EXDEV"],
     run: (k: LinuxKernel, args, { task }) => rename(k, task, args),
   }),

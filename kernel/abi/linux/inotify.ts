@@ -5,7 +5,7 @@ import { fileOf, openTarget } from "../../vfs/descriptors.ts";
 import { AccessMode } from "../../vfs/file-ops.ts";
 import { attributesOf, isDirectory } from "../../vfs/filesystem.ts";
 import { countOf, Notify, newInotify, removeWatch, watchInode } from "../../vfs/inotify.ts";
-import { Access, permits, subjectOf } from "../../vfs/permissions.ts";
+import { Access, permitsAt, subjectOf } from "../../vfs/permissions.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { findPlace } from "../../vfs/walk.ts";
 import { fd, flags, int, path } from "../define/arguments.ts";
@@ -68,7 +68,7 @@ function addWatch(k: LinuxKernel, call: Call, number: number, name: string, mask
   if ("errno" in found) return fail(found.errno);
   const attributes = attributesOf(k, found.place);
   if (mask & Notify.onlyDirectory && !isDirectory(attributes)) return fail("ENOTDIR");
-  if (!permits(subjectOf(k, task), attributes, Access.read)) return fail("EACCES");
+  if (!permitsAt(k, task, found.place, attributes, Access.read)) return fail("EACCES");
   const watch = watchInode(k, file, found.place, mask);
   return typeof watch === "number" ? done(watch) : fail(watch);
 }

@@ -44,6 +44,7 @@ function readFrom<Name extends string>(
   at: bigint | null,
   room: number,
   name: Name,
+  how = 0,
 ): Outcome<{ [Key in Name]: Uint8Array }> {
   const file = fileOf(k, call.task, number);
   if (file === null || !mayRead(file)) return fail("EBADF");
@@ -54,7 +55,7 @@ function readFrom<Name extends string>(
   const result = ops.read(k, file, position, room, call);
   if ("errno" in result) return fail(result.errno);
   if ("queue" in result) {
-    if (file.flags & OpenFlag.O_NONBLOCK) return fail("EAGAIN");
+    if (file.flags & OpenFlag.O_NONBLOCK || how & ReadWrite.RWF_NOWAIT) return fail("EAGAIN");
     return { kind: "blocked", wait: { kind: "read", queue: result.queue, deadlineNs: result.dueNs ?? null } };
   }
   const count = result.bytes.length;
@@ -91,27 +92,34 @@ export function writeToTerminal(k: LinuxKernel, call: Call, file: OpenFile, byte
 }
 
 /** Where a write goes: behind the end of a file that is appended to, whatever was asked for. */
-function placeOfWrite(k: LinuxKernel, file: OpenFile, at: bigint | null): number | Errno {
+function placeOfWrite(k: LinuxKernel, file: OpenFile, at: bigint | null, how: number): number | Errno {
   const ops = opsOf(file);
   if (at !== null && !ops.seekable) return "ESPIPE";
   if (at !== null && at < 0n) return "EINVAL";
-  if (ops.seekable && file.flags & OpenFlag.O_APPEND) return ops.size(k, file);
+  const appends = (file.flags & OpenFlag.O_APPEND && !(how & ReadWrite.RWF_NOAPPEND)) || how & ReadWrite.RWF_APPEND;
+  if (ops.seekable && appends) return ops.size(k, file);
   return at === null ? file.position : saturate(at);
 }
 
-function writeTo(k: LinuxKernel, call: Call, number: number, at: bigint | null, bytes: Uint8Array): Outcome {
+function writeTo(k: LinuxKernel, call: Call, number: number, at: bigint | null, bytes: Uint8Array, how = 0): Outcome {
   const file = fileOf(k, call.task, number);
   if (file === null || !mayWrite(file)) return fail("EBADF");
-  const outcome = writeFile(k, call, file, at, bytes);
+  const outcome = writeFile(k, call, file, { at, how }, bytes);
   if (outcome.kind !== "done" || outcome.value === 0) return outcome;
   if (file.target.kind === "regular" && file.opened !== null) dropLending(k, call.task, file.opened);
   notifyFile(k, file.opened, Notify.modify);
   return outcome;
 }
 
-function writeFile(k: LinuxKernel, call: Call, file: OpenFile, at: bigint | null, bytes: Uint8Array): Outcome {
+function writeFile(
+  k: LinuxKernel,
+  call: Call,
+  file: OpenFile,
+  { at, how }: { at: bigint | null; how: number },
+  bytes: Uint8Array,
+): Outcome {
   const { task, thread, progress } = call;
-  const place = placeOfWrite(k, file, at);
+  const place = placeOfWrite(k, file, at, how);
   if (typeof place === "string") return fail(place);
   const ops = opsOf(file);
   if (isTerminal(file)) return writeToTerminal(k, call, file, bytes);
@@ -128,7 +136,7 @@ function writeFile(k: LinuxKernel, call: Call, file: OpenFile, at: bigint | null
   if (ops.seekable && at === null) file.position = place + result.count;
   const count = before + result.count;
   if (result.queue === undefined) return done(count);
-  if (file.flags & OpenFlag.O_NONBLOCK) return count > 0 ? done(count) : fail("EAGAIN");
+  if (file.flags & OpenFlag.O_NONBLOCK || how & ReadWrite.RWF_NOWAIT) return count > 0 ? done(count) : fail("EAGAIN");
   return { kind: "blocked", wait: { kind: "write", queue: result.queue, deadlineNs: null, done: count } };
 }
 
@@ -208,10 +216,26 @@ function seek(k: LinuxKernel, file: OpenFile, offset: bigint, whence: number): O
   return done(position);
 }
 
-/** preadv2 and pwritev2: -1 is the file's own position; of the flags those that change nothing here. */
+/** preadv2 and pwritev2: -1 is the file's own position. */
 const offsetOf = (offset: bigint): bigint | null => (offset === -1n ? null : offset);
-const ReadWrite = { RWF_HIPRI: 1, RWF_DSYNC: 2, RWF_SYNC: 4 } as const;
-const knownReadWrite = ReadWrite.RWF_HIPRI | ReadWrite.RWF_DSYNC | ReadWrite.RWF_SYNC;
+const ReadWrite = {
+  RWF_HIPRI: 1,
+  RWF_DSYNC: 2,
+  RWF_SYNC: 4,
+  RWF_NOWAIT: 8,
+  RWF_APPEND: 0x10,
+  RWF_NOAPPEND: 0x20,
+} as const;
+const knownReadWrite = Object.values(ReadWrite).reduce((all, flag) => all | flag, 0);
+const bothWays = ReadWrite.RWF_APPEND | ReadWrite.RWF_NOAPPEND;
+
+/** What flags ask for of this one call. Files in memory do not take RWF_NOWAIT, as in Linux. */
+function asked(k: LinuxKernel, { task }: Call, number: number, wanted: number): number | Errno {
+  if (wanted & ~knownReadWrite) return "EOPNOTSUPP";
+  const isRegular = fileOf(k, task, number)?.target.kind === "regular";
+  if (wanted & ReadWrite.RWF_NOWAIT && isRegular) return "EOPNOTSUPP";
+  return (wanted & bothWays) === bothWays ? "EINVAL" : wanted;
+}
 
 const readErrors = ["EAGAIN", "EBADF", "EFAULT", "EINTR", "EINVAL", "EISDIR", "ENOMEM", "ENXIO", "ESPIPE"] as const;
 const writeErrors = [
@@ -296,22 +320,25 @@ export const ioCalls = [
   syscall({
     name: "preadv2",
     nr: { rv64: 286 },
-    support: "partial",
-    note: "RWF_NOWAIT is EOPNOTSUPP.",
+    support: "full",
     args: { fd, vector: vectorOut("count"), count: uint, offset: long, unused: long, flags: flags(ReadWrite) },
     errors: [...readErrors, "EOPNOTSUPP"],
-    run: (k: LinuxKernel, { fd, vector, offset, flags }, call) =>
-      flags & ~knownReadWrite ? fail("EOPNOTSUPP") : readFrom(k, call, fd, offsetOf(offset), vector, "vector"),
+    run(k: LinuxKernel, { fd, vector, offset, flags }, call) {
+      const how = asked(k, call, fd, flags);
+      if (typeof how === "string") return fail(how);
+      return readFrom(k, call, fd, offsetOf(offset), vector, "vector", how);
+    },
   }),
   syscall({
     name: "pwritev2",
     nr: { rv64: 287 },
-    support: "partial",
-    note: "RWF_APPEND and RWF_NOWAIT are EOPNOTSUPP.",
+    support: "full",
     args: { fd, vector: vectorIn("count"), count: uint, offset: long, unused: long, flags: flags(ReadWrite) },
     errors: [...writeErrors, "EOPNOTSUPP"],
-    run: (k: LinuxKernel, { fd, vector, offset, flags }, call) =>
-      flags & ~knownReadWrite ? fail("EOPNOTSUPP") : writeTo(k, call, fd, offsetOf(offset), vector),
+    run(k: LinuxKernel, { fd, vector, offset, flags }, call) {
+      const how = asked(k, call, fd, flags);
+      return typeof how === "string" ? fail(how) : writeTo(k, call, fd, offsetOf(offset), vector, how);
+    },
   }),
   syscall({
     name: "lseek",

@@ -11,7 +11,7 @@ import { opsOf } from "../../vfs/files.ts";
 import { Notify, notifyFile } from "../../vfs/inotify.ts";
 import { dropLending } from "../../vfs/names.ts";
 import { OpenFlag } from "../../vfs/open.ts";
-import type { OpenFile } from "../../vfs/state.ts";
+import type { OpenFile, OpenTarget } from "../../vfs/state.ts";
 import { fd, flags, inout, size, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
@@ -137,6 +137,17 @@ function copyRange(k: LinuxKernel, call: Call, ends: Ends, count: number, how: n
 const Splice = { SPLICE_F_MOVE: 1, SPLICE_F_NONBLOCK: 2, SPLICE_F_MORE: 4, SPLICE_F_GIFT: 8 } as const;
 const allSplice = Splice.SPLICE_F_MOVE | Splice.SPLICE_F_NONBLOCK | Splice.SPLICE_F_MORE | Splice.SPLICE_F_GIFT;
 
+/** What is read whole, or not at all. */
+const records: readonly OpenTarget["kind"][] = [
+  "event",
+  "timer",
+  "signals",
+  "inotify",
+  "epoll",
+  "process",
+  "namespace",
+];
+
 function splice(k: LinuxKernel, call: Call, ends: Ends, count: number, how: number): Outcome {
   if (how & ~allSplice) return fail("EINVAL");
   if (count === 0) return done(0);
@@ -144,6 +155,7 @@ function splice(k: LinuxKernel, call: Call, ends: Ends, count: number, how: numb
   if (typeof sides === "string") return fail(sides);
   const { from, to } = sides;
   if (from.file.target.kind !== "pipe" && to.file.target.kind !== "pipe") return fail("EINVAL");
+  if (records.includes(from.file.target.kind) || records.includes(to.file.target.kind)) return fail("EINVAL");
   if (samePipe(from.file, to.file) || to.file.flags & OpenFlag.O_APPEND) return fail("EINVAL");
   return withoutWaiting(transfer(k, call, from, to, count, true), how);
 }

@@ -3,7 +3,7 @@
 import type { Errno } from "../../lib/errno.ts";
 import { pidSpaceOf } from "../../thread/pids.ts";
 import type { Place, Task } from "../../thread/state.ts";
-import { pathOf, type Viewer } from "../../vfs/filesystem.ts";
+import { openedAt, pathOf, type Viewer } from "../../vfs/filesystem.ts";
 import { findPlace } from "../../vfs/walk.ts";
 import type { ProcKernel } from "./kernel.ts";
 import { auxiliary, commandLine, environment, maps, smaps, statm } from "./memory.ts";
@@ -23,7 +23,8 @@ const to = (k: ProcKernel, reader: Viewer, place: Place): Target => ({
 function executable(k: ProcKernel, task: Task): Target | Errno {
   if (task.executable === "") return "ENOENT";
   const found = findPlace(k, task, task.root, task.executable);
-  return { text: task.executable, place: "errno" in found ? null : found.place };
+  if ("errno" in found) return { text: task.executable, place: null };
+  return { text: task.executable, place: openedAt(k, found.place, found.directory, found.name) };
 }
 
 /** A link that only a task has that lives. */
