@@ -27,7 +27,9 @@ const firstInodes: Readonly<Record<NamespaceKind, number>> = {
   uts: 0xefff_fffe,
 };
 const otherInodes = 0xf000_0000;
-export const lowestNamespaceInode = 0xefff_fff0;
+const lowestNamespaceInode = 0xefff_fff0;
+/** In /proc they are between the numbers of the machine's files and those of tasks. */
+export const isNamespaceInode = (inode: number): boolean => inode >= lowestNamespaceInode && inode < 2 ** 32;
 /** There are no inode numbers for more, however many have ended. */
 const lastNamespace = 0x0fff_ffff;
 

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { guest, hasCompiler, hostProgram } from "../guest/compile.ts";
+import { brokenInvariants } from "../support/invariants.ts";
 import { consoleOf, fileOf, runOn, testMachine } from "../support/machine.ts";
 
 const expected = `first testbox.(none) uts:[4026531838] ipc:[4026531839]
@@ -80,6 +81,7 @@ describe.skipIf(!hasCompiler)("name spaces (needs riscv64-linux-gnu-gcc)", () =>
       init: { paths: ["/bin/pids"], arguments: [] },
     });
     expect(runOn(machine)).toEqual({ kind: "idle" });
+    expect(brokenInvariants(machine)).toEqual([]);
     const theirs = spawnSync(native!, [], { encoding: "utf8" }).stdout;
     expect(consoleOf(machine.drainOutputs()).replaceAll("\r\n", "\n")).toBe(theirs);
   });

@@ -63,6 +63,18 @@ cp -a /usr/lib/riscv64-linux-gnu/libc.so* /usr/lib/riscv64-linux-gnu/ld-linux* u
 exec switch_root /m /usr/bin/dash -c 'while read -r source on kind rest; do test $on != / || echo $on $kind $source; done </proc/mounts; echo *'
 `;
 
+/** Of an ordinary user. */
+const spaces = `
+unshare -Ur sh -c 'echo $(id -u) $(id -g); echo $(cat /proc/self/uid_map)'; unshare -U id -u
+unshare -Urfp --mount-proc sh -c 'ps -e -o pid=,ppid=,comm= | sed "s/^ *//; s/  */ /g"; echo $$'
+mkfifo /tmp/go /tmp/up; unshare -Urufp --mount-proc sh -c 'echo >/tmp/up; read x </tmp/go; echo over' &
+read x </tmp/up; inner=$(pgrep -x sh)
+nsenter --preserve-credentials -t $inner -U -u -p -m sh -c 'echo entered $(id -u); ps -o pid=,ppid=,comm= -C sh | sed "s/^ *//; s/  */ /g"'
+for kind in user uts pid mnt; do test $(readlink /proc/$inner/ns/$kind) != $(readlink /proc/self/ns/$kind) || echo $kind; done
+echo $(grep NSpid /proc/$inner/status); echo >/tmp/go; wait
+unshare -Urin sh -c 'lsns -n -o TYPE,NPROCS -p $$ | sed "s/  */ /g"'
+`;
+
 describe.skipIf("reason" in found)(`Debian's programs on a root from an archive${reason}`, () => {
   test("pipelines of dash, coreutils, sed, grep and mawk", () => {
     prints("seq 1 100 | mawk '{ s += $1 } END { print s }'; printf '%s\\n' c a b | sort | tac | head -2", [
@@ -145,6 +157,13 @@ describe.skipIf("reason" in found)(`Debian's programs on a root from an archive$
       ...["/ tmpfs new", "bin file lib old proc usr", "gone", "hello", "/ tmpfs next", "bin dev lib proc sys tmp usr"],
     ]);
     expect(brokenInvariants(machine)).toEqual([]);
+  });
+
+  test("unshare, nsenter and lsns make, enter and list name spaces, as an ordinary user", () => {
+    prints(spaces, [
+      ...["0 0", "0 1000 1", "65534", "1 0 sh", "2 1 ps", "3 1 sed", "1", "entered 0", "1 0 sh", "2 0 sh"],
+      ...["NSpid: 13 1", "over", "mnt 3", "pid 3", "uts 3", "user 3", "ipc 3", "net 3"],
+    ]);
   });
 
   test("a pipeline that was taken apart in the middle prints the same elsewhere", () => {

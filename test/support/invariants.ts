@@ -23,6 +23,7 @@ import { queuesOf } from "../../kernel/thread/wait.ts";
 import { descriptorSlot } from "../../kernel/vfs/descriptor-slots.ts";
 import type { FilesState } from "../../kernel/vfs/state.ts";
 import { checkCapabilities } from "./capability-invariants.ts";
+import { checkNamespaces } from "./namespace-invariants.ts";
 
 type Problems = string[];
 
@@ -499,6 +500,7 @@ export function brokenInvariants(machine: Machine): string[] {
   checkThreads(state, problems);
   checkFiles(state, problems);
   checkFamilies(state, problems);
+  checkNamespaces(state, problems);
   checkCapabilities(state, problems);
   return problems.slice(0, 5);
 }

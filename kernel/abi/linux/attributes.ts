@@ -1,7 +1,9 @@
 /** What files are: fstat(2), statx(2), faccessat(2), fchmodat(2), fchownat(2), utimensat(2), getdents64(2). */
+
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { encodeName } from "../../lib/text.ts";
+import { isNamespaceInode } from "../../ns/namespaces.ts";
 import type { Place, Task } from "../../thread/state.ts";
 import { shownGroup, shownUser } from "../../thread/users.ts";
 import { realtimeNs } from "../../time/clock.ts";
@@ -36,6 +38,8 @@ import { At, placeOf, type Subject, subjectAt, subjectOfFile } from "./names.ts"
 const blockBytes = 4096;
 /** st_dev of what has no file system: pipes, and what the machine's host gave. */
 const anonymousDevice = 0xe;
+/** Of name spaces, which are in a file system of their own for programs, as far as that has a number. */
+const namespaceDevice = 4;
 
 interface Found {
   attributes: Attributes;
@@ -79,7 +83,8 @@ function unnamed(k: LinuxKernel, { target }: OpenFile): Found {
 function look(k: LinuxKernel, subject: Subject): Found {
   if ("file" in subject) return unnamed(k, subject.file);
   const { mount, inode } = subject.place;
-  const device = deviceOfFilesystem(filesystemOf(k, mount));
+  const fs = filesystemOf(k, mount);
+  const device = fs.kind === "proc" && isNamespaceInode(inode) ? namespaceDevice : deviceOfFilesystem(fs);
   return { attributes: attributesOf(k, subject.place), inode, device, mount, isTop: inode === getMount(k, mount).root };
 }
 

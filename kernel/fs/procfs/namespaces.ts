@@ -1,6 +1,6 @@
 /** Name spaces as files of /proc: what the links below <pid>/ns lead to. Each has the inode that it is known by. */
 import type { InodeNumber } from "../../lib/ids.ts";
-import { lowestNamespaceInode, type NamespaceKind, namespaceInode, namespaceOfInode } from "../../ns/namespaces.ts";
+import { type NamespaceKind, namespaceInode, namespaceOfInode } from "../../ns/namespaces.ts";
 import { filesystemOf } from "../../vfs/filesystem.ts";
 import type { FileKernel } from "../../vfs/kernel.ts";
 import type { Opened } from "../../vfs/state.ts";
@@ -11,9 +11,6 @@ export interface NamespaceFile {
   type: NamespaceKind;
   id: number;
 }
-
-/** They are between the numbers of the machine's files and those of tasks. */
-export const namespacesAt = lowestNamespaceInode;
 
 export function namespaceAt(k: FileKernel, inode: InodeNumber): NamespaceFile | null {
   const found = namespaceOfInode(k, inode);

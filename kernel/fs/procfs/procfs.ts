@@ -8,6 +8,7 @@ import { assert } from "../../lib/assert.ts";
 import type { Errno } from "../../lib/errno.ts";
 import type { InodeNumber, SpaceId, TaskId, ThreadId } from "../../lib/ids.ts";
 import { encodeText } from "../../lib/text.ts";
+import { isNamespaceInode } from "../../ns/namespaces.ts";
 import { mayInspect } from "../../thread/credentials.ts";
 import { idIn, numberIn, numbersFrom } from "../../thread/pids.ts";
 import type { Task } from "../../thread/state.ts";
@@ -25,7 +26,7 @@ import {
 import { getSocket } from "../../vfs/sockets.ts";
 import type { OpenTarget } from "../../vfs/state.ts";
 import type { ProcKernel } from "./kernel.ts";
-import { type NamespaceFile, namespaceAt, namespaceName, namespacesAt } from "./namespaces.ts";
+import { type NamespaceFile, namespaceAt, namespaceName } from "./namespaces.ts";
 import { modeOf, type Numbered, type Target } from "./nodes.ts";
 import type { Subject } from "./subject.ts";
 import { systemTree } from "./system.ts";
@@ -63,7 +64,7 @@ function processOf(k: ProcKernel, pidSpace: number, id: TaskId): Subject | null 
 
 /** What a number means; null when it was about a task that is no more. */
 function find(k: ProcKernel, pidSpace: number, inode: InodeNumber): Found | null {
-  if (inode >= namespacesAt && inode < perTask) return namespaceAt(k, inode);
+  if (isNamespaceInode(inode)) return namespaceAt(k, inode);
   if (inode < perTask) return { kind: "system", index: inode - 1 };
   const id = (Math.floor(inode / perTask) - 1) as TaskId;
   const subject = processOf(k, pidSpace, id);
