@@ -95,7 +95,7 @@ function mounting(state: AnyState): void {
   Object.assign(mm, { quotas: new Map() });
   Object.assign(files, { detached: [] });
   for (const fs of files.filesystems.values()) {
-    Object.assign(fs, { readOnly: false, options: null });
+    Object.assign(fs, { userSpace: 0, readOnly: false, options: null });
     if (fs.kind === "tmpfs" && fs.source === "dev") Object.assign(fs, { kind: "devtmpfs", source: "devtmpfs" });
   }
   for (const mount of files.mounts.values()) {

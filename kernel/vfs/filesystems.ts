@@ -27,6 +27,7 @@ interface NewFilesystem {
   base?: string | null;
   options?: TmpfsOptions | null;
   pidSpace?: number;
+  userSpace?: number;
 }
 
 /** A file system of a kind. */
@@ -34,13 +35,13 @@ export function createFilesystem(
   k: FileKernel,
   kind: FilesystemKind,
   source: string,
-  { base = null, options = null, pidSpace = 0 }: NewFilesystem = {},
+  { base = null, options = null, pidSpace = 0, userSpace = 0 }: NewFilesystem = {},
 ): Filesystem {
   const id = k.files.nextFilesystem++ as FilesystemId;
   const nextInode = base === null ? 2 : k.archives(base).inodes.length + 1;
   const inodes = new Map();
   const from = { id, kind, source, root: rootInode, pidSpace, base };
-  const fs: Filesystem = { ...from, inodes, nextInode, readOnly: false, options };
+  const fs: Filesystem = { ...from, inodes, nextInode, userSpace, readOnly: false, options };
   k.files.filesystems.set(id, fs);
   if (options !== null) k.mm.quotas.set(id, { frames: 0, most: options.pages ?? noBound });
   if (base !== null || !isStored(kind)) return fs;

@@ -14,6 +14,10 @@ export const MountFlag = {
   noDirectoryTime: 0x800,
   strictTime: 0x100_0000,
   unbindable: 0x2_0000,
+  /** It came from a mount name space of more privileged users: what it covers is not to be seen, */
+  locked: 0x80_0000,
+  /** and what it forbids stays forbidden. */
+  lockedFlags: 0x40_0000,
 } as const;
 
 export const hasFlag = (k: FileKernel, mount: MountId, flag: number): boolean =>
@@ -30,6 +34,10 @@ export function notedReadings(k: FileKernel, mount: MountId, ofDirectory: boolea
   if (flags & none || isReadOnly(k, mount)) return "none";
   return flags & MountFlag.strictTime ? "each" : "first";
 }
+
+/** Devices are no devices by this mount. */
+export const hidesDevices = (k: FileKernel, mount: MountId): boolean =>
+  hasFlag(k, mount, MountFlag.noDevices) || filesystemOf(k, mount).userSpace !== 0;
 
 /** A mount was used by somebody: it does not expire yet. */
 export function noteUse(k: FileKernel, mount: MountId): void {

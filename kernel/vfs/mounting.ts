@@ -8,9 +8,10 @@
 import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { MountId, StoredId } from "../lib/ids.ts";
-import { Cap, hasCapability } from "../thread/capabilities.ts";
+import { ownerOfNamespace } from "../ns/namespaces.ts";
+import { Cap } from "../thread/capabilities.ts";
 import type { Place, Task } from "../thread/state.ts";
-import { idFromUser } from "../thread/users.ts";
+import { hasCapabilityIn, idFromUser } from "../thread/users.ts";
 import { mayWrite } from "./file-ops.ts";
 import { attributesOf, filesystemOf, getMount, isBelow, isDirectory } from "./filesystem.ts";
 import { boundFilesystem, createFilesystem, isSingle, isStored } from "./filesystems.ts";
@@ -29,7 +30,14 @@ import {
   wholeOf,
 } from "./mounts.ts";
 import { samePlace } from "./names.ts";
-import { type Filesystem, type FilesystemKind, filesystemKinds, type Opened, type TmpfsOptions } from "./state.ts";
+import {
+  type Filesystem,
+  type FilesystemKind,
+  filesystemKinds,
+  type Mount,
+  type Opened,
+  type TmpfsOptions,
+} from "./state.ts";
 import { readTmpfsOptions, usualBound, type WantedOptions } from "./tmpfs-options.ts";
 import { isMountUsed, moveTask } from "./usage.ts";
 
@@ -94,6 +102,8 @@ function singleOf(k: FileKernel, kind: FilesystemKind, pidSpace: number): Filesy
 export function mountNew(k: FileKernel, task: Task, wanted: NewMount, on: Opened): Errno | null {
   const { kind, source, data, flags, readOnly } = wanted;
   if (!isKind(kind)) return "ENODEV";
+  const userSpace = ownerOfNamespace(k, task.namespaces.mnt);
+  if (kind === "devtmpfs" && userSpace !== 0) return "EPERM";
   const options = optionsFor(k, task, kind, data);
   if (typeof options === "string") return options;
   const problem = placeProblem(k, task, on);
@@ -103,17 +113,24 @@ export function mountNew(k: FileKernel, task: Task, wanted: NewMount, on: Opened
   if (single !== null && single.id === filesystemOf(k, on.mount).id && isTop(k, on)) return "EBUSY";
   if (!isDirectory(attributesOf(k, on))) return "ENOTDIR";
   if (!hasRoomForMounts(k, 1)) return "ENOSPC";
-  const fs = single ?? createFilesystem(k, kind, source, { options, pidSpace });
+  const fs = single ?? createFilesystem(k, kind, source, { options, pidSpace, userSpace });
   if (single === null) fs.readOnly = readOnly;
   mountOn(k, wholeOf(fs, flags), on);
   return null;
 }
+
+const isLocked = (k: FileKernel, mount: MountId): boolean => hasFlag(k, mount, MountFlag.locked);
+
+/** Whether something is mounted below a place that cannot be left out. */
+const hidesWithLocks = (k: FileKernel, place: Place): boolean =>
+  copiesOf(k, place, true).some(({ id }) => id !== place.mount && isLocked(k, id));
 
 /** A place can be seen at another one, too; with `all`, what is mounted below it as well. */
 export function bind(k: FileKernel, task: Task, from: Opened, on: Opened, all: boolean): Errno | null {
   const problem = placeProblem(k, task, on);
   if (problem !== null) return problem;
   if (hasFlag(k, from.mount, MountFlag.unbindable) || !isOurs(k, task, from.mount)) return "EINVAL";
+  if (!all && hidesWithLocks(k, from)) return "EINVAL";
   if (!fits(k, from, on)) return "ENOTDIR";
   const copies = copiesOf(k, from, all);
   if (!hasRoomForMounts(k, copies.length)) return "ENOSPC";
@@ -126,7 +143,7 @@ export function move(k: FileKernel, task: Task, from: Opened, on: Opened): Errno
   const problem = placeProblem(k, task, on);
   if (problem !== null) return problem;
   if (!isTop(k, from) || !isOurs(k, task, from.mount) || getMount(k, from.mount).on === null) return "EINVAL";
-  if (!fits(k, from, on)) return "EINVAL";
+  if (isLocked(k, from.mount) || !fits(k, from, on)) return "EINVAL";
   if (treeOf(k, from.mount).some(({ id }) => id === on.mount)) return "ELOOP";
   moveMount(k, from.mount, on);
   return null;
@@ -166,13 +183,21 @@ export interface NewFlags {
   keepsTimes: boolean;
 }
 
+/** Whether flags would allow what a mount of more privileged users forbids, or change when readings are noted. */
+function breaksLock(mount: Mount, flags: number, keepsTimes: boolean): boolean {
+  if (!(mount.flags & MountFlag.lockedFlags)) return false;
+  const forbid = MountFlag.readOnly | MountFlag.noSuid | MountFlag.noDevices | MountFlag.noExecute;
+  return (mount.flags & ~flags & forbid) !== 0 || (!keepsTimes && ((mount.flags ^ flags) & timeFlags) !== 0);
+}
+
 /** What may be done by one mount (MS_REMOUNT with MS_BIND). */
 export function changeMount(k: FileKernel, task: Task, at: Place, { flags, keepsTimes }: NewFlags): Errno | null {
   if (!isTop(k, at) || !isOurs(k, task, at.mount)) return "EINVAL";
   const mount = getMount(k, at.mount);
+  if (breaksLock(mount, flags, keepsTimes)) return "EPERM";
   const becomesReadOnly = flags & MountFlag.readOnly && !(mount.flags & MountFlag.readOnly);
   if (becomesReadOnly && isWritten(k, filesystemOf(k, at.mount), at.mount)) return "EBUSY";
-  const kept = (keepsTimes ? timeFlags : 0) | MountFlag.unbindable;
+  const kept = (keepsTimes ? timeFlags : 0) | MountFlag.unbindable | MountFlag.locked | MountFlag.lockedFlags;
   mount.flags = (mount.flags & kept) | (flags & ~kept);
   return null;
 }
@@ -189,14 +214,9 @@ function changedOptions(k: FileKernel, fs: Filesystem, wanted: WantedOptions): T
   return { ...options, pages, inodes };
 }
 
-/** A file system that others see, too, is the machine's; one that is only here is its mount name space's. */
-function isFilesystemOurs(k: FileKernel, { credentials, namespaces }: Task, fs: Filesystem): boolean {
-  if (hasCapability(credentials, Cap.SYS_ADMIN)) return true;
-  spend(k.effort, 4 * k.files.mounts.size, "items");
-  return [...k.files.mounts.values()].every(
-    (mount) => mount.filesystem !== fs.id || mount.namespace === namespaces.mnt,
-  );
-}
+/** Whether a task may change what a file system is for all who have it mounted. */
+const isFilesystemOurs = (k: FileKernel, { credentials }: Task, { userSpace }: Filesystem): boolean =>
+  hasCapabilityIn(k, credentials, userSpace, Cap.SYS_ADMIN);
 
 /** A mount and its file system are mounted otherwise (MS_REMOUNT). */
 export function remount(
@@ -208,6 +228,7 @@ export function remount(
   if (!isTop(k, at) || !isOurs(k, task, at.mount)) return "EINVAL";
   const fs = filesystemOf(k, at.mount);
   if (!isFilesystemOurs(k, task, fs)) return "EPERM";
+  if (breaksLock(getMount(k, at.mount), flags.flags, flags.keepsTimes)) return "EPERM";
   const options = fs.kind === "tmpfs" ? readTmpfsOptions(data, k.mm.frames.total) : optionsFor(k, task, fs.kind, data);
   if (typeof options === "string" || (fs.kind === "tmpfs" && options === null)) return "EINVAL";
   const isBounded = options?.pages !== undefined || options?.inodes !== undefined;
@@ -261,7 +282,7 @@ function sealRoot(k: FileKernel, task: Task, fs: Filesystem): Errno | null {
 
 export function unmount(k: FileKernel, task: Task, at: Place, how: number): Errno | null {
   const id = at.mount;
-  if (!isTop(k, at) || !isOurs(k, task, id)) return "EINVAL";
+  if (!isTop(k, at) || !isOurs(k, task, id) || isLocked(k, id)) return "EINVAL";
   const detaches = (how & Unmount.MNT_DETACH) !== 0;
   const isOwnRoot = id === task.root.mount;
   if (how & Unmount.MNT_EXPIRE) {
@@ -291,7 +312,7 @@ function isReachable(k: FileKernel, place: Opened, from: Place): boolean {
 /** pivot_root(2): `next` becomes the root of all who have the task's, and the old one can be seen at `old`. */
 export function pivotRoot(k: FileKernel, task: Task, next: Opened, old: Opened): Errno | null {
   const root = { ...task.root };
-  if (!isOurs(k, task, root.mount) || !isOurs(k, task, next.mount)) return "EINVAL";
+  if (!isOurs(k, task, root.mount) || !isOurs(k, task, next.mount) || isLocked(k, next.mount)) return "EINVAL";
   if (attributesOf(k, next).links === 0 || attributesOf(k, old).links === 0) return "ENOENT";
   if (next.mount === root.mount || old.mount === root.mount) return "EBUSY";
   if (!isTop(k, root) || !isTop(k, next) || getMount(k, next.mount).on === null) return "EINVAL";

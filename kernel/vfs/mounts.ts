@@ -98,7 +98,8 @@ function copyMounts(k: FileKernel, from: readonly Mount[], root: Opened, namespa
   const copies = new Map<MountId, MountId>();
   for (const [index, { id, root: own, named, flags, on }] of from.entries()) {
     const top = index === 0 ? { root: root.inode, named: namedTop(k, root) } : { root: own, named };
-    const copy = createMount(k, { filesystem: filesystemOf(k, id), ...top, flags }, namespace);
+    const shown = { filesystem: filesystemOf(k, id), ...top, flags: index === 0 ? flags & ~MountFlag.locked : flags };
+    const copy = createMount(k, shown, namespace);
     copies.set(id, copy.id);
     if (index > 0) putOn(k, copy, { ...on!, mount: copies.get(on!.mount)! });
   }
@@ -174,12 +175,17 @@ export const leaveDirectories = (k: FileKernel, task: Task): void => goToTop(k, 
 export const hasRoomForCopy = (k: FileKernel, namespace: number): boolean =>
   hasRoomForMounts(k, treeOf(k, rootOf(k, namespace)).length);
 
-/** The task's new name space begins with copies of all mounts of another one, and the task is in those that it was in. */
-export function copyNamespace(k: FileKernel, task: Task, from: number): void {
+/**
+ * The task's new name space begins with copies of all mounts of another one, and the task is in those that it was in.
+ * With `locks` they stay together, and forbid what they forbid: the new one is less privileged users'.
+ */
+export function copyNamespace(k: FileKernel, task: Task, from: number, locks: boolean): void {
   const tree = treeOf(k, rootOf(k, from));
   const { id, root, named } = tree[0]!;
   const top = { mount: id, inode: root, directory: root, name: "", ...named };
   const copies = copyMounts(k, tree, top, task.namespaces.mnt);
+  for (const copy of locks ? copies.values() : [])
+    getMount(k, copy).flags |= MountFlag.lockedFlags | (copy === copies.get(id) ? 0 : MountFlag.locked);
   for (const place of [task.root, task.directory]) {
     const mount = copies.get(place.mount);
     if (mount !== undefined) moveTask(k, place, { mount, inode: place.inode });

@@ -20,7 +20,7 @@ import {
 } from "./filesystem.ts";
 import { Notify, notifyFile } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
-import { hasFlag, isReadOnly, MountFlag, noteUse } from "./mount-flags.ts";
+import { hidesDevices, isReadOnly, noteUse } from "./mount-flags.ts";
 import { changeable, createIn, dropLending, modeIn, ownerIn, type PathFrom } from "./names.ts";
 import { Access, isOwner, permits, permitsAt, subjectOf } from "./permissions.ts";
 import { createFifo, findFifo, getPipe, openPipe } from "./pipe.ts";
@@ -74,7 +74,7 @@ function openProblem(k: FileKernel, task: Task, place: Place, attributes: Attrib
   if (isDirectory(attributes)) {
     if (flags & (OpenFlag.O_CREAT | OpenFlag.O_TRUNC) || writes(flags)) return "EISDIR";
   } else if (flags & OpenFlag.O_DIRECTORY) return "ENOTDIR";
-  if (attributes.device !== null && hasFlag(k, place.mount, MountFlag.noDevices)) return "EACCES";
+  if (attributes.device !== null && hidesDevices(k, place.mount)) return "EACCES";
   const isChanged = (flags & OpenFlag.O_TRUNC || writes(flags)) && isType(attributes, FileType.regular);
   if (isChanged && filesystemOf(k, place.mount).readOnly) return "EROFS";
   if (!permitsAt(k, task, place, attributes, wantedAccess(flags))) return "EACCES";

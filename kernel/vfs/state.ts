@@ -55,6 +55,8 @@ export interface Filesystem {
   base: string | null;
   inodes: Map<InodeNumber, Inode>;
   nextInode: number;
+  /** The user name space of who mounted it first: only who may there changes it as a whole, and only there devices are devices. */
+  userSpace: number;
   /** By no mount can anything be changed. */
   readOnly: boolean;
   /** Of a tmpfs that a program mounted. */

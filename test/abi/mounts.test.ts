@@ -41,7 +41,7 @@ function ours(program: string): string {
 }
 
 describe.skipIf(!hasCompiler)("mounting (needs riscv64-linux-gnu-gcc)", () => {
-  it.each(["mounts", "mountspaces", "flagged"])("%s do what they do on Linux", (program) => {
+  it.each(["mounts", "mountspaces", "lockedmounts", "flagged"])("%s do what they do on Linux", (program) => {
     const said = process.env["UPDATE_GOLDEN"] === undefined ? null : theirs(program);
     if (said !== null) writeFileSync(golden(program), said);
     expect(ours(program).split("\n")).toEqual(readFileSync(golden(program), "utf8").split("\n"));

@@ -79,7 +79,8 @@ export function newProblem(k: LinuxKernel, task: Task, kinds: readonly Namespace
 export function takeNamespaces(k: LinuxKernel, task: Task, kinds: readonly NamespaceKind[]): void {
   const from = task.namespaces.mnt;
   newNamespaces(k, task, kinds);
-  if (kinds.includes("mnt")) copyNamespace(k, task, from);
+  if (kinds.includes("mnt"))
+    copyNamespace(k, task, from, ownerOfNamespace(k, from) !== ownerOfNamespace(k, task.namespaces.mnt));
   endNamespaces(k);
 }
 
