@@ -77,6 +77,9 @@ static void others(void) {
   SAY(reaches("two")); SAY(setns(fd, 0)); SAY(setns(fd, CLONE_NEWNET | 1)); SAY(setns(fd, CLONE_NEWNET | CLONE_NEWUTS));
   SAY(reaches("two")); SAY(port(SOCK_STREAM)); printf("entered %s\n", called());
   SAY(ioctl(net, NS_GET_NSTYPE)); SAY(ioctl(net, TCGETS, &status)); SAY(setns(net, CLONE_NEWNET)); SAY(reaches("two")); SAY(reaches("one"));
+  SAY(setpgid(pid, pid)); SAY(syscall(SYS_pidfd_send_signal, fd, 0, 0, 3)); SAY(syscall(SYS_pidfd_send_signal, fd, 0, 0, 8));
+  for (int how = 0; how < 5; how += how ? how : 1) { SAY(syscall(SYS_pidfd_send_signal, fd, 0, 0, how)); SAY(syscall(SYS_pidfd_send_signal, fd, SIGCONT, 0, how)); SAY(syscall(SYS_pidfd_send_signal, fd, 99, 0, how)); }
+  SAY(setpgid(pid, getpgrp())); SAY(syscall(SYS_pidfd_send_signal, fd, 0, 0, 4));
   write(q[1], "x", 1);
   waitpid(pid, &status, 0);
   SAY(setns(fd, CLONE_NEWNET));

@@ -12,6 +12,7 @@ import {
   stateHash,
   verifyBlob,
 } from "../../kernel/snapshot/snapshot.ts";
+import { version5 } from "../../kernel/snapshot/version-5.ts";
 import { countingSha256, type FakeMachine, FakeMemory, fakeMachine, sha256, stateVersion } from "./fake-machine.ts";
 
 type Store = Map<string, Uint8Array>;
@@ -309,6 +310,28 @@ describe("versions", () => {
     expect(from({ version: 1 })).toEqual({ version: 3, added: 11 });
     expect(from({ version: 2, added: 5 })).toEqual({ version: 3, added: 15 });
     expect(from({ version: 3 })).toEqual({ version: 3 });
+  });
+
+  test("name spaces of version 4 are in the table, and their files have the numbers that programs know", () => {
+    const task = { namespaces: { uts: 3, ipc: 0 }, credentials: {} };
+    const file = (type: string, id: number, at: number) => ({
+      target: { kind: "namespace", type, id },
+      opened: { mount: 5, inode: 2 ** 31 + at, directory: 2 ** 31 + at },
+    });
+    const open = new Map([
+      [1, file("uts", 3, 6)],
+      [2, file("ipc", 0, 1)],
+      [3, file("ipc", 4, 9)],
+    ]);
+    const threads: Record<string, unknown> = { tasks: new Map([[7, task]]) };
+    const step = version5.find(({ name }) => name === "tableOfNamespaces");
+    step!({ version: 4, kernel: { threads, files: { open, sockets: new Map() } } });
+    expect([...(threads["namespaces"] as Map<number, object>)]).toEqual([
+      [3, { kind: "uts", owner: 0 }],
+      [4, { kind: "ipc", owner: 0 }],
+    ]);
+    expect([...open.values()].map(({ opened }) => opened.inode)).toEqual([0xf000_0003, 0xefff_ffff, 0xf000_0004]);
+    expect(task.namespaces).toMatchObject({ uts: 3, net: 0, pid: 0, childPid: 0 });
   });
 
   test("files of version 3 that tell of a process keep to the memory that it has", () => {

@@ -7,7 +7,7 @@ import { getSpace } from "../../mm/space.ts";
 import { copyIn } from "../../mm/user.ts";
 import { wakeQueue } from "../../thread/blocking.ts";
 import { mayInspect } from "../../thread/credentials.ts";
-import { idFor } from "../../thread/pids.ts";
+import { idFor, numberFor } from "../../thread/pids.ts";
 import { fromSender, SignalCode, sendSignal, signalQueue, unmaskableSet } from "../../thread/signals.ts";
 import type { SignalInfo, Task } from "../../thread/state.ts";
 import { adopt, fileOf, openTarget } from "../../vfs/descriptors.ts";
@@ -43,9 +43,14 @@ function open(k: LinuxKernel, { task }: Call, id: number, wanted: number): Outco
   return typeof number === "number" ? done(number) : fail(number);
 }
 
+/** Whom pidfd_send_signal(2) means: by nothing said, the process. */
+const SendTo = { PIDFD_SIGNAL_THREAD: 1, PIDFD_SIGNAL_THREAD_GROUP: 2, PIDFD_SIGNAL_PROCESS_GROUP: 4 } as const;
+const isSendTo = (how: number): boolean => how === 0 || Object.values(SendTo).some((flag) => flag === how);
+
 /** What is sent: by whom, or what the sender says itself, as far as that is its to say. */
-function infoFor(k: LinuxKernel, { task }: Call, to: Task | undefined, number: number, where: bigint) {
-  if (where === 0n) return fromSender(k, number, SignalCode.user, task, to);
+function infoFor(k: LinuxKernel, { task }: Call, to: Task | undefined, { number, where, how }: Sending) {
+  const code = how === SendTo.PIDFD_SIGNAL_THREAD ? SignalCode.thread : SignalCode.user;
+  if (where === 0n) return fromSender(k, number, code, task, to);
   const bytes = copyIn(k, getSpace(k, task.space), where, siginfoBytes);
   if (!bytes.ok) return bytes.errno;
   const said = new DataView(bytes.value.buffer, bytes.value.byteOffset).getInt32(0, true);
@@ -54,18 +59,47 @@ function infoFor(k: LinuxKernel, { task }: Call, to: Task | undefined, number: n
   return (info.code >= 0 || info.code === SignalCode.thread) && to !== task ? ("EPERM" as const) : info;
 }
 
-function send(k: LinuxKernel, call: Call, number: number, sent: number, where: bigint, how: number): Outcome {
-  if (how !== 0) return fail("EINVAL");
+/** Sends to the group that the process began; to nobody else, if it is nobody's to send to. */
+function sendToGroup(k: LinuxKernel, call: Call, group: TaskId, sending: Sending): Outcome {
+  const members = [...k.threads.tasks.values()].filter((task) => task.group === group);
+  if (members.length === 0) return fail("ESRCH");
+  const permitted = members.filter((task) => maySignal(k, call.task, task, sending.number));
+  if (permitted.length === 0) return fail("EPERM");
+  for (const to of permitted) {
+    const info = infoFor(k, call, to, sending);
+    if (typeof info === "string") return fail(info);
+    if (sending.number !== 0 && k.threads.tasks.has(to.id)) sendSignal(k, to, info);
+  }
+  return k.threads.tasks.has(call.task.id) ? done(0) : { kind: "gone" };
+}
+
+interface Sending {
+  number: number;
+  /** Where the information is that the sender says itself; 0: nowhere. */
+  where: bigint;
+  /** SendTo */
+  how: number;
+}
+
+function send(k: LinuxKernel, call: Call, number: number, sending: Sending): Outcome {
+  const { number: sent, how } = sending;
+  if (!isSendTo(how)) return fail("EINVAL");
   const found = processAt(k, call.task, number);
   if (typeof found === "string") return fail(found);
   const to = k.threads.tasks.get(found.id);
-  const info = infoFor(k, call, to, sent, where);
+  // Who is in no PID name space of the sender's, or below it, is not to be reached.
+  if (to !== undefined && numberFor(k, call.task, to.id) === 0) return fail("EINVAL");
+  const info = infoFor(k, call, to, sending);
   if (typeof info === "string") return fail(info);
   if (to === undefined && !k.threads.zombies.has(found.id)) return fail("ESRCH");
   if (sent < 0 || sent > lastSignal) return fail("EINVAL");
+  if (how === SendTo.PIDFD_SIGNAL_PROCESS_GROUP) return sendToGroup(k, call, found.id, sending);
   if (to === undefined) return done(0);
   if (!maySignal(k, call.task, to, sent)) return fail("EPERM");
-  const errno = sent === 0 ? null : sendSignal(k, to, info);
+  const first = how === SendTo.PIDFD_SIGNAL_THREAD ? k.threads.threads.get(to.id as number as ThreadId) : null;
+  // Its first thread has ended before the others.
+  if (first === undefined) return done(0);
+  const errno = sent === 0 ? null : sendSignal(k, to, info, first);
   if (errno !== null) return fail(errno);
   return k.threads.tasks.has(call.task.id) ? done(0) : { kind: "gone" };
 }
@@ -112,10 +146,11 @@ export const pidfdCalls = [
     name: "pidfd_send_signal",
     nr: { rv64: 424 },
     support: "partial",
-    note: "To the process; the flags that name a thread or a group are EINVAL, and so are folders of /proc (EBADF).",
-    args: { process: fd, signal, info: address, flags: uint },
+    note: "Folders of /proc are EBADF.",
+    args: { process: fd, signal, info: address, flags: flags(SendTo) },
     errors: ["EAGAIN", "EBADF", "EFAULT", "EINVAL", "EPERM", "ESRCH"],
-    run: (k: LinuxKernel, { process, signal, info, flags }, call) => send(k, call, process, signal, info, flags),
+    run: (k: LinuxKernel, { process, signal, info, flags }, call) =>
+      send(k, call, process, { number: signal, where: info, how: flags }),
   }),
   syscall({
     name: "pidfd_getfd",
