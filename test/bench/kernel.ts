@@ -2,18 +2,18 @@
  * What entering the kernel costs the host: nanoseconds of processor time for each of the usual ways in, beside the
  * same executable under qemu-riscv64 (which passes them on to the host's kernel, its output to /dev/null) in the same
  * run. Rounds are interleaved; what the program takes to do nothing at all is measured in every round, too, and
- * taken off.
+ * taken off. Behind it: what it takes to come to a shell's prompt (prompt.ts).
  */
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { guest, hasCompiler } from "../guest/compile.ts";
 import { fileOf, mustApply, startInput, testMachine } from "../support/machine.ts";
+import { promptRows } from "./prompt.ts";
+import { QEMU, underQemu } from "./qemu.ts";
 import { type Cost, costRow, median, printTable } from "./table.ts";
 
-const QEMU = "/usr/bin/qemu-riscv64";
 const ROUNDS = 7;
 
 /** What is done, how it is called in the program, how often. */
@@ -47,21 +47,6 @@ function here(program: ReturnType<typeof fileOf>, args: string[]): number {
   return (user + system) / 1000;
 }
 
-/** The same of another process: the last line of the shell's `times` is that of its children, user and system. */
-function underQemu(path: string, args: string[]): number {
-  const script = '"$@" > /dev/null && times';
-  const { status, stdout } = spawnSync("sh", ["-c", script, "sh", QEMU, path, ...args], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`${args}: qemu ended with ${status}`);
-  const parts = [
-    ...stdout
-      .trim()
-      .split("\n")
-      .at(-1)!
-      .matchAll(/(\d+)m([\d.]+)s/g),
-  ];
-  return parts.reduce((sum, [, minutes, seconds]) => sum + (Number(minutes) * 60 + Number(seconds)) * 1000, 0);
-}
-
 /** Nanoseconds of one: the time of all of them, without what the program takes for none. */
 const each = (run: (args: string[]) => number, name: string, count: number): number =>
   ((run([name, String(count)]) - run([name, "0"])) * 1e6) / count;
@@ -84,7 +69,7 @@ function measure(chosen: readonly (typeof ways)[number][]): WayCost[] {
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [i, [, name, count]] of chosen.entries()) {
       const mine = each((args) => here(program, args), name, count);
-      const other = existsSync(QEMU) ? each((args) => underQemu(path, args), name, count) : Number.NaN;
+      const other = existsSync(QEMU) ? each((args) => underQemu([path, ...args]), name, count) : Number.NaN;
       if (round === 0) continue; // the engine has to compile first
       ours[i]!.push(mine);
       theirs[i]!.push(other);
@@ -115,4 +100,10 @@ export async function bench(): Promise<void> {
       "here : qemu": (ours / qemu).toFixed(2),
     })),
   );
+  console.log("");
+  try {
+    printTable(promptRows());
+  } catch (error) {
+    console.log(`boots to a shell's prompt: skipped (${error instanceof Error ? error.message : String(error)})`);
+  }
 }
