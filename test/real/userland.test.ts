@@ -143,6 +143,17 @@ describe.skipIf("reason" in found)(`Debian's programs on a root from an archive$
     );
   });
 
+  test("what /sys tells of processors, memory and interfaces", () => {
+    prints(
+      `nproc; cd /sys/devices/system; cat cpu/online cpu/cpu0/topology/core_siblings node/node0/cpumap node/online; ls -d cpu/cpu*
+       cat /sys/class/net/lo/mtu /sys/class/tty/console/active /sys/kernel/mm/transparent_hugepage/enabled; ls /sys/class/mem`,
+      [
+        ...["1", "0", "1", "1", "0", "cpu/cpu0", "65536", "ttyS0", "always madvise [never]"],
+        "full  null  random  urandom  zero",
+      ],
+    );
+  });
+
   test("mount, findmnt, unshare, pivot_root and switch_root of root's", () => {
     const machine = testMachine({
       memoryBytes: 64 * 2 ** 20,
