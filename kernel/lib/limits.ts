@@ -60,6 +60,20 @@ export const limits = {
   /** Messages in a datagram socket's queue, and files in one message (SCM_MAX_FD). */
   datagrams: 11,
   messageFiles: 253,
+  /**
+   * System V's objects of one kind in one name space (SHMMNI, SEMMNI, MSGMNI), and of all kinds in all; semaphores of one
+   * set (SEMMSL) and of all (SEMMNS); operations of one call (SEMOPM); bytes of one message (MSGMAX), of the messages of one
+   * queue (MSGMNB), and messages and bytes of all.
+   */
+  ipcObjects: 4096,
+  allIpcObjects: 16384,
+  semaphoresOfSet: 32000,
+  semaphores: 131072,
+  semaphoreOperations: 500,
+  ipcMessage: 8192,
+  ipcQueueBytes: 16384,
+  ipcMessages: 65536,
+  ipcMessageBytes: 16 * 1024 * 1024,
   /** Pseudo-terminals; what each keeps that was printed, the pieces of that, and what was typed and not read. */
   pseudoTerminals: 256,
   terminalOutputBytes: 64 * 1024,

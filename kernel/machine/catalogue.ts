@@ -1,6 +1,7 @@
 /** The only file that names concrete things: instruction set, tables of system calls, what tasks hold. */
 import { describeCalls, describeSel4Calls } from "../abi/catalogue.ts";
 import type { SystemCall, SystemCallInfo } from "../abi/define/syscall.ts";
+import type { LinuxKernel } from "../abi/linux/kernel.ts";
 import { linuxTable } from "../abi/linux/table.ts";
 import { sel4Table } from "../abi/sel4/calls.ts";
 import type { ObjectBehaviour } from "../cap/kernel.ts";
@@ -16,6 +17,8 @@ import type { IsaName } from "../hal/types.ts";
 import type { Sel4Kernel } from "../ipc/sel4/kernel.ts";
 import { objectBehaviour as sel4Behaviour } from "../ipc/sel4/objects.ts";
 import { releaseWorld } from "../ipc/sel4/world.ts";
+import { undoAll } from "../ipc/sysv/semaphores.ts";
+import { inheritSegments, leaveSegments } from "../ipc/sysv/shared-memory.ts";
 import { signals } from "../lib/signals.ts";
 import { dropNamespaces } from "../ns/namespaces.ts";
 import { leaveMemory } from "../sync/robust.ts";
@@ -43,9 +46,14 @@ export const systemCalls: ReadonlyMap<number, SystemCall<PersonalityKernel>> = n
 export const systemCallCatalogue = (): SystemCallInfo[] => describeCalls(isa);
 export const sel4CallCatalogue = (): SystemCallInfo[] => describeSel4Calls(isa);
 
-export const taskResources = (k: () => FileKernel & Sel4Kernel): readonly TaskResource[] => [
+export const taskResources = (k: () => FileKernel & Sel4Kernel & LinuxKernel): readonly TaskResource[] => [
   { threadEnds: (task, thread) => leaveMemory(k(), task, thread) },
   { release: (task) => releaseWorld(k(), task) },
+  { release: (task) => undoAll(k(), task) },
+  {
+    inherit: (from, to) => inheritSegments(k(), from, to),
+    release: (task) => leaveSegments(k(), task),
+  },
   { ended: () => dropNamespaces(k()) },
   { ended: () => endNamespaces(k()) },
   { release: (task) => endSession(k(), task) },

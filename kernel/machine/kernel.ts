@@ -9,6 +9,7 @@ import type { DrivenUart } from "../hardware/uart16550/driven.ts";
 import { objectSizes } from "../ipc/sel4/objects.ts";
 import { tcbSlotCount } from "../ipc/sel4/state.ts";
 import { tablesOfTcb } from "../ipc/sel4/vspace.ts";
+import { endIpc } from "../ipc/sysv/namespaces.ts";
 import { assert } from "../lib/assert.ts";
 import { createReadyQueue } from "../sched/sched.ts";
 import type { Outlet } from "../thread/kernel.ts";
@@ -70,7 +71,7 @@ export function assembleKernel(
   socket: BusSocket = busSocket(),
 ): Kernel {
   const { clock, hardware, random } = state;
-  const { mm, threads, sched, files, tty, cap, sel4 } = state.kernel;
+  const { mm, threads, sched, files, tty, cap, sel4, sysv } = state.kernel;
   const context = { timeNs: 0, instructions: 0, task: 0, thread: 0, hart: 0 };
   const ring = createTraceRing(state.trace, () => {
     const ahead = kernel.bare?.ahead() ?? 0;
@@ -111,6 +112,10 @@ export function assembleKernel(
     systemCalls,
     cap,
     sel4,
+    sysv,
+    endNamespace: (kind, id) => {
+      if (kind === "ipc") endIpc(kernel, id);
+    },
     objectSizes,
     tcbSlots: tcbSlotCount,
     objects: objectBehaviour(self),

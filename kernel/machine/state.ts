@@ -13,6 +13,7 @@ import type { HartState } from "../hardware/cpu/core.ts";
 import { initUart, type UartState } from "../hardware/uart/state.ts";
 import { type DrivenUartState, initDrivenUart } from "../hardware/uart16550/driven.ts";
 import { initSel4, type Sel4State } from "../ipc/sel4/state.ts";
+import { initSysv, type SysvState } from "../ipc/sysv/state.ts";
 import { initRandom, type RandomState } from "../lib/random.ts";
 import { initMm, type MmState } from "../mm/state.ts";
 import { initSched, type SchedState } from "../sched/state.ts";
@@ -58,6 +59,7 @@ export interface MachineState {
     tty: TtyState;
     cap: CapState;
     sel4: Sel4State;
+    sysv: SysvState;
   };
   random: RandomState;
   trace: { sequence: number };
@@ -123,6 +125,7 @@ export const initState = (config: MachineConfig): MachineState => ({
     tty: initTty(config.init !== undefined),
     cap: initCap(),
     sel4: initSel4(),
+    sysv: initSysv(),
   },
   random: initRandom(config.seed),
   trace: { sequence: 0 },

@@ -1,7 +1,7 @@
 /**
  * Name spaces (namespaces(7)) that a task can have of its own. Each is a number, of whatever kind it is; 0 is the one that
  * the machine began with, of every kind. What is in one belongs to whom it is for: the machine's name (UTS) is here,
- * System V's objects (IPC) are not there yet, ports and abstract names (net) are sockets' (vfs/sockets.ts),
+ * System V's objects (IPC) are in ipc/sysv, ports and abstract names (net) are sockets' (vfs/sockets.ts),
  * and mounts (mnt) are in trees (vfs/mounts.ts).
  *
  * Must hold: a name space is in the table, and a name that was changed is kept, exactly as long as a task has it, or an
@@ -147,11 +147,12 @@ export function dropNamespaces(k: HolderKernel): void {
   const { namespaces, machineNames, pidSpaces, userSpaces } = k.threads;
   if (namespaces.size === 0) return;
   const used = usedNamespaces(k);
-  for (const id of [...namespaces.keys()]) {
+  for (const [id, { kind }] of [...namespaces]) {
     if (used.has(id)) continue;
     namespaces.delete(id);
     machineNames.delete(id);
     pidSpaces.delete(id);
     userSpaces.delete(id);
+    k.endNamespace(kind, id);
   }
 }

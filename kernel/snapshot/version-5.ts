@@ -107,4 +107,15 @@ function mounting(state: AnyState): void {
     if (on !== null) files.mounts.get(on.mount)!.covers!.set(on.inode, id);
 }
 
-export const version5: readonly ((state: AnyState) => void)[] = [tableOfNamespaces, numbersBySpace, mounting];
+/** There were no objects of System V's. */
+function noObjects(state: AnyState): void {
+  const held = { objects: 0, semaphores: 0, messages: 0, messageBytes: 0 };
+  Object.assign(state["kernel"] as object, { sysv: { spaces: new Map(), held } });
+}
+
+export const version5: readonly ((state: AnyState) => void)[] = [
+  tableOfNamespaces,
+  numbersBySpace,
+  mounting,
+  noObjects,
+];

@@ -20,6 +20,7 @@ export const Cap = {
   LINUX_IMMUTABLE: 9,
   NET_BIND_SERVICE: 10,
   IPC_LOCK: 14,
+  IPC_OWNER: 15,
   SYS_CHROOT: 18,
   SYS_PTRACE: 19,
   SYS_ADMIN: 21,

@@ -1,6 +1,6 @@
 import type { CallId, TaskId } from "../lib/ids.ts";
 import type { MmKernel } from "../mm/kernel.ts";
-import type { ExitStatus, FaultInfo, InvocationAnswer, Task, Thread, ThreadsState } from "./state.ts";
+import type { ExitStatus, FaultInfo, InvocationAnswer, NamespaceKind, Task, Thread, ThreadsState } from "./state.ts";
 
 /** What leaves the machine; the composition root turns it into outputs. */
 export interface Outlet {
@@ -47,5 +47,7 @@ export interface ThreadKernel extends MmKernel {
   readonly readyQueue: ReadyQueue;
   readonly taskResources: readonly TaskResource[];
   readonly outlet: Outlet;
+  /** Nobody has a name space any more: what is in it goes. */
+  readonly endNamespace: (kind: NamespaceKind, id: number) => void;
   readonly config: MmKernel["config"] & { readonly limits: { readonly tasks: number; readonly threads: number } };
 }

@@ -38,6 +38,18 @@ export type Wait = WaitBase &
     /** For any of several files, in the queues of all; `untilNs`: the call's own end, later than a timer's among them. */
     | { kind: "poll"; queues: string[]; untilNs: number | null }
     | { kind: "futex"; bitset: number }
+    /** For a set of semaphores to permit all of these. */
+    | { kind: "semaphores"; operations: { semaphore: number; change: number; noWait: boolean; undo: boolean }[] }
+    /** For room in a message queue. */
+    | { kind: "messageSend"; message: { type: bigint; bytes: Uint8Array } }
+    /** For a message. `most`: the bytes there is room for; `cuts`: a longer one will do; `handed`: the one that came. */
+    | {
+        kind: "messageReceive";
+        selection: { type: bigint; except: boolean };
+        most: number;
+        cuts: boolean;
+        handed: { type: bigint; bytes: Uint8Array } | null;
+      }
     /** For something to become of a child. */
     | { kind: "child" }
     /** For a child that was made by vfork to run a program of its own, or to end; `number`: what the waiting one calls it. */
@@ -95,6 +107,8 @@ export type OnSignal = "interrupt" | "restart" | "wait";
 const complete = (value: bigint): Resume => ({ kind: "complete", value });
 const restart: Resume = { kind: "restart" };
 export const interrupted: Resume = complete(errnoResult("EINTR"));
+/** What it waited for is no more. */
+const removed: Resume = complete(errnoResult("EIDRM"));
 const until = (wait: Wait): string => (wait.deadlineNs === null ? "" : ` until ${wait.deadlineNs} ns`);
 
 const undisturbed = { timeout: restart, woken: restart, onSignal: (): OnSignal => "wait" };
@@ -125,6 +139,13 @@ export const waitKinds: Record<WaitKind, WaitOps> = {
     // What is left of a time is not known to a call that is made again.
     onSignal: (wait) => (wait.deadlineNs === null ? "restart" : "interrupt"),
   },
+  semaphores: {
+    describe: (wait) => `${wait.queue}${until(wait)}`,
+    timeout: complete(errnoResult("EAGAIN")),
+    woken: removed,
+  },
+  messageSend: { describe: (wait) => `${wait.queue}`, timeout: restart, woken: removed },
+  messageReceive: { describe: (wait) => `${wait.queue}`, timeout: restart, woken: removed },
   child: { describe: () => "a child", timeout: restart, woken: restart, onSignal: () => "restart" },
   vfork: { describe: (wait) => `${wait.queue}`, ...undisturbed },
   remote: { describe: () => "a client's call", ...undisturbed },

@@ -82,6 +82,7 @@ const rows: Row[] = [
   { program: "durable", arguments: [directory], natively: true },
   { program: "waiting", natively: true },
   { program: "placed", natively: true },
+  { program: "sysv", natively: true },
   { program: "superuser", arguments: [directory], natively: true, mayBeForbidden: true, superuser: true },
   { program: "math" },
   { program: "integers" },

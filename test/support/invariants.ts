@@ -413,6 +413,8 @@ function checkInodes({ kernel }: MachineState, problems: Problems): void {
       if (inode.links !== found) problems.push(`inode ${id}:${number} says ${inode.links} links, has ${found}`);
     }
   }
+  for (const { segments } of kernel.sysv.spaces.values())
+    for (const { file, mode } of segments.entries.values()) if ((mode & 0o1000) === 0) named.add(file);
   const kept = [...kernel.mm.stored.values()].filter(({ orphan }) => !orphan).map((file) => Number(file.id));
   same("contents and their inodes", kept, named, problems);
 }
@@ -479,6 +481,35 @@ function checkFiles({ kernel }: MachineState, problems: Problems): void {
   same("users of spaces and tasks", users, spaces, problems);
 }
 
+/** System V's objects are where their ids say, and add up; nobody waits for what is there. */
+function checkSysv({ kernel }: MachineState, problems: Problems): void {
+  const { spaces, held } = kernel.sysv;
+  const found = { objects: 0, semaphores: 0, messages: 0, messageBytes: 0 };
+  for (const [space, { segments, sets, queues }] of spaces) {
+    // Of one that has ended there can be segments that are attached.
+    if (space !== 0 && !kernel.threads.namespaces.has(space) && sets.entries.size + queues.entries.size > 0)
+      problems.push(`IPC name space ${space} has ended`);
+    for (const { entries } of [segments, sets, queues]) {
+      found.objects += entries.size;
+      for (const [index, { id }] of entries) if (id % 32768 !== index) problems.push(`object ${id} is at ${index}`);
+    }
+    for (const { values } of sets.entries.values()) found.semaphores += values.length;
+    for (const { id, messages, bytes, mostBytes } of queues.entries.values()) {
+      const sum = messages.reduce((all, message) => all + message.bytes.length, 0);
+      if (sum !== bytes) problems.push(`queue ${id} is said to have ${bytes} bytes, and has ${sum}`);
+      found.messages += messages.length;
+      found.messageBytes += sum;
+      for (const waiting of kernel.threads.queues.get(`senders of message queue ${space}:${id}`) ?? []) {
+        const { wait } = kernel.threads.threads.get(waiting)!;
+        if (wait?.kind === "messageSend" && sum + wait.message.bytes.length <= mostBytes && messages.length < mostBytes)
+          problems.push(`${waiting} waits with a message that fits`);
+      }
+    }
+  }
+  for (const key of ["objects", "semaphores", "messages", "messageBytes"] as const)
+    if (held[key] !== found[key]) problems.push(`of System V's there are ${found[key]} ${key}, said are ${held[key]}`);
+}
+
 /** Parents live, numbers are one task's or one zombie's, and jobs are those that somebody is in. */
 function checkFamilies({ kernel }: MachineState, problems: Problems): void {
   const { tasks, zombies, jobs, init } = kernel.threads;
@@ -501,6 +532,7 @@ export function brokenInvariants(machine: Machine): string[] {
   checkFiles(state, problems);
   checkFamilies(state, problems);
   checkNamespaces(state, problems);
+  checkSysv(state, problems);
   checkCapabilities(state, problems);
   return problems.slice(0, 5);
 }

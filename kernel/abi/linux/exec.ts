@@ -7,6 +7,7 @@
  */
 
 import { pageBytes } from "../../hal/types.ts";
+import { leaveSegments } from "../../ipc/sysv/shared-memory.ts";
 import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
 import type { StoredId, ThreadId } from "../../lib/ids.ts";
@@ -284,6 +285,7 @@ function begin(k: LinuxKernel, call: Call, { program, credentials, isReadable }:
     auxiliary: [],
   });
   const old = task.space;
+  leaveSegments(k, task);
   task.space = space.id;
   leaveSpace(k, old);
   const before = task.credentials;

@@ -42,7 +42,7 @@ type Members = Readonly<Record<string, readonly [at: number, type: Scalar]>>;
 type MemberValues<M extends Members> = { [Name in keyof M]: M[Name][1] extends "u64" | "i64" ? bigint : number };
 
 /** A structure of scalars; members that are not named are zero. */
-function layout<const M extends Members>(name: string, bytes: number, members: M): Layout<MemberValues<M>> {
+export function layout<const M extends Members>(name: string, bytes: number, members: M): Layout<MemberValues<M>> {
   const list = Object.entries(members);
   return {
     name,

@@ -3,6 +3,7 @@
  * as if sealed (mseal(2)): changing or replacing them is EPERM.
  */
 import { Permission, pageBytes } from "../../hal/types.ts";
+import { noteUnmapped } from "../../ipc/sysv/shared-memory.ts";
 import { alignUp, saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
@@ -181,7 +182,10 @@ function map(k: LinuxKernel, task: Task, args: MapArguments): Outcome {
   const sharesZeros = (args.flags & MapFlag.MAP_ANONYMOUS) !== 0 && (args.flags & MapFlag.MAP_SHARED) !== 0;
   if (sharesZeros && region.growsDown) return fail("EINVAL");
   if (!mayExpand(k, space, region, replaced(space, start, end))) return fail("ENOMEM");
-  if (args.flags & MapFlag.MAP_FIXED) unmapRange(k, space, start, end);
+  if (args.flags & MapFlag.MAP_FIXED) {
+    noteUnmapped(k, task, start, end);
+    unmapRange(k, space, start, end);
+  }
   if (sharesZeros) mapShared(k, space, region);
   else addRegion(k, space, region);
   const isWanted = (args.flags & (MapFlag.MAP_POPULATE | MapFlag.MAP_NONBLOCK)) === MapFlag.MAP_POPULATE;
@@ -266,6 +270,7 @@ export const memoryCalls = [
       if (range === null) return fail("EINVAL");
       if (space.regions.length >= limits.regions) return fail("ENOMEM");
       if (hasFrames(space.regions, range.start, range.end)) return fail("EPERM");
+      noteUnmapped(k, task, range.start, range.end);
       unmapRange(k, space, range.start, range.end);
       return done(0);
     },

@@ -1,6 +1,6 @@
 /** Name spaces: unshare(2), setns(2); and what is in one, the machine's name (sethostname(2), setdomainname(2)). */
-
 import { type NamespaceFile, namespacePlace } from "../../fs/procfs/namespaces.ts";
+import { undoAll } from "../../ipc/sysv/semaphores.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { decodeName } from "../../lib/text.ts";
 import { getSpace } from "../../mm/space.ts";
@@ -95,6 +95,8 @@ function unshare(k: LinuxKernel, { task }: Call, wanted: number): Outcome {
   const handles = wanted & (Unshare.CLONE_VM | Unshare.CLONE_SIGHAND);
   if (handles && sharers(k, task, "actions").length > 0) return fail("EINVAL");
   if (wanted & Unshare.CLONE_VM && getSpace(k, task.space).users > 1) return fail("EINVAL");
+  // What it has changed in semaphores of its old name space it cannot undo later.
+  if (wanted & (Unshare.CLONE_SYSVSEM | NewNamespace.CLONE_NEWIPC) && task.threads.length === 1) undoAll(k, task);
   if (wanted & Unshare.CLONE_FILES) task.sharing.files = null;
   const apart = Unshare.CLONE_FS | Unshare.CLONE_NEWNS | Unshare.CLONE_NEWUSER;
   if (wanted & apart) task.sharing.directories = null;
@@ -155,6 +157,7 @@ function enter(k: LinuxKernel, { task }: Call, number: number, wanted: number): 
     if (each.kind === "user") enterUserSpace(as, each.id);
   }
   const mounts = found.find(({ kind }) => kind === "mnt");
+  if (found.some(({ kind }) => kind === "ipc")) undoAll(k, task);
   for (const { kind, id } of found) enterNamespace(k, task, kind, id);
   if (mounts !== undefined) goToTop(k, task, mounts.id);
   endNamespaces(k);

@@ -15,6 +15,7 @@ import { ioCalls } from "./io.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { lockCalls } from "./locks.ts";
 import { memoryCalls } from "./memory.ts";
+import { messageCalls } from "./messages.ts";
 import { mountCalls } from "./mount.ts";
 import { namespaceCalls } from "./namespaces.ts";
 import { pidfdCalls } from "./pidfd.ts";
@@ -25,6 +26,8 @@ import { processCalls } from "./processes.ts";
 import { ptraceCalls } from "./ptrace.ts";
 import { remapCalls } from "./remap.ts";
 import { residencyCalls } from "./residency.ts";
+import { semaphoreCalls } from "./semaphores.ts";
+import { sharedMemoryCalls } from "./shared-memory.ts";
 import { signalCalls } from "./signals.ts";
 import { sizeCalls } from "./sizes.ts";
 import { socketMessageCalls } from "./socket-messages.ts";
@@ -57,6 +60,9 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...socketOptionCalls,
   ...mountCalls,
   ...memoryCalls,
+  ...sharedMemoryCalls,
+  ...semaphoreCalls,
+  ...messageCalls,
   ...remapCalls,
   ...residencyCalls,
   ...timeCalls,

@@ -13,6 +13,7 @@ import type { Viewer } from "../../vfs/filesystem.ts";
 import { filesystemKinds } from "../../vfs/state.ts";
 import type { ProcKernel } from "./kernel.ts";
 import { directory, file, link, type Node, number, type Target } from "./nodes.ts";
+import { sysvKnobs, sysvTree } from "./sysv.ts";
 
 const kib = (bytes: number): number => Math.floor(bytes / 1024);
 
@@ -143,6 +144,7 @@ const knobs = directory<number>({
     pid_max: fixed("4194304"),
     ngroups_max: fixed("65536"),
     cap_last_cap: fixed("40"),
+    ...sysvKnobs,
     threads_max: file((k) => `${k.config.limits.threads}\n`),
     random: directory({ boot_id: file((k) => `${uuid(k.config.seed)}\n`) }),
   }),
@@ -197,6 +199,7 @@ export const systemTree = number<number>(
     stat: file(statistics),
     swaps: fixed("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"),
     sys: knobs,
+    sysvipc: sysvTree,
     uptime: file(upTime),
     vmstat: file(pageStatistics),
     version: fixed(`${systemName} version ${release} (ostler) #1`),
