@@ -91,6 +91,7 @@ function look(k: LinuxKernel, subject: Subject): Found {
 /** The same as a task is told of it: whose it is by numbers of its user name space. */
 function lookFor(k: LinuxKernel, task: Task, subject: Subject): Found {
   const found = look(k, subject);
+  if (task.credentials.userSpace === 0) return found;
   const { uid, gid } = found.attributes;
   const owner = { uid: shownUser(k, task, uid), gid: shownGroup(k, task, gid) };
   return { ...found, attributes: { ...found.attributes, ...owner } };
