@@ -1,6 +1,5 @@
 /** `ostler console …`: type into a machine's console, read it, follow it, sit at it. */
 import process from "node:process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Option } from "commander";
 import {
   ConsoleService,
@@ -11,9 +10,9 @@ import {
   WriteConsoleResponseSchema,
 } from "../../../proto/gen/ostler/v1/console_pb.js";
 import { MachineService } from "../../../proto/gen/ostler/v1/machines_pb.js";
-import { Code } from "../../errors.ts";
-import { CommandError, isServerError, UsageError } from "../failure.ts";
+import { CommandError, UsageError } from "../failure.ts";
 import { messageJson } from "../output.ts";
+import { type Waiting, whenThereIsRoom } from "../room.ts";
 import { action, type Session } from "../session.ts";
 import { group, leaf } from "../shared.ts";
 import { attachTerminal } from "../terminal.ts";
@@ -21,7 +20,6 @@ import { parseCount, parseTask } from "../units.ts";
 
 /** A quarter of what a console holds unread: several pieces fit. */
 const WRITE_BYTES = 16_384;
-const FULL_DELAY_MS = 50;
 
 /** Output from an offset on, over losses of the connection. */
 export function followConsole(
@@ -61,31 +59,6 @@ export async function writeConsole(
         "a program has to read them; --deadline says how long to wait for it",
       );
     if (last) return answer;
-  }
-}
-
-/** How a full console is waited for. */
-interface Waiting {
-  signal?: AbortSignal;
-  /** Wall-clock time. */
-  giveUpAt?: number | undefined;
-  /** Called once, when it is full. */
-  onFull?(): void;
-}
-
-/** The console holds a bounded number of bytes that no program has read yet. Undefined: it stayed full. */
-async function whenThereIsRoom<T>(write: () => Promise<T>, waiting: Waiting): Promise<T | undefined> {
-  for (;;) {
-    try {
-      return await write();
-    } catch (error) {
-      const full = isServerError(error) && error.code === Code.RESOURCE_EXHAUSTED;
-      if (!full || waiting.signal?.aborted) throw error;
-      waiting.onFull?.();
-      delete waiting.onFull;
-      if (waiting.giveUpAt !== undefined && Date.now() >= waiting.giveUpAt) return undefined;
-      await sleep(error.retryAfterMs ?? FULL_DELAY_MS);
-    }
   }
 }
 

@@ -8,8 +8,9 @@ import {
   type Terminal,
   TerminalService,
 } from "../../../proto/gen/ostler/v1/terminals_pb.js";
-import { UsageError } from "../failure.ts";
+import { CommandError, UsageError } from "../failure.ts";
 import { type Column, messageJson, table } from "../output.ts";
+import { type Waiting, whenThereIsRoom } from "../room.ts";
 import { action, type Session } from "../session.ts";
 import { argument, group, leaf } from "../shared.ts";
 import { readSerialKeys } from "../terminal.ts";
@@ -94,10 +95,23 @@ const followCommand = leaf("follow <machine> <task>", "print what a terminal sho
     }),
   );
 
-async function write(session: Session, machineId: string, task: number, data: Uint8Array<ArrayBuffer>): Promise<void> {
+/** Types bytes, in pieces that fit; a full terminal is waited for. */
+async function write(
+  session: Session,
+  machineId: string,
+  task: number,
+  data: Uint8Array<ArrayBuffer>,
+  waiting: Waiting = {},
+): Promise<void> {
   const terminals = await session.service(TerminalService);
-  for (let at = 0; at < data.length; at += WRITE_BYTES)
-    await terminals.writeTerminal({ machineId, task, data: data.subarray(at, at + WRITE_BYTES) });
+  for (let at = 0; at < data.length; at += WRITE_BYTES) {
+    const request = { machineId, task, data: data.subarray(at, at + WRITE_BYTES) };
+    if ((await whenThereIsRoom(() => terminals.writeTerminal(request), waiting)) === undefined)
+      throw new CommandError(
+        `the terminal is still full; ${at} of ${data.length} bytes were typed`,
+        "a program has to read them; --deadline says how long to wait for it",
+      );
+  }
 }
 
 const writeCommand = leaf("write <machine> <task> <text...>", "type a line at a terminal", [
@@ -108,7 +122,11 @@ const writeCommand = leaf("write <machine> <task> <text...>", "type a line at a 
   .action(
     action<{ newline: boolean }>(async (session, [machineId, task, ...words], options) => {
       const text = words.join(" ") + (options.newline ? "\r" : "");
-      await write(session, machineId!, taskOf(task!), new TextEncoder().encode(text));
+      const { deadline } = session.options;
+      await write(session, machineId!, taskOf(task!), new TextEncoder().encode(text), {
+        giveUpAt: deadline === undefined ? undefined : Date.now() + deadline,
+        onFull: () => session.out.note("the terminal is full; waiting for the program to read"),
+      });
     }),
   );
 
@@ -130,11 +148,11 @@ const closeCommand = leaf("close <machine> <task>", "hang up: the program on the
 );
 
 /** Keys go to the terminal as they are pressed, up to the one that leaves. */
-async function typeKeys(session: Session, machineId: string, task: number, leave: () => void): Promise<void> {
+async function typeKeys(session: Session, machineId: string, task: number, left: AbortController): Promise<void> {
   for await (const chunk of process.stdin) {
     const { data, end } = readSerialKeys(chunk as Buffer);
-    await write(session, machineId, task, data);
-    if (end === "leave") return leave();
+    await write(session, machineId, task, data, { signal: left.signal });
+    if (end === "leave") return left.abort();
   }
 }
 
@@ -155,9 +173,8 @@ async function attach(session: Session, machineId: string, task: number): Promis
   stdin.setRawMode?.(true);
   try {
     // What ends the typing ends the showing, too.
-    const typing = typeKeys(session, machineId, task, () => left.abort()).catch((error) => left.abort(error));
+    typeKeys(session, machineId, task, left).catch((error) => left.abort(error));
     for await (const { data } of follow(session, machineId, task, 0n, left.signal)) await session.out.bytes(data);
-    void typing;
   } catch (error) {
     if (!left.signal.aborted || left.signal.reason instanceof Error === false) throw error;
     if ((left.signal.reason as Error).name !== "AbortError") throw left.signal.reason;
