@@ -26,7 +26,6 @@ import {
   hasRoomForMounts,
   mountOn,
   moveMount,
-  treeOf,
   wholeOf,
 } from "./mounts.ts";
 import { samePlace } from "./names.ts";
@@ -39,7 +38,7 @@ import {
   type TmpfsOptions,
 } from "./state.ts";
 import { readTmpfsOptions, usualBound, type WantedOptions } from "./tmpfs-options.ts";
-import { isMountUsed, moveTask } from "./usage.ts";
+import { isMountUsed, moveTask, treeOf } from "./usage.ts";
 
 /** Whether a mount is in the task's name space, and so the task's to change. */
 const isOurs = (k: FileKernel, { namespaces }: Task, mount: MountId): boolean =>

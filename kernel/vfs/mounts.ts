@@ -2,8 +2,8 @@
  * The tree of mounts: what covers what.
  *
  * Contract: callers have checked that the change is allowed. Must hold: a mount that covers a file is what its parent's
- * `covers` has for that file, and in its parent's name space; a name space has one mount that covers nothing; and mounts in
- * none are listed in `detached`, and cover nothing.
+ * `covers` has for that file, and in its parent's name space; a name space has one mount that covers nothing; and of
+ * those in none, the ones that cover nothing are listed in `detached`, and only locked ones cover something.
  */
 import { assert, must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
@@ -14,7 +14,7 @@ import { attributesOf, covered, filesystemOf, getMount, isBelow, isDirectory } f
 import type { FileKernel } from "./kernel.ts";
 import { hasFlag, MountFlag } from "./mount-flags.ts";
 import type { Filesystem, Mount, Opened } from "./state.ts";
-import { endDetached, letGo, moveTask } from "./usage.ts";
+import { endDetached, letGo, moveTask, treeOf } from "./usage.ts";
 
 /** The mount name space that the machine begins with, and that its host looks into. */
 export const firstNamespace = 0;
@@ -67,14 +67,6 @@ export function mountOn(k: FileKernel, shown: Shown, on: Opened): MountId {
   const mount = createMount(k, shown, must(getMount(k, on.mount).namespace, "mounts are made in a name space"));
   putOn(k, mount, on);
   return mount.id;
-}
-
-/** A mount and all that are on it, parents first. */
-export function treeOf(k: FileKernel, top: MountId): Mount[] {
-  const tree = [getMount(k, top)];
-  for (let at = 0; at < tree.length; at++) for (const id of tree[at]!.covers.values()) tree.push(getMount(k, id));
-  spend(k.effort, 8 * tree.length, "items");
-  return tree;
 }
 
 /** What a copy of a place shows: its own mount, and with `all` what is on that below the place. */
@@ -132,14 +124,16 @@ export function exchangeRoots(k: FileKernel, { top, next, on }: { top: MountId; 
   if (before !== null) letGo(k, before);
 }
 
-/** Takes a mount and all that is on it out of their name space: each goes when nobody uses it any more. */
+/**
+ * Takes a mount and all that is on it out of their name space: each goes when nobody uses it any more. A locked one goes
+ * on covering what it covers, and goes with that.
+ */
 export function detachTree(k: FileKernel, top: MountId): void {
   const tree = treeOf(k, top);
-  const ons = tree.map((mount) => takeOff(k, mount));
-  for (const mount of tree) {
-    mount.namespace = null;
-    k.files.detached.push(mount.id);
-  }
+  const loose = tree.filter(({ id, flags }) => id === top || !(flags & MountFlag.locked));
+  const ons = loose.map((mount) => takeOff(k, mount));
+  for (const mount of tree) mount.namespace = null;
+  for (const { id } of loose) k.files.detached.push(id);
   endDetached(k);
   for (const on of ons) if (on !== null) letGo(k, on);
 }

@@ -5,7 +5,7 @@ import type { Place, Task } from "../thread/state.ts";
 import { filesystemOf, getMount, opsOfFilesystem } from "./filesystem.ts";
 import { endFilesystem } from "./filesystems.ts";
 import type { FileKernel } from "./kernel.ts";
-import type { Filesystem } from "./state.ts";
+import type { Filesystem, Mount } from "./state.ts";
 
 /** Whether an inode is used for which `isIt`. An open file uses the directory too that it was found in, for its name. */
 export function isUsed(k: FileKernel, fs: Filesystem, isIt: (inode: InodeNumber) => boolean): boolean {
@@ -51,10 +51,18 @@ export function letGo(k: FileKernel, { mount, inode }: Place): void {
 /** Mounts that were detached and are not used any more go; with the last one of a file system that goes, too. */
 export function endDetached(k: FileKernel): void {
   if (k.files.detached.length === 0) return;
-  const ending = k.files.detached.filter((id) => !isMountUsed(k, id));
+  const ending = k.files.detached.filter((id) => !treeOf(k, id).some((mount) => isMountUsed(k, mount.id)));
   if (ending.length === 0) return;
   k.files.detached = k.files.detached.filter((id) => !ending.includes(id));
-  for (const id of ending) endMount(k, id);
+  for (const top of ending) for (const { id } of treeOf(k, top).reverse()) endMount(k, id);
+}
+
+/** A mount and all that are on it, parents first. */
+export function treeOf(k: FileKernel, top: MountId): Mount[] {
+  const tree = [getMount(k, top)];
+  for (let at = 0; at < tree.length; at++) for (const id of tree[at]!.covers.values()) tree.push(getMount(k, id));
+  spend(k.effort, 8 * tree.length, "items");
+  return tree;
 }
 
 function endMount(k: FileKernel, id: MountId): void {

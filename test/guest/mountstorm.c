@@ -58,7 +58,7 @@ static void step(int depth) {
     case 7: umount2(name(), pick(2) ? MNT_DETACH : MNT_EXPIRE); break;
     case 8: syscall(SYS_pivot_root, name(), name()); break;
     case 9: mount(0, name(), 0, pick(2) ? MS_UNBINDABLE : MS_PRIVATE | MS_REC, 0); break;
-    case 10: if (pick(3) == 0) unshare(CLONE_NEWNS); break;
+    case 10: if (pick(3) == 0) unshare(CLONE_NEWNS | (depth > 0 && pick(2) ? CLONE_NEWUSER : 0)); break;
     case 11:
       if (depth == 0 && pick(2)) {
         if (fork() == 0) { state ^= 0x9e3779b9; for (int i = 0; i < 60; i++) step(1), other(1); _exit(0); }

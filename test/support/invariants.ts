@@ -21,6 +21,7 @@ import type { Task } from "../../kernel/thread/state.ts";
 import { isHeld } from "../../kernel/thread/tracing.ts";
 import { queuesOf } from "../../kernel/thread/wait.ts";
 import { descriptorSlot } from "../../kernel/vfs/descriptor-slots.ts";
+import { MountFlag } from "../../kernel/vfs/mount-flags.ts";
 import type { FilesState } from "../../kernel/vfs/state.ts";
 import { checkCapabilities } from "./capability-invariants.ts";
 import { checkNamespaces } from "./namespace-invariants.ts";
@@ -431,16 +432,17 @@ function checkMounts({ files, mm, threads }: MachineState["kernel"], problems: P
     new Set([...mounts.values()].flatMap(({ namespace }) => namespace ?? [])),
     problems,
   );
-  for (const { id, on, covers, namespace } of mounts.values()) {
+  for (const { id, on, covers, namespace, flags } of mounts.values()) {
     if (on !== null && mounts.get(on.mount)?.covers.get(on.inode) !== id) problems.push(`mount ${id} covers nothing`);
     for (const [inode, top] of covers) {
       const above = mounts.get(top);
       if (above?.on?.mount !== id || above.on.inode !== inode || above.namespace !== namespace)
         problems.push(`mount ${id} is covered by ${top}, which does not say so`);
     }
-    if (namespace === null && (on !== null || covers.size > 0)) problems.push(`mount ${id} is detached, and in a tree`);
+    const stays = namespace !== null || (flags & MountFlag.locked) !== 0;
+    if (on !== null && !stays) problems.push(`mount ${id} is detached, and covers something`);
   }
-  const loose = [...mounts.values()].flatMap(({ id, namespace }) => (namespace === null ? id : []));
+  const loose = [...mounts.values()].flatMap(({ id, namespace, on }) => (namespace === null && on === null ? id : []));
   same("mounts in no name space and those detached", loose, detached, problems);
   const places = [...threads.tasks.values()].flatMap(({ root, directory }) => [root, directory]);
   for (const { mount } of [...places, ...[...open.values()].flatMap(({ opened }) => opened ?? [])])

@@ -17,6 +17,8 @@ static int put(const char *path, const char *text) { int fd = open(path, O_WRONL
 
 int main(int argc, char **argv) {
   int status;
+  char within[256];
+  snprintf(within, sizeof within, "%s/b", argv[1]), argv[2] = within;
   setvbuf(stdout, 0, _IOFBF, 1 << 16);
   umask(0);
   SAY(mount("none", argv[1], "tmpfs", 0, "mode=777")), SAY(chdir(argv[1])), SAY(mkdir("a", 0777)), SAY(mkdir("b", 0777)), SAY(mkdir("c", 0777)), SAY(make("a/covered"));
@@ -29,7 +31,7 @@ int main(int argc, char **argv) {
     SAY(umount("a")), SAY(umount2("a", MNT_DETACH)), SAY(access("a/covered", F_OK)), SAY(mount("a", "b", 0, MS_MOVE, 0)), SAY(mount(0, "a", 0, MS_REMOUNT | MS_RDONLY, 0)), SAY(mount(0, "/", 0, MS_REMOUNT | MS_RDONLY, 0));
     SAY(mount(0, "a", 0, MS_REMOUNT | MS_BIND, 0)), SAY(mount(0, "a", 0, MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NOEXEC, 0)), SAY(mount(0, "c", 0, MS_REMOUNT | MS_BIND, 0)), SAY(mount(0, "a", 0, MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NOEXEC | MS_NOATIME, 0)), SAY(mount(0, "a", 0, MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NOEXEC | MS_RDONLY, 0)), SAY(make("a/x"));
     SAY(mount(".", "b", 0, MS_BIND, 0)), SAY(mount(".", "b", 0, MS_BIND | MS_REC, 0)), SAY(umount("b/a")), SAY(umount("b"));
-    SAY(umount2("b", MNT_DETACH));
+    SAY(chdir("b")), SAY(umount2(argv[2], MNT_DETACH)), SAY(access("a/covered", F_OK)), SAY(access("a/.", F_OK)), SAY(chdir(argv[1]));
     SAY(mount("none", "b", "devtmpfs", 0, 0)), SAY(mount("none", "b", "tmpfs", 0, "uid=7")), SAY(mount("none", "b", "tmpfs", 0, 0)), SAY(mknod("b/null", S_IFCHR | 0666, 0x103)), SAY(mkdir("b/in", 0755)), SAY(mount("none", "b/in", "tmpfs", 0, "size=4k")), SAY(umount("b/in")), SAY(mount(0, "b", 0, MS_REMOUNT | MS_RDONLY, 0)), SAY(mkdir("b/out", 0755)), SAY(umount("b"));
     _exit(0);
   }
