@@ -196,6 +196,7 @@ function hostingOf(store: Store, config: ServerConfig, quotas: Quotas): Hosting 
       memoryCeilingBytes: config.memoryCeilingBytes,
       hibernateAfterMs: config.hibernateAfterMs,
       executed: (owner, instructions) => quotas.executed(owner, instructions),
+      runs: (row) => isOfGrading(row) || quotas.mayRun(row),
       async arrives(row) {
         if (!isOfGrading(row)) await residents.arrives(row.id, row, configOfRow(row).memoryBytes);
       },

@@ -18,6 +18,8 @@ export const ALL_MEMBERS = "";
 /** How much of a kind an owner has: of one member, or of all of the course (ownerId null). */
 export type Count = (scope: { courseId: string; ownerId: string | null }) => number;
 
+type Machine = Owner & { id: string };
+
 interface Limit {
   holder: QuotaHolder;
   limit: number;
@@ -32,9 +34,9 @@ export class Quotas {
   readonly #limits = new Map<string, number>();
   /** Machines that are in memory, or on their way in. */
   readonly #resident = new Map<string, Owner & { bytes: number }>();
-  /** Owners of machines that are being set running. */
-  readonly #starting: Owner[] = [];
-  #running: Count = () => 0;
+  /** Machines that are being set running, as often as they are. */
+  readonly #starting: Machine[] = [];
+  #running: () => Iterable<Machine> = () => [];
 
   constructor(
     store: Pick<Store, "usage" | "quotas">,
@@ -64,8 +66,8 @@ export class Quotas {
     }
   }
 
-  /** How many machines are running, which hosting knows. */
-  countRunningBy(running: Count): void {
+  /** Which machines are running hosting knows. */
+  countRunningBy(running: () => Iterable<Machine>): void {
     this.#running = running;
   }
 
@@ -159,15 +161,20 @@ export class Quotas {
   // ---- What there is at once
 
   /** Sets a machine running by `work`, or throws RESOURCE_EXHAUSTED. `isRunning`: it counts already. */
-  async starting<T>(owner: Owner, isRunning: boolean, work: () => Promise<T>): Promise<T> {
-    this.assertMayExecute(owner);
-    if (!isRunning) this.#assertBelow(owner, "running", 1, (scope) => this.#runningIn(scope));
-    this.#starting.push(owner);
+  async starting<T>(machine: Machine, isRunning: boolean, work: () => Promise<T>): Promise<T> {
+    this.assertMayExecute(machine);
+    if (!isRunning) this.#assertBelow(machine, "running", 1, (scope) => this.#runningIn(scope, machine.id));
+    this.#starting.push(machine);
     try {
       return await work();
     } finally {
-      this.#starting.splice(this.#starting.indexOf(owner), 1);
+      this.#starting.splice(this.#starting.indexOf(machine), 1);
     }
+  }
+
+  /** Of one that runs without having been set running: it was brought back, or typed at. */
+  mayRun(machine: Machine): boolean {
+    return this.#over(machine, "running", 1, (scope) => this.#runningIn(scope, machine.id)) === null;
   }
 
   /** Whether one more submission of this owner may be graded beside these. */
@@ -228,7 +235,13 @@ export class Quotas {
     return null;
   }
 
-  #runningIn: Count = (scope) => this.#running(scope) + this.#starting.filter((owner) => isOf(owner, scope)).length;
+  /** One that is being set running may be seen to run already. `but` is not counted. */
+  #runningIn(scope: ReturnType<typeof scopeOf>, but = ""): number {
+    const ids = new Set<string>();
+    for (const machines of [this.#running(), this.#starting])
+      for (const machine of machines) if (machine.id !== but && isOf(machine, scope)) ids.add(machine.id);
+    return ids.size;
+  }
 
   #residentIn(scope: ReturnType<typeof scopeOf>, but = ""): number {
     let bytes = 0;

@@ -14,6 +14,8 @@ export interface ResidentMachine {
   readonly users: number;
   /** Also known of one that is being loaded, of which nothing is visible yet. */
   readonly wasRunning: boolean;
+  /** It runs, and is being paused. */
+  readonly isPausing: boolean;
 }
 
 interface Memory {
@@ -29,11 +31,11 @@ export class Residents {
   constructor(memory: Memory, quotas: Quotas) {
     this.#memory = memory;
     this.#quotas = quotas;
-    quotas.countRunningBy((scope) => {
-      let count = 0;
-      for (const { row, wasRunning } of memory.resident) if (wasRunning && isOf(row, scope)) count += 1;
-      return count;
-    });
+    quotas.countRunningBy(() =>
+      [...memory.resident].flatMap(({ id, row: { courseId, ownerId }, wasRunning, isPausing }) =>
+        wasRunning && !isPausing ? [{ id, courseId, ownerId }] : [],
+      ),
+    );
   }
 
   /** Makes room and takes it, or throws RESOURCE_EXHAUSTED. */

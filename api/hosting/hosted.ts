@@ -6,10 +6,11 @@
  * wakes the machine again from snapshot and journal. Nothing that was acknowledged can be lost that way.
  */
 import type { ApplyResult, CallId, ExitStatus, FaultInfo, Input, Output, TaskId } from "../../kernel/index.ts";
-import { Code, failedPrecondition, OstlerError, unavailable } from "../errors.ts";
+import { Code, OstlerError, unavailable } from "../errors.ts";
 import type { Hold, IdempotencyRow, MachineRow, Reference, Store } from "../store/types.ts";
 import { inSpan } from "../telemetry/spans.ts";
 import { Load } from "./balance.ts";
+import { toClientError } from "./faults.ts";
 import { Bell, ConsoleTail, TRACE_QUEUE_BYTES, type TraceItem, TraceSubscription } from "./feeds.ts";
 import { FrameTail, type SentFrame } from "./frames.ts";
 import { Gate } from "./gate.ts";
@@ -89,6 +90,8 @@ export class HostedMachine {
   /** Settles when no snapshot of it is being written. */
   capturing: Promise<void> = Promise.resolve();
   broken: Error | null = null;
+  /** It runs, and was found to be one that may. */
+  mayRun = false;
   /** What it takes of its worker's memory, as the worker last said. */
   memoryBytes = LEAST_BYTES;
   /** What it had of its workers since it came into memory, as far as they have said. */
@@ -134,6 +137,11 @@ export class HostedMachine {
   /** As far as clients may know; also of one that is broken, or not loaded yet. */
   get wasRunning(): boolean {
     return (this.#mark?.summary ?? this.row.status).run === "running";
+  }
+
+  /** A pause is on its way. */
+  get isPausing(): boolean {
+    return this.#pausing;
   }
 
   /** How a task ended, if it has and its end was seen since the machine woke (see `learnExit`). */
@@ -464,33 +472,6 @@ export function inputError(error: Extract<ApplyResult, { ok: false }>["error"]):
   const reason = `INPUT_${error.code.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
   const violations = error.field === "" ? [] : [{ field: error.field, description: error.message }];
   return new OstlerError(Code[INPUT_ERRORS[error.code]], reason, error.message, { violations });
-}
-
-/** Failures of hosting as clients see them: what they can do about it, nothing of our insides. */
-export function toClientError(error: Error, machineId: string): Error {
-  if (error instanceof OstlerError) return error;
-  if (!(error instanceof WorkerCommandError)) return error;
-  const metadata = { machine: machineId };
-  switch (error.code) {
-    case "workerLost":
-    case "notResident":
-      return unavailable("MACHINE_MOVED", "the machine is being brought back; try again", 200, {
-        metadata,
-        cause: error,
-      });
-    case "corrupt":
-    case "diverged":
-      return new OstlerError(
-        Code.DATA_LOSS,
-        "MACHINE_DAMAGED",
-        `machine ${machineId} cannot be brought back: ${error.message}`,
-        { metadata },
-      );
-    case "incompatible":
-      return failedPrecondition("MACHINE_INCOMPATIBLE", error.message, { metadata });
-    default:
-      return error;
-  }
 }
 
 export type { TraceItem };

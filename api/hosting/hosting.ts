@@ -13,14 +13,14 @@ import {
   type Owner,
   type SnapshotRow,
   type Store,
-  StoreUnavailableError,
 } from "../store/types.ts";
 import { describeSpan, inSpan } from "../telemetry/spans.ts";
 import { Balancer } from "./balancer.ts";
+import { InUse } from "./collection/in-use.ts";
 import { snapshotRoot } from "./collection/references.ts";
+import { DamagedSnapshotError, isDamage, isFromOutside, WorkerBrokeError } from "./faults.ts";
 import type { ReplayBatch } from "./feeds.ts";
 import { HostedMachine } from "./hosted.ts";
-import { newId } from "./ids.ts";
 import { type Moment, Past } from "./past.ts";
 import { Pool, type PooledWorker, type PoolListener, WorkerCommandError } from "./pool.ts";
 import type { Captured, Comparison, Execution, ExecutionResult, Mark, WorkerMessage } from "./protocol.ts";
@@ -29,10 +29,13 @@ import { Residency, type ResidencyOptions } from "./residency.ts";
 import { Revival } from "./revival.ts";
 import { type ConfigOf, type PlannedRoute, Routes, type Stretch } from "./routes.ts";
 import { shareOf } from "./share.ts";
+import { automatic, keepVisited, putBlobs, snapshotOf } from "./snapshots.ts";
 
 export interface HostingOptions extends ResidencyOptions {
   /** Told what machines execute; says whether the machines of this owner may go on. */
   executed?(owner: Owner, instructions: number): boolean;
+  /** Of a machine that runs, once each time that it begins to: whether it may. */
+  runs?(row: MachineRow): boolean;
   /** Before a machine comes into memory; what it throws keeps it out. */
   arrives?(row: MachineRow): Promise<void>;
   /** It is not in memory any more, or did not get there. */
@@ -45,7 +48,6 @@ export interface HostingOptions extends ResidencyOptions {
 /** A seek point is laid when a machine has gone this far since the last one. */
 const SNAPSHOT_EVERY_INSTRUCTIONS = 2_000_000_000;
 const SNAPSHOT_EVERY_ENTRIES = 2_000;
-const BLOBS_PER_PUT = 2_000;
 
 export class Hosting {
   readonly #store: Store;
@@ -59,6 +61,8 @@ export class Hosting {
   /** What is in a worker, by the name that it has there. */
   readonly #lives = new Map<string, HostedMachine>();
   readonly #past: Past;
+  /** Snapshots that somebody is about to build on. */
+  readonly inUse = new InUse();
   #nextJob = 1;
   readonly #counts = { instructions: 0, wakes: 0, snapshots: 0, moves: 0, droppedTraceEvents: 0 };
 
@@ -160,11 +164,28 @@ export class Hosting {
     return this.#past.replay(machineId, stretch, signal);
   }
 
-  /** Lays a seek point at a moment of a machine's past, unless there is one; yields how far it has come. */
-  seek(moment: Moment, signal: AbortSignal): AsyncGenerator<ReplayBatch, SnapshotRow> {
-    return this.#past.visit(moment, signal, ({ captured, epoch }, hold) =>
-      this.#keepVisited(moment.machineId, captured, epoch, hold),
-    );
+  /**
+   * Lays a seek point at a moment of a machine's past, unless there is one; yields how far it has come. It stays at least
+   * until `use` is done with it.
+   */
+  seek<T>(
+    moment: Moment,
+    signal: AbortSignal,
+    use: (snapshot: SnapshotRow) => Promise<T>,
+  ): AsyncGenerator<ReplayBatch, T> {
+    return this.#past.visit(moment, signal, async ({ captured, epoch }, hold) => {
+      const snapshot = await keepVisited(
+        this.#store,
+        this.inUse,
+        { machineId: moment.machineId, epoch, captured },
+        hold,
+      );
+      try {
+        return await use(snapshot);
+      } finally {
+        this.inUse.letGo(snapshot.id);
+      }
+    });
   }
 
   /** Where two moments differ; at most `most` differences of each kind are listed. */
@@ -243,11 +264,7 @@ export class Hosting {
     const tried = new Set<string>();
     for (;;) {
       await this.#quarantine.settled(machineId);
-      const row = await this.#store.machines.acquire(machineId);
-      if (row === null) throw notFound("machine", machineId);
-      assertNotQuarantined(row);
-      await this.#options.arrives?.(row);
-      const { machine, route } = await this.#place(row);
+      const { machine, route } = await this.#place(await this.#admit(machineId));
       const { snapshotId } = route;
       try {
         await machine.load(route);
@@ -257,6 +274,22 @@ export class Hosting {
         if (!isDamage(machine.broken) || snapshotId === null || tried.has(snapshotId)) throw error;
         tried.add(snapshotId);
       }
+    }
+  }
+
+  /** Whoever is kept out has no lease, for that is written. */
+  async #admit(machineId: string): Promise<MachineRow> {
+    const known = await this.#store.machines.get(machineId);
+    if (known === null) throw notFound("machine", machineId);
+    assertNotQuarantined(known);
+    await this.#options.arrives?.(known);
+    try {
+      const row = await this.#store.machines.acquire(machineId);
+      if (row === null) throw notFound("machine", machineId);
+      return row;
+    } catch (error) {
+      this.#options.left?.(machineId);
+      throw error;
     }
   }
 
@@ -369,34 +402,14 @@ export class Hosting {
     });
   }
 
-  /** One that is there already will do: a lecture goes back to the same places. */
-  async #keepVisited(machineId: string, captured: Captured, epoch: number, hold: Hold): Promise<SnapshotRow> {
-    const { instructions } = captured.summary.position;
-    const { traceSequence } = captured.summary;
-    const known = await this.#store.snapshots.latestBefore(machineId, { instructions, traceSequence });
-    if (known?.root === captured.root) return known;
-    const row = await this.#store.machines.get(machineId);
-    if (row === null) throw notFound("machine", machineId);
-    const newBytes = await this.#putBlobs(captured.blobs, hold);
-    const snapshot = snapshotOf({ machineId, ownerId: row.ownerId, ...automatic() }, captured, newBytes);
-    return this.#store.snapshots.create(snapshot, epoch);
-  }
-
   async #putCapturedBlobs(machine: HostedMachine, blobs: Captured["blobs"], hold: Hold): Promise<number> {
     try {
-      return await this.#putBlobs(blobs, hold);
+      return await putBlobs(this.#store, blobs, hold);
     } catch (error) {
       // The worker takes these pages for stored; only a machine that is loaded anew knows better.
       machine.fail(new WorkerCommandError("workerLost", "a snapshot could not be stored", { cause: error }));
       throw error;
     }
-  }
-
-  async #putBlobs(blobs: Captured["blobs"], hold: Hold): Promise<number> {
-    let newBytes = 0;
-    for (let at = 0; at < blobs.length; at += BLOBS_PER_PUT)
-      newBytes += (await this.#store.blobs.put(blobs.slice(at, at + BLOBS_PER_PUT), hold)).newBytes;
-    return newBytes;
   }
 
   #route(message: Parameters<PoolListener["message"]>[0]): void {
@@ -414,7 +427,9 @@ export class Hosting {
     if (machine !== undefined && message.mark !== null) this.#count(machine, message.mark);
     machine?.receive(message);
     if (machine !== undefined && message.mark !== null) this.#weigh(machine, message.memoryBytes);
-    if (machine?.broken === null && message.kind === "event") this.#seekPoint(machine, message.mark);
+    if (machine?.broken !== null || message.kind !== "event") return;
+    this.#pauseUnlessAdmitted(machine, message.mark.summary.run === "running");
+    this.#seekPoint(machine, message.mark);
   }
 
   #count(machine: HostedMachine, { summary }: Mark): void {
@@ -424,6 +439,14 @@ export class Hosting {
     machine.countedInstructions = instructions;
     const mayGoOn = this.#options.executed?.(machine.row, executed) ?? true;
     if (!mayGoOn && summary.run === "running") machine.pauseOnce();
+  }
+
+  /** Who only answers what was typed is at rest again when his worker tells of him by itself. */
+  #pauseUnlessAdmitted(machine: HostedMachine, isRunning: boolean): void {
+    if (isRunning && !machine.mayRun) {
+      machine.mayRun = this.#options.runs?.(machine.row) ?? true;
+      if (!machine.mayRun) machine.pauseOnce();
+    } else if (!isRunning) machine.mayRun = false;
   }
 
   #weigh(machine: HostedMachine, memoryBytes: number): void {
@@ -462,27 +485,3 @@ export class Hosting {
       this.#lives.get(life)?.fail(new WorkerCommandError("workerLost", "its worker died", { cause: why }));
   }
 }
-
-const automatic = () => ({ id: newId("s"), displayName: "", labels: {}, kind: "automatic" as const });
-
-type SnapshotFields = Pick<SnapshotRow, "id" | "machineId" | "ownerId" | "displayName" | "labels" | "kind">;
-
-function snapshotOf(fields: SnapshotFields, { root, summary, sequence, totalBytes }: Captured, newBytes: number) {
-  const { position: at, traceSequence, consoleLength } = summary;
-  return { ...fields, root, at, sequence, traceSequence, consoleLength, newBytes, totalBytes };
-}
-
-class WorkerBrokeError extends Error {
-  override readonly name = "WorkerBrokeError";
-}
-
-class DamagedSnapshotError extends Error {
-  override readonly name = "DamagedSnapshotError";
-}
-
-const isDamage = (error: unknown): error is WorkerCommandError =>
-  error instanceof WorkerCommandError && error.code === "corrupt";
-
-/** Nothing that the machine itself did, as far as one can tell. */
-const isFromOutside = (error: unknown): boolean =>
-  error instanceof StoreUnavailableError || (error instanceof WorkerCommandError && error.code === "workerLost");

@@ -7,8 +7,8 @@
  */
 import { cancelled } from "../errors.ts";
 import type { Hold, Store } from "../store/types.ts";
+import { toClientError } from "./faults.ts";
 import { BatchQueue, type ReplayBatch } from "./feeds.ts";
-import { toClientError } from "./hosted.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
 import type { Captured, Command, Comparison } from "./protocol.ts";
 import type { PlannedRoute, Routes, Stretch } from "./routes.ts";

@@ -125,10 +125,13 @@ async function* seek(deps: Deps, request: SeekMachineRequest, context: Context):
   const viewId = request.viewId || idFor("m", callerOf(context).id, request.idempotencyKey);
   const before = await viewBefore(deps, owner, viewId, request);
   const { moment, isPast } = await momentAt(deps, context, row, wanted, request.journalSequence, "");
-  const snapshot = yield* progressOf(deps.hosting.seek(moment, context.signal));
-  await (before === null
-    ? forkFrom(deps, snapshot, { id: viewId, owner, ...fieldsOf(request) })
-    : moveTo(deps, before.id, snapshot));
+  const show = async (point: SnapshotRow) => {
+    await (before === null
+      ? forkFrom(deps, point, { id: viewId, owner, ...fieldsOf(request) })
+      : moveTo(deps, before.id, point));
+    return point;
+  };
+  const snapshot = yield* progressOf(deps.hosting.seek(moment, context.signal, show));
   const stopped = isPast ? "" : yield* runOn(deps, context, viewId, wanted);
   const view = toMachine(deps, await machineRow(deps, viewId));
   yield { progressInstructions: view.position!.instructions!, view, snapshot: toSnapshot(snapshot), stopped };
@@ -163,13 +166,19 @@ async function* runOn(deps: Deps, context: Context, viewId: string, wanted: numb
   if (row.reached.instructions >= wanted) return "";
   deps.quotas.assertMayExecute(row);
   const view = await deps.hosting.use(viewId);
-  return yield* holding(view, () => runTo(view, wanted, context.signal));
+  return yield* holding(view, () => runTo(deps, view, wanted, context.signal));
 }
 
-async function* runTo(view: HostedMachine, wanted: number, signal: AbortSignal): AsyncGenerator<Seek, string> {
+async function* runTo(
+  { quotas }: Deps,
+  view: HostedMachine,
+  wanted: number,
+  signal: AbortSignal,
+): AsyncGenerator<Seek, string> {
   const stands = () => view.visible.summary;
   try {
-    await view.apply({ kind: "resume", untilInstructions: wanted, untilTimeNs: null });
+    const until = { kind: "resume", untilInstructions: wanted, untilTimeNs: null } as const;
+    await quotas.starting(view.row, false, () => view.apply(until));
     while (stands().run === "running") {
       view.assertUsable();
       signal.throwIfAborted();

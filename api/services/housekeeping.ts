@@ -106,7 +106,7 @@ export class Housekeeping {
     const { keepGradedMs } = this.#options;
     const kept = keepGradedMs === 0 ? 0 : await dropKept(this.#deps, keepGradedMs, pacer);
     const deletedMachines = kept + (await dropPrepared(this.#deps, pacer));
-    const deletedSnapshots = await thinSnapshots(this.#deps.store, pacer);
+    const deletedSnapshots = await thinSnapshots(this.#deps.store, this.#deps.hosting.inUse, pacer);
     this.last = { ...(await this.#collector.collect(pace)), deletedSnapshots, deletedMachines };
     return this.last;
   }

@@ -143,6 +143,7 @@ test("machines at rest make room for one that comes into memory, those in use do
     id,
     row: owner("a"),
     lastUsedAt,
+    isPausing: false,
     users,
     wasRunning: false,
   });
@@ -174,17 +175,34 @@ test("machines at rest make room for one that comes into memory, those in use do
   await residents.arrives("m6", owner("b"), 90);
 });
 
+const machine = (id: string) => ({ id, ...owner("a") });
+
+test("one that runs already while it is being set running counts once; one more that runs unasked is one too many", async () => {
+  const { quotas } = quotasAt({ runningPerUser: 2 });
+  const running = [machine("m1")];
+  quotas.countRunningBy(() => running);
+  const used = async () => (await quotas.use({ courseId: "c", userId: "a" }, "running", async () => 0)).used;
+  await quotas.starting(machine("m2"), false, async () => {
+    running.push(machine("m2"));
+    expect(await used()).toBe(2);
+    expect(["m1", "m2", "m3"].map((id) => quotas.mayRun(machine(id)))).toEqual([true, true, false]);
+  });
+  running.shift();
+  expect(quotas.mayRun(machine("m3"))).toBe(true);
+  expect(await used()).toBe(1);
+});
+
 test("machines that are being set running count, and as many submissions may be graded beside them", async () => {
   const { quotas } = quotasAt({ runningPerUser: 1 });
   const first = Promise.withResolvers<string>();
-  const running = quotas.starting(owner("a"), false, () => first.promise);
-  await expect(quotas.starting(owner("a"), false, async () => "")).rejects.toMatchObject({
+  const running = quotas.starting(machine("m1"), false, () => first.promise);
+  await expect(quotas.starting(machine("m2"), false, async () => "")).rejects.toMatchObject({
     reason: "TOO_MANY_RUNNING",
   });
-  expect(await quotas.starting(owner("a"), true, async () => "counted already")).toBe("counted already");
+  expect(await quotas.starting(machine("m1"), true, async () => "counted already")).toBe("counted already");
   first.resolve("done");
   expect(await running).toBe("done");
-  expect(await quotas.starting(owner("a"), false, async () => "free")).toBe("free");
+  expect(await quotas.starting(machine("m2"), false, async () => "free")).toBe("free");
   expect([quotas.mayGrade(owner("a"), []), quotas.mayGrade(owner("a"), [owner("a")])]).toEqual([true, false]);
 });
 
@@ -235,6 +253,7 @@ test("machines that are being loaded, of which nothing is visible yet, are in no
     lastUsedAt: 0,
     users: 0,
     wasRunning,
+    isPausing: false,
     get visible(): never {
       throw new Error("the machine has not been loaded");
     },
@@ -244,7 +263,7 @@ test("machines that are being loaded, of which nothing is visible yet, are in no
   const residents = new Residents({ resident, hibernateUnused: async () => {} }, quotas);
   const { used } = await quotas.use({ courseId: "c", userId: "a" }, "running", async () => 0);
   expect(used).toBe(1);
-  expect(await quotas.starting(owner("a"), false, async () => "one more")).toBe("one more");
+  expect(await quotas.starting(machine("m3"), false, async () => "one more")).toBe("one more");
   await expect(residents.arrives("m3", owner("a"), 60)).rejects.toMatchObject({ reason: "TOO_MUCH_MEMORY" });
 });
 

@@ -91,9 +91,14 @@ test("snapshots that a fork stands on stay, and those that the last fork left go
     reached: base.at,
     status: { run: "paused", reason: "", consoleLength: 0, taskCount: 0, traceSequence: 0 },
   });
-  const thin = () => thinSnapshots(store, new Pacer({ share: 1, signal: new AbortController().signal }));
+  const thin = () => thinSnapshots(store, hosting.inUse, new Pacer({ share: 1, signal: new AbortController().signal }));
   const left = async () => (await store.snapshots.line(id)).map((snapshot) => snapshot.id);
-  expect(await thin()).toBe(3);
+  // Somebody is about to fork one of them.
+  expect(hosting.inUse.hold(made[1]!.id)).toBe(true);
+  expect(await thin()).toBe(2);
+  expect(await store.snapshots.get(made[1]!.id)).not.toBeNull();
+  hosting.inUse.letGo(made[1]!.id);
+  expect(await thin()).toBe(1);
   expect(await left()).toEqual([0, 3, 5, 6, 7].map((index) => made[index]!.id));
   await hosting.restore(id, made[0]!);
   expect(await store.snapshots.get(base.id)).not.toBeNull();

@@ -26,7 +26,7 @@ const EXPECTED =
   /^(ok|MACHINE_MOVED|TOO_MANY_ACTIVE_MACHINES|SNAPSHOT_NOT_FOUND|StaleEpochError.*|.*disk is full|INPUT_\w+)$/;
 
 /** In the log. */
-const FORESEEN = /disk is full|snapshot could not be stored|worker died/;
+const FORESEEN = /disk is full|snapshot could not be stored|could not be moved|worker died/;
 
 /** Numbers below `limit`, the same for the same seed. */
 function drawer(seed: number): (limit: number) => number {

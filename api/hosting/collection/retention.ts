@@ -4,6 +4,7 @@
  * most (or what lies between two seek points, if that is more).
  */
 import type { SnapshotRow, Store } from "../../store/types.ts";
+import type { InUse } from "./in-use.ts";
 import type { Pacer } from "./pace.ts";
 
 export type Point = Pick<SnapshotRow, "id" | "kind" | "at" | "sequence">;
@@ -38,12 +39,17 @@ export function superfluous(line: readonly Point[]): string[] {
 }
 
 /** Returns how many were deleted. */
-export async function thinSnapshots({ snapshots }: Pick<Store, "snapshots">, pacer: Pacer): Promise<number> {
+export async function thinSnapshots(
+  { snapshots }: Pick<Store, "snapshots">,
+  inUse: InUse,
+  pacer: Pacer,
+): Promise<number> {
   let deleted = await snapshots.deleteStray();
   for (let after = ""; ; ) {
     const machines = await snapshots.crowded(NEWEST_KEPT, after, MACHINES_PER_PAGE);
     for (const id of machines) {
-      deleted += await snapshots.deleteAutomatic(superfluous(await snapshots.line(id)));
+      const gone = superfluous(await snapshots.line(id));
+      deleted += await inUse.deleting(gone, (ids) => snapshots.deleteAutomatic(ids));
       await pacer.rest();
     }
     if (machines.length < MACHINES_PER_PAGE) return deleted;

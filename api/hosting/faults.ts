@@ -1,0 +1,46 @@
+/** What goes wrong with machines in memory, and whose doing it is. */
+import { Code, failedPrecondition, OstlerError, unavailable } from "../errors.ts";
+import { StoreUnavailableError } from "../store/types.ts";
+import { WorkerCommandError } from "./pool.ts";
+
+export class WorkerBrokeError extends Error {
+  override readonly name = "WorkerBrokeError";
+}
+
+export class DamagedSnapshotError extends Error {
+  override readonly name = "DamagedSnapshotError";
+}
+
+export const isDamage = (error: unknown): error is WorkerCommandError =>
+  error instanceof WorkerCommandError && error.code === "corrupt";
+
+/** Nothing that the machine itself did, as far as one can tell. */
+export const isFromOutside = (error: unknown): boolean =>
+  error instanceof StoreUnavailableError || (error instanceof WorkerCommandError && error.code === "workerLost");
+
+/** Failures of hosting as clients see them: what they can do about it, nothing of our insides. */
+export function toClientError(error: Error, machineId: string): Error {
+  if (error instanceof OstlerError) return error;
+  if (!(error instanceof WorkerCommandError)) return error;
+  const metadata = { machine: machineId };
+  switch (error.code) {
+    case "workerLost":
+    case "notResident":
+      return unavailable("MACHINE_MOVED", "the machine is being brought back; try again", 200, {
+        metadata,
+        cause: error,
+      });
+    case "corrupt":
+    case "diverged":
+      return new OstlerError(
+        Code.DATA_LOSS,
+        "MACHINE_DAMAGED",
+        `machine ${machineId} cannot be brought back: ${error.message}`,
+        { metadata },
+      );
+    case "incompatible":
+      return failedPrecondition("MACHINE_INCOMPATIBLE", error.message, { metadata });
+    default:
+      return error;
+  }
+}
