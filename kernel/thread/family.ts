@@ -75,8 +75,8 @@ export function leaveFamily(k: ThreadKernel, task: Task, status: ExitStatus, pea
     leaveZombie(k, task, status, peakFrames);
   }
   wakeQueue(k, endQueue(task.id), Number.POSITIVE_INFINITY);
-  releasePids(k, [task.id, task.group, task.session]);
   if (isInit) pidSpaceOf(k, task.namespaces.pid).init = null;
+  releasePids(k, [task.id, task.group, task.session]);
 }
 
 function leaveZombie(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {

@@ -103,11 +103,13 @@ export function givePids(k: PidKernel, own: number, id: number, chosen: readonly
   }
 }
 
-function isKnown({ threads: { tasks, zombies, threads, tracedEnds } }: PidKernel, id: number): boolean {
+function isKnown({ threads: { tasks, zombies, threads, tracedEnds, pidSpaces } }: PidKernel, id: number): boolean {
   if (tasks.has(id as TaskId) || zombies.has(id as TaskId) || threads.has(id as ThreadId)) return true;
   const knows = ({ group, session }: Task | Zombie): boolean => group === id || session === id;
   for (const task of tasks.values()) if (knows(task)) return true;
   for (const zombie of zombies.values()) if (knows(zombie)) return true;
+  // An init that is ending is in no table any more; its name space is needed until all that is in it has ended.
+  for (const { init } of pidSpaces.values()) if (init === id) return true;
   return tracedEnds.some((end) => end.id === id);
 }
 

@@ -197,6 +197,9 @@ export function endNamespaces(k: FileKernel): void {
 /** A file is about to go that may be covered in name spaces of others: there, too, it goes. */
 export function uncover(k: FileKernel, { mount, inode }: Place): void {
   const { id } = filesystemOf(k, mount);
-  for (const each of [...k.files.mounts.values()])
-    if (each.on?.inode === inode && filesystemOf(k, each.on.mount).id === id) detachTree(k, each.id);
+  for (const each of [...k.files.mounts.values()]) {
+    // With one that goes, locked ones on it can go, and go on saying what they covered.
+    if (each.on?.inode !== inode || !k.files.mounts.has(each.id)) continue;
+    if (filesystemOf(k, each.on.mount).id === id) detachTree(k, each.id);
+  }
 }

@@ -30,15 +30,18 @@ export function isMountPoint(k: FileKernel, { namespaces }: Task, { mount, inode
   return false;
 }
 
-/** Whether a file of the mount is open, or a task is in it, or waits for the other end of a FIFO of it. */
-export function isMountUsed(k: FileKernel, id: MountId): boolean {
+/** Mounts of which a file is open, or in which a task is, or waits for the other end of a FIFO. */
+function usedMounts(k: FileKernel): Set<MountId> {
   const { tasks, threads } = k.threads;
   spend(k.effort, 4 * (k.files.open.size + tasks.size + threads.size), "items");
-  for (const { opened } of k.files.open.values()) if (opened?.mount === id) return true;
-  for (const { root, directory } of tasks.values()) if (root.mount === id || directory.mount === id) return true;
-  for (const { wait } of threads.values()) if (wait?.kind === "open" && wait.opened.mount === id) return true;
-  return false;
+  const used = new Set<MountId>();
+  for (const { opened } of k.files.open.values()) if (opened !== null) used.add(opened.mount);
+  for (const { root, directory } of tasks.values()) used.add(root.mount).add(directory.mount);
+  for (const { wait } of threads.values()) if (wait?.kind === "open") used.add(wait.opened.mount);
+  return used;
 }
+
+export const isMountUsed = (k: FileKernel, id: MountId): boolean => usedMounts(k).has(id);
 
 /** Somebody used a file who does not any more. */
 export function letGo(k: FileKernel, { mount, inode }: Place): void {
@@ -51,7 +54,8 @@ export function letGo(k: FileKernel, { mount, inode }: Place): void {
 /** Mounts that were detached and are not used any more go; with the last one of a file system that goes, too. */
 export function endDetached(k: FileKernel): void {
   if (k.files.detached.length === 0) return;
-  const ending = k.files.detached.filter((id) => !treeOf(k, id).some((mount) => isMountUsed(k, mount.id)));
+  const used = usedMounts(k);
+  const ending = k.files.detached.filter((id) => !treeOf(k, id).some((mount) => used.has(mount.id)));
   if (ending.length === 0) return;
   k.files.detached = k.files.detached.filter((id) => !ending.includes(id));
   for (const top of ending) for (const { id } of treeOf(k, top).reverse()) endMount(k, id);

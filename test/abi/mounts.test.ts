@@ -65,4 +65,14 @@ describe.skipIf(!hasCompiler)("mounting (needs riscv64-linux-gnu-gcc)", () => {
     const state = decodePlain(machine.encodeState()) as MachineState;
     expect([...state.kernel.files.mounts.values()].every(({ namespace }) => namespace === 0)).toBe(true);
   });
+
+  it("end with their name spaces, whatever of them is left", () => {
+    const files = [fileOf("/bin/spaceends", guest("spaceends"))];
+    const init = { paths: ["/bin/spaceends"], arguments: ["/tmp"] };
+    const machine = testMachine({ memoryBytes: 32 * 2 ** 20, files, init });
+    expect(runOn(machine, 1e9)).toEqual({ kind: "idle" });
+    expect(brokenInvariants(machine)).toEqual([]);
+    const said = consoleOf(machine.drainOutputs()).split("\r\n");
+    expect(said).toEqual(["init 3", "mounts 0 0", "space x umount 0 0 rmdir 0", "child 4", ""]);
+  });
 });
