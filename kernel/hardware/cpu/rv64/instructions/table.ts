@@ -308,6 +308,11 @@ export const accessInstructions: readonly Access[] = [
   storeRow("Sd", "sd", 3, "i64Store", 8),
 ];
 
+const opsOf = (write: boolean): ReadonlySet<OpName> =>
+  new Set(accessInstructions.filter((each) => each.write === write).map(({ op }) => op));
+export const loads = opsOf(false);
+export const stores = opsOf(true);
+
 const branch = (op: OpName, mnemonic: string, funct3: number, condition: Code): Branch => ({
   ...encoding(op, mnemonic, "branch", FUNCT3, (funct3 << 12) | 0x63),
   condition,

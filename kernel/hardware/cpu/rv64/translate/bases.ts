@@ -4,11 +4,8 @@
  * TLB only when the page is another one. Nothing takes an entry out of the TLB while translated code runs.
  */
 import { READ_TLB, WRITE_TLB } from "../assembly/layout.ts";
-import type { OpName } from "../instructions/operations.ts";
+import { loads, stores } from "../instructions/table.ts";
 import type { Region } from "./region.ts";
-
-const loads: ReadonlySet<OpName> = new Set<OpName>(["Lb", "Lh", "Lw", "Ld", "Lbu", "Lhu", "Lwu", "Flw"]);
-const stores: ReadonlySet<OpName> = new Set<OpName>(["Sb", "Sh", "Sw", "Sd"]);
 
 /** Each takes two locals. */
 const MOST = 10;

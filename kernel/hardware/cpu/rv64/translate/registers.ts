@@ -1,6 +1,7 @@
 /** Numbers of registers, sets of them, and which an instruction reads and writes. */
 import { SINK_OFFSET } from "../assembly/layout.ts";
 import type { OpName } from "../instructions/operations.ts";
+import { stores } from "../instructions/table.ts";
 
 /** x0 to x31, then f0 to f31 from here; a result that goes to x0 has rd SINK. */
 export const FIRST_FLOAT = 64;
@@ -30,7 +31,6 @@ function only(register: number): Registers {
   return { x: register === 0 || register === SINK ? 0 : 1 << register, f: 0 };
 }
 
-const stores = new Set(["Sb", "Sh", "Sw", "Sd"]);
 const fused = new Set(["FmaddD", "FmaddS"]);
 const withoutResult = new Set([
   ...["Nop", "Jump", "Jr", "Beq", "Bne", "Blt", "Bge", "Bltu", "Bgeu"],
