@@ -37,7 +37,7 @@ export interface ControlState {
 }
 
 export interface MachineState {
-  version: 5;
+  version: 6;
   config: MachineConfig;
   clock: ClockState;
   control: ControlState;
@@ -99,7 +99,7 @@ const copyConfig = ({ physicalMemory: physical, timing, boot, ...config }: Machi
 });
 
 export const initState = (config: MachineConfig): MachineState => ({
-  version: 5,
+  version: 6,
   config: copyConfig(config),
   clock: initClock(),
   control: {

@@ -11,6 +11,7 @@ import { filesBecomeInodes } from "./migrate-files.ts";
 import { addPools, type KernelWithoutPools } from "./pools.ts";
 import { decoded } from "./root.ts";
 import { version5 } from "./version-5.ts";
+import { version6 } from "./version-6.ts";
 
 /** A state as decoded: a record with a version. */
 export type AnyState = Record<string, unknown> & { version: number };
@@ -315,6 +316,7 @@ export const migrations: readonly Migration[] = [
   inSteps(version3),
   inSteps(version4),
   inSteps(version5),
+  inSteps(version6),
 ];
 
 /** The state blob, made current. Bytes that are current already come back as they are. */
