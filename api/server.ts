@@ -192,6 +192,7 @@ function hostingOf(store: Store, config: ServerConfig, quotas: Quotas): Hosting 
     {
       workers: config.workers,
       translate: config.translate,
+      weights: () => quotas.weights(),
       maxResident: config.maxResidentMachines,
       memoryCeilingBytes: config.memoryCeilingBytes,
       hibernateAfterMs: config.hibernateAfterMs,

@@ -83,6 +83,12 @@ export type QuotaName = keyof typeof QUOTA_KINDS;
 export const QUOTA_NAMES = Object.keys(QUOTA_KINDS) as QuotaName[];
 export const isQuotaName = (text: string): text is QuotaName => Object.hasOwn(QUOTA_KINDS, text);
 
+/** Beside limits, what part of the processor one gets: nothing is refused for it. */
+export const WEIGHT = "weight";
+export type SettingName = QuotaName | typeof WEIGHT;
+export const SETTING_NAMES: readonly SettingName[] = [...QUOTA_NAMES, WEIGHT];
+export const MOST_WEIGHT = 10_000;
+
 export const kindOf = (name: QuotaName): QuotaKind => QUOTA_KINDS[name];
 
 /** The part of the configuration that limits are read from. */

@@ -8,12 +8,10 @@
  */
 import type { ServerConfig } from "../config.ts";
 import { type OstlerError, resourceExhausted } from "../errors.ts";
-import type { Owner, QuotaHolder, Store } from "../store/types.ts";
+import { type WeightRow, Weights } from "../hosting/worker/weights.ts";
+import { ALL_MEMBERS, EACH_MEMBER, type Owner, type QuotaHolder, type Store } from "../store/types.ts";
 import { Allowances, nameOf } from "./allowances.ts";
-import { isQuotaName, kindOf, type QuotaDefaults, type QuotaName } from "./kinds.ts";
-
-export const EACH_MEMBER = "*";
-export const ALL_MEMBERS = "";
+import { isQuotaName, kindOf, type QuotaDefaults, type QuotaName, type SettingName, WEIGHT } from "./kinds.ts";
 
 /** How much of a kind an owner has: of one member, or of all of the course (ownerId null). */
 export type Count = (scope: { courseId: string; ownerId: string | null }) => number;
@@ -32,6 +30,7 @@ export class Quotas {
   readonly #defaults: QuotaDefaults;
   readonly #allowances: Allowances;
   readonly #limits = new Map<string, number>();
+  #weights: readonly WeightRow[] = [];
   /** Machines that are in memory, or on their way in. */
   readonly #resident = new Map<string, Owner & { bytes: number }>();
   /** Machines that are being set running, as often as they are. */
@@ -50,8 +49,10 @@ export class Quotas {
 
   /** Takes up what the store has. */
   async load(): Promise<void> {
-    for (const { kind, limit, ...holder } of await this.#store.quotas.limits())
+    for (const { kind, limit, ...holder } of await this.#store.quotas.limits()) {
       if (isQuotaName(kind)) this.#limits.set(nameOf(holder, kind), limit);
+      else if (kind === WEIGHT) this.#setWeight(holder, limit);
+    }
     this.#allowances.load(await this.#store.quotas.allowances(), Date.now());
   }
 
@@ -72,13 +73,29 @@ export class Quotas {
   }
 
   /** Null: none of its own any more. */
-  async set(holder: QuotaHolder, changes: readonly { kind: QuotaName; limit: number | null }[]): Promise<void> {
+  async set(holder: QuotaHolder, changes: readonly { kind: SettingName; limit: number | null }[]): Promise<void> {
     await this.#store.quotas.setLimits(holder, changes);
     for (const { kind, limit } of changes) {
-      const name = nameOf(holder, kind);
-      if (limit === null) this.#limits.delete(name);
-      else this.#limits.set(name, limit);
+      if (kind === WEIGHT) this.#setWeight(holder, limit);
+      else if (limit === null) this.#limits.delete(nameOf(holder, kind));
+      else this.#limits.set(nameOf(holder, kind), limit);
     }
+  }
+
+  #setWeight({ courseId, userId }: QuotaHolder, weight: number | null): void {
+    const others = this.#weights.filter((row) => row.courseId !== courseId || row.userId !== userId);
+    this.#weights = weight === null ? others : [...others, { courseId, userId, weight }];
+  }
+
+  /** Weights of shares of the processor that are set. */
+  weights(): readonly WeightRow[] {
+    return this.#weights;
+  }
+
+  weightOf({ courseId, userId }: QuotaHolder): { limit: number; own: boolean } {
+    const weights = new Weights(this.#weights);
+    const share = userId === ALL_MEMBERS ? [courseId] : [courseId, userId];
+    return { limit: weights.of(share), own: weights.own({ courseId, userId }) !== undefined };
   }
 
   limitOf(holder: QuotaHolder, kind: QuotaName): { limit: number; own: boolean } {
@@ -258,9 +275,10 @@ export class Quotas {
   /** How much of a kind there is used of a holder's; of what is not limited, 0. `machines` counts those that are stored. */
   async use(
     holder: QuotaHolder,
-    kind: QuotaName,
+    kind: SettingName,
     machines: (scope: ReturnType<typeof scopeOf>) => Promise<number>,
   ): Promise<{ limit: number; own: boolean; used: number; fullAfterMs: number }> {
+    if (kind === WEIGHT) return { ...this.weightOf(holder), used: 0, fullAfterMs: 0 };
     const { limit, own } = this.limitOf(holder, kind);
     const scope = scopeOf(holder);
     if (kindOf(kind).allowance !== undefined) {

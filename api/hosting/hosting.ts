@@ -30,6 +30,7 @@ import { Revival } from "./revival.ts";
 import { type ConfigOf, type PlannedRoute, Routes, type Stretch } from "./routes.ts";
 import { shareOf } from "./share.ts";
 import { automatic, keepVisited, putBlobs, snapshotOf } from "./snapshots.ts";
+import type { WeightRow } from "./worker/weights.ts";
 
 export interface HostingOptions extends ResidencyOptions {
   /** Told what machines execute; says whether the machines of this owner may go on. */
@@ -43,6 +44,8 @@ export interface HostingOptions extends ResidencyOptions {
   workers: number;
   /** Hot guest code is translated to WebAssembly. */
   translate?: boolean;
+  /** Of courses and users, those that are set now (see `reweigh`). */
+  weights?(): readonly WeightRow[];
 }
 
 /** A seek point is laid when a machine has gone this far since the last one. */
@@ -227,6 +230,11 @@ export class Hosting {
 
   get workers(): readonly PooledWorker[] {
     return this.#pool.workers;
+  }
+
+  /** Weights have changed: turns are given by them from now on. */
+  reweigh(): void {
+    this.#pool.reweigh();
   }
 
   /** Takes a machine that is in memory to another worker (see hosted.ts); does nothing when it is there already. */

@@ -17,6 +17,7 @@ import {
 } from "./protocol.ts";
 import { Executing } from "./worker/executing.ts";
 import { METER_BYTES, Meter } from "./worker/meter.ts";
+import type { WeightRow } from "./worker/weights.ts";
 
 type Reply = Extract<WorkerMessage, { kind: "reply" }>;
 type Unsolicited = Exclude<WorkerMessage, { kind: "reply" } | { kind: "failed" }>;
@@ -67,7 +68,7 @@ export class PooledWorker {
   /** How many translations the worker keeps, and their bytes. */
   readonly translated: Int32Array;
 
-  constructor(cpu: CompiledCpu, blobs: Blobs, listener: PoolListener) {
+  constructor(cpu: CompiledCpu, weights: readonly WeightRow[], blobs: Blobs, listener: PoolListener) {
     this.#listener = listener;
     const signal = new SharedArrayBuffer(4);
     const { port1: ours, port2: theirs } = new MessageChannel();
@@ -75,7 +76,7 @@ export class PooledWorker {
     this.translated = new Int32Array(figures);
     const meter = new SharedArrayBuffer(METER_BYTES);
     this.meter = new Meter(meter);
-    const start: WorkerStart = { cpu: { ...cpu, figures }, signal, executing: this.#executing, meter };
+    const start: WorkerStart = { cpu: { ...cpu, figures }, signal, executing: this.#executing, meter, weights };
     this.thread = new Worker(new URL("./worker/thread.ts", import.meta.url), {
       workerData: { ...start, fetchPort: theirs },
       transferList: [theirs],
@@ -175,15 +176,19 @@ const EXPECTED_LOAD = 0.25;
 export interface PoolOptions {
   workers: number;
   translate?: boolean | undefined;
+  /** Those that are set now. */
+  weights?(): readonly WeightRow[];
 }
 
 export class Pool {
+  readonly #weights: () => readonly WeightRow[];
   readonly #blobs: Blobs;
   readonly #listener: PoolListener;
   readonly #cpu: CompiledCpu;
   #workers: PooledWorker[];
 
-  constructor({ workers, translate }: PoolOptions, blobs: Blobs, listener: PoolListener) {
+  constructor({ workers, translate, weights }: PoolOptions, blobs: Blobs, listener: PoolListener) {
+    this.#weights = weights ?? (() => []);
     this.#cpu = compileCpu(translate);
     this.#blobs = blobs;
     this.#listener = {
@@ -220,11 +225,17 @@ export class Pool {
     return least;
   }
 
+  /** Weights have changed. */
+  reweigh(): void {
+    const weights = this.#weights();
+    for (const worker of this.#workers) void worker.send({ kind: "reweigh", weights }).catch(() => {});
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 
   #start(): PooledWorker {
-    return new PooledWorker(this.#cpu, this.#blobs, this.#listener);
+    return new PooledWorker(this.#cpu, this.#weights(), this.#blobs, this.#listener);
   }
 }

@@ -34,6 +34,7 @@ import type {
 } from "../../kernel/index.ts";
 import type { CompiledCpu } from "./cpu.ts";
 import type { Share, Use } from "./worker/shares.ts";
+import type { WeightRow } from "./worker/weights.ts";
 
 /** A snapshot's root, or the config of a machine that has none yet. */
 export type Origin = { kind: "config"; config: MachineConfig } | { kind: "snapshot"; root: ContentHash };
@@ -67,7 +68,7 @@ export type Command =
    * `paused`: clients were told that it is paused. One that comes from a snapshot of a running machine is not; the
    * pause is then an entry like any other, before the machine executes anything. `traceMask`: watched from the beginning.
    */
-  | { kind: "load"; machine: string; share: Share[]; route: Route; paused: boolean; traceMask: number }
+  | { kind: "load"; machine: string; share: Share; route: Route; paused: boolean; traceMask: number }
   | { kind: "unload"; machine: string }
   /** The last that it does here is a `Captured`, the reply. */
   | { kind: "depart"; machine: string }
@@ -81,15 +82,17 @@ export type Command =
    * Re-executes a stretch beside the live machine; trace batches come as `replayBatch`, then the reply. The
    * worker pauses when REPLAY_WINDOW batches have not been answered with a `credit`.
    */
-  | { kind: "replay"; job: string; share: Share[]; route: Route; mask: number; fromInstructions: number }
+  | { kind: "replay"; job: string; share: Share; route: Route; mask: number; fromInstructions: number }
   | { kind: "credit"; job: string }
   /** Walks to the end of a route beside the live machine; progress as for a replay; the reply is a `Captured`. */
-  | { kind: "visit"; job: string; share: Share[]; route: Route }
+  | { kind: "visit"; job: string; share: Share; route: Route }
   /** Walks to the ends of two routes; progress as for a replay; the reply is a `Comparison`. */
-  | { kind: "compare"; job: string; share: Share[]; left: Route; right: Route; most: number }
+  | { kind: "compare"; job: string; share: Share; left: Route; right: Route; most: number }
   /** Runs a throw-away machine; the reply is an `ExecutionResult`. */
   | { kind: "execute"; execution: Execution }
-  | { kind: "cancel"; job: string };
+  | { kind: "cancel"; job: string }
+  /** All that are set, from the next turn on. */
+  | { kind: "reweigh"; weights: readonly WeightRow[] };
 
 export type Query =
   | { kind: "summary" }
@@ -122,7 +125,7 @@ export interface Queried {
 /** A machine that is never stored: inputs applied at once, then run until a task ends or a limit. For grading. */
 export interface Execution {
   job: string;
-  share: Share[];
+  share: Share;
   origin: Origin;
   inputs: Input[];
   /** Index into `inputs` of the program whose end ends the run. */
@@ -244,4 +247,5 @@ export interface WorkerStart {
   executing: SharedArrayBuffer;
   /** See worker/meter.ts. */
   meter: SharedArrayBuffer;
+  weights: readonly WeightRow[];
 }

@@ -2,7 +2,4 @@
 import type { Owner } from "../store/types.ts";
 import type { Share } from "./worker/shares.ts";
 
-export const shareOf = ({ courseId, ownerId }: Owner): Share[] => [
-  { name: courseId, weight: 1 },
-  { name: ownerId, weight: 1 },
-];
+export const shareOf = ({ courseId, ownerId }: Owner): Share => [courseId, ownerId];

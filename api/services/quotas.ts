@@ -2,17 +2,16 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { QuotaKind, type QuotaSchema, type QuotaService } from "../../proto/gen/ostler/v1/quotas_pb.js";
-import { QUOTA_NAMES, type QuotaName } from "../admission/kinds.ts";
-import { ALL_MEMBERS, EACH_MEMBER } from "../admission/quotas.ts";
+import { MOST_WEIGHT, type QuotaName, SETTING_NAMES, type SettingName, WEIGHT } from "../admission/kinds.ts";
 import { chooseCourse, isAdmin } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
 import { invalid, notFound, permissionDenied } from "../errors.ts";
 import type { ServiceImplementation } from "../operation.ts";
-import type { QuotaHolder } from "../store/types.ts";
+import { ALL_MEMBERS, EACH_MEMBER, type QuotaHolder } from "../store/types.ts";
 import type { Deps } from "./common.ts";
 import { countMachines } from "./machines.ts";
 
-const KINDS: Record<QuotaName, QuotaKind> = {
+const KINDS: Record<SettingName, QuotaKind> = {
   requests: QuotaKind.REQUESTS_PER_SECOND,
   instructions: QuotaKind.INSTRUCTIONS_PER_HOUR,
   traceBytes: QuotaKind.TRACE_BYTES_PER_HOUR,
@@ -20,11 +19,12 @@ const KINDS: Record<QuotaName, QuotaKind> = {
   memory: QuotaKind.MEMORY_BYTES,
   machines: QuotaKind.MACHINES,
   storage: QuotaKind.STORAGE_BYTES,
+  weight: QuotaKind.PROCESSOR_WEIGHT,
 };
 
 export function quotaService(deps: Deps): ServiceImplementation<typeof QuotaService> {
-  const { quotas, store } = deps;
-  const shown = async (holder: QuotaHolder, kind: QuotaName): Promise<MessageInitShape<typeof QuotaSchema>> => {
+  const { quotas, store, hosting } = deps;
+  const shown = async (holder: QuotaHolder, kind: SettingName): Promise<MessageInitShape<typeof QuotaSchema>> => {
     const { limit, used, own, fullAfterMs } = await quotas.use(holder, kind, (scope) => countMachines(deps, scope));
     return {
       kind: KINDS[kind],
@@ -34,7 +34,7 @@ export function quotaService(deps: Deps): ServiceImplementation<typeof QuotaServ
       ...(fullAfterMs > 0 && { fullAt: timestampFromMs(Date.now() + fullAfterMs) }),
     };
   };
-  const allOf = (holder: QuotaHolder) => Promise.all(QUOTA_NAMES.map((kind) => shown(holder, kind)));
+  const allOf = (holder: QuotaHolder) => Promise.all(SETTING_NAMES.map((kind) => shown(holder, kind)));
 
   return {
     async getQuota(request, context) {
@@ -55,15 +55,18 @@ export function quotaService(deps: Deps): ServiceImplementation<typeof QuotaServ
       const isMember = userId === ALL_MEMBERS || userId === EACH_MEMBER;
       if (!isMember && (await store.courses.member(courseId, userId)) === null) throw notFound("member", userId);
       const changes = limits.map(({ kind, limit }) => ({
-        kind: QUOTA_NAMES.find((name) => KINDS[name] === kind)!,
+        kind: SETTING_NAMES.find((name) => KINDS[name] === kind)!,
         limit: limit === undefined ? null : Number(limit),
       }));
       changes.forEach(({ kind, limit }, index) => {
         if (changes.findIndex((other) => other.kind === kind) !== index)
           throw invalid(`limits[${index}].kind`, "must not be named twice");
-        if (!isOfAdmin && limit !== null) assertWithin(courseId, kind, limit, `limits[${index}].limit`);
+        const field = `limits[${index}].limit`;
+        if (kind === WEIGHT) assertWeight(limit, field);
+        else if (!isOfAdmin && limit !== null) assertWithin(courseId, kind, limit, field);
       });
       await quotas.set({ courseId, userId }, changes);
+      if (changes.some(({ kind }) => kind === WEIGHT)) hosting.reweigh();
       return {};
     },
   };
@@ -74,4 +77,10 @@ export function quotaService(deps: Deps): ServiceImplementation<typeof QuotaServ
     if (most === 0 || (limit !== 0 && limit <= most)) return;
     throw invalid(field, `must be from 1 to ${most}, which is the most that an admin has allowed here`);
   }
+}
+
+/** Staff divide what their course gets as they like. */
+function assertWeight(weight: number | null, field: string): void {
+  if (weight === null || (weight >= 1 && weight <= MOST_WEIGHT)) return;
+  throw invalid(field, `must be from 1 to ${MOST_WEIGHT}; 100 is an ordinary share`);
 }

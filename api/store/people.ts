@@ -157,7 +157,10 @@ export interface Audit {
   prune(before: Date): Promise<number>;
 }
 
-/** Whose a limit is: a member's, each member's ("*"), or all members' together (""). */
+export const EACH_MEMBER = "*";
+export const ALL_MEMBERS = "";
+
+/** Whose a limit is: a member's, each member's, or all members' together. */
 export interface QuotaHolder {
   courseId: string;
   userId: string;
@@ -165,7 +168,7 @@ export interface QuotaHolder {
 
 export interface QuotaLimitRow extends QuotaHolder {
   kind: string;
-  /** 0: none. */
+  /** 0: none. Of a share of the processor: its weight. */
   limit: number;
 }
 

@@ -2,11 +2,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { HOUR_MS, type QuotaName } from "../../api/admission/kinds.ts";
-import { ALL_MEMBERS, EACH_MEMBER, Quotas } from "../../api/admission/quotas.ts";
+import { Quotas } from "../../api/admission/quotas.ts";
 import { Residents } from "../../api/admission/residents.ts";
 import { readConfig, type ServerConfig } from "../../api/config.ts";
 import type { OstlerError } from "../../api/errors.ts";
-import type { AllowanceRow, Store } from "../../api/store/types.ts";
+import { ALL_MEMBERS, type AllowanceRow, EACH_MEMBER, type Store } from "../../api/store/types.ts";
 import { freshStore } from "../store/fixtures.ts";
 
 const owner = (ownerId: string, courseId = "c") => ({ ownerId, courseId });
@@ -135,6 +135,30 @@ test("limits and allowances outlast the server, and a clock that is set back giv
   const back = quotasAt({}, store).quotas;
   await back.load();
   expect(refusal(() => back.assertMayExecute(owner("a")))?.retryAfterMs).toBe(0.3 * HOUR_MS);
+});
+
+test("weights are set, shown, kept, and taken back", async () => {
+  const store = await freshStore();
+  const { quotas } = quotasAt({}, store);
+  const ofUser = (userId: string) => ({ courseId: "c", userId });
+  await quotas.set(ofUser(ALL_MEMBERS), [{ kind: "weight", limit: 300 }]);
+  await quotas.set(ofUser(EACH_MEMBER), [{ kind: "weight", limit: 50 }]);
+  await quotas.set(ofUser("a"), [{ kind: "weight", limit: 20 }]);
+  await quotas.set(ofUser("a"), [{ kind: "weight", limit: 200 }]);
+  await quotas.set(ofUser("b"), [{ kind: "weight", limit: 10 }]);
+  await quotas.set(ofUser("b"), [{ kind: "weight", limit: null }]);
+  const later = quotasAt({}, store).quotas;
+  await later.load();
+  for (const each of [quotas, later]) {
+    expect(each.weights()).toHaveLength(3);
+    const shown = [ALL_MEMBERS, "a", "b"].map((userId) => each.weightOf(ofUser(userId)));
+    expect(shown).toEqual([
+      { limit: 300, own: true },
+      { limit: 200, own: true },
+      { limit: 50, own: false },
+    ]);
+  }
+  expect(later.weightOf({ courseId: "d", userId: "a" })).toEqual({ limit: 100, own: false });
 });
 
 test("machines at rest make room for one that comes into memory, those in use do not", async () => {

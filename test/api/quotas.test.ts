@@ -147,4 +147,28 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     await set(client, "", 0n);
     expect(await limits(staff, "other")).toEqual([1_000n, 0n]);
   });
+
+  test("staff divide the processor among members by weights, admins among courses", async () => {
+    const courseId = "default";
+    const kind = QuotaKind.PROCESSOR_WEIGHT;
+    const created = await client.call(UserService, "createUser", { userId: "tutor", name: "t", role: UserRole.STAFF });
+    const tutor = server.client(transport, created.secret);
+    const set = (who: Client, userId: string, limit?: bigint) =>
+      who.call(QuotaService, "setQuota", { courseId, userId, limits: [{ kind, ...(limit && { limit }) }] });
+    for (const limit of [0n, 10_001n])
+      await expect(
+        tutor.call(QuotaService, "setQuota", { courseId, userId: "other", limits: [{ kind, limit }] }),
+      ).rejects.toMatchObject({ code: "INVALID_ARGUMENT", fields: ["limits[0].limit"] });
+    await expect(set(tutor, "", 300n)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    await set(tutor, "other", 10_000n);
+    await set(client, "", 300n);
+    const weights = async () => {
+      const { user, course } = await other.call(QuotaService, "getQuota", {});
+      return [user, course].map((quotas) => quotas.find((quota) => quota.kind === kind)!.limit);
+    };
+    expect(await weights()).toEqual([10_000n, 300n]);
+    await set(tutor, "other");
+    await set(client, "");
+    expect(await weights()).toEqual([100n, 100n]);
+  });
 });

@@ -6,6 +6,7 @@
 import { afterEach, expect, test } from "vitest";
 import type { HostedMachine } from "../../api/hosting/hosted.ts";
 import { LENT_MS, noUse } from "../../api/hosting/worker/shares.ts";
+import { ORDINARY_WEIGHT, type WeightRow } from "../../api/hosting/worker/weights.ts";
 import { startBeside } from "../support/floods.ts";
 import { hasCompiler } from "../support/guest.ts";
 import { startHosting, type TestHosting } from "../support/hosting.ts";
@@ -48,4 +49,23 @@ test
   expect(use.chargedMs).toBeGreaterThan((KEPT * use.wantedMs) / 2);
   await end();
   expect(bench.errors).toEqual([]);
+});
+
+test.skipIf(!hasCompiler)("a weight counts for machines that run", async () => {
+  const weights: WeightRow[] = [];
+  bench = await startHosting({ workers: 1, weights: () => weights });
+  const { modest, flood, during, end } = await startBeside(bench, "an endless loop");
+  const { use } = modest;
+  const isUnderWay = flooded(modest, flood);
+  await during(isUnderWay);
+  const { courseId, ownerId: userId } = modest.row;
+  weights.push({ courseId, userId, weight: 3 * ORDINARY_WEIGHT });
+  bench.hosting.reweigh();
+  const before = { ...use };
+  const since = (kind: "chargedMs" | "wantedMs") => use[kind] - before[kind];
+  const unfair = () => LENT_MS + Math.max(use.longestMs, flood.use.longestMs);
+  await during(() => since("wantedMs") * PART >= unfair());
+  expect(since("chargedMs")).toBeGreaterThan((KEPT * since("wantedMs") * 3) / 4);
+  expect(since("chargedMs")).toBeLessThan(since("wantedMs") * (1 - (KEPT * 1) / 4));
+  await end();
 });

@@ -4,13 +4,14 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { LENT_MS, type Share, Shares } from "../../api/hosting/worker/shares.ts";
+import { LENT_MS, type Share, Shares, type WeightOf } from "../../api/hosting/worker/shares.ts";
+import { Weights } from "../../api/hosting/worker/weights.ts";
 
 const MOST_COST = 5;
 
 interface Runner {
   name: string;
-  path: Share[];
+  path: { name: string; weight: number }[];
 }
 
 const weight = fc.integer({ min: 1, max: 4 });
@@ -34,13 +35,22 @@ const population: fc.Arbitrary<Runner[]> = fc
     ),
   );
 
+const shareOf = ({ path }: Runner): Share => path.map(({ name }) => name);
+const keyOf = (share: Share): string => share.join("/");
+
+function weightsOf(runners: readonly Runner[]): WeightOf {
+  const weights = new Map<string, number>();
+  for (const runner of runners)
+    for (const [level, { weight }] of runner.path.entries())
+      weights.set(keyOf(shareOf(runner).slice(0, level + 1)), weight);
+  return (share) => weights.get(keyOf(share))!;
+}
+
 const sharesOf = (runners: readonly Runner[]): Shares => {
-  const shares = new Shares();
-  for (const { name, path } of runners) shares.add(name, path);
+  const shares = new Shares(weightsOf(runners));
+  for (const runner of runners) shares.add(runner.name, shareOf(runner));
   return shares;
 };
-
-const keyOf = (path: readonly Share[]): string => path.map(({ name }) => name).join("/");
 
 /** What of one unit of time each can have who can run: divided by weight on every level, among those that are there. */
 function ideal(runners: readonly Runner[]): Map<string, number> {
@@ -51,7 +61,7 @@ function ideal(runners: readonly Runner[]): Map<string, number> {
       for (const { name } of of) portions.set(name, portion / of.length);
       return;
     }
-    const groups = Map.groupBy(of, ({ path }) => keyOf(path.slice(0, level + 1)));
+    const groups = Map.groupBy(of, (runner) => keyOf(shareOf(runner).slice(0, level + 1)));
     const weights = [...groups.values()].map(([first]) => first!.path[level]!.weight);
     const all = weights.reduce((sum, each) => sum + each, 0);
     for (const [index, group] of [...groups.values()].entries())
@@ -107,6 +117,40 @@ describe("shares of a worker", () => {
           expect(missing).toBeLessThanOrEqual(3 * (MOST_COST * (runners.length + 1) + 7 * MOST_COST * before.length));
         }
       }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("are by new weights from the next turn on, whoever was ahead when they came", () => {
+    fc.assert(
+      fc.property(
+        population,
+        fc.integer(),
+        fc.infiniteStream(fc.constantFrom(1, 10, 1_000)),
+        (runners, seed, drawn) => {
+          const shares = sharesOf(runners);
+          const cost = costsFrom(seed);
+          const able = new Set(runners.map(({ name }) => name));
+          take(shares, able, 50, cost, []);
+          const drawnOf = new Map<string, number>();
+          const redraw = (key: string): number => {
+            if (!drawnOf.has(key)) drawnOf.set(key, drawn.next().value);
+            return drawnOf.get(key)!;
+          };
+          const reweighed = runners.map((runner) => {
+            const keys = runner.path.map((_, level) => keyOf(shareOf(runner).slice(0, level + 1)));
+            return { ...runner, path: runner.path.map(({ name }, level) => ({ name, weight: redraw(keys[level]!) })) };
+          });
+          shares.reweigh(weightsOf(reweighed));
+          const had = take(shares, able, 400, cost, []);
+          const all = [...had.values()].reduce((sum, each) => sum + each, 0);
+          for (const [name, portion] of ideal(reweighed)) {
+            const missing = portion * all - (had.get(name) ?? 0);
+            // A turn's worth that each was ahead, and a turn each, on each of three levels.
+            expect(missing).toBeLessThanOrEqual(3 * 2 * MOST_COST * (runners.length + 1));
+          }
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -197,4 +241,16 @@ describe("shares of a worker", () => {
     shares.delete("b");
     expect(shares.next(able)).toBeNull();
   });
+});
+
+test("a weight is the member's own, or what the course gives each, or an ordinary one; a course's is no member's", () => {
+  const weights = new Weights([
+    { courseId: "os", userId: "", weight: 300 },
+    { courseId: "os", userId: "*", weight: 50 },
+    { courseId: "os", userId: "ada", weight: 200 },
+    { courseId: "db", userId: "eve", weight: 1 },
+  ]);
+  const of = (...share: string[]) => weights.of(share);
+  expect([of("os"), of("db"), of("ai")]).toEqual([300, 100, 100]);
+  expect([of("os", "ada"), of("os", "eve"), of("db", "ada"), of("db", "eve")]).toEqual([200, 50, 100, 1]);
 });

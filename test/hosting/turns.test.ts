@@ -19,7 +19,12 @@ class Worker {
   now = 0;
   readonly had = new Map<string, number>();
   readonly meter = new Meter(new SharedArrayBuffer(METER_BYTES));
-  readonly turns = new Turns(new Executing(new SharedArrayBuffer(EXECUTING_BYTES)), this.meter, () => this.now);
+  readonly turns = new Turns(
+    new Executing(new SharedArrayBuffer(EXECUTING_BYTES)),
+    this.meter,
+    () => 1,
+    () => this.now,
+  );
 
   work(user: string, ms: number): void {
     this.now += ms;
@@ -39,10 +44,7 @@ class Worker {
   }
 }
 
-const shareOf = (user: string): Share[] => [
-  { name: "course", weight: 1 },
-  { name: user, weight: 1 },
-];
+const shareOf = (user: string): Share => ["course", user];
 
 const floods: Record<string, (worker: Worker) => Promise<void>> = {
   "an endless loop": async (worker) => worker.spin("flood"),

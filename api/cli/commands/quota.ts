@@ -29,11 +29,14 @@ const KINDS: readonly Named[] = [
   { name: "memory", kind: QuotaKind.MEMORY_BYTES, isBytes: true, brief: "RAM of machines in memory" },
   { name: "machines", kind: QuotaKind.MACHINES, brief: "machines" },
   { name: "storage", kind: QuotaKind.STORAGE_BYTES, isBytes: true, brief: "bytes of programs and snapshots" },
+  { name: "weight", kind: QuotaKind.PROCESSOR_WEIGHT, brief: "share of the processor; an ordinary one is 100" },
 ];
 
 const namedBy = (kind: QuotaKind): Named => KINDS.find((each) => each.kind === kind)!;
 const amount = (kind: QuotaKind, value: bigint): string =>
   namedBy(kind).isBytes ? formatSize(value) : formatCount(value);
+
+const isWeight = ({ kind }: Quota): boolean => kind === QuotaKind.PROCESSOR_WEIGHT;
 
 interface Row {
   whose: string;
@@ -43,7 +46,7 @@ interface Row {
 const columns: readonly Column<Row>[] = [
   { title: "OF", value: ({ whose }) => whose },
   { title: "WHAT", value: ({ quota }) => namedBy(quota.kind).name },
-  { title: "USED", value: ({ quota }) => amount(quota.kind, quota.used) },
+  { title: "USED", value: ({ quota }) => (isWeight(quota) ? "-" : amount(quota.kind, quota.used)) },
   { title: "LIMIT", value: ({ quota }) => (quota.limit === 0n ? "none" : amount(quota.kind, quota.limit)) },
   { title: "SET", value: ({ quota }) => (quota.own ? "here" : "by default") },
   {
@@ -87,6 +90,7 @@ const set = leaf(
     "ostler quota set running=4 memory=512M --user ada@example.edu --course os-2027",
     "ostler quota set requests=20 instructions=50G --each --course os-2027",
     "ostler quota set memory=16G trace=none machines=default --all --course os-2027",
+    "ostler quota set weight=300 --user grader@example.edu --course os-2027",
   ],
 )
   .option("--user <user>", "of this member")

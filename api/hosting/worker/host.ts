@@ -31,9 +31,10 @@ import type { Meter } from "./meter.ts";
 import { Pace, REST_MS } from "./pace.ts";
 import { DivergedError } from "./replay.ts";
 import { type Resident, ResidentFactory } from "./resident.ts";
-import type { Share } from "./shares.ts";
+import type { Share, WeightOf } from "./shares.ts";
 import { type Turn, Turns } from "./turns.ts";
 import { walk } from "./walk.ts";
+import { type WeightRow, Weights } from "./weights.ts";
 
 /** Instructions in one slice: long enough for V8 to matter, short enough (some ms) to answer commands. */
 const SLICE_INSTRUCTIONS = 1_000_000;
@@ -54,7 +55,7 @@ class WorkerError extends Error {
 }
 
 /** Commands that are carried out in order; the others take effect at once. */
-type Signal = Extract<Command, { kind: "cancel" | "credit" | "released" }>;
+type Signal = Extract<Command, { kind: "cancel" | "credit" | "released" | "reweigh" }>;
 type Work = Exclude<Command, Signal>;
 /** What is asked of a machine that is here. */
 type Asked = Extract<Work, { kind: "apply" | "query" | "capture" | "depart" | "setTraceMask" }>;
@@ -70,7 +71,7 @@ type Report = (trace: Uint8Array<ArrayBuffer>, instructions: number) => Promise<
 
 interface Slot {
   resident: Resident;
-  share: Share[];
+  share: Share;
   traceMask: number;
   runnable: boolean;
   lastReport: number;
@@ -95,17 +96,17 @@ export class WorkerHost {
   constructor(
     cpu: CompiledCpu,
     content: ContentCache,
-    { executing, meter }: { executing: Executing; meter: Meter },
+    { executing, meter, weights }: { executing: Executing; meter: Meter; weights: readonly WeightRow[] },
     post: (message: WorkerMessage) => void,
   ) {
-    this.#turns = new Turns(executing, meter);
+    this.#turns = new Turns(executing, meter, weightIn(weights));
     this.#executing = executing;
     this.#factory = new ResidentFactory(cpu, content);
     this.#post = post;
   }
 
   receive({ id, command }: CommandMessage): void {
-    if (command.kind === "cancel" || command.kind === "credit" || command.kind === "released") {
+    if (isSignal(command)) {
       this.#signal(command);
       this.#post({ kind: "reply", id, machine: null, mark: null, memoryBytes: 0, result: null });
       return;
@@ -126,6 +127,10 @@ export class WorkerHost {
       this.#turns.wake();
       return;
     }
+    if (command.kind === "reweigh") {
+      this.#turns.reweigh(weightIn(command.weights));
+      return;
+    }
     const job = this.#jobs.get(command.job);
     if (job === undefined) return;
     if (command.kind === "cancel") job.cancelled = true;
@@ -135,7 +140,7 @@ export class WorkerHost {
 
   /** Runs a job that is no machine's: it can be cancelled, and sends no more batches than it has credits. */
   async #asJob<T>(
-    { job: name, share }: { job: string; share: Share[] },
+    { job: name, share }: { job: string; share: Share },
     work: (job: Job, turn: Turn) => Promise<T>,
   ): Promise<T> {
     const job: Job = { cancelled: false, credits: REPLAY_WINDOW, wake: null };
@@ -408,6 +413,17 @@ const sizeOf = ({ outputs, trace }: Mark): number =>
 
 function throwIfCancelled(job: Job): void {
   if (job.cancelled) throw new WorkerError("cancelled", "cancelled");
+}
+
+const SIGNALS: ReadonlySet<Command["kind"]> = new Set(["cancel", "credit", "released", "reweigh"]);
+
+function isSignal(command: Command): command is Signal {
+  return SIGNALS.has(command.kind);
+}
+
+function weightIn(rows: readonly WeightRow[]): WeightOf {
+  const weights = new Weights(rows);
+  return (share) => weights.of(share);
 }
 
 const ASKED: ReadonlySet<Command["kind"]> = new Set(["apply", "query", "capture", "depart", "setTraceMask"]);

@@ -10,12 +10,10 @@
  * somebody's turn comes as long as anybody can run. What is charged outside of turns (turns.ts) counts like any other cost. What a machine computes does not depend on any of this.
  */
 
-/** From the course inwards; the last one owns the machine or the job. */
-export interface Share {
-  name: string;
-  /** Of what its siblings get; above 0. */
-  weight: number;
-}
+/** Whose: names from the course inwards; the last one owns the machine or the job. */
+export type Share = readonly string[];
+/** Of what its siblings get; above 0. */
+export type WeightOf = (share: Share) => number;
 
 /** What is charged is measured by whoever runs it, in milliseconds. */
 export const LENT_MS = 50;
@@ -40,7 +38,9 @@ export function addUse(to: Use, { chargedMs, wantedMs, longestMs }: Use): void {
 interface Node {
   readonly parent: Node | null;
   readonly name: string;
-  readonly weight: number;
+  /** Null: takes turns itself. */
+  readonly share: Share | null;
+  weight: number;
   readonly children: Map<string, Node>;
   /** What it has had, divided by its weight; comparable with its siblings. */
   had: number;
@@ -56,9 +56,10 @@ interface Node {
   since: number;
 }
 
-const newNode = (parent: Node | null, name: string, weight: number): Node => ({
+const newNode = (parent: Node | null, name: string, share: Share | null, weight: number): Node => ({
   parent,
   name,
+  share,
   weight,
   children: new Map(),
   had: parent?.floor ?? 0,
@@ -70,7 +71,8 @@ const newNode = (parent: Node | null, name: string, weight: number): Node => ({
 });
 
 export class Shares {
-  readonly #root = newNode(null, "", 1);
+  readonly #root = newNode(null, "", [], 1);
+  #weightOf: WeightOf;
   /** Who takes turns, by name. */
   readonly #leaves = new Map<string, Node>();
   /** Of these, those to which something is lent. */
@@ -80,16 +82,20 @@ export class Shares {
   /** Of all who were ever here. */
   readonly use: Use = noUse();
 
-  add(name: string, path: readonly Share[]): void {
+  constructor(weightOf: WeightOf) {
+    this.#weightOf = weightOf;
+  }
+
+  add(name: string, share: Share): void {
     this.delete(name);
     let node = this.#root;
-    for (const { name: step, weight } of path) {
-      // Another weight counts from the next time that nobody of this share is here.
-      const next = node.children.get(`share ${step}`) ?? newNode(node, `share ${step}`, weight);
+    for (const [level, step] of share.entries()) {
+      const path = share.slice(0, level + 1);
+      const next = node.children.get(`share ${step}`) ?? newNode(node, `share ${step}`, path, this.#weightOf(path));
       node.children.set(next.name, next);
       node = next;
     }
-    const leaf = newNode(node, name, 1);
+    const leaf = newNode(node, name, null, 1);
     node.children.set(name, leaf);
     this.#leaves.set(name, leaf);
   }
@@ -102,6 +108,23 @@ export class Shares {
     if (leaf.active) this.#active -= 1;
     for (let node: Node = leaf; node.parent !== null && node.children.size === 0; node = node.parent)
       node.parent.children.delete(node.name);
+  }
+
+  /** From now on. Who is ahead of his siblings is so by as much as before. */
+  reweigh(weightOf: WeightOf): void {
+    this.#weightOf = weightOf;
+    this.#reweigh(this.#root);
+  }
+
+  #reweigh(node: Node): void {
+    for (const child of node.children.values()) {
+      if (child.share === null) continue;
+      const weight = this.#weightOf(child.share);
+      const ahead = Math.max(0, child.had - node.floor) * child.weight;
+      if (weight !== child.weight && ahead > 0) child.had = node.floor + ahead / weight;
+      child.weight = weight;
+      this.#reweigh(child);
+    }
   }
 
   /** Somebody waits for an answer of it. */

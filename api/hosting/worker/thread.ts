@@ -11,10 +11,10 @@ import { Meter } from "./meter.ts";
 /** Bytes of content that a worker keeps at hand (programs, tree nodes, pages). */
 const CONTENT_CACHE_BYTES = 64 * 1024 * 1024;
 
-const { cpu, signal, executing, meter, fetchPort } = workerData as WorkerStart & { fetchPort: MessagePort };
+const { cpu, signal, executing, meter, weights, fetchPort } = workerData as WorkerStart & { fetchPort: MessagePort };
 const commands = parentPort!;
 const content = new ContentCache(portFetcher(fetchPort, signal), CONTENT_CACHE_BYTES);
-const shared = { executing: new Executing(executing), meter: new Meter(meter) };
+const shared = { executing: new Executing(executing), meter: new Meter(meter), weights };
 const host = new WorkerHost(cpu, content, shared, (message) => commands.postMessage(message));
 commands.on("message", (message: CommandMessage) => host.receive(message));
 // The fetch port must not keep an otherwise finished worker alive.

@@ -5,7 +5,7 @@
  */
 import type { Executing } from "./executing.ts";
 import type { Meter } from "./meter.ts";
-import { type Share, Shares, type Use } from "./shares.ts";
+import { type Share, Shares, type Use, type WeightOf } from "./shares.ts";
 
 /** What takes turns for as long as it can. */
 export interface Runner {
@@ -21,7 +21,7 @@ export type Turn = <T>(work: () => T) => Promise<T>;
 const ROUND_MS = 4;
 
 export class Turns {
-  readonly #shares = new Shares();
+  readonly #shares: Shares;
   readonly #runners = new Map<string, Runner>();
   readonly #now: () => number;
   readonly #executing: Executing;
@@ -30,14 +30,15 @@ export class Turns {
   /** A job goes on only when the round is over. */
   #roundEnds = false;
 
-  constructor(executing: Executing, meter: Meter, now: () => number = () => performance.now()) {
+  constructor(executing: Executing, meter: Meter, weightOf: WeightOf, now: () => number = () => performance.now()) {
+    this.#shares = new Shares(weightOf);
     this.#executing = executing;
     this.#meter = meter;
     this.#now = now;
   }
 
-  add(name: string, path: readonly Share[], runner: Runner): void {
-    this.#shares.add(name, path);
+  add(name: string, share: Share, runner: Runner): void {
+    this.#shares.add(name, share);
     this.#runners.set(name, runner);
     this.wake();
   }
@@ -50,6 +51,11 @@ export class Turns {
   /** Of one that takes turns, since it was asked for last. */
   takeUse(name: string): Use {
     return this.#shares.takeUse(name);
+  }
+
+  /** From the next turn on. */
+  reweigh(weightOf: WeightOf): void {
+    this.#shares.reweigh(weightOf);
   }
 
   /** Somebody waits for it. */
@@ -65,7 +71,7 @@ export class Turns {
   }
 
   /** Work that comes in pieces, each of which waits for its turn. */
-  async job<T>(name: string, path: readonly Share[], work: (turn: Turn) => Promise<T>): Promise<T> {
+  async job<T>(name: string, share: Share, work: (turn: Turn) => Promise<T>): Promise<T> {
     let piece: (() => void) | null = null;
     const run = () => {
       const go = piece;
@@ -73,7 +79,7 @@ export class Turns {
       this.#roundEnds = true;
       go?.();
     };
-    this.add(name, path, { canRun: () => piece !== null, run });
+    this.add(name, share, { canRun: () => piece !== null, run });
     const turn: Turn = (part) =>
       new Promise((resolve, reject) => {
         piece = () => {
@@ -96,8 +102,8 @@ export class Turns {
    * What somebody asks of one that takes turns. It is done at once, so that answers are quick, unless its share is ahead
    * of others by more than is lent: then it waits for its turn.
    */
-  command<T>(name: string, path: readonly Share[], work: () => T): T | Promise<T> {
-    if (this.#shares.isAhead(name)) return this.job(`command ${name}`, path, (turn) => turn(work));
+  command<T>(name: string, share: Share, work: () => T): T | Promise<T> {
+    if (this.#shares.isAhead(name)) return this.job(`command ${name}`, share, (turn) => turn(work));
     const start = this.#now();
     try {
       return work();
