@@ -18,12 +18,12 @@ function projects() {
 
 export default defineConfig({
   test: {
-    setupFiles: ["test/support/seed.ts"],
+    setupFiles: ["test/support/seed.ts", "test/support/equality.ts"],
     // Far beyond what anything takes on a busy host: only what hangs meets it.
     testTimeout: 300_000,
     hookTimeout: 300_000,
     pool: "forks",
-    maxWorkers: 2,
+    maxWorkers: 3,
     reporters: ["default"],
     projects: projects(),
   },

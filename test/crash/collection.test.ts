@@ -14,7 +14,7 @@ import { closureOf } from "../support/closure.ts";
 import { ServerProcess } from "../support/process.ts";
 import { openTestStore } from "../support/store.ts";
 
-const KILLS = Number(process.env["OSTLER_KILLS"] ?? 50) / 5;
+const KILLS = Number(process.env["OSTLER_KILLS"] ?? 25) / 5;
 const environment = { OSTLER_COLLECT_EVERY_MS: "5" };
 let dataDir: string;
 beforeAll(() => {
