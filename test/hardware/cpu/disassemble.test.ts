@@ -20,6 +20,14 @@ describe("disassembly", () => {
     expect(text(0x02a5f553)).toBe("fadd.d fa0, fa1, fa0");
     expect(text(0x100526af)).toBe("lr.w a3, (a0)");
     expect(text(0xc0102573)).toBe("csrrs a0, time, zero");
+    expect([text(0x30200073), text(0x10500073), text(0x12c58073)]).toEqual(["mret", "wfi", "sfence.vma a1, a2"]);
+    expect([text(0x7159), text(0x6505), text(0x1101)]).toEqual([
+      "c.addi16sp sp, -112",
+      "c.lui a0, 0x1",
+      "c.addi sp, -32",
+    ]);
+    expect([text(0xd2058553), text(0xd2059553)]).toEqual(["fcvt.d.w fa0, a1", "fcvt.d.w fa0, a1, rtz"]);
+    expect(text(0x02a5d553), "a reserved rounding mode").toBe(".insn 0x02a5d553");
     expect(text(0)).toBe(".insn 0x0000");
     expect(text(0xffffffff)).toBe(".insn 0xffffffff");
   });

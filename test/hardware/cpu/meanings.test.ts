@@ -4,12 +4,18 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type IntegerInstruction, integerInstructions } from "../../../kernel/hardware/cpu/rv64/instructions/table.ts";
+import { forms } from "../../../kernel/hardware/cpu/rv64/instructions/form.ts";
+import {
+  type IntegerInstruction,
+  integerInstructions,
+  jumpInstructions,
+} from "../../../kernel/hardware/cpu/rv64/instructions/table.ts";
 import { Translations } from "../../../kernel/hardware/cpu/rv64/translate/modules.ts";
 import { bType } from "./encode.ts";
 import { addi, CODE, CoreStop, ECALL } from "./fixture.ts";
 import { Machine, RX } from "./machine.ts";
 
+const EBREAK = 0x100073;
 const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
 const s32 = (value: bigint): bigint => BigInt.asIntN(32, value);
 const u32 = (value: bigint): bigint => BigInt.asUintN(32, value);
@@ -82,6 +88,8 @@ const specified: Record<string, (a: bigint, b: bigint) => bigint> = {
   rolw: (a, b) => s32(rotated(u32(a), (32n - (b & 31n)) & 31n, 32n)),
   rorw: (a, b) => s32(rotated(u32(a), b & 31n, 32n)),
   "orc.b": (a) => packed(bytes(u64(a)).map((byte) => (byte === 0n ? 0n : 0xffn))),
+  lui: (_, b) => b,
+  auipc: (_, b) => CODE + b,
   rev8: (a) => packed(bytes(u64(a)).reverse()),
   bclr: (a, b) => a & ~(1n << (b & 63n)),
   bext: (a, b) => (a >> (b & 63n)) & 1n,
@@ -103,12 +111,18 @@ const formOf = (mnemonic: string): string => {
   return registerForms[mnemonic] ?? mnemonic.replace(/i$/, "");
 };
 
-/** The row's instruction: x12 becomes something of x10 and x11, or of x10 and the immediate. */
-const encoded = (row: IntegerInstruction, immediate: number): number =>
-  row.match |
-  (12 << 7) |
-  (10 << 15) |
-  (row.format === "register" ? 11 << 20 : row.format === "unary" ? 0 : immediate << 20);
+/** The row's instruction: x12 becomes something of x10 and x11, of x10 and the immediate, or of the immediate alone. */
+function encoded({ form, match }: IntegerInstruction, immediate: number): number {
+  if (form.rs1 === undefined) return match | (12 << 7) | immediate;
+  const second = form.rs2 === undefined ? (form.imm === undefined ? 0 : immediate << 20) : 11 << 20;
+  return match | (12 << 7) | (10 << 15) | second;
+}
+
+function immediates({ form, mask }: IntegerInstruction): fc.Arbitrary<number> {
+  if (form === forms.shift) return fc.nat({ max: mask & (1 << 25) ? 31 : 63 });
+  if (form.rs1 === undefined) return fc.integer({ min: -(2 ** 19), max: 2 ** 19 - 1 }).map((upper) => upper << 12);
+  return fc.integer({ min: -2048, max: 2047 });
+}
 
 /** Runs the instruction three times, the last time as it is translated if there is a translator. */
 const loop = (instruction: number): number[] => [instruction, addi(13, 13, -1), bType(1, 13, 0, -8), ECALL];
@@ -134,9 +148,7 @@ describe.each(Object.entries(ways))("the %s", (_way, made) => {
     const page = machine.mapFresh(CODE, 1, RX);
     const { core } = machine;
     const expected = specified[formOf(row.mnemonic)]!;
-    const isShift = row.format === "shift";
-    const amounts = isShift ? fc.nat({ max: row.mask & (1 << 25) ? 31 : 63 }) : fc.integer({ min: -2048, max: 2047 });
-    const cases = fc.tuple(amounts, fc.array(fc.tuple(value, value), { minLength: 1, maxLength: 8 }));
+    const cases = fc.tuple(immediates(row), fc.array(fc.tuple(value, value), { minLength: 1, maxLength: 8 }));
     fc.assert(
       fc.property(cases, ([immediate, operands]) => {
         machine.code(page, loop(encoded(row, immediate)));
@@ -150,12 +162,43 @@ describe.each(Object.entries(ways))("the %s", (_way, made) => {
             core.x[register] = u64(start);
           core.setPc(CODE);
           expect(core.run(100)).toBe(CoreStop.ecall);
-          const second = row.format === "register" ? b : BigInt(immediate);
+          const second = row.form.rs2 ? b : BigInt(immediate);
           expect(core.x[12]).toBe(u64(expected(a, second)));
         }
       }),
       { numRuns: 12 },
     );
     expect(translations?.count).not.toBe(0);
+  });
+
+  test("jal and jalr link and lead on", () => {
+    const machine = new Machine(64, undefined, null, made());
+    const page = machine.mapFresh(CODE, 1, RX);
+    const { core } = machine;
+    const far = {
+      distance: fc.integer({ min: 2, max: 400 }),
+      odd: fc.boolean(),
+      offset: fc.integer({ min: -2048, max: 2047 }),
+    };
+    fc.assert(
+      fc.property(fc.record(far), ({ distance, odd, offset }) => {
+        // To a loop that decides where to go on, over what must not be executed.
+        const [jal, jalr] = jumpInstructions.map(({ match }) => match | (1 << 7)) as [number, number];
+        const forward = 4 * distance;
+        machine.code(page, new Array(1024).fill(EBREAK));
+        machine.code(page, [jal | ((forward & 0x7fe) << 20) | ((forward & 0x800) << 9)]);
+        machine.code(page, [addi(6, 1, 0), jalr | (10 << 15) | (offset << 20)], forward);
+        machine.code(page, [ECALL], forward + 8 + 4 * distance);
+        const target = CODE + BigInt(forward + 8 + 4 * distance);
+        for (let round = 0; round < 3; round++) {
+          core.x[10] = u64(target - BigInt(offset) + (odd ? 1n : 0n));
+          core.setPc(CODE);
+          expect(core.run(100)).toBe(CoreStop.ecall);
+          expect([core.x[6], core.x[1]]).toEqual([CODE + 4n, CODE + BigInt(forward + 8)]);
+          expect(core.saveHart().pc).toBe(target);
+        }
+      }),
+      { numRuns: 20 },
+    );
   });
 });

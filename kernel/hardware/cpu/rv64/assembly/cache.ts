@@ -10,8 +10,7 @@
  */
 import * as L from "./layout";
 import { FIRST_TERMINATOR, Op } from "./ops";
-import { decode16 } from "./decode_c";
-import { decode32 } from "./decode";
+import { decode16, decode32 } from "./decode";
 import { Stop, delta, opOf, put, runOf } from "./state";
 import { deviceValue, readDevice } from "./bus";
 import { currentFetch, dropFetchers, dropWriters, flushBanks } from "./banks";

@@ -73,7 +73,6 @@ export function run(total: i32): Stop {
     switch (opOf(p)) {
       case Op.Nop: p += FULL; continue;
       /* from the table: integer cases */
-      case Op.Auipc: rd(p, page + immediate(p)); p += FULL; continue;
       /* from the table: access cases */
       case Op.FaddD: {
         const value = rs1d(p) + rs2d(p);
@@ -110,15 +109,21 @@ export function run(total: i32): Stop {
       case Op.FcvtDW: rdd(p, <f64>rs1w(p)); p += FULL; continue;
       case Op.FmvWX: rd(p, rs1(p) | BOX); p += FULL; continue;
       case Op.Jump: p += imm(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
-      case Op.Jal: rd(p, page + <i64>((p - base + delta(p)) >> 3)); p += imm(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
+      case Op.Jal: {
+        /* from the table: link of jal */
+        p += imm(p);
+        if ((budget -= runOf(p)) >= 0) continue;
+        event = Event.Short;
+        break;
+      }
       case Op.JalFar: {
-        target = page + immediate(p);
-        rd(p, page + <i64>((p - base + delta(p)) >> 3));
+        /* from the table: target of jal */
+        /* from the table: link of jal */
         event = Event.Far;
         break;
       }
       case Op.Jr: {
-        target = (rs1(p) + immediate(p)) & ~1;
+        /* from the table: target of jalr */
         const at = fetchEntry(fetch, target);
         if (load<i64>(at) == (target & ~4095)) {
           if (!translating()) {
@@ -135,8 +140,8 @@ export function run(total: i32): Stop {
         break;
       }
       case Op.Jalr: {
-        target = (rs1(p) + immediate(p)) & ~1;
-        rd(p, page + <i64>((p - base + delta(p)) >> 3));
+        /* from the table: target of jalr */
+        /* from the table: link of jalr */
         const at = fetchEntry(fetch, target);
         if (!translating() && load<i64>(at) == (target & ~4095)) {
           page = target & ~4095;

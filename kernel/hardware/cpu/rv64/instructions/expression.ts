@@ -10,6 +10,8 @@ export type Code = keyof typeof Wasm;
 export type Expression =
   /** A source register or the immediate: 64 bits, the immediate sign-extended, or (`word`) the low 32 bits. */
   | { kind: "operand"; from: "rs1" | "rs2" | "immediate"; word: boolean }
+  /** An address: that of the instruction plus the immediate, or that of the instruction behind it. */
+  | { kind: "address"; of: "relative" | "next" }
   | { kind: "constant"; value: bigint; word: boolean }
   | { kind: "apply"; code: Code; to: readonly Expression[] }
   /** An i64. Where it is `lazy`, the side that is not wanted must not be computed: it could trap. */
@@ -26,6 +28,9 @@ export const immediate = operand("immediate", false);
 export const rs1Word = operand("rs1", true);
 export const rs2Word = operand("rs2", true);
 export const immediateWord = operand("immediate", true);
+
+export const relative: Expression = { kind: "address", of: "relative" };
+export const next: Expression = { kind: "address", of: "next" };
 
 export const constant = (value: number | bigint): Expression => ({
   kind: "constant",

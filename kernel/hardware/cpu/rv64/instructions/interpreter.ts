@@ -3,14 +3,15 @@
  * says `/* from the table: NAME *\/` is replaced by `sources[NAME]` when the interpreter is built
  * (deploy/setup/interpreter.mjs).
  */
+import { decoderSources } from "./decoder.ts";
 import type { Code, Expression } from "./expression.ts";
 import { firstTerminator, isCompressible, type OpName, recordedNames } from "./operations.ts";
 import {
   type Access,
   accessInstructions,
   branchInstructions,
-  encodings,
   integerInstructions,
+  jumpInstructions,
   otherMeanings,
 } from "./table.ts";
 
@@ -84,6 +85,9 @@ function apply(code: Code, to: readonly string[]): string {
 const inRecord = { rs1: "rs1(p)", rs2: "rs2(p)", immediate: "immediate(p)" };
 const wordInRecord = { rs1: "rs1w(p)", rs2: "rs2w(p)", immediate: "imm(p)" };
 
+/** Of the record at p: its immediate counts from the start of the page. */
+const addresses = { relative: "(page + immediate(p))", next: "(page + <i64>((p - base + delta(p)) >> 3))" };
+
 /** An expression as text; what it names is declared in `declared`, before it. */
 function textOf(e: Expression, own: boolean, declared: string[]): string {
   const inner = (of: Expression): string => textOf(of, own, declared);
@@ -91,6 +95,8 @@ function textOf(e: Expression, own: boolean, declared: string[]): string {
     case "operand":
       if (own) return e.word ? `(<i32>${e.from})` : e.from;
       return (e.word ? wordInRecord : inRecord)[e.from];
+    case "address":
+      return addresses[e.of];
     case "constant":
       return `<${e.word ? "i32" : "i64"}>${e.value < 0n ? `(${e.value})` : e.value}`;
     case "apply":
@@ -184,15 +190,6 @@ const branchCases = branchInstructions.flatMap(({ op, condition }) => {
   return [...cases(op, near), ...cases(`${op}Far` as OpName, far)];
 });
 
-/** Which operation a 32-bit instruction is: the rows of an opcode and funct3 one after the other. */
-const decoder = [...encodings].flatMap(([key, rows]) => [
-  `    case ${key}:`,
-  ...rows.map(({ op, mask, match }) =>
-    mask === 0x707f ? `      return Op.${op};` : `      if ((w & ${mask | 0}) == ${match | 0}) return Op.${op};`,
-  ),
-  ...(rows.some(({ mask }) => mask === 0x707f) ? [] : ["      break;"]),
-]);
-
 const labels = (op: OpName): string => cases(op, (name) => `case Op.${name}:`).join(" ");
 const accessSizes = accessInstructions.map(({ op, size, write }) =>
   write
@@ -210,7 +207,13 @@ export const sources: Readonly<Record<string, string>> = {
   "access cases": accessCases.join("\n"),
   "branch cases": branchCases.join("\n"),
   "functions of integers": meanings.flatMap(({ outOfLine }) => outOfLine ?? []).join("\n\n"),
-  encodings: decoder.join("\n"),
+  ...Object.fromEntries(
+    jumpInstructions.flatMap(({ mnemonic, link, target }) => [
+      [`link of ${mnemonic}`, `        rd(p, ${textOf(link, false, [])});`],
+      [`target of ${mnemonic}`, `        target = ${textOf(target, false, [])};`],
+    ]),
+  ),
+  ...decoderSources,
   "sizes of accesses": accessSizes.join("\n"),
   "extensions of loads": extensions.join("\n"),
 };

@@ -1,11 +1,12 @@
 /**
- * Instructions: name, encoding, operands and meaning, once for all who need to know. From these rows are made the
- * interpreter's decoder and cases (interpreter.ts writes them, assembly/ has the rest), the translator's code
- * (translate/integer.ts, memory.ts, compile.ts) and the disassembler's text (disassemble.ts).
+ * Instructions of integers, memory and control flow: name, encoding, operands and meaning, once for all who need to know.
+ * From the rows of this folder are made the interpreter's decoder and cases (interpreter.ts and decoder.ts write them,
+ * assembly/ has the rest), the translator's code (translate/integer.ts, memory.ts, compile.ts) and the disassembler's
+ * text (disassemble.ts). compressed.ts has the encodings of the C extension for what is here.
  *
- * RV64I, M, Zba, Zbb, Zbs: unprivileged specification, chapters 2, 4, 13 and 30. Jumps, atomics, CSRs, floating point and the
- * C extension's encodings are not here: each is written where it is used.
+ * RV64I, M, Zba, Zbb, Zbs: unprivileged specification, chapters 2, 4, 13 and 30.
  */
+import { type Encoding, encoding, FUNCT3, FUNCT7 } from "./encoding.ts";
 import {
   apply,
   type Code,
@@ -15,6 +16,8 @@ import {
   immediate,
   immediateWord,
   naming,
+  next,
+  relative,
   rs1,
   rs1Word,
   rs2,
@@ -22,19 +25,8 @@ import {
   select,
   word,
 } from "./expression.ts";
+import { forms } from "./form.ts";
 import type { OpName } from "./operations.ts";
-
-/** How the bits beside opcode, funct3 and registers are used, and what stands in the assembler's text. */
-export type Format = "register" | "immediate" | "shift" | "unary" | "load" | "store" | "branch";
-
-export interface Encoding {
-  op: OpName;
-  mnemonic: string;
-  format: Format;
-  /** A 32-bit instruction is this one if its bits in `mask` are `match`. */
-  mask: number;
-  match: number;
-}
 
 export interface IntegerInstruction extends Encoding {
   /** What rd becomes: an i64. */
@@ -50,23 +42,20 @@ export interface Access extends Encoding {
 }
 
 export interface Branch extends Encoding {
-  /** Of two i64. */
+  /** Of two i64: whether it goes to `relative`. */
   condition: Code;
 }
 
-const encoding = (op: OpName, mnemonic: string, format: Format, mask: number, match: number): Encoding => ({
-  op,
-  mnemonic,
-  format,
-  mask: mask | 0x7f,
-  match,
-});
+export interface Jump extends Encoding {
+  /** What rd becomes, and where it leads. */
+  link: Expression;
+  target: Expression;
+}
 
 const OP = 0x33;
 const OP_32 = 0x3b;
 const OP_IMM = 0x13;
 const OP_IMM_32 = 0x1b;
-const FUNCT3 = 0x7000;
 
 type Row = IntegerInstruction;
 
@@ -79,12 +68,12 @@ const register = (
   funct3: number,
   meaning: Expression,
 ): Row => ({
-  ...encoding(op, mnemonic, "register", (0x7f << 25) | FUNCT3, (funct7 << 25) | (funct3 << 12) | opcode),
+  ...encoding(op, mnemonic, forms.register, FUNCT7 | FUNCT3, (funct7 << 25) | (funct3 << 12) | opcode),
   meaning,
 });
 /** rd, rs1, a signed immediate of 12 bits. */
 const withImmediate = (op: OpName, mnemonic: string, opcode: number, funct3: number, meaning: Expression): Row => ({
-  ...encoding(op, mnemonic, "immediate", FUNCT3, (funct3 << 12) | opcode),
+  ...encoding(op, mnemonic, forms.immediate, FUNCT3, (funct3 << 12) | opcode),
   meaning,
 });
 /** rd, rs1, an amount of 6 bits below `above`. */
@@ -96,12 +85,12 @@ const shift = (
   funct3: number,
   meaning: Expression,
 ): Row => ({
-  ...encoding(op, mnemonic, "shift", (0x3f << 26) | FUNCT3, (above << 26) | (funct3 << 12) | opcode),
+  ...encoding(op, mnemonic, forms.shift, (0x3f << 26) | FUNCT3, (above << 26) | (funct3 << 12) | opcode),
   meaning,
 });
 /** rd, rs1, an amount of 5 bits. */
 const shiftWord = (op: OpName, mnemonic: string, funct7: number, funct3: number, meaning: Expression): Row => ({
-  ...encoding(op, mnemonic, "shift", (0x7f << 25) | FUNCT3, (funct7 << 25) | (funct3 << 12) | OP_IMM_32),
+  ...encoding(op, mnemonic, forms.shift, FUNCT7 | FUNCT3, (funct7 << 25) | (funct3 << 12) | OP_IMM_32),
   meaning,
 });
 /** rd, rs1; all of the upper 12 bits are given. */
@@ -113,7 +102,7 @@ const unary = (
   funct3: number,
   meaning: Expression,
 ): Row => ({
-  ...encoding(op, mnemonic, "unary", (0xfff << 20) | FUNCT3, (upper << 20) | (funct3 << 12) | opcode),
+  ...encoding(op, mnemonic, forms.unary, (0xfff << 20) | FUNCT3, (upper << 20) | (funct3 << 12) | opcode),
   meaning,
 });
 
@@ -179,6 +168,8 @@ function bytesReversed(): Expression {
 }
 
 export const integerInstructions: readonly IntegerInstruction[] = [
+  { ...encoding("Li", "lui", forms.upper, 0, 0x37), meaning: immediate },
+  { ...encoding("Auipc", "auipc", forms.upperRelative, 0, 0x17), meaning: relative },
   withImmediate("Addi", "addi", OP_IMM, 0, fixed("i64Add")),
   withImmediate("Slti", "slti", OP_IMM, 2, truth(fixed("i64LtS"))),
   withImmediate("Sltiu", "sltiu", OP_IMM, 3, truth(fixed("i64LtU"))),
@@ -273,20 +264,17 @@ export const integerInstructions: readonly IntegerInstruction[] = [
   shift("Bseti", "bseti", OP_IMM, 0x0a, 1, apply("i64Or", rs1, bit(immediate))),
 ];
 
-/** Operations that no instruction has to itself: what `lui`, `c.mv` and moves between register files are decoded to. */
-export const otherMeanings: readonly { op: OpName; meaning: Expression }[] = [
-  { op: "Li", meaning: immediate },
-  { op: "Mv", meaning: rs1 },
-];
+/** Operations that no instruction of 32 bits has to itself: what `c.mv` and moves between register files are decoded to. */
+export const otherMeanings: readonly { op: OpName; meaning: Expression }[] = [{ op: "Mv", meaning: rs1 }];
 
-const loadRow = (op: OpName, mnemonic: string, funct3: number, code: Code, size: number, opcode = 0x03): Access => ({
-  ...encoding(op, mnemonic, "load", FUNCT3, (funct3 << 12) | opcode),
+const loadRow = (op: OpName, mnemonic: string, funct3: number, code: Code, size: number): Access => ({
+  ...encoding(op, mnemonic, forms.load, FUNCT3, (funct3 << 12) | 0x03),
   code,
   size,
   write: false,
 });
 const storeRow = (op: OpName, mnemonic: string, funct3: number, code: Code, size: number): Access => ({
-  ...encoding(op, mnemonic, "store", FUNCT3, (funct3 << 12) | 0x23),
+  ...encoding(op, mnemonic, forms.store, FUNCT3, (funct3 << 12) | 0x23),
   code,
   size,
   write: true,
@@ -301,7 +289,12 @@ export const accessInstructions: readonly Access[] = [
   loadRow("Lbu", "lbu", 4, "i64Load8U", 1),
   loadRow("Lhu", "lhu", 5, "i64Load16U", 2),
   loadRow("Lwu", "lwu", 6, "i64Load32U", 4),
-  loadRow("Flw", "flw", 2, "i64Load32U", 4, 0x07),
+  {
+    ...encoding("Flw", "flw", forms.loadFloat, FUNCT3, (2 << 12) | 0x07),
+    code: "i64Load32U",
+    size: 4,
+    write: false,
+  },
   storeRow("Sb", "sb", 0, "i64Store8", 1),
   storeRow("Sh", "sh", 1, "i64Store16", 2),
   storeRow("Sw", "sw", 2, "i64Store32", 4),
@@ -314,7 +307,7 @@ export const loads = opsOf(false);
 export const stores = opsOf(true);
 
 const branch = (op: OpName, mnemonic: string, funct3: number, condition: Code): Branch => ({
-  ...encoding(op, mnemonic, "branch", FUNCT3, (funct3 << 12) | 0x63),
+  ...encoding(op, mnemonic, forms.branch, FUNCT3, (funct3 << 12) | 0x63),
   condition,
 });
 
@@ -327,16 +320,34 @@ export const branchInstructions: readonly Branch[] = [
   branch("Bgeu", "bgeu", 7, "i64GeU"),
 ];
 
-const byKey = new Map<number, Encoding[]>();
-for (const row of [...integerInstructions, ...accessInstructions, ...branchInstructions]) {
-  const key = row.match & 0x707f;
-  byKey.set(key, [...(byKey.get(key) ?? []), row]);
+export const jumpInstructions: readonly Jump[] = [
+  { ...encoding("Jal", "jal", forms.jump, 0, 0x6f), link: next, target: relative },
+  {
+    ...encoding("Jalr", "jalr", forms.indirect, FUNCT3, 0x67),
+    link: next,
+    target: apply("i64And", apply("i64Add", rs1, immediate), constant(-2)),
+  },
+];
+
+/**
+ * How a record goes on that a branch or jump is decoded to. Where it leads is near (its immediate is the distance to
+ * another record of the page), far (it counts from the start of the page), or computed.
+ */
+export interface Departure {
+  kind: "branch" | "jump";
+  where: "near" | "far" | "computed";
+  /** The address of the next instruction goes to rd, which may be the sink. */
+  links: boolean;
 }
 
-/** The rows by opcode and funct3. */
-export const encodings: ReadonlyMap<number, readonly Encoding[]> = byKey;
-
-/** The row of a 32-bit instruction, if it has one. */
-export function encodingOf(bits: number): Encoding | undefined {
-  return byKey.get(bits & 0x707f)?.find(({ mask, match }) => (bits & mask) === (match | 0));
-}
+export const departures: ReadonlyMap<OpName, Departure> = new Map<OpName, Departure>([
+  ["Jump", { kind: "jump", where: "near", links: false }],
+  ["Jal", { kind: "jump", where: "near", links: true }],
+  ["JalFar", { kind: "jump", where: "far", links: true }],
+  ["Jr", { kind: "jump", where: "computed", links: false }],
+  ["Jalr", { kind: "jump", where: "computed", links: true }],
+  ...branchInstructions.flatMap(({ op }): [OpName, Departure][] => [
+    [op, { kind: "branch", where: "near", links: false }],
+    [`${op}Far` as OpName, { kind: "branch", where: "far", links: false }],
+  ]),
+]);

@@ -35,8 +35,8 @@ import {
 import { type FloatRow, floatRow, roundedType } from "./float.ts";
 import { analyse, type Flow } from "./flow.ts";
 import { type Graph, structure } from "./graph.ts";
-import { integerRows } from "./integer.ts";
-import { computeTarget, fetchEntry, indexOfTarget, noteJump, putArguments } from "./linkage.ts";
+import { integerRows, jal, jalr } from "./integer.ts";
+import { fetchEntry, indexOfTarget, noteJump, putArguments } from "./linkage.ts";
 import { accesses, emitAccess } from "./memory.ts";
 import type { Instruction } from "./records.ts";
 import { type Block, type Ending, type Region, successorsOf } from "./region.ts";
@@ -369,12 +369,12 @@ class Compilation {
 
   #jump(node: number, i: Instruction, kind: "return" | "tail" | "jump"): void {
     const e = this.#e;
-    computeTarget(e, i);
-    if (kind === "tail")
-      e.get(PAGE)
-        .i64(i.at + i.length)
-        .op(W.i64Add)
-        .write(i.rd);
+    jalr.target(e, i);
+    e.set(e.target);
+    if (kind === "tail") {
+      jalr.link(e, i);
+      e.write(i.rd);
+    }
     const within = kind === "jump" && this.#region.targets.length > 0;
     if (within) {
       const distance = e.wide(0);
@@ -402,9 +402,13 @@ class Compilation {
    */
   #call(node: number, i: Instruction, { to, next }: Ending & { kind: "call" }): void {
     const e = this.#e;
-    if (to === null) computeTarget(e, i);
-    else e.get(PAGE).i64(to).op(W.i64Add).set(e.target);
-    if (i.rd !== SINK) e.get(PAGE).i64(next).op(W.i64Add).write(i.rd);
+    if (to === null) jalr.target(e, i);
+    else e.get(PAGE).i64(to).op(W.i64Add);
+    e.set(e.target);
+    if (i.rd !== SINK) {
+      (to === null ? jalr : jal).link(e, i);
+      e.write(i.rd);
+    }
     this.#store(this.#flow.changedAtEnd[node] as Registers);
     const behind = this.#region.places.get(next);
     if (behind === undefined) {

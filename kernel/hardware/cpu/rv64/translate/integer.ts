@@ -5,7 +5,7 @@
 import { PAGE_SIZE } from "../assembly/layout.ts";
 import type { Expression } from "../instructions/expression.ts";
 import type { OpName } from "../instructions/operations.ts";
-import { integerInstructions, otherMeanings } from "../instructions/table.ts";
+import { integerInstructions, jumpInstructions, otherMeanings } from "../instructions/table.ts";
 import { type Emitter, PAGE } from "./emitter.ts";
 import type { Instruction } from "./records.ts";
 import { Type, Wasm } from "./wasm.ts";
@@ -19,6 +19,8 @@ function rowOf(expression: Expression, names: Names = new Map()): Row {
   switch (expression.kind) {
     case "operand":
       return operandRow(expression);
+    case "address":
+      return addressRow(expression.of);
     case "constant": {
       const value = Number(expression.value);
       if (expression.word) return (e) => e.i32(value);
@@ -45,6 +47,13 @@ function rowOf(expression: Expression, names: Names = new Map()): Row {
   }
 }
 
+/** The immediate counts from the start of the instruction's page. */
+function addressRow(of: "relative" | "next"): Row {
+  const distance = (i: Instruction): number =>
+    of === "next" ? i.at + i.length : Math.floor(i.at / PAGE_SIZE) * PAGE_SIZE + i.imm;
+  return (e, i) => e.get(PAGE).i64(distance(i)).op(Wasm.i64Add);
+}
+
 function operandRow({ from, word }: Expression & { kind: "operand" }): Row {
   if (from === "immediate") return word ? (e, i) => e.i32(i.imm) : (e, i) => e.i64(i.imm);
   return word ? (e, i) => e.readWord(i[from]) : (e, i) => e.read(i[from]);
@@ -52,6 +61,7 @@ function operandRow({ from, word }: Expression & { kind: "operand" }): Row {
 
 function applyRow({ code, to }: Expression & { kind: "apply" }, names: Names): Row {
   const operation = Wasm[code];
+  if (code === "i64Add" && to[1]?.kind === "operand" && to[1].from === "immediate") return displaced(to[0], names);
   const [first, second] = to.map((each) => rowOf(each, names)) as [Row, Row?];
   if (second === undefined)
     return (e, i) => {
@@ -62,6 +72,15 @@ function applyRow({ code, to }: Expression & { kind: "apply" }, names: Names): R
     first(e, i);
     second(e, i);
     e.op(operation);
+  };
+}
+
+/** Many distances are 0. */
+function displaced(base: Expression | undefined, names: Names): Row {
+  const from = rowOf(base as Expression, names);
+  return (e, i) => {
+    from(e, i);
+    if (i.imm) e.i64(i.imm).op(Wasm.i64Add);
   };
 }
 
@@ -84,12 +103,17 @@ function eitherRow({ condition, then, otherwise, lazy }: Expression & { kind: "e
   };
 }
 
-export const integerRows: Partial<Record<OpName, Row>> = {
-  ...Object.fromEntries([...otherMeanings, ...integerInstructions].map(({ op, meaning }) => [op, rowOf(meaning)])),
-  // The immediate counts from the start of the instruction's page.
-  Auipc: (e, i) =>
-    e
-      .get(PAGE)
-      .i64(Math.floor(i.at / PAGE_SIZE) * PAGE_SIZE + i.imm)
-      .op(Wasm.i64Add),
-};
+export const integerRows: Partial<Record<OpName, Row>> = Object.fromEntries(
+  [...otherMeanings, ...integerInstructions].map(({ op, meaning }) => [op, rowOf(meaning)]),
+);
+
+interface JumpRows {
+  link: Row;
+  target: Row;
+}
+
+/** What a jump leaves in rd, and where it leads. */
+export const [jal, jalr] = jumpInstructions.map(({ link, target }) => ({
+  link: rowOf(link),
+  target: rowOf(target),
+})) as [JumpRows, JumpRows];

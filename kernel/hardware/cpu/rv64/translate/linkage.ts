@@ -1,7 +1,6 @@
 /** From one translated function to another: how what is at an address is found and called (assembly/translated.ts). */
 import { CURRENT_FETCH, ENTRIES, FETCH_ENTRIES, JUMPED, PAGE_SIZE } from "../assembly/layout.ts";
 import { type Emitter, ENTRY, JUMPING, LEFT } from "./emitter.ts";
-import type { Instruction } from "./records.ts";
 import { Wasm } from "./wasm.ts";
 
 const W = Wasm;
@@ -12,13 +11,6 @@ export function fetchEntry(e: Emitter, address: number): Emitter {
   e.i32((FETCH_ENTRIES - 1) << 4).op(W.i32And);
   e.i32(0).memory(W.i32Load, CURRENT_FETCH).op(W.i32Add).tee(ENTRY);
   return e.memory(W.i64Load, 0);
-}
-
-/** Makes the address that an indirect jump leads to the target. */
-export function computeTarget(e: Emitter, i: Instruction): void {
-  e.read(i.rs1);
-  if (i.imm) e.i64(i.imm).op(W.i64Add);
-  e.i64(-2).op(W.i64And).set(e.target);
 }
 
 /** The first two arguments of a call to the target. */

@@ -4,6 +4,7 @@
  * knows nothing of where in memory it is.
  */
 import { PAGE_SIZE } from "../assembly/layout.ts";
+import { departures } from "../instructions/table.ts";
 import type { CodeReader, Instruction } from "./records.ts";
 import { SINK } from "./registers.ts";
 import { translatable } from "./translatable.ts";
@@ -53,37 +54,17 @@ const isLink = (register: number): boolean => register === 1 || register === 5;
 
 /** How a block ends with this instruction; undefined when it does not end. */
 function endingOf({ op, at, length, rd, rs1, imm }: Instruction): Ending | undefined {
+  const departure = departures.get(op);
+  if (departure === undefined) return undefined;
   const next = at + length;
-  const near = at + (imm >> 3);
-  const far = Math.floor(at / PAGE_SIZE) * PAGE_SIZE + imm;
-  switch (op) {
-    case "Jump":
-      return { kind: "go", to: near };
-    case "Jal":
-      return { kind: "call", to: near, next };
-    case "JalFar":
-      return rd === SINK ? { kind: "go", to: far } : { kind: "call", to: far, next };
-    case "Jalr":
-      return isLink(rd) ? { kind: "call", to: null, next } : { kind: "tail" };
-    case "Jr":
-      return { kind: isLink(rs1) && imm === 0 ? "return" : "jump" };
-    case "Beq":
-    case "Bne":
-    case "Blt":
-    case "Bge":
-    case "Bltu":
-    case "Bgeu":
-      return { kind: "branch", to: near, next };
-    case "BeqFar":
-    case "BneFar":
-    case "BltFar":
-    case "BgeFar":
-    case "BltuFar":
-    case "BgeuFar":
-      return { kind: "branch", to: far, next };
-    default:
-      return undefined;
+  const { kind, where, links } = departure;
+  if (where === "computed") {
+    if (links) return isLink(rd) ? { kind: "call", to: null, next } : { kind: "tail" };
+    return { kind: isLink(rs1) && imm === 0 ? "return" : "jump" };
   }
+  const to = where === "near" ? at + (imm >> 3) : Math.floor(at / PAGE_SIZE) * PAGE_SIZE + imm;
+  if (kind === "branch") return { kind, to, next };
+  return links && rd !== SINK ? { kind: "call", to, next } : { kind: "go", to };
 }
 
 export function successorsOf(ending: Ending): number[] {

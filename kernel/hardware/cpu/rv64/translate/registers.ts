@@ -1,7 +1,7 @@
 /** Numbers of registers, sets of them, and which an instruction reads and writes. */
 import { SINK_OFFSET } from "../assembly/layout.ts";
 import type { OpName } from "../instructions/operations.ts";
-import { stores } from "../instructions/table.ts";
+import { departures, stores } from "../instructions/table.ts";
 
 /** x0 to x31, then f0 to f31 from here; a result that goes to x0 has rd SINK. */
 export const FIRST_FLOAT = 64;
@@ -32,11 +32,6 @@ function only(register: number): Registers {
 }
 
 const fused = new Set(["FmaddD", "FmaddS"]);
-const withoutResult = new Set([
-  ...["Nop", "Jump", "Jr", "Beq", "Bne", "Blt", "Bge", "Bltu", "Bgeu"],
-  ...["BeqFar", "BneFar", "BltFar", "BgeFar", "BltuFar", "BgeuFar"],
-]);
-
 export interface Operands {
   op: OpName;
   rd: number;
@@ -52,5 +47,6 @@ export function usedBy({ op, rs1, rs2, rs3 }: Operands): Registers {
 }
 
 export function changedBy({ op, rd }: Operands): Registers {
-  return stores.has(op) || withoutResult.has(op) ? { x: 0, f: 0 } : only(rd);
+  const hasResult = op !== "Nop" && !stores.has(op) && departures.get(op)?.links !== false;
+  return hasResult ? only(rd) : { x: 0, f: 0 };
 }
