@@ -1,6 +1,10 @@
+import { join } from "node:path";
 import process from "node:process";
 import { defineConfig } from "vitest/config";
 import { postgresqlPrograms } from "./test/support/postgresql.ts";
+
+/** Workers of servers that tests start, and processes, load the sources from here: most start for the length of one test. */
+process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, ".cache/compile");
 
 const everything = ["test/**/*.test.ts"];
 /** What touches the database in its own way: these run on both. OSTLER_TEST_STORE=postgresql runs everything on it. */

@@ -167,7 +167,7 @@ async function transportsOf(config: ServerConfig, operations: Operation[], pipel
     ...common,
     bodyLimitBytes: BODY_LIMIT_BYTES,
     uploadLimitBytes: MESSAGE_LIMIT_BYTES,
-    document: { title: "Ostler", version, comments: readComments(descriptors) },
+    document: () => ({ title: "Ostler", version, comments: readComments(descriptors) }),
   });
   return { grpc: createGrpcServer({ ...common, receiveLimitBytes: MESSAGE_LIMIT_BYTES }), rest };
 }

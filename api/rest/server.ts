@@ -45,8 +45,8 @@ export interface RestServerOptions {
   readonly patience?: Patience;
   /** Default 15 s. */
   readonly heartbeatMs?: number;
-  /** /openapi.json and /docs; left out when undefined. */
-  readonly document?: DocumentOptions;
+  /** /openapi.json and /docs, made when they are first read; left out when undefined. */
+  readonly document?: () => DocumentOptions;
   /** PEM. Without it connections are not encrypted. */
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer } | undefined;
   /** Addresses of proxies whose X-Forwarded-For is believed. */
@@ -100,9 +100,10 @@ export async function createRestServer(options: RestServerOptions): Promise<Rest
   });
   const bindings = mountOperations(app, options.operations, host);
   app.setNotFoundHandler((request, reply) => refuseUnknownRoute(bindings, request, reply));
-  if (options.document !== undefined) {
+  const { document } = options;
+  if (document !== undefined) {
     const services = new Set(options.operations.map((operation) => operation.service));
-    await mountDocument(app, openApiDocument([...services], options.document));
+    await mountDocument(app, () => openApiDocument([...services], document()));
   }
   return {
     app,

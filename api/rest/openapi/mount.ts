@@ -4,9 +4,24 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import type { Document } from "./document.ts";
 
-export async function mountDocument(app: FastifyInstance, document: Document): Promise<void> {
-  const text = JSON.stringify(document);
-  app.get("/openapi.json", (_request, reply) => reply.type("application/json; charset=utf-8").send(text));
-  await app.register(swagger, { mode: "static", specification: { document: document as never } });
-  await app.register(swaggerUi, { routePrefix: "/docs", uiConfig: { url: "/openapi.json" } });
+/** `make` is called when somebody asks for the first time: most servers start, and many end, without. */
+export async function mountDocument(app: FastifyInstance, make: () => Document): Promise<void> {
+  let made: Document | null = null;
+  const document = () => {
+    made ??= make();
+    return made;
+  };
+  let text: string | null = null;
+  app.get("/openapi.json", (_request, reply) => {
+    text ??= JSON.stringify(document());
+    return reply.type("application/json; charset=utf-8").send(text);
+  });
+  // The page wants one from the start; what it serves of it is ours.
+  await app.register(swagger, { mode: "static", specification: { document: { openapi: "3.1.0" } as never } });
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    uiConfig: { url: "/openapi.json" },
+    transformSpecification: document,
+    transformSpecificationClone: false,
+  });
 }

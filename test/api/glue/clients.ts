@@ -58,7 +58,7 @@ export async function startBench(): Promise<Bench> {
     pipeline,
     bodyLimitBytes: limitBytes,
     heartbeatMs: 250,
-    document: { title: "glue", version: "1" },
+    document: () => ({ title: "glue", version: "1" }),
   });
   await restServer.app.listen({ host: "127.0.0.1", port: 0 });
   const restPort = (restServer.app.server.address() as AddressInfo).port;

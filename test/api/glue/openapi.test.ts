@@ -184,7 +184,9 @@ describe("is served", () => {
 
   it("as JSON", async () => {
     const response = await fetch(`http://127.0.0.1:${bench.restPort}/openapi.json`);
-    expect(await response.json()).toMatchObject({ openapi: "3.1.0", info: { title: "glue" } });
+    const document = await response.json();
+    expect(document).toMatchObject({ openapi: "3.1.0", info: { title: "glue" } });
+    expect(await (await fetch(`http://127.0.0.1:${bench.restPort}/docs/json`)).json()).toEqual(document);
   });
 
   it("as a page whose parts all come from here", async () => {
