@@ -41,8 +41,9 @@ export const limits = {
   allWatches: 32768,
   queuedEvents: 16384,
   allQueuedEvents: 65536,
-  /** Regions of an address space. */
+  /** Regions of an address space, and of all. */
   regions: 16384,
+  allRegions: 262144,
   /** Bytes that console input may wait unread. */
   consoleReceiveBytes: 64 * 1024,
   /**

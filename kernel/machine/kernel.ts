@@ -10,6 +10,7 @@ import { objectSizes } from "../ipc/sel4/objects.ts";
 import { tcbSlotCount } from "../ipc/sel4/state.ts";
 import { tablesOfTcb } from "../ipc/sel4/vspace.ts";
 import { endIpc } from "../ipc/sysv/namespaces.ts";
+import { endSegment } from "../ipc/sysv/shared-memory.ts";
 import { assert } from "../lib/assert.ts";
 import { createReadyQueue } from "../sched/sched.ts";
 import type { Outlet } from "../thread/kernel.ts";
@@ -113,6 +114,7 @@ export function assembleKernel(
     cap,
     sel4,
     sysv,
+    endStored: (file) => endSegment(kernel, file),
     endNamespace: (kind, id) => {
       if (kind === "ipc") endIpc(kernel, id);
     },

@@ -13,34 +13,15 @@ import { Permission, pageBytes } from "../hal/types.ts";
 import { spend } from "../lib/effort.ts";
 import type { MmKernel } from "./kernel.ts";
 import { type CommitPolicy, plainMemory } from "./physical.ts";
-import { isGiven, isShared, residentBytes, tablesFor } from "./space.ts";
+import { residentBytes, tablesFor } from "./space.ts";
 import type { Region, Space } from "./state.ts";
+import { isGiven, isPromised } from "./tally.ts";
 
 export const commitPolicy = (k: Pick<MmKernel, "config">): CommitPolicy =>
   (k.config.physicalMemory ?? plainMemory).commit;
 
-export const isStack = (region: Region): boolean => region.name.startsWith("[stack");
-
-/** Whether a region's pages count as promised from the start: private memory, but not stacks. */
-const isPromised = (region: Region): boolean =>
-  !isStack(region) &&
-  !isGiven(region) &&
-  !isShared(region) &&
-  ((region.permissions & Permission.write) !== 0 || (region.backing.kind === "anonymous" && region.permissions !== 0));
-
-function promisedTo(k: Pick<MmKernel, "effort">, space: Space): number {
-  let bytes = 0;
-  spend(k.effort, space.regions.length, "items");
-  for (const region of space.regions) if (isPromised(region)) bytes += region.end - region.start;
-  return bytes;
-}
-
 /** What all address spaces were promised, and what stored files hold, in bytes: it is not for others to have. */
-export function promisedBytes(k: Pick<MmKernel, "mm" | "effort">): number {
-  let bytes = k.mm.storedFrames * pageBytes;
-  for (const space of k.mm.spaces.values()) bytes += promisedTo(k, space);
-  return bytes;
-}
+export const promisedBytes = ({ mm }: Pick<MmKernel, "mm">): number => mm.storedFrames * pageBytes + mm.promised;
 
 /** Whether a file may take so many bytes more, so that no promise is broken by it. */
 export const mayStoreBytes = (k: MmKernel, bytes: number): boolean =>
@@ -81,7 +62,7 @@ export const usedBytes = (k: Pick<MmKernel, "mm">): number => (k.mm.frames.total
 
 /** Whether the machine may promise all that a space was promised to another one, too. */
 export const mayPromiseAgain = (k: MmKernel, space: Space): boolean =>
-  commitPolicy(k) === "overcommit" || promisedBytes(k) + promisedTo(k, space) <= memoryLimit(k);
+  commitPolicy(k) === "overcommit" || promisedBytes(k) + space.promised <= memoryLimit(k);
 
 /**
  * Whether `bytes` more of private memory may be promised, by the machine and by the space's own limit. Under the
@@ -91,7 +72,7 @@ export function mayCommit(k: MmKernel, space: Space, bytes: number): boolean {
   if (commitPolicy(k) === "overcommit") return true;
   if (promisedBytes(k) + bytes > memoryLimit(k)) return false;
   if (space.frameLimit === 0) return true;
-  const promised = promisedTo(k, space) + bytes;
+  const promised = space.promised + bytes;
   const tables = tablesFor(bytes);
   // All that is there is more than what is there and was not promised.
   if (promised + (space.residentFrames + tables) * pageBytes <= space.frameLimit * pageBytes) return true;

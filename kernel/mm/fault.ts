@@ -9,14 +9,15 @@ import { type Access, Permission, pageBytes } from "../hal/types.ts";
 import { alignDown } from "../lib/bits.ts";
 import type { FrameNumber } from "../lib/ids.ts";
 import { memoryFrame } from "../trace/events/memory.ts";
-import { isStack, mayCommit, mayExpand } from "./accounting.ts";
+import { mayCommit, mayExpand } from "./accounting.ts";
 import { dropFrame, shareFrame } from "./frames.ts";
 import { takeUserFrame } from "./images.ts";
 import type { MmKernel } from "./kernel.ts";
 import { findRegion, firstBehind } from "./regions.ts";
-import { entryPermissions, isShared, mapPage, mayGrow, mayStore, remapPage, stackGuardBytes } from "./space.ts";
+import { entryPermissions, mapPage, mayGrow, mayStore, remapPage, stackGuardBytes } from "./space.ts";
 import { type Backing, FrameOwner, type Region, type Space } from "./state.ts";
 import { frameToMap, getStored, ownPage } from "./stored.ts";
+import { changeRegions, isShared, isStack } from "./tally.ts";
 
 /** `outOfMemory`: the machine has no frame for it; `overLimit`: the space's own limit does not permit one. */
 export type FaultResult = "resolved" | "unmapped" | "forbidden" | "beyondFile" | "outOfMemory" | "overLimit";
@@ -144,7 +145,9 @@ function growDown(k: MmKernel, space: Space, page: number): Region | null {
   const more = stack.start - page;
   if (!mayExpand(k, space, { ...stack, start: page, end: stack.start })) return null;
   if (!isStack(stack) && !mayCommit(k, space, more)) return null;
-  stack.start = page;
+  changeRegions(k, space, page, stack.start, () => {
+    stack.start = page;
+  });
   return stack;
 }
 

@@ -13,8 +13,9 @@ import { mayPromiseAgain } from "./accounting.ts";
 import { shareFrame } from "./frames.ts";
 import { reclaim } from "./images.ts";
 import type { MmKernel } from "./kernel.ts";
-import { createSpace, isGiven, takeTableFor } from "./space.ts";
-import type { Space } from "./state.ts";
+import { createSpace, takeTableFor } from "./space.ts";
+import type { Region, Space } from "./state.ts";
+import { hasRoomForRegions, isGiven, tallyRegion } from "./tally.ts";
 
 /** Room for as many page tables as the space has. */
 function hasTables(k: MmKernel, space: Space): boolean {
@@ -24,7 +25,8 @@ function hasTables(k: MmKernel, space: Space): boolean {
 
 /** A space with the same content for another task; null when the machine has not the memory for it. */
 export function copySpace(k: MmKernel, from: Space, task: TaskId): Space | null {
-  if (!mayPromiseAgain(k, from) || !hasTables(k, from)) return null;
+  if (!hasRoomForRegions(k, { regions: [] }, from.regions.length) || !mayPromiseAgain(k, from) || !hasTables(k, from))
+    return null;
   const space = createSpace(k, task, from.frameLimit);
   assert(space !== null, "there was room for the tables");
   const { heapStart, heapEnd, mapTop, argumentsStart, argumentsEnd, environmentEnd, auxiliary, bounds } = from;
@@ -37,7 +39,9 @@ export function copySpace(k: MmKernel, from: Space, task: TaskId): Space | null 
     if (isGiven(region) || region.atFork === "nothing") continue;
     // What is locked is so for one process only.
     const { locked: _locked, ...copied } = region;
-    space.regions.push({ ...copied, backing: { ...region.backing } });
+    const copy: Region = { ...copied, backing: { ...region.backing } };
+    space.regions.push(copy);
+    tallyRegion(k, space, copy, 1);
     if (region.atFork !== "zeros") sharePages(k, from, space, region.start, region.end);
   }
   space.peakFrames = space.residentFrames;

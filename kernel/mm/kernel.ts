@@ -1,5 +1,6 @@
 import type { Hal } from "../hal/types.ts";
 import type { Effort } from "../lib/effort.ts";
+import type { StoredId } from "../lib/ids.ts";
 import type { Trace } from "../trace/define.ts";
 import type { PhysicalMemoryConfig } from "./physical.ts";
 import type { MmState } from "./state.ts";
@@ -14,4 +15,6 @@ export interface MmKernel {
   readonly effort: Effort;
   /** Bytes of a file by hash: fixed content that the host keeps. */
   readonly content: (hash: string) => Uint8Array;
+  /** A file's memory has gone: nobody has it, and nothing shows it any more. */
+  readonly endStored: (file: StoredId) => void;
 }

@@ -7,8 +7,9 @@ import { spend } from "../lib/effort.ts";
 import { type FaultResult, resolveFault } from "./fault.ts";
 import type { MmKernel } from "./kernel.ts";
 import { changeRange, partsOf } from "./regions.ts";
-import { isShared } from "./space.ts";
+
 import type { Region, Space } from "./state.ts";
+import { changeRegions, isShared } from "./tally.ts";
 
 /** Brings in every page of [start, end) for one kind of access, up to the first that cannot be: why it cannot. */
 export function bringIn(k: MmKernel, space: Space, start: number, end: number, access: Access): FaultResult {
@@ -38,9 +39,9 @@ export function populate(k: MmKernel, space: Space, start: number, end: number):
 /** Locks what is mapped of [start, end), or lets it go. */
 export function setLocked(k: MmKernel, space: Space, start: number, end: number, locked: boolean): void {
   spend(k.effort, 16 * space.regions.length, "items");
-  changeRange(space.regions, start, end, ({ locked: _before, ...region }) =>
-    locked && region.backing.kind !== "frame" ? { ...region, locked: true } : region,
-  );
+  const change = ({ locked: _before, ...region }: Region): Region =>
+    locked && region.backing.kind !== "frame" ? { ...region, locked: true } : region;
+  changeRegions(k, space, start, end, () => changeRange(space.regions, start, end, change));
 }
 
 const lockedIn = (regions: readonly Region[], start: number, end: number): number =>

@@ -15,6 +15,7 @@ import type { MmKernel } from "./kernel.ts";
 import { findRegion, insertRegion, protectRange, removeRange } from "./regions.ts";
 import { FrameOwner, type Region, type Space, type SpaceBounds } from "./state.ts";
 import { forgetRegions } from "./stored.ts";
+import { changeRegions, isGiven, isShared, tallyRegion } from "./tally.ts";
 
 export const getSpace = (k: Pick<MmKernel, "mm">, id: SpaceId): Space => must(k.mm.spaces.get(id), "the space exists");
 
@@ -61,6 +62,7 @@ export function createSpace(k: MmKernel, task: TaskId, frameLimit: number): Spac
     asid: freeAsid(k),
     root,
     regions: [],
+    promised: 0,
     residentFrames: 1,
     tableFrames: 1,
     peakFrames: 1,
@@ -97,6 +99,7 @@ function destroySpace(k: MmKernel, space: Space): void {
   k.hal.mmu.eachTable(space.root, (frame) => dropFrame(k.mm.frames, frame));
   k.hal.mmu.flush();
   k.mm.spaces.delete(space.id);
+  for (const region of space.regions) tallyRegion(k, space, region, -1);
   forgetRegions(k, space.regions);
   forgetVdso(k);
 }
@@ -157,7 +160,7 @@ export function remapPage(
 
 export function addRegion(k: MmKernel, space: Space, region: Region): void {
   spend(k.effort, space.regions.length, "items");
-  insertRegion(space.regions, region);
+  changeRegions(k, space, region.start, region.end, () => insertRegion(space.regions, region));
   if (!k.trace.on(memoryMap)) return;
   const { start, end, permissions, name } = region;
   k.trace.write(memoryMap, {
@@ -171,7 +174,7 @@ export function addRegion(k: MmKernel, space: Space, region: Region): void {
 
 export function unmapRange(k: MmKernel, space: Space, start: number, end: number): void {
   spend(k.effort, space.regions.length, "items");
-  const removed = removeRange(space.regions, start, end);
+  const removed = changeRegions(k, space, start, end, () => removeRange(space.regions, start, end));
   if (removed.length === 0) return;
   discardPages(k, space, start, end);
   forgetRegions(k, removed);
@@ -181,8 +184,6 @@ export function unmapRange(k: MmKernel, space: Space, start: number, end: number
 /** Whether a store may go to this frame without a copy. */
 export const isPrivate = (k: Pick<MmKernel, "mm">, frame: FrameNumber): boolean =>
   k.mm.frames.owner[frame] === FrameOwner.anonymous && k.mm.frames.references[frame] === 1;
-
-export const isShared = ({ backing }: Region): boolean => backing.kind === "file" && backing.shared;
 
 /** Whether a store in the region may go to this frame: it is nobody else's, or the file's that all are to see. */
 export const mayStore = (k: Pick<MmKernel, "mm">, region: Region, frame: FrameNumber): boolean =>
@@ -195,7 +196,7 @@ export const entryPermissions = (k: MmKernel, region: Region, frame: FrameNumber
 export function protectPages(k: MmKernel, space: Space, start: number, end: number, permissions: Permissions): void {
   // A region that changes is made anew.
   spend(k.effort, 16 * space.regions.length, "items");
-  protectRange(space.regions, start, end, permissions);
+  changeRegions(k, space, start, end, () => protectRange(space.regions, start, end, permissions));
   const pages: { address: number; frame: FrameNumber }[] = [];
   k.hal.mmu.forEach(space.root, start, end, (address, { frame }) => pages.push({ address, frame }));
   for (const { address, frame } of pages) {
@@ -247,9 +248,6 @@ export function discardPages(k: MmKernel, space: Space, start: number, end: numb
   }
   if (pages.length > 0) k.hal.mmu.flush();
 }
-
-/** Its frames are some capability's, and counted there. */
-export const isGiven = ({ backing }: Region): boolean => backing.kind === "frame";
 
 /** Bytes of a region that have a frame. */
 export function residentBytes(k: MmKernel, space: Space, region: Region): number {

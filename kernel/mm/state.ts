@@ -22,6 +22,8 @@ export interface StoredFile {
   /** Whose bound its pages count for, if anybody's (`MmState.quotas`). */
   quota: number | null;
   orphan: boolean;
+  /** Regions that show it, of all address spaces (tally.ts). */
+  mappings: number;
 }
 
 /** A bound of the frames that several files may have together, and what they have. */
@@ -99,6 +101,8 @@ export interface Space {
   root: FrameNumber;
   /** Ascending, disjoint. */
   regions: Region[];
+  /** Bytes that they promise (tally.ts). */
+  promised: number;
   /** Pages that have a frame, and page tables. */
   residentFrames: number;
   /** Those of them that are page tables. */
@@ -127,6 +131,9 @@ export interface MmState {
   frames: FramesState;
   spaces: Map<SpaceId, Space>;
   nextSpace: number;
+  /** Of all spaces: how many regions there are, and the bytes that they promise (tally.ts). */
+  regions: number;
+  promised: number;
   images: Map<ImageId, Image>;
   nextImage: number;
   stored: Map<StoredId, StoredFile>;
@@ -143,6 +150,8 @@ export const initMm = (frames: number, physical?: PhysicalMemoryConfig): MmState
   frames: initFrames(frames, physical),
   spaces: new Map(),
   nextSpace: 1,
+  regions: 0,
+  promised: 0,
   images: new Map(),
   nextImage: 1,
   stored: new Map(),

@@ -26,7 +26,7 @@ export const getStored = (k: Pick<MmKernel, "mm">, id: StoredId): StoredFile =>
 export function createStored(k: Pick<MmKernel, "mm">, image: ImageId | null, quota: number | null = null): StoredFile {
   const size = image === null ? 0 : must(k.mm.images.get(image), "the image is known").size;
   const id = k.mm.nextStored++ as StoredId;
-  const file = { id, size, image, imageBytes: size, pages: new Map(), quota, orphan: false };
+  const file = { id, size, image, imageBytes: size, pages: new Map(), quota, orphan: false, mappings: 0 };
   k.mm.stored.set(file.id, file);
   return file;
 }
@@ -72,6 +72,23 @@ function countFrames(k: MmKernel, file: StoredFile, change: 1 | -1): void {
 
 /** A frame that is the file's own, with what the page has; null when memory is short, or the file's bound is reached. */
 export function ownPage(k: MmKernel, file: StoredFile, index: number): FrameNumber | null {
+  leaveImage(k, file, index, index + 1);
+  return takePage(k, file, index);
+}
+
+/** Pages [from, to) are about to be the file's own: whoever has those of the image mapped is to see that. */
+function leaveImage(k: MmKernel, file: StoredFile, from: number, to: number): void {
+  if (file.mappings === 0) return;
+  const end = Math.min(to, Math.ceil(file.imageBytes / pageBytes));
+  for (let index = from; index < end; index++)
+    if (!file.pages.has(index) && isOfImage(k, file, index)) {
+      unmapPages(k, file, index, end, false);
+      break;
+    }
+}
+
+/** The same as ownPage, of a page of the image that nobody has mapped. */
+function takePage(k: MmKernel, file: StoredFile, index: number): FrameNumber | null {
   const own = file.pages.get(index) ?? hole;
   if (own !== hole) return own as FrameNumber;
   if (roomInQuota(k, file) <= 0) return null;
@@ -82,8 +99,6 @@ export function ownPage(k: MmKernel, file: StoredFile, index: number): FrameNumb
     dropFrame(k.mm.frames, frame);
     return null;
   }
-  const wasOfImage = file.pages.get(index) === undefined && isOfImage(k, file, index);
-  if (wasOfImage) unmapPages(k, file, index, index + 1, false);
   file.pages.set(index, frame);
   countFrames(k, file, 1);
   return frame;
@@ -189,8 +204,9 @@ export function newBytes(file: StoredFile, offset: number, count: number): numbe
 /** Puts bytes into the file, which grows to hold them: how many there was memory for. */
 export function writeStored(k: MmKernel, file: StoredFile, offset: number, bytes: Uint8Array): number {
   spend(k.effort, bytes.length, "bytes");
+  leaveImage(k, file, Math.floor(offset / pageBytes), Math.ceil((offset + bytes.length) / pageBytes));
   const done = eachPiece(offset, offset + bytes.length, (index, from, to, at) => {
-    const frame = ownPage(k, file, index);
+    const frame = takePage(k, file, index);
     if (frame === null) return false;
     k.hal.memory.write(frame).set(bytes.subarray(at, at + to - from), from);
     return true;
@@ -235,12 +251,14 @@ function clearPart(k: MmKernel, file: StoredFile, index: number, from: number, t
 /** Makes a range zeros and gives its whole pages back (FALLOC_FL_PUNCH_HOLE). False when memory is short. */
 export function punchStored(k: MmKernel, file: StoredFile, start: number, end: number): boolean {
   const stop = Math.min(end, file.size);
+  const behind = stop === file.size ? Math.ceil(stop / pageBytes) : Math.floor(stop / pageBytes);
+  // All at once: whoever has the file mapped is looked for only once.
+  unmapPages(k, file, Math.ceil(start / pageBytes), behind, false);
   const done = eachPiece(start, stop, (index, from, to) => {
     const hasPage = file.pages.has(index) || (file.image !== null && index * pageBytes < file.imageBytes);
     if (!hasPage) return true;
     if (to - from < pageBytes && index * pageBytes + to < file.size) return clearPart(k, file, index, from, to);
     if (from > 0) return clearPart(k, file, index, from, to);
-    unmapPages(k, file, index, index + 1, false);
     dropPage(k, file, index);
     if (file.image !== null && index * pageBytes < file.imageBytes) file.pages.set(index, hole);
     return true;
@@ -255,7 +273,8 @@ export function fillStored(k: MmKernel, file: StoredFile, start: number, end: nu
   if (wanted > k.mm.frames.free) return false;
   if (newBytes(file, start, end - start) > roomInQuota(k, file) * pageBytes) return false;
   spend(k.effort, wanted, "pages");
-  return eachPiece(start, end, (index) => ownPage(k, file, index) !== null) >= end - start;
+  leaveImage(k, file, Math.floor(start / pageBytes), Math.ceil(end / pageBytes));
+  return eachPiece(start, end, (index) => takePage(k, file, index) !== null) >= end - start;
 }
 
 /** Bytes that the file takes: its own pages, and what it has of its image. */
@@ -288,18 +307,12 @@ export function releaseStored(k: MmKernel, id: StoredId): void {
   endOrphan(k, file);
 }
 
-const isMapped = (k: MmKernel, { id }: StoredFile): boolean => {
-  for (const { regions } of k.mm.spaces.values()) {
-    spend(k.effort, regions.length, "items");
-    if (regions.some(({ backing }) => backing.kind === "file" && backing.file === id)) return true;
-  }
-  return false;
-};
-
 function endOrphan(k: MmKernel, file: StoredFile): void {
-  if (isMapped(k, file)) return;
+  if (file.mappings > 0) return;
+  spend(k.effort, file.pages.size, "items");
   for (const index of [...file.pages.keys()]) dropPage(k, file, index);
   k.mm.stored.delete(file.id);
+  k.endStored(file.id);
 }
 
 /** These regions are in no space any more: an orphan among what they showed may have been seen for the last time. */
@@ -313,6 +326,7 @@ export function forgetRegions(k: MmKernel, regions: readonly Region[]): void {
 
 /** Takes pages [from, to) of the file out of all spaces; `copies`: private copies of them, too. */
 function unmapPages(k: MmKernel, file: StoredFile, from: number, to: number, copies: boolean): void {
+  if (file.mappings === 0) return;
   for (const space of k.mm.spaces.values()) {
     spend(k.effort, space.regions.length, "items");
     for (const region of space.regions)

@@ -14,9 +14,9 @@ import { limits } from "../lib/limits.ts";
 import { resolveFault } from "./fault.ts";
 import type { MmKernel } from "./kernel.ts";
 import { findRegion } from "./regions.ts";
-import { isShared } from "./space.ts";
 import type { Space } from "./state.ts";
 import { getStored, peekStored } from "./stored.ts";
+import { isShared } from "./tally.ts";
 
 export type Copied<T> = { ok: true; value: T } | { ok: false; errno: Errno };
 const bad = (errno: Errno): { ok: false; errno: Errno } => ({ ok: false, errno });

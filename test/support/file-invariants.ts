@@ -192,6 +192,13 @@ export function checkSysv({ kernel }: MachineState, problems: Problems): void {
       }
     }
   }
+  const files = [...spaces].flatMap(([space, { segments }]) =>
+    [...segments.entries.values()].map(({ file, id }) => `${file} ${space} ${id}`),
+  );
+  const told = [...kernel.sysv.segments].map(([file, { space, id }]) => `${file} ${space} ${id}`);
+  same("segments by their files", told, files, problems);
+  for (const file of kernel.sysv.segments.keys())
+    if (!kernel.mm.stored.has(file)) problems.push(`segment of file ${file} has no memory`);
   for (const key of ["objects", "semaphores", "messages", "messageBytes"] as const)
     if (held[key] !== found[key]) problems.push(`of System V's there are ${found[key]} ${key}, said are ${held[key]}`);
 }

@@ -14,7 +14,8 @@ import type { FrameNumber } from "../../kernel/lib/ids.ts";
 import type { MachineState } from "../../kernel/machine/state.ts";
 import { plainMemory, ramRanges } from "../../kernel/mm/physical.ts";
 import { findRegion } from "../../kernel/mm/regions.ts";
-import { FrameOwner, type Space } from "../../kernel/mm/state.ts";
+import { FrameOwner, type Region, type Space } from "../../kernel/mm/state.ts";
+import { isPromised } from "../../kernel/mm/tally.ts";
 import type { Task } from "../../kernel/thread/state.ts";
 import { isHeld } from "../../kernel/thread/tracing.ts";
 import { queuesOf } from "../../kernel/thread/wait.ts";
@@ -79,6 +80,25 @@ function eachEntry(
     if (entry.kind === "empty") continue;
     visit(address, entry);
     if (entry.kind === "table") eachEntry(tables, root, visit, address, below);
+  }
+}
+
+/** Sums that are kept are those of what they are of. */
+function checkTallies({ regions, promised, spaces, stored }: MachineState["kernel"]["mm"], problems: Problems): void {
+  const all = [...spaces.values()].flatMap((space) => space.regions);
+  const promises = (of: readonly Region[]): number =>
+    of.filter(isPromised).reduce((sum, { start, end }) => sum + end - start, 0);
+  if (regions !== all.length) problems.push(`there are ${all.length} regions, said are ${regions}`);
+  if (promised !== promises(all)) problems.push(`promised are ${promises(all)}, said are ${promised}`);
+  for (const space of spaces.values())
+    if (space.promised !== promises(space.regions))
+      problems.push(`space ${space.id} was promised ${promises(space.regions)}, said are ${space.promised}`);
+  const shown = new Map<number, number>();
+  for (const { backing } of all)
+    if (backing.kind === "file") shown.set(backing.file, (shown.get(backing.file) ?? 0) + 1);
+  for (const { id, mappings } of stored.values()) {
+    const found = shown.get(id) ?? 0;
+    if (mappings !== found) problems.push(`file ${id} is mapped ${found} times, said are ${mappings}`);
   }
 }
 
@@ -200,6 +220,7 @@ function checkPools({ kernel }: MachineState, machine: Machine, holders: Holders
 }
 
 function checkFrames(state: MachineState, machine: Machine, problems: Problems): void {
+  checkTallies(state.kernel.mm, problems);
   const { frames, spaces, images } = state.kernel.mm;
   const holders = new Holders(frames.owner.length);
   const tables = new PageTables(memoryOf(machine), addressMap.ram.base);

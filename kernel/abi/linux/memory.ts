@@ -6,13 +6,13 @@ import { Permission, pageBytes } from "../../hal/types.ts";
 import { noteUnmapped } from "../../ipc/sysv/shared-memory.ts";
 import { alignUp, saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
-import { limits } from "../../lib/limits.ts";
-import { isStack, mayBecomeData, mayCommit, mayExpand } from "../../mm/accounting.ts";
+import { mayBecomeData, mayCommit, mayExpand } from "../../mm/accounting.ts";
 import { covers, findGap, findRegion, hasFrames, isFree, partsOf, showsData, showsReadOnly } from "../../mm/regions.ts";
 import { lockedBytes, populate } from "../../mm/residency.ts";
 import { addRegion, getSpace, lowestAddress, protectPages, stackGuardBytes, unmapRange } from "../../mm/space.ts";
 import type { Backing, Region, Space } from "../../mm/state.ts";
 import { createStored, releaseStored } from "../../mm/stored.ts";
+import { hasRoomForRegions, isStack } from "../../mm/tally.ts";
 import { isUnbound, Resource, softLimit } from "../../thread/rlimits.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
@@ -64,7 +64,7 @@ function brk(k: LinuxKernel, space: Space, wanted: bigint): number {
   const newEnd = alignUp(target, pageBytes);
   if (newEnd > oldEnd) {
     if (!isFree(space.regions, oldEnd, newEnd) || !mayCommit(k, space, newEnd - oldEnd)) return space.heapEnd;
-    if (space.regions.length >= limits.regions) return space.heapEnd;
+    if (!hasRoomForRegions(k, space, 1)) return space.heapEnd;
     const permissions = Permission.read | Permission.write;
     const at = { start: oldEnd, end: newEnd, permissions };
     const region: Region = { ...at, backing: { kind: "anonymous" }, name: "[heap]", ...lockOf(space) };
@@ -167,7 +167,7 @@ function map(k: LinuxKernel, task: Task, args: MapArguments): Outcome {
   const backed = backingFor(k, task, args);
   if (typeof backed === "string") return fail(backed);
   const bytes = alignUp(args.length, pageBytes);
-  if (space.regions.length + 2 > limits.regions) return fail("ENOMEM");
+  if (!hasRoomForRegions(k, space, 2)) return fail("ENOMEM");
   const shows = backed.backing.kind === "file" && backed.backing.shared;
   const writes = args.protection & Protection.PROT_WRITE && !shows;
   const own = writes || (args.flags & MapFlag.MAP_ANONYMOUS && args.protection !== 0);
@@ -208,7 +208,7 @@ function protect(k: LinuxKernel, space: Space, start: bigint, length: number, pr
   if (length === 0) return done(0);
   const range = rangeOf(k, start, length);
   if (range === null || !covers(space.regions, range.start, range.end)) return fail("ENOMEM");
-  if (space.regions.length + 2 > limits.regions) return fail("ENOMEM");
+  if (!hasRoomForRegions(k, space, 2)) return fail("ENOMEM");
   if (hasFrames(space.regions, range.start, range.end)) return fail("EPERM");
   const region = findRegion(space.regions, range.start)!;
   const grows = protection & Protection.PROT_WRITE && (region.permissions & Permission.write) === 0 && !isStack(region);
@@ -268,7 +268,7 @@ export const memoryCalls = [
       const space = getSpace(k, task.space);
       const range = rangeOf(k, start, length);
       if (range === null) return fail("EINVAL");
-      if (space.regions.length >= limits.regions) return fail("ENOMEM");
+      if (!hasRoomForRegions(k, space, 1)) return fail("ENOMEM");
       if (hasFrames(space.regions, range.start, range.end)) return fail("EPERM");
       noteUnmapped(k, task, range.start, range.end);
       unmapRange(k, space, range.start, range.end);

@@ -2,12 +2,12 @@
 import { pageBytes } from "../../hal/types.ts";
 import { alignUp } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
-import { limits } from "../../lib/limits.ts";
 import { mayCommit, mayExpand } from "../../mm/accounting.ts";
 import { findRegion, hasFrames, isFree } from "../../mm/regions.ts";
 import { lockedBytes, populate } from "../../mm/residency.ts";
-import { addRegion, getSpace, isShared, movePages, unmapRange } from "../../mm/space.ts";
+import { addRegion, getSpace, movePages, unmapRange } from "../../mm/space.ts";
 import type { Backing, Region, Space } from "../../mm/state.ts";
+import { hasRoomForRegions, isShared } from "../../mm/tally.ts";
 import { isUnbound, Resource, softLimit } from "../../thread/rlimits.ts";
 import type { Task } from "../../thread/state.ts";
 import { address, flags, size } from "../define/arguments.ts";
@@ -122,7 +122,7 @@ function remap(
     if (bytes < oldBytes) unmapRange(k, space, old.start + bytes, old.end);
     return done(old.start);
   }
-  if (space.regions.length + 3 > limits.regions) return fail("ENOMEM");
+  if (!hasRoomForRegions(k, space, 3)) return fail("ENOMEM");
   const more = how & Remap.MREMAP_DONTUNMAP ? bytes : bytes - oldBytes;
   const refused = growthProblem(k, task, space, region, more);
   if (refused !== null) return fail(refused);

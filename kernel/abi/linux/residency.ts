@@ -3,12 +3,12 @@ import { Permission, pageBytes } from "../../hal/types.ts";
 import { alignDown, alignUp, saturate } from "../../lib/bits.ts";
 import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
-import { limits } from "../../lib/limits.ts";
 import { changeRange, covers, hasFrames, partsOf } from "../../mm/regions.ts";
 import { bringIn, lockedBytes, populate, setLocked } from "../../mm/residency.ts";
 import { discardPages, getSpace } from "../../mm/space.ts";
 import type { Region, Space } from "../../mm/state.ts";
 import { getStored, punchStored } from "../../mm/stored.ts";
+import { changeRegions, hasRoomForRegions } from "../../mm/tally.ts";
 import { copyOut } from "../../mm/user.ts";
 import { isUnbound, Resource, softLimit } from "../../thread/rlimits.ts";
 import type { Task } from "../../thread/state.ts";
@@ -66,10 +66,12 @@ function adviseFork(k: LinuxKernel, space: Space, start: number, end: number, ad
   spend(k.effort, 32 * space.regions.length, "items");
   const to = bad?.start ?? end;
   if (to > start)
-    changeRange(space.regions, start, to, ({ atFork: before, ...region }) => {
-      const atFork = change(before);
-      return atFork === undefined ? region : { ...region, atFork };
-    });
+    changeRegions(k, space, start, to, () =>
+      changeRange(space.regions, start, to, ({ atFork: before, ...region }) => {
+        const atFork = change(before);
+        return atFork === undefined ? region : { ...region, atFork };
+      }),
+    );
   return bad === undefined ? null : "EINVAL";
 }
 
@@ -123,7 +125,7 @@ function advise(k: LinuxKernel, space: Space, start: bigint, length: number, adv
   if (!(Object.values(Advice) as number[]).includes(advice) || start % BigInt(pageBytes) !== 0n) return fail("EINVAL");
   if (length === 0) return done(0);
   const range = rangeOf(k, start, length);
-  if (range === null || space.regions.length + 2 > limits.regions) return fail("ENOMEM");
+  if (range === null || !hasRoomForRegions(k, space, 2)) return fail("ENOMEM");
   if (hasFrames(space.regions, range.start, range.end)) return fail("EPERM");
   const isWhole = covers(space.regions, range.start, range.end);
   if (populates(advice) && !isWhole) return fail("ENOMEM");
@@ -190,7 +192,7 @@ function lock(k: LinuxKernel, task: Task, start: bigint, length: number, whenTou
   const problem = lockProblem(k, task, lockedBytes(space) + more);
   if (problem !== null) return fail(problem);
   if (from === end) return done(0);
-  if (!covers(space.regions, from, end) || space.regions.length + 2 > limits.regions) return fail("ENOMEM");
+  if (!covers(space.regions, from, end) || !hasRoomForRegions(k, space, 2)) return fail("ENOMEM");
   setLocked(k, space, from, end, true);
   return whenTouched || populate(k, space, from, end) ? done(0) : fail("ENOMEM");
 }
@@ -199,8 +201,7 @@ function unlock(k: LinuxKernel, space: Space, start: bigint, length: number): Ou
   const range = pagesOf(k, start, length);
   if (range === null) return fail("EINVAL");
   if (range.start === range.end) return done(0);
-  if (!covers(space.regions, range.start, range.end) || space.regions.length + 2 > limits.regions)
-    return fail("ENOMEM");
+  if (!covers(space.regions, range.start, range.end) || !hasRoomForRegions(k, space, 2)) return fail("ENOMEM");
   setLocked(k, space, range.start, range.end, false);
   return done(0);
 }

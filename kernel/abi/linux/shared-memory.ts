@@ -13,7 +13,6 @@ import {
   attachedAt,
   attachments,
   createSegment,
-  dropEnded,
   noteAttached,
   noteDetached,
   noteUnmapped,
@@ -23,6 +22,7 @@ import {
 } from "../../ipc/sysv/shared-memory.ts";
 import type { IpcNamespace, Segment } from "../../ipc/sysv/state.ts";
 import { alignUp, saturate } from "../../lib/bits.ts";
+import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { mayExpand, mayStoreBytes } from "../../mm/accounting.ts";
@@ -31,6 +31,7 @@ import { populate } from "../../mm/residency.ts";
 import { addRegion, getSpace, unmapRange } from "../../mm/space.ts";
 import type { Region, Space } from "../../mm/state.ts";
 import { getStored } from "../../mm/stored.ts";
+import { hasRoomForRegions } from "../../mm/tally.ts";
 import { Cap } from "../../thread/capabilities.ts";
 import { numberFor } from "../../thread/pids.ts";
 import { Resource, softLimit } from "../../thread/rlimits.ts";
@@ -57,14 +58,9 @@ const Command = {
   SHM_STAT_ANY: 15,
 } as const;
 
-/** What is in the task's name space now: without those that have gone with their last attachment. */
-export function segmentsOf(k: LinuxKernel, task: Task): IpcNamespace["segments"] {
-  dropEnded(k);
-  return namespaceOf(k, task).segments;
-}
+const segmentsOf = (k: LinuxKernel, task: Task): IpcNamespace["segments"] => namespaceOf(k, task).segments;
 
 function get(k: LinuxKernel, task: Task, key: number, asked: bigint, wanted: number): Outcome {
-  segmentsOf(k, task);
   const bytes = saturate(asked);
   const problem = (): Errno | null => {
     if (asked < 1n || asked > most) return "EINVAL";
@@ -106,7 +102,7 @@ function attach(k: LinuxKernel, task: Task, id: number, start: bigint, how: numb
   const begin = placeOf(k, space, start, bytes, how);
   if (begin === "EINVAL") return fail(begin);
   if (!permits(k, task, segment, wanted)) return fail("EACCES");
-  if (typeof begin === "string" || space.regions.length + 2 > limits.regions) return fail("ENOMEM");
+  if (typeof begin === "string" || !hasRoomForRegions(k, space, 2)) return fail("ENOMEM");
   const end = begin + bytes;
   if (hasFrames(space.regions, begin, end)) return fail("EPERM");
   const permissions = Permission.read | (readsOnly ? 0 : Permission.write) | (executes ? Permission.execute : 0);
@@ -151,6 +147,7 @@ const describe = (k: LinuxKernel, reader: Task, segment: Segment) => ({
 /** Pages of all segments, and those that have a frame. */
 function tellAll(k: LinuxKernel, task: Task, where: bigint): Outcome {
   const segments = segmentsOf(k, task);
+  spend(k.effort, segments.entries.size, "items");
   let [pages, resident] = [0, 0];
   for (const segment of segments.entries.values()) {
     pages += pagesOf(segment);
@@ -211,7 +208,7 @@ function control(k: LinuxKernel, task: Task, id: number, command: number, where:
     case Command.IPC_RMID: {
       const segment = toControl(k, task, segments, id);
       if (typeof segment === "string") return fail(segment);
-      removeSegment(k, segments, segment);
+      removeSegment(k, segment);
       return done(0);
     }
     case Command.SHM_LOCK:

@@ -2,9 +2,10 @@
 
 import { pageBytes } from "../../hal/types.ts";
 import { namespaceOf } from "../../ipc/sysv/objects.ts";
-import { attachments, SegmentMode } from "../../ipc/sysv/shared-memory.ts";
+import { attachments } from "../../ipc/sysv/shared-memory.ts";
 import type { IpcNamespace, IpcObject, MessageQueue, Segment, SemaphoreSet } from "../../ipc/sysv/state.ts";
 import { limits } from "../../lib/limits.ts";
+import { getStored } from "../../mm/stored.ts";
 import { numberFor } from "../../thread/pids.ts";
 import type { Task } from "../../thread/state.ts";
 import { getTask } from "../../thread/tasks.ts";
@@ -40,7 +41,7 @@ const segmentColumns: readonly Column<Segment>[] = [
   ["atime", 10, ({ attachedAt }) => attachedAt],
   ["dtime", 10, ({ detachedAt }) => detachedAt],
   ["ctime", 10, ({ changedAt }) => changedAt],
-  ["rss", 21, (segment, k) => (k.mm.stored.get(segment.file)?.pages.size ?? 0) * pageBytes],
+  ["rss", 21, (segment, k) => getStored(k, segment.file).pages.size * pageBytes],
   ["swap", 21, () => 0],
 ];
 
@@ -69,10 +70,7 @@ const queueColumns: readonly Column<MessageQueue>[] = [
 ];
 
 /** A line for each object that the reader's name space has. */
-function listing<T>(
-  columns: readonly Column<T>[],
-  objects: (space: IpcNamespace, k: ProcKernel) => readonly T[],
-): Node<number> {
+function listing<T>(columns: readonly Column<T>[], objects: (space: IpcNamespace) => readonly T[]): Node<number> {
   const line = (cells: readonly (number | string)[]): string =>
     `${cells.map((cell, at) => String(cell).padStart(columns[at]![1])).join(" ")}\n`;
   return file((k) => {
@@ -80,7 +78,7 @@ function listing<T>(
     if (k.subject === null) return head;
     const reader = getTask(k, k.subject.task);
     const cells = (object: T) => columns.map(([_title, _width, value]) => value(object, k, reader));
-    const lines = objects(namespaceOf(k, reader), k).map((object) => line(cells(object)));
+    const lines = objects(namespaceOf(k, reader)).map((object) => line(cells(object)));
     return head + lines.join("");
   });
 }
@@ -88,14 +86,10 @@ function listing<T>(
 const inOrder = <T>(entries: ReadonlyMap<number, T>): T[] =>
   [...entries].sort(([a], [b]) => a - b).map(([_index, object]) => object);
 
-/** One that was removed is there as long as its memory is. */
-const isThere = (k: ProcKernel, { mode, file }: Segment): boolean =>
-  (mode & SegmentMode.destroyed) === 0 || k.mm.stored.has(file);
-
 export const sysvTree = directory<number>({
   msg: listing(queueColumns, ({ queues }) => inOrder(queues.entries)),
   sem: listing(setColumns, ({ sets }) => inOrder(sets.entries)),
-  shm: listing(segmentColumns, ({ segments }, k) => inOrder(segments.entries).filter((each) => isThere(k, each))),
+  shm: listing(segmentColumns, ({ segments }) => inOrder(segments.entries)),
 });
 
 const bound = (...values: readonly (number | bigint)[]): Node<number> => file(() => `${values.join("\t")}\n`);

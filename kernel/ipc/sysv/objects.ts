@@ -140,6 +140,13 @@ export function removeObject<T extends IpcObject>(k: SysvKernel, { entries }: Ip
   k.sysv.held.objects -= 1;
 }
 
+/** Of a name space that has ended, the last object has gone. */
+export function dropEmptied({ sysv, threads }: SysvKernel, id: number): void {
+  if (id === 0 || threads.namespaces.has(id)) return;
+  const tables: IpcTable<IpcObject>[] = Object.values(sysv.spaces.get(id) ?? {});
+  if (tables.every(({ entries }) => entries.size === 0)) sysv.spaces.delete(id);
+}
+
 /** IPC_SET: another owner, and other permissions. */
 export function setOwner(k: SysvKernel, object: IpcObject, uid: number, gid: number, mode: number): void {
   Object.assign(object, { uid, gid, mode: (object.mode & ~0o777) | (mode & 0o777), changedAt: secondsNow(k) });

@@ -1,21 +1,22 @@
 /**
  * Shared memory: segments that are attached as mappings of a file without a name (shmat(2)).
  *
- * How often one is attached is counted from the address spaces, as /proc has it: by mappings, of which a part that is
- * cut out makes two. A segment that was removed while it is attached has its memory, and is there by its id, until the
+ * How often one is attached is how often its file is mapped, as /proc has it: of a mapping, a part that is cut out makes
+ * two. A segment that was removed while it is attached has its memory, and is there by its id, until the
  * last that shows it is gone (SHM_DEST).
  */
 import { pageBytes } from "../../hal/types.ts";
+import { must } from "../../lib/assert.ts";
 import { alignUp } from "../../lib/bits.ts";
 import { spend } from "../../lib/effort.ts";
 import type { StoredId } from "../../lib/ids.ts";
 import { partsOf } from "../../mm/regions.ts";
 import { getSpace } from "../../mm/space.ts";
 import type { Region, Space } from "../../mm/state.ts";
-import { createStored, releaseStored } from "../../mm/stored.ts";
+import { createStored, getStored, releaseStored } from "../../mm/stored.ts";
 import type { Task } from "../../thread/state.ts";
-import { removeObject, type SysvKernel, secondsNow } from "./objects.ts";
-import type { IpcObject, IpcTable, Segment } from "./state.ts";
+import { dropEmptied, find, removeObject, type SysvKernel, secondsNow } from "./objects.ts";
+import type { IpcObject, Segment } from "./state.ts";
 
 /** In the mode: it goes when nobody has it attached any more; it is locked (SHM_LOCK). */
 export const SegmentMode = { destroyed: 0o1000, locked: 0o2000 } as const;
@@ -23,6 +24,7 @@ export const SegmentMode = { destroyed: 0o1000, locked: 0o2000 } as const;
 export function createSegment(k: SysvKernel, task: Task, base: IpcObject, size: number): Segment {
   const file = createStored(k, null);
   file.size = alignUp(size, pageBytes);
+  k.sysv.segments.set(file.id, { space: task.namespaces.ipc, id: base.id });
   return { ...base, size, file: file.id, attachedAt: 0, detachedAt: 0, creator: task.id, last: 0 };
 }
 
@@ -31,41 +33,29 @@ export const pagesOf = ({ size }: Segment): number => Math.ceil(size / pageBytes
 const shows = ({ backing }: Region, file: StoredId): boolean => backing.kind === "file" && backing.file === file;
 
 /** How often it is attached. */
-export function attachments(k: SysvKernel, { file }: Segment): number {
-  let count = 0;
-  for (const { regions } of k.mm.spaces.values()) {
-    spend(k.effort, regions.length, "items");
-    for (const region of regions) if (shows(region, file)) count += 1;
-  }
-  return count;
-}
-
-/** Segments whose memory has gone with the last that showed it; and name spaces that only had those, of which nothing is left. */
-export function dropEnded(k: SysvKernel): void {
-  for (const [id, { segments, sets, queues }] of [...k.sysv.spaces]) {
-    for (const segment of [...segments.entries.values()])
-      if (segment.mode & SegmentMode.destroyed && !k.mm.stored.has(segment.file)) removeObject(k, segments, segment);
-    const isEmpty = [segments, sets, queues].every(({ entries }) => entries.size === 0);
-    if (isEmpty && id !== 0 && !k.threads.namespaces.has(id)) k.sysv.spaces.delete(id);
-  }
-}
+export const attachments = (k: SysvKernel, { file }: Segment): number => getStored(k, file).mappings;
 
 /** IPC_RMID: nobody finds it by its key any more; what has it attached keeps it. */
-export function removeSegment(k: SysvKernel, table: IpcTable<Segment>, segment: Segment): void {
+export function removeSegment(k: SysvKernel, segment: Segment): void {
   if (segment.mode & SegmentMode.destroyed) return;
   Object.assign(segment, { mode: segment.mode | SegmentMode.destroyed, key: 0 });
   releaseStored(k, segment.file);
-  if (!k.mm.stored.has(segment.file)) removeObject(k, table, segment);
+}
+
+/** A file's memory has gone with the last that showed it. If it was a segment's, that goes, too. */
+export function endSegment(k: SysvKernel, file: StoredId): void {
+  const place = k.sysv.segments.get(file);
+  if (place === undefined) return;
+  k.sysv.segments.delete(file);
+  const { segments } = must(k.sysv.spaces.get(place.space), "a segment's name space is there");
+  removeObject(k, segments, must(find(segments, place.id), "the segment is there"));
+  dropEmptied(k, place.space);
 }
 
 /** The segment that a mapping shows, of whatever name space. */
-export function segmentShown(k: SysvKernel, { backing }: Region): Segment | null {
-  if (backing.kind !== "file" || !backing.shared) return null;
-  for (const { segments } of k.sysv.spaces.values()) {
-    spend(k.effort, segments.entries.size, "items");
-    for (const segment of segments.entries.values()) if (segment.file === backing.file) return segment;
-  }
-  return null;
+export function segmentShown({ sysv }: SysvKernel, { backing }: Region): Segment | null {
+  const place = backing.kind === "file" && backing.shared ? sysv.segments.get(backing.file) : undefined;
+  return place === undefined ? null : find(sysv.spaces.get(place.space)!.segments, place.id);
 }
 
 export const noteAttached = (k: SysvKernel, task: Task, segment: Segment): void => {
@@ -77,15 +67,17 @@ export const noteDetached = (k: SysvKernel, task: Task, segment: Segment): void 
 
 /** Segments that an address space shows. */
 function shownIn(k: SysvKernel, { regions }: Space): Segment[] {
-  if (k.sysv.spaces.size === 0) return [];
+  if (k.sysv.segments.size === 0) return [];
   spend(k.effort, regions.length, "items");
   return regions.flatMap((region) => segmentShown(k, region) ?? []);
 }
 
 /** Of the task's address space a range is unmapped. */
 export function noteUnmapped(k: SysvKernel, task: Task, start: number, end: number): void {
-  if (k.sysv.spaces.size === 0) return;
-  for (const { region } of partsOf(getSpace(k, task.space).regions, start, end)) {
+  if (k.sysv.segments.size === 0) return;
+  const parts = partsOf(getSpace(k, task.space).regions, start, end);
+  spend(k.effort, parts.length, "items");
+  for (const { region } of parts) {
     const segment = segmentShown(k, region);
     if (segment !== null) noteDetached(k, task, segment);
   }

@@ -2,7 +2,8 @@
  * System V's objects (sysvipc(7)) as data: shared memory, sets of semaphores, message queues, each kind in a table of each
  * IPC name space that has any.
  *
- * Must hold: an object is in one table, at the index that its id says; `held` adds up what all tables have.
+ * Must hold: an object is in one table, at the index that its id says; `held` adds up what all tables have, and `segments`
+ * has each segment whose memory is there.
  */
 import type { StoredId, TaskId } from "../../lib/ids.ts";
 
@@ -80,6 +81,8 @@ export interface IpcNamespace {
 export interface SysvState {
   /** By number of the IPC name space, once something was made there. */
   spaces: Map<number, IpcNamespace>;
+  /** Where each segment is, by its file. */
+  segments: Map<StoredId, { space: number; id: number }>;
   /** In all name spaces together, which are bounded. */
   held: { objects: number; semaphores: number; messages: number; messageBytes: number };
 }
@@ -94,5 +97,6 @@ export const emptyNamespace = (): IpcNamespace => ({
 
 export const initSysv = (): SysvState => ({
   spaces: new Map(),
+  segments: new Map(),
   held: { objects: 0, semaphores: 0, messages: 0, messageBytes: 0 },
 });
