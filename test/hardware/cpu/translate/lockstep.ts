@@ -49,7 +49,7 @@ function control(random: Random): Item {
     target: random.u64() ? random.below(1 << 30) : 0,
   });
   const x = (): number => random.pick([0, 5, 6, 7, 8, 10, 11, 12, 13]);
-  switch (random.below(12)) {
+  switch (random.below(14)) {
     case 0:
     case 1:
     case 2:
@@ -89,6 +89,13 @@ function control(random: Random): Item {
         words: [random.pick([0x73, 0x100073, 0x0000100f, iType(0x73, 2, 11, 0, 0xc00), 0xffffffff | 0, 0])],
         target: 0,
       };
+    case 11:
+    case 12: {
+      const [funct3, number] = [random.pick([1, 2, 3, 5, 6, 7]), random.pick([1, 1, 1, 2, 3])];
+      // Most only read, so that the rounding mode stays for a while.
+      const source = number === 1 || random.chance(10) ? random.pick([0, 8, 10, 31]) : 0;
+      return { words: [iType(0x73, source ? funct3 : funct3 | 2, x(), source, number)], target: 0 };
+    }
     default:
       return { words: [rType(0x33, 0, 0, random.pick(POINTERS), random.pick(POINTERS), 0)], target: 0 };
   }

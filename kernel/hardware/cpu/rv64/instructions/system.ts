@@ -1,7 +1,7 @@
 /**
  * Instructions whose meaning is no expression: of control and status registers, of privileged modes, and fences. It is the
- * interpreter's (assembly/csr.ts, system.ts, run.ts), to which translated code leaves them; the fences of memory mean
- * nothing where one hart runs at a time and stores to code are noticed.
+ * interpreter's (assembly/csr.ts, system.ts, run.ts), to which translated code leaves them, all but those of floating
+ * point's flags; the fences of memory mean nothing where one hart runs at a time and stores to code are noticed.
  */
 import { type Encoding, encoding, FUNCT3 } from "./encoding.ts";
 import { forms } from "./form.ts";

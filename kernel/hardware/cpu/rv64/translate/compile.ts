@@ -141,10 +141,14 @@ class Compilation {
     if (all.some(accesses)) e.i32(0).memory(W.i32Load, CURRENT_BANK).set(BANK);
     if (this.#rounds) {
       e.i32(0).memory(W.i32Load, FCSR).i32(0xe0).op(W.i32And, W.i32Eqz).set(NEAREST);
-      e.i32(0).memory(W.i32Load, FCSR).i32(1).op(W.i32And).set(INEXACT);
+      this.#loadInexact();
     }
     e.forgetBases();
     this.#load(this.#flow.live[0] as Registers);
+  }
+
+  #loadInexact(): void {
+    this.#e.i32(0).memory(W.i32Load, FCSR).i32(1).op(W.i32And).set(INEXACT);
   }
 
   #load(set: Registers): void {
@@ -431,6 +435,7 @@ class Compilation {
     e.close();
     const then = this.#graph.routed.has(behind) ? this.#graph.dispatch : behind;
     this.#load(this.#flow.live[then] as Registers);
+    if (this.#rounds) this.#loadInexact();
     this.#go(node, next);
   }
 

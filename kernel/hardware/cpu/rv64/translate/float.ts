@@ -3,7 +3,7 @@
  * are: a result is taken only when it and the flags are provably those of the exact path; else the interpreter does the
  * instruction. What rounds or may be inexact needs NEAREST: dynamic mode to nearest, which does not change within
  * translated code, so a block checks it once. While the inexact flag is clear, each result is asked whether it was
- * rounded (assembly/float/rounded.ts), and the first that was sets the flag.
+ * rounded (assembly/float/rounded.ts), and the first that was sets the flag. What is called may clear it again.
  */
 import { FCSR } from "../assembly/layout.ts";
 import { type Emitter, ENTRY, INEXACT } from "./emitter.ts";
@@ -404,6 +404,45 @@ function operation(w: number): FloatRow | undefined {
   }
 }
 
+/** What csrr of fflags, frm and fcsr shows of FCSR: how far to the right, and which bits. */
+const views: Record<number, readonly [shift: number, mask: number]> = { 1: [0, 31], 2: [5, 7], 3: [0, 255] };
+
+/**
+ * Reads of the floating-point CSRs, and writes to fflags: a comparison that must raise nothing saves the flags and restores
+ * them. Writes that may change the rounding mode are left to the interpreter.
+ */
+function statusAccess({ imm, guarded }: Instruction): FloatRow | undefined {
+  const number = imm >>> 20;
+  const view = views[number];
+  const field = (imm >> 15) & 31;
+  const operation = (imm >> 12) & 3;
+  const writes = operation === 1 || field !== 0;
+  if (guarded || view === undefined || (writes && number !== 1)) return undefined;
+  return exact((e, i) => {
+    e.i32(0).memory(W.i32Load, FCSR).set(ENTRY);
+    if (writes) {
+      e.i32(0);
+      newFlags(e, i, operation);
+      e.i32(31).op(W.i32And).tee(INEXACT).get(ENTRY).i32(0xe0).op(W.i32And, W.i32Or).memory(W.i32Store, FCSR);
+      e.get(INEXACT).i32(1).op(W.i32And).set(INEXACT);
+    }
+    const [shift, mask] = view;
+    e.get(ENTRY).i32(shift).op(W.i32ShrU).i32(mask).op(W.i32And, W.i64ExtendI32U).write(i.rd);
+  });
+}
+
+/** Puts on the stack what csrrw, csrrs or csrrc makes of the flags, which are in the low bits of ENTRY. */
+function newFlags(e: Emitter, { imm, rs1 }: Instruction, operation: number): void {
+  const operand = (): Emitter => (imm & 0x4000 ? e.i32((imm >> 15) & 31) : e.readWord(rs1));
+  if (operation === 3) {
+    e.get(ENTRY);
+    operand().get(ENTRY).op(W.i32And, W.i32Sub);
+    return;
+  }
+  operand();
+  if (operation === 2) e.get(ENTRY).op(W.i32Or);
+}
+
 /** How a floating-point instruction is translated; undefined when it is not. */
 export function floatRow(i: Instruction): FloatRow | undefined {
   switch (i.op) {
@@ -411,6 +450,8 @@ export function floatRow(i: Instruction): FloatRow | undefined {
       return fusedDouble;
     case "FmaddS":
       return fusedSingle;
+    case "Csr":
+      return statusAccess(i);
     case "FmvWX":
       return exact((e) => e.read(i.rs1).i64(BOX).op(W.i64Or).write(i.rd));
     case "Float":

@@ -32,6 +32,8 @@ export interface Instruction extends Operands {
   imm: number;
   /** The instruction as it is in memory, with the high half 0 if it is compressed. */
   bits: number;
+  /** Where floating point is off, or not known to have been used (mstatus.FS is not Dirty). */
+  guarded: boolean;
 }
 
 /** How many pages before and behind its own a region may reach. */
@@ -76,8 +78,11 @@ export class CodeReader {
    */
   place(at: number): number {
     const { slot, host } = this.page(0) as CodePage;
-    const guarded = (this.#memory.getUint32(SLOT_PAGES + ((slot - SLOTS) / SLOT_BYTES) * 4, true) - 1) & 1;
-    return (at >> 1) | (guarded << 11) | (this.#memory.getUint16(host + at, true) << 12);
+    return (at >> 1) | (this.#guarded(slot) << 11) | (this.#memory.getUint16(host + at, true) << 12);
+  }
+
+  #guarded(slot: number): number {
+    return (this.#memory.getUint32(SLOT_PAGES + ((slot - SLOTS) / SLOT_BYTES) * 4, true) - 1) & 1;
   }
 
   /** The code from `from` up to `end`, on one page. */
@@ -104,17 +109,18 @@ export class CodeReader {
     const op = opNames[this.#memory.getUint8(record)];
     if (op === undefined || op === "Stop") return undefined;
     const code = page.host + (at & (PAGE_SIZE - 1));
-    if (op !== "Straddle") return this.#instruction(record, at, op, code);
+    const guarded = this.#guarded(page.slot) === 1;
+    if (op !== "Straddle") return this.#instruction(record, at, op, code, guarded);
     const next = this.page(Math.floor(at / PAGE_SIZE) + 1);
     if (!next) return undefined;
     const low = this.#memory.getUint16(code, true);
     const high = this.#memory.getUint16(next.host, true);
     const whole = this.#decoder.decodeScratch(PAGE_SIZE - 2, low, high);
     const straddling = opNames[this.#memory.getUint8(whole)];
-    return straddling && { ...this.#instruction(whole, at, straddling, code), bits: low | (high << 16) };
+    return straddling && { ...this.#instruction(whole, at, straddling, code, guarded), bits: low | (high << 16) };
   }
 
-  #instruction(record: number, at: number, op: OpName, code: number): Instruction {
+  #instruction(record: number, at: number, op: OpName, code: number, guarded: boolean): Instruction {
     const length = this.#memory.getUint8(record + 1) >> 3;
     const register = (offset: number): number => this.#memory.getUint16(record + offset, true) >> 3;
     const operands = { op, rd: register(4), rs1: register(6), rs2: register(8), rs3: register(10) };
@@ -122,6 +128,7 @@ export class CodeReader {
       ...operands,
       at,
       length,
+      guarded,
       uses: usedBy(operands),
       changes: changedBy(operands),
       imm: this.#memory.getInt32(record + 12, true),
