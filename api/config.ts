@@ -29,6 +29,7 @@ export interface ServerConfig {
   courseRunning: number;
   memoryPerUserBytes: number;
   courseMemoryBytes: number;
+  uploadBytes: number;
   collectEveryMs: number;
   keepGradedDays: number;
   auditDays: number;
@@ -51,6 +52,8 @@ interface Setting<T> {
 export const isPostgresqlUrl = (text: string): boolean => /^postgres(ql)?:\/\//.test(text);
 
 const MAX_PORT = 65_535;
+/** The kernel has no larger files. */
+const MAX_UPLOAD_BYTES = 1024 * 1024 * 1024;
 /** What one machine of the usual size may need. */
 const LEAST_CEILING_BYTES = 64 * 1024 * 1024;
 
@@ -158,6 +161,12 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
   courseRunning: limit("OSTLER_COURSE_RUNNING", "the same of all members of a course"),
   memoryPerUserBytes: limit("OSTLER_MEMORY_PER_USER_BYTES", "RAM of one user's machines that are in memory"),
   courseMemoryBytes: limit("OSTLER_COURSE_MEMORY_BYTES", "the same of all members of a course"),
+  uploadBytes: {
+    variable: "OSTLER_UPLOAD_BYTES",
+    fallback: 1024 * 1024 * 1024,
+    read: whole(1, MAX_UPLOAD_BYTES),
+    help: "bytes that one uploaded file or archive may have",
+  },
   collectEveryMs: {
     variable: "OSTLER_COLLECT_EVERY_MS",
     fallback: 3_600_000,

@@ -98,7 +98,7 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   await quotas.load();
   const hosting = hostingOf(store, config, quotas);
   const { identify, rolesChanged, authorised } = identityOf(store);
-  const deps: Deps = { store, hosting, quotas, rolesChanged };
+  const deps: Deps = { store, hosting, quotas, uploadBytes: config.uploadBytes, rolesChanged };
   const grading = new Grading(deps, { mayStart: (row, beside) => quotas.mayGrade(row, beside) });
   const housekeeping = new Housekeeping(deps, {
     everyMs: config.collectEveryMs,

@@ -7,7 +7,7 @@
  *     machine.drainOutputs();
  */
 
-export { readArchive } from "./fs/archive/archive.ts";
+export { ArchiveLoading, readArchive } from "./fs/archive/archive.ts";
 export { ArchiveProblem } from "./fs/archive/tar.ts";
 export type { Core, CoreFactory } from "./hardware/cpu/core.ts";
 export { type CpuModules, createRv64Core } from "./hardware/cpu/rv64/core.ts";

@@ -197,6 +197,7 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rul
   },
   ProgramService: {
     UploadProgram: own("program.change"),
+    UploadContent: own("program.change"),
     GetProgram: own("program.read"),
     ListPrograms: list("program.read"),
     DeleteProgram: own("program.change"),

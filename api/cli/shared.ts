@@ -1,12 +1,7 @@
-/** What several commands share: pages, uploads, limits, and how a machine is shown. */
-import { createHash } from "node:crypto";
-import { basename } from "node:path";
-import { gunzipSync } from "node:zlib";
+/** What several commands share: pages, limits, and how a machine is shown. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Machine, Residency, RunState } from "../../proto/gen/ostler/v1/machines_pb.js";
-import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
-import { Code } from "../errors.ts";
-import { CommandError, isServerError, readInput, UsageError } from "./failure.ts";
+import { CommandError, UsageError } from "./failure.ts";
 import { type Column, list } from "./output.ts";
 import type { Session } from "./session.ts";
 import { formatCount, formatNs, formatSize, formatTime, parseCount, parseSize } from "./units.ts";
@@ -80,57 +75,6 @@ export async function pages<Item>(
 }
 
 // ---- Programs -------------------------------------------------------------------------------------------------
-
-export interface Uploaded {
-  hash: string;
-  name: string;
-  size: number;
-  /** False when the server had it already. */
-  sent: boolean;
-}
-
-export const sha256Hex = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-
-/** Sends a file unless the server has it already. */
-export async function upload(session: Session, file: string, asName?: string): Promise<Uploaded> {
-  const data = readInput(file);
-  if (data.length === 0) throw new CommandError(`${file}: it is empty`);
-  return send(session, data, basename(file), asName);
-}
-
-const GZIP_MAGIC = [0x1f, 0x8b];
-
-/** An archive for a root file system; a compressed one is sent as what it holds. */
-export async function uploadArchive(session: Session, file: string): Promise<Uploaded> {
-  const data = readInput(file);
-  const isCompressed = GZIP_MAGIC.every((byte, i) => data[i] === byte);
-  return send(session, isCompressed ? unpacked(file, data) : data, basename(file).replace(/\.t?gz$/, ""));
-}
-
-function unpacked(file: string, data: Uint8Array): Uint8Array {
-  try {
-    return gunzipSync(data);
-  } catch (error) {
-    throw new CommandError(`${file}: ${(error as Error).message}`, "give a tar archive, plain or compressed by gzip");
-  }
-}
-
-async function send(session: Session, data: Uint8Array, ownName: string, asName?: string): Promise<Uploaded> {
-  const hash = sha256Hex(data);
-  const name = asName ?? ownName;
-  const programs = await session.service(ProgramService);
-  if (asName === undefined) {
-    const known = await programs.getProgram({ programHash: hash }).catch(absent);
-    if (known !== undefined) return { hash, name, size: data.length, sent: false };
-  }
-  await programs.uploadProgram({ name, data, expectedHash: hash });
-  return { hash, name, size: data.length, sent: true };
-}
-
-function absent(error: unknown): undefined {
-  if (isServerError(error) && error.code === Code.NOT_FOUND) return undefined;
-  throw error;
-}
 
 const ELF_MAGIC = "\u007fELF";
 const EM_RISCV = 243;

@@ -14,6 +14,7 @@
 import { createHash } from "node:crypto";
 import { SnapshotFormatError, visitReferences } from "../../kernel/content.ts";
 import { Code, invalid, OstlerError } from "../errors.ts";
+import { PieceWriter } from "../store/pieces.ts";
 import type { Bytes, Hash, Hold, Reference, SnapshotRow, Store } from "../store/types.ts";
 import { referencesOf } from "./collection/references.ts";
 
@@ -23,8 +24,10 @@ const PREFIX_BYTES = MAGIC.length + 1;
 const HEAD_BYTES = 5;
 const KIND = { header: 0x48, blob: 0x42, end: 0x45 } as const;
 const MOST_HEADER_BYTES = 32 * 1024 * 1024;
-/** Programs and boot images are the largest content there is. */
+/** Of what refers to other content; and of files and images, which need not be in memory as a whole. */
 const MOST_BLOB_BYTES = 256 * 1024 * 1024;
+const MOST_LEAF_BYTES = 1024 * 1024 * 1024;
+const PART_BYTES = 256 * 1024;
 const BLOBS_PER_STEP = 64;
 const BYTES_PER_PUT = 2 * 1024 * 1024;
 
@@ -83,15 +86,34 @@ export async function* writeArchive(
     yield hashed(blobRecords(found));
   }
   for (let at = 0; at < outstanding.leaves.length; at += BLOBS_PER_STEP)
-    yield hashed(blobRecords(await read(blobs, outstanding.leaves.slice(at, at + BLOBS_PER_STEP))));
+    for await (const bytes of leafRecords(blobs, outstanding.leaves.slice(at, at + BLOBS_PER_STEP)))
+      yield hashed(bytes);
   yield record(KIND.end, digest.digest());
 }
+
+/** Content that is stored in pieces is one record, too, and never in memory as a whole. */
+async function* leafRecords(blobs: Store["blobs"], hashes: readonly Hash[]): AsyncGenerator<Bytes> {
+  const found = await blobs.look(hashes);
+  for (const hash of hashes) {
+    const stored = found.get(hash);
+    if (stored === undefined) throw missing(hash);
+    if (stored instanceof Uint8Array) {
+      yield record(KIND.blob, stored);
+      continue;
+    }
+    yield recordHead(KIND.blob, stored.size);
+    for (const piece of stored.hashes) yield (await read(blobs, [piece]))[0]!;
+  }
+}
+
+const missing = (hash: Hash): OstlerError =>
+  new OstlerError(Code.DATA_LOSS, "CONTENT_MISSING", `content ${hash} is not stored`);
 
 async function read(blobs: Store["blobs"], hashes: readonly Hash[]): Promise<Bytes[]> {
   const found = await blobs.get(hashes);
   return hashes.map((hash) => {
     const data = found.get(hash);
-    if (data === undefined) throw new OstlerError(Code.DATA_LOSS, "CONTENT_MISSING", `content ${hash} is not stored`);
+    if (data === undefined) throw missing(hash);
     return data;
   });
 }
@@ -108,11 +130,14 @@ function headerRecord({ spec, ...rest }: ArchivedSnapshot): Bytes {
   );
 }
 
-function record(kind: number, data: Uint8Array): Bytes {
+const record = (kind: number, data: Uint8Array): Bytes =>
+  new Uint8Array(Buffer.concat([recordHead(kind, data.length), data]));
+
+function recordHead(kind: number, length: number): Bytes {
   const head = Buffer.alloc(HEAD_BYTES);
   head.writeUInt8(kind, 0);
-  head.writeUInt32LE(data.length, 1);
-  return new Uint8Array(Buffer.concat([head, data]));
+  head.writeUInt32LE(length, 1);
+  return new Uint8Array(head);
 }
 
 // ---- Reading --------------------------------------------------------------------------------------------------
@@ -139,7 +164,7 @@ export async function readArchive(
     }
     await taken.add(reference.hash, data);
   }
-  for (const hash of outstanding.leaves) await taken.add(hash, await readBlob(source, hash));
+  for (const hash of outstanding.leaves) await readLeaf(source, hash, taken);
   await readEnd(source);
   return { ...snapshot, newBytes: await taken.flush() };
 }
@@ -161,6 +186,19 @@ class Taken {
     this.#waiting.push({ hash, data });
     this.#bytes += data.length;
     if (this.#bytes >= BYTES_PER_PUT) await this.flush();
+  }
+
+  /** Stores large content as it comes. Returns its hash; it is stored under that only if it is the one wanted. */
+  async stream(wanted: Hash, parts: AsyncIterable<Bytes>): Promise<Hash> {
+    const writer = new PieceWriter({ ...this.#blobs, put: (blobs) => this.#put(blobs) }, this.#hold);
+    for await (const part of parts) await writer.write(part);
+    return (await writer.end(wanted)).hash;
+  }
+
+  /** Small content is gathered. */
+  async #put(blobs: readonly { hash: Hash; data: Bytes }[]): Promise<{ newBytes: number }> {
+    for (const { hash, data } of blobs) await this.add(hash, data);
+    return { newBytes: 0 };
   }
 
   /** Returns how many bytes were new to the store, in all. */
@@ -218,9 +256,26 @@ async function readBlob(source: Source, wanted: Hash): Promise<Bytes> {
   const { kind, data } = await source.record(MOST_BLOB_BYTES);
   if (kind !== KIND.blob) throw source.refusal(`it ends before content ${wanted}`);
   const hash = nameOf(data);
-  if (hash !== wanted) throw source.refusal(`content ${wanted} should be here, and what is here has the hash ${hash}`);
+  if (hash !== wanted) throw otherHash(source, wanted, hash);
   return data;
 }
+
+async function readLeaf(source: Source, wanted: Hash, taken: Taken): Promise<void> {
+  const { kind, length } = await source.head(MOST_LEAF_BYTES);
+  if (kind !== KIND.blob) throw source.refusal(`it ends before content ${wanted}`);
+  if (length > PART_BYTES) {
+    const hash = await taken.stream(wanted, source.parts(length));
+    if (hash !== wanted) throw otherHash(source, wanted, hash);
+    return;
+  }
+  const data = await source.take(length);
+  const hash = nameOf(data);
+  if (hash !== wanted) throw otherHash(source, wanted, hash);
+  await taken.add(hash, data);
+}
+
+const otherHash = (source: Source, wanted: Hash, hash: Hash): OstlerError =>
+  source.refusal(`content ${wanted} should be here, and what is here has the hash ${hash}`);
 
 async function readEnd(source: Source): Promise<void> {
   const digest = source.digest();
@@ -266,11 +321,20 @@ class Source {
     return bytes;
   }
 
-  async record(most: number): Promise<{ kind: number; data: Bytes }> {
+  async head(most: number): Promise<{ kind: number; length: number }> {
     const head = Buffer.from(await this.take(HEAD_BYTES));
     const length = head.readUInt32LE(1);
     if (length > most) throw this.refusal(`a record says that it is ${length} bytes long`);
-    return { kind: head.readUInt8(0), data: await this.take(length) };
+    return { kind: head.readUInt8(0), length };
+  }
+
+  async record(most: number): Promise<{ kind: number; data: Bytes }> {
+    const { kind, length } = await this.head(most);
+    return { kind, data: await this.take(length) };
+  }
+
+  async *parts(length: number): AsyncGenerator<Bytes> {
+    for (let left = length; left > 0; left -= PART_BYTES) yield await this.take(Math.min(left, PART_BYTES));
   }
 
   async isAtEnd(): Promise<boolean> {

@@ -147,7 +147,7 @@ function serveContent(port: import("node:worker_threads").MessagePort, signal: S
   port.on("message", async ({ ticket, hashes }: FetchRequest) => {
     let answer: FetchAnswer;
     try {
-      const found = await blobs.get(hashes as Hash[]);
+      const found = await blobs.look(hashes as Hash[]);
       answer = { ticket, blobs: hashes.map((hash) => found.get(hash) ?? null) };
     } catch {
       answer = { ticket, blobs: await readOneByOne(blobs, hashes as Hash[]) };
@@ -162,7 +162,7 @@ function serveContent(port: import("node:worker_threads").MessagePort, signal: S
 /** A damaged blob is a missing one to the machine that needs it, and names itself there. The others are good. */
 async function readOneByOne(blobs: Blobs, hashes: readonly Hash[]): Promise<FetchAnswer["blobs"]> {
   const read = async (hash: Hash) => {
-    const found = await blobs.get([hash]).catch(() => null);
+    const found = await blobs.look([hash]).catch(() => null);
     return found?.get(hash) ?? null;
   };
   return Promise.all(hashes.map(read));

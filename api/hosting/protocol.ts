@@ -32,6 +32,7 @@ import type {
   TerminalOutput,
   TimingFigures,
 } from "../../kernel/index.ts";
+import type { Pieces } from "../store/types.ts";
 import type { CompiledCpu } from "./cpu.ts";
 import type { Share, Use } from "./worker/shares.ts";
 import type { WeightRow } from "./worker/weights.ts";
@@ -236,7 +237,7 @@ export interface FetchRequest {
 export interface FetchAnswer {
   ticket: number;
   /** In the order asked; null: not in the store, or damaged there. */
-  blobs: (Uint8Array<ArrayBuffer> | null)[];
+  blobs: (Uint8Array<ArrayBuffer> | Pieces | null)[];
 }
 
 /** Handed to a worker when it starts. */

@@ -6,7 +6,7 @@
  * one, or from the beginning. Only where nothing else leads there is it tried again.
  */
 import { notFound } from "../errors.ts";
-import type { Blobs, Hash, Hold, MachineRow, Owner, SnapshotRow, Store } from "../store/types.ts";
+import type { Hash, Hold, MachineRow, Owner, SnapshotRow, Store } from "../store/types.ts";
 import { snapshotRoot } from "./collection/references.ts";
 import { Walk } from "./collection/walk.ts";
 import type { Route, StoredEntry } from "./protocol.ts";
@@ -73,7 +73,7 @@ export class Routes {
 
   async #survey(machineId: string, content: Hash, avoidOne: (id: string) => void): Promise<void> {
     for (const { id, root } of await this.#store.snapshots.line(machineId))
-      if (!this.#damaged.has(id) && (await leadsTo(this.#store.blobs, root, content))) avoidOne(id);
+      if (!this.#damaged.has(id) && (await leadsTo(this.#store, root, content))) avoidOne(id);
   }
 
   /** To where clients have seen the machine. */
@@ -156,8 +156,12 @@ export class Routes {
 }
 
 /** A snapshot that cannot be walked leads to who knows what. */
-async function leadsTo(blobs: Blobs, root: Hash, content: Hash): Promise<boolean> {
-  const walk = new Walk(blobs);
+async function leadsTo(
+  { blobs, contents }: Pick<Store, "blobs" | "contents">,
+  root: Hash,
+  content: Hash,
+): Promise<boolean> {
+  const walk = new Walk(blobs, await contents.inPieces());
   walk.add(snapshotRoot(root));
   try {
     while (!walk.isDone) await walk.step();

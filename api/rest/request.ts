@@ -128,6 +128,13 @@ export function unsupportedMediaType(given: string, wanted: string): OstlerError
   return new OstlerError(Code.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA_TYPE", message, { httpStatus: 415 });
 }
 
+/** One message of a stream that is sent as raw bytes. */
+export function messageWithBytes(binding: Binding, bytes: Buffer): Message {
+  const message = messageFromJson(binding.method.input, {});
+  setBytes(bytesField(binding), message, bytes);
+  return message;
+}
+
 function setBytes(field: DescField, message: Message, buffer: Buffer): void {
   const values = message as unknown as Record<string, unknown>;
   const value = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);

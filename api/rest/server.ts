@@ -131,7 +131,10 @@ function mountRoute(app: FastifyInstance, route: Route): void {
       app.route({ method, url, config, handler: unaryHandler(route) });
       break;
     case "client_streaming":
-      app.route({ method, url, config, handler: uploadHandler(route) });
+      app.register(async (scope) => {
+        takeRawStreams(scope);
+        scope.route({ method, url, config, handler: uploadHandler(route) });
+      });
       break;
     case "server_streaming":
       app.route({ method, url, config, handler: streamHandler(route) });
@@ -160,6 +163,12 @@ function addBodyParsers(app: FastifyInstance, uploadLimitBytes: number): void {
     async (_request: FastifyRequest, body: Buffer) => body,
   );
   app.addContentTypeParser("application/x-ndjson", async (_request: FastifyRequest, payload: unknown) => payload);
+}
+
+/** Raw bytes as they come, for methods that take a stream of them. */
+function takeRawStreams(scope: FastifyInstance): void {
+  scope.removeContentTypeParser("application/octet-stream");
+  scope.addContentTypeParser("application/octet-stream", async (_request: FastifyRequest, payload: unknown) => payload);
 }
 
 function refuseUnknownRoute(bindings: readonly Binding[], request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -1,4 +1,4 @@
-// Methods with one answer: unary (JSON or raw bytes in, JSON out) and client streaming (NDJSON in, JSON out).
+// Methods with one answer: unary (JSON or raw bytes in, JSON out) and client streaming (NDJSON or raw bytes in, JSON out).
 
 import { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
@@ -17,7 +17,7 @@ import {
 } from "./call.ts";
 import { jsonFromOutcome, messageFromJson, parseJson } from "./json.ts";
 import { sendProblem } from "./problem.ts";
-import { readFirstMessage, readRequest, unsupportedMediaType } from "./request.ts";
+import { messageWithBytes, readFirstMessage, readRequest, unsupportedMediaType } from "./request.ts";
 
 const jsonMediaType = "application/json; charset=utf-8";
 
@@ -65,22 +65,47 @@ export function refuseStreamBody(request: FastifyRequest): void {
   if (request.body instanceof Readable) throw unsupportedMediaType("application/x-ndjson", "application/json");
 }
 
-/** NDJSON: one message a line. A body of application/json is taken as a stream of one message. */
+/** Raw bytes become messages of this size; each counts as a call. */
+const rawMessageBytes = 1024 * 1024;
+
+/**
+ * NDJSON: one message a line. A body of application/json is taken as a stream of one message. Raw bytes, where the method
+ * takes them, are as many messages as there are.
+ */
 async function* readMessages(route: Route, request: FastifyRequest, call: Call): AsyncGenerator<Message> {
   const { binding, host } = route;
   const { method } = binding;
   const first = readFirstMessage(binding, request, call);
   if (first !== undefined) yield first;
   const { body } = request;
-  if (body instanceof Readable) {
+  if (body instanceof Readable && isRaw(request)) {
+    if (binding.body.kind !== "field") throw unsupportedMediaType("application/octet-stream", "application/x-ndjson");
+    for await (const bytes of gathered(body, rawMessageBytes))
+      yield acceptRequest(method, messageWithBytes(binding, bytes), call);
+  } else if (body instanceof Readable) {
     for await (const line of readLines(body, host.bodyLimitBytes)) {
       yield acceptRequest(method, messageFromJson(method.input, parseJson(line)), call);
     }
-  } else if (Buffer.isBuffer(body)) {
-    throw unsupportedMediaType("application/octet-stream", "application/x-ndjson");
   } else if (body !== undefined) {
     yield acceptRequest(method, messageFromJson(method.input, body as JsonValue), call);
   }
+}
+
+const isRaw = ({ headers }: FastifyRequest): boolean =>
+  headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() === "application/octet-stream";
+
+/** The bytes of a body in parts of a size; the last is shorter. */
+async function* gathered(body: Readable, size: number): AsyncGenerator<Buffer> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+    parts.push(chunk);
+    length += chunk.length;
+    if (length < size) continue;
+    yield Buffer.concat(parts);
+    [parts, length] = [[], 0];
+  }
+  if (length > 0) yield Buffer.concat(parts);
 }
 
 /** Lines that are not blank. A character may be split between two chunks, a line may not grow without end. */

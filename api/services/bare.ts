@@ -77,9 +77,13 @@ export async function completeImages(store: Store, owner: Owner, spec: BareSpec,
 /** Whether everything lies in RAM, and is what it is taken for. */
 export async function checkBoot(store: Store, memoryBytes: number, spec: BareSpec, field: string): Promise<void> {
   const boot = bareBootOf(spec);
+  for (const name of ["firmware", "kernel", "initrd"] as const)
+    if ((boot[name]?.size ?? 0) > memoryBytes)
+      throw invalid(`${field}.${name}`, `its ${boot[name]!.size} bytes do not fit RAM, which has ${memoryBytes}`);
   const hashes = [boot.firmware, boot.kernel].flatMap((image) => (image === null ? [] : [image.content]));
   const contents = await store.blobs.get(hashes);
-  const problem = bootProblem(memoryBytes, boot, (hash) => contents.get(hash)!);
+  const part = (hash: string, offset: number, length: number) => contents.get(hash)!.subarray(offset, offset + length);
+  const problem = bootProblem(memoryBytes, boot, part);
   if (problem === null) return;
   const at = problem.field === "memory_bytes" ? field.replace(/bare$/, "memory_bytes") : `${field}.${problem.field}`;
   throw invalid(at, problem.message);

@@ -27,6 +27,8 @@ export interface Deps {
   readonly store: Store;
   readonly hosting: Hosting;
   readonly quotas: Quotas;
+  /** Of one uploaded file, at most. */
+  readonly uploadBytes: number;
   /** What a key, a user or a member may do has changed: from now on it is so. */
   rolesChanged(): void;
 }

@@ -1,11 +1,12 @@
 /** ProgramService: content by hash. A program is a name that its owner gave to a blob. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ProgramSchema, ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
+import type { ProgramSchema, ProgramService, UploadContentRequest } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { scopeOf } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
 import { invalid, notFound } from "../errors.ts";
-import type { ServiceImplementation } from "../operation.ts";
-import type { Bytes, ProgramRow } from "../store/types.ts";
+import type { Context, ServiceImplementation } from "../operation.ts";
+import { PieceWriter } from "../store/pieces.ts";
+import type { Hash, Hold, Owner, ProgramRow } from "../store/types.ts";
 import { type Deps, ownerIn, pageQuery, sha256Hex, toTimestamp } from "./common.ts";
 
 const toProgram = (row: ProgramRow): MessageInitShape<typeof ProgramSchema> => ({
@@ -16,19 +17,79 @@ const toProgram = (row: ProgramRow): MessageInitShape<typeof ProgramSchema> => (
   createdAt: toTimestamp(row.createdAt),
 });
 
+/** Bytes after which a user's quota is asked about again. */
+const QUOTA_STEP_BYTES = 16 * 1024 * 1024;
+
+/** Stores what comes as it comes. Of an upload that is refused or breaks off, nothing leads to what was stored. */
+async function receive(
+  deps: Deps,
+  requests: AsyncIterable<UploadContentRequest>,
+  context: Context,
+  hold: Hold,
+): Promise<{ owner: Owner; name: string; hash: Hash; size: number }> {
+  const writer = new PieceWriter(deps.store.blobs, hold);
+  let first: UploadContentRequest | null = null;
+  let owner = ownerIn(context, "");
+  let size = 0;
+  let checkedBytes = 0;
+  for await (const request of requests) {
+    if (first === null) {
+      first = request;
+      owner = ownerIn(context, first.courseId);
+      checkedBytes = await assertMayStore(deps, owner, Number(first.size), "size");
+    } else if (request.name !== "" || request.expectedHash !== "") {
+      throw invalid(request.name !== "" ? "name" : "expected_hash", "belongs into the first message");
+    }
+    size += request.data.length;
+    if (size > deps.uploadBytes || size > checkedBytes)
+      checkedBytes = (await assertMayStore(deps, owner, size, "data")) + QUOTA_STEP_BYTES;
+    await writer.write(request.data);
+  }
+  // What the client gave up looks like its end.
+  context.signal.throwIfAborted();
+  const { name = "", expectedHash = "", size: announced = 0n } = first ?? {};
+  if (size === 0) throw invalid("data", "must not be empty");
+  if (announced !== 0n && announced !== BigInt(size)) throw invalid("size", `is ${announced}, and ${size} bytes came`);
+  await deps.quotas.assertRoom(owner, size);
+  const { hash } = await writer.end(expectedHash);
+  assertExpected(hash, expectedHash);
+  return { owner, name, hash, size };
+}
+
+/** Throws what says why not; otherwise so many bytes may be stored. */
+async function assertMayStore(deps: Deps, owner: Owner, bytes: number, field: string): Promise<number> {
+  if (bytes > deps.uploadBytes)
+    throw invalid(field, `is more than ${deps.uploadBytes} bytes, which is what this server takes at most`);
+  await deps.quotas.assertRoom(owner, bytes);
+  return bytes;
+}
+
+function assertExpected(hash: Hash, expected: Hash): void {
+  if (expected !== "" && expected !== hash)
+    throw invalid("expected_hash", `the content that arrived has the hash ${hash}`);
+}
+
 export function programService(deps: Deps): ServiceImplementation<typeof ProgramService> {
   return {
     async uploadProgram({ name, data, expectedHash, courseId }, context) {
       const owner = ownerIn(context, courseId);
       const hash = sha256Hex(data);
-      if (expectedHash !== "" && expectedHash !== hash)
-        throw invalid("expected_hash", `the content that arrived has the hash ${hash}`);
+      assertExpected(hash, expectedHash);
       await deps.quotas.assertRoom(owner, data.length);
       const row = await deps.store.holds.during(async (hold) => {
-        await deps.store.blobs.put([{ hash, data: data as Bytes }], hold);
+        const writer = new PieceWriter(deps.store.blobs, hold);
+        await writer.write(data);
+        await writer.end(hash);
         return deps.store.programs.put({ ...owner, hash, name, size: data.length });
       });
       return { program: toProgram(row) };
+    },
+
+    async uploadContent(requests, context) {
+      return deps.store.holds.during(async (hold) => {
+        const { owner, name, hash, size } = await receive(deps, requests, context, hold);
+        return { program: toProgram(await deps.store.programs.put({ ...owner, hash, name, size })) };
+      });
     },
 
     async getProgram({ programHash, courseId }, context) {

@@ -1,7 +1,7 @@
 /** Machine specs: from the wire to the kernel's config, with the defaults that the proto files name. */
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { archiveProblem, leastAvailableBytes } from "../../kernel/catalogue.ts";
+import { leastAvailableBytes } from "../../kernel/catalogue.ts";
 import type {
   AllocatorKind,
   CommitPolicy as CommitName,
@@ -24,6 +24,7 @@ import { contentIn } from "../hosting/collection/references.ts";
 import type { Hold, MachineRow, Owner, Store } from "../store/types.ts";
 import { bareBootOf, bareWithDefaults, checkBoot, completeImages } from "./bare.ts";
 import { toDate } from "./common.ts";
+import { rootProblem } from "./roots.ts";
 import { checkTiming, timingOf } from "./timing.ts";
 import { sizeOfUpload } from "./uploads.ts";
 
@@ -87,8 +88,7 @@ export async function completeSpec(
 async function checkRoot(store: Store, owner: Owner, hash: string, field: string): Promise<void> {
   if (hash === "") return;
   await sizeOfUpload(store, owner, hash, field);
-  const content = (await store.blobs.get([hash])).get(hash);
-  const problem = content === undefined ? "its content is gone" : archiveProblem(content);
+  const problem = await rootProblem(store, hash);
   if (problem !== null) throw invalid(field, `cannot be a root file system: ${problem}`);
 }
 

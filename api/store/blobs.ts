@@ -9,8 +9,9 @@ import {
   HASHES_PER_QUERY,
   ROWS_PER_STATEMENT,
 } from "./limits.ts";
+import { EMPTY_HASH, joinPieces, readPieces, writePieces } from "./pieces.ts";
 import { pacedRuns } from "./runs.ts";
-import { type Blobs, type Bytes, CorruptBlobError, type Hash } from "./types.ts";
+import { type Blobs, type Bytes, CorruptBlobError, type Hash, type Pieces } from "./types.ts";
 
 interface Blob {
   hash: Hash;
@@ -22,6 +23,9 @@ const sizeOf = ({ data }: Blob): number => data.length;
 export function blobsIn(database: Database): Blobs {
   /** Found damaged; stored anew by the next who has the content. */
   const damaged = new Set<Hash>();
+  const look = (hashes: readonly Hash[]) => lookAt(database, damaged, hashes);
+  const read = async (hashes: readonly Hash[]) => (await look(hashes)) as Map<Hash, Bytes>;
+
   return {
     async put(blobs, hold) {
       // First of all: a collection that is under way must know before it looks at what is here already.
@@ -39,31 +43,68 @@ export function blobsIn(database: Database): Blobs {
       return { newBytes };
     },
 
+    async putPieces(hash, pieces, hold) {
+      hold.add([{ kind: "leaf", hash }]);
+      const mend = damaged.has(hash);
+      await database.write((queries) => writePieces(queries, hash, pieces, mend));
+      damaged.delete(hash);
+    },
+
     async get(hashes) {
       const found = new Map<Hash, Bytes>();
-      for await (const { hash, data } of readBlobs(database, hashes)) {
-        if (!isWhole(hash, data)) {
-          damaged.add(hash);
-          throw new CorruptBlobError(hash);
-        }
-        found.set(hash, data);
-      }
+      for (const [hash, data] of await look(hashes))
+        found.set(hash, data instanceof Uint8Array ? data : await joinPieces(read, hash, data));
       return found;
     },
+
+    look,
 
     async has(hashes) {
       return stored(database.client, [...new Set(hashes)]);
     },
 
     async damaged(hashes) {
-      const found: Hash[] = [];
-      for await (const { hash, data } of readBlobs(database, hashes)) if (!isWhole(hash, data)) found.push(hash);
+      const found = await damagedAmong(database, hashes);
       for (const hash of found) damaged.add(hash);
       return found;
     },
   };
 }
 
+/** What is found damaged is noted. */
+async function lookAt(
+  database: Database,
+  damaged: Set<Hash>,
+  hashes: readonly Hash[],
+): Promise<Map<Hash, Bytes | Pieces>> {
+  const refuse = (hash: Hash): never => {
+    damaged.add(hash);
+    throw new CorruptBlobError(hash);
+  };
+  const found = new Map<Hash, Bytes | Pieces>();
+  const inPieces: Hash[] = [];
+  for await (const { hash, data } of readBlobs(database, hashes)) {
+    if (isInPieces(hash, data)) inPieces.push(hash);
+    else found.set(hash, isWhole(hash, data) ? data : refuse(hash));
+  }
+  if (inPieces.length === 0) return found;
+  const lists = await readPieces(database, inPieces);
+  for (const hash of inPieces) found.set(hash, lists.get(hash) ?? refuse(hash));
+  return found;
+}
+
+async function damagedAmong(database: Database, hashes: readonly Hash[]): Promise<Hash[]> {
+  const found: Hash[] = [];
+  const inPieces: Hash[] = [];
+  for await (const { hash, data } of readBlobs(database, hashes)) {
+    if (isInPieces(hash, data)) inPieces.push(hash);
+    else if (!isWhole(hash, data)) found.push(hash);
+  }
+  const lists = await readPieces(database, inPieces);
+  return [...found, ...inPieces.filter((hash) => !lists.has(hash))];
+}
+
+const isInPieces = (hash: Hash, data: Bytes): boolean => data.length === 0 && hash !== EMPTY_HASH;
 const isWhole = (hash: Hash, data: Bytes): boolean => digest("sha256", data, "hex") === hash;
 
 async function* readBlobs(database: Database, hashes: readonly Hash[]): AsyncGenerator<Blob> {

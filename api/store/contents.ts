@@ -23,6 +23,11 @@ export const contentsIn = (database: Database): Contents => ({
     return rows.map(({ hash }) => hashText(hash));
   },
 
+  async inPieces() {
+    const rows = await database.client.pieces.findMany({ select: { hash: true } });
+    return new Set(rows.map(({ hash }) => hashText(hash)));
+  },
+
   async delete(hashes, isGarbage) {
     const deleted = { blobs: 0, bytes: 0 };
     for await (const run of pacedRuns(hashes, BLOBS_PER_DELETE)) {

@@ -154,14 +154,25 @@ export interface IdempotencyRow {
   response: Bytes;
 }
 
+/** Content that is stored in pieces, each of which is content by itself. All have the same length but the last. */
+export interface Pieces {
+  size: number;
+  pieceBytes: number;
+  hashes: Hash[];
+}
+
 export interface Blobs {
   /**
    * Stores what is not there yet; resolves when durable (large calls in several transactions). Returns how many bytes
    * were new. All of it is held from now on until the hold is let go.
    */
   put(blobs: readonly { hash: Hash; data: Bytes }[], hold: Hold): Promise<{ newBytes: number }>;
-  /** Missing hashes are absent from the result. Throws CorruptBlobError. */
+  /** The same for content whose pieces have been put under the same hold. */
+  putPieces(hash: Hash, pieces: Pieces, hold: Hold): Promise<void>;
+  /** Missing hashes are absent from the result. Throws CorruptBlobError. What is in pieces is read whole. */
   get(hashes: readonly Hash[]): Promise<Map<Hash, Bytes>>;
+  /** As `get`, but what is in pieces is not read: they are named. */
+  look(hashes: readonly Hash[]): Promise<Map<Hash, Bytes | Pieces>>;
   has(hashes: readonly Hash[]): Promise<Set<Hash>>;
   /** Reads what is stored of these; returns those whose bytes are not what the hash names. */
   damaged(hashes: readonly Hash[]): Promise<Hash[]>;
@@ -233,6 +244,8 @@ export interface Contents {
   integrity(): Promise<string[]>;
   /** Hashes of what is stored, ascending, after the given one. */
   hashes(after: Hash | null, limit: number): Promise<Hash[]>;
+  /** All content that is stored in pieces. */
+  inPieces(): Promise<Set<Hash>>;
   /** Deletes, in one transaction, those for which `isGarbage` holds when it is asked there. */
   delete(hashes: readonly Hash[], isGarbage: (hash: Hash) => boolean): Promise<{ blobs: number; bytes: number }>;
 }

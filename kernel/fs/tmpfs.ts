@@ -306,7 +306,7 @@ export const tmpfs: FilesystemOps = {
   open,
   content(k, fs, number) {
     const { data } = inodeOf(k, fs, number);
-    if (data.kind === "archived") return k.content(fs.base!).subarray(data.offset, data.offset + data.size);
+    if (data.kind === "archived") return k.content(fs.base!, data.offset, data.size);
     return data.kind === "regular" ? contentOfStored(k, getStored(k, data.file)) : null;
   },
   change,

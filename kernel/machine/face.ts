@@ -13,6 +13,7 @@ import type {
   MachineSummary,
   MemoryMapInfo,
   Output,
+  PartSource,
   Position,
   RegionInfo,
   RunStop,
@@ -28,6 +29,8 @@ export interface MachinePorts {
   sha256(bytes: Uint8Array): Uint8Array;
   /** Bytes of files by hash; called while an input that names them is applied. Throws nothing: the host made sure. */
   content: ContentSource;
+  /** A part of such content, for hosts that do not keep all of it in one piece; shorter where the content ends. */
+  contentPart?: PartSource;
   /** The tree of an archive by its hash, if the host keeps those that were read (`readArchive`) for many machines. */
   archive?: (hash: string) => Archive;
   /** Kernel code met RAM pages that are not present and cannot stop half-way: bring their bytes now, synchronously. */

@@ -23,6 +23,7 @@ import type { MachinePorts } from "./face.ts";
 import { Outbox } from "./outbox.ts";
 import { assembleSerialPort } from "./serial-port.ts";
 import type { MachineState } from "./state.ts";
+import type { PartSource } from "./types.ts";
 
 export interface Kernel extends EntryKernel {
   readonly config: MachineState["config"];
@@ -52,6 +53,9 @@ function outletTo(outbox: Outbox): Outlet {
       outbox.put({ kind: "callDone", call, value, buffers, text, answer }),
   };
 }
+
+const partsOf = ({ content, contentPart }: MachinePorts): PartSource =>
+  contentPart ?? ((hash, offset, length) => content(hash).subarray(offset, offset + length));
 
 /** Archives that were read, kept for as long as the machine is in memory. */
 function archivesOver(content: MachinePorts["content"]): (hash: string) => Archive {
@@ -101,7 +105,7 @@ export function assembleKernel(
     isExecuting: false,
     releaseDevices: () => kernel.port?.release(),
     hal: createHal({ core, ram, clock, uart: hardware.uart, trace: ring }),
-    content: ports.content,
+    content: partsOf(ports),
     filesystems: filesystems(self),
     archives: ports.archive ?? archivesOver(ports.content),
     mm,

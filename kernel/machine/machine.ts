@@ -52,6 +52,7 @@ function watchPorts(ports: MachinePorts): { ports: MachinePorts; isHostError(err
     ports: {
       ...ports,
       content: watched(ports.content),
+      ...(ports.contentPart !== undefined && { contentPart: watched(ports.contentPart) }),
       ...(ports.archive !== undefined && { archive: watched(ports.archive) }),
       fetchPages: watched(ports.fetchPages),
     },

@@ -367,6 +367,7 @@ export interface FrameRuns {
 
 /** Content by hash, given by the host when an input or spec names files. */
 export type ContentSource = (hash: ContentHash) => Uint8Array;
+export type PartSource = (hash: ContentHash, offset: number, length: number) => Uint8Array;
 
 export interface MachineSummary {
   position: Position;

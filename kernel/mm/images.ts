@@ -56,9 +56,19 @@ export function reclaim(k: MmKernel): number {
 
 /** All bytes of an image, the host's own: not to be changed. */
 export function imageContent(k: MmKernel, { hash, offset, size }: Image): Uint8Array {
-  const content = k.content(hash);
-  assert(offset + size <= content.length, `the content of ${hash} has the size it was announced with`);
-  return content.subarray(offset, offset + size);
+  return partOfContent(k, hash, offset, size);
+}
+
+function partOfContent(k: MmKernel, hash: string, offset: number, length: number): Uint8Array {
+  const bytes = k.content(hash, offset, length);
+  assert(bytes.length === length, `the content of ${hash} has the size it was announced with`);
+  return bytes;
+}
+
+/** What the image has of a page: not the kernel's to change. */
+export function imagePageContent(k: MmKernel, { hash, offset, size }: Image, index: number): Uint8Array {
+  const at = index * pageBytes;
+  return partOfContent(k, hash, offset + at, Math.min(pageBytes, size - at));
 }
 
 /** The frame with a page of the file (zeros behind its end), or null when memory is short. */
@@ -68,9 +78,9 @@ export function imagePage(k: MmKernel, image: Image, index: number): FrameNumber
   if (cached >= 0) return cached as FrameNumber;
   const frame = takeUserFrame(k, FrameOwner.image);
   if (frame === null) return null;
-  const content = imageContent(k, image);
+  const content = imagePageContent(k, image, index);
   k.hal.memory.clear(frame);
-  k.hal.memory.write(frame).set(content.subarray(index * pageBytes, (index + 1) * pageBytes));
+  k.hal.memory.write(frame).set(content);
   image.frames[index] = frame;
   return frame;
 }

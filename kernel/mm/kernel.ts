@@ -13,8 +13,8 @@ export interface MmKernel {
   readonly trace: Trace;
   /** What the current run has cost the host. */
   readonly effort: Effort;
-  /** Bytes of a file by hash: fixed content that the host keeps. */
-  readonly content: (hash: string) => Uint8Array;
+  /** A part of fixed content that the host keeps, by its hash; shorter where the content ends. */
+  readonly content: (hash: string, offset: number, length: number) => Uint8Array;
   /** A file's memory has gone: nobody has it, and nothing shows it any more. */
   readonly endStored: (file: StoredId) => void;
 }

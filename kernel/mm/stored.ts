@@ -13,7 +13,7 @@ import { must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
 import type { FrameNumber, ImageId, StoredId } from "../lib/ids.ts";
 import { dropFrame, shareFrame } from "./frames.ts";
-import { getImage, imageContent, imagePage, takeUserFrame } from "./images.ts";
+import { getImage, imageContent, imagePage, imagePageContent, takeUserFrame } from "./images.ts";
 import type { MmKernel } from "./kernel.ts";
 import { FrameOwner, type Quota, type Region, type Space, type StoredFile } from "./state.ts";
 
@@ -177,7 +177,7 @@ export function peekStored(k: MmKernel, file: StoredFile, index: number): Uint8A
   const image = getImage(k, file.image);
   const frame = image.frames[index]!;
   if (frame >= 0) bytes.set(k.hal.memory.read(frame as FrameNumber).subarray(0, end - start));
-  else bytes.set(imageContent(k, image).subarray(start, end));
+  else bytes.set(imagePageContent(k, image, index).subarray(0, end - start));
   return bytes;
 }
 

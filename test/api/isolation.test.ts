@@ -42,6 +42,7 @@ const REST_OF_REQUEST: Readonly<Record<string, object>> = {
   "MemoryService/WritePhysicalMemory": { data: new Uint8Array([65]) },
   "MemoryService/WriteVirtualMemory": { data: new Uint8Array([65]) },
   "NetworkService/SendFrame": { frame: new Uint8Array(60) },
+  "ProgramService/UploadContent": { data: new Uint8Array([65]) },
   "ProgramService/UploadProgram": { data: new Uint8Array([65]) },
   "QuotaService/SetQuota": { limits: [{ kind: 1, limit: 1n }] },
   "TerminalService/ResizeTerminal": { size: { rows: 24, columns: 80 } },
@@ -53,7 +54,8 @@ type Ids = Readonly<Record<string, string>>;
 
 /** The request with the ids of the victim in it wherever the method takes some. */
 function requestOf(method: DescMethod, ids: Ids): Record<string, unknown> {
-  if (isRequestStream(method)) return { message: { case: "open", value: { machineId: ids["machine_id"] } } };
+  if (isRequestStream(method) && method.input.fields.some(({ name }) => name === "open"))
+    return { message: { case: "open", value: { machineId: ids["machine_id"] } } };
   const named = method.input.fields.filter(({ name }) => ids[name] !== undefined);
   const moments = method.input.fields.filter(
     ({ message }) => message?.fields.some(({ name }) => name === "machine_id") ?? false,

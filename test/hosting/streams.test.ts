@@ -20,7 +20,7 @@ afterEach(() => bench.close());
 
 const service = () => {
   const quotas = new Quotas(bench.store, readConfig({}));
-  return consoleService({ ...bench, quotas, rolesChanged() {} });
+  return consoleService({ ...bench, quotas, uploadBytes: 1024, rolesChanged() {} });
 };
 
 async function context(): Promise<Context> {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { archiveProblem, readArchive } from "../../kernel/fs/archive/archive.ts";
+import { ArchiveLoading, readArchive } from "../../kernel/fs/archive/archive.ts";
 import { ArchiveProblem } from "../../kernel/fs/archive/tar.ts";
 import type { TaskId } from "../../kernel/index.ts";
 import type { Archive } from "../../kernel/vfs/kernel.ts";
@@ -53,6 +53,11 @@ function entry({
   put(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
   put(content, 512);
   return bytes;
+}
+
+function archiveProblem(bytes: Uint8Array): string | null {
+  const read = readArchive(bytes);
+  return read instanceof ArchiveProblem ? read.message : null;
 }
 
 const archiveOf = (...entries: Uint8Array[]): Uint8Array =>
@@ -104,6 +109,32 @@ describe.skipIf(!hasTar)("archives that GNU tar writes (needs it)", () => {
     expect(found[`/${deep}${"n".repeat(150)}.txt`]).toBe("100644 1 8 far down");
     expect(Object.keys(found)).toHaveLength(10);
   });
+});
+
+it("are the same tree in whatever parts they are given", () => {
+  const name = "a".repeat(90);
+  const bytes = archiveOf(
+    entry({ name: "L", type: "L", content: `${name}/${name}\0` }),
+    entry({ name: "short", content: "x".repeat(1300) }),
+    entry({ name: "x", type: "x", content: "20 mtime=1234567.5\n" }),
+    entry({ name: "d/f", content: "hello" }),
+    entry({ name: "h", type: "1", link: "d/f" }),
+  );
+  const whole = readArchive(bytes);
+  fc.assert(
+    fc.property(fc.array(fc.nat(3000), { minLength: 1, maxLength: 5 }), (lengths) => {
+      const loading = new ArchiveLoading(bytes.length);
+      for (let part = 0; loading.need !== null; part++) {
+        const { offset, length } = loading.need;
+        // From a little before what is needed to a little behind it, as pieces of fixed size would be.
+        const start = Math.max(0, offset - (lengths[part % lengths.length]! % 700));
+        const end = offset + Math.max(length, lengths[part % lengths.length]!);
+        loading.provide(start, bytes.subarray(start, end));
+      }
+      expect(loading.result()).toEqual(whole);
+    }),
+    { numRuns: 50 },
+  );
 });
 
 describe("archives that nobody should have written", () => {

@@ -112,6 +112,11 @@ function withFaults(store: Store, faults: Faults): Store {
         if (damaged !== undefined) throw new CorruptBlobError(damaged);
         return blobs.get(hashes);
       },
+      async look(hashes) {
+        const damaged = hashes.find((hash) => faults.damaged.has(hash));
+        if (damaged !== undefined) throw new CorruptBlobError(damaged);
+        return blobs.look(hashes);
+      },
     },
     machines: {
       ...machines,

@@ -14,8 +14,9 @@ import {
 } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import { UsageError } from "../failure.ts";
 import type { Session } from "../session.ts";
-import { type leaf, upload } from "../shared.ts";
+import type { leaf } from "../shared.ts";
 import { collect, parseCount, parseSize } from "../units.ts";
+import { upload } from "../uploads.ts";
 
 export interface BareOptions {
   bare?: boolean;

@@ -41,10 +41,9 @@ import {
   type PageOptions,
   pageOptions,
   pages,
-  upload,
-  uploadArchive,
 } from "../shared.ts";
 import { collect, collectPair, parseCount, parseDurationNs, parseSize } from "../units.ts";
+import { upload, uploadArchive } from "../uploads.ts";
 import { type BareOptions, bareBoot, bareOptions } from "./bare.ts";
 import { compareCommand, seekCommand } from "./history.ts";
 import { killCommand, startCommand, taskCommand, tasksCommand } from "./task.ts";

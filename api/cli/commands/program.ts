@@ -9,8 +9,9 @@ import {
 } from "../../../proto/gen/ostler/v1/programs_pb.js";
 import { type Column, table } from "../output.ts";
 import { action } from "../session.ts";
-import { group, leaf, type PageOptions, pageOptions, pages, upload } from "../shared.ts";
+import { group, leaf, type PageOptions, pageOptions, pages } from "../shared.ts";
 import { formatSize, formatTime } from "../units.ts";
+import { upload } from "../uploads.ts";
 
 const columns: readonly Column<Program>[] = [
   { title: "NAME", value: (program) => program.name || "-" },

@@ -28,9 +28,9 @@ import {
   type PageOptions,
   pageOptions,
   pages,
-  upload,
 } from "../shared.ts";
 import { collect, formatCount, formatHex, formatSize, parseTask } from "../units.ts";
+import { upload } from "../uploads.ts";
 
 const LAST_SIGNAL = 64;
 const HASH = /^[0-9a-f]{64}$/;

@@ -12,8 +12,9 @@ import { exitStatus } from "../../services/common.ts";
 import { configOf } from "../../services/spec.ts";
 import { CommandError, ExitCode, readInput, UsageError } from "../failure.ts";
 import type { Session } from "../session.ts";
-import { checkExecutable, sha256Hex } from "../shared.ts";
+import { checkExecutable } from "../shared.ts";
 import { pumpStdin, standardInput } from "../stdin.ts";
+import { sha256Hex } from "../uploads.ts";
 import { type RunOptions, stuckError, tellEnding } from "./options.ts";
 import { localTrace } from "./trace.ts";
 

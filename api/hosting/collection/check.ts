@@ -59,6 +59,7 @@ export class Check {
   readonly #damaged = new Set<Hash>();
   /** Of what refers to other content: each is looked into once, whoever leads to it. */
   readonly #known = new Map<Hash, Faults>();
+  #inPieces: ReadonlySet<Hash> = new Set();
 
   constructor(store: Parts, options: CheckOptions) {
     this.#store = store;
@@ -66,6 +67,7 @@ export class Check {
   }
 
   async *run(): AsyncGenerator<Finding> {
+    this.#inPieces = await this.#store.contents.inPieces();
     yield* this.#content();
     yield* this.#histories();
     for (const kind of KINDS) yield* this.#rows(kind);
@@ -149,7 +151,10 @@ export class Check {
     const stored = await this.#store.blobs.has(hashes);
     const missing = hashes.filter((hash) => !stored.has(hash));
     const damaged = hashes.filter((hash) => this.#damaged.has(hash));
+    const below = [];
+    for (const hash of hashes) if (this.#inPieces.has(hash)) below.push(...(await this.#into({ kind: "leaf", hash })));
     return [
+      ...below,
       ...missing.map((hash) => ({ problem: "missing", hash }) as const),
       ...damaged.map((hash) => ({ problem: "damaged", hash }) as const),
     ];
@@ -167,8 +172,9 @@ export class Check {
   async #look(kind: Reference["kind"], hash: Hash): Promise<Faults> {
     const below: Reference[] = [];
     try {
-      const data = (await this.#store.blobs.get([hash])).get(hash);
+      const data = (await this.#store.blobs.look([hash])).get(hash);
       if (data === undefined) return [{ problem: "missing", hash }];
+      if (!(data instanceof Uint8Array)) return this.#ofLeaves(data.hashes);
       visitReferences(kind, hash, data, (of, name) =>
         below.push({ kind: of, hash: Buffer.from(name).toString("hex") }),
       );

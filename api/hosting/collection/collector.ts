@@ -15,7 +15,7 @@
  * follow deletes nothing, because it cannot know what is behind it.
  */
 import { contentMark } from "../../../kernel/content.ts";
-import type { Naming, Store } from "../../store/types.ts";
+import type { Hash, Naming, Store } from "../../store/types.ts";
 import { type Pace, Pacer } from "./pace.ts";
 import { referencesOf } from "./references.ts";
 import { Walk } from "./walk.ts";
@@ -56,9 +56,12 @@ export class Collector {
   async #collect(pace: Pace): Promise<CollectionReport> {
     const startedAt = new Date();
     const pacer = new Pacer(pace);
-    const walk = new Walk(this.#store.blobs);
+    const inPieces = new Set<Hash>();
+    const walk = new Walk(this.#store.blobs, inPieces);
     const watch = this.#store.holds.watch((reference) => walk.add(reference));
     try {
+      // Asked when holds are watched already: what comes to be in pieces from then on is heard of piece by piece.
+      for (const hash of await this.#store.contents.inPieces()) inPieces.add(hash);
       for (const reference of watch.held) walk.add(reference);
       for (const kind of ORDER) await this.#mark(kind, walk, pacer);
       const swept = await this.#sweep(walk, pacer);

@@ -3,9 +3,9 @@
  * first 8 bytes of its hash are kept, in a table without objects: two contents that agree there pass for one. Since
  * leaves are not walked, the worst that this can do is to keep a blob that could go.
  *
- * What is walked (roots, states, nodes: one in a hundred) is kept by its whole hash.
+ * What is walked (roots, states, nodes, lists of pieces: one in a hundred) is kept by its whole hash.
  */
-import type { Hash, Reference } from "../../store/types.ts";
+import type { Hash } from "../../store/types.ts";
 
 const SMALLEST_SLOTS = 1024;
 /** Of the slots in use at most; more makes searches long. */
@@ -68,7 +68,7 @@ export class Marks {
   }
 
   /** Whether it is new. The same content may be a leaf to one and a node to another. */
-  add({ kind, hash }: Reference): boolean {
+  add({ kind, hash }: { kind: string; hash: Hash }): boolean {
     if (kind === "leaf") return this.addLeaf(Buffer.from(hash, "hex"));
     if (this.#walked.has(hash)) return false;
     this.#walked.add(hash);

@@ -1,44 +1,56 @@
 /** Walks stored content from what rows name to the last page, each blob once. */
 import { visitReferences } from "../../../kernel/content.ts";
-import type { Blobs, Bytes, Hash, Reference } from "../../store/types.ts";
+import type { Blobs, Bytes, ContentKind, Hash, Reference } from "../../store/types.ts";
 import { Marks } from "./marks.ts";
 
 const BLOBS_PER_STEP = 64;
 
+/** `pieces`: what a row names is not stored in one, and leads to its pieces. */
+interface Step {
+  kind: ContentKind | "pieces";
+  hash: Hash;
+}
+
 export class Walk {
   readonly marks = new Marks();
-  readonly #blobs: Blobs;
+  readonly #blobs: Pick<Blobs, "look">;
+  readonly #inPieces: ReadonlySet<Hash>;
   /** Taken from its end: what is still to be done of a tree is a few nodes on each level. */
-  #pending: Reference[] = [];
+  #pending: Step[] = [];
   /** Named, walked to, and not stored. */
   readonly missing: Reference[] = [];
 
-  constructor(blobs: Blobs) {
+  /** `inPieces`: content that is stored in pieces, which may become known as late as before anything is followed. */
+  constructor(blobs: Pick<Blobs, "look">, inPieces: ReadonlySet<Hash>) {
     this.#blobs = blobs;
+    this.#inPieces = inPieces;
   }
 
   get isDone(): boolean {
     return this.#pending.length === 0;
   }
 
-  add(reference: Reference): void {
-    if (this.marks.add(reference) && reference.kind !== "leaf") this.#pending.push(reference);
+  add({ kind, hash }: Reference): void {
+    const step: Step = { kind: this.#inPieces.has(hash) ? "pieces" : kind, hash };
+    if (this.marks.add(step) && step.kind !== "leaf") this.#pending.push(step);
   }
 
   /** Throws CorruptBlobError or SnapshotFormatError for content that cannot be followed. */
   async step(): Promise<void> {
     const step = this.#pending.splice(-BLOBS_PER_STEP);
-    const found = await this.#blobs.get(step.map(({ hash }) => hash));
-    for (const reference of step) {
-      const data = found.get(reference.hash);
-      if (data === undefined) this.missing.push(reference);
-      else this.#follow(reference, data);
+    const found = await this.#blobs.look(step.map(({ hash }) => hash));
+    for (const { kind, hash } of step) {
+      const data = found.get(hash);
+      if (data === undefined) this.missing.push({ kind: kind === "pieces" ? "leaf" : kind, hash });
+      else if (!(data instanceof Uint8Array)) for (const piece of data.hashes) this.add({ kind: "leaf", hash: piece });
+      else if (kind !== "pieces") this.#follow({ kind, hash }, data);
     }
   }
 
   #follow({ kind, hash }: Reference, data: Bytes): void {
     visitReferences(kind, hash, data, (below, name) => {
-      if (below === "leaf") this.marks.addLeaf(name);
+      // Pages are most of what there is, and never in pieces.
+      if (below === "leaf" && kind === "node") this.marks.addLeaf(name);
       else this.add({ kind: below, hash: hexOf(name) });
     });
   }

@@ -2,13 +2,19 @@
  * Content by hash inside a worker: a bounded cache over the main thread's store.
  *
  * `now` blocks the worker until the main thread has answered; it exists for the kernel's own accesses, which
- * cannot stop half-way. `later` does not block and serves everything else.
+ * cannot stop half-way. `later` does not block and serves everything else. Of content that is stored in pieces only
+ * those pieces are fetched that parts of it are asked for.
  */
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import type { ContentHash } from "../../../kernel/index.ts";
+import type { Pieces } from "../../store/types.ts";
+import { joined, spanOf } from "../pieces.ts";
 import type { FetchAnswer, FetchRequest } from "../protocol.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+/** As it is in the store: in one, or as a list of pieces. */
+type Stored = Bytes | Pieces;
+type Fetched = Stored | null;
 
 /** Milliseconds after which a silent main thread is taken for dead. */
 const FETCH_PATIENCE_MS = 60_000;
@@ -22,14 +28,14 @@ export class ContentMissingError extends Error {
 }
 
 export interface ContentFetcher {
-  now(hashes: readonly ContentHash[]): (Bytes | null)[];
-  later(hashes: readonly ContentHash[]): Promise<(Bytes | null)[]>;
+  now(hashes: readonly ContentHash[]): Fetched[];
+  later(hashes: readonly ContentHash[]): Promise<Fetched[]>;
 }
 
 /** Fetches over a port whose other end is the main thread (see pool.ts). */
 export function portFetcher(port: MessagePort, signal: SharedArrayBuffer): ContentFetcher {
   const answered = new Int32Array(signal);
-  const waiting = new Map<number, (blobs: (Bytes | null)[]) => void>();
+  const waiting = new Map<number, (blobs: Fetched[]) => void>();
   let nextTicket = 1;
 
   const deliver = (answer: FetchAnswer) => {
@@ -65,11 +71,21 @@ export function portFetcher(port: MessagePort, signal: SharedArrayBuffer): Conte
   };
 }
 
+/** About what a list of pieces takes, each of them. */
+const LISTED_BYTES = 128;
+const bytesOf = (stored: Stored): number =>
+  stored instanceof Uint8Array ? stored.length : stored.hashes.length * LISTED_BYTES;
+
+function inOne(stored: Stored): Bytes {
+  if (stored instanceof Uint8Array) return stored;
+  throw new Error("content in pieces was asked for in one");
+}
+
 /** Least recently used content up to a number of bytes. */
 export class ContentCache {
   readonly #fetcher: ContentFetcher;
   readonly #limitBytes: number;
-  readonly #entries = new Map<ContentHash, Bytes>();
+  readonly #entries = new Map<ContentHash, Stored>();
   #bytes = 0;
 
   constructor(fetcher: ContentFetcher, limitBytes: number) {
@@ -78,12 +94,44 @@ export class ContentCache {
   }
 
   now(hashes: readonly ContentHash[]): Bytes[] {
+    return this.#storedNow(hashes).map(inOne);
+  }
+
+  async later(hashes: readonly ContentHash[]): Promise<Bytes[]> {
+    return (await this.#storedLater(hashes)).map(inOne);
+  }
+
+  /** At once, as `now`. Shorter where the content ends. */
+  part(hash: ContentHash, offset: number, length: number): Uint8Array {
+    const stored = this.#storedNow([hash])[0]!;
+    if (stored instanceof Uint8Array) return stored.subarray(offset, offset + length);
+    const { start, hashes } = spanOf(stored, offset, length);
+    return joined(hashes.map((piece) => this.now([piece])[0]!)).subarray(offset - start, offset - start + length);
+  }
+
+  async sizeLater(hash: ContentHash): Promise<number> {
+    const [stored] = await this.#storedLater([hash]);
+    return stored instanceof Uint8Array ? stored.length : stored!.size;
+  }
+
+  /** What has to be fetched for a part, and where in the content that begins. */
+  async aroundLater(
+    hash: ContentHash,
+    { offset, length }: { offset: number; length: number },
+  ): Promise<{ start: number; bytes: Uint8Array }> {
+    const stored = (await this.#storedLater([hash]))[0]!;
+    if (stored instanceof Uint8Array) return { start: 0, bytes: stored };
+    const { start, hashes } = spanOf(stored, offset, length);
+    return { start, bytes: joined(await this.later(hashes)) };
+  }
+
+  #storedNow(hashes: readonly ContentHash[]): Stored[] {
     const { held, missing } = this.#look(hashes);
     if (missing.length > 0) this.#collect(held, missing, this.#fetcher.now(missing));
     return this.#use(hashes, held);
   }
 
-  async later(hashes: readonly ContentHash[]): Promise<Bytes[]> {
+  async #storedLater(hashes: readonly ContentHash[]): Promise<Stored[]> {
     const { held, missing } = this.#look(hashes);
     if (missing.length > 0) this.#collect(held, missing, await this.#fetcher.later(missing));
     return this.#use(hashes, held);
@@ -92,8 +140,12 @@ export class ContentCache {
   /** Content that was made here and is about to be asked for again. */
   add(hash: ContentHash, data: Bytes): void {
     if (this.#entries.has(hash)) return;
-    this.#entries.set(hash, data);
-    this.#bytes += data.length;
+    this.#keep(hash, data);
+  }
+
+  #keep(hash: ContentHash, stored: Stored): void {
+    this.#entries.set(hash, stored);
+    this.#bytes += bytesOf(stored);
     this.#shrink();
   }
 
@@ -101,8 +153,8 @@ export class ContentCache {
    * What is here is held from now on: by the time the rest has come, or has been put into the cache, it may have
    * left the cache.
    */
-  #look(hashes: readonly ContentHash[]): { held: Map<ContentHash, Bytes>; missing: ContentHash[] } {
-    const held = new Map<ContentHash, Bytes>();
+  #look(hashes: readonly ContentHash[]): { held: Map<ContentHash, Stored>; missing: ContentHash[] } {
+    const held = new Map<ContentHash, Stored>();
     const missing = new Set<ContentHash>();
     for (const hash of hashes) {
       const data = this.#entries.get(hash);
@@ -112,19 +164,19 @@ export class ContentCache {
     return { held, missing: [...missing] };
   }
 
-  #collect(held: Map<ContentHash, Bytes>, missing: readonly ContentHash[], blobs: readonly (Bytes | null)[]): void {
+  #collect(held: Map<ContentHash, Stored>, missing: readonly ContentHash[], blobs: readonly Fetched[]): void {
     for (const [index, hash] of missing.entries()) {
       const data = blobs[index];
       if (data) held.set(hash, data);
     }
   }
 
-  #use(hashes: readonly ContentHash[], held: ReadonlyMap<ContentHash, Bytes>): Bytes[] {
+  #use(hashes: readonly ContentHash[], held: ReadonlyMap<ContentHash, Stored>): Stored[] {
     return hashes.map((hash) => {
       const data = held.get(hash);
       if (data === undefined) throw new ContentMissingError(hash);
       if (this.#entries.delete(hash)) this.#entries.set(hash, data);
-      else this.add(hash, data);
+      else this.#keep(hash, data);
       return data;
     });
   }
@@ -133,7 +185,7 @@ export class ContentCache {
     for (const [hash, data] of this.#entries) {
       if (this.#bytes <= this.#limitBytes) return;
       this.#entries.delete(hash);
-      this.#bytes -= data.length;
+      this.#bytes -= bytesOf(data);
     }
   }
 }

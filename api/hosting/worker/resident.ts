@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import {
   type ApplyResult,
   type Archive,
+  ArchiveLoading,
   ArchiveProblem,
   type CpuModules,
   captureSnapshot,
@@ -20,7 +21,6 @@ import {
   type Position,
   type RunLimit,
   type RunStop,
-  readArchive,
   restoreMachine,
   Translations,
 } from "../../../kernel/index.ts";
@@ -145,6 +145,16 @@ export class Resident {
 
 const KEPT_ARCHIVES = 4;
 
+/** The tree that a machine's root begins as: read before anything looks into it, and its for as long as it is in memory. */
+interface RootTree {
+  archive: Archive | null;
+}
+
+function must(archive: Archive | null): Archive {
+  if (archive === null) throw new Error("a machine without a root's archive asked for one");
+  return archive;
+}
+
 /** Builds residents from origins. */
 export class ResidentFactory {
   readonly #cpu: CpuModules;
@@ -163,7 +173,8 @@ export class ResidentFactory {
   /** What it costs is paid in turns, piece by piece. */
   async create(origin: Origin, sequence: number, turn: Turn = atOnce): Promise<Resident> {
     if (origin.kind === "config") {
-      const machine = await turn(() => createMachine(origin.config, this.#ports(null)));
+      const root: RootTree = { archive: await this.#archive(origin.config.root, turn) };
+      const machine = await turn(() => createMachine(origin.config, this.#ports(null, root)));
       return new Resident(machine, null, this.#content, sequence);
     }
     const loading = loadSnapshot(origin.root, sha256);
@@ -172,19 +183,22 @@ export class ResidentFactory {
       const blobs = await this.#content.later(hashes);
       await turn(() => loading.provide(new Map(hashes.map((hash, index) => [hash, blobs[index]!]))));
     }
-    return turn(() => {
+    const root: RootTree = { archive: null };
+    const [machine, tree] = await turn(() => {
       const { state, tree } = loading.result();
-      const machine = restoreMachine(state, this.#ports(tree), (page) => tree.isZero(page));
-      return new Resident(machine, tree, this.#content, sequence);
+      return [restoreMachine(state, this.#ports(tree, root), (page) => tree.isZero(page)), tree] as const;
     });
+    root.archive = await this.#archive(machine.config.root, turn);
+    return new Resident(machine, tree, this.#content, sequence);
   }
 
-  #ports(tree: PageTree | null): MachinePorts {
+  #ports(tree: PageTree | null, root: RootTree): MachinePorts {
     return {
       createCore: (options) => createRv64Core(this.#cpu, options),
       sha256,
-      content: (hash) => this.#content.now([hash])[0]!,
-      archive: (hash) => this.#archive(hash),
+      content: (hash) => this.#content.part(hash, 0, Number.POSITIVE_INFINITY),
+      contentPart: (hash, offset, length) => this.#content.part(hash, offset, length),
+      archive: () => must(root.archive),
       fetchPages: (pages) => {
         if (tree === null) throw new Error("a machine without a snapshot has no absent pages");
         return this.#content.now(pages.map((page) => tree.pageHash(page)));
@@ -192,10 +206,16 @@ export class ResidentFactory {
     };
   }
 
-  #archive(hash: string): Archive {
+  async #archive(hash: string | undefined, turn: Turn): Promise<Archive | null> {
+    if (hash === undefined) return null;
     const known = this.#archives.get(hash);
     if (known !== undefined) return known;
-    const read = readArchive(this.#content.now([hash])[0]!);
+    const loading = new ArchiveLoading(await this.#content.sizeLater(hash));
+    while (loading.need !== null) {
+      const { start, bytes } = await this.#content.aroundLater(hash, loading.need);
+      await turn(() => loading.provide(start, bytes));
+    }
+    const read = loading.result();
     if (read instanceof ArchiveProblem) throw new Error(`the root's archive ${hash}: ${read.message}`);
     if (this.#archives.size >= KEPT_ARCHIVES) this.#archives.delete(this.#archives.keys().next().value!);
     this.#archives.set(hash, read);

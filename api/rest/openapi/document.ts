@@ -130,7 +130,9 @@ class DocumentBuilder {
     const { body, method } = binding;
     if (method.methodKind === "bidi_streaming") return {};
     if (method.methodKind === "client_streaming") {
-      return { requestBody: { required: true, content: { "application/x-ndjson": this.content(method.input) } } };
+      const raw = body.kind === "field" && isBytes(body.field) ? { "application/octet-stream": { schema: {} } } : {};
+      const lines = { "application/x-ndjson": this.content(method.input) };
+      return { requestBody: { required: true, content: { ...raw, ...lines } } };
     }
     if (body.kind === "none") return {};
     if (body.kind === "whole") {

@@ -10,7 +10,7 @@ import { encodeName } from "../../lib/text.ts";
 import { FileType } from "../../vfs/filesystem.ts";
 import type { Archive } from "../../vfs/kernel.ts";
 import type { Inode, InodeData } from "../../vfs/state.ts";
-import { ArchiveProblem, readTar, type TarEntry } from "./tar.ts";
+import { ArchiveProblem, type Part, type TarEntry, TarReader } from "./tar.ts";
 
 const firstCookie = 3;
 const root = 1 as InodeNumber;
@@ -157,14 +157,31 @@ function addDirectory(tree: Tree, entry: TarEntry, parts: readonly string[]): Ar
   return null;
 }
 
-export function readArchive(bytes: Uint8Array): Archive | ArchiveProblem {
-  const tree = new Tree();
-  const problem = readTar(bytes, (entry) => addEntry(tree, entry));
-  return problem ?? { inodes: tree.inodes };
+/** Reads an archive that its reader does not have in one piece: as long as `need` names a part, that is to be given. */
+export class ArchiveLoading {
+  readonly #tree = new Tree();
+  readonly #reader: TarReader;
+
+  constructor(size: number) {
+    this.#reader = new TarReader(size, (entry) => addEntry(this.#tree, entry));
+  }
+
+  get need(): Part | null {
+    return this.#reader.need;
+  }
+
+  /** The archive's bytes from an offset on, at least what is needed. */
+  provide(offset: number, bytes: Uint8Array): void {
+    this.#reader.provide(offset, bytes);
+  }
+
+  result(): Archive | ArchiveProblem {
+    return this.#reader.problem ?? { inodes: this.#tree.inodes };
+  }
 }
 
-/** What is wrong with an archive that is to be a root, or null. */
-export function archiveProblem(bytes: Uint8Array): string | null {
-  const read = readArchive(bytes);
-  return read instanceof ArchiveProblem ? read.message : null;
+export function readArchive(bytes: Uint8Array): Archive | ArchiveProblem {
+  const loading = new ArchiveLoading(bytes.length);
+  loading.provide(0, bytes);
+  return loading.result();
 }

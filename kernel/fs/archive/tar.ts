@@ -152,41 +152,93 @@ function entryOf(header: Uint8Array, offset: number, overrides: Overrides): TarE
 
 /** Types that say something about the next entry, or about all that follow. */
 const extensions: readonly string[] = ["x", "g", "L", "K"];
+const mostExtensionBytes = 16 * longest;
 
-/** What an extension says goes into `next`, or (pax's global ones) into `all`. */
-function extend(
-  bytes: Uint8Array,
-  { type, size, offset }: TarEntry,
-  next: Overrides,
-  all: Overrides,
-): ArchiveProblem | null {
-  if (size > longest * 16) return new ArchiveProblem("a header of extended attributes is larger than 1 MiB");
-  const content = bytes.subarray(offset, offset + size);
-  if (type === "L") next.path = decodeName(untilNul(content));
-  else if (type === "K") next.linkpath = decodeName(untilNul(content));
-  else return paxRecords(content, type === "g" ? all : next);
-  return null;
+/** A part of the archive: what is to be read next. */
+export interface Part {
+  offset: number;
+  length: number;
 }
 
-/** Visits the entries in their order. */
-export function readTar(bytes: Uint8Array, visit: (entry: TarEntry) => ArchiveProblem | null): ArchiveProblem | null {
-  const all: Overrides = {};
-  let next: Overrides = {};
-  for (let at = 0; at + block <= bytes.length; ) {
-    const header = bytes.subarray(at, at + block);
-    if (isZero(header)) return null;
+/**
+ * Visits the entries in their order, reading nothing but headers: whoever has the archive gives the parts that it needs.
+ *
+ *     while (reader.need !== null) reader.provide(reader.need.offset, more);
+ */
+export class TarReader {
+  readonly #size: number;
+  readonly #visit: (entry: TarEntry) => ArchiveProblem | null;
+  readonly #all: Overrides = {};
+  #next: Overrides = {};
+  /** An extension whose header was read and whose content was not. */
+  #extension: TarEntry | null = null;
+  /** The least that must be given now; null: it has ended. */
+  need: Part | null = null;
+  problem: ArchiveProblem | null = null;
+
+  constructor(size: number, visit: (entry: TarEntry) => ArchiveProblem | null) {
+    this.#size = size;
+    this.#visit = visit;
+    if (size < block) this.problem = new ArchiveProblem("it is too short to be a tar archive");
+    else this.#goOn(0);
+  }
+
+  /** The archive's bytes from an offset on; at least what is needed now, and what follows is read along. */
+  provide(offset: number, bytes: Uint8Array): void {
+    while (this.need !== null) {
+      const from = this.need.offset - offset;
+      const end = from + this.need.length;
+      if (from < 0 || end > bytes.length) return;
+      this.problem = this.#take(bytes.subarray(from, end), this.need.offset);
+      if (this.problem !== null) this.need = null;
+    }
+  }
+
+  #take(bytes: Uint8Array, at: number): ArchiveProblem | null {
+    if (this.#extension === null) return this.#header(bytes, at);
+    const { type } = this.#extension;
+    this.#endEntry(this.#extension);
+    this.#extension = null;
+    if (type === "L") this.#next.path = decodeName(untilNul(bytes));
+    else if (type === "K") this.#next.linkpath = decodeName(untilNul(bytes));
+    else return paxRecords(bytes, type === "g" ? this.#all : this.#next);
+    return null;
+  }
+
+  #header(header: Uint8Array, at: number): ArchiveProblem | null {
+    if (isZero(header)) {
+      this.need = null;
+      return null;
+    }
     if (numberAt(header, 148, 8) !== sumOf(header))
       return new ArchiveProblem(`at byte ${at} is no header of a tar archive (its checksum is wrong)`);
     const isExtension = extensions.includes(String.fromCharCode(header[156]!));
-    const entry = entryOf(header, at + block, isExtension ? {} : { ...all, ...next });
+    const entry = entryOf(header, at + block, isExtension ? {} : { ...this.#all, ...this.#next });
     if (entry instanceof ArchiveProblem) return entry;
-    const stored = "12345".includes(entry.type) ? 0 : entry.size;
-    if (entry.offset + stored > bytes.length)
+    if (entry.offset + storedBytes(entry) > this.#size)
       return new ArchiveProblem(`${entry.path}: the archive ends in the middle of it`);
-    const problem = isExtension ? extend(bytes, entry, next, all) : visit(entry);
-    if (problem !== null) return problem;
-    if (!isExtension) next = {};
-    at = entry.offset + Math.ceil(stored / block) * block;
+    if (isExtension) return this.#expect(entry);
+    this.#next = {};
+    this.#endEntry(entry);
+    return this.#visit(entry);
   }
-  return bytes.length < block ? new ArchiveProblem("it is too short to be a tar archive") : null;
+
+  #expect(entry: TarEntry): ArchiveProblem | null {
+    if (entry.size > mostExtensionBytes)
+      return new ArchiveProblem("a header of extended attributes is larger than 1 MiB");
+    this.#extension = entry;
+    this.need = { offset: entry.offset, length: entry.size };
+    return null;
+  }
+
+  #endEntry(entry: TarEntry): void {
+    this.#goOn(entry.offset + Math.ceil(storedBytes(entry) / block) * block);
+  }
+
+  #goOn(offset: number): void {
+    this.need = offset + block <= this.#size ? { offset, length: block } : null;
+  }
 }
+
+/** Links, devices and directories have a size in some archives, and no content. */
+const storedBytes = ({ type, size }: TarEntry): number => ("12345".includes(type) ? 0 : size);

@@ -42,7 +42,7 @@ export interface BoardParts {
   now(): number;
   /** The core is to leave its run after the instruction that is executing. */
   attention(): void;
-  content(hash: string): Uint8Array;
+  content(hash: string, offset: number, length: number): Uint8Array;
   /** A written page of a disk, by its number behind RAM's, which the host has in a snapshot. */
   fetchPage(page: number): Uint8Array;
 }

@@ -34,7 +34,8 @@ export interface DiskPages {
 }
 
 export interface DiskPorts {
-  content(hash: string): Uint8Array;
+  /** A part of an image. */
+  content(hash: string, offset: number, length: number): Uint8Array;
   /** A written page's bytes, from the snapshot that the machine was restored from. */
   fetch(page: number): Uint8Array;
 }
@@ -111,7 +112,7 @@ class PagedDisk implements Disk, DiskPages {
     const { image } = this.#state;
     const at = page * diskPageBytes;
     if (image === null || at >= image.size) return zeros;
-    const bytes = this.#ports.content(image.content).subarray(at, Math.min(image.size, at + diskPageBytes));
+    const bytes = this.#ports.content(image.content, at, Math.min(diskPageBytes, image.size - at));
     if (bytes.length === diskPageBytes) return bytes;
     const padded = new Uint8Array(diskPageBytes);
     padded.set(bytes);

@@ -97,7 +97,7 @@ export function assembleBare(k: Kernel, state: BareState, socket: BusSocket, por
       }),
     now: () => clocks.timeNs(clock) + ahead() * clocks.nsPerInstruction,
     attention: () => core.attention(),
-    content: ports.content,
+    content: k.content,
     fetchPage: (page) => ports.fetchPages([page])[0]!,
   });
   socket.plug(board.bus);

@@ -7,7 +7,7 @@ import { flattenTree } from "../../hardware/devicetree/fdt.ts";
 import { alignDown, hex } from "../../lib/bits.ts";
 import { type BootImage, type BootPiece, planBootImage } from "../../loader/image.ts";
 import { addressMap, instructionSet } from "../catalogue.ts";
-import type { BareBoot, ContentSource, ImageSpec } from "../types.ts";
+import type { BareBoot, ImageSpec, PartSource } from "../types.ts";
 
 const mebibyte = 2 ** 20;
 const kernelOffset = 2 * mebibyte;
@@ -37,9 +37,9 @@ function imageOf(
   spec: ImageSpec,
   field: string,
   address: number,
-  content: ContentSource,
+  content: PartSource,
 ): { image: BootImage } | { problem: BootProblem } {
-  const bytes = content(spec.content);
+  const bytes = content(spec.content, 0, spec.size);
   const image = planBootImage(bytes, address, instructionSet);
   return typeof image === "string" ? { problem: { field, message: image } } : { image };
 }
@@ -66,7 +66,7 @@ const rangesOf = (field: string, name: string, pieces: readonly BootPiece[]) =>
   }));
 
 /** Where everything goes, or why it cannot. */
-export function planBoot(memoryBytes: number, boot: BareBoot, content: ContentSource): BootLayout | BootProblem {
+export function planBoot(memoryBytes: number, boot: BareBoot, content: PartSource): BootLayout | BootProblem {
   const { base } = addressMap.ram;
   const ramEnd = base + memoryBytes;
   const firmware = imageOf(boot.firmware, "firmware", base, content);
@@ -89,7 +89,7 @@ export function planBoot(memoryBytes: number, boot: BareBoot, content: ContentSo
 }
 
 /** Why a machine with so much RAM cannot boot this, or null. */
-export function bootProblem(memoryBytes: number, boot: BareBoot, content: ContentSource): BootProblem | null {
+export function bootProblem(memoryBytes: number, boot: BareBoot, content: PartSource): BootProblem | null {
   const plan = planBoot(memoryBytes, boot, content);
   return "tree" in plan ? null : plan;
 }
@@ -99,14 +99,16 @@ export function bootPieces(
   layout: BootLayout,
   boot: BareBoot,
   facts: Omit<TreeFacts, "initrd">,
-  content: ContentSource,
+  content: PartSource,
 ): BootPiece[] {
   const tree = flattenTree(boardTree({ ...facts, initrd: layout.initrd }), treeRoomBytes);
   const whole = (address: number, bytes: Uint8Array): BootPiece => ({ address, bytes, memoryBytes: bytes.length });
   return [
     ...layout.firmware.pieces,
     ...(layout.kernel?.pieces ?? []),
-    ...(layout.initrd === null ? [] : [whole(layout.initrd.start, content(boot.initrd!.content))]),
+    ...(layout.initrd === null
+      ? []
+      : [whole(layout.initrd.start, content(boot.initrd!.content, 0, boot.initrd!.size))]),
     whole(layout.tree, tree),
   ];
 }

@@ -9,6 +9,7 @@ import { ramBase, rig } from "./rig.ts";
 const diskBytes = 8 * 4096;
 const image = Uint8Array.from({ length: 3 * 4096 + 100 }, (_, index) => (index * 7 + (index >> 8)) & 0xff);
 const contents = new Map([["image", image]]);
+const partOf = (_hash: string, offset: number, length: number) => image.subarray(offset, offset + length);
 const [header, payload, status] = [0x8000, 0x9000, 0x8800];
 
 function diskRig(readOnly = false) {
@@ -101,7 +102,7 @@ test("written pages are dirty until they are cleared, and come back by what a sn
     { image: { content: "image", size: image.length }, bytes: diskBytes, readOnly: false },
     0,
   );
-  const ports = { content: () => image, fetch: (): Uint8Array => expect.unreachable() };
+  const ports = { content: partOf, fetch: (): Uint8Array => expect.unreachable() };
   const disk = diskOver(state, ports);
   disk.write(4096 + 10, Uint8Array.of(1, 2, 3));
   disk.clear(3 * 4096, 4096);
@@ -131,7 +132,7 @@ test("written pages are dirty until they are cleared, and come back by what a sn
 
 test("clearing a page twice, and writing to it, does not change another cleared page", () => {
   const state = initDisk({ image: null, bytes: diskBytes, readOnly: false }, 0);
-  const disk = diskOver(state, { content: () => image, fetch: () => image });
+  const disk = diskOver(state, { content: partOf, fetch: () => image });
   disk.clear(0, 8192);
   disk.write(5, Uint8Array.of(9));
   const other = new Uint8Array(4096);

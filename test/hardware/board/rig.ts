@@ -72,7 +72,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
     frameLeft: (frame, sequence) => void frames.push({ sequence, frame }),
     now: () => clocks.timeNs(clock),
     attention: () => void (counts.attentions += 1),
-    content: (hash) => contents.get(hash)!,
+    content: (hash, offset, length) => contents.get(hash)!.subarray(offset, offset + length),
     fetchPage: () => new Uint8Array(4096),
   });
   const { bus } = board;
