@@ -12,7 +12,7 @@ import { getSpace, vdsoAddress } from "../mm/space.ts";
 import { copyOut } from "../mm/user.ts";
 import { runsAbroad } from "../sched/sched.ts";
 import { isOrphaned } from "../thread/family.ts";
-import { isOnStack, StackFlag } from "../thread/signal-stack.ts";
+import { isOnStack, type SignalStack, StackFlag } from "../thread/signal-stack.ts";
 import {
   deliverableSet,
   type Effect,
@@ -26,7 +26,7 @@ import {
   stopTask,
   takeSignal,
 } from "../thread/signals.ts";
-import type { SignalAction, SignalInfo, SignalStack, Task, Thread } from "../thread/state.ts";
+import type { SignalAction, SignalInfo, Task, Thread } from "../thread/state.ts";
 import { killTask, taskOf } from "../thread/tasks.ts";
 import { interruptedOf, onSignal } from "../thread/wait.ts";
 import { signalDeliver } from "../trace/events/signal.ts";

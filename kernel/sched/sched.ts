@@ -1,5 +1,6 @@
 /**
- * Round robin by instructions: each ready thread runs for a quantum, then goes to the end of its hart's queue. What is
+ * Round robin by instructions: each ready thread runs for a quantum, then goes to the end of its hart's queue; how long
+ * a quantum is, and who has one at all, says its policy (thread/scheduling.ts). What is
  * left of its quantum when it waits, or somebody more important comes, is still its own when it goes on.
  *
  * A thread with a control block that lets another one go on, and waits, in one call, hands the hart over: the other goes
@@ -20,6 +21,7 @@ import { getSpace } from "../mm/space.ts";
 import { getThread } from "../thread/blocking.ts";
 import type { ReadyQueue, ThreadKernel } from "../thread/kernel.ts";
 import { releasePids } from "../thread/pids.ts";
+import { highestPriority, isRealTime, quantumOf, type Scheduling } from "../thread/scheduling.ts";
 import type { Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
 import { isHeld } from "../thread/tracing.ts";
@@ -63,7 +65,7 @@ function enter(k: SchedKernel, thread: Thread): void {
   k.hal.contexts.load(thread.context);
   thread.context = null;
   k.sched.current = thread.id;
-  k.sched.quantumLeft = thread.quantumLeft > 0 ? thread.quantumLeft : k.config.quantumInstructions;
+  k.sched.quantumLeft = thread.quantumLeft > 0 ? thread.quantumLeft : quantumOf(k.config.quantumInstructions, thread);
   noteSwitch(k, thread.id);
 }
 
@@ -107,9 +109,23 @@ export function hartOf(k: Sched, thread: ThreadId): number | null {
 export const runnable = (k: Sched): number =>
   hartQueues(k).reduce((sum, { current, queue }) => sum + queue.length + (current === null ? 0 : 1), 0);
 
+/** Where somebody of a real-time policy goes: to the hart that does what matters least. */
+function leastImportant(k: SchedKernel, thread: Thread): number {
+  const ranks = hartQueues(k).map(({ current, queue }) => {
+    const first = current ?? queue[0];
+    return first === undefined ? -1 : getThread(k, first).priority;
+  });
+  const allowed = [...ranks.keys()].filter((hart) => allows(thread, hart));
+  const least = Math.min(...allowed.map((hart) => ranks[hart]!));
+  return ranks[thread.hart] === least && allowed.includes(thread.hart)
+    ? thread.hart
+    : allowed.find((hart) => ranks[hart] === least)!;
+}
+
 /** Where a thread goes that can run: where it was, if nobody is there, or to who has the least to do. */
 function hartFor(k: SchedKernel, thread: Thread): number {
   if (k.sched.parked.length === 1) return 0;
+  if (isRealTime(thread.scheduling)) return leastImportant(k, thread);
   const loads = hartQueues(k).map(({ current, queue }) => queue.length + (current === null ? 0 : 1));
   const allowed = [...loads.keys()].filter((hart) => allows(thread, hart));
   const least = Math.min(...allowed.map((hart) => loads[hart]!));
@@ -137,13 +153,23 @@ function enqueueOn(k: SchedKernel, hart: number, thread: Thread, first = false):
   queue.splice(at, 0, thread.id);
 }
 
-/** A thread that can run gets another priority. */
-export function setPriority(k: SchedKernel, thread: Thread, priority: number): void {
+/** A thread that can run gets another priority. `first`: it goes before those that have it. */
+export function setPriority(k: SchedKernel, thread: Thread, priority: number, first = false): void {
   thread.priority = priority;
   const queued = hartQueues(k).find(({ queue }) => queue.includes(thread.id));
   if (queued === undefined) return;
   queued.queue = queued.queue.filter((id) => id !== thread.id);
-  enqueueOn(k, thread.hart, thread);
+  enqueueOn(k, isRealTime(thread.scheduling) ? hartFor(k, thread) : thread.hart, thread, first);
+}
+
+/**
+ * A thread is scheduled otherwise from now on; `realTime`: by a real-time policy with this priority. Who is raised waits
+ * behind its equals, who is lowered before them.
+ */
+export function setScheduling(k: SchedKernel, thread: Thread, scheduling: Scheduling, realTime: number): void {
+  const priority = highestPriority + realTime;
+  thread.scheduling = scheduling;
+  if (priority !== thread.priority) setPriority(k, thread, priority, priority < thread.priority);
 }
 
 /** A thread may run on these harts only, of which there is one at least; it leaves another one at once. */
@@ -241,6 +267,9 @@ export function schedule(k: SchedKernel): Thread | null {
   return null;
 }
 
+/** A quantum that has run out changes nothing. */
+const runsOn = ({ scheduling }: Thread): boolean => scheduling.policy === "fifo";
+
 /** On the hart whose turn it is. */
 function scheduleHart(k: SchedKernel): Thread | null {
   const { sched } = k;
@@ -248,12 +277,15 @@ function scheduleHart(k: SchedKernel): Thread | null {
     const current = getThread(k, sched.current);
     const next = getThread(k, sched.queue[0]!);
     if (next.priority > current.priority) {
-      const left = sched.quantumLeft;
+      const isNext = sched.quantumLeft > 0 || runsOn(current);
       leave(k, "priority");
-      enqueueHere(k, current, left > 0);
-    } else if (sched.quantumLeft === 0 && next.priority === current.priority) yieldHart(k, "quantum");
+      if (isRealTime(current.scheduling)) enqueueOn(k, hartFor(k, current), current, isNext);
+      else enqueueHere(k, current, isNext);
+    } else if (sched.quantumLeft === 0 && next.priority === current.priority && !runsOn(current))
+      yieldHart(k, "quantum");
   }
-  if (sched.current !== null && sched.quantumLeft === 0) sched.quantumLeft = k.config.quantumInstructions;
+  if (sched.current !== null && sched.quantumLeft === 0)
+    sched.quantumLeft = quantumOf(k.config.quantumInstructions, getThread(k, sched.current));
   if (sched.current === null) {
     const next = sched.queue.shift() ?? pull(k);
     if (next === undefined) {

@@ -39,4 +39,19 @@ function segmentsByFile(state: AnyState): void {
   }
 }
 
-export const version6: readonly ((state: AnyState) => void)[] = [sums, segmentsByFile];
+/** All threads were scheduled alike, and nice was a task's. */
+function oneSchedulingForAll(state: AnyState): void {
+  const { threads } = state["kernel"] as {
+    threads: {
+      tasks: Map<number, { traits: { nice?: number } }>;
+      threads: Map<number, { task: number }>;
+    };
+  };
+  for (const thread of threads.threads.values()) {
+    const nice = threads.tasks.get(thread.task)!.traits.nice ?? 0;
+    Object.assign(thread, { scheduling: { policy: "other", nice, resetOnFork: false } });
+  }
+  for (const { traits } of threads.tasks.values()) delete traits.nice;
+}
+
+export const version6: readonly ((state: AnyState) => void)[] = [sums, segmentsByFile, oneSchedulingForAll];

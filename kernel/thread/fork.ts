@@ -4,6 +4,7 @@ import { copySpace } from "../mm/fork.ts";
 import { getSpace, shareSpace } from "../mm/space.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import { mayHaveThread } from "./rlimits.ts";
+import { inheritScheduling } from "./scheduling.ts";
 import { share } from "./sharing.ts";
 import type { Sharing, Task, Thread } from "./state.ts";
 import { createChild, nextTaskId } from "./tasks.ts";
@@ -54,7 +55,7 @@ export function forkTask(
   const child = createChild(k, parent, wanted, context);
   for (const what of request.shares) share(k, parent, child.task, what);
   child.thread.signalMask = thread.signalMask;
-  child.thread.priority = thread.priority;
+  inheritScheduling(thread, child.thread);
   child.thread.affinity = thread.affinity;
   // A handler's stack is memory: a child that has its own copy has that, too.
   if (!request.sharesMemory) child.thread.signalStack = { ...thread.signalStack };

@@ -1,5 +1,10 @@
 /** The stack that handlers may have of their own (sigaltstack(2)). */
-import type { SignalStack } from "./state.ts";
+/** Where handlers run that want a stack of their own (sigaltstack(2)); without one, size is 0. */
+export interface SignalStack {
+  address: bigint;
+  flags: number;
+  size: bigint;
+}
 
 export const StackFlag = { onStack: 1, disabled: 2, autoDisarm: 0x8000_0000 } as const;
 /** MINSIGSTKSZ */

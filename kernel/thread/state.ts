@@ -9,6 +9,8 @@
  */
 import type { SavedContext } from "../hal/types.ts";
 import type { CallId, InodeNumber, MountId, PhysicalAddress, SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
+import type { Scheduling } from "./scheduling.ts";
+import type { SignalStack } from "./signal-stack.ts";
 import type { FaultMessage, Wait } from "./wait.ts";
 
 /** Limits of a task that the host starts, and of what it forks; 0 means no limit of its own. */
@@ -61,9 +63,8 @@ export interface Capabilities {
   secureBits: number;
 }
 
-/** What a task has set for itself (prctl(2), setpriority(2)). */
+/** What a task has set for itself (prctl(2)). */
 export interface Traits {
-  nice: number;
   dumpable: boolean;
   /** What it executes gives it no more rights than it has. */
   noNewPrivileges: boolean;
@@ -200,13 +201,6 @@ export interface SignalInfo {
     | { kind: "timer"; timer: number; overrun: number; value: bigint };
 }
 
-/** Where handlers run that want a stack of their own (sigaltstack(2)); without one, size is 0. */
-export interface SignalStack {
-  address: bigint;
-  flags: number;
-  size: bigint;
-}
-
 /** A file by where it is: in which mounted file system, and its number there. */
 export interface Place {
   mount: MountId;
@@ -333,8 +327,12 @@ export interface Thread {
   wait: Wait | null;
   resume: Resume | null;
   instructions: number;
-  /** 255 before 254: of the threads that can run on a hart, one of those with the highest runs. */
+  /**
+   * 255 before 254: of the threads that can run on a hart, one of those with the highest runs. Above 255 are those of
+   * real-time policies.
+   */
   priority: number;
+  scheduling: Scheduling;
   /** The hart that it was on last, or waits for. */
   hart: number;
   /** Harts that it may run on: bit i is hart i. At least one of them is there. */

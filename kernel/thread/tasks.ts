@@ -13,14 +13,13 @@ import { leaveFamily } from "./family.ts";
 import { beginJob, endJob } from "./jobs.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import { givePids, pidSpaceOf, releasePids } from "./pids.ts";
+import { highestPriority, usualScheduling } from "./scheduling.ts";
 import { sharesNothing } from "./sharing.ts";
 import { passOn } from "./signals.ts";
 import type { ExitStatus, Place, SignalAction, Task, TaskLimits, Thread, Usage } from "./state.ts";
 import { deleteTimers, findNext, stopTimersOf } from "./timers.ts";
 import { noteTracedEnd } from "./tracing.ts";
 
-/** What every thread has that nobody gave another. */
-export const highestPriority = 255;
 /** Every one that there could be. */
 export const allHarts = 2 ** limits.harts - 1;
 
@@ -97,7 +96,7 @@ export function createTask(k: ThreadKernel, wanted: NewTask, context: SavedConte
     session: id,
     credentials: userCredentials(),
     namespaces: { uts: 0, ipc: 0, net: 0, mnt: 0, pid: 0, childPid: 0 },
-    traits: { nice: 0, dumpable: true, noNewPrivileges: false, subreaper: false, deathSignal: 0, persona: 0 },
+    traits: { dumpable: true, noNewPrivileges: false, subreaper: false, deathSignal: 0, persona: 0 },
     resourceLimits: new Map(),
     root: { ...root },
     directory: { ...root },
@@ -158,6 +157,7 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext,
     instructions: 0,
     timerDue: null,
     priority: highestPriority,
+    scheduling: usualScheduling(),
     hart: 0,
     affinity: allHarts,
     quantumLeft: 0,

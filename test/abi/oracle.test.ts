@@ -82,6 +82,8 @@ const rows: Row[] = [
   { program: "durable", arguments: [directory], natively: true },
   { program: "waiting", natively: true },
   { program: "placed", natively: true },
+  { program: "scheduling", natively: true },
+  { program: "scheduling", arguments: ["root"], natively: true, mayBeForbidden: true, superuser: true },
   { program: "sysv", natively: true },
   { program: "superuser", arguments: [directory], natively: true, mayBeForbidden: true, superuser: true },
   { program: "math" },

@@ -83,6 +83,13 @@ export const sigevent = layout("sigevent", 64, {
   thread: [16, "i32"],
 });
 export const idWord = layout("id", 4, { id: [0, "u32"] });
+export const schedAttr = layout("sched_attr", 56, {
+  size: [0, "u32"],
+  policy: [4, "u32"],
+  flags: [8, "u64"],
+  nice: [16, "i32"],
+  priority: [20, "i32"],
+});
 export const schedParam = layout("sched_param", 4, { priority: [0, "i32"] });
 export const timerId = layout("timer_t", 4, { id: [0, "i32"] });
 export const timezone = layout("timezone", 8, { tz_minuteswest: [0, "i32"], tz_dsttime: [4, "i32"] });

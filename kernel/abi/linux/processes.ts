@@ -19,6 +19,7 @@ import {
   pidSpaceOf,
 } from "../../thread/pids.ts";
 import { mayHaveThread } from "../../thread/rlimits.ts";
+import { inheritScheduling } from "../../thread/scheduling.ts";
 import { fromKernel, resetHandlers, SignalCode } from "../../thread/signals.ts";
 import type { Sharing, Task, Thread } from "../../thread/state.ts";
 import { createThread, exitTask, vforkQueue } from "../../thread/tasks.ts";
@@ -128,7 +129,7 @@ function cloneThread(k: LinuxKernel, { task, thread }: Call, args: CloneArgument
   storeIds(k, args, task, task, child.id);
   traceChild(k, thread, child, args);
   child.signalMask = thread.signalMask;
-  child.priority = thread.priority;
+  inheritScheduling(thread, child);
   child.affinity = thread.affinity;
   if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.clearOnExit = args.childId;
   k.readyQueue.ready(child);

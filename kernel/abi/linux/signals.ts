@@ -7,7 +7,7 @@ import { getSpace } from "../../mm/space.ts";
 import { copyIn } from "../../mm/user.ts";
 import { Cap } from "../../thread/capabilities.ts";
 import { idFor, initOf, numberFor, taskFor, threadFor } from "../../thread/pids.ts";
-import { isOnStack, leastStackBytes, StackFlag } from "../../thread/signal-stack.ts";
+import { isOnStack, leastStackBytes, type SignalStack, StackFlag } from "../../thread/signal-stack.ts";
 import {
   forceSignal,
   fromKernel,
@@ -22,7 +22,7 @@ import {
   unmaskable,
   unmaskableSet,
 } from "../../thread/signals.ts";
-import type { SignalAction, SignalInfo, SignalStack, Task, Thread } from "../../thread/state.ts";
+import type { SignalAction, SignalInfo, Task, Thread } from "../../thread/state.ts";
 import { killTask } from "../../thread/tasks.ts";
 import { hasCapabilityIn } from "../../thread/users.ts";
 import { deadlineAfter } from "../../time/clock.ts";

@@ -140,7 +140,7 @@ export const systemCalls = [
     name: "prlimit64",
     nr: { rv64: 261 },
     support: "partial",
-    note: "RLIMIT_RSS, LOCKS, MSGQUEUE, NICE, RTPRIO and RTTIME are kept and inherited, but bound nothing; no core is dumped.",
+    note: "RLIMIT_RSS, LOCKS, MSGQUEUE and RTTIME are kept and inherited, but bound nothing; no core is dumped.",
     args: { id: int, resource: choice(Resource), limit: structIn(rlimit), before: structOut(rlimit, "optional") },
     errors: ["EFAULT", "EINVAL", "EPERM", "ESRCH"],
     run: (k: LinuxKernel, { id, resource, limit }, { task }) => prlimit(k, task, id, resource, limit),

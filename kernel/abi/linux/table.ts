@@ -26,6 +26,7 @@ import { processCalls } from "./processes.ts";
 import { ptraceCalls } from "./ptrace.ts";
 import { remapCalls } from "./remap.ts";
 import { residencyCalls } from "./residency.ts";
+import { schedulingCalls } from "./scheduling.ts";
 import { semaphoreCalls } from "./semaphores.ts";
 import { sharedMemoryCalls } from "./shared-memory.ts";
 import { signalCalls } from "./signals.ts";
@@ -68,6 +69,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...timeCalls,
   ...timerCalls,
   ...threadCalls,
+  ...schedulingCalls,
   ...processCalls,
   ...waitCalls,
   ...namespaceCalls,

@@ -4,6 +4,7 @@ import type { Errno } from "../../lib/errno.ts";
 import { getSpace } from "../../mm/space.ts";
 import type { Space } from "../../mm/state.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
+import { yieldHart } from "../../sched/sched.ts";
 import { futexRequeue, futexWait, futexWake, readWord } from "../../sync/futex.ts";
 import { numberFor, threadFor } from "../../thread/pids.ts";
 import { exitTask, exitThread, getTask } from "../../thread/tasks.ts";
@@ -208,7 +209,10 @@ export const threadCalls = [
     support: "full",
     args: {},
     run(k: LinuxKernel, _args, { thread }) {
-      if (k.sched.current === thread.id) k.sched.quantumLeft = 0;
+      // Who has no quantum has to be taken off the hart.
+      if (k.sched.current !== thread.id) return done(0);
+      if (thread.scheduling.policy === "fifo") yieldHart(k, "yield");
+      else k.sched.quantumLeft = 0;
       return done(0);
     },
   }),

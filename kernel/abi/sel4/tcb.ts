@@ -12,8 +12,8 @@ import { bind, notificationQueue, unbind } from "../../ipc/sel4/notification.ts"
 import { redirect, resume, suspend } from "../../ipc/sel4/tcb.ts";
 import type { PhysicalAddress, SlotAddress } from "../../lib/ids.ts";
 import { setAffinity, setPriority } from "../../sched/sched.ts";
+import { highestPriority } from "../../thread/scheduling.ts";
 import type { Thread } from "../../thread/state.ts";
-import { highestPriority } from "../../thread/tasks.ts";
 import { capTcb } from "../../trace/events/capability.ts";
 import { type Answer, answer, extraCap, flag, type Invocation, needs, typedExtra } from "./invocation.ts";
 import { Label, methodName } from "./labels.ts";

@@ -6,6 +6,7 @@ import { getSpace } from "../../mm/space.ts";
 import { getThread } from "../../thread/blocking.ts";
 import { numbersFrom } from "../../thread/pids.ts";
 import { limitOf, Resource, softLimit, unlimited } from "../../thread/rlimits.ts";
+import { policyNumbers, realTimePriority } from "../../thread/scheduling.ts";
 import { signalBit } from "../../thread/signals.ts";
 import type { IdKind, SignalInfo, Task, Thread } from "../../thread/state.ts";
 import { overflowId, userIdIn } from "../../thread/users.ts";
@@ -97,16 +98,25 @@ function liveNumbers(k: ProcKernel, task: Task, thread: Thread | null): (number 
   const { total, sizes, ends } = memoryNumbers(k, task);
   const own = threadOf(k, { task, thread });
   const { ignored, caught } = actionsOf(task);
-  const { nice } = task.traits;
+  const { nice, policy } = own.scheduling;
+  const realTime = realTimePriority(own);
   const used = thread === null ? task.instructions : thread.instructions;
   const [rss, ...addresses] = sizes;
   return [
     ...[task.pageFaults, task.childUsage.pageFaults, 0, 0],
     ...[ticks(used), 0, ticks(task.childUsage.userNs), 0],
-    ...[20 + nice, nice, task.threads.length, 0, ticks(task.startNs), total, rss!],
+    ...[realTime > 0 ? -1 - realTime : 20 + nice, nice, task.threads.length, 0, ticks(task.startNs), total, rss!],
     ...[BigInt(softLimit(k, task, Resource.RLIMIT_RSS)), ...addresses, 0, 0],
     ...[low(setOf(own.pending)), low(own.signalMask), low(ignored), low(caught), own.state === "blocked" ? 1 : 0],
-    ...[0, 0, thread === null || thread.id === task.threads[0] ? task.exitSignal : -1, own.hart, 0, 0, 0, 0, 0],
+    ...[
+      0,
+      0,
+      thread === null || thread.id === task.threads[0] ? task.exitSignal : -1,
+      own.hart,
+      realTime,
+      policyNumbers[policy],
+    ],
+    ...[0, 0, 0],
     ...[...ends, ends.at(-1)!, getSpace(k, task.space).environmentEnd],
   ];
 }
