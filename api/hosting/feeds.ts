@@ -10,6 +10,8 @@ const CONSOLE_TAIL_BYTES = 64 * 1024;
 const SMALLEST_TAIL_BYTES = 1024;
 /** What one subscription may have waiting: packed trace bytes and ITEM_BYTES for each batch. */
 export const TRACE_QUEUE_BYTES = 8 * 1024 * 1024;
+/** More than a machine has terminals at a time. */
+const REMEMBERED_NEWS = 256;
 /** What an item costs beside its bytes: many small ones must not slip through the limit. */
 const ITEM_BYTES = 256;
 
@@ -90,6 +92,24 @@ export class Bell {
       signal.addEventListener("abort", wake);
       this.#waiting.add(wake);
     });
+  }
+}
+
+/** Whether there is anything new about each of a few things, of which there may have been any number in time. */
+export class News<Name> {
+  readonly #last = new Map<Name, number>();
+  #count = 0;
+
+  note(name: Name): void {
+    this.#count += 1;
+    this.#last.delete(name);
+    this.#last.set(name, this.#count);
+    if (this.#last.size > REMEMBERED_NEWS) this.#last.delete(this.#last.keys().next().value!);
+  }
+
+  /** Another number than before whenever there was something new, and also when that is forgotten: who sees it looks. */
+  of(name: Name): number {
+    return this.#last.get(name) ?? 0;
   }
 }
 

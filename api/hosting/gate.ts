@@ -22,21 +22,27 @@ export interface Committed {
   status: MachineStatus;
 }
 
+interface GateHost {
+  release(mark: Mark): void;
+  /** Told what of this thread's time commits take, in milliseconds. */
+  took(ms: number): void;
+}
+
 export class Gate {
   readonly #journal: Journal;
   readonly #machineId: string;
   readonly #epoch: number;
-  readonly #release: (mark: Mark) => void;
+  readonly #host: GateHost;
   #waiting: Waiting[] = [];
   #committing = false;
   #failure: { error: unknown } | null = null;
   committed: Committed;
 
-  constructor(journal: Journal, machineId: string, epoch: number, committed: Committed, release: (mark: Mark) => void) {
+  constructor(journal: Journal, machineId: string, epoch: number, committed: Committed, host: GateHost) {
     this.#journal = journal;
     this.#machineId = machineId;
     this.#epoch = epoch;
-    this.#release = release;
+    this.#host = host;
     this.committed = committed;
   }
 
@@ -64,12 +70,12 @@ export class Gate {
   }
 
   async #commit(parts: readonly Waiting[]): Promise<void> {
-    const batch = batchOf(this.#machineId, this.#epoch, parts);
+    const batch = { ...batchOf(this.#machineId, this.#epoch, parts), took: (ms: number) => this.#host.took(ms) };
     if (this.#isNews(batch)) await this.#journal.commit(batch);
     const { sequence } = parts.at(-1)!.mark;
     this.committed = { sequence, reached: batch.reached, status: batch.status };
     for (const part of parts) {
-      this.#release(part.mark);
+      this.#host.release(part.mark);
       part.resolve();
     }
   }

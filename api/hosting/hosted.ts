@@ -11,11 +11,11 @@ import type { Hold, IdempotencyRow, MachineRow, Reference, Store } from "../stor
 import { inSpan } from "../telemetry/spans.ts";
 import { Load } from "./balance.ts";
 import { toClientError } from "./faults.ts";
-import { Bell, ConsoleTail, TRACE_QUEUE_BYTES, type TraceItem, TraceSubscription } from "./feeds.ts";
+import { Bell, ConsoleTail, News, TRACE_QUEUE_BYTES, type TraceItem, TraceSubscription } from "./feeds.ts";
 import { FrameTail, type SentFrame } from "./frames.ts";
 import { Gate } from "./gate.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
-import type { Captured, Command, Mark, Queried, Query, Route, WorkerMessage } from "./protocol.ts";
+import type { Captured, Command, Mark, Queried, Query, Route, Signal, WorkerMessage } from "./protocol.ts";
 import type { PlannedRoute } from "./routes.ts";
 import { shareOf } from "./share.ts";
 import { LEAST_BYTES } from "./worker/footprint.ts";
@@ -36,12 +36,14 @@ export interface TaskExit {
   consoleLength: number;
 }
 
+/** Of less the worker is not told. */
+const LEAST_CHARGE_MS = 1;
 /** Ends of tasks kept for those who wait. */
 const REMEMBERED_EXITS = 1024;
 const NEVER = new AbortController().signal;
 
 /** A command without the machine's name, which the hosted machine adds. */
-type Own<C> = C extends { machine: string } ? Omit<C, "machine"> : never;
+type Own<C> = C extends Signal ? never : C extends { machine: string } ? Omit<C, "machine"> : never;
 
 /** Who has it in memory, as far as it has to tell him. */
 export interface Keeper {
@@ -63,8 +65,7 @@ export class HostedMachine {
   readonly #tail = new ConsoleTail();
   readonly #frames = new FrameTail();
   readonly #exits = new Map<TaskId, TaskExit>();
-  /** How often each terminal had news since the machine woke. */
-  readonly #terminalNews = new Map<TaskId, number>();
+  readonly #terminalNews = new News<TaskId>();
   readonly #calls = new Map<CallId, { resolve(done: CallDone): void; reject(error: Error): void }>();
   readonly #subscriptions = new Set<TraceSubscription>();
   /** On the snapshot whose pages it still fetches, and which its next one shares. */
@@ -73,6 +74,8 @@ export class HostedMachine {
   #receipts = new Map<CallId, (done: CallDone) => IdempotencyRow>();
   #nextCall: number;
   #pausing = false;
+  /** What this thread did for it and its worker does not know of. */
+  #owedMs = 0;
   /** Commands that were sent and not answered. */
   #underWay = 0;
   /** While it is on its way to another worker: commands wait. */
@@ -124,7 +127,7 @@ export class HostedMachine {
       row.id,
       row.epoch,
       { sequence: row.lastSequence, reached: row.reached, status: row.status },
-      (mark) => this.#release(mark),
+      { release: (mark) => this.#release(mark), took: (ms) => this.charge(ms) },
     );
   }
 
@@ -283,7 +286,7 @@ export class HostedMachine {
 
   /** Changes when there is more to read of a terminal than before, or when it has ended. */
   terminalNews(task: TaskId): number {
-    return this.#terminalNews.get(task) ?? 0;
+    return this.#terminalNews.of(task);
   }
 
   /** Frames that it sent, from one on, and how many before them are gone. */
@@ -317,6 +320,18 @@ export class HostedMachine {
     return this.#subscriptions.size > 0;
   }
 
+  /** This thread did something for it. */
+  charge(ms: number): void {
+    this.#owedMs += ms;
+  }
+
+  /** Its share in its worker waits for what was done for it here. */
+  #settle(): void {
+    if (this.#owedMs < LEAST_CHARGE_MS) return;
+    this.worker.tell({ kind: "charge", machine: this.life, ms: this.#owedMs });
+    this.#owedMs = 0;
+  }
+
   /** From the pool: something the worker said about this machine. */
   receive(message: Extract<WorkerMessage, { kind: "reply" | "event" }>): void {
     if (message.mark === null || this.broken !== null) return;
@@ -324,7 +339,8 @@ export class HostedMachine {
     const released = message.kind === "event" ? this.#passSlices(message) : this.#pass(message.mark);
     released.then(
       () => {
-        if (message.kind === "event") void this.worker.send({ kind: "released", machine: this.life }).catch(() => {});
+        this.#settle();
+        if (message.kind === "event") this.worker.tell({ kind: "released", machine: this.life });
       },
       (error: Error) => this.fail(error),
     );
@@ -389,7 +405,7 @@ export class HostedMachine {
     this.#underWay += 1;
     try {
       const describe = () => ({ "ostler.machine": this.id, "ostler.command": command.kind });
-      const send = () => this.worker.send({ ...command, machine: this.life } as Command);
+      const send = () => this.worker.send({ ...command, machine: this.life } as Exclude<Command, Signal>);
       const reply = await inSpan("worker command", describe, send);
       const released = this.#released.get(reply);
       // A reply that came after the machine was given up passed no gate: nothing of it is durable.
@@ -432,7 +448,7 @@ export class HostedMachine {
 
   #releaseOutput(output: Output, mark: Mark): void {
     if (output.kind === "console") this.#tail.add(output.offset, output.bytes);
-    if (output.kind === "terminal") this.#terminalNews.set(output.task, this.terminalNews(output.task) + 1);
+    if (output.kind === "terminal") this.#terminalNews.note(output.task);
     if (output.kind === "frame") this.#frames.add(output);
     if (output.kind === "callDone") this.#calls.get(output.call)?.resolve(output);
     if (output.kind === "taskExited") {

@@ -6,6 +6,7 @@
  * any client hears of it (see gate.ts); a machine that nobody uses can leave memory at any time.
  */
 import { notFound, OstlerError, unavailable } from "../errors.ts";
+import { startWatch } from "../processor-time.ts";
 import {
   type Hold,
   type MachineRow,
@@ -396,7 +397,9 @@ export class Hosting {
     captured: Captured,
   ): Promise<SnapshotRow> {
     return this.#store.holds.during(async (hold) => {
+      const watch = startWatch();
       const newBytes = await this.#putCapturedBlobs(machine, captured.blobs, hold);
+      machine.charge(watch());
       // Whatever becomes of the row: the worker tells the next one by what has changed since.
       machine.standOn(snapshotRoot(captured.root));
       const { id, ownerId, epoch } = machine.row;

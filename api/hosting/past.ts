@@ -10,7 +10,7 @@ import type { Hold, Store } from "../store/types.ts";
 import { toClientError } from "./faults.ts";
 import { BatchQueue, type ReplayBatch } from "./feeds.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
-import type { Captured, Command, Comparison } from "./protocol.ts";
+import type { Captured, Command, Comparison, Signal } from "./protocol.ts";
 import type { PlannedRoute, Routes, Stretch } from "./routes.ts";
 import { shareOf } from "./share.ts";
 
@@ -99,8 +99,13 @@ export class Past {
   }
 
   /** Runs a job of no machine's in a worker; it can be cancelled. */
-  async job(worker: PooledWorker, job: string, command: Command, signal: AbortSignal): Promise<unknown> {
-    const cancel = () => void worker.send({ kind: "cancel", job }).catch(() => {});
+  async job(
+    worker: PooledWorker,
+    job: string,
+    command: Exclude<Command, Signal>,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const cancel = () => worker.tell({ kind: "cancel", job });
     worker.jobs += 1;
     signal.addEventListener("abort", cancel);
     try {
@@ -139,7 +144,7 @@ export class Past {
   ): Walk<unknown> {
     const name = `past-${this.#nextJob++}`;
     const worker = this.#host.place();
-    const batches = new BatchQueue(() => void worker.send({ kind: "credit", job: name }).catch(() => {}));
+    const batches = new BatchQueue(() => worker.tell({ kind: "credit", job: name }));
     const ended = new AbortController();
     this.#walks.set(name, { batches, machines: new Set(routes.map((route) => route.machineId)) });
     const done = this.job(worker, name, { ...command, job: name }, AbortSignal.any([signal, ended.signal]));

@@ -8,9 +8,11 @@ import { Load } from "./balance.ts";
 import { type CompiledCpu, compileCpu } from "./cpu.ts";
 import {
   type Command,
+  type CommandMessage,
   EXECUTING_BYTES,
   type FetchAnswer,
   type FetchRequest,
+  type Signal,
   type WorkerFailure,
   type WorkerMessage,
   type WorkerStart,
@@ -98,12 +100,17 @@ export class PooledWorker {
     return this.thread.performance.eventLoopUtilization().active;
   }
 
-  send(command: Command): Promise<Reply> {
+  /** Nothing comes back; a worker that is gone has nothing to be told. */
+  tell(command: Signal): void {
+    if (this.alive) this.thread.postMessage({ id: null, command } satisfies CommandMessage);
+  }
+
+  send(command: Exclude<Command, Signal>): Promise<Reply> {
     if (!this.alive) return Promise.reject(new WorkerCommandError("workerLost", "the worker is gone"));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
-      this.thread.postMessage({ id, command });
+      this.thread.postMessage({ id, command } satisfies CommandMessage);
     });
   }
 
@@ -228,7 +235,7 @@ export class Pool {
   /** Weights have changed. */
   reweigh(): void {
     const weights = this.#weights();
-    for (const worker of this.#workers) void worker.send({ kind: "reweigh", weights }).catch(() => {});
+    for (const worker of this.#workers) worker.tell({ kind: "reweigh", weights });
   }
 
   async close(): Promise<void> {

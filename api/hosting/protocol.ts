@@ -92,8 +92,13 @@ export type Command =
   /** Runs a throw-away machine; the reply is an `ExecutionResult`. */
   | { kind: "execute"; execution: Execution }
   | { kind: "cancel"; job: string }
+  /** What the main thread did for a machine: its share waits for that as if it had been a turn. */
+  | { kind: "charge"; machine: string; ms: number }
   /** All that are set, from the next turn on. */
   | { kind: "reweigh"; weights: readonly WeightRow[] };
+
+/** Commands that take effect at once and have no answer. */
+export type Signal = Extract<Command, { kind: "cancel" | "credit" | "released" | "charge" | "reweigh" }>;
 
 export type Query =
   | { kind: "summary" }
@@ -196,10 +201,7 @@ export interface Mark {
   trace: Uint8Array<ArrayBuffer>;
 }
 
-export interface CommandMessage {
-  id: number;
-  command: Command;
-}
+export type CommandMessage = { id: number; command: Exclude<Command, Signal> } | { id: null; command: Signal };
 
 /** `memoryBytes`: what the machine takes of the worker's memory (see worker/footprint.ts). */
 export type WorkerMessage =

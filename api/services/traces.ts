@@ -27,6 +27,7 @@ import type { TraceItem } from "../hosting/feeds.ts";
 import type { HostedMachine } from "../hosting/hosted.ts";
 import type { Stretch } from "../hosting/routes.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
+import { startWatch } from "../processor-time.ts";
 import { createChromeExport } from "../tracing/chrome.ts";
 import { piecesOf, selectEvents, selectPacked, wireRecord } from "../tracing/decode.ts";
 import { type CompiledFilter, compileFilter } from "../tracing/filter.ts";
@@ -177,10 +178,13 @@ class Encoder {
   readonly #encoding: TraceEncoding;
   readonly #filter: CompiledFilter;
   readonly #text: TextFormatter = createTextFormatter();
+  readonly #charge: (ms: number) => void;
 
-  constructor(encoding: TraceEncoding, filter: CompiledFilter) {
+  /** `charge`: told how long this thread took for it. */
+  constructor(encoding: TraceEncoding, filter: CompiledFilter, charge: (ms: number) => void = () => {}) {
     this.#encoding = encoding;
     this.#filter = filter;
+    this.#charge = charge;
   }
 
   async *batch(
@@ -189,7 +193,9 @@ class Encoder {
   ): AsyncGenerator<Query & Follow> {
     const isPassed = this.#encoding === TraceEncoding.PACKED && this.#filter.all && keep === null;
     for await (const piece of unhurried(bytes, isPassed ? PACKED_PIECE_BYTES : PIECE_BYTES)) {
+      const watch = startWatch();
       const message = this.#encoding === TraceEncoding.PACKED ? this.#packed(piece, keep) : this.#decoded(piece, keep);
+      this.#charge(watch());
       if (message !== null) yield message;
     }
   }
@@ -231,7 +237,8 @@ async function* follow(
   if (task !== 0 && !(await machine.learnExit(task))) throw notFound("task", String(task));
   const after = resumePoint(request);
   const { subscription, from } = await machine.subscribe(filter.mask);
-  const encoder = new Encoder(request.encoding, filter);
+  // Of a trace that is followed the machine makes as much as it is let: what is done with it here is its turn, too.
+  const encoder = new Encoder(request.encoding, filter, (ms) => machine.charge(ms));
   const start = from.summary.traceSequence;
   try {
     if (after !== null && after < start) {

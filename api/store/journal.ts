@@ -35,6 +35,7 @@ export function openJournal(database: Database): DrainableJournal {
   const group = new GroupCommit<CommitBatch>({
     write: (batches) => writeBatches(database, known, batches),
     sizeOf: sizeOfBatch,
+    took: (batch, ms) => batch.took?.(ms),
   });
   return {
     commit: (batch) => group.commit(batch),

@@ -90,6 +90,8 @@ export interface CommitBatch {
   idempotency: IdempotencyRow[];
   reached: Position;
   status: MachineStatus;
+  /** Told what of this thread's time it took to write the batch, about, in milliseconds. */
+  took?(ms: number): void;
 }
 
 export interface SnapshotRow extends Owner {

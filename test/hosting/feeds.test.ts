@@ -1,6 +1,7 @@
 /** Bells, queues and tails: what they hold is bounded by what they are for, not by how often they are asked. */
+import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Bell, ConsoleTail, TraceSubscription } from "../../api/hosting/feeds.ts";
+import { Bell, ConsoleTail, News, TraceSubscription } from "../../api/hosting/feeds.ts";
 
 test("a bell forgets those whose wait ended without a ring", async () => {
   const bell = new Bell();
@@ -19,6 +20,21 @@ test("a bell wakes everyone who waits, once", async () => {
   bell.ring();
   await woken;
   expect(bell.waiting).toBe(0);
+});
+
+test("news are news to everybody who has not seen them, of however many things there were some", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(600), { maxLength: 2_000 }), fc.nat(600), (noted, name) => {
+      const news = new News<number>();
+      let before = news.of(name);
+      for (const each of noted) {
+        news.note(each);
+        if (each === name) expect(news.of(name)).not.toBe(before);
+        before = news.of(name);
+      }
+    }),
+    { numRuns: 30 },
+  );
 });
 
 test("a trace reader that does not read while nothing it watches happens gathers nothing", async () => {

@@ -40,7 +40,10 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 test("marks are released in order, none before its commit, and those that wait share one", async () => {
   const { journal, commits } = slowJournal();
   const released: number[] = [];
-  const gate = new Gate(journal, "m", 1, START, (mark) => released.push(mark.summary.position.instructions));
+  const gate = new Gate(journal, "m", 1, START, {
+    release: (mark) => released.push(mark.summary.position.instructions),
+    took: () => {},
+  });
   const passing = [1, 2, 3].map((at) => gate.pass(markAt(at)));
   await turn();
   expect(released).toEqual([]);
@@ -57,7 +60,10 @@ test("marks are released in order, none before its commit, and those that wait s
 test("a mark that tells nothing new does not wait for the disk, but does for those before it", async () => {
   const { journal, commits } = slowJournal();
   const released: number[] = [];
-  const gate = new Gate(journal, "m", 1, START, (mark) => released.push(mark.summary.position.instructions));
+  const gate = new Gate(journal, "m", 1, START, {
+    release: (mark) => released.push(mark.summary.position.instructions),
+    took: () => {},
+  });
   await gate.pass(markAt(0));
   expect(released).toEqual([0]);
   const first = gate.pass(markAt(5));
@@ -72,7 +78,10 @@ test("a mark that tells nothing new does not wait for the disk, but does for tho
 test("after a failed commit nothing passes, whenever it comes", async () => {
   const { journal, commits } = slowJournal();
   const released: number[] = [];
-  const gate = new Gate(journal, "m", 1, START, (mark) => released.push(mark.summary.position.instructions));
+  const gate = new Gate(journal, "m", 1, START, {
+    release: (mark) => released.push(mark.summary.position.instructions),
+    took: () => {},
+  });
   const first = outcome(gate.pass(markAt(1)));
   const second = outcome(gate.pass(markAt(2)));
   await turn();
@@ -86,7 +95,7 @@ test("after a failed commit nothing passes, whenever it comes", async () => {
 
 test("an answer that cannot be written down fails who waits for it, instead of stopping the gate for ever", async () => {
   const { journal } = slowJournal();
-  const gate = new Gate(journal, "m", 1, START, () => {});
+  const gate = new Gate(journal, "m", 1, START, { release: () => {}, took: () => {} });
   const failed = outcome(
     gate.pass(markAt(1), () => {
       throw new Error("not a message");

@@ -97,6 +97,24 @@ describe("a machine keeps its share beside", () => {
   });
 });
 
+test("what is done for one elsewhere is part of what he has: he gets so much less here", async () => {
+  const worker = new Worker();
+  worker.spin("modest");
+  // For each of its slices the server does as much again, for its output, say.
+  worker.turns.add("flood", shareOf("flood"), {
+    canRun: () => worker.now < UNTIL_MS,
+    run: () => {
+      worker.work("flood", SLICE_MS);
+      worker.turns.owe("flood", SLICE_MS);
+    },
+  });
+  while (worker.now < UNTIL_MS) await loop();
+  expect(worker.part("flood")).toBeCloseTo(1 / 3, 2);
+  // It was no work of this worker's.
+  expect(worker.meter.read().chargedMs).toBe(worker.now);
+  worker.turns.owe("nobody", SLICE_MS);
+});
+
 test("who made a storm while nobody else was there owes nothing to who comes later", async () => {
   const worker = new Worker();
   worker.turns.add("flood", shareOf("flood"), { canRun: () => false, run: () => {} });

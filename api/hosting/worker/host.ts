@@ -20,6 +20,7 @@ import {
   type Query,
   REPLAY_WINDOW,
   type Route,
+  type Signal,
   type WorkerFailure,
   type WorkerMessage,
 } from "../protocol.ts";
@@ -54,8 +55,7 @@ class WorkerError extends Error {
   }
 }
 
-/** Commands that are carried out in order; the others take effect at once. */
-type Signal = Extract<Command, { kind: "cancel" | "credit" | "released" | "reweigh" }>;
+/** Commands that are carried out in order. */
 type Work = Exclude<Command, Signal>;
 /** What is asked of a machine that is here. */
 type Asked = Extract<Work, { kind: "apply" | "query" | "capture" | "depart" | "setTraceMask" }>;
@@ -65,6 +65,9 @@ interface Job {
   credits: number;
   wake: (() => void) | null;
 }
+
+/** What is handed over need not be copied. */
+type Post = (message: WorkerMessage, handedOver?: ArrayBuffer[]) => void;
 
 /** How a job tells of itself: packed records, and how many instructions it has gone. */
 type Report = (trace: Uint8Array<ArrayBuffer>, instructions: number) => Promise<void>;
@@ -85,7 +88,7 @@ interface Slot {
 
 export class WorkerHost {
   readonly #factory: ResidentFactory;
-  readonly #post: (message: WorkerMessage) => void;
+  readonly #post: Post;
   readonly #slots = new Map<string, Slot>();
   /** Tail of the commands of each machine: they run one after the other. */
   readonly #queues = new Map<string, Promise<void>>();
@@ -97,7 +100,7 @@ export class WorkerHost {
     cpu: CompiledCpu,
     content: ContentCache,
     { executing, meter, weights }: { executing: Executing; meter: Meter; weights: readonly WeightRow[] },
-    post: (message: WorkerMessage) => void,
+    post: Post,
   ) {
     this.#turns = new Turns(executing, meter, weightIn(weights));
     this.#executing = executing;
@@ -105,12 +108,12 @@ export class WorkerHost {
     this.#post = post;
   }
 
-  receive({ id, command }: CommandMessage): void {
-    if (isSignal(command)) {
-      this.#signal(command);
-      this.#post({ kind: "reply", id, machine: null, mark: null, memoryBytes: 0, result: null });
+  receive(message: CommandMessage): void {
+    if (message.id === null) {
+      this.#signal(message.command);
       return;
     }
+    const { id, command } = message;
     const key = queueOf(command);
     const before = this.#queues.get(key);
     // Without a queue the command is carried out in this very turn: a call's round trip is two messages.
@@ -129,6 +132,10 @@ export class WorkerHost {
     }
     if (command.kind === "reweigh") {
       this.#turns.reweigh(weightIn(command.weights));
+      return;
+    }
+    if (command.kind === "charge") {
+      this.#turns.owe(command.machine, command.ms);
       return;
     }
     const job = this.#jobs.get(command.job);
@@ -179,7 +186,8 @@ export class WorkerHost {
     const slot = "machine" in command ? this.#slots.get(command.machine) : undefined;
     const machine = slot === undefined || !("machine" in command) ? null : command.machine;
     const { memoryBytes = 0 } = slot?.resident ?? {};
-    this.#post({ kind: "reply", id, machine, mark: slot?.resident.mark() ?? null, memoryBytes, result });
+    const mark = slot?.resident.mark() ?? null;
+    this.#post({ kind: "reply", id, machine, mark, memoryBytes, result }, ownedBy(mark?.trace));
     if (slot !== undefined) this.#wake(slot);
   }
 
@@ -319,7 +327,7 @@ export class WorkerHost {
   async #sendBatch(name: string, job: Job, trace: Uint8Array<ArrayBuffer>, instructions: number): Promise<void> {
     while (job.credits === 0 && !job.cancelled) await new Promise<void>((resolve) => (job.wake = resolve));
     job.credits -= 1;
-    this.#post({ kind: "replayBatch", job: name, trace, instructions });
+    this.#post({ kind: "replayBatch", job: name, trace, instructions }, ownedBy(trace));
   }
 
   #wake(slot: Slot): void {
@@ -400,7 +408,7 @@ export class WorkerHost {
     if (always) slot.resident.weigh();
     const { memoryBytes } = slot.resident;
     const use = this.#turns.takeUse(machine);
-    this.#post({ kind: "event", machine, mark, memoryBytes, slices: slot.slices, use });
+    this.#post({ kind: "event", machine, mark, memoryBytes, slices: slot.slices, use }, ownedBy(mark.trace));
     slot.slices = { count: 0, durationMs: 0 };
   }
 }
@@ -408,17 +416,14 @@ export class WorkerHost {
 const isFarAhead = ({ ahead }: Slot): boolean =>
   ahead.length >= MARKS_AHEAD || ahead.reduce((sum, bytes) => sum + bytes, 0) >= BYTES_AHEAD;
 
+const ownedBy = (trace?: Uint8Array<ArrayBuffer>): ArrayBuffer[] =>
+  trace === undefined || trace.length === 0 ? [] : [trace.buffer];
+
 const sizeOf = ({ outputs, trace }: Mark): number =>
   outputs.reduce((sum, output) => sum + ("bytes" in output ? output.bytes.length : 0), trace.length);
 
 function throwIfCancelled(job: Job): void {
   if (job.cancelled) throw new WorkerError("cancelled", "cancelled");
-}
-
-const SIGNALS: ReadonlySet<Command["kind"]> = new Set(["cancel", "credit", "released", "reweigh"]);
-
-function isSignal(command: Command): command is Signal {
-  return SIGNALS.has(command.kind);
 }
 
 function weightIn(rows: readonly WeightRow[]): WeightOf {

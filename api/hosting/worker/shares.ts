@@ -156,7 +156,13 @@ export class Shares {
     this.#count(leaf, cost);
     leaf.lent -= cost;
     if (leaf.lent <= 0) this.#favoured.delete(leaf);
-    for (let node: Node | null = leaf; node !== null; node = node.parent) node.had += cost / node.weight;
+    serve(leaf, cost);
+  }
+
+  /** It has had that elsewhere: its share waits for it, and nobody here was busy meanwhile. */
+  owe(name: string, cost: number): void {
+    const leaf = this.#leaves.get(name);
+    if (leaf !== undefined) serve(leaf, cost);
   }
 
   /** Since it was asked for last. */
@@ -204,6 +210,10 @@ export class Shares {
     for (const leaf of this.#favoured) if (leaf.active && !isAhead(leaf)) return leaf;
     return null;
   }
+}
+
+function serve(leaf: Node, cost: number): void {
+  for (let node: Node | null = leaf; node !== null; node = node.parent) node.had += cost / node.weight;
 }
 
 function isAhead(leaf: Node): boolean {

@@ -15,7 +15,7 @@ const { cpu, signal, executing, meter, weights, fetchPort } = workerData as Work
 const commands = parentPort!;
 const content = new ContentCache(portFetcher(fetchPort, signal), CONTENT_CACHE_BYTES);
 const shared = { executing: new Executing(executing), meter: new Meter(meter), weights };
-const host = new WorkerHost(cpu, content, shared, (message) => commands.postMessage(message));
+const host = new WorkerHost(cpu, content, shared, (message, handedOver) => commands.postMessage(message, handedOver));
 commands.on("message", (message: CommandMessage) => host.receive(message));
 // The fetch port must not keep an otherwise finished worker alive.
 fetchPort.unref();

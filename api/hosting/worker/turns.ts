@@ -53,6 +53,11 @@ export class Turns {
     return this.#shares.takeUse(name);
   }
 
+  /** What was done for one elsewhere: it waits with its next turn as if that had been one. */
+  owe(name: string, ms: number): void {
+    this.#shares.owe(name, ms);
+  }
+
   /** From the next turn on. */
   reweigh(weightOf: WeightOf): void {
     this.#shares.reweigh(weightOf);
