@@ -48,6 +48,8 @@ export interface Context {
   readonly requestId: string;
   /** Who calls; set by Pipeline.authenticate. */
   caller: unknown;
+  /** It has been counted as a call of the caller's. */
+  isCounted: boolean;
   /** What the call is about, as far as its authorisation has found out. Empty: the server, nothing that is named. */
   courseId: string;
   target: string;
@@ -143,6 +145,7 @@ export class Call implements Context {
   readonly deadline: number | undefined;
   readonly startedMs = performance.now();
   caller: unknown = undefined;
+  isCounted = false;
   courseId = "";
   target = "";
   private readonly readHeaders: () => ReadonlyMap<string, string>;
@@ -230,7 +233,7 @@ export class ActiveCalls {
 
   add(call: Call): void {
     this.calls.add(call);
-    if (this.draining && isEndless(call.method)) call.abort(drainError);
+    if (this.draining && isResponseStream(call.method)) call.abort(drainError);
   }
 
   delete(call: Call): void {
@@ -244,16 +247,12 @@ export class ActiveCalls {
   /** Ends streams now, so that their clients go to another node; other calls may finish. */
   drainStreams(): void {
     this.draining = true;
-    for (const call of this.calls) if (isEndless(call.method)) call.abort(drainError);
+    for (const call of this.calls) if (isResponseStream(call.method)) call.abort(drainError);
   }
 
   abortAll(): void {
     for (const call of this.calls) call.abort(drainError);
   }
-}
-
-function isEndless(method: DescMethod): boolean {
-  return isResponseStream(method);
 }
 
 export function drainError(): OstlerError {

@@ -15,7 +15,8 @@ export function admission(authenticate: Authenticate, quotas: Quotas): Authentic
   return async (context) => {
     await authenticate(context);
     const payer = payerOf(context);
-    if (payer !== null) quotas.admitRequest(payer);
+    if (payer !== null && !context.isCounted) quotas.admitRequest(payer);
+    context.isCounted = true;
   };
 }
 

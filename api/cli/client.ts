@@ -7,7 +7,6 @@
  * iterables that cancel the call when they are left.
  */
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   create,
   type DescMessage,
@@ -31,6 +30,7 @@ import {
 import { Code, OstlerError } from "../errors.ts";
 import { fromServiceError } from "../grpc/status.ts";
 import { CommandError, optionOf, UsageError } from "./failure.ts";
+import { pause } from "./pause.ts";
 
 const DEFAULT_DEADLINE_MS = 60_000;
 const FIRST_DELAY_MS = 100;
@@ -155,7 +155,7 @@ export class Connection {
           (isUnavailable(error) && !isOtherProtocol(error) && isRepeatable(method, error as OstlerError));
         if (!again || Date.now() + waitMs > giveUpAt || options.signal?.aborted) throw error;
         if (isUnreachable(error) && Date.now() - startedAt > QUIET_MS) this.#tellWaiting();
-        await sleep(waitMs);
+        await pause(waitMs, options.signal, error);
       }
     }
   }
@@ -343,7 +343,7 @@ export async function* resuming<T>(open: () => AsyncIterable<T>, options: Resume
       if (lostAt === undefined) options.onLost?.(true);
       lostAt ??= Date.now();
       if (Date.now() - lostAt > options.patienceMs) throw error;
-      await sleep(FIRST_DELAY_MS * 3);
+      await pause(FIRST_DELAY_MS * 3, options.signal, error);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Typing at what holds a bounded number of bytes that no program has read yet. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { Code } from "../errors.ts";
 import { isServerError } from "./failure.ts";
+import { pause } from "./pause.ts";
 
 const FULL_DELAY_MS = 50;
 
@@ -25,7 +25,7 @@ export async function whenThereIsRoom<T>(write: () => Promise<T>, waiting: Waiti
       waiting.onFull?.();
       delete waiting.onFull;
       if (waiting.giveUpAt !== undefined && Date.now() >= waiting.giveUpAt) return undefined;
-      await sleep(error.retryAfterMs ?? FULL_DELAY_MS);
+      await pause(error.retryAfterMs ?? FULL_DELAY_MS, waiting.signal, error);
     }
   }
 }

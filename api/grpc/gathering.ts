@@ -9,6 +9,7 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { type OstlerError, resourceExhausted } from "../errors.ts";
 import { type Patience, requestTimeout } from "../patience.ts";
+import { MessageEnds } from "./frames.ts";
 
 export interface GatheringOptions {
   readonly budgetBytes: number;
@@ -29,6 +30,9 @@ interface Entry {
   readonly stream: ServerHttp2Stream;
   readonly isOnlyMessage: boolean;
   readonly refuse: (error: OstlerError) => void;
+  readonly ends: MessageEnds;
+  /** Sizes of messages that are there and were not passed on. */
+  readonly whole: number[];
   bytes: number;
   /** Since the last look. */
   arrived: number;
@@ -53,24 +57,40 @@ export class Gathering {
 
   /** `isOnlyMessage`: the call has one, which is due at once; else messages may be long in coming, but not in parts. */
   watch(stream: ServerHttp2Stream, isOnlyMessage: boolean, refuse: (error: OstlerError) => void): Gathered {
-    const entry: Entry = { stream, isOnlyMessage, refuse, bytes: 0, arrived: 0, isNew: true };
+    const ends = new MessageEnds();
+    const entry: Entry = { stream, isOnlyMessage, refuse, ends, whole: [], bytes: 0, arrived: 0, isNew: true };
     if (isOnlyMessage) this.#waitFor(entry);
-    stream.on("data", (chunk: Buffer) => this.#received(entry, chunk.length));
+    stream.on("data", (chunk: Buffer) => this.#received(entry, chunk));
     stream.once("close", () => this.#release(entry));
     return {
       taken: () => {
         if (isOnlyMessage) this.#waiting.delete(entry);
-        else this.#release(entry);
+        else this.#passedOn(entry);
       },
     };
   }
 
-  #received(entry: Entry, bytes: number): void {
-    entry.bytes += bytes;
-    entry.arrived += bytes;
-    this.#held += bytes;
-    if (!entry.isOnlyMessage) this.#waitFor(entry);
+  #received(entry: Entry, chunk: Buffer): void {
+    entry.bytes += chunk.length;
+    entry.arrived += chunk.length;
+    this.#held += chunk.length;
+    if (!entry.isOnlyMessage) this.#findMessages(entry, chunk);
     if (entry.bytes > smallBytes && this.#held > this.#options.budgetBytes) this.#refuse(entry, tooManyUploads());
+  }
+
+  #findMessages(entry: Entry, chunk: Buffer): void {
+    const whole = entry.ends.push(chunk);
+    entry.whole.push(...whole);
+    // Each message has a time of its own to arrive in.
+    if (whole.length > 0) this.#waiting.delete(entry);
+    if (entry.ends.partBytes > 0) this.#waitFor(entry);
+  }
+
+  /** What has begun to arrive behind it stays counted, and is waited for. */
+  #passedOn(entry: Entry): void {
+    const bytes = entry.whole.shift() ?? 0;
+    entry.bytes -= bytes;
+    this.#held -= bytes;
   }
 
   #waitFor(entry: Entry): void {
@@ -102,6 +122,7 @@ export class Gathering {
     this.#waiting.delete(entry);
     this.#held -= entry.bytes;
     entry.bytes = 0;
+    entry.whole.length = 0;
   }
 }
 

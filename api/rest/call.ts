@@ -26,14 +26,24 @@ const timeoutHeader = "x-request-timeout-ms";
 /** Browsers cannot set headers on a WebSocket, but they can name subprotocols. */
 const bearerProtocol = "ostler.bearer.";
 
+/** Requests that were let in before their bodies were read. */
+const counted = new WeakSet<FastifyRequest>();
+
+/** However often the request is looked at from now on, it is one call. */
+export function countOnce(request: FastifyRequest): void {
+  counted.add(request);
+}
+
 export function openCall(request: FastifyRequest, operation: Operation): Call {
-  return new Call({
+  const call = new Call({
     transport: "rest",
     method: operation.method,
     peer: `${request.ip}:${request.socket?.remotePort ?? 0}`,
     deadline: readDeadline(request),
     readHeaders: () => readHeaders(request),
   });
+  call.isCounted = counted.has(request);
+  return call;
 }
 
 function readDeadline(request: FastifyRequest): number | undefined {

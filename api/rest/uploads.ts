@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type OstlerError, resourceExhausted } from "../errors.ts";
 import { type Operation, perform } from "../operation.ts";
-import { openCall, type RestHost } from "./call.ts";
+import { countOnce, openCall, type RestHost } from "./call.ts";
 import { routeNotFound, sendProblem } from "./problem.ts";
 
 declare module "fastify" {
@@ -67,6 +67,7 @@ async function refusalOf(request: FastifyRequest, host: RestHost, isFull: boolea
   const call = openCall(request, operation);
   try {
     await host.pipeline.authenticate(call);
+    countOnce(request);
     if (!isFull) return null;
   } catch {
     // It is refused again, for the log.

@@ -8,7 +8,7 @@
 import type { Database } from "./database.ts";
 import { KEPT_COUNTS } from "./limits.ts";
 import { inScope } from "./scope.ts";
-import type { Owner, ScopeQuery } from "./types.ts";
+import { AlreadyExistsError, type Owner, type ScopeQuery } from "./types.ts";
 
 export type CountedMachine = Owner & { id: string };
 
@@ -39,7 +39,7 @@ export class MachineCounts {
     });
   }
 
-  /** Counts what a writer made (1) or deleted (-1) when it has. After a failure nobody knows whether it did. */
+  /** Counts what a writer made (1) or deleted (-1) when it has. After a failure nobody knows whether it did, unless that says so. */
   async following<T>(change: Promise<T>, by: 1 | -1, machineOf: (result: T) => CountedMachine | null): Promise<T> {
     try {
       const result = await change;
@@ -47,7 +47,7 @@ export class MachineCounts {
       for (const kept of this.#kept.values()) if (machine !== null && isCounted(machine, kept)) kept.count += by;
       return result;
     } catch (error) {
-      this.#kept.clear();
+      if (!(error instanceof AlreadyExistsError)) this.#kept.clear();
       throw error;
     }
   }

@@ -1,10 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection, isUnreachable, resuming } from "../../api/cli/client.ts";
 import { Code, invalid, OstlerError, resourceExhausted, unavailable } from "../../api/errors.ts";
 import { createGrpcServer, type GrpcServer } from "../../api/grpc/index.ts";
 import { type Context, createPipeline, implement } from "../../api/operation.ts";
 import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
+
+/** When to come again, by instructions: soon, too late, and before one is given up. */
+const WAITS = [0, 10, 1e9, 4_900];
 
 let server: GrpcServer;
 let connection: Connection;
@@ -25,7 +28,7 @@ beforeEach(async () => {
     },
     stepMachine({ instructions }) {
       keys.push("step");
-      if (failuresLeft-- > 0) throw resourceExhausted("TOO_MANY_REQUESTS", "too often", instructions === 2n ? 1e9 : 10);
+      if (failuresLeft-- > 0) throw resourceExhausted("TOO_MANY_REQUESTS", "too often", WAITS[Number(instructions)]);
       throw unavailable("BUSY", "not now", 10);
     },
     getMachine({ machineId }, context: Context) {
@@ -96,6 +99,17 @@ describe("the gRPC client of the command line", () => {
     expect(keys).toHaveLength(1);
     await expect(step(1n)).rejects.toMatchObject({ code: Code.UNAVAILABLE });
     expect(keys).toHaveLength(4);
+  });
+
+  it("does not wait for who has given up", async () => {
+    failuresLeft = 1;
+    const stop = new AbortController();
+    const { signal } = stop;
+    const stepped = connection.service(MachineService).stepMachine({ machineId: "m-1", instructions: 3n }, { signal });
+    const ended = expect(stepped).rejects.toMatchObject({ reason: "TOO_MANY_REQUESTS" });
+    await vi.waitFor(() => expect(keys).toEqual(["step"]));
+    stop.abort();
+    await ended;
   });
 
   it("gives errors with field, reason and code", async () => {

@@ -147,10 +147,19 @@ describe("messages that are long in coming", () => {
     return { stream, answer };
   }
 
-  it.each(["Echo", "Sum"])("are given up when they do not come: %s", async (method) => {
+  /** Of a message of 200,000 bytes, of which none come. */
+  const head = [0, 0, 3, 13, 64];
+  /** A message with the value 1. */
+  const whole = [0, 0, 0, 0, 2, 8, 1];
+
+  it.each([
+    ["Echo", head],
+    ["Sum", head],
+    ["Sum", [...whole, ...head]],
+    ["Sum", [...whole, ...whole, 0]],
+  ])("are given up when they do not come: %s %j", async (method, bytes) => {
     await start({ patience: { lookEveryMs: 10, leastBytesPerLook: 1 } });
-    // The head of a message of 200,000 bytes, of which none come.
-    const { answer } = begin(method, Buffer.from([0, 0, 3, 13, 64]));
+    const { answer } = begin(method, Buffer.from(bytes));
     expect((await answer)["grpc-message"]).toMatch(/not%20arrive%20in%20time|not arrive in time/);
     await eventually(() => bench.probe.finished.length === 1, "one line in the log");
     expect(server.uploadBytes()).toBe(0);

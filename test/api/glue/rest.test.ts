@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Pipeline } from "../../../api/operation.ts";
 import { createRestServer } from "../../../api/rest/index.ts";
 import { type Answer, ask, expectProblem } from "./answers.ts";
 import { type Bench, limitBytes, startBench } from "./clients.ts";
@@ -277,12 +278,21 @@ describe("headers", () => {
       return fetch(`${address}${path}`, { method: "POST", headers, body: `{"text":"x"}${" ".repeat(size)}` });
     };
     let address = "";
+    let counted = 0;
     let close: () => Promise<void>;
     beforeEach(async () => {
       const current = () => bench.probe;
       const options = { bodyLimitBytes: 8_000_000, uploadLimitBytes: 8_000_000, uploadBudgetBytes: 10_000_000 };
       const operations = glueOperations(current);
-      const { app, drain } = await createRestServer({ operations, pipeline: probePipeline(current), ...options });
+      const probe = probePipeline(current);
+      const authenticate: Pipeline["authenticate"] = (context) => {
+        if (!context.isCounted) counted += 1;
+        context.isCounted = true;
+        return probe.authenticate(context);
+      };
+      counted = 0;
+      const pipeline = { ...probe, authenticate };
+      const { app, drain } = await createRestServer({ operations, pipeline, ...options });
       address = await app.listen({ host: "127.0.0.1", port: 0 });
       close = () => drain(0);
     });
@@ -293,6 +303,11 @@ describe("headers", () => {
       expect(bench.probe.finished).toMatchObject([{ code: "UNAUTHENTICATED" }]);
       expect((await large(3_000_000, "ada", "/v1/nowhere")).status).toBe(404);
       expect((await large(3_000_000, "ada")).status).toBe(200);
+    });
+
+    it("are one call each, though their senders are looked at twice", async () => {
+      for (const size of [10, 3_000_000, 3_000_000]) expect((await large(size, "ada")).status).toBe(200);
+      expect(counted).toBe(3);
     });
 
     it("are under way up to a number of bytes, then the sender is told to come again", async () => {
