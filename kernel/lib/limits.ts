@@ -63,13 +63,14 @@ export const limits = {
   messageFiles: 253,
   /**
    * System V's objects of one kind in one name space (SHMMNI, SEMMNI, MSGMNI), and of all kinds in all; semaphores of one
-   * set (SEMMSL) and of all (SEMMNS); operations of one call (SEMOPM); bytes of one message (MSGMAX), of the messages of one
+   * set (SEMMSL) and of all (SEMMNS), and what ends of processes are to add to them (SEM_UNDO); operations of one call (SEMOPM); bytes of one message (MSGMAX), of the messages of one
    * queue (MSGMNB), and messages and bytes of all.
    */
   ipcObjects: 4096,
   allIpcObjects: 16384,
   semaphoresOfSet: 32000,
   semaphores: 131072,
+  semaphoreAdjustments: 131072,
   semaphoreOperations: 500,
   ipcMessage: 8192,
   ipcQueueBytes: 16384,

@@ -54,4 +54,17 @@ function oneSchedulingForAll(state: AnyState): void {
   for (const { traits } of threads.tasks.values()) delete traits.nice;
 }
 
-export const version6: readonly ((state: AnyState) => void)[] = [sums, segmentsByFile, oneSchedulingForAll];
+/** There was no bound of what is to be undone, and so no count. */
+function adjustments(state: AnyState): void {
+  const { sysv } = state["kernel"] as { sysv: SysvState };
+  sysv.held.adjustments = 0;
+  for (const { sets } of sysv.spaces.values())
+    for (const { undo } of sets.entries.values()) for (const own of undo.values()) sysv.held.adjustments += own.size;
+}
+
+export const version6: readonly ((state: AnyState) => void)[] = [
+  sums,
+  segmentsByFile,
+  oneSchedulingForAll,
+  adjustments,
+];

@@ -10,6 +10,7 @@ const expected = `/proc/sys/kernel/sem 32000\t131072\t500\t4096
 /proc/sys/kernel/msgmax 8192
 /proc/sys/kernel/shmmni 4096
 msgsnd(queue, &m, 8, 0) = 0
+syscall(SYS_clone, CLONE_NEWIPC | CLONE_SYSVSEM | SIGCHLD, 0, 0, 0, 0) = -1 EINVAL
 /proc/sysvipc/shm: key shmid perms size
 /proc/sysvipc/shm: 77 0 600 5000
 /proc/sysvipc/sem: key semid perms nsems

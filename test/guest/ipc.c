@@ -11,6 +11,7 @@
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "oracle/say.h"
@@ -48,6 +49,7 @@ int main(void) {
   strcpy(at, "first");
   struct { long type; char text[8]; } m = {4, "message"};
   SAY(msgsnd(queue, &m, 8, 0));
+  SAY(syscall(SYS_clone, CLONE_NEWIPC | CLONE_SYSVSEM | SIGCHLD, 0, 0, 0, 0));
   show_all();
   fflush(stdout);
   pipe(p);

@@ -1,5 +1,8 @@
 /* Makes as many of a kind as there can be, and then does what is to cost the same however many there are. */
 #define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,9 +43,79 @@ static void segments(void) {
   for (int i = 0; i < 1000; i++) expect(shmctl(last, IPC_STAT, &told) == 0 && told.shm_nattch == 1, "IPC_STAT");
 }
 
+static int operate(int set, int semaphore, int change, int flags) {
+  struct sembuf one = {semaphore, change, flags};
+  return semop(set, &one, 1);
+}
+
+/* As much to be undone as there can be: then there is no more, until a set goes. */
+static void adjustments(void) {
+  enum { count = 32000, sets = 4, rest = 131072 - sets * count, at_once = 500 };
+  int ids[sets + 1];
+  for (int i = 0; i <= sets; i++) {
+    int size = i < sets ? count : rest;
+    ids[i] = semget(IPC_PRIVATE, size, 0600);
+    expect(ids[i] >= 0, "semget");
+    for (int from = 0; from < size; from += at_once) {
+      struct sembuf all[at_once];
+      int some = size - from < at_once ? size - from : at_once;
+      for (int j = 0; j < some; j++) all[j] = (struct sembuf){from + j, 1, SEM_UNDO};
+      expect(semop(ids[i], all, some) == 0, "semop");
+    }
+  }
+  pid_t child = fork();
+  if (child == 0) {
+    expect(operate(ids[0], 0, 1, 0) == 0 && operate(ids[0], 0, 1, SEM_UNDO) == -1 && errno == ENOMEM, "too many");
+    expect(semctl(ids[1], 0, IPC_RMID) == 0 && operate(ids[0], 0, 1, SEM_UNDO) == 0, "room again");
+    _exit(0);
+  }
+  int status;
+  expect(waitpid(child, &status, 0) == child && status == 0, "the child");
+  expect(semctl(ids[0], 0, GETVAL) == 2, "undone, but what was not to be");
+}
+
+enum { patient = 100, lucky = 100 };
+static int contested;
+
+static void *wait_long(void *of) {
+  struct sembuf all[500];
+  for (int i = 0; i < 499; i++) all[i] = (struct sembuf){1, 0, 0};
+  all[499] = (struct sembuf){0, -30000, 0};
+  semop(contested, all, 500);
+  return of;
+}
+
+static void *wait_often(void *of) {
+  struct sembuf both[] = {{0, -1, 0}, {2, 1, 0}};
+  while (semop(contested, both, 2) == 0) { }
+  return of;
+}
+
+/* Many wait for much in vain, and are passed by others again and again. */
+static void waiters(void) {
+  pthread_t threads[patient + lucky];
+  pthread_attr_t small;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 65536);
+  contested = semget(IPC_PRIVATE, 3, 0600);
+  for (int i = 0; i < patient + lucky; i++) {
+    expect(pthread_create(&threads[i], &small, i < patient ? wait_long : wait_often, 0) == 0, "pthread_create");
+    while (semctl(contested, 0, GETNCNT) <= i) sched_yield();
+  }
+  for (int round = 1; round <= 20; round++) {
+    expect(semctl(contested, 0, SETVAL, lucky) == 0, "SETVAL");
+    while (semctl(contested, 0, GETNCNT) < patient + lucky) sched_yield();
+    expect(semctl(contested, 2, GETVAL) == round * lucky, "all had their turn");
+  }
+  expect(semctl(contested, 0, IPC_RMID) == 0, "IPC_RMID");
+  for (int i = 0; i < patient + lucky; i++) pthread_join(threads[i], 0);
+}
+
 int main(int argc, char **argv) {
   expect(argc == 2, "usage");
   if (strcmp(argv[1], "segments") == 0) segments();
+  else if (strcmp(argv[1], "adjustments") == 0) adjustments();
+  else if (strcmp(argv[1], "waiters") == 0) waiters();
   else expect(0, argv[1]);
   puts("done");
   return 0;

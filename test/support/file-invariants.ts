@@ -170,7 +170,7 @@ export function checkFiles({ kernel }: MachineState, problems: Problems): void {
 /** System V's objects are where their ids say, and add up; nobody waits for what is there. */
 export function checkSysv({ kernel }: MachineState, problems: Problems): void {
   const { spaces, held } = kernel.sysv;
-  const found = { objects: 0, semaphores: 0, messages: 0, messageBytes: 0 };
+  const found = { objects: 0, semaphores: 0, adjustments: 0, messages: 0, messageBytes: 0 };
   for (const [space, { segments, sets, queues }] of spaces) {
     // Of one that has ended there can be segments that are attached.
     if (space !== 0 && !kernel.threads.namespaces.has(space) && sets.entries.size + queues.entries.size > 0)
@@ -179,7 +179,10 @@ export function checkSysv({ kernel }: MachineState, problems: Problems): void {
       found.objects += entries.size;
       for (const [index, { id }] of entries) if (id % 32768 !== index) problems.push(`object ${id} is at ${index}`);
     }
-    for (const { values } of sets.entries.values()) found.semaphores += values.length;
+    for (const { values, undo } of sets.entries.values()) {
+      found.semaphores += values.length;
+      for (const own of undo.values()) found.adjustments += own.size;
+    }
     for (const { id, messages, bytes, mostBytes } of queues.entries.values()) {
       const sum = messages.reduce((all, message) => all + message.bytes.length, 0);
       if (sum !== bytes) problems.push(`queue ${id} is said to have ${bytes} bytes, and has ${sum}`);
@@ -199,6 +202,6 @@ export function checkSysv({ kernel }: MachineState, problems: Problems): void {
   same("segments by their files", told, files, problems);
   for (const file of kernel.sysv.segments.keys())
     if (!kernel.mm.stored.has(file)) problems.push(`segment of file ${file} has no memory`);
-  for (const key of ["objects", "semaphores", "messages", "messageBytes"] as const)
+  for (const key of ["objects", "semaphores", "adjustments", "messages", "messageBytes"] as const)
     if (held[key] !== found[key]) problems.push(`of System V's there are ${found[key]} ${key}, said are ${held[key]}`);
 }

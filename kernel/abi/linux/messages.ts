@@ -12,6 +12,7 @@ import {
 import { find, getObject, highestIndex, IpcAccess, namespaceOf, permits } from "../../ipc/sysv/objects.ts";
 import type { IpcObject, Message, MessageQueue } from "../../ipc/sysv/state.ts";
 import { joinBytes } from "../../lib/bytes.ts";
+import { spend } from "../../lib/effort.ts";
 import { limits } from "../../lib/limits.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
@@ -135,13 +136,14 @@ const bounds = {
 /** IPC_INFO, and MSG_INFO with what there is in the place of three bounds. */
 function tellBounds(k: LinuxKernel, task: Task, where: bigint, withUse: boolean): Outcome {
   const { queues } = namespaceOf(k, task);
+  spend(k.effort, queues.entries.size, "items");
   let [messages, bytes] = [0, 0];
   for (const queue of queues.entries.values()) {
     messages += queue.messages.length;
     bytes += queue.bytes;
   }
   const told = withUse ? { ...bounds, msgpool: queues.entries.size, msgmap: messages, msgtql: bytes } : bounds;
-  return tell(k, task, where, msginfo, told, highestIndex(queues));
+  return tell(k, task, where, msginfo, told, highestIndex(k, queues));
 }
 
 const describe = (k: LinuxKernel, reader: Task, queue: MessageQueue) => ({

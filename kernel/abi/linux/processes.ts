@@ -153,6 +153,10 @@ function storeDescriptor(k: LinuxKernel, task: Task, { flags: wanted, processId 
   copyOut(k, getSpace(k, task.space), processId, wordBytes(number));
 }
 
+/** In another IPC name space there is nothing that could be undone together. */
+const isApartAndShared = (flags: number): boolean =>
+  (flags & Clone.CLONE_SYSVSEM) !== 0 && (flags & NewNamespace.CLONE_NEWIPC) !== 0;
+
 function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments): Outcome {
   // The capabilities that a root task has are its own: no two tasks can be it.
   if (task.threads.some((id) => k.threads.threads.get(id)!.tcb !== null)) return fail("EPERM");
@@ -162,6 +166,7 @@ function cloneTask(k: LinuxKernel, { task, thread }: Call, args: CloneArguments)
   const isNew = kinds.includes("pid");
   const problem =
     newProblem(k, task, kinds) ??
+    (isApartAndShared(args.flags) ? "EINVAL" : null) ??
     pidProblem(k, task, isNew ? null : childPid, args.pids) ??
     descriptorProblem(k, task, args);
   if (problem !== null) return fail(problem);

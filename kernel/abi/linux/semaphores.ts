@@ -3,6 +3,7 @@ import { find, getObject, highestIndex, IpcAccess, namespaceOf, permits } from "
 import { hasSemaphores, mostValue, operate, removeSet, setValues, waitersFor } from "../../ipc/sysv/semaphores.ts";
 import type { IpcObject, SemaphoreOperation, SemaphoreSet } from "../../ipc/sysv/state.ts";
 import { toSigned32 } from "../../lib/bits.ts";
+import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { getSpace } from "../../mm/space.ts";
@@ -106,10 +107,11 @@ const bounds = {
 /** IPC_INFO, and SEM_INFO with what there is in the place of two bounds. */
 function tellBounds(k: LinuxKernel, task: Task, where: bigint, withUse: boolean): Outcome {
   const { sets } = namespaceOf(k, task);
+  spend(k.effort, sets.entries.size, "items");
   let used = 0;
   for (const { values } of sets.entries.values()) used += values.length;
   const told = withUse ? { ...bounds, semusz: sets.entries.size, semaem: used } : bounds;
-  return tell(k, task, where, seminfo, told, highestIndex(sets));
+  return tell(k, task, where, seminfo, told, highestIndex(k, sets));
 }
 
 function tellSet(k: LinuxKernel, task: Task, id: number, command: number, where: bigint): Outcome {

@@ -154,7 +154,7 @@ function tellAll(k: LinuxKernel, task: Task, where: bigint): Outcome {
     resident += getStored(k, segment.file).pages.size;
   }
   const told = { used_ids: segments.entries.size, shm_tot: BigInt(pages), shm_rss: BigInt(resident) };
-  return tell(k, task, where, shmInfo, told, highestIndex(segments));
+  return tell(k, task, where, shmInfo, told, highestIndex(k, segments));
 }
 
 const bounds = {
@@ -192,7 +192,7 @@ function control(k: LinuxKernel, task: Task, id: number, command: number, where:
   const segments = segmentsOf(k, task);
   switch (command) {
     case Command.IPC_INFO:
-      return tell(k, task, where, shminfo, bounds, highestIndex(segments));
+      return tell(k, task, where, shminfo, bounds, highestIndex(k, segments));
     case Command.SHM_INFO:
       return tellAll(k, task, where);
     case Command.IPC_STAT:

@@ -50,7 +50,9 @@ export const hasMessageRoom = ({ sysv: { held } }: SysvKernel, size: number): bo
 
 /** Hands a message to the first that waits for such a one. Who has not the room for it is told so, and does not count. */
 function handOver(k: SysvKernel, space: number, queue: MessageQueue, message: Message): boolean {
-  for (const thread of blockedThreads(k, receiversOf(space, queue))) {
+  const waiting = blockedThreads(k, receiversOf(space, queue));
+  spend(k.effort, waiting.length, "items");
+  for (const thread of waiting) {
     const { wait } = thread;
     if (wait?.kind !== "messageReceive" || !suits(message, wait.selection)) continue;
     if (message.bytes.length > wait.most && !wait.cuts) {
@@ -96,7 +98,9 @@ export const waitToSend = (task: Task, queue: MessageQueue, message: Message): W
 
 /** There is room in the queue: those who wait with a message that fits go on. */
 export function admitSenders(k: SysvKernel, space: number, queue: MessageQueue): void {
-  for (const thread of blockedThreads(k, sendersOf(space, queue))) admit(k, space, queue, thread);
+  const waiting = blockedThreads(k, sendersOf(space, queue));
+  spend(k.effort, waiting.length, "items");
+  for (const thread of waiting) admit(k, space, queue, thread);
 }
 
 function admit(k: SysvKernel, space: number, queue: MessageQueue, thread: Thread): void {

@@ -72,7 +72,10 @@ export const atIndex = <T extends IpcObject>({ entries }: IpcTable<T>, index: nu
   index < 0 ? null : (entries.get(index % 2 ** indexBits) ?? null);
 
 /** The highest index that is used; 0 if there is none. */
-export const highestIndex = <T>({ entries }: IpcTable<T>): number => Math.max(0, ...entries.keys());
+export function highestIndex<T>(k: SysvKernel, { entries }: IpcTable<T>): number {
+  spend(k.effort, entries.size, "items");
+  return Math.max(0, ...entries.keys());
+}
 
 function findKey<T extends IpcObject>(k: SysvKernel, { entries }: IpcTable<T>, key: number): T | null {
   if (key === privateKey) return null;
@@ -82,8 +85,9 @@ function findKey<T extends IpcObject>(k: SysvKernel, { entries }: IpcTable<T>, k
 }
 
 /** The next index, by turns as Linux chooses them, and the id that goes with it. */
-function nextId<T>(table: IpcTable<T>): number {
+function nextId<T>(k: SysvKernel, table: IpcTable<T>): number {
   const { entries } = table;
+  spend(k.effort, entries.size, "items");
   const end = Math.min(limits.ipcObjects, Math.max(Math.floor(((entries.size + 1) * 3) / 2), leastCycle));
   let index = table.lastIndex + 1;
   while (index < end && entries.has(index)) index += 1;
@@ -124,7 +128,7 @@ export function getObject<T extends IpcObject>(
   const into = table(namespaceFor(k, task));
   if (into.entries.size >= limits.ipcObjects || k.sysv.held.objects >= limits.allIpcObjects) return "ENOSPC";
   const { euid, egid } = task.credentials;
-  const id = nextId(into);
+  const id = nextId(k, into);
   const owner = { uid: euid, gid: egid, creatorUid: euid, creatorGid: egid };
   into.entries.set(
     id % 2 ** indexBits,

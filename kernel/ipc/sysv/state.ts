@@ -84,7 +84,7 @@ export interface SysvState {
   /** Where each segment is, by its file. */
   segments: Map<StoredId, { space: number; id: number }>;
   /** In all name spaces together, which are bounded. */
-  held: { objects: number; semaphores: number; messages: number; messageBytes: number };
+  held: { objects: number; semaphores: number; adjustments: number; messages: number; messageBytes: number };
 }
 
 const emptyTable = <T>(): IpcTable<T> => ({ entries: new Map(), round: 0, lastIndex: -1 });
@@ -98,5 +98,5 @@ export const emptyNamespace = (): IpcNamespace => ({
 export const initSysv = (): SysvState => ({
   spaces: new Map(),
   segments: new Map(),
-  held: { objects: 0, semaphores: 0, messages: 0, messageBytes: 0 },
+  held: { objects: 0, semaphores: 0, adjustments: 0, messages: 0, messageBytes: 0 },
 });
