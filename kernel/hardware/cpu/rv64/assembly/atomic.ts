@@ -58,17 +58,10 @@ function refusedAtomic(va: i64): Stop {
   return refused() == Stop.Device ? stopWith(Stop.AccessFault, va) : refused();
 }
 
-/** Word operands come sign-extended, which keeps both orders of comparison. */
-function combine(operation: i32, old: i64, operand: i64): i64 {
-  switch (operation) {
-    case 0: return old + operand;
-    case 1: return operand;
-    case 4: return old ^ operand;
-    case 8: return old | operand;
-    case 12: return old & operand;
-    case 16: return old < operand ? old : operand;
-    case 20: return old > operand ? old : operand;
-    case 24: return <u64>old < <u64>operand ? old : operand;
-    default: return <u64>old > <u64>operand ? old : operand;
+/** What memory becomes; words come sign-extended. */
+function combine(funct5: i32, held: i64, operand: i64): i64 {
+  switch (funct5) {
+    /* from the table: atomic combinations */
+    default: return operand;
   }
 }

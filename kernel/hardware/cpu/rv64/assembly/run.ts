@@ -24,7 +24,7 @@ import { refused } from "./mmu";
 import { slow } from "./slow";
 import { fetches } from "./timed";
 import { enter, noteJump, translating } from "./translated";
-import { fusedDouble, fusedSingle, singleOperation } from "./float/hardware";
+import * as float from "./float/hardware";
 import * as integer from "./integer";
 import {
   Stop, delta, illegalInstruction, imm, immediate, opOf, rd, rdd, rs1, rs1d, rs1w, rs2, rs2d, rs2w, rs3, runOf,
@@ -36,8 +36,6 @@ const FULL = 32, HALF = 16;
 /** What the code below the switch has to do. */
 const enum Event { Slow, Short, Far }
 
-const BOX: i64 = 0xffffffff00000000;
-
 // @ts-ignore: decorator
 @inline function entry(bank: i32, va: i64): i32 { return bank + ((<i32>va >>> 8) & ((L.TLB_ENTRIES - 1) << 4)); }
 // @ts-ignore: decorator
@@ -48,8 +46,6 @@ const BOX: i64 = 0xffffffff00000000;
 /** Rounding to nearest, and the inexact flag set: hardware gives the same result and flags if nothing else happens. */
 // @ts-ignore: decorator
 @inline function inexactAlready(): bool { return (load<u32>(L.FCSR) & 0xe1) == 1; }
-// @ts-ignore: decorator
-@inline function unordered(p: i32): bool { return rs1d(p) != rs1d(p) || rs2d(p) != rs2d(p); }
 
 /** Takes a planted Stop away again, unless the record has been emptied since. */
 // @ts-ignore: decorator
@@ -74,40 +70,9 @@ export function run(total: i32): Stop {
       case Op.Nop: p += FULL; continue;
       /* from the table: integer cases */
       /* from the table: access cases */
-      case Op.FaddD: {
-        const value = rs1d(p) + rs2d(p);
-        if (!inexactAlready() || !(abs<f64>(value) <= f64.MAX_VALUE)) break;
-        rdd(p, value);
-        p += FULL;
-        continue;
-      }
-      case Op.FsubD: {
-        const value = rs1d(p) - rs2d(p);
-        if (!inexactAlready() || !(abs<f64>(value) <= f64.MAX_VALUE)) break;
-        rdd(p, value);
-        p += FULL;
-        continue;
-      }
-      case Op.FmulD: {
-        const value = rs1d(p) * rs2d(p);
-        if (!inexactAlready() || !(abs<f64>(value) <= f64.MAX_VALUE) || abs<f64>(value) <= f64.MIN_NORMAL_VALUE) break;
-        rdd(p, value);
-        p += FULL;
-        continue;
-      }
-      case Op.FmaddD: if (!inexactAlready() || !fusedDouble(p, imm(p))) break; p += FULL; continue;
-      case Op.FmaddS: if (!inexactAlready() || !fusedSingle(p, imm(p))) break; p += FULL; continue;
-      case Op.FaddS: if (!inexactAlready() || !singleOperation(p, 0)) break; p += FULL; continue;
-      case Op.FsubS: if (!inexactAlready() || !singleOperation(p, 1)) break; p += FULL; continue;
-      case Op.FmulS: if (!inexactAlready() || !singleOperation(p, 2)) break; p += FULL; continue;
-      case Op.FsgnjD: rd(p, (rs1(p) & i64.MAX_VALUE) | (rs2(p) & i64.MIN_VALUE)); p += FULL; continue;
-      case Op.FsgnjnD: rd(p, (rs1(p) & i64.MAX_VALUE) | (~rs2(p) & i64.MIN_VALUE)); p += FULL; continue;
-      case Op.FsgnjxD: rd(p, rs1(p) ^ (rs2(p) & i64.MIN_VALUE)); p += FULL; continue;
-      case Op.FeqD: if (unordered(p)) break; rd(p, <i64>(rs1d(p) == rs2d(p))); p += FULL; continue;
-      case Op.FltD: if (unordered(p)) break; rd(p, <i64>(rs1d(p) < rs2d(p))); p += FULL; continue;
-      case Op.FleD: if (unordered(p)) break; rd(p, <i64>(rs1d(p) <= rs2d(p))); p += FULL; continue;
-      case Op.FcvtDW: rdd(p, <f64>rs1w(p)); p += FULL; continue;
-      case Op.FmvWX: rd(p, rs1(p) | BOX); p += FULL; continue;
+      /* from the table: float cases */
+      case Op.FmaddD: if (!inexactAlready() || !float.fusedDouble(p, imm(p))) break; p += FULL; continue;
+      case Op.FmaddS: if (!inexactAlready() || !float.fusedSingle(p, imm(p))) break; p += FULL; continue;
       case Op.Jump: p += imm(p); if ((budget -= runOf(p)) >= 0) continue; event = Event.Short; break;
       case Op.Jal: {
         /* from the table: link of jal */

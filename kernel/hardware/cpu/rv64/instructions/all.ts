@@ -2,7 +2,7 @@
 import { atomicInstructions } from "./atomic.ts";
 import { compressedInstructions } from "./compressed.ts";
 import { type Encoding, find, treeOf } from "./encoding.ts";
-import { floatAccesses, floatInstructions } from "./float.ts";
+import { floatInstructions, floatMoves } from "./float.ts";
 import { systemInstructions } from "./system.ts";
 import { accessInstructions, branchInstructions, integerInstructions, jumpInstructions } from "./table.ts";
 
@@ -12,7 +12,7 @@ export const instructions: readonly Encoding[] = [
   ...branchInstructions,
   ...jumpInstructions,
   ...atomicInstructions,
-  ...floatAccesses,
+  ...floatMoves,
   ...floatInstructions,
   ...systemInstructions,
 ];

@@ -13,6 +13,7 @@ import {
   choose,
   constant,
   type Expression,
+  extended,
   immediate,
   immediateWord,
   naming,
@@ -23,8 +24,11 @@ import {
   rs2,
   rs2Word,
   select,
+  truth,
   word,
+  zeroExtended,
 } from "./expression.ts";
+import { boxed } from "./float.ts";
 import { forms } from "./form.ts";
 import type { OpName } from "./operations.ts";
 
@@ -106,14 +110,12 @@ const unary = (
   meaning,
 });
 
-const extended = (value: Expression): Expression => apply("i64ExtendI32S", value);
-const truth = (value: Expression): Expression => apply("i64ExtendI32U", value);
 const both = (code: Code): Expression => apply(code, rs1, rs2);
 const fixed = (code: Code): Expression => apply(code, rs1, immediate);
 const words = (code: Code): Expression => extended(apply(code, rs1Word, rs2Word));
 const wordFixed = (code: Code): Expression => extended(apply(code, rs1Word, immediateWord));
 const not = (value: Expression): Expression => apply("i64Xor", value, constant(-1));
-const unsignedWord = apply("i64ExtendI32U", rs1Word);
+const unsignedWord = zeroExtended(rs1Word);
 const shiftedAdd = (value: Expression, by: number): Expression =>
   apply("i64Add", apply("i64Shl", value, constant(by)), rs2);
 const bit = (index: Expression): Expression => apply("i64Shl", constant(1), index);
@@ -265,7 +267,10 @@ export const integerInstructions: readonly IntegerInstruction[] = [
 ];
 
 /** Operations that no instruction of 32 bits has to itself: what `c.mv` and moves between register files are decoded to. */
-export const otherMeanings: readonly { op: OpName; meaning: Expression }[] = [{ op: "Mv", meaning: rs1 }];
+export const otherMeanings: readonly { op: OpName; meaning: Expression }[] = [
+  { op: "Mv", meaning: rs1 },
+  { op: "FmvWX", meaning: boxed },
+];
 
 const loadRow = (op: OpName, mnemonic: string, funct3: number, code: Code, size: number): Access => ({
   ...encoding(op, mnemonic, forms.load, FUNCT3, (funct3 << 12) | 0x03),

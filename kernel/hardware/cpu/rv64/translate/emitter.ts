@@ -221,6 +221,10 @@ export class Emitter {
     if (register >= FIRST_FLOAT) return this.get(this.local(register));
     return this.read(register).op(Wasm.f64ReinterpretI64);
   }
+  /** A single, whose box is known to be intact. */
+  readSingle(register: number): this {
+    return this.readWord(register).op(Wasm.f32ReinterpretI32);
+  }
   /** Writes the i64 on the stack to a register. */
   write(register: number): this {
     if (register === SINK) return this.op(Wasm.drop);

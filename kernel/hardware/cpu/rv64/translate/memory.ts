@@ -3,10 +3,12 @@
  * to do whatever the probe does not settle: an empty entry, a misaligned access, a device, a fault, a page with code.
  */
 import { READ_TLB, RESERVATION, TLB_ENTRIES, WRITE_TLB } from "../assembly/layout.ts";
+import { type Atomic, atomicInstructions } from "../instructions/atomic.ts";
 import type { OpName } from "../instructions/operations.ts";
 import { accessInstructions } from "../instructions/table.ts";
 import { baseKey } from "./bases.ts";
 import { BANK, type Emitter, ENTRY } from "./emitter.ts";
+import { type Row, rowOf } from "./meaning.ts";
 import type { Instruction } from "./records.ts";
 import { FIRST_FLOAT } from "./registers.ts";
 import { Type, Wasm } from "./wasm.ts";
@@ -88,45 +90,53 @@ function store(e: Emitter, i: Instruction, code: number, size: number): void {
   else e.read(i.rs2).memory(code, 0);
 }
 
-const choose = (comparison: number) => (e: Emitter, old: number, operand: number) =>
-  e.get(old).get(operand).get(old).get(operand).op(comparison, W.select);
-const combine = (code: number) => (e: Emitter, old: number, operand: number) => e.get(old).get(operand).op(code);
+interface AtomicRow extends Atomic {
+  /** The new value, of what is in wide(1) and wide(2). */
+  combine: Row;
+}
 
-/** New values by funct5. Words come sign-extended, which keeps both orders of comparison. */
-const combinations: Record<number, (e: Emitter, old: number, operand: number) => Emitter> = {
-  0: combine(W.i64Add),
-  1: (e, _, operand) => e.get(operand),
-  4: combine(W.i64Xor),
-  8: combine(W.i64Or),
-  12: combine(W.i64And),
-  16: choose(W.i64LtS),
-  20: choose(W.i64GtS),
-  24: choose(W.i64LtU),
-  28: choose(W.i64GtU),
-};
+/** By funct5 and width. */
+const atomics = new Map<number, AtomicRow>(
+  atomicInstructions.map((row) => [
+    atomicKey(row.match),
+    {
+      ...row,
+      combine: rowOf(
+        row.combination,
+        new Map([
+          ["held", 1],
+          ["operand", 2],
+        ]),
+      ),
+    },
+  ]),
+);
+
+function atomicKey(bits: number): number {
+  return ((bits >>> 27) << 3) | ((bits >>> 12) & 7);
+}
 
 /** As assembly/atomic.ts, where what holds of reservations is said. */
 function atomic(e: Emitter, i: Instruction): void {
-  const size = 1 << ((i.imm >> 12) & 7);
+  const { kind, size, combine } = atomics.get(atomicKey(i.imm)) as AtomicRow;
   const [loadCode, storeCode] = size === 8 ? [W.i64Load, W.i64Store] : [W.i64Load32S, W.i64Store32];
-  const [va, old, operand] = [e.wide(0), e.wide(1), e.wide(2)];
+  const [va, held, operand] = [e.wide(0), e.wide(1), e.wide(2)];
   e.read(i.rs1).set(va);
-  const funct5 = i.imm >>> 27;
-  if (funct5 === 2) {
+  if (kind === "reserve") {
     probe(e, READ_TLB, size, i.rs1).memory(loadCode, 0).write(i.rd);
     e.i32(0).get(va).memory(W.i64Store, RESERVATION);
     return;
   }
-  if (funct5 === 3) {
+  if (kind === "conditional") {
     storeConditional(e, i, size, storeCode);
     return;
   }
-  probe(e, WRITE_TLB, size, i.rs1).tee(ENTRY).memory(loadCode, 0).set(old);
+  probe(e, WRITE_TLB, size, i.rs1).tee(ENTRY).memory(loadCode, 0).set(held);
   if (size === 8) e.read(i.rs2);
   else e.readWord(i.rs2).op(W.i64ExtendI32S);
   e.set(operand).get(ENTRY);
-  combinations[funct5]?.(e, old, operand).memory(storeCode, 0);
-  e.get(old).write(i.rd);
+  combine(e, i);
+  e.memory(storeCode, 0).get(held).write(i.rd);
 }
 
 function storeConditional(e: Emitter, i: Instruction, size: number, storeCode: number): void {

@@ -9,18 +9,24 @@
  * results that an error-free transformation shows to be exact are taken.
  */
 import * as L from "../layout";
-import { imm, rd, rdd, rs1, rs1d, rs2, rs2d, rs3 } from "../state";
+import { imm, rd, rdd, rs1, rs1d, rs1w, rs2, rs2d, rs3 } from "../state";
 
 const LEAST_SINGLE: f32 = 1.1754943508222875e-38;
 const BOX: i64 = 0xffffffff00000000;
 
-/** The values of a register pair whose NaN boxes are intact. */
+/** Whether the NaN boxes are intact of registers of which these are the bits that all have. */
 // @ts-ignore: decorator
-@inline function boxed(a: i64, b: i64): bool { return (a & b) >> 32 == -1; }
+@inline function boxed(all: i64): bool { return all >> 32 == -1; }
 // @ts-ignore: decorator
 @inline function single(a: i64): f32 { return reinterpret<f32>(<i32>a); }
 // @ts-ignore: decorator
-@inline function normal(value: f64): bool { return abs<f64>(value) <= f64.MAX_VALUE && abs<f64>(value) > f64.MIN_NORMAL_VALUE; }
+@inline export function ordered<T>(a: T, b: T): bool { return a == a && b == b; }
+// @ts-ignore: decorator
+@inline export function finite(value: f64): bool { return abs<f64>(value) <= f64.MAX_VALUE; }
+// @ts-ignore: decorator
+@inline export function normal(value: f64): bool { return abs<f64>(value) <= f64.MAX_VALUE && abs<f64>(value) > f64.MIN_NORMAL_VALUE; }
+// @ts-ignore: decorator
+@inline function finiteSingle(value: f32): bool { return abs<f32>(value) <= f32.MAX_VALUE; }
 // @ts-ignore: decorator
 @inline function normalSingle(value: f32): bool { return abs<f32>(value) <= f32.MAX_VALUE && abs<f32>(value) > LEAST_SINGLE; }
 
@@ -40,68 +46,45 @@ function giveSingle(p: i32, value: f32): bool {
   return true;
 }
 
+function giveBits(p: i32, value: i64): bool {
+  rd(p, value);
+  return true;
+}
+
+/* from the table: functions of floats */
+
 /**
  * Executes an instruction of OP-FP, the one of record `p`, and returns true, or does nothing. Fused ones have their only
  * fast path in the dispatch loop.
  */
 export function byHardware(p: i32): bool {
   const w = imm(p);
+  if ((w & 0x7f) != 0x53) return false;
   const fcsr = load<u32>(L.FCSR);
-  const f3 = (w >> 12) & 7;
-  if (((w >> 2) & 31) != 0x14 || (f3 != 0 && (f3 != 7 || fcsr >> 5 != 0))) return false;
-  const isDouble = (w >> 25) & 1;
-  if (!(fcsr & 1)) return isDouble && exactly(p, w >>> 27);
-  return isDouble ? doubleOperation(p, w >>> 27) : singleOperation(p, w >>> 27);
+  const inexact = <bool>(fcsr & 1);
+  const field = (w >> 12) & 7;
+  const nearest = field == 0 || (field == 7 && fcsr >> 5 == 0);
+  /* from the table: host operations */
+  return false;
 }
 
-function doubleOperation(p: i32, operation: i32): bool {
-  const a = rs1d(p), b = rs2d(p);
-  switch (operation) {
-    case 0x03: return normal(a / b) && give(p, a / b);
-    case 0x0b: return normal(sqrt<f64>(a)) && give(p, sqrt<f64>(a));
-    case 0x08: {
-      const value = single(rs1(p));
-      return rs1(p) >> 32 == -1 && abs<f32>(value) <= f32.MAX_VALUE && give(p, <f64>value);
-    }
-    default: return false;
-  }
-}
+/** So far from overflow that an error-free transformation is one. */
+// @ts-ignore: decorator
+@inline function areModerate(a: f64, b: f64): bool { return abs<f64>(a) < 1e300 && abs<f64>(b) < 1e300; }
 
-export function singleOperation(p: i32, operation: i32): bool {
-  if (operation == 0x08) {
-    const value = <f32>rs1d(p);
-    return normalSingle(value) && giveSingle(p, value);
-  }
-  if (operation == 0x0b) {
-    const root = sqrt<f32>(single(rs1(p)));
-    return rs1(p) >> 32 == -1 && normalSingle(root) && giveSingle(p, root);
-  }
-  if (operation > 3 || !boxed(rs1(p), rs2(p))) return false;
-  const a = single(rs1(p)), b = single(rs2(p));
-  switch (operation) {
-    case 0x00: return abs<f32>(a + b) <= f32.MAX_VALUE && giveSingle(p, a + b);
-    case 0x01: return abs<f32>(a - b) <= f32.MAX_VALUE && giveSingle(p, a - b);
-    case 0x02: return normalSingle(a * b) && giveSingle(p, a * b);
-    default: return normalSingle(a / b) && giveSingle(p, a / b);
-  }
-}
-
-/** Sums and products of binary64 that are exact, so that no flag is raised. */
-function exactly(p: i32, operation: i32): bool {
+/** The sum of rs1 and `b`, if it is exact, so that no flag is raised. */
+function exactSum(p: i32, b: f64): bool {
   const a = rs1d(p);
-  const b = operation == 1 ? -rs2d(p) : rs2d(p);
-  // Far from overflow, so that the transformation itself is error-free.
-  const limit: f64 = 1e300;
-  if (!(abs<f64>(a) < limit && abs<f64>(b) < limit)) return false;
-  if (operation <= 1) {
-    const sum = a + b;
-    const part = sum - a;
-    return (a - (sum - part)) + (b - part) == 0 && give(p, sum);
-  }
-  if (operation != 2) return false;
-  // Odd parts of at most 53 bits together have a product of at most 53 bits.
-  const bits = significant(a) + significant(b);
-  return bits <= 53 && normal(a * b) && give(p, a * b);
+  if (!areModerate(a, b)) return false;
+  const sum = a + b;
+  const part = sum - a;
+  return (a - (sum - part)) + (b - part) == 0 && give(p, sum);
+}
+
+/** Odd parts of at most 53 bits together have a product of at most 53 bits. */
+function exactProduct(p: i32): bool {
+  const a = rs1d(p), b = rs2d(p);
+  return areModerate(a, b) && significant(a) + significant(b) <= 53 && normal(a * b) && give(p, a * b);
 }
 
 /** Bits of the odd part of a normal number's significand. */
@@ -118,7 +101,7 @@ const BELOW: f64 = 0.9999999999999991;
 
 /** The product of two binary32 is exact in binary64; `w` is the instruction. */
 export function fusedSingle(p: i32, w: i32): bool {
-  if (!boxed(rs1(p), rs2(p)) || rs3(p) >> 32 != -1) return false;
+  if (!boxed(rs1(p) & rs2(p) & rs3(p))) return false;
   const x = reinterpret<f64>(reinterpret<u64>(<f64>single(rs1(p)) * <f64>single(rs2(p))) ^ productSign(w));
   const c = reinterpret<f64>(reinterpret<u64>(<f64>single(rs3(p))) ^ addendSign(w));
   const sum = x + c;
