@@ -21,6 +21,8 @@ export interface StoredFile {
   pages: Map<number, number>;
   /** Whose bound its pages count for, if anybody's (`MmState.quotas`). */
   quota: number | null;
+  /** What must not become of it any more: F_SEAL_* (vfs/seals.ts). */
+  seals: number;
   orphan: boolean;
   /** Regions that show it, of all address spaces (tally.ts). */
   mappings: number;

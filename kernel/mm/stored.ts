@@ -23,10 +23,23 @@ const hole = -1;
 export const getStored = (k: Pick<MmKernel, "mm">, id: StoredId): StoredFile =>
   must(k.mm.stored.get(id), `stored file ${id} exists`);
 
+/** F_SEAL_SEAL: of most files nothing can be sealed. */
+const sealed = 1;
+
 export function createStored(k: Pick<MmKernel, "mm">, image: ImageId | null, quota: number | null = null): StoredFile {
   const size = image === null ? 0 : must(k.mm.images.get(image), "the image is known").size;
   const id = k.mm.nextStored++ as StoredId;
-  const file = { id, size, image, imageBytes: size, pages: new Map(), quota, orphan: false, mappings: 0 };
+  const file = {
+    id,
+    size,
+    image,
+    imageBytes: size,
+    pages: new Map(),
+    quota,
+    seals: sealed,
+    orphan: false,
+    mappings: 0,
+  };
   k.mm.stored.set(file.id, file);
   return file;
 }
@@ -305,6 +318,17 @@ export function releaseStored(k: MmKernel, id: StoredId): void {
   const file = getStored(k, id);
   file.orphan = true;
   endOrphan(k, file);
+}
+
+/** It is mapped so that it can be changed, now or by mprotect(2). */
+export function isMappedForWriting(k: MmKernel, { id, mappings }: StoredFile): boolean {
+  if (mappings === 0) return false;
+  for (const { regions } of k.mm.spaces.values()) {
+    spend(k.effort, regions.length, "items");
+    for (const { backing } of regions)
+      if (backing.kind === "file" && backing.file === id && backing.shared && backing.writable) return true;
+  }
+  return false;
 }
 
 function endOrphan(k: MmKernel, file: StoredFile): void {

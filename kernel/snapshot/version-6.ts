@@ -62,9 +62,16 @@ function adjustments(state: AnyState): void {
     for (const { undo } of sets.entries.values()) for (const own of undo.values()) sysv.held.adjustments += own.size;
 }
 
+/** No file could be sealed. */
+function sealedFiles(state: AnyState): void {
+  const { mm } = state["kernel"] as { mm: MmState };
+  for (const file of mm.stored.values()) file.seals = 1;
+}
+
 export const version6: readonly ((state: AnyState) => void)[] = [
   sums,
   segmentsByFile,
   oneSchedulingForAll,
   adjustments,
+  sealedFiles,
 ];

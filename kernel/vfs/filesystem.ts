@@ -237,11 +237,16 @@ function stepUp(k: FileKernel, fs: Filesystem, inode: InodeNumber): { name: stri
   return name === null ? null : { name, inode: parent(k, fs, inode) };
 }
 
+/** Of a mount that is nowhere and shows one file: what that was called. */
+const nameApart = ({ on, named }: Mount): string | null => (on === null ? (named?.name ?? null) : null);
+
 /** The path of an open file, as long as it has the name that it was opened by. */
 export function nameOfFile(k: FileKernel, viewer: Viewer, { opened }: OpenFile): string | null {
   if (opened === null) return null;
   const { mount, inode, directory, name } = opened;
   const place = { mount, inode };
+  const apart = nameApart(getMount(k, mount));
+  if (apart !== null) return `/${apart} (deleted)`;
   if (isDirectory(attributesOf(k, place)) || inode === getMount(k, mount).root) return pathOf(k, viewer, place);
   // Found by no name: through a link of /proc that is no open file's.
   if (name === "") return null;

@@ -36,7 +36,7 @@ export const wholeOf = (filesystem: Filesystem, flags: number): Shown => ({
 export const hasRoomForMounts = (k: FileKernel, count: number): boolean => k.files.mounts.size + count <= limits.mounts;
 
 /** The top of a tree of its own in a name space. */
-function createMount(k: FileKernel, { filesystem, root, named, flags }: Shown, namespace: number): Mount {
+function createMount(k: FileKernel, { filesystem, root, named, flags }: Shown, namespace: number | null): Mount {
   const id = k.files.nextMount++ as MountId;
   const name = named === null ? null : { ...named };
   const seen = { id, filesystem: filesystem.id, root, named: name, on: null, covers: new Map() };
@@ -46,6 +46,14 @@ function createMount(k: FileKernel, { filesystem, root, named, flags }: Shown, n
 }
 
 export const mountRoot = (k: FileKernel, fs: Filesystem): MountId => createMount(k, wholeOf(fs, 0), firstNamespace).id;
+
+/** Shows one file of a file system in no name space: it is there for as long as somebody has it open. */
+export function mountApart(k: FileKernel, filesystem: Filesystem, inode: InodeNumber, name: string): Opened {
+  const named = { directory: filesystem.root, name };
+  const { id } = createMount(k, { filesystem, root: inode, named, flags: 0 }, null);
+  k.files.detached.push(id);
+  return { mount: id, inode, ...named };
+}
 
 /** Puts a tree's top over a file that nothing covers. */
 function putOn(k: FileKernel, mount: Mount, on: Opened): void {

@@ -27,6 +27,7 @@ import type { FileKernel } from "./kernel.ts";
 import { isReadOnly } from "./mount-flags.ts";
 import { uncover } from "./mounts.ts";
 import { Access, isCapable, isInGroup, isOwner, mayTakeAway, permits, Special, subjectOf } from "./permissions.ts";
+import { forbidsMode } from "./seals.ts";
 import type { Filesystem, InodeData } from "./state.ts";
 import { isMountPoint } from "./usage.ts";
 import { findPlace, type Walked, walkPath } from "./walk.ts";
@@ -318,6 +319,7 @@ export function setMode(k: FileKernel, task: Task, place: Place, mode: number): 
   const attributes = attributesOf(k, place);
   const subject = subjectOf(k, task);
   if (!isOwner(subject, attributes)) return "EPERM";
+  if (forbidsMode(k, place, mode)) return "EPERM";
   const lends = isInGroup(subject, attributes.gid) || isCapable(subject, Cap.FSETID, attributes);
   const kept = mode & 0o7777 & (lends ? 0o7777 : ~Special.setGroup);
   return setInode(k, place, { mode: (attributes.mode & FileType.mask) | kept });

@@ -24,6 +24,7 @@ import { hidesDevices, isReadOnly, noteUse } from "./mount-flags.ts";
 import { changeable, createIn, dropLending, modeIn, ownerIn, type PathFrom } from "./names.ts";
 import { Access, isOwner, permits, permitsAt, subjectOf } from "./permissions.ts";
 import { createFifo, findFifo, getPipe, openPipe } from "./pipe.ts";
+import { forbidsSize } from "./seals.ts";
 import type { Fifo, Opened, OpenTarget } from "./state.ts";
 import { openTerminal } from "./terminals.ts";
 import { type Walked, walkPath } from "./walk.ts";
@@ -109,6 +110,7 @@ function openPlace(k: FileKernel, task: Task, opened: Opened, flags: number, isN
   if (flags & OpenFlag.O_TRUNC && target.kind === "regular") {
     const there = changeable(k, place);
     if (typeof there === "string") return { errno: there };
+    if (forbidsSize(getStored(k, target.file), 0)) return { errno: "EPERM" };
     resizeStored(k, getStored(k, target.file), 0);
     there.change.touch(k, there.fs, place.inode, "written");
     dropLending(k, task, place);

@@ -47,6 +47,7 @@ const openings: readonly (readonly [name: string, ...args: CallArgument[]])[] = 
   ["openat", int(-100), text("/proc/self/maps"), int(0), int(0)],
   ["openat", int(-100), text("/dev/zero"), int(2), int(0)],
   ["openat", int(-100), text("/proc/self/ns/uts"), int(0), int(0)],
+  ["memfd_create", text("memory"), int(2)],
 ];
 const firstFile = 3;
 const lastFile = firstFile + openings.length + 1;

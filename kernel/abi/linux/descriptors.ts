@@ -11,9 +11,10 @@ import {
 } from "../../vfs/descriptors.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import { getPipe, resizePipe } from "../../vfs/pipe.ts";
+import { addSeals, sealsOf } from "../../vfs/seals.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { choice, fd, flags, long, uint } from "../define/arguments.ts";
-import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
+import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { isLockCommand, LockCommand, lockRange } from "./locks.ts";
@@ -27,6 +28,8 @@ const Fcntl = {
   F_DUPFD_CLOEXEC: 1030,
   F_SETPIPE_SZ: 1031,
   F_GETPIPE_SZ: 1032,
+  F_ADD_SEALS: 1033,
+  F_GET_SEALS: 1034,
   ...LockCommand,
 } as const;
 const closeOnExec = 1;
@@ -64,6 +67,12 @@ function fcntl(k: LinuxKernel, call: Call, number: number, file: OpenFile, comma
       if (command === Fcntl.F_GETPIPE_SZ) return done(getPipe(k, file.target.pipe).mostPages * pageBytes);
       const result = resizePipe(k, file.target.pipe, value);
       return typeof result === "number" ? done(result) : fail(result);
+    }
+    case Fcntl.F_ADD_SEALS:
+      return orError(addSeals(k, file, value));
+    case Fcntl.F_GET_SEALS: {
+      const seals = sealsOf(k, file);
+      return seals === null ? fail("EINVAL") : done(seals);
     }
     default:
       return fail("EINVAL");
@@ -127,7 +136,7 @@ export const descriptorCalls = [
     name: "fcntl",
     nr: { rv64: 25 },
     support: "partial",
-    note: "Descriptor and status flags, duplication, sizes of pipes, locks; no owners, leases or seals.",
+    note: "Descriptor and status flags, duplication, sizes of pipes, locks, seals; no owners or leases.",
     args: { fd, command: choice(Fcntl), argument: long },
     errors: ["EAGAIN", "EBADF", "EBUSY", "EDEADLK", "EFAULT", "EINTR", "EINVAL", "EMFILE", "ENOLCK", "EPERM"],
     run(k: LinuxKernel, { fd, command, argument }, call) {

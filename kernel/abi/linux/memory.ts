@@ -11,7 +11,7 @@ import { covers, findGap, findRegion, hasFrames, isFree, partsOf, showsData, sho
 import { lockedBytes, populate } from "../../mm/residency.ts";
 import { addRegion, getSpace, lowestAddress, protectPages, stackGuardBytes, unmapRange } from "../../mm/space.ts";
 import type { Backing, Region, Space } from "../../mm/state.ts";
-import { createStored, releaseStored } from "../../mm/stored.ts";
+import { createStored, getStored, releaseStored } from "../../mm/stored.ts";
 import { hasRoomForRegions, isStack } from "../../mm/tally.ts";
 import { isUnbound, Resource, softLimit } from "../../thread/rlimits.ts";
 import type { Task } from "../../thread/state.ts";
@@ -20,6 +20,7 @@ import { deviceOf } from "../../vfs/devices.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { nameOfFile } from "../../vfs/filesystem.ts";
 import { hasFlag, MountFlag } from "../../vfs/mount-flags.ts";
+import { isSealedForWriting } from "../../vfs/seals.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { address, fd, flags, long, size } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
@@ -111,6 +112,8 @@ function backingFor(
   if (isZeros(file)) return { backing: { kind: "anonymous" }, name: "" };
   if (file.target.kind !== "regular") return "ENODEV";
   const { file: stored } = file.target;
+  const isSealed = isSealedForWriting(getStored(k, stored));
+  if (shared && isSealed && protection & Protection.PROT_WRITE) return "EPERM";
   const name = nameOfFile(k, task, file) ?? "";
   return {
     backing: {
@@ -120,7 +123,7 @@ function backingFor(
       fileBytes: length,
       beyond: "fault",
       shared,
-      writable: mayWrite(file),
+      writable: mayWrite(file) && !isSealed,
       ...(isData ? { data: true } : {}),
     },
     name,

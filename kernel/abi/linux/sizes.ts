@@ -19,6 +19,7 @@ import {
 import { Notify, notifyFile } from "../../vfs/inotify.ts";
 import { changeable, dropLending } from "../../vfs/names.ts";
 import { Access, permits, subjectOf } from "../../vfs/permissions.ts";
+import { forbidsSize, isSealedForWriting } from "../../vfs/seals.ts";
 import { mostFileBytes, refuseSize } from "../../vfs/size-limit.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import { findPlace } from "../../vfs/walk.ts";
@@ -47,6 +48,7 @@ function truncatePath(k: LinuxKernel, task: Task, name: string, length: bigint):
   const fs = filesystemOf(k, found.place.mount);
   const target = opsOfFilesystem(k, fs).open(k, fs, found.place.inode, task);
   if (typeof target === "string" || target.kind !== "regular") return fail("EINVAL");
+  if (forbidsSize(getStored(k, target.file), Number(length))) return fail("EPERM");
   if (!resizeStored(k, getStored(k, target.file), Number(length))) return fail("ENOSPC");
   there.change.touch(k, there.fs, found.place.inode, "written");
   dropLending(k, task, found.place);
@@ -58,6 +60,7 @@ function truncateFile(k: LinuxKernel, task: Task, file: OpenFile | null, length:
   if (file === null || file.target.kind === "path") return fail("EBADF");
   if (length < 0n || file.target.kind !== "regular" || !mayWrite(file)) return fail("EINVAL");
   if (length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
+  if (forbidsSize(getStored(k, file.target.file), Number(length))) return fail("EPERM");
   if (!resizeStored(k, getStored(k, file.target.file), Number(length))) return fail("ENOSPC");
   touch(k, file, "written");
   if (file.opened !== null) dropLending(k, task, file.opened);
@@ -95,9 +98,12 @@ function allocate(
   if (file.target.kind !== "regular") return fail("ENODEV");
   if (offset + length > BigInt(limits.fileBytes)) return fail("EFBIG");
   const grows = !(how & Allocate.FALLOC_FL_KEEP_SIZE);
+  const end = Number(offset + length);
   if (grows && offset + length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
   const stored = getStored(k, file.target.file);
-  if (!allocateRange(k, stored, how, Number(offset), Number(offset + length))) return fail("ENOSPC");
+  const isForbidden = punches ? isSealedForWriting(stored) : forbidsSize(stored, Math.max(stored.size, end));
+  if (isForbidden) return fail("EPERM");
+  if (!allocateRange(k, stored, how, Number(offset), end)) return fail("ENOSPC");
   touch(k, file, "written");
   if (file.opened !== null) dropLending(k, task, file.opened);
   notifyFile(k, file.opened, Notify.modify);
@@ -130,6 +136,7 @@ export const sizeCalls = [
       "ENOENT",
       "ENOSPC",
       "ENOTDIR",
+      "EPERM",
       "EROFS",
     ],
     run: (k: LinuxKernel, { path, length }, { task }) => truncatePath(k, task, path, length),
@@ -139,7 +146,7 @@ export const sizeCalls = [
     nr: { rv64: 46 },
     support: "full",
     args: { fd, length: long },
-    errors: ["EBADF", "EFBIG", "EINVAL", "ENOSPC"],
+    errors: ["EBADF", "EFBIG", "EINVAL", "ENOSPC", "EPERM"],
     run: (k: LinuxKernel, { fd, length }, { task }) => truncateFile(k, task, fileOf(k, task, fd), length),
   }),
   syscall({
@@ -148,7 +155,7 @@ export const sizeCalls = [
     support: "partial",
     note: "Allocating, zeroing and punching holes; ranges cannot be collapsed or inserted.",
     args: { fd, mode: flags(Allocate), offset: long, length: long },
-    errors: ["EBADF", "EFBIG", "EINVAL", "ENODEV", "ENOSPC", "EOPNOTSUPP", "ESPIPE"],
+    errors: ["EBADF", "EFBIG", "EINVAL", "ENODEV", "ENOSPC", "EOPNOTSUPP", "EPERM", "ESPIPE"],
     run: (k: LinuxKernel, { fd, mode, offset, length }, { task }) =>
       allocate(k, task, fileOf(k, task, fd), mode, offset, length),
   }),

@@ -15,6 +15,7 @@ import { ioCalls } from "./io.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { lockCalls } from "./locks.ts";
 import { memoryCalls } from "./memory.ts";
+import { memoryFileCalls } from "./memory-files.ts";
 import { messageCalls } from "./messages.ts";
 import { mountCalls } from "./mount.ts";
 import { namespaceCalls } from "./namespaces.ts";
@@ -61,6 +62,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...socketOptionCalls,
   ...mountCalls,
   ...memoryCalls,
+  ...memoryFileCalls,
   ...sharedMemoryCalls,
   ...semaphoreCalls,
   ...messageCalls,
