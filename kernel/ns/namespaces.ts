@@ -7,6 +7,7 @@
  * Must hold: a name space is in the table, and a name that was changed is kept, exactly as long as a task has it, or an
  * open file stands for it.
  */
+import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import { limits } from "../lib/limits.ts";
 import type { ThreadKernel } from "../thread/kernel.ts";
@@ -127,7 +128,9 @@ interface HolderKernel extends ThreadKernel {
 }
 
 /** All that somebody has, or that an open file stands for; and whatever those are in. */
-function usedNamespaces({ threads, files }: HolderKernel): Set<number> {
+function usedNamespaces({ threads, files, effort }: HolderKernel): Set<number> {
+  spend(effort, 8 * threads.tasks.size + files.open.size + files.sockets.size, "items");
+  spend(effort, files.filesystems.size + threads.pidSpaces.size + 2 * threads.namespaces.size, "items");
   const used = new Set<number>([0]);
   for (const { namespaces, credentials } of threads.tasks.values())
     for (const id of [...Object.values(namespaces), credentials.userSpace]) used.add(id);

@@ -1,4 +1,5 @@
 /** What open files do, by the kind of what is open. */
+import { spend } from "../lib/effort.ts";
 import { mayStoreBytes } from "../mm/accounting.ts";
 import type { StoredFile } from "../mm/state.ts";
 import { getStored, newBytes, readStored, writeStored } from "../mm/stored.ts";
@@ -136,6 +137,7 @@ function readGenerated(k: FileKernel, file: OpenFile, position: number, count: n
     const fs = filesystemOf(k, file.opened.mount);
     const text = opsOfFilesystem(k, fs).generate?.(k, fs, file.opened.inode, target) ?? "EINVAL";
     if (typeof text === "string") return { errno: text };
+    spend(k.effort, 8 * text.length, "bytes");
     target.text = text;
   }
   return { bytes: target.text.slice(position, position + count) };

@@ -173,6 +173,7 @@ export function covered(k: FileKernel, place: Place): Place {
   for (;;) {
     const id = getMount(k, at.mount).covers.get(at.inode);
     if (id === undefined) return at;
+    spend(k.effort, 1, "items");
     at = { mount: id, inode: getMount(k, id).root };
   }
 }
@@ -205,6 +206,7 @@ export function parentOf(k: FileKernel, viewer: Viewer, place: Place): Place | n
       return covered(k, { mount: at.mount, inode });
     }
     if (on === null) return at;
+    spend(k.effort, 1, "items");
     at = on;
   }
 }
@@ -214,19 +216,20 @@ export function pathOf(k: FileKernel, viewer: Viewer, place: Place): string | nu
   const names: string[] = [];
   let at = place;
   while (at.mount !== viewer.root.mount || at.inode !== viewer.root.inode) {
+    spend(k.effort, 4, "items");
     const { root, on } = getMount(k, at.mount);
     if (at.inode === root) {
       if (on === null) return null;
-      if (on.name !== "") names.unshift(on.name);
+      if (on.name !== "") names.push(on.name);
       at = { mount: on.mount, inode: on.name === "" ? on.inode : on.directory };
       continue;
     }
     const above = stepUp(k, filesystemOf(k, at.mount), at.inode);
     if (above === null) return null;
-    names.unshift(above.name);
+    names.push(above.name);
     at = { mount: at.mount, inode: above.inode };
   }
-  return `/${names.join("/")}`;
+  return `/${names.reverse().join("/")}`;
 }
 
 /** A directory's name, and the directory that lists it; null at the root, and where it has no name any more. */

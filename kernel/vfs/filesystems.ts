@@ -60,6 +60,7 @@ export const mostInodes = ({ options }: Filesystem): number =>
 /** Whether there may be so many inodes more: of the file system, and of all. */
 export function hasRoomForInodes(k: FileKernel, fs: Filesystem, count: number): boolean {
   if (fs.inodes.size + count > mostInodes(fs)) return false;
+  spend(k.effort, k.files.filesystems.size, "items");
   let all = 0;
   for (const { inodes } of k.files.filesystems.values()) all += inodes.size;
   return all + count <= limits.allInodes;

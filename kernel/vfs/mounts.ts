@@ -148,6 +148,7 @@ export function detachTree(k: FileKernel, top: MountId): void {
 
 /** The mount at the top of a name space. */
 export function rootOf(k: FileKernel, namespace: number): MountId {
+  spend(k.effort, k.files.mounts.size, "items");
   let root: MountId | null = null;
   for (const { id, namespace: own, on } of k.files.mounts.values()) {
     if (own !== namespace || on !== null) continue;
@@ -205,6 +206,7 @@ export function endNamespaces(k: FileKernel): void {
 /** A file is about to go that may be covered in name spaces of others: there, too, it goes. */
 export function uncover(k: FileKernel, { mount, inode }: Place): void {
   const { id } = filesystemOf(k, mount);
+  spend(k.effort, k.files.mounts.size, "items");
   for (const each of [...k.files.mounts.values()]) {
     // With one that goes, locked ones on it can go, and go on saying what they covered.
     if (each.on?.inode !== inode || !k.files.mounts.has(each.id)) continue;

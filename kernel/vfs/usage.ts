@@ -73,6 +73,7 @@ function endMount(k: FileKernel, id: MountId): void {
   const { root } = getMount(k, id);
   const fs = filesystemOf(k, id);
   k.files.mounts.delete(id);
+  spend(k.effort, k.files.mounts.size, "items");
   const others = [...k.files.mounts.values()].some(({ filesystem }) => filesystem === fs.id);
   if (!others) endFilesystem(k, fs);
   else opsOfFilesystem(k, fs).change?.release(k, fs, root);

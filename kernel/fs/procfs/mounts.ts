@@ -1,4 +1,5 @@
 /** What is mounted, as a process sees it: /proc/<pid>/mounts and mountinfo (proc_pid_mountinfo(5)). */
+import { spend } from "../../lib/effort.ts";
 import type { InodeNumber } from "../../lib/ids.ts";
 import type { Task } from "../../thread/state.ts";
 import { deviceOfFilesystem, filesystemOf, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
@@ -20,6 +21,7 @@ interface Line {
 
 /** Those of the process's name space that are below its root. */
 function linesOf(k: ProcKernel, task: Task): Line[] {
+  spend(k.effort, 16 * k.files.mounts.size, "items");
   return [...k.files.mounts.values()].flatMap((mount) => {
     if (mount.namespace !== task.namespaces.mnt) return [];
     const path = pathOf(k, task, { mount: mount.id, inode: mount.root });
@@ -33,6 +35,7 @@ function rootPath(k: ProcKernel, fs: Filesystem, { root, named }: Mount): string
   const names = named === null ? [] : [named.name];
   for (let at: InodeNumber = named?.directory ?? root; at !== fs.root; at = parent(k, fs, at)) {
     const name = nameOf(k, fs, at);
+    spend(k.effort, 4, "items");
     if (name === null) return `/${names.join("/")}//deleted`;
     names.unshift(name);
   }
