@@ -83,6 +83,7 @@ const rows: Row[] = [
   { program: "waiting", natively: true },
   { program: "placed", natively: true },
   { program: "scheduling", natively: true },
+  { program: "compare", natively: true, mayBeForbidden: true },
   { program: "memfd", natively: true, mayBeForbidden: true },
   { program: "scheduling", arguments: ["root"], natively: true, mayBeForbidden: true, superuser: true },
   { program: "sysv", natively: true },

@@ -126,8 +126,8 @@ export const controlCalls = [
   syscall({
     name: "membarrier",
     nr: { rv64: 283 },
-    support: "full",
-    note: "Nothing to do: instructions of all threads are in one order.",
+    support: "partial",
+    note: "Nothing to do: instructions of all threads are in one order. Who has not registered may do it nevertheless.",
     args: { command: int, flags: uint, cpu: int },
     errors: ["EINVAL"],
     run(_k: LinuxKernel, { command, flags }) {

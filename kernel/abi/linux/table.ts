@@ -2,6 +2,7 @@
 import type { SystemCall } from "../define/syscall.ts";
 import { attributeCalls } from "./attributes.ts";
 import { capabilityCalls } from "./capabilities.ts";
+import { compareCalls } from "./compare.ts";
 import { controlCalls } from "./control.ts";
 import { descriptorCalls } from "./descriptors.ts";
 import { eventCalls } from "./events.ts";
@@ -78,6 +79,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...pidfdCalls,
   ...ptraceCalls,
   ...processMemoryCalls,
+  ...compareCalls,
   ...execCalls,
   ...identityCalls,
   ...capabilityCalls,
