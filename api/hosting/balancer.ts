@@ -20,6 +20,9 @@ export class Balancer {
 
   constructor(host: BalancerHost) {
     this.#host = host;
+  }
+
+  start(): void {
     void this.#keepLooking();
   }
 
@@ -31,12 +34,17 @@ export class Balancer {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       await sleep(LOOK_EVERY_MS, undefined, { signal, ref: false }).catch(() => {});
-      const move = signal.aborted ? null : this.#look(performance.now());
-      if (move !== null) await this.#carryOut(move);
+      if (!signal.aborted) await this.look(performance.now());
     }
   }
 
-  #look(nowMs: number): Move<PooledWorker, HostedMachine> | null {
+  /** Has moved what was to be moved when it resolves. */
+  async look(nowMs: number): Promise<void> {
+    const move = this.#next(nowMs);
+    if (move !== null) await this.#carryOut(move);
+  }
+
+  #next(nowMs: number): Move<PooledWorker, HostedMachine> | null {
     const workers = this.#host.workers();
     for (const { recentLoad, meter } of workers) recentLoad.look(meter.read().wantedMs, nowMs);
     for (const { recentLoad, use } of this.#host.machines()) recentLoad.look(use.wantedMs, nowMs);

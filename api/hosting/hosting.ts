@@ -43,6 +43,8 @@ export interface HostingOptions extends ResidencyOptions {
   /** It is not in memory any more, or did not get there. */
   left?(machineId: string): void;
   workers: number;
+  /** Machines are moved from busy workers to idle ones. */
+  balances?: boolean;
   /** Hot guest code is translated to WebAssembly. */
   translate?: boolean;
   /** Of courses and users, those that are set now (see `reweigh`). */
@@ -100,6 +102,7 @@ export class Hosting {
       move: (machine, to) => this.move(machine, to),
       onError: options.onError,
     });
+    if (options.balances ?? true) this.#balancer.start();
     this.#revival = new Revival({
       isRunning: (machineId) => this.#isRunning(machineId),
       wake: (machineId) => this.use(machineId),
@@ -224,7 +227,6 @@ export class Hosting {
     } while (pageToken !== "");
   }
 
-  /** The machines that are in memory. */
   get resident(): Iterable<HostedMachine> {
     return this.#lives.values();
   }

@@ -1,5 +1,7 @@
 /** A machine that goes to another worker while it runs: nobody notices, and nothing is lost when it does not get there. */
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { LOOK_EVERY_MS, STEADY_MS } from "../../api/hosting/balance.ts";
+import { Balancer } from "../../api/hosting/balancer.ts";
 import type { HostedMachine } from "../../api/hosting/hosted.ts";
 import type { CallArgument } from "../../kernel/index.ts";
 import { catalogue, decodeRecords, maskOf } from "../../kernel/trace/index.ts";
@@ -70,6 +72,47 @@ test.skipIf(!hasCompiler)("who follows its console and its trace, and who types,
   expect(bench.hosting.figures().moves).toBe(3);
   expect(bench.errors).toEqual([]);
 });
+
+test.skipIf(!hasCompiler)(
+  "the balancer takes one of two from a busy worker to an idle one, and its readers read on",
+  async () => {
+    await bench.close();
+    bench = await startHosting({ workers: 2, balances: false });
+    const { hosting } = bench;
+    const [busy, idle] = hosting.workers;
+    const machines = [await running(sources.count), await running(sources.count)];
+    for (const machine of machines) {
+      await hosting.move(machine, busy!);
+      await machine.apply(resume);
+      // As after some seconds in which both could run all the time.
+      for (const { recentLoad } of [machine, busy!]) recentLoad.expect(1);
+    }
+    const subscriptions = await Promise.all(machines.map((machine) => machine.subscribe(maskOf(["syscall"]))));
+    const before = machines.map(({ visible }) => visible.summary.consoleLength);
+    const balancer = new Balancer({
+      workers: () => hosting.workers,
+      machines: () => hosting.resident,
+      move: (machine, to) => hosting.move(machine, to),
+      onError: (error, machineId) => void bench.errors.push({ error, machineId }),
+    });
+    const moves = hosting.figures().moves;
+    for (let nowMs = 0; nowMs <= STEADY_MS; nowMs += LOOK_EVERY_MS) await balancer.look(nowMs);
+    expect(hosting.figures().moves).toBe(moves + 1);
+    expect(new Set(machines.map(({ worker }) => worker))).toEqual(new Set([busy, idle]));
+    const there = machines.map(({ visible }) => visible.summary.traceSequence);
+    await eventually(() => machines.every(({ visible }, at) => visible.summary.traceSequence > there[at]! + 100));
+    await eventually(() => machines.every(({ visible }, at) => visible.summary.consoleLength > before[at]!));
+    for (const [at, machine] of machines.entries()) {
+      await machine.apply(pause);
+      expect((await machine.readConsole(before[at]!, 10)).bytes.length).toBeGreaterThan(0);
+      const { subscription } = subscriptions[at]!;
+      expect(subscription.ended).toBeNull();
+      expect(subscription.poll().at(-1)!.lastSequence).toBeGreaterThan(there[at]!);
+      expect(machine.broken).toBeNull();
+    }
+    expect(bench.errors).toEqual([]);
+  },
+);
 
 test.skipIf(!hasCompiler)("it computes what one does that stays", async () => {
   const until = { ...resume, untilInstructions: 40_000_000 } as const;
