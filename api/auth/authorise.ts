@@ -55,6 +55,9 @@ export function authorised(
   };
 }
 
+/** Methods with one answer that may be long in coming: a program decides. They last as long as streams do. */
+const BLOCKING: ReadonlySet<string> = new Set(["TaskService/Call", "CapabilityService/Invoke"]);
+
 type Check = (request: unknown, context: Context) => Promise<void>;
 
 function guarded({ method, handler }: Operation, check: Check, streams: OpenStreams): Operation["handler"] {
@@ -68,7 +71,7 @@ function guarded({ method, handler }: Operation, check: Check, streams: OpenStre
       }
     };
   }
-  if (isRequestStream(method)) {
+  if (isRequestStream(method) || BLOCKING.has(`${method.parent.name}/${method.name}`)) {
     return async (request, context) => {
       const stream = streams.open(context);
       try {

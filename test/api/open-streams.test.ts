@@ -15,6 +15,7 @@ import type { KeyHolder } from "../../api/store/types.ts";
 import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
 import { CourseService } from "../../proto/gen/ostler/v1/courses_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
+import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
 import { TraceService } from "../../proto/gen/ostler/v1/traces_pb.js";
 import { UserRole, UserService } from "../../proto/gen/ostler/v1/users_pb.js";
 import { type Client, grpcClient, restClient } from "../support/client.ts";
@@ -80,6 +81,32 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     for (const end of await Promise.all(ends)) expect(end).toMatchObject({ error: { code: "UNAUTHENTICATED" } });
     await eventually(() => followersOf(machineId) === 0);
     expect(followersOf(other.machineId)).toBe(other.ends.length);
+  });
+
+  test("a call that blocks ends with its key", async () => {
+    const { client, machineId, ends } = await openStreams("joe");
+    const { task } = await client.call(TaskService, "createRemoteTask", { machineId, name: "t" });
+    const read = client.call(TaskService, "call", {
+      machineId,
+      task: task!.task,
+      call: { case: "name", value: "read" },
+      arguments: [
+        { argument: { case: "integer", value: 0n } },
+        { argument: { case: "buffer", value: 8 } },
+        { argument: { case: "integer", value: 8n } },
+      ],
+    });
+    const ended = outcome(read);
+    const blocked = async () => {
+      const { tasks } = await server.hosting.peek(machineId)!.query({ kind: "tasks" });
+      return tasks!.some(({ threads }) => threads.some(({ call }) => call !== null));
+    };
+    await eventually(blocked);
+    const { key } = await client.call(UserService, "getSelf", {});
+    await admin.call(UserService, "revokeKey", { userId: "joe", keyId: key!.keyId });
+    for (const end of [await ended, ...(await Promise.all(ends))])
+      expect(end).toMatchObject({ error: { code: "UNAUTHENTICATED" } });
+    await eventually(async () => !(await blocked()));
   });
 
   test("streams of who is in the course no longer end as if there were no such machine", async () => {
