@@ -6,7 +6,7 @@ const AWAY_CODES =
   /^(E(PIPE|CONN(REFUSED|RESET|ABORTED)|NOENT|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN|NOTFOUND)|P10(01|02|08|17)|08...|57P0[123]|53300)$/;
 /** Of the driver, which has no codes for them. */
 const AWAY_TEXT =
-  /connection (error and is not queryable|terminated)|timeout exceeded when trying to connect|terminating connection|the database system is (starting up|shutting down|in recovery)/i;
+  /connection (error and is not queryable|terminated)|^timeout expired$|terminating connection|the database system is (starting up|shutting down|in recovery)/i;
 /** SQLITE_FULL, and disk_full of PostgreSQL. */
 const FULL = /^(SQLITE_FULL|53100)$/;
 const FULL_TEXT = /database or disk is full|no space left on device/i;

@@ -1,9 +1,14 @@
 /** What is PostgreSQL's alone: its migrations, and who has the database. */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Client, Pool } from "pg";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { copyStore } from "../../api/store/copy.ts";
+import { passingFailure } from "../../api/store/failures.ts";
 import { openStore, type Store } from "../../api/store/index.ts";
 import { readMigrations } from "../../api/store/migrate.ts";
+import { impatientSession } from "../../api/store/postgresql/session.ts";
 import { adapterFor } from "../../api/store/sqlite/adapter.ts";
 import { Cluster, postgresqlPrograms, withoutPostgresql } from "../support/postgresql.ts";
 import { batch, bytes, heldMachine, newMachine, newSnapshot, sha256, temporaryFolder } from "./fixtures.ts";
@@ -96,6 +101,47 @@ describe.skipIf(postgresqlPrograms === null)(`a PostgreSQL database (${withoutPo
     await expect(copyStore({ dataDir: first, databaseUrl: "" }, database)).rejects.toMatchObject({
       name: "StoreNotEmptyError",
     });
+  });
+
+  it("answers everybody who reads, however long they have to wait for each other", async () => {
+    cluster.sql("postgres", "CREATE DATABASE busy");
+    const store = await open("busy");
+    const other = new Client({ connectionString: cluster.url("busy") });
+    await other.connect();
+    await other.query('BEGIN; LOCK TABLE "JournalEntry" IN ACCESS EXCLUSIVE MODE');
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const reads = Promise.all(Array.from({ length: 40 }, () => store.journal.read("nobody", 0, 9, 9)));
+      const blocked = async () => (await other.query("SELECT 1 FROM pg_locks WHERE NOT granted")).rowCount;
+      // As many as there are sessions for reading.
+      while ((await blocked()) !== 4);
+      vi.advanceTimersByTime(600_000);
+      await other.query("COMMIT");
+      expect(await reads).toEqual(Array(40).fill([]));
+    } finally {
+      vi.useRealTimers();
+      await other.end();
+      await store.close();
+    }
+  });
+
+  it("is away when it is not there within some seconds, and nobody in the queue waits as long again", async () => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const connectionString = `postgresql://u@127.0.0.1:${(silent.address() as AddressInfo).port}/d`;
+    const pool = new Pool({ connectionString, max: 1, Client: impatientSession() });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const connected = once(silent, "connection");
+      const failures = Promise.all(Array.from({ length: 20 }, () => pool.connect().catch(passingFailure)));
+      await connected;
+      vi.advanceTimersByTime(5_000);
+      expect(await failures).toEqual(Array(20).fill("away"));
+    } finally {
+      vi.useRealTimers();
+      await pool.end();
+      silent.close();
+    }
   });
 
   it("says why it cannot be opened", async () => {

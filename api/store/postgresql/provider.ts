@@ -9,11 +9,11 @@ import type { Provider } from "../provider.ts";
 import { BackupElsewhereError } from "../types.ts";
 import { append } from "./append.ts";
 import { migrationTarget } from "./migrate.ts";
+import { impatientSession } from "./session.ts";
 import { Tenure } from "./tenure.ts";
 
 const READERS = 4;
 const KEPT_STATEMENTS = 400;
-const CONNECT_PATIENCE_MS = 5_000;
 
 /** Takes the database for this server alone and brings it to the newest schema. */
 export async function openPostgresql(url: string): Promise<Provider> {
@@ -59,7 +59,7 @@ function connectionsTo(
     connectionString,
     max,
     idleTimeoutMillis: 0,
-    connectionTimeoutMillis: CONNECT_PATIENCE_MS,
+    Client: impatientSession(),
     keepAlive: true,
     application_name: "ostler",
     // The pool awaits it, whatever its type says, and gives the session to nobody when it fails.
