@@ -13,7 +13,6 @@ import { gather } from "../support/gather.ts";
 import { sha256Hex } from "../support/machine.ts";
 import { startServer } from "../support/server.ts";
 import { onPostgresql } from "../support/store.ts";
-import { isLong } from "./long.ts";
 
 const SECTOR = 512;
 const PAGE = 4096;
@@ -57,8 +56,8 @@ async function tear(content: Uint8Array<ArrayBuffer>): Promise<void> {
   expect.unreachable("the page is not in the file");
 }
 
-test.skipIf(onPostgresql || !isLong)(
-  "a torn page of the database is named, and its machine comes back around it (in npm run faults)",
+test.skipIf(onPostgresql)(
+  "a torn page of the database is named, and its machine comes back around it (of a file of SQLite)",
   async () => {
     const [torn, whole] = [page(2_654_435_761), page(2_246_822_519)];
     const first = await startServer({ dataDir, log: "none" });

@@ -1,6 +1,6 @@
 /** PostgreSQL for tests: a cluster of its own in a temporary directory, on a socket there, without a port. */
 import { spawnSync } from "node:child_process";
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -31,6 +31,7 @@ export const withoutPostgresql = "needs PostgreSQL's server programs: sudo apt-g
 export class Cluster {
   readonly #folder: string;
   readonly #settings: string;
+  readonly #mounted: string[] = [];
 
   private constructor(durable: boolean) {
     this.#settings = durable ? "" : "-c fsync=off -c full_page_writes=off";
@@ -103,9 +104,25 @@ export class Cluster {
     this.#run("pg_restore", [...session, "--exit-on-error", "--dbname", to, file]);
   }
 
+  /** A database whose files are on a disk of so many MiB, and the folder of that. False: nobody here may mount one. */
+  createOnSmallDisk(database: string, mebibytes: number): string | false {
+    const disk = join(this.#folder, "small");
+    mkdirSync(disk);
+    const options = `size=${mebibytes}m,mode=0777`;
+    if (spawnSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", disk]).status !== 0) return false;
+    this.#mounted.push(disk);
+    const space = join(disk, "space");
+    mkdirSync(space, { mode: 0o700 });
+    if (user) chownSync(space, user.uid, user.gid);
+    this.sql("postgres", `CREATE TABLESPACE small LOCATION '${space}'`);
+    this.sql("postgres", `CREATE DATABASE ${database} TABLESPACE small`);
+    return disk;
+  }
+
   remove(): void {
     // One that a test left stopped cannot be stopped.
     if (existsSync(join(this.#data, "postmaster.pid"))) this.stop("immediate");
+    for (const disk of this.#mounted) spawnSync("umount", [disk]);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
