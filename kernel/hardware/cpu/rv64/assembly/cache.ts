@@ -17,6 +17,7 @@ import { currentFetch, dropFetchers, dropWriters, flushBanks } from "./banks";
 import {
   Access, CODE, DERIVED, GUARDED_CODE, TABLE, flagsOf, hostOfPage, isWhole, markDirty, notRam, pageOfHost, refused, setFlags, slotCell, walk, writerCell,
 } from "./mmu";
+import { fuse } from "./fuse";
 import { floatIsGuarded } from "./privilege";
 import { noteLost } from "./tables";
 import { forgetTranslated, isTranslated } from "./translated";
@@ -172,6 +173,7 @@ export function decodeLine(start: i32, base: i32, host: i32): void {
   }
   const end = p;
   for (p = start; p < end; p += delta(p)) store<u16>(p, count--, 2);
+  fuse(start, end);
 }
 
 /** The scratch record of the instruction of these halves, `offset` from the start of a page. The rest of the slot is empty. */

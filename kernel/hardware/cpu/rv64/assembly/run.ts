@@ -9,6 +9,9 @@
  * Position. `p` is the record about to execute, `base` the slot it is in, `page` the virtual page the slot stands for:
  * pc = page + (p - base) / 8. Falls through the end of a page land on an empty record, as does a line decoded halfway.
  *
+ * A record that is fused with those behind it (fuse.ts) stands for all of them. Its case is theirs, one behind the other: when
+ * one of them leaves, `p` is that one and the ones before it are done.
+ *
  * Inside the switch, `continue` goes on with record `p`, `break` leaves for the code below it: out-of-line execution
  * of record `p` (`event` Slow), or one of the other events.
  *
@@ -21,13 +24,14 @@ import { Op } from "./ops";
 import { decodeLine, decodeScratch, fetchHalf, fetchMiss } from "./cache";
 import { currentBank, currentFetch } from "./banks";
 import { refused } from "./mmu";
+import { plantStop, unplant } from "./fuse";
 import { slow } from "./slow";
 import { fetches } from "./timed";
 import { enter, noteJump, translating } from "./translated";
 import * as float from "./float/hardware";
 import * as integer from "./integer";
 import {
-  Stop, delta, illegalInstruction, imm, immediate, opOf, rd, rdd, rs1, rs1d, rs1w, rs2, rs2d, rs2w, rs3, runOf,
+  Stop, delta, dispatchOf, illegalInstruction, imm, immediate, opOf, rd, rdd, rs1, rs1d, rs1w, rs2, rs2d, rs2w, rs3, runOf,
 } from "./state";
 
 /** From a record to the next: behind an instruction of four bytes, and of two. */
@@ -47,10 +51,6 @@ const enum Event { Slow, Short, Far }
 // @ts-ignore: decorator
 @inline function inexactAlready(): bool { return (load<u32>(L.FCSR) & 0xe1) == 1; }
 
-/** Takes a planted Stop away again, unless the record has been emptied since. */
-// @ts-ignore: decorator
-@inline function unplant(plant: i32, op: i32): void { if (plant && opOf(plant) == Op.Stop) store<u8>(plant, op); }
-
 export function run(total: i32): Stop {
   const bank = currentBank(), fetch = currentFetch();
   let budget = total;
@@ -60,13 +60,13 @@ export function run(total: i32): Stop {
   let p = L.SCRATCH_SLOT + L.SLOT_RECORDS_BYTES;
   let target: i64 = 0;
   let event = Event.Slow;
-  let plant = 0, plantOp = 0;
+  let plant = 0, plantedFor = 0;
   let left = 0;
   let stop = Stop.None;
 
   for (;;) {
     if (TIMED) fetches(p, page + <i64>((p - base) >> 3));
-    switch (opOf(p)) {
+    switch (dispatchOf(p)) {
       case Op.Nop: p += FULL; continue;
       /* from the table: integer cases */
       /* from the table: access cases */
@@ -120,6 +120,7 @@ export function run(total: i32): Stop {
         break;
       }
       /* from the table: branch cases */
+      /* from the table: fused cases */
       default:
     }
 
@@ -127,7 +128,12 @@ export function run(total: i32): Stop {
       const op = opOf(p);
       left = budget + runOf(p);
       target = page + <i64>((p - base) >> 3);
-      if (op == Op.None) {
+      if (dispatchOf(p) == Op.Stop) {
+        if (!left) break;
+        unplant(plant, plantedFor);
+        plant = 0;
+        continue;
+      } else if (op == Op.None) {
         if (left && p - base < L.SLOT_RECORDS_BYTES && base != L.SCRATCH_SLOT) {
           decodeLine(p, base, load<i32>(fetchEntry(fetch, page), 12));
           if ((budget = left - runOf(p)) >= 0) continue;
@@ -136,11 +142,6 @@ export function run(total: i32): Stop {
           budget = left;
           event = Event.Far;
         }
-      } else if (op == Op.Stop) {
-        if (!left) break;
-        unplant(plant, plantOp);
-        plant = 0;
-        continue;
       } else if (op == Op.Straddle) {
         const low = <i32>load<u16>(load<i32>(fetchEntry(fetch, page), 12) + L.PAGE_SIZE - 2);
         store<i64>(L.EXECUTED, <i64>(total - left));
@@ -209,14 +210,12 @@ export function run(total: i32): Stop {
     left = budget + runOf(p);
     target = page + <i64>((p - base) >> 3);
     if (!left) break;
-    unplant(plant, plantOp);
-    plant = p;
-    for (let i = left; i > 0; i--) plant += delta(plant);
-    plantOp = opOf(plant);
-    store<u8>(plant, Op.Stop);
+    unplant(plant, plantedFor);
+    plant = plantStop(p, left);
+    plantedFor = p;
   }
 
-  unplant(plant, plantOp);
+  unplant(plant, plantedFor);
   const executed = <i64>(total - left);
   store<i64>(L.PC, target);
   store<i64>(L.EXECUTED, executed);

@@ -57,7 +57,7 @@ function filling(form: Form, length: number): string[] {
   return [
     ...(rounds ? [`if (isReservedMode(w)) return illegal(p, w, ${length});`] : []),
     `put(p, ${op}, ${length}, ${offsetText(form.rd, "xd")}, ${rs1}, ${rs2}, ${value});`,
-    ...(form.rs3 === undefined ? [] : [`store<u16>(p, ${offsetText(form.rs3, "xs")}, 10);`]),
+    ...(form.rs3 === undefined ? [] : [`store<u8>(p, ${offsetText(form.rs3, "xs")} >> 3, 10);`]),
     ...(hasFloat(form) ? [`guard(p, w, ${length});`] : []),
   ];
 }

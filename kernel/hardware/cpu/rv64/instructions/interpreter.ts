@@ -8,6 +8,7 @@ import { decoderSources } from "./decoder.ts";
 import type { Code, Expression } from "./expression.ts";
 import { floatSources } from "./float_interpreter.ts";
 import { firstTerminator, isCompressible, type OpName, recordedNames } from "./operations.ts";
+import { fusedCases, fusedNames, sequenceFinder } from "./sequences.ts";
 import { applied, inParameter, inRecord, textOf } from "./spoken.ts";
 import {
   type Access,
@@ -108,7 +109,7 @@ const extensions = accessInstructions
   .map((access) => `    ${labels(access.op)} return <i64><${memoryTypes[access.code]}>value${boxed(access)};`);
 
 export const sources: Readonly<Record<string, string>> = {
-  operations: recordedNames.map((name) => `  ${name},`).join("\n"),
+  operations: [...recordedNames, ...fusedNames].map((name) => `  ${name},`).join("\n"),
   "first terminator": `export const FIRST_TERMINATOR: i32 = Op.${firstTerminator};`,
   "integer cases": integerCases.join("\n"),
   "access cases": accessCases.join("\n"),
@@ -126,6 +127,10 @@ export const sources: Readonly<Record<string, string>> = {
     .join("\n"),
   ...decoderSources,
   ...floatSources,
+  sequences: sequenceFinder,
   "sizes of accesses": accessSizes.join("\n"),
   "extensions of loads": extensions.join("\n"),
 };
+
+/** What is made of all the rest of a file. */
+export const derived: Readonly<Record<string, (text: string) => string>> = { "fused cases": fusedCases };

@@ -100,14 +100,14 @@ export class CodeReader {
     return true;
   }
 
-  /** Undefined where the page is not at hand, or its record is not that of the instruction for the moment. */
+  /** Undefined where the page is not at hand. */
   read(at: number): Instruction | undefined {
     const page = this.page(Math.floor(at / PAGE_SIZE));
     if (!page) return undefined;
     const record = page.slot + (at & (PAGE_SIZE - 1)) * 8;
-    if (opNames[this.#memory.getUint8(record)] === "None") this.#decoder.decodeLine(record, page.slot, page.host);
-    const op = opNames[this.#memory.getUint8(record)];
-    if (op === undefined || op === "Stop") return undefined;
+    if (this.#op(record) === "None") this.#decoder.decodeLine(record, page.slot, page.host);
+    const op = this.#op(record);
+    if (op === undefined) return undefined;
     const code = page.host + (at & (PAGE_SIZE - 1));
     const guarded = this.#guarded(page.slot) === 1;
     if (op !== "Straddle") return this.#instruction(record, at, op, code, guarded);
@@ -116,14 +116,24 @@ export class CodeReader {
     const low = this.#memory.getUint16(code, true);
     const high = this.#memory.getUint16(next.host, true);
     const whole = this.#decoder.decodeScratch(PAGE_SIZE - 2, low, high);
-    const straddling = opNames[this.#memory.getUint8(whole)];
+    const straddling = this.#op(whole);
     return straddling && { ...this.#instruction(whole, at, straddling, code, guarded), bits: low | (high << 16) };
+  }
+
+  #op(record: number): OpName | undefined {
+    return opNames[this.#memory.getUint8(record + 11)];
   }
 
   #instruction(record: number, at: number, op: OpName, code: number, guarded: boolean): Instruction {
     const length = this.#memory.getUint8(record + 1) >> 3;
     const register = (offset: number): number => this.#memory.getUint16(record + offset, true) >> 3;
-    const operands = { op, rd: register(4), rs1: register(6), rs2: register(8), rs3: register(10) };
+    const operands = {
+      op,
+      rd: register(4),
+      rs1: register(6),
+      rs2: register(8),
+      rs3: this.#memory.getUint8(record + 10),
+    };
     return {
       ...operands,
       at,
