@@ -25,12 +25,13 @@ const ways = (write: boolean): Partial<Record<OpName, Way>> =>
 const loads = ways(false);
 const stores = ways(true);
 
-/** Looks up the guest address in wide(0); ENTRY is then the TLB's entry. */
-function lookUp(e: Emitter, table: number, size: number): void {
+/** Looks up the guest address in wide(0); ENTRY is then the TLB's entry, and the local `page`, if given, the page. */
+function lookUp(e: Emitter, table: number, size: number, page?: number): void {
   const address = e.wide(0);
   e.get(address).op(W.i32WrapI64).i32(8).op(W.i32ShrU);
   e.i32((TLB_ENTRIES - 1) << 4).op(W.i32And);
   e.get(BANK).op(W.i32Add).tee(ENTRY).memory(W.i64Load, table);
+  if (page !== undefined) e.tee(page);
   // One comparison for page, permission and alignment.
   e.get(address)
     .i64(size - 1 - 4096)
@@ -56,8 +57,7 @@ function probe(e: Emitter, table: number, size: number, base: number): Emitter {
     .get(last.page)
     .op(W.i64Ne);
   e.openSeldom();
-  lookUp(e, table, size);
-  e.get(address).i64(-4096).op(W.i64And).set(last.page);
+  lookUp(e, table, size, last.page);
   e.get(ENTRY)
     .memory(W.i32Load, table + 8)
     .set(last.addend);
