@@ -4,13 +4,16 @@ import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ConfigError } from "../../api/config.ts";
 import { startTracing } from "../../api/telemetry/tracing.ts";
+import { GradingService } from "../../proto/gen/ostler/v1/grading_pb.js";
 import { MachineService, RunState } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
 import { UserService } from "../../proto/gen/ostler/v1/users_pb.js";
+import { compileC, hasCompiler } from "../support/guest.ts";
 import { eventually, outcome } from "../support/hosting.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 interface Span {
+  links?: { traceId: string; spanId: string }[];
   traceId: string;
   spanId: string;
   parentSpanId?: string;
@@ -139,6 +142,30 @@ test("what a machine executes by itself is a trace of its own, with the commit b
   expect(attribute(slices!, "ostler.machine")).toBe(machineId);
   const commit = spans().find(({ name, parentSpanId }) => name === "commit" && parentSpanId === slices?.spanId);
   expect(commit).toMatchObject({ traceId: slices?.traceId });
+});
+
+test.skipIf(!hasCompiler)("a grading is a trace of its own, with a link to the call that asked for it", async () => {
+  server = await startServer();
+  const client = server.client("grpc");
+  const test = { name: "t", points: 1, checks: [{ check: { case: "exitCode" as const, value: 0 } }] };
+  const spec = { tests: [test] };
+  const { assignment } = await client.call(GradingService, "createAssignment", { displayName: "a", spec });
+  const { assignmentId } = assignment!;
+  const content = compileC("int main(void) { return 0; }");
+  const { submission } = await client.call(GradingService, "createSubmission", { assignmentId, content });
+  const named = (name: string) => spans().filter((span) => span.name === name);
+  await eventually(() => named("grade submission").length === 1 && named("run test").length === 1);
+  await eventually(() => named("ostler.v1.GradingService/CreateSubmission").length === 1);
+  const [[grading], [run], [call]] = ["grade submission", "run test", "ostler.v1.GradingService/CreateSubmission"].map(
+    named,
+  ) as [[Span], [Span], [Span]];
+  expect(grading.parentSpanId ?? "").toBe("");
+  expect(grading.traceId).not.toBe(call.traceId);
+  expect(grading.links).toMatchObject([{ traceId: call.traceId, spanId: call.spanId }]);
+  expect(attribute(grading, "ostler.submission")).toBe(submission!.submissionId);
+  expect(attribute(grading, "ostler.assignment")).toBe(assignmentId);
+  expect(grading.status.code ?? 0).toBe(0);
+  expect(run).toMatchObject({ traceId: grading.traceId, parentSpanId: grading.spanId });
 });
 
 test("nothing is sent unless there is somewhere to send it, or when it is switched off", async () => {
