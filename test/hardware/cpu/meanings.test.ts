@@ -139,14 +139,20 @@ const special = [
   0x0102030405060708n,
 ];
 const value = fc.oneof(fc.constantFrom(...special), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }));
-const ways = { interpreter: () => undefined, translator: () => new Translations({ jumps: 1, credit: 1e9 }) };
+/** Code that changes again and again is translated again at once. */
+const ways = {
+  interpreter: () => undefined,
+  translator: () => new Translations({ jumps: 1, credit: 1e9, patience: 0 }),
+};
 
 describe.each(Object.entries(ways))("the %s", (_way, made) => {
+  const translations = made();
+  const machine = new Machine(64, undefined, null, translations);
+  const page = machine.mapFresh(CODE, 1, RX);
+  const { core } = machine;
+
   test.each(integerInstructions.map((row) => [row.mnemonic, row] as const))("%s", (_, row) => {
-    const translations = made();
-    const machine = new Machine(64, undefined, null, translations);
-    const page = machine.mapFresh(CODE, 1, RX);
-    const { core } = machine;
+    const before = translations?.count ?? 0;
     const expected = specified[formOf(row.mnemonic)]!;
     const cases = fc.tuple(immediates(row), fc.array(fc.tuple(value, value), { minLength: 1, maxLength: 8 }));
     fc.assert(
@@ -168,13 +174,10 @@ describe.each(Object.entries(ways))("the %s", (_way, made) => {
       }),
       { numRuns: 12 },
     );
-    expect(translations?.count).not.toBe(0);
+    expect(translations === undefined || translations.count > before).toBe(true);
   });
 
   test("jal and jalr link and lead on", () => {
-    const machine = new Machine(64, undefined, null, made());
-    const page = machine.mapFresh(CODE, 1, RX);
-    const { core } = machine;
     const far = {
       distance: fc.integer({ min: 2, max: 400 }),
       odd: fc.boolean(),

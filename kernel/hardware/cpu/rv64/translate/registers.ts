@@ -1,5 +1,6 @@
 /** Numbers of registers, sets of them, and which an instruction reads and writes. */
 import { SINK_OFFSET } from "../assembly/layout.ts";
+import { floatInstructions } from "../instructions/float.ts";
 import type { OpName } from "../instructions/operations.ts";
 import { departures, stores } from "../instructions/table.ts";
 
@@ -31,7 +32,9 @@ function only(register: number): Registers {
   return { x: register === 0 || register === SINK ? 0 : 1 << register, f: 0 };
 }
 
-const fused = new Set(["FmaddD", "FmaddS"]);
+/** With a third operand. */
+const fused: ReadonlySet<OpName> = new Set(floatInstructions.filter(({ form }) => form.rs3).map(({ op }) => op));
+
 export interface Operands {
   op: OpName;
   rd: number;
