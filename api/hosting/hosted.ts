@@ -464,9 +464,12 @@ export class HostedMachine {
 }
 
 /** What a machine that was captured is loaded from: it is as it was, and nothing has to be done again. */
-function arrival({ root, sequence, summary }: Captured): { route: Route; paused: false } {
+function arrival({ root, sequence, summary, workingSet }: Captured): { route: Route; paused: false } {
   const end = { kind: "position", position: summary.position } as const;
-  return { route: { origin: { kind: "snapshot", root }, sequence, entries: [], end }, paused: false };
+  return {
+    route: { origin: { kind: "snapshot", root, ahead: workingSet }, sequence, entries: [], end },
+    paused: false,
+  };
 }
 
 const INPUT_ERRORS = {

@@ -404,9 +404,9 @@ export class Hosting {
       machine.charge(watch());
       // Whatever becomes of the row: the worker tells the next one by what has changed since.
       machine.standOn(snapshotRoot(captured.root));
-      const { id, ownerId, epoch } = machine.row;
-      const row = snapshotOf({ machineId: id, ownerId, ...fields }, captured, newBytes);
-      const snapshot = await this.#store.snapshots.create(row, epoch);
+      this.#routes.workingSets.note(captured.origin, captured.root, captured.workingSet);
+      const row = snapshotOf({ machineId: machine.id, ownerId: machine.row.ownerId, ...fields }, captured, newBytes);
+      const snapshot = await this.#store.snapshots.create(row, machine.row.epoch);
       machine.snapshotAt = { sequence: row.sequence, instructions: row.at.instructions };
       machine.snapshotIds.push(snapshot.id);
       this.#counts.snapshots += 1;

@@ -38,7 +38,10 @@ import type { Share, Use } from "./worker/shares.ts";
 import type { WeightRow } from "./worker/weights.ts";
 
 /** A snapshot's root, or the config of a machine that has none yet. */
-export type Origin = { kind: "config"; config: MachineConfig } | { kind: "snapshot"; root: ContentHash };
+export type Origin =
+  | { kind: "config"; config: MachineConfig }
+  /** `ahead`: pages that machines which began there asked for before. They are brought along with it. */
+  | { kind: "snapshot"; root: ContentHash; ahead?: Uint32Array };
 
 /** One journal entry as stored. */
 export interface StoredEntry {
@@ -164,6 +167,10 @@ export interface Captured {
   totalBytes: number;
   summary: MachineSummary;
   sequence: number;
+  /** The snapshot that it was restored from when it came into memory; null: it began there. */
+  origin: ContentHash | null;
+  /** Pages that it was brought since then, those that came first; not all if they are many. */
+  workingSet: Uint32Array;
 }
 
 /** Where two states differ. What is listed is bounded, what is counted is not. */

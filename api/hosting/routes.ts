@@ -10,6 +10,7 @@ import type { Hash, Hold, MachineRow, Owner, SnapshotRow, Store } from "../store
 import { snapshotRoot } from "./collection/references.ts";
 import { Walk } from "./collection/walk.ts";
 import type { Route, StoredEntry } from "./protocol.ts";
+import { WorkingSets } from "./working-sets.ts";
 
 const JOURNAL_PAGE = 1_000;
 
@@ -44,6 +45,7 @@ type RouteStop = Pick<Stretch, "throughEntry" | "end">;
 export class Routes {
   readonly #store: Store;
   readonly #configOf: ConfigOf;
+  readonly workingSets = new WorkingSets();
   readonly #damaged = new Set<string>();
   /** By machine: who looks which other snapshots have the damaged content. */
   readonly #surveys = new Map<string, Promise<void>>();
@@ -99,7 +101,7 @@ export class Routes {
     await this.#surveys.get(row.id);
     const snapshot = await this.#heldSnapshot(row, { ...start, sequence: stop.throughEntry }, hold);
     const origin: Route["origin"] =
-      snapshot === null ? { kind: "config", config: this.#configOf(row) } : { kind: "snapshot", root: snapshot.root };
+      snapshot === null ? { kind: "config", config: this.#configOf(row) } : this.#originAt(snapshot.root);
     const sequence = snapshot?.sequence ?? 0;
     const entries = await this.#entries(row.id, sequence, stop);
     return {
@@ -112,6 +114,11 @@ export class Routes {
       start: snapshot?.at.instructions ?? 0,
       snapshotId: snapshot?.id ?? null,
     };
+  }
+
+  #originAt(root: Hash): Route["origin"] {
+    const ahead = this.workingSets.of(root);
+    return { kind: "snapshot", root, ...(ahead !== undefined && { ahead }) };
   }
 
   async #entries(machineId: string, sequence: number, stop: RouteStop): Promise<StoredEntry[]> {

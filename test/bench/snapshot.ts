@@ -57,13 +57,17 @@ export async function bench(): Promise<void> {
     forks.push((await client.call(SnapshotService, "forkMachine", { snapshotId })).machine!.machineId);
   });
   const wake = await timed(RUNS, (run) => client.call(MachineService, "runMachine", { machineId: forks[run]! }));
-  const use = await timed(RUNS, async (run) => {
+  const dirty = async (run: number) => {
     const { consoleLength } = await client.call(ConsoleService, "writeConsole", {
       machineId: forks[run]!,
       data: Buffer.from("go\n"),
     });
     await until(forks[run]!, "dirtied", consoleLength);
-  });
+  };
+  const use = await timed(RUNS, dirty);
+  for (const id of forks) await client.call(MachineService, "hibernateMachine", { machineId: id });
+  const wakeAgain = await timed(RUNS, (run) => client.call(MachineService, "runMachine", { machineId: forks[run]! }));
+  const useAgain = await timed(RUNS, dirty);
   const ram = new Uint8Array(64 * 1024 * 1024).fill(7);
   const copy = median(await timed(RUNS, async () => createHash("sha256").update(ram.slice()).digest()));
   const row = (what: string, ms: number) => ({
@@ -78,6 +82,8 @@ export async function bench(): Promise<void> {
     row("fork", median(fork)),
     row("wake a fork (tree, no pages)", median(wake)),
     row("first use of a woken fork (pages on demand)", median(use)),
+    row("wake it again, with the pages that it used", median(wakeAgain)),
+    row("its next use", median(useAgain)),
     row("copy + SHA-256 of 64 MiB (baseline)", copy),
   ]);
   await server.stop();

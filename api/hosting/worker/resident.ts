@@ -26,7 +26,7 @@ import {
 } from "../../../kernel/index.ts";
 import type { CompiledCpu } from "../cpu.ts";
 import type { Captured, Mark, Origin, StoredEntry } from "../protocol.ts";
-import type { ContentCache } from "./content.ts";
+import { type ContentCache, ContentMissingError } from "./content.ts";
 import { Footprint } from "./footprint.ts";
 import type { Turn } from "./turns.ts";
 
@@ -37,6 +37,11 @@ export const samePosition = (a: Position, b: Position): boolean =>
   a.instructions === b.instructions && a.timeNs === b.timeNs;
 export const isBefore = (a: Position, b: Position): boolean => a.instructions < b.instructions || a.timeNs < b.timeNs;
 
+/** Of the pages that a machine was brought so many are remembered, and brought to the next one before it runs: 4 MiB. */
+const REMEMBERED_PAGES = 1024;
+/** Pages that are asked for at once; bringing them is one step of a turn. */
+const PAGES_PER_FETCH = 256;
+
 /** Where nobody else is. */
 const atOnce: Turn = async (work) => work();
 
@@ -46,7 +51,10 @@ export class Resident {
   #tree: PageTree | null;
   readonly #content: ContentCache;
   readonly #footprint: Footprint;
+  readonly #brought = new Set<number>();
   sequence: number;
+  /** The snapshot that it was restored from. */
+  origin: string | null = null;
   #entries: StoredEntry[] = [];
   /** Set while pages are being fetched: the machine must not run. */
   fetching = false;
@@ -95,9 +103,27 @@ export class Resident {
     const tree = this.#tree;
     if (tree === null) throw new Error("a machine without a snapshot has no absent pages");
     const blobs = await this.#content.later(pages.map((page) => tree.pageHash(page)));
+    this.remember(pages);
     await turn(() => {
       for (const [index, page] of pages.entries()) this.machine.providePage(page, blobs[index]!);
     });
+  }
+
+  /** Brings what is likely to be asked for, as far as it is not there, and can be had: who needs what cannot says so. */
+  async fetchAhead(pages: Iterable<number>, turn: Turn): Promise<void> {
+    const { memory } = this.machine;
+    const absent = [...pages].filter((page) => page < memory.pages && !memory.isPresent(page));
+    try {
+      for (let at = 0; at < absent.length; at += PAGES_PER_FETCH)
+        await this.fetchPages(absent.slice(at, at + PAGES_PER_FETCH), turn);
+    } catch (error) {
+      if (!(error instanceof ContentMissingError)) throw error;
+    }
+  }
+
+  /** These pages were brought. */
+  remember(pages: readonly number[]): void {
+    for (const page of pages) if (this.#brought.size < REMEMBERED_PAGES) this.#brought.add(page);
   }
 
   /** Takes what has gathered since the last mark. */
@@ -139,15 +165,26 @@ export class Resident {
     this.#footprint.look();
     const { root, tree, blobs, stats } = captureSnapshot(this.machine, this.#tree, sha256);
     this.#tree = tree;
-    return { root, blobs, totalBytes: stats.totalBytes, summary: this.machine.summary(), sequence: this.sequence };
+    return {
+      root,
+      blobs,
+      totalBytes: stats.totalBytes,
+      summary: this.machine.summary(),
+      sequence: this.sequence,
+      origin: this.origin,
+      workingSet: Uint32Array.from(this.#brought),
+    };
   }
 }
 
 const KEPT_ARCHIVES = 4;
 
-/** The tree that a machine's root begins as: read before anything looks into it, and its for as long as it is in memory. */
-interface RootTree {
+/** What a machine has of its host, beside content. */
+interface Lent {
+  /** What its root begins as: read before anything looks into it, and its for as long as it is in memory. */
   archive: Archive | null;
+  /** Told of pages that were fetched at once. */
+  brought(pages: readonly number[]): void;
 }
 
 function must(archive: Archive | null): Archive {
@@ -173,8 +210,8 @@ export class ResidentFactory {
   /** What it costs is paid in turns, piece by piece. */
   async create(origin: Origin, sequence: number, turn: Turn = atOnce): Promise<Resident> {
     if (origin.kind === "config") {
-      const root: RootTree = { archive: await this.#archive(origin.config.root, turn) };
-      const machine = await turn(() => createMachine(origin.config, this.#ports(null, root)));
+      const lent: Lent = { archive: await this.#archive(origin.config.root, turn), brought: () => {} };
+      const machine = await turn(() => createMachine(origin.config, this.#ports(null, lent)));
       return new Resident(machine, null, this.#content, sequence);
     }
     const loading = loadSnapshot(origin.root, sha256);
@@ -183,24 +220,29 @@ export class ResidentFactory {
       const blobs = await this.#content.later(hashes);
       await turn(() => loading.provide(new Map(hashes.map((hash, index) => [hash, blobs[index]!]))));
     }
-    const root: RootTree = { archive: null };
+    const lent: Lent = { archive: null, brought: () => {} };
     const [machine, tree] = await turn(() => {
       const { state, tree } = loading.result();
-      return [restoreMachine(state, this.#ports(tree, root), (page) => tree.isZero(page)), tree] as const;
+      return [restoreMachine(state, this.#ports(tree, lent), (page) => tree.isZero(page)), tree] as const;
     });
-    root.archive = await this.#archive(machine.config.root, turn);
-    return new Resident(machine, tree, this.#content, sequence);
+    lent.archive = await this.#archive(machine.config.root, turn);
+    const resident = new Resident(machine, tree, this.#content, sequence);
+    resident.origin = origin.root;
+    lent.brought = (pages) => resident.remember(pages);
+    if (origin.ahead !== undefined) await resident.fetchAhead(origin.ahead, turn);
+    return resident;
   }
 
-  #ports(tree: PageTree | null, root: RootTree): MachinePorts {
+  #ports(tree: PageTree | null, lent: Lent): MachinePorts {
     return {
       createCore: (options) => createRv64Core(this.#cpu, options),
       sha256,
       content: (hash) => this.#content.part(hash, 0, Number.POSITIVE_INFINITY),
       contentPart: (hash, offset, length) => this.#content.part(hash, offset, length),
-      archive: () => must(root.archive),
+      archive: () => must(lent.archive),
       fetchPages: (pages) => {
         if (tree === null) throw new Error("a machine without a snapshot has no absent pages");
+        lent.brought(pages);
         return this.#content.now(pages.map((page) => tree.pageHash(page)));
       },
     };
