@@ -100,6 +100,8 @@ export class HostedMachine {
   /** What it had of its workers since it came into memory, as far as they have said. */
   readonly use: Use = noUse();
   readonly recentLoad = new Load();
+  /** What this thread did for it. */
+  servedMs = 0;
   /** Up to here its instructions are in the server's figures. */
   countedInstructions: number;
 
@@ -322,6 +324,7 @@ export class HostedMachine {
 
   /** This thread did something for it. */
   charge(ms: number): void {
+    this.servedMs += ms;
     this.#owedMs += ms;
   }
 
