@@ -270,6 +270,21 @@ describe("the timing model", () => {
     rmSync(directory, { recursive: true });
   });
 
+  test("an instruction behind the end of the budget has not been fetched", () => {
+    const { instructions } = defaultTiming();
+    const perLine = instructions.lineBytes / 4;
+    const nop = iType(0x13, 0, 0, 0, 0);
+    const { core } = machineWith(defaultTiming(), [...Array.from({ length: 2 * perLine }, () => nop), EBREAK]);
+    const fetched = () => {
+      const { hits, misses } = timingFigures(core.timing!, 1).harts[0]!.instructions;
+      return hits + misses;
+    };
+    core.run(perLine);
+    expect(fetched()).toBe(1);
+    core.run(1);
+    expect(fetched()).toBe(2);
+  });
+
   test("an access to two pages is one to each; a page that the host had to fetch is counted once", () => {
     const words = [(Number(DATA) + PAGE) | (10 << 7) | 0x37, iType(0x03, 3, 12, 10, -4), EBREAK];
     const counted = (absent: boolean) => {

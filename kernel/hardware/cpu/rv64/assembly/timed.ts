@@ -8,7 +8,7 @@ import * as L from "./layout";
 import { currentFetch } from "./banks";
 import { Access, currentAsid, isTranslated, offsetInRam, tableEntry } from "./mmu";
 import { Op } from "./ops";
-import { opOf } from "./state";
+import { dispatchOf } from "./state";
 import { fetched, isNewLine, missesDataTlb, missesInstructionTlb, touched, walked } from "./timing";
 
 /** Reads the entries that lead to the page of `va`, which is mapped. */
@@ -42,7 +42,8 @@ const PHYSICAL: u64 = 0x10000;
  * cache: its page is of a device, or is protected in parts.
  */
 export function fetches(p: i32, va: i64): void {
-  const op = opOf(p);
+  // Where a Stop is planted, nothing is about to be executed.
+  const op = dispatchOf(p);
   if (op == Op.None || op == Op.Stop || op == Op.Straddle) return;
   const entry = currentFetch() + ((<i32>(va >>> 12) & (L.FETCH_ENTRIES - 1)) << 4);
   if (load<i64>(entry) != (va & ~4095)) return;
