@@ -7,7 +7,7 @@ import * as L from "./layout";
 import { Access, misaligned, refused, translate } from "./mmu";
 import { storeAt } from "./memory";
 import { accesses } from "./timed";
-import { Stop, imm, rd, rs1, rs2, stopWith } from "./state";
+import { Stop, destination, imm, rd, rs1, rs2, stopWith, write } from "./state";
 import { accessDone } from "./tables";
 
 export function atomic(p: i32): Stop {
@@ -15,12 +15,13 @@ export function atomic(p: i32): Stop {
   const size = 1 << ((w >> 12) & 7);
   const va = rs1(p);
   if (va & (size - 1)) return misaligned(va, w >>> 27 == 2 ? Access.Read : Access.Write);
+  const to = destination(p), source = rs2(p);
   switch (w >>> 27) {
     case 2: {
       const host = translate(va, Access.Read, size);
       if (!host) return refusedAtomic(va);
       if (TIMED) accesses(va, host, size, false);
-      rd(p, size == 8 ? load<i64>(host) : load<i32>(host));
+      write(to, size == 8 ? load<i64>(host) : load<i32>(host));
       store<i64>(L.RESERVATION, va);
       return accessDone(false);
     }
@@ -30,9 +31,9 @@ export function atomic(p: i32): Stop {
       if (!host) return refusedAtomic(va);
       if (TIMED) accesses(va, host, size, true);
       const old = size == 8 ? load<i64>(host) : <i64>load<i32>(host);
-      const operand = size == 8 ? rs2(p) : <i64><i32>rs2(p);
+      const operand = size == 8 ? source : <i64><i32>source;
       const value = combine(w >>> 27, old, operand);
-      rd(p, old);
+      write(to, old);
       return storeAt(host, value, size);
     }
   }
@@ -44,12 +45,12 @@ function storeConditional(p: i32, va: i64, size: i32): Stop {
     rd(p, 1);
     return Stop.None;
   }
+  const to = destination(p), value = rs2(p);
   const host = translate(va, Access.Write, size);
   if (!host) return refusedAtomic(va);
   if (TIMED) accesses(va, host, size, true);
   store<i64>(L.RESERVATION, -1);
-  const value = rs2(p);
-  rd(p, 0);
+  write(to, 0);
   return storeAt(host, value, size);
 }
 

@@ -9,7 +9,7 @@ import { deviceDone, deviceValue, readDevice, writeDevice } from "./bus";
 import { storedTo } from "./cache";
 import { accessDone, beforeStore } from "./tables";
 import { accesses, accessesAcross } from "./timed";
-import { Stop, immediate, opOf, rd, rs1, rs2, stopWith } from "./state";
+import { Stop, destination, immediate, opOf, rs1, rs2, stopWith, write } from "./state";
 
 /** Executes the load or store at record `p` completely. */
 export function access(p: i32): Stop {
@@ -21,12 +21,13 @@ export function access(p: i32): Stop {
 }
 
 function loadInto(p: i32, va: i64, size: i32): Stop {
+  const op = opOf(p), to = destination(p);
   const here = 4096 - (<i32>va & 4095);
   const first = translate(va, Access.Read, min(size, here));
   if (!first) {
     if (refused() != Stop.Device) return refused();
     if (size > here || !readDevice(size)) return stopWith(Stop.AccessFault, va);
-    rd(p, extend(opOf(p), deviceValue()));
+    write(to, extend(op, deviceValue()));
     return deviceDone();
   }
   let value: i64;
@@ -40,7 +41,7 @@ function loadInto(p: i32, va: i64, size: i32): Stop {
     value = 0;
     for (let i = size - 1; i >= 0; i--) value = value << 8 | load<u8>(i < here ? first + i : second + i - here);
   }
-  rd(p, extend(opOf(p), value));
+  write(to, extend(op, value));
   return accessDone(false);
 }
 

@@ -42,6 +42,11 @@ import { Op } from "./ops";
 @inline export function rd(p: i32, value: i64): void { store<i64>(<i32>load<u16>(p, 4), value, L.REGS); }
 // @ts-ignore: decorator
 @inline export function rdd(p: i32, value: f64): void { store<f64>(<i32>load<u16>(p, 4), value, L.REGS); }
+/** The offset of rd: to be taken before a page table is walked, which may empty the record. */
+// @ts-ignore: decorator
+@inline export function destination(p: i32): i32 { return load<u16>(p, 4); }
+// @ts-ignore: decorator
+@inline export function write(offset: i32, value: i64): void { store<i64>(offset, value, L.REGS); }
 
 /** Offset of an integer register as a source. */
 // @ts-ignore: decorator
