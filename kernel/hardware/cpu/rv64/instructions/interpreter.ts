@@ -108,8 +108,12 @@ const extensions = accessInstructions
   .filter(({ write }) => !write)
   .map((access) => `    ${labels(access.op)} return <i64><${memoryTypes[access.code]}>value${boxed(access)};`);
 
+/** A record holds an operation as a byte. */
+const operations = [...recordedNames, ...fusedNames];
+if (operations.length > 256) throw new Error(`${operations.length} operations and sequences do not fit in a byte`);
+
 export const sources: Readonly<Record<string, string>> = {
-  operations: [...recordedNames, ...fusedNames].map((name) => `  ${name},`).join("\n"),
+  operations: operations.map((name) => `  ${name},`).join("\n"),
   "first terminator": `export const FIRST_TERMINATOR: i32 = Op.${firstTerminator};`,
   "integer cases": integerCases.join("\n"),
   "access cases": accessCases.join("\n"),
