@@ -1,5 +1,6 @@
 /** mremap(2): a mapping gets longer or shorter, or goes elsewhere. */
 import { pageBytes } from "../../hal/types.ts";
+import { noteMapped, noteUnmapped } from "../../ipc/sysv/shared-memory.ts";
 import { alignUp } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { mayCommit, mayExpand } from "../../mm/accounting.ts";
@@ -79,7 +80,7 @@ function growInPlace(k: LinuxKernel, space: Space, { old, region, bytes }: Wante
 }
 
 /** The mapping goes elsewhere, or what it shows is shown there, too. */
-function moveTo(k: LinuxKernel, space: Space, wanted: Wanted): Outcome {
+function moveTo(k: LinuxKernel, task: Task, space: Space, wanted: Wanted): Outcome {
   const { old, region, bytes, flags: how, target } = wanted;
   // Where what is there stays, the target is a wish.
   const isWish = (how & Remap.MREMAP_FIXED) === 0;
@@ -92,10 +93,15 @@ function moveTo(k: LinuxKernel, space: Space, wanted: Wanted): Outcome {
   const moved = { ...region, start: place, end: place + bytes, backing };
   const locked = region.locked === true;
   const kept = Math.min(old.end - old.start, bytes);
+  noteUnmapped(k, task, place, place + bytes);
   unmapRange(k, space, place, place + bytes);
   if (!movePages(k, space, old.start, place, kept)) return fail("ENOMEM");
   addRegion(k, space, moved);
-  if (!(how & Remap.MREMAP_DONTUNMAP)) unmapRange(k, space, old.start, old.end);
+  noteMapped(k, task, moved);
+  if (!(how & Remap.MREMAP_DONTUNMAP)) {
+    noteUnmapped(k, task, old.start, old.end);
+    unmapRange(k, space, old.start, old.end);
+  }
   if (locked) populate(k, space, place, place + bytes);
   return done(place);
 }
@@ -119,7 +125,10 @@ function remap(
   const oldBytes = old.end - old.start;
   const stays = (how & (Remap.MREMAP_FIXED | Remap.MREMAP_DONTUNMAP)) === 0 && oldBytes > 0;
   if (stays && bytes <= oldBytes) {
-    if (bytes < oldBytes) unmapRange(k, space, old.start + bytes, old.end);
+    if (bytes < oldBytes) {
+      noteUnmapped(k, task, old.start + bytes, old.end);
+      unmapRange(k, space, old.start + bytes, old.end);
+    }
     return done(old.start);
   }
   if (!hasRoomForRegions(k, space, 3)) return fail("ENOMEM");
@@ -128,7 +137,7 @@ function remap(
   if (refused !== null) return fail(refused);
   const wanted = { old, region, bytes, flags: how, target };
   if (stays && growInPlace(k, space, wanted)) return done(old.start);
-  return how & Remap.MREMAP_MAYMOVE ? moveTo(k, space, wanted) : fail("ENOMEM");
+  return how & Remap.MREMAP_MAYMOVE ? moveTo(k, task, space, wanted) : fail("ENOMEM");
 }
 
 export const remapCalls = [

@@ -83,6 +83,12 @@ export function noteUnmapped(k: SysvKernel, task: Task, start: number, end: numb
   }
 }
 
+/** What a mapping shows is mapped once more by it. */
+export function noteMapped(k: SysvKernel, task: Task, region: Region): void {
+  const segment = segmentShown(k, region);
+  if (segment !== null) noteAttached(k, task, segment);
+}
+
 /** A child that was forked has attached what its parent has; it is the parent's doing. */
 export function inheritSegments(k: SysvKernel, from: Task, to: Task): void {
   for (const segment of shownIn(k, getSpace(k, to.space))) noteAttached(k, from, segment);

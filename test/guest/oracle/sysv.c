@@ -27,6 +27,22 @@ static void shm_said(int id) {
          d.shm_cpid == getpid(), d.shm_lpid == getpid(), d.shm_perm.uid == geteuid(), d.shm_atime > 0, d.shm_dtime > 0, d.shm_ctime > 0);
 }
 
+/* mremap(2) attaches once more, and detaches what goes: by whom it was done is told, too. */
+static void remapped(void) {
+  int id = shmget(IPC_PRIVATE, 4 * 4096, 0600), other = shmget(IPC_PRIVATE, 4096, 0600);
+  char *a = shmat(id, 0, 0), *room = mmap(0, 16 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  SAY(shmat(other, room, SHM_REMAP) == room);
+  strcpy(a + 8192, "moved");
+  CHILD(SAY(mremap(a, 4 * 4096, 4 * 4096, MREMAP_MAYMOVE | MREMAP_FIXED, room) == room); shm_said(id); shm_said(other); SAY(strcmp(room + 8192, "moved")));
+  SAY(mremap(a, 4 * 4096, 4 * 4096, MREMAP_MAYMOVE, 0) == a); shm_said(id);
+  SAY(mremap(a, 0, 4 * 4096, MREMAP_MAYMOVE | MREMAP_FIXED, room + 8 * 4096) == room + 8 * 4096); shm_said(id);
+  shmctl(other, IPC_RMID, 0);
+  SAY(mremap(room + 8 * 4096, 4 * 4096, 4 * 4096, MREMAP_MAYMOVE | MREMAP_FIXED, room) == room); shm_said(id); shm_said(other);
+  CHILD(SAY(mremap(room, 4 * 4096, 4096, 0, 0) == room); shm_said(id));
+  SAY(shmdt(a)); SAY(shmdt(room)); shm_said(id);
+  SAY(shmctl(id, IPC_RMID, 0));
+}
+
 static void memory(void) {
   SAY(shmget(IPC_PRIVATE, 0, IPC_CREAT | 0600)); SAY(shmget(IPC_PRIVATE, -1, 0600)); SAY(shmget(0x7e570001, 100, 0600));
   int id = shmget(IPC_PRIVATE, 10000, 0640);
@@ -192,6 +208,7 @@ static void messages(void) {
 
 int main(void) {
   memory();
+  remapped();
   semaphores();
   messages();
   return 0;
