@@ -9,7 +9,7 @@ import type { Errno } from "../lib/errno.ts";
 import type { InodeNumber } from "../lib/ids.ts";
 import { Cap } from "../thread/capabilities.ts";
 import type { Place, Task } from "../thread/state.ts";
-import { idFromUser, noId } from "../thread/users.ts";
+import { idFromUser, noId, sees, userSpaceOf } from "../thread/users.ts";
 import { realtimeNs } from "../time/clock.ts";
 import {
   attributesOf,
@@ -75,6 +75,10 @@ function newName(k: FileKernel, task: Task, { start, path }: PathFrom, isTree: b
   return walked;
 }
 
+/** Whether the file system has numbers for whom the task makes files for: in a user name space's own not all have one. */
+export const hasNumbersFor = (k: FileKernel, { credentials }: Task, { userSpace }: Filesystem): boolean =>
+  userSpace === 0 || sees(userSpaceOf(k, userSpace), { uid: credentials.fsuid, gid: credentials.fsgid });
+
 /** Whose a new file in the directory is: its maker's; in a directory with the bit, the directory's group's. */
 export function ownerIn(k: FileKernel, task: Task, directory: Place): { uid: number; gid: number; groupBit: boolean } {
   const { uid, gid } = subjectOf(k, task);
@@ -133,6 +137,7 @@ export function createIn(
   const there = changeable(k, directory);
   if (typeof there === "string") return there;
   if (attributesOf(k, directory).links === 0) return "ENOENT";
+  if (!hasNumbersFor(k, task, there.fs)) return "EOVERFLOW";
   if (!mayChange(k, task, directory)) return "EACCES";
   const owner = ownerIn(k, task, directory);
   const { uid, gid, groupBit } = owner;
@@ -153,6 +158,7 @@ export function makeLink(k: FileKernel, task: Task, target: Place, where: PathFr
   if (typeof there === "string") return there;
   const { fs, change } = there;
   if (attributesOf(k, walked.directory).links === 0) return "ENOENT";
+  if (!hasNumbersFor(k, task, fs)) return "EOVERFLOW";
   if (!mayChange(k, task, walked.directory)) return "EACCES";
   if (isDirectory(attributesOf(k, target))) return "EPERM";
   const errno = change.link(k, fs, walked.directory.inode, walked.name, target.inode);
@@ -245,6 +251,7 @@ function renameProblem(k: FileKernel, task: Task, from: FoundName, to: Walked, h
   const problem = takeable(k, task, from);
   if (problem !== null) return problem;
   if (attributesOf(k, to.directory).links === 0) return "ENOENT";
+  if (to.place === null && !hasNumbersFor(k, task, filesystemOf(k, to.directory.mount))) return "EOVERFLOW";
   if (!mayChange(k, task, to.directory)) return "EACCES";
   if (isMountPoint(k, task, from.place)) return "EBUSY";
   if (to.place === null) return null;

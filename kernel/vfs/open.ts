@@ -21,7 +21,7 @@ import {
 import { Notify, notifyFile } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
 import { hidesDevices, isReadOnly, noteUse } from "./mount-flags.ts";
-import { changeable, createIn, dropLending, modeIn, ownerIn, type PathFrom } from "./names.ts";
+import { changeable, createIn, dropLending, hasNumbersFor, modeIn, ownerIn, type PathFrom } from "./names.ts";
 import { Access, isOwner, permits, permitsAt, subjectOf } from "./permissions.ts";
 import { createFifo, findFifo, getPipe, openPipe } from "./pipe.ts";
 import { forbidsSize } from "./seals.ts";
@@ -179,6 +179,7 @@ function openTemporary(k: FileKernel, task: Task, { start, path }: PathFrom, fla
   if (!isDirectory(attributesOf(k, walked.place))) return { errno: "ENOTDIR" };
   const there = changeable(k, walked.place);
   if (typeof there === "string") return { errno: isReadOnly(k, walked.place.mount) ? "EROFS" : "EOPNOTSUPP" };
+  if (!hasNumbersFor(k, task, there.fs)) return { errno: "EOVERFLOW" };
   if (!permits(subjectOf(k, task), attributesOf(k, walked.place), Access.write | Access.execute))
     return { errno: "EACCES" };
   const room = roomProblem(k, task, 1);

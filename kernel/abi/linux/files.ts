@@ -116,7 +116,7 @@ function getDirectory(k: LinuxKernel, task: Task, room: number): Outcome<{ buffe
 }
 
 const walkErrors = ["EACCES", "EBADF", "EFAULT", "ELOOP", "ENAMETOOLONG", "ENOENT", "ENOTDIR"] as const;
-const makeErrors = [...walkErrors, "EEXIST", "ENOSPC", "EROFS"] as const;
+const makeErrors = [...walkErrors, "EEXIST", "ENOSPC", "EOVERFLOW", "EROFS"] as const;
 const renameFlags = {
   RENAME_NOREPLACE: Rename.noReplace,
   RENAME_EXCHANGE: Rename.exchange,

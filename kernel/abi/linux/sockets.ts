@@ -293,7 +293,7 @@ export const socketCalls = [
     nr: { rv64: 200 },
     support: "full",
     args: { fd, address, length: int },
-    errors: [...addressErrors, ...pathErrors, "EADDRINUSE", "EADDRNOTAVAIL", "ENOSPC", "EROFS"],
+    errors: [...addressErrors, ...pathErrors, "EADDRINUSE", "EADDRNOTAVAIL", "ENOSPC", "EOVERFLOW", "EROFS"],
     run: (k: LinuxKernel, { fd, address, length }, call) =>
       onAddress(k, call, fd, address, length, (socket, written) => bind(k, call, socket, written)),
   }),

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -147,10 +148,29 @@ static int within(void (*what)(void)) {
   return ended(pid);
 }
 static void nested(void) { nest(0); }
+/* In a file system of one's own nobody makes a file whose ids it has no numbers for: here first no group has one, then both have. */
+static int made(int dir, const char *name, int flags) { int fd = openat(dir, name, O_RDWR | flags, 0600); if (fd >= 0) close(fd); return fd < 0 ? -1 : 0; }
+static void making(int dir) {
+  SAY(mkdirat(dir, "d", 0700)); SAY(made(dir, "f", O_CREAT)); SAY(mknodat(dir, "n", S_IFIFO | 0600, 0)); SAY(symlinkat("x", dir, "s"));
+  SAY(made(dir, "f", 0)); SAY(mkdirat(dir, "d", 0700)); SAY(renameat(dir, "f", dir, "g")); SAY(linkat(dir, "g", dir, "h", 0)); SAY(made(dir, "no/f", O_CREAT));
+  int fd = openat(dir, ".", O_TMPFILE | O_RDWR, 0600);
+  char path[40];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  SAY(made(dir, ".", O_TMPFILE)); SAY(linkat(AT_FDCWD, path, dir, "t", AT_SYMLINK_FOLLOW));
+  close(fd);
+}
+static void unmapped(void) {
+  SAY(unshare(CLONE_NEWUSER | CLONE_NEWNS)); SAY(mount("none", "/tmp", "tmpfs", 0, "mode=777"));
+  int dir = open("/tmp", O_RDONLY | O_DIRECTORY);
+  SAY(fchmod(dir, 0555)); SAY(mkdirat(dir, "d", 0700)); SAY(made(dir, "f", O_CREAT)); SAY(made(dir, ".", O_TMPFILE)); SAY(fchmod(dir, 0777));
+  making(dir);
+  SAY(put(0, "uid_map", "0 1000 1")); making(dir);
+  SAY(put(0, "setgroups", "deny")); SAY(put(0, "gid_map", "0 1000 1")); making(dir);
+}
 static void flags(void) { SAY(clone_(CLONE_NEWUSER | CLONE_FS)); SAY(syscall(SYS_clone, CLONE_NEWUSER | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, 0, 0, 0, 0)); SAY(unshare(CLONE_NEWNET)); SAY(clone_(CLONE_NEWPID)); }
 int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], "forbidden")) return unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0;
   setvbuf(stdout, 0, _IOFBF, 65536);
-  SAY(within(flags)); SAY(within(alone)); SAY(within(outside)); SAY(within(entering)); SAY(within(nested));
+  SAY(within(flags)); SAY(within(alone)); SAY(within(outside)); SAY(within(entering)); SAY(within(nested)); SAY(within(unmapped));
   return 0;
 }
