@@ -15,6 +15,7 @@ import { isQuotaName, kindOf, type QuotaDefaults, type QuotaName, type SettingNa
 
 /** How much of a kind an owner has: of one member, or of all of the course (ownerId null). */
 export type Count = (scope: { courseId: string; ownerId: string | null }) => number;
+type CountStored = (scope: Parameters<Count>[0]) => Promise<number>;
 
 type Machine = Owner & { id: string };
 
@@ -35,6 +36,8 @@ export class Quotas {
   readonly #resident = new Map<string, Owner & { bytes: number }>();
   /** Machines that are being set running, as often as they are. */
   readonly #starting: Machine[] = [];
+  /** Of those that make something that is stored, the last in line, by the limit that they share. */
+  readonly #lastTurns = new Map<string, Promise<unknown>>();
   #running: () => Iterable<Machine> = () => [];
 
   constructor(
@@ -215,11 +218,40 @@ export class Quotas {
   }
 
   /** Throws RESOURCE_EXHAUSTED when there are as many machines as there may be. */
-  async assertRoomForMachine(
+  assertRoomForMachine(owner: Owner, count: CountStored): Promise<void> {
+    return this.#assertStored(owner, "machines", 1, count);
+  }
+
+  /** Makes a machine by `work` if there may be one more, however many are being made at once. */
+  makingMachine<T>(owner: Owner, count: CountStored, work: () => Promise<T>): Promise<T> {
+    return this.#making(owner, "machines", 1, count, work);
+  }
+
+  /** Stores so many bytes more by `work`, in the same way. */
+  storing<T>(owner: Owner, bytes: number, work: () => Promise<T>): Promise<T> {
+    return this.#making(owner, "storage", bytes, (scope) => this.#storedIn(scope), work);
+  }
+
+  /** Those that share a limit take turns from looking to having made it: each finds what the ones before it made. */
+  async #making<T>(
     owner: Owner,
-    count: (scope: ReturnType<typeof scopeOf>) => Promise<number>,
-  ): Promise<void> {
-    await this.#assertStored(owner, "machines", 1, count);
+    kind: QuotaName,
+    more: number,
+    count: CountStored,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const names = this.#limitsFor(owner, kind).map(({ holder }) => nameOf(holder, kind));
+    const before = Promise.allSettled(names.map((name) => this.#lastTurns.get(name)));
+    const turn = before.then(async () => {
+      await this.#assertStored(owner, kind, more, count);
+      return work();
+    });
+    for (const name of names) this.#lastTurns.set(name, turn);
+    try {
+      return await turn;
+    } finally {
+      for (const name of names) if (this.#lastTurns.get(name) === turn) this.#lastTurns.delete(name);
+    }
   }
 
   /** Throws RESOURCE_EXHAUSTED when so many bytes more are too many. */
@@ -227,12 +259,7 @@ export class Quotas {
     return this.#assertStored(owner, "storage", bytes, (scope) => this.#storedIn(scope));
   }
 
-  async #assertStored(
-    owner: Owner,
-    kind: QuotaName,
-    more: number,
-    count: (scope: ReturnType<typeof scopeOf>) => Promise<number>,
-  ): Promise<void> {
+  async #assertStored(owner: Owner, kind: QuotaName, more: number, count: CountStored): Promise<void> {
     for (const { holder, limit } of this.#limitsFor(owner, kind)) {
       const used = await count(scopeOf(holder));
       if (used + more > limit) throw tooMuch(holder, kind, limit, used, more);
@@ -276,7 +303,7 @@ export class Quotas {
   async use(
     holder: QuotaHolder,
     kind: SettingName,
-    machines: (scope: ReturnType<typeof scopeOf>) => Promise<number>,
+    machines: CountStored,
   ): Promise<{ limit: number; own: boolean; used: number; fullAfterMs: number }> {
     if (kind === WEIGHT) return { ...this.weightOf(holder), used: 0, fullAfterMs: 0 };
     const { limit, own } = this.limitOf(holder, kind);

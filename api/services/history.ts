@@ -31,7 +31,7 @@ import { selectEvents, wireRecord } from "../tracing/decode.ts";
 import type { CompiledFilter } from "../tracing/filter.ts";
 import { type Deps, holding, idFor, machineRow, toNumber, toPosition } from "./common.ts";
 import type { Door } from "./door.ts";
-import { assertRoomForMachine, toMachine } from "./machines.ts";
+import { assertRoomForMachine, machineOnce, toMachine } from "./machines.ts";
 import { forkFrom, moveTo, toSnapshot } from "./snapshots.ts";
 import { toFilter } from "./traces.ts";
 
@@ -127,7 +127,7 @@ async function* seek(deps: Deps, request: SeekMachineRequest, context: Context):
   const { moment, isPast } = await momentAt(deps, context, row, wanted, request.journalSequence, "");
   const show = async (point: SnapshotRow) => {
     await (before === null
-      ? forkFrom(deps, point, { id: viewId, owner, ...fieldsOf(request) })
+      ? machineOnce(deps, owner, viewId, () => forkFrom(deps, point, { id: viewId, owner, ...fieldsOf(request) }))
       : moveTo(deps, before.id, point));
     return point;
   };

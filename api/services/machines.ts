@@ -83,6 +83,17 @@ export async function assertRoomForMachine(deps: Deps, { courseId, ownerId }: Ow
   await deps.quotas.assertRoomForMachine({ courseId, ownerId }, (scope) => countMachines(deps, scope));
 }
 
+/** The machine of this id: made by `make`, unless an earlier request made it. */
+export async function machineOnce(
+  deps: Deps,
+  { courseId, ownerId }: Owner,
+  id: string,
+  make: () => Promise<MachineRow>,
+): Promise<MachineRow> {
+  const made = await deps.store.machines.get(id);
+  return made ?? deps.quotas.makingMachine({ courseId, ownerId }, (scope) => countMachines(deps, scope), make);
+}
+
 /** But for those that grading makes. */
 export const countMachines = (
   { store }: Pick<Deps, "store">,
@@ -112,12 +123,11 @@ export function machineService(deps: Deps): ServiceImplementation<typeof Machine
       const schemas = { request: CreateMachineRequestSchema, response: CreateMachineResponseSchema };
       return once(deps, context, schemas, request, async () => {
         const owner = ownerIn(context, request.courseId);
-        await assertRoomForMachine(deps, owner);
         const row = await deps.store.holds.during(async (hold) => {
           const spec = await completeSpec(deps.store, owner, request.spec, "spec", hold);
           const id = idFor("m", owner.ownerId, request.idempotencyKey);
           const fresh = newMachineRow(id, owner, request, toBinary(MachineSpecSchema, spec));
-          return (await deps.store.machines.get(id)) ?? (await deps.store.machines.create(fresh));
+          return machineOnce(deps, owner, id, () => deps.store.machines.create(fresh));
         });
         return { machine: toMachine(deps, row) };
       });

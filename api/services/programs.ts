@@ -80,7 +80,9 @@ export function programService(deps: Deps): ServiceImplementation<typeof Program
         const writer = new PieceWriter(deps.store.blobs, hold);
         await writer.write(data);
         await writer.end(hash);
-        return deps.store.programs.put({ ...owner, hash, name, size: data.length });
+        return deps.quotas.storing(owner, data.length, () =>
+          deps.store.programs.put({ ...owner, hash, name, size: data.length }),
+        );
       });
       return { program: toProgram(row) };
     },
@@ -88,7 +90,8 @@ export function programService(deps: Deps): ServiceImplementation<typeof Program
     async uploadContent(requests, context) {
       return deps.store.holds.during(async (hold) => {
         const { owner, name, hash, size } = await receive(deps, requests, context, hold);
-        return { program: toProgram(await deps.store.programs.put({ ...owner, hash, name, size })) };
+        const put = () => deps.store.programs.put({ ...owner, hash, name, size });
+        return { program: toProgram(await deps.quotas.storing(owner, size, put)) };
       });
     },
 

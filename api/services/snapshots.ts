@@ -27,7 +27,7 @@ import {
   toPosition,
   toTimestamp,
 } from "./common.ts";
-import { assertRoomForMachine, newMachineRow, toMachine } from "./machines.ts";
+import { machineOnce, newMachineRow, toMachine } from "./machines.ts";
 
 /** Console history that a fork takes along. */
 const FORKED_CONSOLE_BYTES = 64 * 1024;
@@ -113,9 +113,8 @@ export function snapshotService(deps: Deps): ServiceImplementation<typeof Snapsh
       return once(deps, context, schemas, request, async () => {
         const snapshot = await snapshotRow(deps, request.snapshotId);
         const owner = { courseId: snapshot.courseId, ownerId: callerOf(context).id };
-        await assertRoomForMachine(deps, owner);
         const id = idFor("m", owner.ownerId, request.idempotencyKey);
-        const row = (await deps.store.machines.get(id)) ?? (await forkFrom(deps, snapshot, { id, owner, ...request }));
+        const row = await machineOnce(deps, owner, id, () => forkFrom(deps, snapshot, { id, owner, ...request }));
         return { machine: toMachine(deps, row) };
       });
     },

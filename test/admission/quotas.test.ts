@@ -1,4 +1,5 @@
 /** Limits and allowances, by a clock that the test sets. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { HOUR_MS, type QuotaName } from "../../api/admission/kinds.ts";
@@ -302,6 +303,42 @@ test("a trace ends when what may be read of it is used up", async () => {
   })();
   await expect(reading).rejects.toMatchObject({ reason: "TRACE_USED_UP" });
   expect(got).toEqual([0, 1, 2]);
+});
+
+test("however many are made at once, there are as many as there may be: one that fails leaves its place to another", async () => {
+  const { quotas } = quotasAt({ machinesPerUser: 5, courseMachines: 8 });
+  const made: string[] = [];
+  const count = async ({ ownerId }: { ownerId: string | null }) => {
+    await nextTurn();
+    return made.filter((each) => ownerId === null || each === ownerId).length;
+  };
+  const make = (ownerId: string, fails: boolean) =>
+    quotas.makingMachine(owner(ownerId), count, async () => {
+      await nextTurn();
+      if (fails) throw new Error("away");
+      made.push(ownerId);
+    });
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 40 }, (_, index) => make(index % 2 === 0 ? "a" : "b", index % 4 < 2 && index < 8)),
+  );
+  expect(made.sort().join("")).toBe("aaaabbbb");
+  const reasons = outcomes
+    .filter(({ status }) => status === "rejected")
+    .map((each) => (each as PromiseRejectedResult).reason);
+  expect(reasons.filter(({ message }) => message === "away")).toHaveLength(4);
+  expect(reasons.filter(({ reason }) => reason === "TOO_MANY_MACHINES")).toHaveLength(28);
+});
+
+test("bytes that are stored at once count together", async () => {
+  let stored = 0;
+  const { quotas } = quotasAt({ storagePerUserBytes: 100 }, { ...none, usage: async () => stored });
+  const store = (bytes: number) =>
+    quotas.storing(owner("a"), bytes, async () => {
+      await nextTurn();
+      stored += bytes;
+    });
+  const outcomes = await Promise.allSettled([60, 60, 40, 1].map(store));
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled", "rejected"]);
 });
 
 test("no limit is none", async () => {

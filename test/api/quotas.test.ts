@@ -66,6 +66,29 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     await upload(2);
   });
 
+  test("machines that are made at once, anew and by forks, are no more than there may be", async () => {
+    const userId = "hoarder";
+    const made = await client.call(UserService, "createUser", { userId, name: "h", role: UserRole.STUDENT });
+    const hoarder = server.client(transport, made.secret);
+    const { machineId } = (await hoarder.call(MachineService, "createMachine", {})).machine!;
+    const { snapshotId } = (await hoarder.call(SnapshotService, "createSnapshot", { machineId })).snapshot!;
+    const limits = [{ kind: QuotaKind.MACHINES, limit: 5n }];
+    await client.call(QuotaService, "setQuota", { courseId: "default", userId, limits });
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        outcome<unknown>(
+          index % 2 === 0
+            ? hoarder.call(MachineService, "createMachine", {})
+            : hoarder.call(SnapshotService, "forkMachine", { snapshotId }),
+        ),
+      ),
+    );
+    const refused = outcomes.filter((each) => "error" in each);
+    expect(refused).toHaveLength(16);
+    for (const each of refused) expect(reasonOf(each)).toContain("TOO_MANY_MACHINES");
+    expect((await hoarder.call(MachineService, "listMachines", {})).machines).toHaveLength(5);
+  });
+
   test("calls a second are bounded, by an error that says of whom and when to come back, until somebody lifts it", async () => {
     await client.call(UserService, "createUser", { userId: "flooder", name: "f", role: UserRole.STUDENT });
     const { secret } = await client.call(UserService, "createKey", { userId: "flooder" });
