@@ -15,7 +15,7 @@ export function spanOf({ size, pieceBytes, hashes }: Pieces, offset: number, len
 }
 
 /** The pieces one after the other; one alone is not copied. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
+export function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   const [first = new Uint8Array(0)] = parts;
   if (parts.length <= 1) return first;
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));

@@ -8,8 +8,9 @@ import {
   BYTES_PER_TRANSACTION,
   HASHES_PER_QUERY,
   ROWS_PER_STATEMENT,
+  WHOLE_BYTES,
 } from "./limits.ts";
-import { EMPTY_HASH, joinPieces, readPieces, writePieces } from "./pieces.ts";
+import { cut, EMPTY_HASH, joinPieces, readPieces, writePieces } from "./pieces.ts";
 import { pacedRuns } from "./runs.ts";
 import { type Blobs, type Bytes, CorruptBlobError, type Hash, type Pieces } from "./types.ts";
 
@@ -26,11 +27,20 @@ export function blobsIn(database: Database): Blobs {
   const look = (hashes: readonly Hash[]) => lookAt(database, damaged, hashes);
   const read = async (hashes: readonly Hash[]) => (await look(hashes)) as Map<Hash, Bytes>;
 
+  const putPieces: Blobs["putPieces"] = async (hash, pieces, hold) => {
+    hold.add([{ kind: "leaf", hash }]);
+    const mend = damaged.has(hash);
+    await database.write((queries) => writePieces(queries, hash, pieces, mend));
+    damaged.delete(hash);
+  };
+
   return {
     async put(blobs, hold) {
+      const large = blobs.filter(({ data }) => data.length > WHOLE_BYTES).map(({ hash, data }) => cut(hash, data));
+      const rows = [...blobs.filter(({ data }) => data.length <= WHOLE_BYTES), ...large.flatMap(({ parts }) => parts)];
       // First of all: a collection that is under way must know before it looks at what is here already.
-      hold.add(blobs.map(({ hash }) => ({ kind: "leaf", hash })));
-      const distinct = [...new Map(blobs.map((blob) => [blob.hash, blob])).values()];
+      hold.add([...rows, ...large].map(({ hash }) => ({ kind: "leaf", hash })));
+      const distinct = [...new Map(rows.map((blob) => [blob.hash, blob])).values()];
       let newBytes = 0;
       for await (const run of pacedRuns(distinct, Infinity, BYTES_PER_TRANSACTION, sizeOf)) {
         const mended = run.filter(({ hash }) => damaged.has(hash));
@@ -40,15 +50,11 @@ export function blobsIn(database: Database): Blobs {
         });
         for (const { hash } of mended) damaged.delete(hash);
       }
+      for (const { hash, pieces } of large) await putPieces(hash, pieces, hold);
       return { newBytes };
     },
 
-    async putPieces(hash, pieces, hold) {
-      hold.add([{ kind: "leaf", hash }]);
-      const mend = damaged.has(hash);
-      await database.write((queries) => writePieces(queries, hash, pieces, mend));
-      damaged.delete(hash);
-    },
+    putPieces,
 
     async get(hashes) {
       const found = new Map<Hash, Bytes>();

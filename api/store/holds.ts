@@ -36,9 +36,9 @@ export class HoldTable implements Holds {
     }
   }
 
-  watch(listener: Listener): { held: Reference[]; end(): void } {
+  watch(listener: Listener): { held(): Reference[]; end(): void } {
     if (this.#listener !== null) throw new Error("somebody watches the holds already");
     this.#listener = listener;
-    return { held: [...this.#held].flat(), end: () => void (this.#listener = null) };
+    return { held: () => [...this.#held].flat(), end: () => void (this.#listener = null) };
   }
 }

@@ -14,7 +14,7 @@ export const ROWS_PER_STATEMENT = 250;
 export const BYTES_PER_STATEMENT = 256 * 1024;
 /** A larger put uses several transactions, so that journal commits are not stuck behind it. */
 export const BYTES_PER_TRANSACTION = 2 * 1024 * 1024;
-/** Content that comes as a stream and is larger than this is stored in pieces; `pieces.ts` says why their length is fixed. */
+/** Content that is larger than this is stored in pieces; `pieces.ts` says why their length is fixed. */
 export const WHOLE_BYTES = 4 * 1024 * 1024;
 export const PIECE_BYTES = 256 * 1024;
 export const HASHES_PER_QUERY = 500;

@@ -1,6 +1,7 @@
 /**
  * Content in pieces: larger content is stored as blobs of PIECE_BYTES, each under its own hash, and a row that lists them
  * under the hash of the whole. So nobody needs to have all of it in memory: not who stores it, and not who reads parts.
+ * It is so whatever the content is to whoever names it: a user may upload what is the state of somebody's machine.
  *
  * Must hold: a piece is verified by its hash when it is read, and the list by its own; together they are the content
  * whose hash they stand under. The length of pieces never changes: the same content has the same pieces for ever, and so
@@ -67,6 +68,16 @@ export async function writePieces(
   const list = new Uint8Array(Buffer.concat(hashes.map(hashBytes)));
   const row = { size: BigInt(size), list, listHash: hashBytes(digest("sha256", list, "hex")) };
   await queries.pieces.upsert({ where: { hash: key }, create: { hash: key, ...row }, update: row });
+}
+
+/** The pieces of content that is in memory. */
+export function cut(hash: Hash, data: Bytes): { hash: Hash; pieces: Pieces; parts: { hash: Hash; data: Bytes }[] } {
+  const parts = Array.from({ length: Math.ceil(data.length / PIECE_BYTES) }, (_, index) => {
+    const part = data.subarray(index * PIECE_BYTES, (index + 1) * PIECE_BYTES);
+    return { hash: digest("sha256", part, "hex"), data: part };
+  });
+  const pieces = { size: data.length, pieceBytes: PIECE_BYTES, hashes: parts.map((part) => part.hash) };
+  return { hash, pieces, parts };
 }
 
 /** Content as it comes: stored piece by piece, or whole if it turns out to be small. Nothing of it leads anywhere yet. */

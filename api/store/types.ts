@@ -166,7 +166,7 @@ export interface Pieces {
 export interface Blobs {
   /**
    * Stores what is not there yet; resolves when durable (large calls in several transactions). Returns how many bytes
-   * were new. All of it is held from now on until the hold is let go.
+   * were new. All of it is held from now on until the hold is let go. Large content is stored in pieces (pieces.ts).
    */
   put(blobs: readonly { hash: Hash; data: Bytes }[], hold: Hold): Promise<{ newBytes: number }>;
   /** The same for content whose pieces have been put under the same hold. */
@@ -198,8 +198,8 @@ export interface Holds {
   open(): Hold;
   /** A hold for as long as the work takes. */
   during<T>(work: (hold: Hold) => Promise<T>): Promise<T>;
-  /** All that is held now; from then on `listener` is told, in the same turn, what is held newly. One at a time. */
-  watch(listener: (reference: Reference) => void): { held: Reference[]; end(): void };
+  /** From now on `listener` is told, in the same turn, what is held newly; `held`: all that is held then. One at a time. */
+  watch(listener: (reference: Reference) => void): { held(): Reference[]; end(): void };
 }
 
 /** A row that names content: a hash, or bytes in which hashes stand (specs, journal entries). */

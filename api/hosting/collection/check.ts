@@ -58,7 +58,7 @@ export class Check {
   readonly #options: CheckOptions;
   readonly #damaged = new Set<Hash>();
   /** Of what refers to other content: each is looked into once, whoever leads to it. */
-  readonly #known = new Map<Hash, Faults>();
+  readonly #known = new Map<string, Faults>();
   #inPieces: ReadonlySet<Hash> = new Set();
 
   constructor(store: Parts, options: CheckOptions) {
@@ -161,10 +161,12 @@ export class Check {
   }
 
   async #into({ kind, hash }: Reference): Promise<Faults> {
-    const known = this.#known.get(hash);
+    // To one it may be a file, to another a state, which leads further.
+    const key = kind === "leaf" ? `leaf ${hash}` : hash;
+    const known = this.#known.get(key);
     if (known !== undefined) return known;
     const faults = await this.#look(kind, hash);
-    this.#known.set(hash, faults);
+    this.#known.set(key, faults);
     await this.#options.pacer.rest();
     return faults;
   }
@@ -172,9 +174,12 @@ export class Check {
   async #look(kind: Reference["kind"], hash: Hash): Promise<Faults> {
     const below: Reference[] = [];
     try {
-      const data = (await this.#store.blobs.look([hash])).get(hash);
-      if (data === undefined) return [{ problem: "missing", hash }];
-      if (!(data instanceof Uint8Array)) return this.#ofLeaves(data.hashes);
+      const stored = (await this.#store.blobs.look([hash])).get(hash);
+      if (stored === undefined) return [{ problem: "missing", hash }];
+      const isWhole = stored instanceof Uint8Array;
+      const ofPieces = isWhole ? NONE : await this.#ofLeaves(stored.hashes);
+      if (ofPieces.length > 0 || kind === "leaf") return ofPieces;
+      const data = isWhole ? stored : (await this.#store.blobs.get([hash])).get(hash)!;
       visitReferences(kind, hash, data, (of, name) =>
         below.push({ kind: of, hash: Buffer.from(name).toString("hex") }),
       );

@@ -62,7 +62,8 @@ export class Collector {
     try {
       // Asked when holds are watched already: what comes to be in pieces from then on is heard of piece by piece.
       for (const hash of await this.#store.contents.inPieces()) inPieces.add(hash);
-      for (const reference of watch.held) walk.add(reference);
+      // What somebody took hold of meanwhile is among them, too, and now it is known what of it is in pieces.
+      for (const reference of watch.held()) walk.add(reference);
       for (const kind of ORDER) await this.#mark(kind, walk, pacer);
       const swept = await this.#sweep(walk, pacer);
       const durationMs = Date.now() - startedAt.getTime();

@@ -58,6 +58,7 @@ const wordAt = (hash: Uint8Array, at: number): number =>
 
 export class Marks {
   readonly #walked = new Set<Hash>();
+  readonly #inPieces = new Set<Hash>();
   readonly #leaves = new PairSet();
 
   get walked(): number {
@@ -67,11 +68,12 @@ export class Marks {
     return this.#leaves.size;
   }
 
-  /** Whether it is new. The same content may be a leaf to one and a node to another. */
+  /** Whether it is new. The same content may be a leaf to one and a node to another, and in pieces as well. */
   add({ kind, hash }: { kind: string; hash: Hash }): boolean {
     if (kind === "leaf") return this.addLeaf(Buffer.from(hash, "hex"));
-    if (this.#walked.has(hash)) return false;
-    this.#walked.add(hash);
+    const known = kind === "pieces" ? this.#inPieces : this.#walked;
+    if (known.has(hash)) return false;
+    known.add(hash);
     return true;
   }
 
@@ -80,7 +82,7 @@ export class Marks {
   }
 
   has(hash: Hash): boolean {
-    if (this.#walked.has(hash)) return true;
+    if (this.#walked.has(hash) || this.#inPieces.has(hash)) return true;
     return this.#leaves.has(Number.parseInt(hash.slice(0, 8), 16), Number.parseInt(hash.slice(8, 16), 16));
   }
 }

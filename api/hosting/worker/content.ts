@@ -76,11 +76,6 @@ const LISTED_BYTES = 128;
 const bytesOf = (stored: Stored): number =>
   stored instanceof Uint8Array ? stored.length : stored.hashes.length * LISTED_BYTES;
 
-function inOne(stored: Stored): Bytes {
-  if (stored instanceof Uint8Array) return stored;
-  throw new Error("content in pieces was asked for in one");
-}
-
 /** Least recently used content up to a number of bytes. */
 export class ContentCache {
   readonly #fetcher: ContentFetcher;
@@ -94,11 +89,15 @@ export class ContentCache {
   }
 
   now(hashes: readonly ContentHash[]): Bytes[] {
-    return this.#storedNow(hashes).map(inOne);
+    return this.#storedNow(hashes).map((stored) =>
+      stored instanceof Uint8Array ? stored : joined(this.now(stored.hashes)),
+    );
   }
 
   async later(hashes: readonly ContentHash[]): Promise<Bytes[]> {
-    return (await this.#storedLater(hashes)).map(inOne);
+    const inOne = async (stored: Stored) =>
+      stored instanceof Uint8Array ? stored : joined(await this.later(stored.hashes));
+    return Promise.all((await this.#storedLater(hashes)).map(inOne));
   }
 
   /** At once, as `now`. Shorter where the content ends. */
