@@ -5,7 +5,7 @@
  * is a machine of the guest's own: all modes, traps lead to the guest's handlers, and what is left as a reason to stop is
  * the budget, a page that is missing, a hart that waits, and a device that wants the machine's attention.
  *
- * Contract, for every implementation (interpreter now, translator later):
+ * Contract, for every implementation (interpreter, and translated code):
  * - `run(budget)` executes exactly `budget` instructions unless it stops earlier for a reason below;
  *   `executed()` tells how many. An `ecall`/`ebreak` counts as executed and leaves pc ON the instruction;
  *   a faulting instruction does not count, changes nothing, and leaves pc on it.
