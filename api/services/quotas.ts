@@ -47,8 +47,10 @@ export function quotaService(deps: Deps): ServiceImplementation<typeof QuotaServ
       return { courseId, userId, user, course };
     },
 
-    async setQuota({ courseId, userId, limits }, context) {
-      const isOfAdmin = isAdmin(callerOf(context));
+    async setQuota({ courseId: given, userId, limits }, context) {
+      const caller = callerOf(context);
+      const isOfAdmin = isAdmin(caller);
+      const courseId = chooseCourse(caller, given);
       if ((await store.courses.get(courseId)) === null) throw notFound("course", courseId);
       if (userId === ALL_MEMBERS && !isOfAdmin)
         throw permissionDenied("Only admins set what all members of a course may use up together.");
@@ -67,7 +69,7 @@ export function quotaService(deps: Deps): ServiceImplementation<typeof QuotaServ
       });
       await quotas.set({ courseId, userId }, changes);
       if (changes.some(({ kind }) => kind === WEIGHT)) hosting.reweigh();
-      return {};
+      return { courseId };
     },
   };
 

@@ -159,6 +159,8 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     await expect(set(staff, "student", 2_001n)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     await set(staff, "student", 2_000n);
     await set(staff, "*", 40n);
+    const inOnlyCourse = { userId: "student", limits: [{ kind, limit: 2_000n }] };
+    expect((await staff.call(QuotaService, "setQuota", inOnlyCourse)).courseId).toBe(courseId);
     await expect(set(staff, "nobody", 1n)).rejects.toMatchObject({ code: "NOT_FOUND" });
     const limits = async (who: Client, userId: string) => {
       const { user, course } = await who.call(QuotaService, "getQuota", { userId });

@@ -103,7 +103,7 @@ const set = leaf(
         throw new UsageError("say whose: --user, --each or --all");
       const userId = user ?? (each ? "*" : "");
       const answer = await (await session.service(QuotaService)).setQuota({ userId, limits: words.map(limitOf) });
-      session.out.message(SetQuotaResponseSchema, answer, () => "set");
+      session.out.message(SetQuotaResponseSchema, answer, () => `set in course ${answer.courseId}`);
     }),
   );
 
