@@ -391,6 +391,8 @@ function echoId(call: Call): void {
 
 const validator = createValidator();
 const violationsMax = 32;
+/** What protovalidate says of a text, bytes or a list that must not be empty. */
+const EMPTY = /^must (be at least 1 (characters|bytes)|contain at least 1 item\(s\))$/;
 
 /** Fills in what travels beside the message, then checks the rules of buf.validate. */
 export function acceptRequest<Value extends Message>(method: DescMethod, request: Value, context: Context): Value {
@@ -428,7 +430,8 @@ export function validate<Value extends Message>(desc: DescMessage, message: Valu
 
 function describeViolation({ message, forKey }: Violation): string {
   const pattern = /^does not match regex pattern `(.*)`$/s.exec(message)?.[1];
-  const sentence = (pattern === undefined ? undefined : patternSentence(pattern)) ?? message;
+  const sentence =
+    (pattern === undefined ? undefined : patternSentence(pattern)) ?? message.replace(EMPTY, "must not be empty");
   return forKey ? `its name ${sentence}` : sentence;
 }
 

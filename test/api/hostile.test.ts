@@ -2,9 +2,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AuditService } from "../../proto/gen/ostler/v1/audit_pb.js";
 import { ConsoleService } from "../../proto/gen/ostler/v1/console_pb.js";
+import { GradingService } from "../../proto/gen/ostler/v1/grading_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { MemoryService } from "../../proto/gen/ostler/v1/memory_pb.js";
 import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
+import { QuotaService } from "../../proto/gen/ostler/v1/quotas_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
 import { TraceService } from "../../proto/gen/ostler/v1/traces_pb.js";
 import { UserService } from "../../proto/gen/ostler/v1/users_pb.js";
@@ -111,7 +113,15 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
   test("what a pattern refuses is said in words", async () => {
     const make = (request: object) => client.call(MachineService, "createMachine", request);
     await expect(make({ spec: { environment: ["PATH"] } })).rejects.toThrow("must be NAME=value, for example");
-    await expect(make({ labels: { "": "x" } })).rejects.toThrow("its name must be at least 1");
+    await expect(make({ labels: { "": "x" } })).rejects.toThrow("its name must not be empty");
+  });
+
+  test("what must not be empty is said to be that, of a text, bytes and a list", async () => {
+    const displayName = client.call(GradingService, "createAssignment", { spec: {} });
+    await expect(displayName).rejects.toThrow("display_name: must not be empty");
+    const data = client.call(MemoryService, "writePhysicalMemory", { machineId, address: 0x8000_0000n });
+    await expect(data).rejects.toThrow("data: must not be empty");
+    await expect(client.call(QuotaService, "setQuota", {})).rejects.toThrow("limits: must not be empty");
   });
 
   test("a thousand requests at once are all answered", async () => {
