@@ -14,6 +14,8 @@ export const mayRead = (file: OpenFile): boolean =>
 export const mayWrite = (file: OpenFile): boolean =>
   (file.flags & AccessMode.mask) !== AccessMode.read && !isName(file);
 export const noAccessTime = 0o1000000;
+/** Of a pipe's end: each write is a packet (O_DIRECT). */
+export const inPackets = 0o40000;
 
 /** What poll(2) tells of a file. */
 export const Ready = {

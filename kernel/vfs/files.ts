@@ -9,6 +9,7 @@ import { epollOps } from "./epoll.ts";
 import { eventOps, timerOps } from "./events.ts";
 import {
   type FileOps,
+  inPackets,
   mayRead,
   mayWrite,
   noAccessTime,
@@ -22,7 +23,18 @@ import { filesystemOf, opsOfFilesystem } from "./filesystem.ts";
 import { inotifyOps } from "./inotify.ts";
 import type { FileKernel } from "./kernel.ts";
 import { notedReadings } from "./mount-flags.ts";
-import { closePipe, dropFromPipe, getPipe, isFull, peekPipe, pipeLength, pipeQueue, writePipe } from "./pipe.ts";
+import {
+  closePipe,
+  dropFromPipe,
+  getPipe,
+  isFull,
+  oneReading,
+  peekPipe,
+  pipeLength,
+  pipeQueue,
+  takeFromPipe,
+  writePipe,
+} from "./pipe.ts";
 import { memoryOps, namespaceOps, processOps, signalOps } from "./process-files.ts";
 import { unsealedBytes } from "./seals.ts";
 import { mostFileBytes, refuseSize } from "./size-limit.ts";
@@ -177,14 +189,26 @@ function pipeReady(k: FileKernel, file: OpenFile): number {
   return ready;
 }
 
+function readPipe(k: FileKernel, file: OpenFile, count: number): ReadResult {
+  const bytes = peekPipe(getPipe(k, pipeOf(file)), count);
+  return bytes === null ? { queue: pipeQueue(pipeOf(file)) } : { bytes };
+}
+
+/** A pipe for who takes bytes out of it that nobody reads: packets or not (splice). */
+export const bytesOfPipe: Pick<FileOps, "read" | "advance" | "seekable"> = {
+  read: (k, file, _position, count) => readPipe(k, file, count),
+  advance: (k, file, count) => dropFromPipe(k, pipeOf(file), count),
+  seekable: false,
+};
+
 const pipeOps: FileOps = {
   read(k, file, _position, count) {
-    const bytes = peekPipe(getPipe(k, pipeOf(file)), count);
-    return bytes === null ? { queue: pipeQueue(pipeOf(file)) } : { bytes };
+    const { pages } = getPipe(k, pipeOf(file));
+    return readPipe(k, file, pages.length > 0 ? oneReading(getPipe(k, pipeOf(file)), count) : count);
   },
-  advance: (k, file, count) => dropFromPipe(k, pipeOf(file), count),
+  advance: (k, file, count) => takeFromPipe(k, pipeOf(file), count),
   write(k, _task, file, _position, bytes, mine = false) {
-    const count = writePipe(k, pipeOf(file), bytes, mine);
+    const count = writePipe(k, pipeOf(file), bytes, { packets: (file.flags & inPackets) !== 0, mine });
     if (typeof count !== "number") return { errno: count };
     return count < bytes.length ? { count, queue: pipeQueue(pipeOf(file)) } : { count };
   },

@@ -5,6 +5,8 @@
  * whole pages fits behind it, and goes on in pages of its own. How much fits therefore depends on how it was written,
  * and a write of at most a page either goes in whole or not at all (PIPE_BUF). Whole pages of one write are kept in one
  * piece: they are counted as pages, but moved at once.
+ *
+ * What is written in packets (O_DIRECT) is not gone on with by a later write, nor read together with what follows.
  */
 
 import { pageBytes } from "../hal/types.ts";
@@ -102,7 +104,28 @@ export function peekPipe(pipe: Pipe, count: number): Uint8Array | null {
   return bytes;
 }
 
-/** Takes bytes that were read out of the pipe. */
+/** How many of the next bytes one read takes: it ends with the first packet. */
+export function oneReading(pipe: Pipe, count: number): number {
+  let bytes = 0;
+  for (const piece of pipe.pages) {
+    bytes += piece.bytes.length - piece.from;
+    if (piece.packet || bytes >= count) break;
+  }
+  return Math.min(bytes, count);
+}
+
+/** Takes bytes of one reading out of the pipe; of a packet that was read in part the rest goes, too. */
+export function takeFromPipe(k: PipeKernel, id: number, count: number): void {
+  let end = 0;
+  for (const piece of getPipe(k, id).pages) {
+    if (end >= count) break;
+    const bytes = piece.bytes.length - piece.from;
+    end += piece.packet ? bytes : Math.min(bytes, count - end);
+  }
+  dropFromPipe(k, id, end);
+}
+
+/** Takes bytes out of the pipe; what is left of a packet is one. */
 export function dropFromPipe(k: PipeKernel, id: number, count: number): void {
   const pipe = getPipe(k, id);
   const wasFull = isFull(pipe);
@@ -122,7 +145,7 @@ export function dropFromPipe(k: PipeKernel, id: number, count: number): void {
 function append(pipe: Pipe, bytes: Uint8Array): number {
   const count = bytes.length % pageBytes;
   const last = pipe.pages.at(-1);
-  if (count === 0 || last === undefined || last.bytes.length + count > pageBytes) return 0;
+  if (count === 0 || last === undefined || last.packet || last.bytes.length + count > pageBytes) return 0;
   last.bytes = joinBytes([last.bytes, bytes.subarray(0, count)]);
   return count;
 }
@@ -131,25 +154,65 @@ function append(pipe: Pipe, bytes: Uint8Array): number {
 const keep = (bytes: Uint8Array, from: number, to: number, mine: boolean): Uint8Array =>
   mine && to - from === bytes.buffer.byteLength ? bytes : bytes.slice(from, to);
 
-/** Puts in as many bytes as fit; how many, or that nobody will ever read them. */
-export function writePipe(k: PipeKernel, id: number, bytes: Uint8Array, mine = false): number | Errno {
-  const pipe = getPipe(k, id);
-  if (bytes.length === 0) return 0;
-  if (pipe.readers === 0) return "EPIPE";
-  let at = append(pipe, bytes);
+/** Puts bytes behind all others as pieces of their own, as many as there are pages left for; how many. */
+function putPages(pipe: Pipe, bytes: Uint8Array, from: number, mine: boolean): number {
   const room = Math.max(0, pipe.mostPages - usedPages(pipe));
-  const whole = Math.min(room, Math.floor((bytes.length - at) / pageBytes));
+  const whole = Math.min(room, Math.floor((bytes.length - from) / pageBytes));
   // What is over of whole pages is a piece of its own, which the next write may go on in.
-  const ends = [at + whole * pageBytes, whole < room ? bytes.length : 0];
+  const ends = [from + whole * pageBytes, whole < room ? bytes.length : 0];
+  let at = from;
   for (const end of ends) {
     if (end <= at) continue;
     pipe.pages.push({ bytes: keep(bytes, at, end, mine), from: 0 });
     at = end;
   }
+  return at - from;
+}
+
+/** Puts bytes behind all others as packets of a page, and one of what is over. */
+function putPackets(pipe: Pipe, bytes: Uint8Array, from: number): number {
+  const end = Math.min(bytes.length, from + Math.max(0, pipe.mostPages - usedPages(pipe)) * pageBytes);
+  for (let at = from; at < end; at += pageBytes)
+    pipe.pages.push({ bytes: bytes.slice(at, Math.min(end, at + pageBytes)), from: 0, packet: true });
+  return Math.max(0, end - from);
+}
+
+/** How bytes are written: as packets; and whether nobody else has them, so that they may be kept as they are. */
+export interface PipeWriting {
+  packets?: boolean;
+  mine?: boolean;
+}
+
+/** Puts in as many bytes as fit; how many, or that nobody will ever read them. */
+export function writePipe(
+  k: PipeKernel,
+  id: number,
+  bytes: Uint8Array,
+  { packets = false, mine = false }: PipeWriting = {},
+): number | Errno {
+  const pipe = getPipe(k, id);
+  if (bytes.length === 0) return 0;
+  if (pipe.readers === 0) return "EPIPE";
+  const appended = append(pipe, bytes);
+  const at = appended + (packets ? putPackets(pipe, bytes, appended) : putPages(pipe, bytes, appended, mine));
   if (at === 0) return 0;
   pipe.arrivals += 1;
   wakeAll(k, id);
   return at;
+}
+
+/** Puts what comes next in one pipe into another one, packets as packets (splice, tee), and leaves it where it was. */
+export function passOn(k: PipeKernel, from: number, to: number, most: number): number | Errno {
+  let passed = 0;
+  for (const { bytes, from: at, packet = false } of [...getPipe(k, from).pages]) {
+    const part = bytes.subarray(at, at + most - passed);
+    if (part.length === 0) break;
+    const count = writePipe(k, to, part, { packets: packet });
+    if (typeof count !== "number") return count;
+    passed += count;
+    if (count < part.length) break;
+  }
+  return passed;
 }
 
 /** F_SETPIPE_SZ: the size that it has then. */

@@ -206,6 +206,8 @@ export interface NotifyState {
 export interface PipePages {
   bytes: Uint8Array;
   from: number;
+  /** At most a page that is read by itself, and of which nothing stays then (O_DIRECT). */
+  packet?: true;
 }
 
 export interface Fifo {

@@ -9,6 +9,7 @@ import {
   replaceDescriptor,
   setCloseOnExec,
 } from "../../vfs/descriptors.ts";
+import { inPackets } from "../../vfs/file-ops.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import { getPipe, resizePipe } from "../../vfs/pipe.ts";
 import { addSeals, sealsOf } from "../../vfs/seals.ts";
@@ -57,7 +58,8 @@ function fcntl(k: LinuxKernel, call: Call, number: number, file: OpenFile, comma
   if (isLockCommand(command)) return lockRange(k, call, file, command, argument);
   switch (command) {
     case Fcntl.F_SETFL: {
-      const settable = OpenFlag.O_APPEND | OpenFlag.O_NONBLOCK | OpenFlag.O_NOATIME;
+      const ofPipes = file.target.kind === "pipe" ? inPackets : 0;
+      const settable = OpenFlag.O_APPEND | OpenFlag.O_NONBLOCK | OpenFlag.O_NOATIME | ofPipes;
       file.flags = (file.flags & ~settable) | (value & settable);
       return done(0);
     }

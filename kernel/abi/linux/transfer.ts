@@ -6,11 +6,12 @@ import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
-import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
-import { opsOf } from "../../vfs/files.ts";
+import { type FileOps, mayRead, mayWrite, type WriteResult } from "../../vfs/file-ops.ts";
+import { bytesOfPipe, opsOf } from "../../vfs/files.ts";
 import { Notify, notifyFile } from "../../vfs/inotify.ts";
 import { dropLending } from "../../vfs/names.ts";
 import { OpenFlag } from "../../vfs/open.ts";
+import { passOn, pipeQueue } from "../../vfs/pipe.ts";
 import type { OpenFile, OpenTarget } from "../../vfs/state.ts";
 import { fd, flags, inout, size, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
@@ -54,12 +55,25 @@ const blockedIn = (file: OpenFile, kind: "read" | "write", queue: string): Outco
   return { kind: "blocked", wait: kind === "read" ? { kind, ...where } : { kind, ...where, done: 0 } };
 };
 
+/** What is asked for bytes: a pipe gives them whatever packets they are in. */
+const sourceOf = (file: OpenFile): Pick<FileOps, "read" | "advance" | "seekable"> =>
+  file.target.kind === "pipe" ? bytesOfPipe : opsOf(file);
+
+/** From pipe to pipe packets stay what they are; null: it is not from pipe to pipe. */
+function betweenPipes(k: LinuxKernel, { file: { target: from } }: Side, to: Side, most: number): WriteResult | null {
+  const { target } = to.file;
+  if (from.kind !== "pipe" || target.kind !== "pipe") return null;
+  const count = passOn(k, from.pipe, target.pipe, Math.min(most, limits.transferBytes));
+  return typeof count !== "number" ? { errno: count } : { count, queue: pipeQueue(target.pipe) };
+}
+
 /** A terminal takes all of it, up to what the task may still write. */
 function toTerminal(k: LinuxKernel, call: Call, from: Side, to: Side, bytes: Uint8Array): Outcome {
   const outcome = writeToTerminal(k, call, to.file, bytes);
   if (outcome.kind !== "done") return outcome;
   const count = Number(outcome.value);
-  if (!opsOf(from.file).seekable) opsOf(from.file).advance(k, from.file, count);
+  const source = sourceOf(from.file);
+  if (!source.seekable) source.advance(k, from.file, count);
   const errno = moveOn(k, call, from, count);
   return errno === null ? outcome : fail(errno);
 }
@@ -67,7 +81,7 @@ function toTerminal(k: LinuxKernel, call: Call, from: Side, to: Side, bytes: Uin
 /** Reads what one side has, at most so much, and writes it to the other; what that does not take stays where it was. */
 function transfer(k: LinuxKernel, call: Call, from: Side, to: Side, most: number, takes: boolean): Outcome {
   const { task, thread } = call;
-  const [source, target] = [opsOf(from.file), opsOf(to.file)];
+  const [source, target] = [sourceOf(from.file), opsOf(to.file)];
   const read = source.read(k, from.file, from.position, Math.min(most, limits.transferBytes));
   if ("errno" in read) return fail(read.errno);
   if ("queue" in read) return blockedIn(from.file, "read", read.queue);
@@ -75,7 +89,7 @@ function transfer(k: LinuxKernel, call: Call, from: Side, to: Side, most: number
   if (isTerminal(to.file)) return toTerminal(k, call, from, to, read.bytes);
   const appends = target.seekable && (to.file.flags & OpenFlag.O_APPEND) !== 0;
   const place = appends ? target.size(k, to.file) : to.position;
-  const written = target.write(k, task, to.file, place, read.bytes);
+  const written = betweenPipes(k, from, to, most) ?? target.write(k, task, to.file, place, read.bytes);
   if ("errno" in written) {
     if (written.errno === "EPIPE") sendSignal(k, task, fromSender(k, signals.SIGPIPE, SignalCode.user, task), thread);
     return k.threads.tasks.has(task.id) ? fail(written.errno) : { kind: "gone" };

@@ -83,6 +83,48 @@ static void ends(void) {
   close(p[0]), close(p[1]);
 }
 
+/* Each write is a packet (O_DIRECT): a read takes one, and what it has no room for is gone. */
+static void took(const char *what, int fd, size_t room) {
+  memset(buffer, 0, 64);
+  long n = read(fd, buffer, room);
+  printf("%s: %s '%.20s'\n", what, result(n), n > 0 ? buffer : "");
+}
+
+static void packets(void) {
+  int p[2], q[2], left;
+  printf("pipe2 %s", result(pipe2(p, O_DIRECT | O_NONBLOCK)));
+  printf(" flags %#x %#x\n", fcntl(p[0], F_GETFL), fcntl(p[1], F_GETFL));
+  write(p[1], "first", 5), write(p[1], "second one", 10), write(p[1], "", 0), write(p[1], "third", 5);
+  ioctl(p[0], FIONREAD, &left);
+  printf("%d to read\n", left);
+  took("one", p[0], 100), took("nothing", p[0], 0), took("a part", p[0], 3), took("next", p[0], 100), took("none", p[0], 100);
+  memset(buffer, 'x', 10000);
+  printf("large %s\n", result(write(p[1], buffer, 10000)));
+  for (int i = 0; i < 4; i++) printf("piece %s\n", result(read(p[0], buffer + 20000, 20000)));
+  printf("parts %s", result(writev(p[1], (struct iovec[]){{"one ", 4}, {"packet", 6}}, 2)));
+  write(p[1], "more", 4);
+  char a[3], b[30];
+  printf(" read %s\n", result(readv(p[0], (struct iovec[]){{a, 3}, {b, 30}}, 2)));
+  took("more", p[0], 100);
+  printf("plain %s", result(fcntl(p[1], F_SETFL, O_NONBLOCK)));
+  printf(" %#x\n", fcntl(p[1], F_GETFL) & O_DIRECT);
+  write(p[1], "ab", 2), write(p[1], "cd", 2);
+  printf("again %s", result(fcntl(p[1], F_SETFL, O_NONBLOCK | O_DIRECT)));
+  printf(" %#x\n", fcntl(p[1], F_GETFL) & O_DIRECT);
+  write(p[1], "ef", 2), write(p[1], "gh", 2), write(p[1], "ij", 2);
+  took("mixed", p[0], 100), took("then", p[0], 1), took("then", p[0], 100);
+  pipe2(q, O_NONBLOCK);
+  write(p[1], "tee and", 7), write(p[1], "splice", 6);
+  printf("tee %s\n", result(tee(p[0], q[1], 100, 0)));
+  took("there", q[0], 3), took("there", q[0], 100), took("there", q[0], 100);
+  printf("splice %s\n", result(splice(p[0], 0, q[1], 0, 9, 0)));
+  took("there", q[0], 100), took("there", q[0], 1), took("there", q[0], 100), took("here", p[0], 100), took("here", p[0], 100);
+  int n = 0;
+  while (write(p[1], "x", 1) == 1) n++;
+  printf("%d fit, out %#x in %#x\n", n, polled(p[1], POLLOUT), polled(p[0], POLLIN));
+  close(p[0]), close(p[1]), close(q[0]), close(q[1]);
+}
+
 static int channel[2], back[2];
 
 static void *reader(void *unused) {
@@ -198,6 +240,7 @@ int main(int argc, char **argv) {
   fill("at once", sizeof buffer);
   fill("odd", 5001);
   ends();
+  packets();
   large();
   round_trips();
   waiting();
