@@ -319,14 +319,16 @@ function isRepeatable(method: DescMethod, error: OstlerError): boolean {
 export interface ResumeOptions {
   /** How long to wait for the server to come back, from each loss of the connection on. */
   patienceMs: number;
+  /** The same for one that asks to come again, as of other calls. */
+  retryForMs?: number;
   signal?: AbortSignal | undefined;
   /** Called when the connection is lost, and when it is back. */
   onLost?(lost: boolean): void;
 }
 
 /**
- * A stream that outlives the server: when the connection is lost, `open` is called again, and continues from
- * what its closure remembers of the last message.
+ * A stream that outlives the server: when the connection is lost, or the server asks to come again, `open` is called again,
+ * and continues from what its closure remembers of the last message.
  */
 export async function* resuming<T>(open: () => AsyncIterable<T>, options: ResumeOptions): AsyncGenerator<T> {
   let lostAt: number | undefined;
@@ -339,11 +341,14 @@ export async function* resuming<T>(open: () => AsyncIterable<T>, options: Resume
       }
       return;
     } catch (error) {
-      if (!isUnavailable(error) || options.signal?.aborted) throw error;
-      if (lostAt === undefined) options.onLost?.(true);
+      const isRefused = isRefusedForNow(error);
+      if (!(isRefused || isUnavailable(error)) || options.signal?.aborted) throw error;
+      if (!isRefused && lostAt === undefined) options.onLost?.(true);
       lostAt ??= Date.now();
-      if (Date.now() - lostAt > options.patienceMs) throw error;
-      await pause(FIRST_DELAY_MS * 3, options.signal, error);
+      const waitMs = isRefused ? error.retryAfterMs : 0;
+      const patienceMs = isRefused ? (options.retryForMs ?? 0) : options.patienceMs;
+      if (Date.now() + waitMs - lostAt > patienceMs) throw error;
+      await pause(Math.max(FIRST_DELAY_MS * 3, waitMs), options.signal, error);
     }
   }
 }

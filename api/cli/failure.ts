@@ -59,7 +59,7 @@ export function readInput(path: string): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(readFileSync(path));
   } catch (error) {
-    throw fileError(path, error, { ENOENT: "there is no such file", EACCES: "you may not read it" });
+    throw unreadable(path, error);
   }
 }
 
@@ -81,10 +81,13 @@ export function openOutput(path: string): Promise<ReturnType<typeof createWriteS
   });
 }
 
+export const unreadable = (path: string, error: unknown): CommandError =>
+  fileError(path, error, { ENOENT: "there is no such file", EACCES: "you may not read it" });
+
 export const unwritable = (path: string, error: unknown): CommandError =>
   fileError(path, error, { ENOENT: "there is no such directory", EACCES: "you may not write it" });
 
-export function fileError(path: string, error: unknown, words: Record<string, string>): CommandError {
+function fileError(path: string, error: unknown, words: Record<string, string>): CommandError {
   const { code, message } = error as NodeJS.ErrnoException;
   const why = { EISDIR: "it is a directory", ENOTDIR: "a part of it is no directory", ...words }[code ?? ""];
   return new CommandError(`${path}: ${why ?? message}`);

@@ -1,7 +1,7 @@
 /** Files of the user's that are written and read as streams. A file that is not whole never has the name that was given. */
 import { createReadStream, createWriteStream, renameSync, rmSync } from "node:fs";
 import { finished } from "node:stream/promises";
-import { fileError, unwritable } from "./failure.ts";
+import { unreadable, unwritable } from "./failure.ts";
 
 /** Writes to `<path>.part`, and gives it its name when all is on disk. Returns how many bytes. */
 export async function writeWhole(
@@ -43,6 +43,6 @@ export async function* readPieces(path: string): AsyncGenerator<Uint8Array<Array
   try {
     for await (const piece of createReadStream(path, { highWaterMark: 256 * 1024 })) yield new Uint8Array(piece);
   } catch (error) {
-    throw fileError(path, error, { ENOENT: "there is no such file", EACCES: "you may not read it" });
+    throw unreadable(path, error);
   }
 }

@@ -101,6 +101,7 @@ export class Session {
     const { resuming } = await import("./client.ts");
     yield* resuming(open, {
       patienceMs: this.patienceMs,
+      retryForMs: this.options.retryFor ?? DEFAULT_RETRY_MS,
       signal,
       onLost: (lost) => this.#tellLost(lost),
     });

@@ -8,7 +8,7 @@ import { basename } from "node:path";
 import { createGunzip, gunzipSync } from "node:zlib";
 import { ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { Code } from "../errors.ts";
-import { CommandError, fileError, isServerError, readInput } from "./failure.ts";
+import { CommandError, isServerError, readInput, unreadable } from "./failure.ts";
 import type { Session } from "./session.ts";
 import { formatSize } from "./units.ts";
 
@@ -48,20 +48,27 @@ export async function uploadArchive(session: Session, file: string): Promise<Upl
 
 const isGzip = (data: Uint8Array): boolean => GZIP_MAGIC.every((byte, i) => data[i] === byte);
 
-/** What is no plain file can be read once only. */
+/** What is no plain file can be read once only; what cannot be looked at is told by who reads it. */
 function isLarge(file: string): boolean {
-  const found = statSync(file, { throwIfNoEntry: false });
-  return found?.isFile() === true && found.size > SMALL_BYTES;
+  try {
+    const found = statSync(file);
+    return found.isFile() && found.size > SMALL_BYTES;
+  } catch {
+    return false;
+  }
 }
 
 function beginning(file: string): Uint8Array {
   const bytes = new Uint8Array(GZIP_MAGIC.length);
-  const descriptor = openSync(file, "r");
+  let descriptor: number | null = null;
   try {
+    descriptor = openSync(file, "r");
     readSync(descriptor, bytes);
     return bytes;
+  } catch (error) {
+    throw unreadable(file, error);
   } finally {
-    closeSync(descriptor);
+    if (descriptor !== null) closeSync(descriptor);
   }
 }
 
@@ -74,7 +81,7 @@ const partsOf = (file: string, isCompressed: boolean): Parts =>
       for await (const part of stream) yield new Uint8Array(part);
     } catch (error) {
       if (isCompressed && (error as NodeJS.ErrnoException).code?.startsWith("Z_")) throw notUnpacked(file, error);
-      throw fileError(file, error, { ENOENT: "there is no such file", EACCES: "you may not read it" });
+      throw unreadable(file, error);
     }
   };
 
@@ -111,7 +118,9 @@ async function sendParts(session: Session, parts: Parts, ownName: string, asName
     }
   };
   const programs = await session.service(ProgramService);
-  for await (const _answer of programs.uploadContent(requests(), { signal: session.interruptible() })) {
+  const signal = session.interruptible();
+  // The server keeps nothing of what did not arrive whole: it is sent from its beginning again.
+  for await (const _answer of session.follow(() => programs.uploadContent(requests(), { signal }), signal)) {
     session.out.progress("");
     return { ...uploaded, sent: true };
   }

@@ -19,7 +19,7 @@ import {
   UpdateCourseResponseSchema,
 } from "../../../proto/gen/ostler/v1/courses_pb.js";
 import { UserRole } from "../../../proto/gen/ostler/v1/users_pb.js";
-import { fileError, UsageError, unwritable } from "../failure.ts";
+import { UsageError, unreadable, unwritable } from "../failure.ts";
 import { type Column, list, table } from "../output.ts";
 import { csvField, type RosterEntry, readRoster } from "../roster.ts";
 import { action, type Session } from "../session.ts";
@@ -158,7 +158,7 @@ function textOf(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw fileError(file, error, { ENOENT: "there is no such file", EACCES: "you may not read it" });
+    throw unreadable(file, error);
   }
 }
 
