@@ -96,7 +96,6 @@ const rows: Row[] = [
 
 /** What no oracle can tell of. */
 const withoutOracle: Readonly<Record<string, string>> = {
-  mount: "recorded: mounts.test.ts",
   umount2: "recorded: mounts.test.ts",
   pivot_root: "recorded: mounts.test.ts",
   restart_syscall: "made by a program it only ever fails; waiting.c does it",
