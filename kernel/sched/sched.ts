@@ -1,20 +1,22 @@
 /**
  * Round robin by instructions: each ready thread runs for a quantum, then goes to the end of its hart's queue; how long
- * a quantum is, and who has one at all, says its policy (thread/scheduling.ts). What is
- * left of its quantum when it waits, or somebody more important comes, is still its own when it goes on.
+ * a quantum is, and who has one at all, says its policy (thread/scheduling.ts). What is left of its quantum when it
+ * waits, or somebody more important comes, is still its own when it goes on.
  *
  * A thread with a control block that lets another one go on, and waits, in one call, hands the hart over: the other goes
  * before those of its priority (seL4's direct switch). So a client's call and its answer take place in its own time.
  *
  * Harts take turns on the one core that there is, so many instructions each; those of all together make the machine's
  * time. A thread that gets ready goes to the hart that it was on, or to one that has nothing to do; a hart that runs
- * out of threads takes one that waits for another. What a hart has reserved is lost at the end of its turn.
+ * out of threads takes one that waits for another, and so does one that has time for who waits behind a real-time
+ * thread. What a hart has reserved is lost at the end of its turn.
  *
  * The rests of quantum and turn are state, so where a host cuts a run changes nothing. Switching is by need: the core
  * keeps the registers of the thread that ran last until another one is to run.
  */
 
 import { assert } from "../lib/assert.ts";
+import { spend } from "../lib/effort.ts";
 import type { FrameNumber, ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { getSpace } from "../mm/space.ts";
@@ -249,6 +251,36 @@ function pull(k: SchedKernel): ThreadId | undefined {
   return best.id;
 }
 
+const isUrgent = (k: Sched & ThreadKernel, id: ThreadId): boolean => isRealTime(getThread(k, id).scheduling);
+
+/** Of those who wait behind a real-time thread: the first who has such a policy, too, and comes before all here; or all. */
+function heldUp(k: SchedKernel, { current, queue }: HartQueue): Thread[] {
+  const waiting: Thread[] = [];
+  if (current === null || queue.length === 0 || !isUrgent(k, current)) return waiting;
+  const own = k.sched.current ?? k.sched.queue[0];
+  const least = own !== undefined && isUrgent(k, own) ? getThread(k, own).priority + 1 : 0;
+  spend(k.effort, queue.length, "items");
+  for (const id of queue) {
+    const thread = getThread(k, id);
+    if (thread.priority < least) break;
+    if (!allows(thread, k.sched.hart)) continue;
+    waiting.push(thread);
+    if (isRealTime(thread.scheduling)) break;
+  }
+  return waiting;
+}
+
+/** Real-time threads can have a hart for good: whoever waits for that one comes here, where there is time for it. */
+function takeOver(k: SchedKernel): void {
+  for (const hart of k.sched.parked) {
+    if (hart === null) continue;
+    for (const thread of heldUp(k, hart)) {
+      take(hart, thread, "");
+      enqueueOn(k, k.sched.hart, thread);
+    }
+  }
+}
+
 /** Who runs now; null when nobody can. Costs nothing when it is who ran before. */
 export function schedule(k: SchedKernel): Thread | null {
   const { sched } = k;
@@ -273,6 +305,7 @@ const runsOn = ({ scheduling }: Thread): boolean => scheduling.policy === "fifo"
 /** On the hart whose turn it is. */
 function scheduleHart(k: SchedKernel): Thread | null {
   const { sched } = k;
+  if (sched.parked.length > 1) takeOver(k);
   if (sched.current !== null && sched.queue.length > 0) {
     const current = getThread(k, sched.current);
     const next = getThread(k, sched.queue[0]!);

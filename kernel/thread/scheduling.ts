@@ -44,6 +44,8 @@ const weights = [
 ];
 const usualWeight = 1024;
 const idleWeight = 3;
+/** What was reserved (LR) is lost at the end of a turn: in each one a loop of 16 instructions must come to its store (SC). */
+const leastTurn = 64;
 
 export const usualScheduling = (): Scheduling => ({ policy: "other", nice: 0, resetOnFork: false });
 
@@ -57,7 +59,7 @@ export const realTimePriority = ({ priority, scheduling }: Pick<Thread, "priorit
 export function quantumOf(usual: number, { scheduling }: Pick<Thread, "scheduling">): number {
   if (isRealTime(scheduling)) return usual;
   const weight = scheduling.policy === "idle" ? idleWeight : weights[scheduling.nice - niceRange.least]!;
-  return Math.max(1, Math.floor((usual * weight) / usualWeight));
+  return Math.max(leastTurn, Math.floor((usual * weight) / usualWeight));
 }
 
 /** What is forked, or cloned, begins as who did that; or afresh. */

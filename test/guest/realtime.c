@@ -1,4 +1,4 @@
-/* Who runs before whom. Run as root on one hart. "limits": what limits permit to who is not. */
+/* Who runs before whom. Run as root. "limits": what limits permit to who is not; "apart": on two harts. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -55,6 +55,33 @@ static void weights(void) {
   unsigned long ratio = turns[0] * 100 / turns[1];
   printf("%s\n", ratio > 295 && ratio < 317 ? "weighted" : "not weighted");
 }
+static void *spins(void *unused) { for (;;) turns[0]++; return unused; }
+static void *notes(void *letter) { note(*(char *)letter); return 0; }
+static pthread_t on(int hart, int policy, int priority, void *(*go)(void *), void *argument) {
+  pthread_t thread;
+  pthread_attr_t attributes;
+  struct sched_param p = { priority };
+  cpu_set_t harts;
+  CPU_ZERO(&harts); CPU_SET(hart, &harts);
+  pthread_attr_init(&attributes);
+  pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
+  pthread_attr_setschedpolicy(&attributes, policy); pthread_attr_setschedparam(&attributes, &p);
+  pthread_attr_setaffinity_np(&attributes, sizeof harts, &harts);
+  pthread_create(&thread, &attributes, go, argument);
+  return thread;
+}
+/* Who waits behind a thread that never ends finds the other hart. */
+static void apart(void) {
+  cpu_set_t first, both;
+  CPU_ZERO(&first); CPU_SET(0, &first); both = first; CPU_SET(1, &both);
+  sched_setaffinity(0, sizeof first, &first);
+  on(0, SCHED_FIFO, 50, spins, 0);
+  on(1, SCHED_OTHER, 0, spins, 0);
+  pthread_t fair = on(0, SCHED_OTHER, 0, notes, "o"), real = on(0, SCHED_FIFO, 40, notes, "r");
+  pthread_setaffinity_np(fair, sizeof both, &both); pthread_setaffinity_np(real, sizeof both, &both);
+  pthread_join(real, 0); pthread_join(fair, 0);
+  printf("%s\n", order);
+}
 static void limits(void) {
   struct rlimit r = { 5, 5 }, n = { 25, 25 };
   struct sched_param p = { 6 };
@@ -67,8 +94,9 @@ static void limits(void) {
   n.rlim_cur = 10; setrlimit(RLIMIT_NICE, &n); setpriority(PRIO_PROCESS, 0, 5); SAY(sched_setscheduler(0, SCHED_IDLE, &p)); SAY(sched_setscheduler(0, SCHED_OTHER, &p));
 }
 int main(int argc, char **argv) {
-  if (argc > 1) { limits(); return 0; }
+  if (argc > 1 && !strcmp(argv[1], "limits")) { limits(); return 0; }
   become(SCHED_FIFO, 90);
+  if (argc > 1) { apart(); return 0; }
   run("fifo", (struct plan[]){ { 'a', SCHED_FIFO, 10, 2 }, { 'b', SCHED_FIFO, 20, 2 }, { 'c', SCHED_FIFO, 10, 2 }, { 'o', SCHED_OTHER, 0, 2 } }, 4);
   run("rr", (struct plan[]){ { 'a', SCHED_RR, 10, 3 }, { 'b', SCHED_RR, 10, 3 }, { 'o', SCHED_OTHER, 0, 1 } }, 3);
   run("fifo yields", (struct plan[]){ { 'a', SCHED_FIFO, 10, 3, 1 }, { 'b', SCHED_FIFO, 10, 3, 1 } }, 2);
