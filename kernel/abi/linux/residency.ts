@@ -12,6 +12,7 @@ import { changeRegions, hasRoomForRegions } from "../../mm/tally.ts";
 import { copyOut } from "../../mm/user.ts";
 import { isUnbound, Resource, softLimit } from "../../thread/rlimits.ts";
 import type { Task } from "../../thread/state.ts";
+import { isSealedForWriting } from "../../vfs/seals.ts";
 import { address, choice, flags, inout, size } from "../define/arguments.ts";
 import { done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
@@ -80,8 +81,10 @@ function remove(k: LinuxKernel, { start, end, region }: Part): Errno | null {
   const { backing } = region;
   if (backing.kind !== "file" || !backing.shared || region.locked) return "EINVAL";
   if (!backing.writable) return "EACCES";
+  const file = getStored(k, backing.file);
+  if (isSealedForWriting(file)) return "EPERM";
   const from = backing.offset + start - region.start;
-  return punchStored(k, getStored(k, backing.file), from, from + end - start) ? null : "ENOMEM";
+  return punchStored(k, file, from, from + end - start) ? null : "ENOMEM";
 }
 
 function touchAll(k: LinuxKernel, space: Space, { start, end, region }: Part, access: "read" | "write"): Errno | null {

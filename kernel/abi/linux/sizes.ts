@@ -101,8 +101,9 @@ function allocate(
   const end = Number(offset + length);
   if (grows && offset + length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
   const stored = getStored(k, file.target.file);
-  const isForbidden = punches ? isSealedForWriting(stored) : forbidsSize(stored, Math.max(stored.size, end));
-  if (isForbidden) return fail("EPERM");
+  const changes = (how & (Allocate.FALLOC_FL_PUNCH_HOLE | Allocate.FALLOC_FL_ZERO_RANGE)) !== 0;
+  const grownBytes = punches ? stored.size : Math.max(stored.size, end);
+  if ((changes && isSealedForWriting(stored)) || forbidsSize(stored, grownBytes)) return fail("EPERM");
   if (!allocateRange(k, stored, how, Number(offset), end)) return fail("ENOSPC");
   touch(k, file, "written");
   if (file.opened !== null) dropLending(k, task, file.opened);

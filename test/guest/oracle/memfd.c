@@ -57,8 +57,8 @@ static void writing(void) {
   int fd = make("writing", MFD_ALLOW_SEALING);
   ftruncate(fd, 4096);
   char *at = map(fd, PROT_READ | PROT_WRITE, MAP_SHARED);
-  SAY(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE)); SAY(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE)); at[0] = 'w'; SAY(write(fd, "x", 1)); SAY(map(fd, PROT_READ | PROT_WRITE, MAP_SHARED) != 0); SAY(map(fd, PROT_READ, MAP_SHARED) != 0); SAY(map(fd, PROT_READ | PROT_WRITE, MAP_PRIVATE) != 0);
-  SAY(munmap(at, 4096)); SAY(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE)); SAY(fcntl(fd, F_GET_SEALS)); SAY(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096)); SAY(ftruncate(fd, 100));
+  SAY(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE)); SAY(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE)); at[0] = 'w'; SAY(madvise(at, 4096, MADV_REMOVE)); SAY(at[0]); SAY(write(fd, "x", 1)); SAY(map(fd, PROT_READ | PROT_WRITE, MAP_SHARED) != 0); SAY(map(fd, PROT_READ, MAP_SHARED) != 0); SAY(map(fd, PROT_READ | PROT_WRITE, MAP_PRIVATE) != 0);
+  SAY(munmap(at, 4096)); SAY(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE)); SAY(fcntl(fd, F_GET_SEALS)); SAY(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096)); SAY(fallocate(fd, FALLOC_FL_ZERO_RANGE, 0, 4096) < 0); SAY(ftruncate(fd, 100));
   at = map(fd, PROT_READ, MAP_PRIVATE); SAY(at[0]); SAY(mprotect(at, 4096, PROT_READ | PROT_WRITE)); at[0] = 'p'; SAY(pread(fd, text, 1, 0)); SAY(text[0]);
   close(fd);
 }
