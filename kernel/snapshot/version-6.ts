@@ -22,6 +22,13 @@ function sums(state: AnyState): void {
   }
 }
 
+/** Mappings of files could be made to grow downwards, as stacks do. */
+function onlyMemoryGrows(state: AnyState): void {
+  const { mm } = state["kernel"] as { mm: MmState };
+  for (const { regions } of mm.spaces.values())
+    for (const region of regions) if (region.backing.kind === "file") delete region.growsDown;
+}
+
 /** Segments were looked for in all tables, and one whose memory had gone stayed there until somebody looked. */
 function segmentsByFile(state: AnyState): void {
   const { sysv, mm, threads } = state["kernel"] as { sysv: SysvState; mm: MmState; threads: ThreadsState };
@@ -70,6 +77,7 @@ function sealedFiles(state: AnyState): void {
 
 export const version6: readonly ((state: AnyState) => void)[] = [
   sums,
+  onlyMemoryGrows,
   segmentsByFile,
   oneSchedulingForAll,
   adjustments,

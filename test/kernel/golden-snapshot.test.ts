@@ -3,9 +3,24 @@ import { readdirSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { loadSnapshot } from "../../kernel/index.ts";
+import { encodePlain } from "../../kernel/lib/codec.ts";
+import { decodePlain } from "../../kernel/lib/codec-decode.ts";
 import type { TaskId } from "../../kernel/lib/ids.ts";
+import type { MachineState } from "../../kernel/machine/state.ts";
+import { migrateState } from "../../kernel/snapshot/migrations.ts";
+import { guest, hasCompiler } from "../guest/compile.ts";
 import { brokenInvariants } from "../support/invariants.ts";
-import { consoleOf, exitOf, fileOf, restoreMachine, runOn, sha256, testPorts, text } from "../support/machine.ts";
+import {
+  consoleOf,
+  exitOf,
+  fileOf,
+  restoreMachine,
+  runOn,
+  sha256,
+  testMachine,
+  testPorts,
+  text,
+} from "../support/machine.ts";
 
 interface Golden {
   root: string;
@@ -38,3 +53,39 @@ test.each(files)("%s loads, and runs to its end", (name) => {
   expect(exitOf(outputs)?.status).toEqual({ kind: "exited", code: 3 });
   expect(text(machine.readVirtual(golden.client, golden.mapped + 3 * 4096, 6)!)).toBe("page 3");
 });
+
+/** The same machine as version 5 had it. */
+function asOfVersion5(state: MachineState): Uint8Array {
+  const { mm, sysv, threads } = state.kernel;
+  const without = (record: object, ...fields: string[]): void => {
+    for (const field of fields) delete (record as Record<string, unknown>)[field];
+  };
+  for (const space of mm.spaces.values()) {
+    without(space, "promised");
+    for (const region of space.regions) if (region.backing.kind === "file") region.growsDown = true;
+  }
+  for (const file of mm.stored.values()) without(file, "mappings", "seals");
+  for (const { id, traits } of threads.tasks.values())
+    Object.assign(traits, { nice: threads.threads.get(id as number as never)!.scheduling.nice });
+  for (const thread of threads.threads.values()) without(thread, "scheduling");
+  without(mm, "regions", "promised");
+  without(sysv, "segments");
+  without(sysv.held, "adjustments");
+  return encodePlain({ ...state, version: 5 } as never);
+}
+
+test.skipIf(!hasCompiler).each(["segments", "adjustments"] as const)(
+  "what version 6 keeps of %s is counted when a state of version 5 is loaded",
+  (kind) => {
+    const init = { paths: ["/bin/maxima"], arguments: [kind] };
+    const machine = testMachine({ files: [fileOf("/bin/maxima", guest("maxima"))], init });
+    runOn(machine, 200_000);
+    const state = decodePlain(machine.encodeState()) as unknown as MachineState;
+    const { sysv, threads } = state.kernel;
+    expect({ segments: sysv.segments.size, adjustments: sysv.held.adjustments }[kind]).toBeGreaterThan(10);
+    for (const { scheduling } of threads.threads.values()) scheduling.nice = 5;
+    const expected = encodePlain(state as never);
+    const migrated = migrateState("", asOfVersion5(state));
+    expect(decodePlain(migrated)).toEqual(decodePlain(expected));
+  },
+);

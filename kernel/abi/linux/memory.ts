@@ -109,8 +109,9 @@ function backingFor(
   if (shared && protection & Protection.PROT_WRITE && !mayWrite(file)) return "EACCES";
   const isData = file.opened !== null && hasFlag(k, file.opened.mount, MountFlag.noExecute);
   if (isData && protection & Protection.PROT_EXEC) return "EPERM";
-  if (isZeros(file)) return { backing: { kind: "anonymous" }, name: "" };
-  if (file.target.kind !== "regular") return "ENODEV";
+  if (file.target.kind !== "regular" && !isZeros(file)) return "ENODEV";
+  if (flags & MapFlag.MAP_GROWSDOWN) return "EINVAL";
+  if (file.target.kind !== "regular") return { backing: { kind: "anonymous" }, name: "" };
   const { file: stored } = file.target;
   const isSealed = isSealedForWriting(getStored(k, stored));
   if (shared && isSealed && protection & Protection.PROT_WRITE) return "EPERM";
