@@ -50,8 +50,12 @@ function instruction(name: RecordedName, random: number): number {
   return (word & 3) === 3 ? word & ~(low[word & 0x7f] ?? 0) : word & 0xffff;
 }
 
-/** In the middle of the data or of the code, so that offsets of either sign lead to both sides of their ends; or a number. */
+/**
+ * In the middle of the data or of the code, so that offsets of either sign lead to both sides of their ends; or a number.
+ * Or that far from the sequence, which a store may then change while it is executed.
+ */
 const register = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ fromSequence: fc.integer({ min: -300, max: 16 }) }) },
   { weight: 6, arbitrary: fc.integer({ min: 0, max: 511 }).map((i) => DATA + BigInt(8 * i)) },
   { weight: 2, arbitrary: fc.integer({ min: 0, max: PAGE - 1 }).map((i) => CODE + BigInt(i)) },
   { weight: 1, arbitrary: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }) },
@@ -112,7 +116,10 @@ describe("a fused sequence", () => {
           const entry = lengths
             .slice(0, first < sequence.length ? first : 0)
             .reduce((sum, length) => sum + length, 4 * place);
-          const run = (rig: Rig, of: readonly number[]) => rig.run(words, 4 * place, entry, registers, of);
+          const values = registers.map((each) =>
+            typeof each === "bigint" ? each : CODE + BigInt(4 * place + each.fromSequence),
+          );
+          const run = (rig: Rig, of: readonly number[]) => rig.run(words, 4 * place, entry, values, of);
           const expected = run(single, [1]);
           expect(run(whole, [BUDGET])).toEqual(expected);
           if (whole.dispatched(4 * place) === recordedNames.length + i) fused++;
