@@ -12,6 +12,7 @@
  * wanted, stores it at once, and needs to remember names only. Nothing is compressed; compress the file.
  */
 import { createHash } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { SnapshotFormatError, visitReferences } from "../../kernel/content.ts";
 import { Code, invalid, OstlerError } from "../errors.ts";
 import { PieceWriter } from "../store/pieces.ts";
@@ -102,7 +103,10 @@ async function* leafRecords(blobs: Store["blobs"], hashes: readonly Hash[]): Asy
       continue;
     }
     yield recordHead(KIND.blob, stored.size);
-    for (const piece of stored.hashes) yield (await read(blobs, [piece]))[0]!;
+    for (const piece of stored.hashes) {
+      await nextTurn();
+      yield (await read(blobs, [piece]))[0]!;
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 /** Archives that machines' roots begin as: whether one is a tree of files. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { ArchiveLoading, ArchiveProblem } from "../../kernel/catalogue.ts";
 import { joined, spanOf } from "../hosting/pieces.ts";
 import type { Hash, Store } from "../store/types.ts";
@@ -27,6 +28,7 @@ async function loadingOf({ blobs }: Pick<Store, "blobs">, hash: Hash): Promise<A
   const loading = new ArchiveLoading(isWhole ? stored.length : stored.size);
   if (isWhole) loading.provide(0, stored);
   while (!isWhole && loading.need !== null) {
+    await nextTurn();
     const { start, hashes } = spanOf(stored, loading.need.offset, loading.need.length);
     const found = await blobs.get(hashes);
     if (hashes.some((piece) => !found.has(piece))) return null;

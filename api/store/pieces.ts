@@ -11,7 +11,7 @@ import { createHash, hash as digest } from "node:crypto";
 import { hashBytes, hashText } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
 import { HASHES_PER_QUERY, PIECE_BYTES, WHOLE_BYTES } from "./limits.ts";
-import { pacedRuns } from "./runs.ts";
+import { nextTurn, pacedRuns } from "./runs.ts";
 import { type Blobs, type Bytes, CorruptBlobError, type Hash, type Hold, type Pieces } from "./types.ts";
 
 const HASH_BYTES = 32;
@@ -153,7 +153,7 @@ export class PieceWriter {
   }
 }
 
-/** All of some content that is in pieces. */
+/** All of some content that is in pieces, with turns of the event loop between them. */
 export async function joinPieces(
   read: (hashes: readonly Hash[]) => Promise<Map<Hash, Bytes>>,
   hash: Hash,
@@ -161,6 +161,7 @@ export async function joinPieces(
 ): Promise<Bytes> {
   const whole = new Uint8Array(pieces.size);
   for (const [index, piece] of pieces.hashes.entries()) {
+    await nextTurn();
     const data = (await read([piece])).get(piece);
     if (data === undefined) throw new CorruptBlobError(hash);
     whole.set(data, index * pieces.pieceBytes);

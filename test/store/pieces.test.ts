@@ -77,3 +77,17 @@ test("a list of pieces that is damaged is told, and made whole by who has the co
   await write(data, 1 << 20);
   expect(sha256((await store.blobs.get([hash])).get(hash)!)).toBe(hash);
 });
+
+test("the server goes on between the pieces of content that is read", async () => {
+  const data = content(wholeBytes + 1, 3);
+  const { hash } = await write(data, 1 << 20);
+  let turns = 0;
+  const count = (): void => {
+    turns += 1;
+    counting = setImmediate(count);
+  };
+  let counting = setImmediate(count);
+  await store.blobs.get([hash]);
+  clearImmediate(counting);
+  expect(turns).toBeGreaterThan(10);
+});
