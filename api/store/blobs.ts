@@ -2,6 +2,7 @@
 import { hash as digest } from "node:crypto";
 import { hashBytes, hashText } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
+import { isDamage } from "./failures.ts";
 import {
   BLOBS_PER_READ,
   BYTES_PER_STATEMENT,
@@ -90,7 +91,8 @@ async function lookAt(
   const found = new Map<Hash, Bytes | Pieces>();
   const inPieces: Hash[] = [];
   for await (const { hash, data } of readBlobs(database, hashes)) {
-    if (isInPieces(hash, data)) inPieces.push(hash);
+    if (data === null) refuse(hash);
+    else if (isInPieces(hash, data)) inPieces.push(hash);
     else found.set(hash, isWhole(hash, data) ? data : refuse(hash));
   }
   if (inPieces.length === 0) return found;
@@ -103,7 +105,8 @@ async function damagedAmong(database: Database, hashes: readonly Hash[]): Promis
   const found: Hash[] = [];
   const inPieces: Hash[] = [];
   for await (const { hash, data } of readBlobs(database, hashes)) {
-    if (isInPieces(hash, data)) inPieces.push(hash);
+    if (data === null) found.push(hash);
+    else if (isInPieces(hash, data)) inPieces.push(hash);
     else if (!isWhole(hash, data)) found.push(hash);
   }
   const lists = await readPieces(database, inPieces);
@@ -113,11 +116,24 @@ async function damagedAmong(database: Database, hashes: readonly Hash[]): Promis
 const isInPieces = (hash: Hash, data: Bytes): boolean => data.length === 0 && hash !== EMPTY_HASH;
 const isWhole = (hash: Hash, data: Bytes): boolean => digest("sha256", data, "hex") === hash;
 
-async function* readBlobs(database: Database, hashes: readonly Hash[]): AsyncGenerator<Blob> {
-  for await (const run of pacedRuns([...new Set(hashes)], BLOBS_PER_READ)) {
+/** Null: the database itself finds that it is damaged, and gives nothing of it. */
+type Found = { hash: Hash; data: Bytes | null };
+
+async function* readBlobs(database: Database, hashes: readonly Hash[]): AsyncGenerator<Found> {
+  for await (const run of pacedRuns([...new Set(hashes)], BLOBS_PER_READ)) yield* await readRun(database, run);
+}
+
+/** One that is damaged would fail the whole statement: it is searched for by halves, and costs the others nothing. */
+async function readRun(database: Database, run: readonly Hash[]): Promise<Found[]> {
+  try {
     const rows = await database.client.$queryRaw<{ hash: Bytes; data: Bytes }[]>`
       SELECT "hash", "data" FROM "Blob" WHERE "hash" IN (${Prisma.join(run.map(hashBytes))})`;
-    for (const { hash, data } of rows) yield { hash: hashText(hash), data };
+    return rows.map(({ hash, data }) => ({ hash: hashText(hash), data }));
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    if (run.length === 1) return [{ hash: run[0]!, data: null }];
+    const half = run.length >> 1;
+    return [...(await readRun(database, run.slice(0, half))), ...(await readRun(database, run.slice(half)))];
   }
 }
 

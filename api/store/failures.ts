@@ -11,6 +11,10 @@ const AWAY_TEXT =
 const FULL = /^(SQLITE_FULL|53100)$/;
 const FULL_TEXT = /database or disk is full|no space left on device/i;
 
+/** data_corrupted, index_corrupted and io_error of PostgreSQL. */
+const DAMAGE = /^(XX00[12]|58030|SQLITE_CORRUPT(_.*)?)$/;
+const DAMAGE_TEXT = /database disk image is malformed/i;
+
 const CHARACTER_NOT_IN_REPERTOIRE = "22021";
 
 /** How deep errors are nested in errors, at most. */
@@ -30,6 +34,12 @@ export function passingFailure(error: unknown): PassingFailure | null {
 /** PostgreSQL has no text with a NUL in it; SQLite finds nothing that is called so. */
 export const isTextRefused = (error: unknown): boolean =>
   layersOf(error).some(({ codes }) => codes.includes(CHARACTER_NOT_IN_REPERTOIRE));
+
+/** What was to be read is on a part of the disk that went bad, as the database itself finds. */
+export const isDamage = (error: unknown): boolean =>
+  layersOf(error).some(
+    ({ codes, texts }) => codes.some((each) => DAMAGE.test(each)) || texts.some((text) => DAMAGE_TEXT.test(text)),
+  );
 
 /** What an error says, and the errors in it. */
 function layersOf(error: unknown): { codes: string[]; texts: string[] }[] {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { PrismaLibSql } from "@prisma/adapter-libsql";
 import { expect, it } from "vitest";
+import { blobsIn } from "../../api/store/blobs.ts";
 import { openStore } from "../../api/store/index.ts";
 import { freshStore, sha256, temporaryFolder } from "./fixtures.ts";
 
@@ -71,6 +72,29 @@ it("names damaged content by its hash", async () => {
   });
   await second.close();
   folder.remove();
+});
+
+it("names all that the database cannot read, whatever it was read together with, and no more", async () => {
+  const blobs = Array.from({ length: 100 }, (_, index) => blob(index + 1, 64));
+  const bad = [3, 50, 51, 99].map((index) => blobs[index]!.hash);
+  const corrupt = { cause: { originalCode: "XX001", originalMessage: "invalid page in block 7" } };
+  let failure: object = { meta: { driverAdapterError: corrupt } };
+  const $queryRaw = async (text: readonly string[], list: { values: Uint8Array[] }) => {
+    if (!text.join("").includes('FROM "Blob"')) return [];
+    const asked = list.values.map((each) => Buffer.from(each).toString("hex"));
+    if (asked.some((hash) => bad.includes(hash))) throw Object.assign(new Error("failed"), failure);
+    return blobs
+      .filter(({ hash }) => asked.includes(hash))
+      .map(({ hash, data }) => ({ hash: Buffer.from(hash, "hex"), data }));
+  };
+  const read = blobsIn({ client: { $queryRaw } } as never);
+  const hashes = blobs.map(({ hash }) => hash);
+  expect((await read.damaged(hashes)).sort()).toEqual([...bad].sort());
+  await expect(read.get(hashes)).rejects.toMatchObject({ name: "CorruptBlobError", hash: bad[0] });
+  const good = hashes.filter((hash) => !bad.includes(hash));
+  expect([...(await read.get(good)).keys()].sort()).toEqual([...good].sort());
+  failure = { code: "ECONNRESET" };
+  await expect(read.damaged(hashes)).rejects.toThrow("failed");
 });
 
 it("refuses what is not a hash", async () => {

@@ -1,4 +1,5 @@
 /** What is PostgreSQL's alone: its migrations, and who has the database. */
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
@@ -101,6 +102,27 @@ describe.skipIf(postgresqlPrograms === null)(`a PostgreSQL database (${withoutPo
     await expect(copyStore({ dataDir: first, databaseUrl: "" }, database)).rejects.toMatchObject({
       name: "StoreNotEmptyError",
     });
+  });
+
+  it("names the content on a page that went bad, and reads the rest", async () => {
+    cluster.sql("postgres", "CREATE DATABASE whole");
+    const store = await open("whole");
+    const blobs = Array.from({ length: 20 }, () => {
+      const data = new Uint8Array(randomBytes(6_000));
+      return { hash: sha256(data), data };
+    });
+    await store.blobs.put(blobs, store.holds.open());
+    await store.close();
+    cluster.copySpoilt("whole", "Blob", "spoilt");
+    const spoilt = await open("spoilt");
+    const hashes = blobs.map(({ hash }) => hash);
+    const damaged = await spoilt.blobs.damaged(hashes);
+    expect(damaged.length).toBeGreaterThan(0);
+    expect(damaged.length).toBeLessThan(4);
+    const whole = hashes.filter((hash) => !damaged.includes(hash));
+    expect((await spoilt.blobs.get(whole)).size).toBe(whole.length);
+    await expect(spoilt.blobs.get(hashes)).rejects.toMatchObject({ name: "CorruptBlobError", hash: damaged[0] });
+    await spoilt.close();
   });
 
   it("answers everybody who reads, however long they have to wait for each other", async () => {

@@ -1,6 +1,16 @@
 /** PostgreSQL for tests: a cluster of its own in a temporary directory, on a socket there, without a port. */
 import { spawnSync } from "node:child_process";
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -102,6 +112,21 @@ export class Cluster {
     this.#run("pg_dump", [...session, "--format=custom", "--file", file, from]);
     this.sql("postgres", `CREATE DATABASE ${to}`);
     this.#run("pg_restore", [...session, "--exit-on-error", "--dbname", to, file]);
+  }
+
+  /**
+   * A copy of a database, in which a disk has spoilt the first page of what is too long for the rows of a table. It is made
+   * by copying files: nothing of it is in the memory of the server.
+   */
+  copySpoilt(from: string, table: string, to: string): void {
+    const toast = `SELECT pg_relation_filepath(reltoastrelid) FROM pg_class WHERE oid = '"${table}"'::regclass`;
+    this.sql(from, "CHECKPOINT");
+    const file = openSync(join(this.#data, this.sql(from, toast).trim()), "r+");
+    writeSync(file, Buffer.alloc(24, 0xff), 0, 24, 0);
+    closeSync(file);
+    // Before release 15 there was no other way.
+    const strategy = Number(this.sql("postgres", "SHOW server_version_num")) >= 150_000 ? "STRATEGY file_copy" : "";
+    this.sql("postgres", `CREATE DATABASE ${to} TEMPLATE ${from} ${strategy}`);
   }
 
   /** A database whose files are on a disk of so many MiB, and the folder of that. False: nobody here may mount one. */
