@@ -43,6 +43,8 @@ export interface RestServerOptions {
   readonly uploadBudgetBytes?: number;
   /** How slowly bodies may arrive. Default: a kilobyte a second, looked at twice a minute. */
   readonly patience?: Patience;
+  /** In what time the head of a request must be there, looked at twice as often. Default: a minute. */
+  readonly headTimeoutMs?: number;
   /** Default 15 s. */
   readonly heartbeatMs?: number;
   /** /openapi.json and /docs, made when they are first read; left out when undefined. */
@@ -73,9 +75,13 @@ export interface RestServer {
 export async function createRestServer(options: RestServerOptions): Promise<RestServer> {
   const bodyLimitBytes = options.bodyLimitBytes ?? 8 * mebibyte;
   const active = new ActiveCalls();
+  const headersTimeout = options.headTimeoutMs ?? 60_000;
+  const heads = { headersTimeout, connectionsCheckingInterval: headersTimeout / 2 };
   const app: FastifyInstance = Fastify({
     // The types tell the two kinds of server apart; nothing here does.
-    ...(options.tls !== undefined && { https: { ...options.tls, minVersion: "TLSv1.2" } as never }),
+    ...(options.tls === undefined
+      ? { http: heads }
+      : { https: { ...heads, ...options.tls, minVersion: "TLSv1.2" } as never }),
     bodyLimit: bodyLimitBytes,
     exposeHeadRoutes: false,
     return503OnClosing: false,
@@ -193,7 +199,10 @@ function logged(error: OstlerError): OstlerError {
 
 /** What comes is not HTTP at all, or too much of it. */
 function refuseUnparsable(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code !== "ECONNRESET") refuseOn(socket, unparsable(error.code));
+  if (error.code === "ECONNRESET") return;
+  refuseOn(socket, unparsable(error.code));
+  // Whoever has been silent for so long would hold the connection for ever by not closing it either.
+  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") socket.destroySoon();
 }
 
 /** Where there is no request, or not all of it. */

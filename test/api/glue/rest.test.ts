@@ -1,7 +1,7 @@
 // What is particular to REST: routes, JSON, headers. Its streams are in rest-streams.test.ts.
 import { createHash } from "node:crypto";
-import { connect } from "node:net";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { connect, type Socket } from "node:net";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Pipeline } from "../../../api/operation.ts";
 import { createRestServer } from "../../../api/rest/index.ts";
 import { type Answer, ask, expectProblem } from "./answers.ts";
@@ -262,6 +262,31 @@ describe("headers", () => {
     const text = await exchange(`GET /v1/echo/hi HTTP/1.1\r\nhost: x\r\nx-a: ${"a".repeat(20_000)}\r\n\r\n`);
     expect(text).toContain("431 Request Header Fields Too Large");
     expect(text).toContain("HEADERS_TOO_LARGE");
+  });
+
+  it.each([
+    ["half a line", "GET /v1/ec"],
+    ["half a head", "GET /v1/echo/hi HTTP/1.1\r\nhost: x\r\nx-a: b"],
+    ["nothing at all", ""],
+  ])("a head that does not come, from one who does not hang up: %s", async (_, sent) => {
+    const { app, drain } = await createRestServer({
+      operations: glueOperations(() => bench.probe),
+      pipeline: probePipeline(() => bench.probe),
+      headTimeoutMs: 20,
+    });
+    const gone = new Promise<unknown[]>((resolve) => {
+      app.server.once("connection", (socket: Socket) => {
+        const end = vi.spyOn(socket, "end");
+        socket.once("close", () => resolve(end.mock.calls.map(([text]) => text)));
+      });
+    });
+    const address = await app.listen({ host: "127.0.0.1", port: 0 });
+    const socket = connect({ port: Number(new URL(address).port), host: "127.0.0.1", allowHalfOpen: true });
+    socket.on("error", () => undefined);
+    socket.write(sent);
+    expect((await gone)[0]).toMatch(/^HTTP\/1\.1 408 .*REQUEST_TIMEOUT/s);
+    socket.destroy();
+    await drain(0);
   });
 
   it("a body that is too large, also to a client that sends on", async () => {
