@@ -43,6 +43,7 @@ describe.skipIf(!hasCompiler)("scheduling (needs riscv64-linux-gnu-gcc)", () => 
     const nice = ["ok", "EACCES"];
     const realTime = ["EPERM", "ok", "EPERM", "ok", "ok"];
     const idle = ["ok", "ok", "ok", "EPERM"];
-    expect(printed(["limits"])).toEqual([...nice, ...realTime, ...idle]);
+    const group = ["EACCES", "8 15"];
+    expect(printed(["limits"])).toEqual([...nice, ...realTime, ...idle, ...group]);
   });
 });

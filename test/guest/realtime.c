@@ -92,6 +92,14 @@ static void limits(void) {
   p.sched_priority = 6; SAY(sched_setparam(0, &p)); p.sched_priority = 2; SAY(sched_setparam(0, &p)); SAY(sched_setscheduler(0, SCHED_RR, &p));
   p.sched_priority = 0; SAY(sched_setscheduler(0, SCHED_IDLE, &p)); SAY(sched_setscheduler(0, SCHED_OTHER, &p));
   n.rlim_cur = 10; setrlimit(RLIMIT_NICE, &n); setpriority(PRIO_PROCESS, 0, 5); SAY(sched_setscheduler(0, SCHED_IDLE, &p)); SAY(sched_setscheduler(0, SCHED_OTHER, &p));
+  /* Of a group those are changed that may be. */
+  int ends[2];
+  char c;
+  pipe(ends); fflush(stdout);
+  pid_t child = fork();
+  if (!child) { setpriority(PRIO_PROCESS, 0, 15); write(ends[1], "c", 1); pause(); }
+  read(ends[0], &c, 1);
+  SAY(setpriority(PRIO_PGRP, 0, 8)); printf("%d %d\n", getpriority(PRIO_PROCESS, 0), getpriority(PRIO_PROCESS, child));
 }
 int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], "limits")) { limits(); return 0; }

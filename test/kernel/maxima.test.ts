@@ -18,7 +18,6 @@ describe.skipIf(!hasCompiler)("as many as there can be (needs riscv64-linux-gnu-
     let stops = 0;
     while (machine.run(forever).kind === "limit") stops += 1;
     expect(consoleOf(machine.drainOutputs())).toBe("done\n");
-    console.log(kind, stops);
     expect(stops).toBeLessThan(most);
     expect(brokenInvariants(machine)).toEqual([]);
   });

@@ -1,7 +1,9 @@
 /** What goes through as much as guests have made is paid for, so that a run ends soon after it. */
 import { expect, it } from "vitest";
+import { schedulingCalls } from "../../kernel/abi/linux/scheduling.ts";
 import { dropNamespaces } from "../../kernel/ns/namespaces.ts";
 import { namesOf, releasePids } from "../../kernel/thread/pids.ts";
+import { usualScheduling } from "../../kernel/thread/scheduling.ts";
 import { initThreads } from "../../kernel/thread/state.ts";
 import { covered } from "../../kernel/vfs/filesystem.ts";
 import { hasRoomForInodes } from "../../kernel/vfs/filesystems.ts";
@@ -33,12 +35,25 @@ function kernel(): FileKernel {
   return { threads, files, effort: { spent: 0 }, endNamespace: () => {} } as unknown as FileKernel;
 }
 
+const getpriority = schedulingCalls.find(({ name }) => name === "getpriority")!;
+/** getpriority(PRIO_USER, 0), of a user who has all threads. */
+function priorityOfUser(k: FileKernel): unknown {
+  const task = { id: 1, credentials: { uid: 7, userSpace: 0 } };
+  k.threads.tasks.set(1 as never, task as never);
+  const scheduling = usualScheduling();
+  for (const id of numbers) k.threads.threads.set(id as never, { id, task: 1, scheduling } as never);
+  const outcome = getpriority.run(k as never, { values: { which: 2, who: 0 }, errno: null }, { task } as never);
+  expect(outcome).toMatchObject({ kind: "done", value: 20 });
+  return outcome;
+}
+
 it.each<[what: string, work: (k: FileKernel) => unknown]>([
   ["the top of what is mounted on each other", (k) => covered(k, { mount: 1, inode: 1 } as never)],
   ["room for one inode more", (k) => hasRoomForInodes(k, filesystem as unknown as Filesystem, 1)],
   ["what an id is called in all name spaces", (k) => namesOf(k, 7)],
   ["whether somebody knows an id", (k) => releasePids(k, [7])],
   ["name spaces that nobody has", dropNamespaces],
+  ["how nice somebody's threads are", (k) => priorityOfUser(k)],
 ])("%s", (_what, work) => {
   const k = kernel();
   work(k);

@@ -1,4 +1,5 @@
 /** Whether two processes have something in common: kcmp(2), by which checkpoints find out what to save once. */
+import { spend } from "../../lib/effort.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn } from "../../mm/user.ts";
 import { mayInspect } from "../../thread/credentials.ts";
@@ -43,6 +44,7 @@ function compareWatched(k: LinuxKernel, call: Call, [one, other]: [Task, Task], 
   const epoll = fileOf(k, other, descriptor(BigInt(instance!)));
   if (file === null || epoll === null) return fail("EBADF");
   if (epoll.target.kind !== "epoll") return fail("EINVAL");
+  spend(k.effort, epoll.target.items.size, "items");
   const item = [...epoll.target.items.values()].filter((each) => each.fd === watched)[before!];
   return item === undefined ? fail("ENOENT") : order(file.id, item.file);
 }

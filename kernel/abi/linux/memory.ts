@@ -272,7 +272,9 @@ export const memoryCalls = [
       const space = getSpace(k, task.space);
       const range = rangeOf(k, start, length);
       if (range === null) return fail("EINVAL");
-      if (!hasRoomForRegions(k, space, 1)) return fail("ENOMEM");
+      const first = findRegion(space.regions, range.start);
+      const splits = first !== null && first.start < range.start && first.end > range.end;
+      if (splits && !hasRoomForRegions(k, space, 1)) return fail("ENOMEM");
       if (hasFrames(space.regions, range.start, range.end)) return fail("EPERM");
       noteUnmapped(k, task, range.start, range.end);
       unmapRange(k, space, range.start, range.end);

@@ -1,5 +1,6 @@
 /** Who runs before whom, and for how long: sched(7), setpriority(2). */
 import { pageBytes } from "../../hal/types.ts";
+import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
@@ -32,6 +33,7 @@ const Which = { PRIO_PROCESS: 0, PRIO_PGRP: 1, PRIO_USER: 2 } as const;
 /** The threads that a priority call is about: of one that is named by its own number, itself alone. */
 function threadsOf(k: LinuxKernel, { task: caller, thread }: Call, which: number, who: number): Thread[] {
   if (which === Which.PRIO_PROCESS) return who === 0 ? [thread] : [threadFor(k, caller, who) ?? []].flat();
+  spend(k.effort, 8 * k.threads.threads.size, "items");
   const all = [...k.threads.threads.values()].map((thread) => ({ thread, task: taskOf(k, thread) }));
   const group = who === 0 ? caller.group : idFor(k, caller, who);
   const { uid, userSpace } = caller.credentials;
@@ -41,21 +43,28 @@ function threadsOf(k: LinuxKernel, { task: caller, thread }: Call, which: number
     .map(({ thread }) => thread);
 }
 
+/** Why a task may not make a thread so nice; null: it may. */
+function niceProblem(k: LinuxKernel, by: Task, thread: Thread, nice: number): Errno | null {
+  const of = taskOf(k, thread);
+  const { credentials } = of;
+  const isOwn = credentials.uid === by.credentials.euid || credentials.euid === by.credentials.euid;
+  if (!isOwn && !hasCapabilityIn(k, by.credentials, credentials.userSpace, Cap.SYS_NICE)) return "EPERM";
+  return nice < thread.scheduling.nice && !mayBeNice(k, by, of, nice) ? "EACCES" : null;
+}
+
+/** Those that the caller may change are changed, whatever it is told of the others. */
 function setPriority(k: LinuxKernel, call: Call, which: number, who: number, wanted: number): Outcome {
-  const { task } = call;
   if (which > Which.PRIO_USER) return fail("EINVAL");
   const found = threadsOf(k, call, which, who);
   if (found.length === 0) return fail("ESRCH");
   const nice = Math.max(niceRange.least, Math.min(niceRange.most, wanted));
+  let problem: Errno | null = null;
   for (const thread of found) {
-    const of = taskOf(k, thread);
-    const { credentials } = of;
-    const isOwn = credentials.uid === task.credentials.euid || credentials.euid === task.credentials.euid;
-    if (!isOwn && !hasCapabilityIn(k, task.credentials, credentials.userSpace, Cap.SYS_NICE)) return fail("EPERM");
-    if (nice < thread.scheduling.nice && !mayBeNice(k, task, of, nice)) return fail("EACCES");
+    const own = niceProblem(k, call.task, thread, nice);
+    if (own === null) thread.scheduling.nice = nice;
+    problem = own ?? problem;
   }
-  for (const { scheduling } of found) scheduling.nice = nice;
-  return done(0);
+  return orError(problem);
 }
 
 const Policy = {
