@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Bell, ConsoleTail, News, TraceSubscription } from "../../api/hosting/feeds.ts";
+import { FrameTail } from "../../api/hosting/frames.ts";
 
 test("a bell forgets those whose wait ended without a ring", async () => {
   const bell = new Bell();
@@ -89,4 +90,34 @@ test("the console's tail gives what was put in, however it was cut, and from whe
       if (oldest > begin) expect(tail.from(oldest - 1, 1)).toBeNull();
     }
   }
+});
+
+test("what frames are kept for readers that are slow is bounded, and they are told exactly how many they missed", () => {
+  const sizes = fc.array(fc.integer({ min: 14, max: 1514 }), { minLength: 1, maxLength: 20 });
+  fc.assert(
+    fc.property(
+      sizes,
+      fc.integer({ min: 1, max: 3_000 }),
+      fc.integer({ min: 1, max: 3_000 }),
+      (lengths, sent, from) => {
+        const tail = new FrameTail();
+        for (let sequence = 1; sequence <= sent; sequence++) {
+          const bytes = new Uint8Array(lengths[sequence % lengths.length]!);
+          tail.add({ kind: "frame", sequence, at: { instructions: sequence, timeNs: sequence }, bytes });
+        }
+        const all = tail.from(1, sent);
+        const keptBytes = all.frames.reduce((sum, { bytes }) => sum + bytes.length, 0);
+        expect(keptBytes).toBeLessThanOrEqual(256 * 1024);
+        expect(all.frames.map(({ sequence }) => sequence)).toEqual(
+          Array.from({ length: sent - all.missed }, (_, index) => all.missed + 1 + index),
+        );
+        expect(all.frames.length).toBeGreaterThan(0);
+        const later = tail.from(from, sent);
+        expect(later.missed).toBe(Math.max(0, all.missed + 1 - from));
+        expect(later.frames).toHaveLength(Math.min(all.frames.length, Math.max(0, sent + 1 - from)));
+        expect(later.frames.at(-1)).toBe(from <= sent ? all.frames.at(-1) : undefined);
+      },
+    ),
+    { numRuns: 30 },
+  );
 });
