@@ -191,10 +191,10 @@ export function isBelow(k: FileKernel, fs: Filesystem, inode: InodeNumber, tree:
 }
 
 /**
- * The directory that lists a directory, over the borders of mounts; the task's root is its own. null: it was moved out of
+ * The directory that lists a directory, over the borders of mounts; the viewer's root is its own. null: it was moved out of
  * what its mount shows, and nothing leads on from there.
  */
-export function parentOf(k: FileKernel, viewer: Viewer, place: Place): Place | null {
+export function parentOf(k: FileKernel, viewer: Pick<Viewer, "root">, place: Place): Place | null {
   let at = place;
   for (;;) {
     if (at.mount === viewer.root.mount && at.inode === viewer.root.inode) return at;

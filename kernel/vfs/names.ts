@@ -36,6 +36,8 @@ import { findPlace, type Walked, walkPath } from "./walk.ts";
 export interface PathFrom {
   start: Place;
   path: string;
+  /** What a walk of it must not do. */
+  resolve?: number;
 }
 
 /** A file system that can be changed; EROFS where nothing can. */

@@ -171,9 +171,9 @@ function completeOpen(k: FileKernel, id: number, thread: Thread): void {
 }
 
 /** A file without a name in a directory. */
-function openTemporary(k: FileKernel, task: Task, { start, path }: PathFrom, flags: number, mode: number): OpenResult {
+function openTemporary(k: FileKernel, task: Task, where: PathFrom, flags: number, mode: number): OpenResult {
   if (!writes(flags)) return { errno: "EINVAL" };
-  const walked = walkPath(k, task, start, path, "follow");
+  const walked = walkPath(k, task, where.start, where.path, "follow", where.resolve);
   if ("errno" in walked) return walked;
   if (walked.place === null) return { errno: "ENOENT" };
   if (!isDirectory(attributesOf(k, walked.place))) return { errno: "ENOTDIR" };
@@ -216,9 +216,10 @@ export function openPath(k: FileKernel, task: Task, where: PathFrom, flags: numb
     if (!(flags & OpenFlag.O_DIRECTORY)) return { errno: "EINVAL" };
     return openTemporary(k, task, where, flags, mode);
   }
+  if (flags & OpenFlag.O_CREAT && flags & OpenFlag.O_DIRECTORY) return { errno: "EINVAL" };
   const exclusive = (flags & OpenFlag.O_CREAT) !== 0 && (flags & OpenFlag.O_EXCL) !== 0;
   const follows = !(flags & OpenFlag.O_NOFOLLOW) && !exclusive;
-  const walked = walkPath(k, task, where.start, where.path, follows ? "follow" : "keep");
+  const walked = walkPath(k, task, where.start, where.path, follows ? "follow" : "keep", where.resolve);
   if ("errno" in walked) return walked;
   if (walked.place === null) return openMissing(k, task, walked, flags, mode);
   if (exclusive) return { errno: "EEXIST" };
@@ -226,8 +227,8 @@ export function openPath(k: FileKernel, task: Task, where: PathFrom, flags: numb
 }
 
 /** O_PATH: the name only, of a link itself if it is not to be followed. */
-function openName(k: FileKernel, task: Task, { start, path }: PathFrom, flags: number): OpenResult {
-  const walked = walkPath(k, task, start, path, flags & OpenFlag.O_NOFOLLOW ? "keep" : "follow");
+function openName(k: FileKernel, task: Task, { start, path, resolve }: PathFrom, flags: number): OpenResult {
+  const walked = walkPath(k, task, start, path, flags & OpenFlag.O_NOFOLLOW ? "keep" : "follow", resolve);
   if ("errno" in walked) return walked;
   if (walked.place === null) return { errno: "ENOENT" };
   if (flags & OpenFlag.O_DIRECTORY && !isDirectory(attributesOf(k, walked.place))) return { errno: "ENOTDIR" };

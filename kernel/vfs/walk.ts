@@ -36,8 +36,23 @@ export interface Walked {
   slash: boolean;
 }
 
+/** What a walk must not do (RESOLVE_* of openat2(2)). */
+export const Resolve = {
+  /** Go from one mount to another one. */
+  noMounts: 1,
+  /** Follow a link of /proc that leads to a place at once; or any link. */
+  noMagic: 2,
+  noLinks: 4,
+  /** Leave what is below the directory that it begins at; or that directory is its root. */
+  beneath: 8,
+  inRoot: 0x10,
+} as const;
+
 interface Walk {
   viewer: Viewer;
+  /** Where absolute links begin, and what nothing is above of: the viewer's, or where it may not leave. */
+  root: Place;
+  resolve: number;
   at: Place;
   /** Names that are left, the next one last. */
   rest: string[];
@@ -70,22 +85,56 @@ function behind(at: Place, led: Place | Opened | null, slash: boolean): Walked {
   return { directory: { mount: at.mount, inode: named.directory }, name: named.name, place: at, slash };
 }
 
+/** What is wrong with going on from one place at another one at once, as a link of /proc does. */
+function jumpProblem({ resolve }: Walk, from: Place, to: Place): Errno | null {
+  if (resolve & Resolve.noMagic) return "ELOOP";
+  const leaves = (resolve & Resolve.noMounts) !== 0 && from.mount !== to.mount;
+  return leaves || resolve & (Resolve.beneath | Resolve.inRoot) ? "EXDEV" : null;
+}
+
 /** Goes where a link leads: what is left to walk grows by its text, unless it leads to a place at once. */
 function follow(k: FileKernel, walk: Walk, link: Place): Errno | { led: Place | Opened | null } {
   walk.links += 1;
   if (walk.links > limits.symbolicLinks || hasFlag(k, link.mount, MountFlag.noFollow)) return "ELOOP";
+  if (walk.resolve & Resolve.noLinks) return "ELOOP";
   const fs = filesystemOf(k, link.mount);
   const target = opsOfFilesystem(k, fs).readLink(k, fs, link.inode, walk.viewer);
   if (typeof target === "string") return target;
   if (target.place !== null) {
+    const problem = jumpProblem(walk, link, target.place);
+    if (problem !== null) return problem;
     walk.at = { mount: target.place.mount, inode: target.place.inode };
     return { led: target.place };
   }
   if (target.text === "") return "ENOENT";
   spend(k.effort, target.text.length, "characters");
-  if (target.text.startsWith("/")) walk.at = { ...walk.viewer.root };
+  if (target.text.startsWith("/")) {
+    if (walk.resolve & Resolve.beneath) return "EXDEV";
+    if (walk.resolve & Resolve.noMounts && walk.at.mount !== walk.root.mount) return "EXDEV";
+    walk.at = { ...walk.root };
+  }
   walk.rest.push(...namesOf(target.text));
   return { led: null };
+}
+
+/** Goes to the directory that lists the one where a walk is. */
+function goUp(k: FileKernel, walk: Walk): Errno | null {
+  const { at: from, resolve } = walk;
+  const at = parentOf(k, walk, from);
+  if (at === null) return "ENOENT";
+  // Above what has nothing above it is that itself.
+  if (resolve & Resolve.beneath && at.mount === from.mount && at.inode === from.inode) return "EXDEV";
+  if (resolve & Resolve.noMounts && at.mount !== from.mount) return "EXDEV";
+  walk.at = at;
+  return null;
+}
+
+/** Where a walk of a path begins. */
+function begin(viewer: Viewer, start: Place, path: string, resolve: number): Walk | Errno {
+  const isAbsolute = path.startsWith("/");
+  if (isAbsolute && resolve & Resolve.beneath) return "EXDEV";
+  const root = resolve & (Resolve.beneath | Resolve.inRoot) ? start : viewer.root;
+  return { viewer, root, resolve, at: { ...(isAbsolute ? root : start) }, rest: namesOf(path), links: 0 };
 }
 
 /**
@@ -101,10 +150,12 @@ export function walkPath(
   start: Place,
   path: string,
   atEnd: AtEnd,
+  resolve = 0,
 ): Walked | { errno: Errno } {
   if (path === "") return { errno: "ENOENT" };
   spend(k.effort, 8 * path.length, "characters");
-  const walk: Walk = { viewer, at: { ...(path.startsWith("/") ? viewer.root : start) }, rest: namesOf(path), links: 0 };
+  const walk = begin(viewer, start, path, resolve);
+  if (typeof walk === "string") return { errno: walk };
   const slash = path.endsWith("/");
   const follows = atEnd === "follow" || (atEnd === "keep" && slash);
   let last: Walked = { directory: walk.at, name: "", place: walk.at, slash };
@@ -113,9 +164,8 @@ export function walkPath(
     const problem = problemAt(k, walk, name);
     if (problem !== null) return { errno: problem };
     if (name === "." || name === "..") {
-      const at = name === "." ? walk.at : parentOf(k, viewer, walk.at);
-      if (at === null) return { errno: "ENOENT" };
-      walk.at = at;
+      const stuck = name === "." ? null : goUp(k, walk);
+      if (stuck !== null) return { errno: stuck };
       last = { directory: walk.at, name: "", place: walk.at, slash };
       continue;
     }
@@ -123,6 +173,7 @@ export function walkPath(
     const named = child(k, walk, name);
     if (named === null) return isLast ? { directory: walk.at, name, place: null, slash } : { errno: "ENOENT" };
     const found = isLast && atEnd === "name" ? named : covered(k, named);
+    if (resolve & Resolve.noMounts && found.mount !== named.mount) return { errno: "EXDEV" };
     if (isType(attributesOf(k, found), FileType.symlink) && (!isLast || follows)) {
       const followed = follow(k, walk, found);
       if (typeof followed === "string") return { errno: followed };

@@ -69,6 +69,7 @@ const rows: Row[] = [
   { program: "inotify", arguments: [directory], natively: true },
   { program: "locks", arguments: [directory] },
   { program: "names", arguments: [directory] },
+  { program: "openhow", arguments: [directory], natively: true, mayBeForbidden: true },
   { program: "lost", arguments: [directory], natively: true },
   { program: "lending", arguments: [directory], natively: true },
   { program: "pipes" },

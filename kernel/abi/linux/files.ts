@@ -20,7 +20,7 @@ import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
 import { At, pathFrom, placeOf, subjectAt } from "./names.ts";
 
-function open(k: LinuxKernel, { task }: Call, where: PathFrom, wanted: number, mode: number): Outcome {
+export function open(k: LinuxKernel, { task }: Call, where: PathFrom, wanted: number, mode: number): Outcome {
   const result = openPath(k, task, where, wanted, mode);
   if ("errno" in result) return fail(result.errno);
   if ("fd" in result) return done(result.fd);
@@ -116,7 +116,7 @@ function getDirectory(k: LinuxKernel, task: Task, room: number): Outcome<{ buffe
 }
 
 const walkErrors = ["EACCES", "EBADF", "EFAULT", "ELOOP", "ENAMETOOLONG", "ENOENT", "ENOTDIR"] as const;
-const makeErrors = [...walkErrors, "EEXIST", "ENOSPC", "EOVERFLOW", "EROFS"] as const;
+export const makeErrors = [...walkErrors, "EEXIST", "ENOSPC", "EOVERFLOW", "EROFS"] as const;
 const renameFlags = {
   RENAME_NOREPLACE: Rename.noReplace,
   RENAME_EXCHANGE: Rename.exchange,

@@ -20,6 +20,7 @@ import { memoryFileCalls } from "./memory-files.ts";
 import { messageCalls } from "./messages.ts";
 import { mountCalls } from "./mount.ts";
 import { namespaceCalls } from "./namespaces.ts";
+import { openHowCalls } from "./open-how.ts";
 import { pidfdCalls } from "./pidfd.ts";
 import { pipeCalls } from "./pipes.ts";
 import { pollCalls } from "./poll.ts";
@@ -48,6 +49,7 @@ export const linuxTable: readonly SystemCall<LinuxKernel>[] = [
   ...inotifyCalls,
   ...ioCalls,
   ...fileCalls,
+  ...openHowCalls,
   ...descriptorCalls,
   ...attributeCalls,
   ...statfsCalls,
