@@ -29,11 +29,11 @@ async function receive(
 ): Promise<{ owner: Owner; name: string; hash: Hash; size: number }> {
   const writer = new PieceWriter(deps.store.blobs, hold);
   let first: UploadContentRequest | null = null;
-  let owner = ownerIn(context, "");
+  let owner: Owner | null = null;
   let size = 0;
   let checkedBytes = 0;
   for await (const request of requests) {
-    if (first === null) {
+    if (first === null || owner === null) {
       first = request;
       owner = ownerIn(context, first.courseId);
       checkedBytes = await assertMayStore(deps, owner, Number(first.size), "size");
@@ -48,7 +48,7 @@ async function receive(
   // What the client gave up looks like its end.
   context.signal.throwIfAborted();
   const { name = "", expectedHash = "", size: announced = 0n } = first ?? {};
-  if (size === 0) throw invalid("data", "must not be empty");
+  if (size === 0 || owner === null) throw invalid("data", "must not be empty");
   if (announced !== 0n && announced !== BigInt(size)) throw invalid("size", `is ${announced}, and ${size} bytes came`);
   await deps.quotas.assertRoom(owner, size);
   const { hash } = await writer.end(expectedHash);

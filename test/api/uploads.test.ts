@@ -3,10 +3,12 @@ import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Connection } from "../../api/cli/client.ts";
 import { AdminService } from "../../proto/gen/ostler/v1/admin_pb.js";
+import { CourseService } from "../../proto/gen/ostler/v1/courses_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { type Program, ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
 import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
+import { UserRole, UserService } from "../../proto/gen/ostler/v1/users_pb.js";
 import type { Client } from "../support/client.ts";
 import { gather } from "../support/gather.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -113,6 +115,24 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     for (let left = 1n; left > 0n; ) left = (await collect(client)).examinedBlobs;
     expect((await client.call(ProgramService, "listPrograms", {})).programs).toEqual([]);
   });
+});
+
+test("who is in several courses says with the first part which it is for", async () => {
+  const admin = server.client("grpc");
+  const members = [{ userId: "of-both", name: "both", role: UserRole.STUDENT }];
+  for (const courseId of ["first-course", "second-course"]) {
+    await admin.call(CourseService, "createCourse", { courseId, displayName: courseId });
+    await admin.call(CourseService, "enrolMembers", { courseId, members });
+  }
+  const { secret } = await admin.call(UserService, "createKey", { userId: "of-both" });
+  const headers = { authorization: `Bearer ${secret}`, "content-type": "application/octet-stream" };
+  const send = async (query: string) =>
+    (await fetch(`${server.http}/v1/programs:upload?${query}`, { method: "POST", headers, body: "content" })).json();
+  expect(await send("course_id=second-course")).toMatchObject({ program: { courseId: "second-course" } });
+  expect(await send("")).toMatchObject({ code: "INVALID_ARGUMENT", detail: expect.stringContaining("course_id") });
+  const programHash = sha256(Buffer.from("content"));
+  const both = server.client("grpc", secret);
+  await both.call(ProgramService, "deleteProgram", { programHash, courseId: "second-course" });
 });
 
 function* splitBroken(source: Iterable<Bytes>): Generator<Bytes> {
