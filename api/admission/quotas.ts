@@ -24,6 +24,12 @@ interface Limit {
   limit: number;
 }
 
+/** What somebody is making: so much, until it is stored or given up. */
+interface Making {
+  more: number;
+  end: Promise<void>;
+}
+
 const holderOf = ({ courseId, ownerId }: Owner): QuotaHolder => ({ courseId, userId: ownerId });
 
 export class Quotas {
@@ -36,8 +42,8 @@ export class Quotas {
   readonly #resident = new Map<string, Owner & { bytes: number }>();
   /** Machines that are being set running, as often as they are. */
   readonly #starting: Machine[] = [];
-  /** Of those that make something that is stored, the last in line, by the limit that they share. */
-  readonly #lastTurns = new Map<string, Promise<unknown>>();
+  /** Those that make something that is stored, by the limit that they share. */
+  readonly #underWay = new Map<string, Set<Making>>();
   #running: () => Iterable<Machine> = () => [];
 
   constructor(
@@ -232,7 +238,7 @@ export class Quotas {
     return this.#making(owner, "storage", bytes, (scope) => this.#storedIn(scope), work);
   }
 
-  /** Those that share a limit take turns from looking to having made it: each finds what the ones before it made. */
+  /** Nobody knows yet whether those that are under way will be stored: who comes later counts them as if they were. */
   async #making<T>(
     owner: Owner,
     kind: QuotaName,
@@ -240,17 +246,26 @@ export class Quotas {
     count: CountStored,
     work: () => Promise<T>,
   ): Promise<T> {
-    const names = this.#limitsFor(owner, kind).map(({ holder }) => nameOf(holder, kind));
-    const before = Promise.allSettled(names.map((name) => this.#lastTurns.get(name)));
-    const turn = before.then(async () => {
-      await this.#assertStored(owner, kind, more, count);
-      return work();
+    const limits = this.#limitsFor(owner, kind).map(({ holder, limit }) => {
+      const all = this.#underWay.get(nameOf(holder, kind)) ?? new Set();
+      this.#underWay.set(nameOf(holder, kind), all);
+      return { holder, limit, all, before: [...all] };
     });
-    for (const name of names) this.#lastTurns.set(name, turn);
+    const { promise: end, resolve: ended } = Promise.withResolvers<void>();
+    const mine: Making = { more, end };
+    for (const { all } of limits) all.add(mine);
     try {
-      return await turn;
+      for (const { holder, limit, before } of limits) {
+        const room = { holder, kind, limit, more, used: () => count(scopeOf(holder)) };
+        await assertRoomBeside(before, room);
+      }
+      return await work();
     } finally {
-      for (const name of names) if (this.#lastTurns.get(name) === turn) this.#lastTurns.delete(name);
+      ended();
+      for (const { holder, all } of limits) {
+        all.delete(mine);
+        if (all.size === 0) this.#underWay.delete(nameOf(holder, kind));
+      }
     }
   }
 
@@ -340,6 +355,21 @@ export const isOf = (owner: Owner, { courseId, ownerId }: ReturnType<typeof scop
 
 const nounOf = ({ courseId, userId }: QuotaHolder): string =>
   userId === ALL_MEMBERS ? `All members of course ${courseId} together have` : `${userId} has, in course ${courseId},`;
+
+/**
+ * Throws when there is no room beside those that began before. What was stored is read after they were noted, so each of
+ * them is counted at least once; where that is too much they are waited for, and then counted as what became of them.
+ */
+async function assertRoomBeside(
+  before: readonly Making[],
+  { holder, kind, limit, more, used }: Limit & { kind: QuotaName; more: number; used: () => Promise<number> },
+): Promise<void> {
+  const beside = before.reduce((sum, making) => sum + making.more, 0);
+  if ((await used()) + beside + more <= limit) return;
+  await Promise.all(before.map(({ end }) => end));
+  const stored = await used();
+  if (stored + more > limit) throw tooMuch(holder, kind, limit, stored, more);
+}
 
 /** What alone is more than the limit will not fit later either. */
 function tooMuch(holder: QuotaHolder, kind: QuotaName, limit: number, used: number, more: number): OstlerError {

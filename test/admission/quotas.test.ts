@@ -329,6 +329,13 @@ test("however many are made at once, there are as many as there may be: one that
   expect(reasons.filter(({ reason }) => reason === "TOO_MANY_MACHINES")).toHaveLength(28);
 });
 
+test("where there is room for all, nobody waits for another", async () => {
+  const { quotas } = quotasAt({ machinesPerUser: 2 });
+  const { promise: second, resolve: secondIsMade } = Promise.withResolvers<void>();
+  const make = (work: () => Promise<void>) => quotas.makingMachine(owner("a"), async () => 0, work);
+  await Promise.all([make(() => second), make(async () => secondIsMade())]);
+});
+
 test("bytes that are stored at once count together", async () => {
   let stored = 0;
   const { quotas } = quotasAt({ storagePerUserBytes: 100 }, { ...none, usage: async () => stored });
