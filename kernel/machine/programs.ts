@@ -22,10 +22,10 @@ import { copyCredentials, userCredentials } from "../thread/credentials.ts";
 import type { Credentials, Place, Task, TaskLimits } from "../thread/state.ts";
 import { createTask, nextTaskId } from "../thread/tasks.ts";
 import { hasRoomForHost } from "../tty/pty.ts";
-import { duplicate, openTarget } from "../vfs/descriptors.ts";
+import { openTarget } from "../vfs/descriptors.ts";
 import { attributesOf, filesystemOf, opsOfFilesystem } from "../vfs/filesystem.ts";
 import { findForHost, host } from "../vfs/given.ts";
-import { openHostTerminal } from "../vfs/host-terminal.ts";
+import { openHostConsole, openHostTerminal } from "../vfs/host-terminal.ts";
 import { firstNamespace, topOf } from "../vfs/mounts.ts";
 import type { Kernel } from "./kernel.ts";
 import { type Plan, refuse } from "./plan.ts";
@@ -34,8 +34,6 @@ import type { Input, InputError, StandardInput } from "./types.ts";
 
 type Start = Extract<Input, { kind: "startProgram" }>;
 type Refusal = { error: InputError };
-
-const readWrite = 2;
 
 export function limitsProblem(wanted: TaskLimits): Refusal | null {
   for (const name of ["instructions", "memoryBytes", "outputBytes"] as const) {
@@ -204,6 +202,5 @@ export function openStandardFiles(k: Kernel, task: Task, input: StandardInput): 
     return;
   }
   if (input.kind === "bytes") openTarget(k, task, { kind: "bytes", bytes: input.bytes.slice() }, 0, false);
-  const first = openTarget(k, task, { kind: "console" }, readWrite, false) as number;
-  while (task.descriptors.length < 3) duplicate(k, task, first, 0, false);
+  openHostConsole(k, task);
 }

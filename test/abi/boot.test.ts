@@ -46,6 +46,13 @@ describe.skipIf(!hasCompiler)("a machine with a first program (needs riscv64-lin
     expect(exitOf(outputs)?.status).toEqual({ kind: "exited", code: 5 });
   });
 
+  it("has /dev/console open, which is what its terminal is called", () => {
+    const machine = booted();
+    seen(machine);
+    const file = "/dev/console 1 20600 0";
+    expect(type(machine, "tty\r")).toBe(`tty\r\ntty /dev/console, ${file}, ${file}, ${file}\r\n> `);
+  });
+
   it("has job control: keys reach the foreground, and what is stopped goes on", () => {
     const machine = booted();
     seen(machine);

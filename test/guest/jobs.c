@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -36,6 +37,24 @@ static void await(pid_t pid) {
   else printf("exited %d\n", WEXITSTATUS(status));
 }
 
+/* What its terminal is called, and whether each of its files is the device of that name. */
+static void tell(void) {
+  struct stat named, own;
+  char link[64] = "", *name = ttyname(0);
+  stat("/dev/console", &named);
+  printf("tty %s", name ? name : strerrorname_np(errno));
+  for (int fd = 0; fd < 3; fd++) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    memset(link, 0, sizeof link);
+    readlink(path, link, sizeof link - 1);
+    fstat(fd, &own);
+    int same = own.st_dev == named.st_dev && own.st_ino == named.st_ino && own.st_rdev == named.st_rdev;
+    printf(", %s %d %o %d", link, same, own.st_mode, own.st_uid);
+  }
+  printf("\n");
+}
+
 int main(void) {
   char line[100];
   pid_t job = 0;
@@ -49,7 +68,8 @@ int main(void) {
     int n = read(0, line, sizeof line - 1);
     if (n <= 0) break;
     line[n] = 0;
-    if (!strcmp(line, "run\n")) await(job = begin("job"));
+    if (!strcmp(line, "tty\n")) tell();
+    else if (!strcmp(line, "run\n")) await(job = begin("job"));
     else if (!strcmp(line, "back\n")) { job = begin("back"); await(job); }
     else if (!strcmp(line, "orphan\n")) { await(begin("orphan")); pid_t p = wait(&n); printf("reaped %d\n", p > 0); }
     else if (!strcmp(line, "fg\n")) { tcsetpgrp(0, job); kill(-job, SIGCONT); await(job); }
