@@ -3,6 +3,9 @@
  *
  * Nothing is kept of what happened: a file's level is what it says now, and an edge is a count of arrivals or departures
  * other than the one that was told last. So an instance is plain data, and looking at it changes nothing.
+ *
+ * Instances may watch instances, and many ways may lead to one of them: whatever is asked goes to each once (`Look`),
+ * so that it takes as long as there is watched, not as there are ways.
  */
 import { must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
@@ -24,8 +27,8 @@ export const EpollFlag = {
 const allFlags = 0xf000_0000;
 /** Always told. */
 const unasked = Ready.error | Ready.hangUp;
-/** How deep instances may watch one another. */
-const deepest = 5;
+/** Links of a chain of instances that watch one another (Linux's EP_MAX_NESTS). */
+const longestChain = 4;
 
 type Epoll = OpenTarget & { kind: "epoll" };
 const epollOf = (file: OpenFile): Epoll => file.target as Epoll;
@@ -35,18 +38,52 @@ const watched = (k: FileKernel, { file }: EpollItem): OpenFile =>
 export const epollQueue = ({ id }: Pick<OpenFile, "id">): string => `epoll ${id}`;
 const changed = (k: FileKernel, file: OpenFile): number => wakeQueue(k, epollQueue(file), Number.POSITIVE_INFINITY);
 
+/** What instances said already, by their files. */
+interface Look {
+  readonly ready: Map<number, number>;
+  readonly edges: Map<number, Edges>;
+}
+type Edges = { in: number; out: number };
+const newLook = (): Look => ({ ready: new Map(), edges: new Map() });
+
+function readyOf(k: FileKernel, file: OpenFile, by: Asker | undefined, look: Look): number {
+  if (file.target.kind !== "epoll") return opsOf(file).ready(k, file, by);
+  let ready = look.ready.get(file.id);
+  if (ready !== undefined) return ready;
+  const { items } = file.target;
+  spend(k.effort, 16 * items.size, "items");
+  ready = 0;
+  for (const item of items.values()) {
+    if (toTell(k, item, by, look) === 0) continue;
+    ready = Ready.in | Ready.readNormal;
+    break;
+  }
+  look.ready.set(file.id, ready);
+  return ready;
+}
+
 /** A file that does not count its edges is always new: it is told as long as it is ready. */
 const uncounted = { in: -2, out: -2 };
-const edgesOf = (k: FileKernel, file: OpenFile): { in: number; out: number } =>
-  opsOf(file).edges?.(k, file) ?? uncounted;
+
+function edgesOf(k: FileKernel, file: OpenFile, look: Look): Edges {
+  if (file.target.kind !== "epoll") return opsOf(file).edges?.(k, file) ?? uncounted;
+  const known = look.edges.get(file.id);
+  if (known !== undefined) return known;
+  const { items } = file.target;
+  spend(k.effort, 16 * items.size, "items");
+  const edges = { in: 0, out: 0 };
+  for (const item of items.values()) edges.in += edgesOf(k, watched(k, item), look).in;
+  look.edges.set(file.id, edges);
+  return edges;
+}
 
 /** What is to be told of an item now. */
-function toTell(k: FileKernel, item: EpollItem, by: Asker | undefined): number {
+function toTell(k: FileKernel, item: EpollItem, by: Asker | undefined, look: Look): number {
   if (item.disabled) return 0;
   const file = watched(k, item);
-  const ready = opsOf(file).ready(k, file, by) & ((item.events & ~allFlags) | unasked);
+  const ready = readyOf(k, file, by, look) & ((item.events & ~allFlags) | unasked);
   if (ready === 0 || (item.events & EpollFlag.EPOLLET) === 0) return ready;
-  const edges = edgesOf(k, file);
+  const edges = edgesOf(k, file, look);
   if (edges === uncounted) return ready;
   const outgoing = Ready.out | Ready.writeNormal;
   const isNew = { in: edges.in !== item.seenIn, out: edges.out !== item.seenOut };
@@ -63,10 +100,11 @@ export interface Told {
 export function readyItems(k: FileKernel, file: OpenFile, most: number, by: Asker): Told[] {
   const { items } = epollOf(file);
   const told: Told[] = [];
+  const look = newLook();
   spend(k.effort, 16 * items.size, "items");
   for (const [key, item] of items) {
     if (told.length >= most) break;
-    const events = toTell(k, item, by);
+    const events = toTell(k, item, by, look);
     if (events !== 0) told.push({ key, events, data: item.data });
   }
   return told;
@@ -75,9 +113,10 @@ export function readyItems(k: FileKernel, file: OpenFile, most: number, by: Aske
 /** These were told, and go to the end, so that each has its turn. */
 export function noteTold(k: FileKernel, file: OpenFile, told: readonly Told[]): void {
   const { items } = epollOf(file);
+  const look = newLook();
   for (const { key } of told) {
     const item = must(items.get(key), "what was told is watched");
-    const edges = edgesOf(k, watched(k, item));
+    const edges = edgesOf(k, watched(k, item), look);
     item.seenIn = edges.in;
     item.seenOut = edges.out;
     if (item.events & EpollFlag.EPOLLONESHOT) item.disabled = true;
@@ -86,16 +125,52 @@ export function noteTold(k: FileKernel, file: OpenFile, told: readonly Told[]): 
   }
 }
 
-/** Whether an instance is watched, over any number of others, by what it watches. */
-function depthOf(k: FileKernel, file: OpenFile, sought: number, depth: number): number {
-  if (file.id === sought || depth > deepest) return deepest + 1;
-  if (file.target.kind !== "epoll") return depth;
-  let most = depth;
-  for (const item of file.target.items.values())
-    if (watched(k, item).target.kind === "epoll")
-      most = Math.max(most, depthOf(k, watched(k, item), sought, depth + 1));
+/** Links of the longest chain below an instance; more than there may be where one leads to what is sought. */
+function linksBelow(k: FileKernel, file: OpenFile, sought: number, known = new Map<number, number>()): number {
+  let most = known.get(file.id);
+  if (most !== undefined) return most;
+  const { items } = epollOf(file);
+  spend(k.effort, 16 * items.size, "items");
+  most = 0;
+  for (const item of items.values()) {
+    const next = watched(k, item);
+    if (next.target.kind !== "epoll") continue;
+    most = Math.max(most, next.id === sought ? longestChain + 1 : linksBelow(k, next, sought, known) + 1);
+  }
+  known.set(file.id, most);
   return most;
 }
+
+/** Links of the longest chain of instances that watch this one. */
+function linksAbove(k: FileKernel, epoll: OpenFile): number {
+  spend(k.effort, k.files.open.size, "items");
+  const watchers = new Map<number, number[]>();
+  for (const { id, target } of k.files.open.values()) {
+    if (target.kind !== "epoll") continue;
+    spend(k.effort, 16 * target.items.size, "items");
+    for (const { file } of target.items.values()) {
+      const all = watchers.get(file) ?? [];
+      watchers.set(file, all);
+      all.push(id);
+    }
+  }
+  const known = new Map<number, number>();
+  const above = (id: number): number => {
+    let most = known.get(id);
+    if (most === undefined) {
+      most = 0;
+      for (const watcher of watchers.get(id) ?? []) most = Math.max(most, above(watcher) + 1);
+      known.set(id, most);
+    }
+    return most;
+  };
+  return above(epoll.id);
+}
+
+const isTooLong = (k: FileKernel, epoll: OpenFile, file: OpenFile): boolean => {
+  const below = linksBelow(k, file, epoll.id);
+  return below > longestChain || below + 1 + linksAbove(k, epoll) > longestChain;
+};
 
 const keyOf = (fd: number, file: OpenFile): string => `${fd}:${file.id}`;
 
@@ -110,7 +185,7 @@ export function addItem(k: FileKernel, epoll: OpenFile, fd: number, file: OpenFi
   if (ops.queues(k, file).length === 0 || file.target.kind === "path") return "EPERM";
   if (file.id === epoll.id) return "EINVAL";
   if (items.has(keyOf(fd, file))) return "EEXIST";
-  if (file.target.kind === "epoll" && depthOf(k, file, epoll.id, 1) > deepest) return "ELOOP";
+  if (file.target.kind === "epoll" && isTooLong(k, epoll, file)) return "ELOOP";
   if (items.size >= limits.epollItems) return "ENOSPC";
   items.set(keyOf(fd, file), { file: file.id, fd, ...wanted, disabled: false, seenIn: -1, seenOut: -1 });
   changed(k, epoll);
@@ -137,33 +212,41 @@ export function unwatch(k: FileKernel, ended: OpenFile): void {
   }
 }
 
+/** An instance with all that it watches, and what these watch: each once. */
+function everyWatched(k: FileKernel, file: OpenFile): { instances: OpenFile[]; others: Set<OpenFile> } {
+  const instances = new Set([file]);
+  const others = new Set<OpenFile>();
+  for (const instance of instances) {
+    const { items } = epollOf(instance);
+    spend(k.effort, 16 * items.size, "items");
+    for (const item of items.values()) {
+      const next = watched(k, item);
+      (next.target.kind === "epoll" ? instances : others).add(next);
+    }
+  }
+  return { instances: [...instances], others };
+}
+
 export const epollOps: FileOps = {
   read: () => ({ errno: "EINVAL" }),
   advance: () => undefined,
   write: () => ({ errno: "EINVAL" }),
   seekable: false,
   size: () => 0,
-  ready(k, file, by) {
-    for (const item of epollOf(file).items.values()) if (toTell(k, item, by) !== 0) return Ready.in | Ready.readNormal;
-    return 0;
-  },
+  ready: (k, file, by) => readyOf(k, file, by, newLook()),
+  edges: (k, file) => edgesOf(k, file, newLook()),
   queues(k, file, by) {
-    const queues = new Set([epollQueue(file)]);
-    for (const item of epollOf(file).items.values())
-      for (const queue of opsOf(watched(k, item)).queues(k, watched(k, item), by)) queues.add(queue);
+    const { instances, others } = everyWatched(k, file);
+    const queues = new Set(instances.map(epollQueue));
+    for (const other of others) for (const queue of opsOf(other).queues(k, other, by)) queues.add(queue);
     return [...queues];
   },
   dueNs(k, file) {
     let due: number | null = null;
-    for (const item of epollOf(file).items.values()) {
-      const next = opsOf(watched(k, item)).dueNs?.(k, watched(k, item)) ?? null;
+    for (const other of everyWatched(k, file).others) {
+      const next = opsOf(other).dueNs?.(k, other) ?? null;
       if (next !== null && (due === null || next < due)) due = next;
     }
     return due;
-  },
-  edges(k, file) {
-    let count = 0;
-    for (const item of epollOf(file).items.values()) count += edgesOf(k, watched(k, item)).in;
-    return { in: count, out: 0 };
   },
 };

@@ -211,6 +211,28 @@ static void watching(void) {
   close(outer), close(p[1]), close(q[0]), close(file);
 }
 
+/* Chains of instances have a longest length, in whatever order they are linked; many ways may lead to one. */
+static void chains(void) {
+  enum { COUNT = 24, WIDE = 10, LAYERS = 5 };
+  int all[WIDE * LAYERS], linked = 0;
+  printf("-- chains\n");
+  for (int i = 0; i < WIDE * LAYERS; i++) all[i] = epoll_create1(0);
+  for (int i = 0; i < COUNT; i++)
+    for (int j = i + 1; j < COUNT; j++) linked += add(all[i], EPOLL_CTL_ADD, all[j], EPOLLIN, 0) == 0;
+  printf("linked %d\n", linked), told(all[0], 0);
+  for (int i = 0; i < WIDE * LAYERS; i++) close(all[i]), all[i] = epoll_create1(0);
+  for (int i = 0; i < 8; i++) SAY(add(all[i], EPOLL_CTL_ADD, all[i + 1], EPOLLIN, 0));
+  for (int i = 0; i < WIDE * LAYERS; i++) close(all[i]), all[i] = epoll_create1(0);
+  for (int i = 8; i > 0; i--) SAY(add(all[i - 1], EPOLL_CTL_ADD, all[i], EPOLLIN, 0));
+  for (int i = 0; i < WIDE * LAYERS; i++) close(all[i]), all[i] = epoll_create1(0);
+  linked = 0;
+  for (int i = 0; i < WIDE * (LAYERS - 1); i++)
+    for (int j = 0; j < WIDE; j++)
+      linked += add(all[i], EPOLL_CTL_ADD, all[(i / WIDE + 1) * WIDE + j], EPOLLIN, 0) == 0;
+  printf("linked %d\n", linked), told(all[0], 0), printf("poll %#x\n", polled(all[0]));
+  for (int i = 0; i < WIDE * LAYERS; i++) close(all[i]);
+}
+
 static int waker[2];
 
 static void *wake(void *unused) {
@@ -240,6 +262,6 @@ static void blocked(void) {
 
 int main(void) {
   setvbuf(stdout, 0, _IOFBF, 1 << 16);
-  counters(), blocking(), timers(), watching(), blocked();
+  counters(), blocking(), timers(), watching(), chains(), blocked();
   return 0;
 }
