@@ -264,9 +264,12 @@ export function setAction(k: ThreadKernel, task: Task, signal: number, action: S
   }
 }
 
-/** A signal does what it does at first. */
+/** A signal does what it does at first; the flags and the mask of its action stay, as in Linux. */
 export function resetAction(k: ThreadKernel, task: Task, signal: number): void {
-  for (const each of [task, ...sharers(k, task, "actions")]) each.signalActions.delete(signal);
+  for (const { signalActions } of [task, ...sharers(k, task, "actions")]) {
+    const action = signalActions.get(signal);
+    if (action !== undefined) signalActions.set(signal, { ...action, handler: 0n });
+  }
 }
 
 /** Signals that had handlers are as they were at first; what is ignored stays ignored. */

@@ -34,7 +34,9 @@ function problem(k: FileKernel, task: Task, place: Place, name: string, changes:
     if (!isType(attributes, FileType.regular) && !isDirectory(attributes)) return denied;
     if (!permits(subject, attributes, changes ? Access.write : Access.read)) return "EACCES";
   } else if (!name.startsWith("trusted.") && !name.startsWith("security.")) return "EOPNOTSUPP";
-  return opsOfFilesystem(k, filesystemOf(k, place.mount)).change === null ? "EOPNOTSUPP" : null;
+  if (opsOfFilesystem(k, filesystemOf(k, place.mount)).change === null) return "EOPNOTSUPP";
+  // A prefix alone names nothing.
+  return name.indexOf(".") === name.length - 1 ? "EINVAL" : null;
 }
 
 export function getExtended(k: FileKernel, task: Task, place: Place, name: string): Uint8Array | Errno {

@@ -190,6 +190,7 @@ function openTemporary(k: FileKernel, task: Task, where: PathFrom, flags: number
   const file = { mode: allowed & ~task.fileModeMask, uid, gid, data: null };
   const inode = there.change.create(k, there.fs, null, file);
   if (typeof inode === "string") return { errno: inode };
+  if (flags & OpenFlag.O_EXCL) there.fs.inodes.get(inode)!.temporary = false;
   const opened = { mount: walked.place.mount, inode, directory: walked.place.inode, name: `#${inode}` };
   return openPlace(k, task, opened, flags & ~(OpenFlag.O_DIRECTORY | OpenFlag.O_TMPFILE), true);
 }

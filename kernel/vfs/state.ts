@@ -35,7 +35,7 @@ export interface Inode {
   atimeNs: bigint;
   mtimeNs: bigint;
   ctimeNs: bigint;
-  /** It was made without a name (O_TMPFILE), and may be given one. */
+  /** It was made without a name (O_TMPFILE, but not O_EXCL), and may be given one. */
   temporary: boolean;
   data: InodeData;
 }

@@ -5,7 +5,7 @@ import { deadlineAfter, deadlineAt } from "../../time/clock.ts";
 import { fileOf, openTarget } from "../../vfs/descriptors.ts";
 import { addItem, changeItem, EpollFlag, noteTold, readyItems, removeItem } from "../../vfs/epoll.ts";
 import { eventsChanged } from "../../vfs/events.ts";
-import { AccessMode } from "../../vfs/file-ops.ts";
+import { AccessMode, Ready } from "../../vfs/file-ops.ts";
 import type { OpenFile, OpenTarget } from "../../vfs/state.ts";
 import { bufferOut, choice, fd, flags, int, pack, size, structIn, structOut, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
@@ -97,6 +97,16 @@ function setTimer(
   return { kind: "done", value: 0, out: { old } };
 }
 
+/** What may be asked for together with EPOLLEXCLUSIVE. */
+const exclusively =
+  Ready.in |
+  Ready.out |
+  Ready.error |
+  Ready.hangUp |
+  EpollFlag.EPOLLEXCLUSIVE |
+  EpollFlag.EPOLLWAKEUP |
+  EpollFlag.EPOLLET;
+
 const Control = { EPOLL_CTL_ADD: 1, EPOLL_CTL_DEL: 2, EPOLL_CTL_MOD: 3 } as const;
 
 function control(
@@ -109,7 +119,10 @@ function control(
   if (epoll === null || file === null) return fail("EBADF");
   if (event === null && what !== Control.EPOLL_CTL_DEL) return fail("EFAULT");
   if (epoll.target.kind !== "epoll" || epoll.id === file.id) return fail("EINVAL");
-  if (what === Control.EPOLL_CTL_MOD && event!.events & EpollFlag.EPOLLEXCLUSIVE) return fail("EINVAL");
+  if (what !== Control.EPOLL_CTL_DEL && event!.events & EpollFlag.EPOLLEXCLUSIVE) {
+    const isKnown = (event!.events & ~exclusively) === 0 && file.target.kind !== "epoll";
+    if (what === Control.EPOLL_CTL_MOD || !isKnown) return fail("EINVAL");
+  }
   const errno =
     what === Control.EPOLL_CTL_ADD
       ? addItem(k, epoll, number, file, event!)

@@ -63,7 +63,7 @@ function told<Name extends string>(
 
 const walkErrors = ["EACCES", "EFAULT", "ELOOP", "ENAMETOOLONG", "ENOENT", "ENOTDIR"] as const;
 const errorsOf = (of: Of): readonly Errno[] => (of === "fd" ? ["EACCES", "EBADF", "EFAULT"] : walkErrors);
-const common = ["ENODATA", "EOPNOTSUPP", "EPERM", "ERANGE"] as const;
+const common = ["EINVAL", "ENODATA", "EOPNOTSUPP", "EPERM", "ERANGE"] as const;
 
 /** The three calls that do one thing, by what they do it to. */
 const kinds = [
@@ -93,7 +93,7 @@ export const extendedCalls = kinds.flatMap(({ of, prefix, file, numbers }) => [
     nr: numbers.set,
     support: "full",
     args: { file, name: path, value: bufferIn("size", limits.extendedBytes + 1), size, flags: flags(Replace) },
-    errors: [...errorsOf(of), ...common, "E2BIG", "EEXIST", "EINVAL", "ENOSPC", "EROFS"],
+    errors: [...errorsOf(of), ...common, "E2BIG", "EEXIST", "ENOSPC", "EROFS"],
     run(k: LinuxKernel, { file, name, value, size, flags }, { task }) {
       if (flags & ~(Replace.XATTR_CREATE | Replace.XATTR_REPLACE)) return fail("EINVAL");
       if (isName(name) && size > limits.extendedBytes) return fail("E2BIG");

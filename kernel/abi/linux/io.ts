@@ -152,7 +152,7 @@ const ioctls = {
 function ioctl(k: LinuxKernel, call: Call, number: number, request: number, where: bigint): Outcome {
   const { task } = call;
   const file = fileOf(k, task, number);
-  if (file === null) return fail("EBADF");
+  if (file === null || file.target.kind === "path") return fail("EBADF");
   const space = getSpace(k, task.space);
   const { available } = opsOf(file);
   switch (request) {

@@ -43,6 +43,23 @@ export const MapFlag = {
   MAP_FIXED_NOREPLACE: 0x100000,
 } as const;
 
+/** What MAP_SHARED_VALIDATE (both bits of the type) knows for a file: of other flags it says so, where MAP_SHARED overlooks them. */
+const validated =
+  MapFlag.MAP_SHARED |
+  MapFlag.MAP_PRIVATE |
+  MapFlag.MAP_FIXED |
+  MapFlag.MAP_ANONYMOUS |
+  MapFlag.MAP_GROWSDOWN |
+  0x0800 | // MAP_DENYWRITE
+  0x1000 | // MAP_EXECUTABLE
+  MapFlag.MAP_LOCKED |
+  MapFlag.MAP_NORESERVE |
+  MapFlag.MAP_POPULATE |
+  MapFlag.MAP_NONBLOCK |
+  MapFlag.MAP_STACK |
+  0x4_0000; // MAP_HUGETLB
+const validates = (flags: number): boolean => (flags & 3) === 3;
+
 /** On this hardware what can be written can be read. */
 const permissionsOf = (protection: number): number =>
   protection & Protection.PROT_WRITE ? protection | Protection.PROT_READ : protection;
@@ -98,12 +115,15 @@ function backingFor(
   task: Task,
   { flags, fd, offset, length, protection }: MapArguments,
 ): { backing: Backing; name: string } | Errno {
-  if (flags & MapFlag.MAP_ANONYMOUS)
+  if (flags & MapFlag.MAP_ANONYMOUS) {
+    if (validates(flags)) return "EINVAL";
     return { backing: { kind: "anonymous" }, name: flags & MapFlag.MAP_STACK ? "[stack:thread]" : "" };
+  }
   if (offset < 0n || offset % BigInt(pageBytes) !== 0n) return "EINVAL";
   const file = fileOf(k, task, fd);
   if (file === null) return "EBADF";
   if (file.target.kind === "path") return "EBADF";
+  if (validates(flags) && flags & ~validated) return "EOPNOTSUPP";
   if (!mayRead(file)) return "EACCES";
   const shared = (flags & MapFlag.MAP_SHARED) !== 0;
   if (shared && protection & Protection.PROT_WRITE && !mayWrite(file)) return "EACCES";
@@ -259,7 +279,7 @@ export const memoryCalls = [
     nr: { rv64: 222 },
     support: "full",
     args: { start: address, length: size, protection: flags(Protection), flags: flags(MapFlag), fd, offset: long },
-    errors: ["EACCES", "EAGAIN", "EBADF", "EEXIST", "EINVAL", "ENODEV", "ENOMEM", "EPERM"],
+    errors: ["EACCES", "EAGAIN", "EBADF", "EEXIST", "EINVAL", "ENODEV", "ENOMEM", "EOPNOTSUPP", "EPERM"],
     run: (k: LinuxKernel, args, { task }) => map(k, task, args),
   }),
   syscall({

@@ -56,6 +56,10 @@ int main(int argc, char **argv) {
   printf(", security %s", result(setxattr("h", "security.a", "x", 1, 0)));
   printf(", other %s", result(setxattr("h", "other.a", "x", 1, 0)));
   printf(", none %s", result(setxattr("h", "", "x", 1, 0)));
+  printf(", nothing but a prefix %s", result(setxattr("h", "user.", "x", 1, 0)));
+  printf(" %s", result(getxattr("h", "user.", value, 1)));
+  printf(" %s", result(removexattr("h", "user.")));
+  printf(" %s", result(setxattr("/proc/version", "user.", "x", 1, 0)));
   printf(", large %s\n", result(setxattr("h", "user.b", value, sizeof value, 0)));
   chmod("h", 0444);
   printf("read-only %s", result(setxattr("h", "user.c", "x", 1, 0)));

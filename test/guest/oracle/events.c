@@ -159,6 +159,13 @@ static void watching(void) {
   SAY(add(p[0], EPOLL_CTL_ADD, p[1], EPOLLIN, 1));
   SAY(add(ep, 9, p[1], EPOLLIN, 1));
   SAY(epoll_ctl(ep, EPOLL_CTL_ADD, q[0], 0));
+  SAY(add(ep, EPOLL_CTL_ADD, q[0], EPOLLIN | EPOLLEXCLUSIVE | EPOLLONESHOT, 1));
+  SAY(add(ep, EPOLL_CTL_ADD, q[0], EPOLLIN | EPOLLEXCLUSIVE | EPOLLPRI, 1));
+  SAY(add(ep, EPOLL_CTL_ADD, q[0], EPOLLIN | EPOLLEXCLUSIVE | EPOLLET, 1));
+  SAY(add(ep, EPOLL_CTL_DEL, q[0], 0, 0));
+  int watched = epoll_create1(0);
+  SAY(add(ep, EPOLL_CTL_ADD, watched, EPOLLIN | EPOLLEXCLUSIVE, 1));
+  close(watched);
   int file = open("/proc/self/exe", O_RDONLY);
   SAY(add(ep, EPOLL_CTL_ADD, file, EPOLLIN, 1));
   SAY(epoll_wait(ep, 0, 0, 0));

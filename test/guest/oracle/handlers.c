@@ -129,6 +129,13 @@ static void nesting(void) {
   int status;
   waitpid(pid, &status, 0);
   printf("reset %d\n", WTERMSIG(status));
+  struct sigaction once = { .sa_handler = inner, .sa_flags = SA_RESETHAND | SA_RESTART };
+  struct sigaction after;
+  sigaddset(&once.sa_mask, SIGTERM);
+  sigaction(SIGWINCH, &once, 0);
+  raise(SIGWINCH);
+  sigaction(SIGWINCH, 0, &after);
+  printf("after it %d %d %d %d\n", after.sa_handler == SIG_DFL, !!(after.sa_flags & SA_RESETHAND), !!(after.sa_flags & SA_RESTART), sigismember(&after.sa_mask, SIGTERM));
   sigaction(SIGUSR1, &a, 0);
   struct sigaction now;
   sigaction(SIGUSR1, 0, &now);

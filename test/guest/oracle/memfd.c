@@ -42,6 +42,7 @@ static void content(void) {
   again = open(path, O_RDWR); read_only = open(path, O_RDONLY);
   SAY(pwrite(again, "J", 1, 0)); SAY(pread(read_only, got, 5, 0)); puts(got); tell(again); SAY(fcntl(read_only, F_ADD_SEALS, F_SEAL_GROW)); SAY(fcntl(read_only, F_GET_SEALS));
   at = map(fd, PROT_READ | PROT_WRITE, MAP_SHARED); at[1] = 'E'; SAY(pread(fd, got, 5, 0)); puts(got);
+  SAY(map(fd, PROT_READ, MAP_SHARED_VALIDATE) != 0); SAY(map(fd, PROT_READ, MAP_SHARED_VALIDATE | MAP_NORESERVE | MAP_DENYWRITE | MAP_EXECUTABLE) != 0); SAY(map(fd, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC) != 0); SAY(map(fd, PROT_READ, MAP_SHARED_VALIDATE | 0x800000) != 0); SAY(map(fd, PROT_READ, MAP_SHARED | 0x800000) != 0); SAY(map(-1, PROT_READ, MAP_SHARED_VALIDATE | MAP_ANONYMOUS) != 0);
   SAY(map(fd, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_GROWSDOWN) != 0); SAY(map(open("/dev/zero", O_RDWR), PROT_READ, MAP_PRIVATE | MAP_GROWSDOWN) != 0);
   close(fd); close(again); close(read_only);
   puts(at); SAY(munmap(at, 4096));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
@@ -260,6 +261,9 @@ static void directories(const char *base) {
   struct stat s;
   SAY(fstat(path, &s));
   SAY(read(path, text, 1));
+  int waiting;
+  SAY(ioctl(path, FIONREAD, &waiting));
+  SAY(ioctl(path, FIOCLEX));
   SAY(fchmod(path, 0700));
   SAY(fcntl(path, F_GETFL) & O_PATH ? 1 : 0);
   SAY(fstatat(fd, "", &s, AT_EMPTY_PATH));
@@ -328,6 +332,11 @@ static void temporary(void) {
   fd = open("shown", O_RDONLY);
   SAY(read(fd, text, 7));
   printf("%s\n", text);
+  close(fd);
+  fd = open(".", O_TMPFILE | O_EXCL | O_RDWR, 0600);
+  SAY(write(fd, "hidden", 6));
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  SAY(linkat(AT_FDCWD, name, AT_FDCWD, "never", AT_SYMLINK_FOLLOW));
   close(fd);
 }
 
