@@ -6,7 +6,7 @@ import { callerOf } from "../auth/identity.ts";
 import { invalid, notFound } from "../errors.ts";
 import type { Context, ServiceImplementation } from "../operation.ts";
 import { PieceWriter } from "../store/pieces.ts";
-import type { Hash, Hold, Owner, ProgramRow } from "../store/types.ts";
+import type { Bytes, Hash, Hold, Owner, ProgramRow } from "../store/types.ts";
 import { type Deps, ownerIn, pageQuery, sha256Hex, toTimestamp } from "./common.ts";
 
 const toProgram = (row: ProgramRow): MessageInitShape<typeof ProgramSchema> => ({
@@ -20,13 +20,22 @@ const toProgram = (row: ProgramRow): MessageInitShape<typeof ProgramSchema> => (
 /** Bytes after which a user's quota is asked about again. */
 const QUOTA_STEP_BYTES = 16 * 1024 * 1024;
 
+/** What has come of an upload; it is not stored under its hash yet. */
+interface Received {
+  owner: Owner;
+  name: string;
+  size: number;
+  expectedHash: Hash;
+  writer: PieceWriter;
+}
+
 /** Stores what comes as it comes. Of an upload that is refused or breaks off, nothing leads to what was stored. */
 async function receive(
   deps: Deps,
   requests: AsyncIterable<UploadContentRequest>,
   context: Context,
   hold: Hold,
-): Promise<{ owner: Owner; name: string; hash: Hash; size: number }> {
+): Promise<Received> {
   const writer = new PieceWriter(deps.store.blobs, hold);
   let first: UploadContentRequest | null = null;
   let owner: Owner | null = null;
@@ -50,10 +59,7 @@ async function receive(
   const { name = "", expectedHash = "", size: announced = 0n } = first ?? {};
   if (size === 0 || owner === null) throw invalid("data", "must not be empty");
   if (announced !== 0n && announced !== BigInt(size)) throw invalid("size", `is ${announced}, and ${size} bytes came`);
-  await deps.quotas.assertRoom(owner, size);
-  const { hash } = await writer.end(expectedHash);
-  assertExpected(hash, expectedHash);
-  return { owner, name, hash, size };
+  return { owner, name, size, expectedHash, writer };
 }
 
 /** Throws what says why not; otherwise so many bytes may be stored. */
@@ -75,23 +81,24 @@ export function programService(deps: Deps): ServiceImplementation<typeof Program
       const owner = ownerIn(context, courseId);
       const hash = sha256Hex(data);
       assertExpected(hash, expectedHash);
-      await deps.quotas.assertRoom(owner, data.length);
-      const row = await deps.store.holds.during(async (hold) => {
-        const writer = new PieceWriter(deps.store.blobs, hold);
-        await writer.write(data);
-        await writer.end(hash);
-        return deps.quotas.storing(owner, data.length, () =>
-          deps.store.programs.put({ ...owner, hash, name, size: data.length }),
-        );
-      });
+      const row = await deps.store.holds.during((hold) =>
+        deps.quotas.storing(owner, data.length, async () => {
+          await deps.store.blobs.put([{ hash, data: data as Bytes }], hold);
+          return deps.store.programs.put({ ...owner, hash, name, size: data.length });
+        }),
+      );
       return { program: toProgram(row) };
     },
 
     async uploadContent(requests, context) {
       return deps.store.holds.during(async (hold) => {
-        const { owner, name, hash, size } = await receive(deps, requests, context, hold);
-        const put = () => deps.store.programs.put({ ...owner, hash, name, size });
-        return { program: toProgram(await deps.quotas.storing(owner, size, put)) };
+        const { owner, name, size, expectedHash, writer } = await receive(deps, requests, context, hold);
+        const row = await deps.quotas.storing(owner, size, async () => {
+          const { hash } = await writer.end(expectedHash);
+          assertExpected(hash, expectedHash);
+          return deps.store.programs.put({ ...owner, hash, name, size });
+        });
+        return { program: toProgram(row) };
       });
     },
 
