@@ -73,6 +73,26 @@ export function copyIn(k: MmKernel, space: Space, address: bigint, length: numbe
   return errno === null ? { ok: true, value: bytes } : bad(errno);
 }
 
+/**
+ * A structure that grows from release to release (Linux's copy_struct_from_user): what a shorter one has not is 0, and so
+ * must be all that a longer one has behind the bytes that are known. Else, or beyond a page: E2BIG.
+ */
+export function copyStructIn(
+  k: MmKernel,
+  space: Space,
+  address: bigint,
+  length: number,
+  known: number,
+): Copied<DataView> {
+  if (length > pageBytes) return bad("E2BIG");
+  const copied = copyIn(k, space, address, length);
+  if (!copied.ok) return copied;
+  if (copied.value.subarray(known).some((byte) => byte !== 0)) return bad("E2BIG");
+  const whole = new Uint8Array(known);
+  whole.set(copied.value.subarray(0, known));
+  return { ok: true, value: new DataView(whole.buffer) };
+}
+
 export function copyOut(k: MmKernel, space: Space, address: bigint, bytes: Uint8Array, force = false): Errno | null {
   if (bytes.length === 0) return null;
   const start = userRange(k, address, bytes.length);

@@ -77,7 +77,8 @@ const mayDoAll = ({ credentials }: Task): boolean => hasCapability(credentials, 
 export const mayBeNice = (k: ThreadKernel, by: Task, of: Task, nice: number): boolean =>
   BigInt(20 - nice) <= limitOf(k, of, Resource.RLIMIT_NICE).soft || mayDoAll(by);
 
-const isOwn = ({ credentials: by }: Task, { credentials: of }: Task): boolean =>
+/** Whether one task may change how another runs without more rights. */
+export const isOwn = ({ credentials: by }: Task, { credentials: of }: Task): boolean =>
   by.euid === of.uid || by.euid === of.euid;
 
 /** Whether a task may have a thread (of a task) scheduled so, with a priority if that is a real-time policy (sched(7)). */

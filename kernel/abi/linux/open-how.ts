@@ -1,7 +1,7 @@
 /** openat2(2): open(2) that refuses what it does not know, and says how a path may be walked. */
 import type { Errno } from "../../lib/errno.ts";
 import { getSpace } from "../../mm/space.ts";
-import { copyIn } from "../../mm/user.ts";
+import { copyStructIn } from "../../mm/user.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import { Resolve } from "../../vfs/walk.ts";
 import { fd, inout, path, size } from "../define/arguments.ts";
@@ -27,15 +27,11 @@ const ofNames = BigInt(OpenFlag.O_PATH | OpenFlag.O_DIRECTORY | OpenFlag.O_NOFOL
 const cached = 0x20n;
 const knownResolve = BigInt(Object.values(Resolve).reduce((all, flag) => all | flag, 0)) | cached;
 
-/** The structure; what it has that is not known here must be zero. */
 function readHow(k: LinuxKernel, { task }: Call, where: bigint, bytes: number): OpenHow | Errno {
   if (bytes < howBytes) return "EINVAL";
-  if (bytes > 4096) return "E2BIG";
-  const copied = copyIn(k, getSpace(k, task.space), where, bytes);
+  const copied = copyStructIn(k, getSpace(k, task.space), where, bytes, howBytes);
   if (!copied.ok) return copied.errno;
-  const { value } = copied;
-  if (value.subarray(howBytes).some((byte) => byte !== 0)) return "E2BIG";
-  const view = new DataView(value.buffer, value.byteOffset, value.length);
+  const view = copied.value;
   const [flags, mode, resolve] = [view.getBigUint64(0, true), view.getBigUint64(8, true), view.getBigUint64(16, true)];
   return { flags, mode, resolve };
 }

@@ -5,7 +5,7 @@ import type { Errno } from "../../lib/errno.ts";
 import type { TaskId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
-import { copyIn, copyOut } from "../../mm/user.ts";
+import { copyIn, copyOut, copyStructIn } from "../../mm/user.ts";
 import { createNamespace, dropNamespaces, enterNamespace, ownerOfNamespace } from "../../ns/namespaces.ts";
 import { Cap } from "../../thread/capabilities.ts";
 import { forkTask } from "../../thread/fork.ts";
@@ -261,13 +261,9 @@ const cloneArgumentBytes = 88;
 function clone3(k: LinuxKernel, call: Call, where: bigint, bytes: number): Outcome {
   if (call.progress?.kind === "vfork") return endVfork(k, call, call.progress);
   if (bytes < leastCloneArguments) return fail("EINVAL");
-  if (bytes > 4096) return fail("E2BIG");
-  const copied = copyIn(k, getSpace(k, call.task.space), where, bytes);
+  const copied = copyStructIn(k, getSpace(k, call.task.space), where, bytes, cloneArgumentBytes);
   if (!copied.ok) return fail(copied.errno);
-  if (copied.value.subarray(cloneArgumentBytes).some((byte) => byte !== 0)) return fail("E2BIG");
-  const padded = new Uint8Array(cloneArgumentBytes);
-  padded.set(copied.value.subarray(0, cloneArgumentBytes));
-  const view = new DataView(padded.buffer);
+  const view = copied.value;
   const [all, processId, childId, parentId, exitSignal, stack, stackBytes, threadPointer, setIds, idCount] = Array.from(
     { length: cloneArgumentBytes / 8 },
     (_, i) => view.getBigUint64(i * 8, true),

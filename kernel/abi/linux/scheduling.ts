@@ -3,12 +3,13 @@ import { pageBytes } from "../../hal/types.ts";
 import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { getSpace } from "../../mm/space.ts";
-import { copyIn, copyOut } from "../../mm/user.ts";
+import { copyIn, copyOut, copyStructIn } from "../../mm/user.ts";
 import { setScheduling } from "../../sched/sched.ts";
 import { Cap, hasCapability } from "../../thread/capabilities.ts";
 import { idFor, threadFor } from "../../thread/pids.ts";
 import {
   highestRealTime,
+  isOwn,
   isRealTime,
   mayBeNice,
   maySchedule,
@@ -46,9 +47,7 @@ function threadsOf(k: LinuxKernel, { task: caller, thread }: Call, which: number
 /** Why a task may not make a thread so nice; null: it may. */
 function niceProblem(k: LinuxKernel, by: Task, thread: Thread, nice: number): Errno | null {
   const of = taskOf(k, thread);
-  const { credentials } = of;
-  const isOwn = credentials.uid === by.credentials.euid || credentials.euid === by.credentials.euid;
-  if (!isOwn && !hasCapabilityIn(k, by.credentials, credentials.userSpace, Cap.SYS_NICE)) return "EPERM";
+  if (!isOwn(by, of) && !hasCapabilityIn(k, by.credentials, of.credentials.userSpace, Cap.SYS_NICE)) return "EPERM";
   return nice < thread.scheduling.nice && !mayBeNice(k, by, of, nice) ? "EACCES" : null;
 }
 
@@ -137,15 +136,13 @@ function readAttributes(k: LinuxKernel, { task }: Call, at: bigint): ReturnType<
   const head = copyIn(k, space, at, 4);
   if (!head.ok) return head.errno;
   const size = fieldOf(head.value).getUint32(0, true) || firstBytes;
-  const bytes = size < firstBytes || size > pageBytes ? null : copyIn(k, space, at, size);
-  if (bytes !== null && !bytes.ok) return bytes.errno;
-  if (bytes === null || bytes.value.subarray(schedAttr.bytes).some((byte) => byte !== 0)) {
+  const copied = size < firstBytes ? null : copyStructIn(k, space, at, size, schedAttr.bytes);
+  if (copied === null || (!copied.ok && copied.errno === "E2BIG")) {
     const known = new Uint8Array(Uint32Array.of(schedAttr.bytes).buffer);
     return copyOut(k, space, at, known) ?? "E2BIG";
   }
-  const whole = new Uint8Array(schedAttr.bytes);
-  whole.set(bytes.value.subarray(0, schedAttr.bytes));
-  const attributes = schedAttr.read(fieldOf(whole));
+  if (!copied.ok) return copied.errno;
+  const attributes = schedAttr.read(copied.value);
   return size < schedAttr.bytes && attributes.flags & BigInt(Flag.clamps) ? "EINVAL" : attributes;
 }
 

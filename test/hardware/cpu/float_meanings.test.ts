@@ -5,10 +5,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type FloatInstruction, floatInstructions } from "../../../kernel/hardware/cpu/rv64/instructions/float.ts";
-import { Translations } from "../../../kernel/hardware/cpu/rv64/translate/modules.ts";
-import { bType } from "./encode.ts";
-import { addi, CODE, CoreStop, ECALL } from "./fixture.ts";
+import { CODE, CoreStop } from "./fixture.ts";
 import { Machine, RX } from "./machine.ts";
+import { loop, ways } from "./ways.ts";
 
 const BOX = 0xffffffff00000000n;
 const bytes = new DataView(new ArrayBuffer(8));
@@ -188,14 +187,6 @@ function encoded({ form, match }: FloatInstruction, mode: number): number {
   const fields = (14 << 7) | (10 << 15) | (form.rs2 ? 11 << 20 : 0) | (form.rs3 ? 12 << 27 : 0);
   return match | fields | (form.text.includes("rm") ? mode << 12 : 0);
 }
-
-/** Runs the instruction three times, the last time as it is translated if there is a translator. */
-const loop = (instruction: number): number[] => [instruction, addi(13, 13, -1), bType(1, 13, 0, -8), ECALL];
-/** Code that changes again and again is translated again at once. */
-const ways = {
-  interpreter: () => undefined,
-  translator: () => new Translations({ jumps: 1, credit: 1e9, patience: 0 }),
-};
 
 describe.each(Object.entries(ways))("floating point in the %s", (_way, made) => {
   const translations = made();

@@ -10,10 +10,9 @@ import {
   integerInstructions,
   jumpInstructions,
 } from "../../../kernel/hardware/cpu/rv64/instructions/table.ts";
-import { Translations } from "../../../kernel/hardware/cpu/rv64/translate/modules.ts";
-import { bType } from "./encode.ts";
 import { addi, CODE, CoreStop, ECALL } from "./fixture.ts";
 import { Machine, RX } from "./machine.ts";
+import { loop, ways } from "./ways.ts";
 
 const EBREAK = 0x100073;
 const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
@@ -124,9 +123,6 @@ function immediates({ form, mask }: IntegerInstruction): fc.Arbitrary<number> {
   return fc.integer({ min: -2048, max: 2047 });
 }
 
-/** Runs the instruction three times, the last time as it is translated if there is a translator. */
-const loop = (instruction: number): number[] => [instruction, addi(13, 13, -1), bType(1, 13, 0, -8), ECALL];
-
 const special = [
   0n,
   1n,
@@ -139,11 +135,6 @@ const special = [
   0x0102030405060708n,
 ];
 const value = fc.oneof(fc.constantFrom(...special), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }));
-/** Code that changes again and again is translated again at once. */
-const ways = {
-  interpreter: () => undefined,
-  translator: () => new Translations({ jumps: 1, credit: 1e9, patience: 0 }),
-};
 
 describe.each(Object.entries(ways))("the %s", (_way, made) => {
   const translations = made();
