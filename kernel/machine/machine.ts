@@ -161,7 +161,7 @@ export function restoreMachine(
 ): Machine {
   const { ports, isHostError } = watchPorts(hostPorts);
   const state = decodePlain(encoded) as MachineState;
-  assert(state.version === 6, `a machine's state of version 6, not ${state.version}`);
+  assert(state.version === 7, `a machine's state of version 7, not ${state.version}`);
   const socket = busSocket();
   const core = createCore(state.config, ports, socket, state.hardware.timing);
   for (let page = 0; page < core.pageFlags.length; page++) {

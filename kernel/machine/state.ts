@@ -37,7 +37,7 @@ export interface ControlState {
 }
 
 export interface MachineState {
-  version: 6;
+  version: 7;
   config: MachineConfig;
   clock: ClockState;
   control: ControlState;
@@ -99,7 +99,7 @@ const copyConfig = ({ physicalMemory: physical, timing, boot, ...config }: Machi
 });
 
 export const initState = (config: MachineConfig): MachineState => ({
-  version: 6,
+  version: 7,
   config: copyConfig(config),
   clock: initClock(),
   control: {

@@ -12,6 +12,7 @@ import { addPools, type KernelWithoutPools } from "./pools.ts";
 import { decoded } from "./root.ts";
 import { version5 } from "./version-5.ts";
 import { version6 } from "./version-6.ts";
+import { version7 } from "./version-7.ts";
 
 /** A state as decoded: a record with a version. */
 export type AnyState = Record<string, unknown> & { version: number };
@@ -317,6 +318,7 @@ export const migrations: readonly Migration[] = [
   inSteps(version4),
   inSteps(version5),
   inSteps(version6),
+  inSteps(version7),
 ];
 
 /** The state blob, made current. Bytes that are current already come back as they are. */

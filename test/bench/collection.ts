@@ -81,7 +81,7 @@ const newSnapshot = ({ id: machineId }: MachineRow, id: string, root: string) =>
 async function fill(store: Store): Promise<void> {
   const machine = (await store.machines.acquire((await store.machines.create(newMachine("m-filled"))).id))!;
   let tree = PageTree.empty(PAGES);
-  const state = encodePlain({ version: 6 });
+  const state = encodePlain({ version: 7 });
   for (let index = 0; index < SNAPSHOTS; index++) {
     const blobs: { hash: string; data: Uint8Array<ArrayBuffer> }[] = [{ hash: sha256Hex(state), data: state }];
     const changed = new Map<number, Uint8Array>();

@@ -134,7 +134,7 @@ class World {
     }
     const tree = machine.tree.update(changed, digest, add);
     const files = machine.file === null ? [] : [{ content: sha256Hex(program(machine.file)) }];
-    const state = encodePlain({ version: 6, files });
+    const state = encodePlain({ version: 7, files });
     const root = encodeRoot(PAGES * 4096, tree.root, sha256Hex(state));
     for (const data of [state, root]) add(digest(data), data);
     machine.tree = tree;

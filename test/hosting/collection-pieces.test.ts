@@ -57,7 +57,7 @@ test("who takes hold of content while a collection begins has all of its pieces"
 test("a state that somebody uploaded as a program leads to what it leads to", async () => {
   const file = new Uint8Array(10).fill(7);
   const page = new Uint8Array(4096).fill(9);
-  const state = encodePlain({ version: 6, file: sha256Hex(file), much: large(5) });
+  const state = encodePlain({ version: 7, file: sha256Hex(file), much: large(5) });
   await upload(state);
   const blobs = [file, page, state];
   const tree = PageTree.empty(1024).update(
