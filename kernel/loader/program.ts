@@ -8,6 +8,7 @@ import { assert } from "../lib/assert.ts";
 import { alignDown, alignUp } from "../lib/bits.ts";
 import type { StoredId, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
+import { beginExecution } from "../mm/executing.ts";
 import type { MmKernel } from "../mm/kernel.ts";
 import { findGap, isFree } from "../mm/regions.ts";
 import { addRegion, createSpace, lowestAddress, mapTopOf, stackTop, vdsoAddress } from "../mm/space.ts";
@@ -123,6 +124,7 @@ export function loadProgram(
   const space = createSpace(k, task, options.frameLimit);
   assert(space !== null, "there was a frame for the top table");
   space.bounds = { ...options.bounds };
+  beginExecution(k, space, program.file);
   mapSegments(k, space, program, executable);
   space.heapStart = executable.end;
   space.heapEnd = executable.end;

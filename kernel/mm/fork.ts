@@ -10,6 +10,7 @@ import { spend } from "../lib/effort.ts";
 import type { FrameNumber, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { mayPromiseAgain } from "./accounting.ts";
+import { beginExecution } from "./executing.ts";
 import { shareFrame } from "./frames.ts";
 import { reclaim } from "./images.ts";
 import type { MmKernel } from "./kernel.ts";
@@ -33,6 +34,7 @@ export function copySpace(k: MmKernel, from: Space, task: TaskId): Space | null 
   Object.assign(space, { heapStart, heapEnd, mapTop, argumentsStart, argumentsEnd, environmentEnd });
   space.auxiliary = auxiliary.slice();
   space.bounds = { ...bounds };
+  beginExecution(k, space, from.executable);
   spend(k.effort, from.regions.length, "items");
   for (const region of from.regions) {
     // What a capability put there is its holder's.

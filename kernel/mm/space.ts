@@ -10,6 +10,7 @@ import { spend } from "../lib/effort.ts";
 import type { FrameNumber, SpaceId, TaskId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { memoryMap, memoryProtect, memoryUnmap } from "../trace/events/memory.ts";
+import { endExecution } from "./executing.ts";
 import { dropFrame, takeFrame } from "./frames.ts";
 import type { MmKernel } from "./kernel.ts";
 import { findRegion, insertRegion, protectRange, removeRange } from "./regions.ts";
@@ -66,6 +67,7 @@ export function createSpace(k: MmKernel, task: TaskId, frameLimit: number): Spac
     residentFrames: 1,
     tableFrames: 1,
     peakFrames: 1,
+    executable: null,
     frameLimit,
     heapStart: 0,
     heapEnd: 0,
@@ -99,6 +101,7 @@ function destroySpace(k: MmKernel, space: Space): void {
   k.hal.mmu.eachTable(space.root, (frame) => dropFrame(k.mm.frames, frame));
   k.hal.mmu.flush();
   k.mm.spaces.delete(space.id);
+  endExecution(k, space);
   for (const region of space.regions) tallyRegion(k, space, region, -1);
   forgetRegions(k, space.regions);
   forgetVdso(k);

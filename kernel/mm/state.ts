@@ -26,6 +26,9 @@ export interface StoredFile {
   orphan: boolean;
   /** Regions that show it, of all address spaces (tally.ts). */
   mappings: number;
+  /** Open files that write to it, and address spaces that it is the program of: never both (executing.ts). */
+  writers: number;
+  executions: number;
 }
 
 /** A bound of the frames that several files may have together, and what they have. */
@@ -110,6 +113,8 @@ export interface Space {
   /** Those of them that are page tables. */
   tableFrames: number;
   peakFrames: number;
+  /** The program that it was made for; it may be gone. */
+  executable: StoredId | null;
   /** 0: no limit of its own. */
   frameLimit: number;
   /** The heap's bounds: brk moves `heapEnd` between `heapStart` and `heapLimit`. */

@@ -39,6 +39,8 @@ export function createStored(k: Pick<MmKernel, "mm">, image: ImageId | null, quo
     seals: sealed,
     orphan: false,
     mappings: 0,
+    writers: 0,
+    executions: 0,
   };
   k.mm.stored.set(file.id, file);
   return file;

@@ -1,5 +1,30 @@
 /** What a state of version 6 needs to be one of version 7: a step for each thing that came, in the order they came. */
 
+import { beginExecution, countWriter } from "../mm/executing.ts";
+import type { MmState } from "../mm/state.ts";
+import type { ThreadsState } from "../thread/state.ts";
+import { mayWrite } from "../vfs/file-ops.ts";
+import type { FilesState } from "../vfs/state.ts";
 import type { AnyState } from "./migrations.ts";
 
-export const version7: readonly ((state: AnyState) => void)[] = [];
+/** Nobody knew which files are programs that run, and which are open for writing. */
+function programsAndWriters(state: AnyState): void {
+  const { mm, threads, files } = state["kernel"] as { mm: MmState; threads: ThreadsState; files: FilesState };
+  for (const file of mm.stored.values()) Object.assign(file, { writers: 0, executions: 0 });
+  for (const space of mm.spaces.values()) space.executable = null;
+  for (const { space: id, executable } of threads.tasks.values()) {
+    const space = mm.spaces.get(id)!;
+    const segment = space.regions.find(({ name, backing }) => name === executable && backing.kind === "file");
+    if (space.executable === null && segment?.backing.kind === "file")
+      beginExecution({ mm }, space, segment.backing.file);
+  }
+  for (const file of files.open.values()) {
+    if (file.target.kind !== "regular" || file.opened === null || !mayWrite(file)) continue;
+    const { filesystem } = files.mounts.get(file.opened.mount)!;
+    if (files.filesystems.get(filesystem)!.source === "memfd") continue;
+    file.writer = true;
+    countWriter({ mm }, file.target.file, 1);
+  }
+}
+
+export const version7: readonly ((state: AnyState) => void)[] = [programsAndWriters];

@@ -14,6 +14,7 @@ import { assert, must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { SlotAddress } from "../lib/ids.ts";
+import { countWriter } from "../mm/executing.ts";
 import { mostDescriptors } from "../thread/rlimits.ts";
 import { sharers } from "../thread/sharing.ts";
 import type { Task } from "../thread/state.ts";
@@ -210,6 +211,7 @@ export function finaliseFile(k: FileKernel, { file }: CapabilityOf<"file">, fina
   if (ended.target.kind !== "path")
     notifyFile(k, ended.opened, mayWrite(ended) ? Notify.closeWrite : Notify.closeNoWrite);
   opsOf(ended).release?.(k, ended);
+  if (ended.writer && ended.target.kind === "regular") countWriter(k, ended.target.file, -1);
   unwatch(k, ended);
   dropLocksOf(k, { kind: "file", id: file }, null);
   if (ended.opened === null) return;

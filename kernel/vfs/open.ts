@@ -1,11 +1,12 @@
 /** Opening by name: open(2). */
-import { assert } from "../lib/assert.ts";
+import { assert, must } from "../lib/assert.ts";
 import type { Errno } from "../lib/errno.ts";
+import { countWriter, isExecuted } from "../mm/executing.ts";
 import { getStored, resizeStored } from "../mm/stored.ts";
 import { blockedThreads, wakeWith } from "../thread/blocking.ts";
 import type { Place, Task, Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
-import { openFile, roomProblem } from "./descriptors.ts";
+import { fileOf, openFile, roomProblem } from "./descriptors.ts";
 import { deviceOf } from "./devices.ts";
 import { AccessMode } from "./file-ops.ts";
 import {
@@ -107,6 +108,8 @@ function openPlace(k: FileKernel, task: Task, opened: Opened, flags: number, isN
   if (isType(attributes, FileType.fifo)) return openFifo(k, task, opened, flags);
   const target = targetOf(k, task, place, attributes, flags);
   if (typeof target === "string") return { errno: target };
+  const isChanged = target.kind === "regular" && (writes(flags) || (flags & OpenFlag.O_TRUNC) !== 0);
+  if (isChanged && isExecuted(k, target.file)) return { errno: "ETXTBSY" };
   if (flags & OpenFlag.O_TRUNC && target.kind === "regular") {
     const there = changeable(k, place);
     if (typeof there === "string") return { errno: there };
@@ -121,7 +124,12 @@ function openPlace(k: FileKernel, task: Task, opened: Opened, flags: number, isN
 
 function finish(k: FileKernel, task: Task, target: OpenTarget, opened: Opened, flags: number): OpenResult {
   const fd = openFile(k, task, target, opened, flags & keptFlags, (flags & OpenFlag.O_CLOEXEC) !== 0);
-  return typeof fd === "number" ? { fd } : { errno: fd };
+  if (typeof fd !== "number") return { errno: fd };
+  if (target.kind === "regular" && writes(flags)) {
+    must(fileOf(k, task, fd), "it was opened").writer = true;
+    countWriter(k, target.file, 1);
+  }
+  return { fd };
 }
 
 type End = "readers" | "writers";

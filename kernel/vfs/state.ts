@@ -113,6 +113,8 @@ export interface OpenFile {
   flags: number;
   position: number;
   target: OpenTarget;
+  /** It counts among those who write to its file (mm/executing.ts): it was opened by name. */
+  writer?: true;
   /** null for what has no name: pipes, and what the machine's host gave. */
   opened: Opened | null;
 }

@@ -63,6 +63,7 @@ const rows: Row[] = [
   { program: "limits", arguments: [directory], natively: true },
   { program: "resident", natively: true },
   { program: "executes", arguments: [file, itself], natively: true },
+  { program: "busy", arguments: [directory], natively: true },
   { program: "refused" },
   { program: "content", arguments: [directory] },
   { program: "events" },

@@ -61,10 +61,10 @@ function asOfVersion5(state: MachineState): Uint8Array {
     for (const field of fields) delete (record as Record<string, unknown>)[field];
   };
   for (const space of mm.spaces.values()) {
-    without(space, "promised");
+    without(space, "promised", "executable");
     for (const region of space.regions) if (region.backing.kind === "file") region.growsDown = true;
   }
-  for (const file of mm.stored.values()) without(file, "mappings", "seals");
+  for (const file of mm.stored.values()) without(file, "mappings", "seals", "writers", "executions");
   for (const { id, traits } of threads.tasks.values())
     Object.assign(traits, { nice: threads.threads.get(id as number as never)!.scheduling.nice });
   for (const thread of threads.threads.values()) without(thread, "scheduling");

@@ -40,6 +40,15 @@ function checkPipes({ pipes, open }: FilesState, problems: Problems): void {
   }
 }
 
+/** Files count who writes to them. */
+function checkWriters({ files, mm }: MachineState["kernel"], problems: Problems): void {
+  const writers = [...files.open.values()].filter(({ writer }) => writer).map(({ target }) => target);
+  for (const { id, writers: said } of mm.stored.values()) {
+    const found = writers.filter((target) => target.kind === "regular" && target.file === id).length;
+    if (said !== found) problems.push(`file ${id} has ${found} writers, said are ${said}`);
+  }
+}
+
 /** A pseudo-terminal is there for as long as its master's side is open, and counts who has the slave's side. */
 function checkTerminals({ files, tty }: MachineState["kernel"], problems: Problems): void {
   const targets = [...files.open.values()].map(({ target }) => target);
@@ -146,6 +155,7 @@ export function checkFiles({ kernel }: MachineState, problems: Problems): void {
   const named = [...kernel.cap.slots.values()].flatMap(({ capability: c }) => (c.type === "file" ? c.file : []));
   same("capabilities to files and open files", new Set(named), kernel.files.open.keys(), problems);
   checkPipes(kernel.files, problems);
+  checkWriters(kernel, problems);
   checkTerminals(kernel, problems);
   checkSockets(kernel, problems);
   checkInodes({ kernel } as MachineState, problems);

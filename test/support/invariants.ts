@@ -96,9 +96,11 @@ function checkTallies({ regions, promised, spaces, stored }: MachineState["kerne
   const shown = new Map<number, number>();
   for (const { backing } of all)
     if (backing.kind === "file") shown.set(backing.file, (shown.get(backing.file) ?? 0) + 1);
-  for (const { id, mappings } of stored.values()) {
+  for (const { id, mappings, executions } of stored.values()) {
     const found = shown.get(id) ?? 0;
     if (mappings !== found) problems.push(`file ${id} is mapped ${found} times, said are ${mappings}`);
+    const programs = [...spaces.values()].filter(({ executable }) => executable === id).length;
+    if (executions !== programs) problems.push(`file ${id} is ${programs} programs, said are ${executions}`);
   }
 }
 

@@ -372,6 +372,7 @@ const errors = [
   "ENOSYS",
   "ENOTDIR",
   "EPERM",
+  "ETXTBSY",
 ] as const;
 
 export const execCalls = [

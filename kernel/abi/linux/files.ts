@@ -131,7 +131,7 @@ export const fileCalls = [
     support: "partial",
     note: "O_SYNC changes nothing, O_DIRECT and O_ASYNC are ignored.",
     args: { directory: fd, path, flags: flags(OpenFlag), mode: uint },
-    errors: [...makeErrors, "EINTR", "EINVAL", "EISDIR", "EMFILE", "ENFILE", "ENXIO", "EOPNOTSUPP", "EPERM"],
+    errors: [...makeErrors, "EINTR", "EINVAL", "EISDIR", "EMFILE", "ENFILE", "ENXIO", "EOPNOTSUPP", "EPERM", "ETXTBSY"],
     run: (k: LinuxKernel, { directory, path, flags, mode }, call) =>
       at(k, call.task, directory, path, (where) => open(k, call, where, flags, mode)),
   }),

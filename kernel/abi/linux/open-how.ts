@@ -85,6 +85,7 @@ export const openHowCalls = [
         "ENXIO",
         "EOPNOTSUPP",
         "EPERM",
+        "ETXTBSY",
         "EXDEV",
       ] as const),
     ],

@@ -1,6 +1,7 @@
 /** How long files are: truncate(2), fallocate(2); and what would bring them to a disk: fsync(2) and its like. */
 import { limits } from "../../lib/limits.ts";
 import { mayStoreBytes } from "../../mm/accounting.ts";
+import { isExecuted } from "../../mm/executing.ts";
 import type { StoredFile } from "../../mm/state.ts";
 import { fillStored, getStored, newBytes, punchStored, resizeStored } from "../../mm/stored.ts";
 import type { Task } from "../../thread/state.ts";
@@ -44,10 +45,11 @@ function truncatePath(k: LinuxKernel, task: Task, name: string, length: bigint):
   const there = changeable(k, found.place);
   if (typeof there === "string") return fail(there);
   if (!permits(subjectOf(k, task), attributes, Access.write)) return fail("EACCES");
-  if (length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
   const fs = filesystemOf(k, found.place.mount);
   const target = opsOfFilesystem(k, fs).open(k, fs, found.place.inode, task);
   if (typeof target === "string" || target.kind !== "regular") return fail("EINVAL");
+  if (isExecuted(k, target.file)) return fail("ETXTBSY");
+  if (length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
   if (forbidsSize(getStored(k, target.file), Number(length))) return fail("EPERM");
   if (!resizeStored(k, getStored(k, target.file), Number(length))) return fail("ENOSPC");
   there.change.touch(k, there.fs, found.place.inode, "written");
@@ -139,6 +141,7 @@ export const sizeCalls = [
       "ENOTDIR",
       "EPERM",
       "EROFS",
+      "ETXTBSY",
     ],
     run: (k: LinuxKernel, { path, length }, { task }) => truncatePath(k, task, path, length),
   }),
