@@ -64,9 +64,7 @@ const whole =
   (min: number, max: number) =>
   (text: string): number | string => {
     const value = Number(text);
-    return Number.isInteger(value) && value >= min && value <= max
-      ? value
-      : `must be a whole number from ${min} to ${max}`;
+    return /^\d+$/.test(text) && value >= min && value <= max ? value : `must be a whole number from ${min} to ${max}`;
   };
 const text = (value: string): string => value;
 

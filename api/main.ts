@@ -4,9 +4,10 @@ import { join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { createFirstAdmin } from "./auth/identity.ts";
-import { ConfigError, readConfig, type ServerConfig } from "./config.ts";
+import { readConfig, type ServerConfig } from "./config.ts";
 import { createServer, type OstlerServer, version } from "./server.ts";
-import { openStore, SchemaTooNewError, StoreBusyError } from "./store/index.ts";
+import { startError, storeError } from "./start-error.ts";
+import { openStore } from "./store/index.ts";
 import type { Store } from "./store/types.ts";
 import { startTracing } from "./telemetry/tracing.ts";
 
@@ -28,7 +29,7 @@ export async function serve(config: ServerConfig): Promise<RunningServer> {
   const endTracing = await startTracing(process.env, version, (why) => logTelemetry(config, why));
   const store = await openStore(config).catch(async (error: unknown) => {
     await endTracing();
-    throw error;
+    throw storeError(error, config);
   });
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const pidFile = join(config.dataDir, PID_FILE);
@@ -100,19 +101,6 @@ function announce(running: RunningServer, config: ServerConfig): void {
   console.log(
     `ostler: first admin key (shown only now; also in ${join(config.dataDir, KEY_FILE)}): ${running.adminKey}`,
   );
-}
-
-/** What an operator can do about it; a stack only for what nobody foresaw. */
-function startError(error: unknown): string {
-  const known = error instanceof ConfigError || error instanceof StoreBusyError || error instanceof SchemaTooNewError;
-  if (known) return error.message;
-  // Both transports say it in these words, one of them in a sentence of its own.
-  const listening = /\b(EADDRINUSE|EACCES|EADDRNOTAVAIL)\b[^\d]*(\S+?):(\d+)\b/.exec(String(error));
-  if (listening?.[1] === "EADDRINUSE")
-    return `port ${listening[3]} is taken; set OSTLER_HTTP_PORT or OSTLER_GRPC_PORT to another`;
-  if (listening !== null)
-    return `cannot listen at ${listening[2]}:${listening[3]} (${listening[1]}); set OSTLER_HOST, OSTLER_HTTP_PORT or OSTLER_GRPC_PORT to what this machine permits`;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -29,7 +29,7 @@ import { authorised, type Lookup } from "./auth/authorise.ts";
 import { isAdmin } from "./auth/caller.ts";
 import { authenticator, type Identify, identifier } from "./auth/identity.ts";
 import { OpenStreams } from "./auth/open-streams.ts";
-import { readTls, type ServerConfig } from "./config.ts";
+import { readTls, type ServerConfig, type Tls } from "./config.ts";
 import { Code, permissionDenied } from "./errors.ts";
 import { Grading } from "./grading/grader.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/index.ts";
@@ -92,6 +92,8 @@ export interface OstlerServer {
 }
 
 export async function createServer(given: Store, config: ServerConfig): Promise<OstlerServer> {
+  // Before there are threads, which would go on if this is refused.
+  const tls = readTls(config) ?? undefined;
   const metrics = new Metrics();
   const store = { ...given, journal: { ...given.journal, commit: metrics.timingCommits(given.journal.commit) } };
   const quotas = new Quotas(store, config);
@@ -109,17 +111,11 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   const operations = operationsOf({ deps, grading, housekeeping, audit, authorise: authorised(lookupOf(deps)) });
   const readiness = new Readiness({ check: () => store.check(), onChange: (isReady) => grpc.setServing(isReady) });
   const pipeline = pipelineOf(config, admission(authenticator(identify), quotas), metrics, readiness);
-  const { grpc, rest } = await transportsOf(config, operations, pipeline);
+  const { grpc, rest } = await transportsOf(tls, operations, pipeline);
   grpc.setServing(false);
   const activeCalls = () => grpc.activeCalls + rest.activeCalls();
-  const parts = {
-    store,
-    hosting,
-    grading,
-    housekeeping,
-    activeCalls,
-    uploadBytes: () => rest.uploadBytes() + grpc.uploadBytes(),
-  };
+  const uploadBytes = () => rest.uploadBytes() + grpc.uploadBytes();
+  const parts = { store, hosting, grading, housekeeping, activeCalls, uploadBytes };
   for (const source of sourcesOf(parts)) metrics.add(source);
   mountMonitorPages(rest.app, monitorPages(config, metrics, readiness, identify));
 
@@ -161,8 +157,8 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   };
 }
 
-async function transportsOf(config: ServerConfig, operations: Operation[], pipeline: Pipeline) {
-  const common = { operations, pipeline, tls: readTls(config) ?? undefined };
+async function transportsOf(tls: Tls | undefined, operations: Operation[], pipeline: Pipeline) {
+  const common = { operations, pipeline, tls };
   const rest = await createRestServer({
     ...common,
     bodyLimitBytes: BODY_LIMIT_BYTES,

@@ -9,11 +9,15 @@ import { withExamples } from "../shared.ts";
 const optionName = (name: string): string =>
   name === "dataDir" ? "data" : name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
+/** A default as one would write it. */
+const shown = (fallback: string | number | boolean): string =>
+  typeof fallback === "boolean" ? (fallback ? "on" : "off") : `${fallback}` || "none";
+
 type SettingName = keyof ServerConfig;
 
 function serveOptions(command: Command): Command {
   for (const [name, setting] of Object.entries(settings)) {
-    const help = `${setting.help} (${setting.variable}; default ${setting.fallback})`;
+    const help = `${setting.help} (${setting.variable}; default ${shown(setting.fallback)})`;
     command.addOption(new Option(`--${optionName(name)} <value>`, help));
   }
   return command;
