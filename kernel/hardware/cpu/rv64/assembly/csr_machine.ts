@@ -4,7 +4,7 @@
  * registers read as zero, and so do those of debug triggers, of which there are none. Smepmp, state enables and hypervisor registers do not exist.
  */
 import * as L from "./layout";
-import { Effect, give, readCounter } from "./csr";
+import { Effect, counted, give, readCounter } from "./csr";
 import { flushBanks } from "./banks";
 import { setAddress, setConfiguration } from "./pmp";
 import {
@@ -111,17 +111,16 @@ function writePending(to: u64): Effect {
 /** A counter that is written reads so at the next instruction, which is one further than this one. */
 function writeCounter(index: i32, to: u64): Effect {
   const inhibited = (load<u64>(L.MCOUNTINHIBIT) & (1 << index)) != 0;
-  const now = <u64>(load<i64>(L.INSTRET_BASE) + load<i64>(L.EXECUTED)) + 1;
-  return put(index ? L.MINSTRET : L.MCYCLE, inhibited ? to : to - now);
+  return put(index ? L.MINSTRET : L.MCYCLE, inhibited ? to : to - counted(index) - 1);
 }
 
 /** Counters that stop keep their value, those that start go on from it. */
 function inhibit(to: u64): Effect {
   const changed = load<u64>(L.MCOUNTINHIBIT) ^ to;
-  const now = <u64>(load<i64>(L.INSTRET_BASE) + load<i64>(L.EXECUTED)) + 1;
   for (let index = 0; index <= 2; index += 2) {
     const bit: u64 = 1 << index;
     const at = index ? L.MINSTRET : L.MCYCLE;
+    const now = counted(index) + 1;
     if (changed & bit) store<u64>(at, load<u64>(at) + (to & bit ? now : 0 - now));
   }
   return put(L.MCOUNTINHIBIT, to);

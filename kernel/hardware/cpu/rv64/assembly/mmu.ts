@@ -14,7 +14,7 @@ import { Protection, protection } from "./pmp";
 import { MXR, Mode, SUM, isPaged, isPrivileged, mode, modeOfData, rootOfSatp, status } from "./privilege";
 import { Stop, stopWith } from "./state";
 import { guardTable, updateEntry } from "./tables";
-import { forgetTranslation, forgetTranslations } from "./timing";
+import { ANY, forget, pageOf } from "./timing";
 
 export const enum Access { Read = 0, Write = 1, Fetch = 2 }
 
@@ -175,11 +175,17 @@ function leaf(va: i64, access: Access, size: i32, at: i32, superpage: u64): i32 
   const marks = access == Access.Write ? A | D : A;
   const marked = (pte & marks) == marks;
   if (!marked && !isPrivileged()) return pageFault(va, access);
+  if (!marked && !mayMark(at)) return refuse(Stop.AccessFault, va, access);
   if (superpage) superpages = true;
   const physical = (ppn | ((<u64>va >> 12) & superpage)) << 12 | va & 4095;
   const host = place(physical, va, access, size);
   if (!marked && (host || refusal == Stop.Device)) updateEntry(at, marks);
   return host;
+}
+
+/** Marking an entry is a store of S mode's, which protection may refuse. */
+function mayMark(at: i32): bool {
+  return protection((ramBasePpn << 12) + offsetInRam(at), 8, Access.Write, Mode.Supervisor) != Protection.Denied;
 }
 
 function isPermitted(pte: u64, access: Access): bool {
@@ -249,12 +255,12 @@ function flushAll(): void {
 }
 
 export function flushTlb(): void {
-  if (TIMED) forgetTranslations();
+  if (TIMED) forget(ANY, ANY);
   flushAll();
 }
 
 export function flushPage(va: i64): void {
-  if (TIMED) forgetTranslation(va, asidNow);
+  if (TIMED) forget(<i64>pageOf(va), <i64>asidNow);
   if (superpages) return flushAll();
   flushInData(currentBank(), va);
   flushInFetch(currentFetch(), va);

@@ -75,7 +75,12 @@ export function fullStatus(): u64 {
 export function setStatus(value: u64): bool {
   const changed = (status() ^ value) & CONTEXT;
   store<u64>(L.MSTATUS, value);
-  if (changed) enterContext();
+  if (changed) {
+    const before = dataMode;
+    enterContext();
+    // The reserved address may mean other memory in another mode.
+    if (dataMode != before) store<i64>(L.RESERVATION, -1);
+  }
   return changed != 0;
 }
 

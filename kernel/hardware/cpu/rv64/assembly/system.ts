@@ -3,9 +3,8 @@ import * as L from "./layout";
 import {
   FS, MIE, MPIE, MPP, MPRV, Mode, SIE, SPIE, SPP, TSR, TVM, TW, enterContext, isPrivileged, mode, pending, setStatus, status,
 } from "./privilege";
-import { currentAsid } from "./mmu";
-import { Stop, illegalInstruction, imm, rs1 } from "./state";
-import { forgetTranslation, forgetTranslations } from "./timing";
+import { Stop, illegalInstruction, imm, rs1, rs2 } from "./state";
+import { ANY, forget, pageOf } from "./timing";
 
 export function system(p: i32): Stop {
   const w = imm(p);
@@ -28,11 +27,13 @@ export function system(p: i32): Stop {
   }
 }
 
-/** The banks need no sfence.vma: see tables.ts. The timing model has TLBs of its own, which obey it. */
+/**
+ * The banks need no sfence.vma: see tables.ts. The timing model has TLBs of its own, which obey it. A reserved address may
+ * mean other memory now.
+ */
 function fence(p: i32, w: i32): void {
-  if (!TIMED) return;
-  if (w & 0xf8000) forgetTranslation(rs1(p), currentAsid());
-  else forgetTranslations();
+  store<i64>(L.RESERVATION, -1);
+  if (TIMED) forget(w & 0xf8000 ? <i64>pageOf(rs1(p)) : ANY, w & 0x1f00000 ? rs2(p) & 0xffff : ANY);
 }
 
 function supervisorReturn(bits: u64): Stop {

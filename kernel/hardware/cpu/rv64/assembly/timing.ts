@@ -146,7 +146,7 @@ function translated(tlb: i32, va: u64, asid: u64): bool {
 }
 
 // @ts-ignore: decorator
-@inline function pageOf(va: u64): u64 { return va >> 12 & 0xfffffff; }
+@inline export function pageOf(va: u64): u64 { return va >> 12 & 0xfffffff; }
 // @ts-ignore: decorator
 @inline function keyOf(va: u64, asid: u64): u64 { return pageOf(va) | asid << 28; }
 
@@ -184,34 +184,34 @@ export function fetched(va: u64, physical: u64): void {
   through(ofHart(INSTRUCTIONS), va, physical, false);
 }
 
-/** All translations are forgotten, by every hart. */
-export function forgetTranslations(): void {
+/** In the place of a page or of an address space. */
+export const ANY: i64 = -1;
+
+/** The translations of a page in a space are forgotten, by every hart. */
+export function forget(page: i64, asid: i64): void {
   for (let i = 0; i < load<i32>(area, 44); i++) {
-    empty(area + HARTS + i * PER_HART + INSTRUCTION_TLB);
-    empty(area + HARTS + i * PER_HART + DATA_TLB);
+    forgetIn(area + HARTS + i * PER_HART + INSTRUCTION_TLB, page, asid);
+    forgetIn(area + HARTS + i * PER_HART + DATA_TLB, page, asid);
   }
   store<i64>(area, -1, 24);
 }
 
-function empty(tlb: i32): void {
-  memory.fill(area + load<i32>(tlb), 0, (load<i32>(tlb, 4) + 1) * load<i32>(tlb, 8) * 8);
+function forgetIn(tlb: i32, page: i64, asid: i64): void {
+  const bytes = load<i32>(tlb, 8) * 8;
+  if (page != ANY) return forgetInSet(setAt(tlb, page), bytes, page, asid);
+  const from = setAt(tlb, 0), end = from + (load<i32>(tlb, 4) + 1) * bytes;
+  if (asid == ANY) memory.fill(from, 0, end - from);
+  else for (let set = from; set < end; set += bytes) forgetInSet(set, bytes, page, asid);
 }
 
-/** The translation of one page is forgotten, by every hart. */
-export function forgetTranslation(va: u64, asid: u64): void {
-  for (let i = 0; i < load<i32>(area, 44); i++) {
-    forgetIn(area + HARTS + i * PER_HART + INSTRUCTION_TLB, va, asid);
-    forgetIn(area + HARTS + i * PER_HART + DATA_TLB, va, asid);
+/** The ways behind a forgotten one move up: empty ones stay last. */
+function forgetInSet(set: i32, bytes: i32, page: i64, asid: i64): void {
+  let kept = set;
+  for (let at = set; at < set + bytes; at += 8) {
+    const way = load<u64>(at);
+    if ((page == ANY || pageOf(way >> 2 << 12) == page) && (asid == ANY || way >> 30 == asid)) continue;
+    store<u64>(kept, way);
+    kept += 8;
   }
-  store<i64>(area, -1, 24);
-}
-
-function forgetIn(tlb: i32, va: u64, asid: u64): void {
-  const set = setAt(tlb, pageOf(va));
-  const ways = load<i32>(tlb, 8);
-  const i = find(set, ways, keyOf(va, asid));
-  if (i < 0) return;
-  // The ways behind it move up: empty ones stay last.
-  for (let j = i + 1; j < ways; j++) store<u64>(set + ((j - 1) << 3), load<u64>(set + (j << 3)));
-  store<u64>(set + ((ways - 1) << 3), 0);
+  memory.fill(kept, 0, set + bytes - kept);
 }
