@@ -3,6 +3,7 @@
 import { beginExecution, countWriter } from "../mm/executing.ts";
 import type { MmState } from "../mm/state.ts";
 import type { ThreadsState } from "../thread/state.ts";
+import type { TtyState } from "../tty/state.ts";
 import { mayWrite } from "../vfs/file-ops.ts";
 import type { FilesState } from "../vfs/state.ts";
 import type { AnyState } from "./migrations.ts";
@@ -27,4 +28,14 @@ function programsAndWriters(state: AnyState): void {
   }
 }
 
-export const version7: readonly ((state: AnyState) => void)[] = [programsAndWriters];
+/** Edges were not counted of terminals, signals, and what an epoll instance watches. */
+function edgesOfAll(state: AnyState): void {
+  const { files, threads, tty } = state["kernel"] as { files: FilesState; threads: ThreadsState; tty: TtyState };
+  for (const { target } of files.open.values()) if (target.kind === "epoll") target.changes = 0;
+  for (const task of threads.tasks.values()) task.signalsSent = 0;
+  for (const pair of tty.pairs.values()) pair.departures = 0;
+  for (const terminal of [tty.console, ...[...tty.pairs.values()].map((pair) => pair.terminal)])
+    Object.assign(terminal, { arrivals: 0, departures: 0 });
+}
+
+export const version7: readonly ((state: AnyState) => void)[] = [programsAndWriters, edgesOfAll];

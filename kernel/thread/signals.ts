@@ -137,6 +137,7 @@ function queueSignal(k: ThreadKernel, task: Task, info: SignalInfo, to: Thread |
     return null;
   }
   queue.push(info);
+  task.signalsSent += 1;
   if (receiver !== null) tell(k, receiver, signal);
   wakeQueue(k, signalQueue(task.id), Number.POSITIVE_INFINITY);
   return null;
@@ -286,6 +287,7 @@ export function forceSignal(k: ThreadKernel, task: Task, thread: Thread, info: S
   if (isMasked(thread, info.signal) || effectOf(k, task, info.signal) !== "handler" || task.kind === "remote")
     return false;
   thread.pending.push(info);
+  task.signalsSent += 1;
   return true;
 }
 
@@ -297,6 +299,7 @@ function forceOnTraced(k: ThreadKernel, task: Task, thread: Thread, info: Signal
     thread.signalMask &= ~signalBit(signal);
   }
   thread.pending.push(info);
+  task.signalsSent += 1;
   return true;
 }
 

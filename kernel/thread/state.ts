@@ -242,6 +242,8 @@ export interface Task {
   signalActions: Map<number, SignalAction>;
   /** Sent to it and not delivered yet, oldest first: to be taken by any of its threads. */
   pending: SignalInfo[];
+  /** How many were ever sent to it, or to one of its threads, and kept. */
+  signalsSent: number;
   /** The signal that stopped it, or 0: none of its threads runs until it is continued. */
   stopSignal: number;
   /** When the next timer is due that counts its instructions, or its processor time is used up. */

@@ -54,6 +54,7 @@ const fresh = (k: ThreadKernel, id: TaskId) => ({
   childUsage: noUsage(),
   executed: false,
   pending: [],
+  signalsSent: 0,
   stopSignal: 0,
   timerDue: null,
   change: null,

@@ -48,6 +48,7 @@ export function createPair(k: TtyKernel, { uid, gid, nowNs }: PairOwner): number
     generation: k.tty.nextGeneration++,
     left: false,
     arrivals: 0,
+    departures: 0,
     ...{ mode: 0o620, uid, gid },
     ...{ atimeNs: nowNs, mtimeNs: nowNs, ctimeNs: nowNs },
   });
@@ -68,13 +69,14 @@ export function peekMaster({ output, left }: PseudoTerminal, count: number): Uin
 }
 
 export function dropFromMaster(k: TtyKernel, id: number, count: number): void {
-  const { output } = getPair(k, id);
+  const { output, terminal } = getPair(k, id);
   for (let left = count; left > 0; ) {
     const part = must(output[0], "what is dropped was there");
     if (part.length > left) output[0] = part.slice(left);
     else output.shift();
     left -= Math.min(left, part.length);
   }
+  terminal.departures += 1;
   terminalChanged(k, id);
 }
 
@@ -97,6 +99,7 @@ export function typeAtMaster(k: TtyKernel, id: number, bytes: Uint8Array): numbe
       typed.set(pair.terminal.typed);
       typed.set(part, pair.terminal.typed.length);
       pair.terminal.typed = typed;
+      pair.terminal.arrivals += 1;
     } else typeInto(k, id, part);
     at += part.length;
   }
@@ -122,6 +125,7 @@ export function closeSlave(k: TtyKernel, id: number, generation: number): void {
   if (pair.slaves > 0) return;
   pair.left = true;
   pair.arrivals += 1;
+  pair.departures += 1;
   terminalChanged(k, id);
   if (pair.host !== null) endHostTerminal(k, pair.host, id);
 }
@@ -133,6 +137,7 @@ function hangUp(k: TtyKernel, id: number): void {
   pair.slaves = 0;
   pair.generation = k.tty.nextGeneration++;
   pair.arrivals += 1;
+  pair.departures += 1;
   terminalChanged(k, id);
 }
 

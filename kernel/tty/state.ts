@@ -31,6 +31,9 @@ export interface Terminal {
   /** Where the cursor is, and where it was when the line was begun that is being typed. */
   column: number;
   lineColumn: number;
+  /** How often there was more to read, and more room to print: both at a hang-up and when settings change. */
+  arrivals: number;
+  departures: number;
 }
 
 /** A terminal: the machine's console, or the slave's side of a pseudo-terminal. */
@@ -50,8 +53,9 @@ export interface PseudoTerminal {
   generation: number;
   /** The slave's side was open, and is not any more: the master reads an error until it is opened again. */
   left: boolean;
-  /** How often the master's side got something to read. */
+  /** How often the master's side got something to read, and room to type; both when the slave's side is left. */
   arrivals: number;
+  departures: number;
   mode: number;
   uid: number;
   gid: number;
@@ -158,6 +162,8 @@ export const initTerminal = (settings: TerminalSettings): Terminal => ({
   suspended: false,
   column: 0,
   lineColumn: 0,
+  arrivals: 0,
+  departures: 0,
 });
 
 /** A machine that boots has a terminal for people; one that only runs programs, a line of bytes. */

@@ -111,7 +111,11 @@ function lineOf(k: TtyKernel, id: TerminalId): Line {
       ended: () => serial.ended(),
       peek: (most) => serial.peek(most),
       drop: (count) => serial.drop(count),
-      put: (task, bytes) => k.outlet.console(task, serial.write(bytes), bytes),
+      // It has gone out at once.
+      put(task, bytes) {
+        k.outlet.console(task, serial.write(bytes), bytes);
+        k.tty.console.departures += 1;
+      },
       room: () => Number.POSITIVE_INFINITY,
     };
   }
@@ -125,6 +129,7 @@ function lineOf(k: TtyKernel, id: TerminalId): Line {
       spend(k.effort, limits.terminalPieceBytes + bytes.length, "bytes");
       if (pair.host !== null) {
         showHost(k, pair.host, bytes);
+        pair.terminal.departures += 1;
         return;
       }
       appendOutput(pair, bytes);
@@ -143,7 +148,9 @@ function put(k: TtyKernel, id: TerminalId, task: TaskId, bytes: Uint8Array): voi
 /** Takes typed bytes: what is to be seen of them goes out (as far as there is room), and keys send their signals. */
 export function typeInto(k: TtyKernel, id: TerminalId, bytes: Uint8Array): void {
   const terminal = terminalOf(k, id);
+  const before = terminal.lines.length;
   const { shown, signals } = receive(terminal, bytes);
+  if (isCanonical(terminal) ? terminal.lines.length > before : bytes.length > 0) terminal.arrivals += 1;
   put(k, id, terminal.foreground ?? (0 as TaskId), shown.subarray(0, lineOf(k, id).room()));
   if (terminal.foreground !== null) for (const signal of signals) signalGroup(k, terminal.foreground, signal);
 }
@@ -154,7 +161,7 @@ export function consoleArrived(k: TtyKernel): void {
     const arrived = k.hal.serial.peek(k.hal.serial.available());
     k.hal.serial.drop(arrived.length);
     typeInto(k, "console", arrived);
-  }
+  } else k.tty.console.arrivals += 1;
   terminalChanged(k, "console");
 }
 
@@ -242,6 +249,21 @@ function readRaw(k: TtyKernel, id: TerminalId, asker: Asker | null, count: numbe
   return wait(id, least === 0 ? (progress?.deadlineNs ?? now + time) : now + time);
 }
 
+/** There is room for who types: on a serial line that is the host, who does not wait here. */
+function tellTyping(k: TtyKernel, id: TerminalId): void {
+  if (id === "console") return;
+  getPair(k, id).departures += 1;
+  terminalChanged(k, id);
+}
+
+/** Something has happened to a terminal that is for all to look at. */
+function tellAll(k: TtyKernel, id: TerminalId): void {
+  const terminal = terminalOf(k, id);
+  terminal.arrivals += 1;
+  terminal.departures += 1;
+  terminalChanged(k, id);
+}
+
 /** Goes past bytes that were read. */
 export function advanceTerminal(k: TtyKernel, id: TerminalId, count: number): void {
   const terminal = terminalOf(k, id);
@@ -255,8 +277,7 @@ export function advanceTerminal(k: TtyKernel, id: TerminalId, count: number): vo
     if (own > 0) terminal.typed = terminal.typed.slice(own);
     if (count > own) lineOf(k, id).drop(count - own);
   }
-  // There is room for who types: on a serial line that is the host, who does not wait here.
-  if (id !== "console") terminalChanged(k, id);
+  tellTyping(k, id);
 }
 
 /** Prints: how many of the bytes; none: it has to wait. */
@@ -286,27 +307,31 @@ export function changeSettings(k: TtyKernel, id: TerminalId, settings: TerminalS
   if (flush) flushInput(k, id);
   // What is on the line already is now treated as the terminal is told.
   if (id === "console") consoleArrived(k);
-  else terminalChanged(k, id);
+  tellAll(k, id);
 }
 
 export function flushInput(k: TtyKernel, id: TerminalId): void {
   const line = lineOf(k, id);
   flushTyped(terminalOf(k, id));
   line.drop(line.available());
-  if (id !== "console") terminalChanged(k, id);
+  tellTyping(k, id);
 }
 
 /** Forgets what was printed and did not go out: a serial line takes everything at once. */
 export function flushOutput(k: TtyKernel, id: TerminalId): void {
   if (id === "console") return;
   getPair(k, id).output = [];
+  terminalOf(k, id).departures += 1;
   terminalChanged(k, id);
 }
 
 /** ^S and ^Q by a call. */
 export function suspendOutput(k: TtyKernel, id: TerminalId, suspended: boolean): void {
-  terminalOf(k, id).suspended = suspended;
-  if (!suspended) terminalChanged(k, id);
+  const terminal = terminalOf(k, id);
+  terminal.suspended = suspended;
+  if (suspended) return;
+  terminal.departures += 1;
+  terminalChanged(k, id);
 }
 
 /** The window has another size: the foreground is told. */

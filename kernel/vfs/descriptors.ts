@@ -207,12 +207,12 @@ export function closeAll(k: FileKernel, task: Task): void {
 export function finaliseFile(k: FileKernel, { file }: CapabilityOf<"file">, final: boolean): void {
   if (!final) return;
   const ended = must(k.files.open.get(file), "what a capability names is open");
+  unwatch(k, ended);
   k.files.open.delete(file);
   if (ended.target.kind !== "path")
     notifyFile(k, ended.opened, mayWrite(ended) ? Notify.closeWrite : Notify.closeNoWrite);
   opsOf(ended).release?.(k, ended);
   if (ended.writer && ended.target.kind === "regular") countWriter(k, ended.target.file, -1);
-  unwatch(k, ended);
   dropLocksOf(k, { kind: "file", id: file }, null);
   if (ended.opened === null) return;
   letGo(k, ended.opened);

@@ -2,7 +2,8 @@
  * epoll(7): a set of open files that is asked which of them are ready.
  *
  * Nothing is kept of what happened: a file's level is what it says now, and an edge is a count of arrivals or departures
- * other than the one that was told last. So an instance is plain data, and looking at it changes nothing.
+ * other than the one when it was told last. An edge of what is of interest tells all that is ready then (`isNew`). So an
+ * instance is plain data, and looking at it changes nothing.
  *
  * Instances may watch instances, and many ways may lead to one of them: whatever is asked goes to each once (`Look`),
  * so that it takes as long as there is watched, not as there are ways.
@@ -13,7 +14,7 @@ import type { Errno } from "../lib/errno.ts";
 import { limits } from "../lib/limits.ts";
 import { wakeQueue } from "../thread/blocking.ts";
 import type { Asker } from "../tty/terminal.ts";
-import { type FileOps, Ready } from "./file-ops.ts";
+import { type Edges, type FileOps, Ready, readable, writable } from "./file-ops.ts";
 import { opsOf } from "./files.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { EpollItem, OpenFile, OpenTarget } from "./state.ts";
@@ -25,6 +26,8 @@ export const EpollFlag = {
   EPOLLET: 0x8000_0000,
 } as const;
 const allFlags = 0xf000_0000;
+const allIn = readable | Ready.urgent | Ready.readBand;
+const allOut = writable | Ready.writeBand;
 /** Always told. */
 const unasked = Ready.error | Ready.hangUp;
 /** Links of a chain of instances that watch one another (Linux's EP_MAX_NESTS). */
@@ -36,14 +39,12 @@ const watched = (k: FileKernel, { file }: EpollItem): OpenFile =>
   must(k.files.open.get(file), "an item goes with its file");
 
 export const epollQueue = ({ id }: Pick<OpenFile, "id">): string => `epoll ${id}`;
-const changed = (k: FileKernel, file: OpenFile): number => wakeQueue(k, epollQueue(file), Number.POSITIVE_INFINITY);
 
 /** What instances said already, by their files. */
 interface Look {
   readonly ready: Map<number, number>;
   readonly edges: Map<number, Edges>;
 }
-type Edges = { in: number; out: number };
 const newLook = (): Look => ({ ready: new Map(), edges: new Map() });
 
 function readyOf(k: FileKernel, file: OpenFile, by: Asker | undefined, look: Look): number {
@@ -62,19 +63,33 @@ function readyOf(k: FileKernel, file: OpenFile, by: Asker | undefined, look: Loo
   return ready;
 }
 
-/** A file that does not count its edges is always new: it is told as long as it is ready. */
-const uncounted = { in: -2, out: -2 };
-
-function edgesOf(k: FileKernel, file: OpenFile, look: Look): Edges {
-  if (file.target.kind !== "epoll") return opsOf(file).edges?.(k, file) ?? uncounted;
+/** Of an instance: what its items count of what they are to tell, and what came by items that were added. */
+function edgesOf(k: FileKernel, file: OpenFile, by: Asker | undefined, look: Look): Edges {
+  if (file.target.kind !== "epoll") return must(opsOf(file).edges, "what can be watched has edges")(k, file, by);
   const known = look.edges.get(file.id);
   if (known !== undefined) return known;
-  const { items } = file.target;
+  const { items, changes } = file.target;
   spend(k.effort, 16 * items.size, "items");
-  const edges = { in: 0, out: 0 };
-  for (const item of items.values()) edges.in += edgesOf(k, watched(k, item), look).in;
+  const edges = { in: changes, out: 0 };
+  for (const item of items.values()) {
+    edges.in += countOf(k, item, by, look);
+  }
   look.edges.set(file.id, edges);
   return edges;
+}
+
+/** How many edges there were for an item. */
+function countOf(k: FileKernel, item: EpollItem, by: Asker | undefined, look: Look): number {
+  const edges = edgesOf(k, watched(k, item), by, look);
+  return (item.events & allIn ? edges.in : 0) + (item.events & allOut ? edges.out : 0);
+}
+
+/** As Linux's wake-ups: those of one direction are for who asks for it, those of both, as at an end, for all. */
+function isNew(k: FileKernel, item: EpollItem, by: Asker | undefined, look: Look): boolean {
+  const edges = edgesOf(k, watched(k, item), by, look);
+  const [hasCome, hasGone] = [edges.in !== item.seenIn, edges.out !== item.seenOut];
+  const [wantsIn, wantsOut] = [(item.events & allIn) !== 0, (item.events & allOut) !== 0];
+  return (hasCome && (wantsIn || hasGone)) || (hasGone && wantsOut);
 }
 
 /** What is to be told of an item now. */
@@ -83,11 +98,7 @@ function toTell(k: FileKernel, item: EpollItem, by: Asker | undefined, look: Loo
   const file = watched(k, item);
   const ready = readyOf(k, file, by, look) & ((item.events & ~allFlags) | unasked);
   if (ready === 0 || (item.events & EpollFlag.EPOLLET) === 0) return ready;
-  const edges = edgesOf(k, file, look);
-  if (edges === uncounted) return ready;
-  const outgoing = Ready.out | Ready.writeNormal;
-  const isNew = { in: edges.in !== item.seenIn, out: edges.out !== item.seenOut };
-  return ready & ((isNew.in ? ~outgoing : 0) | (isNew.out ? outgoing | unasked : 0));
+  return isNew(k, item, by, look) ? ready : 0;
 }
 
 export interface Told {
@@ -111,12 +122,12 @@ export function readyItems(k: FileKernel, file: OpenFile, most: number, by: Aske
 }
 
 /** These were told, and go to the end, so that each has its turn. */
-export function noteTold(k: FileKernel, file: OpenFile, told: readonly Told[]): void {
+export function noteTold(k: FileKernel, file: OpenFile, told: readonly Told[], by: Asker): void {
   const { items } = epollOf(file);
   const look = newLook();
   for (const { key } of told) {
     const item = must(items.get(key), "what was told is watched");
-    const edges = edgesOf(k, watched(k, item), look);
+    const edges = edgesOf(k, watched(k, item), by, look);
     item.seenIn = edges.in;
     item.seenOut = edges.out;
     if (item.events & EpollFlag.EPOLLONESHOT) item.disabled = true;
@@ -172,6 +183,9 @@ const isTooLong = (k: FileKernel, epoll: OpenFile, file: OpenFile): boolean => {
   return below > longestChain || below + 1 + linksAbove(k, epoll) > longestChain;
 };
 
+/** What never changes cannot be watched. */
+export const canBeWatched = (k: FileKernel, file: OpenFile): boolean => opsOf(file).queues(k, file).length > 0;
+
 const keyOf = (fd: number, file: OpenFile): string => `${fd}:${file.id}`;
 
 export interface Wanted {
@@ -179,36 +193,59 @@ export interface Wanted {
   data: bigint;
 }
 
+/** An item's edges of before do not count for who watches the instance, but it is one if it is ready from the beginning. */
+function begins(k: FileKernel, epoll: OpenFile, item: EpollItem): void {
+  const look = newLook();
+  epollOf(epoll).changes += (toTell(k, item, undefined, look) === 0 ? 0 : 1) - countOf(k, item, undefined, look);
+  wakeQueue(k, epollQueue(epoll), Number.POSITIVE_INFINITY);
+}
+
+/** What was counted of an item stays counted. */
+function ends(k: FileKernel, epoll: OpenFile, item: EpollItem, look = newLook()): void {
+  epollOf(epoll).changes += countOf(k, item, undefined, look);
+}
+
 export function addItem(k: FileKernel, epoll: OpenFile, fd: number, file: OpenFile, wanted: Wanted): Errno | null {
   const { items } = epollOf(epoll);
-  const ops = opsOf(file);
-  if (ops.queues(k, file).length === 0 || file.target.kind === "path") return "EPERM";
-  if (file.id === epoll.id) return "EINVAL";
   if (items.has(keyOf(fd, file))) return "EEXIST";
   if (file.target.kind === "epoll" && isTooLong(k, epoll, file)) return "ELOOP";
   if (items.size >= limits.epollItems) return "ENOSPC";
-  items.set(keyOf(fd, file), { file: file.id, fd, ...wanted, disabled: false, seenIn: -1, seenOut: -1 });
-  changed(k, epoll);
+  const item = { file: file.id, fd, ...wanted, disabled: false, seenIn: -1, seenOut: -1 };
+  items.set(keyOf(fd, file), item);
+  begins(k, epoll, item);
   return null;
 }
 
 export function changeItem(k: FileKernel, epoll: OpenFile, fd: number, file: OpenFile, wanted: Wanted): Errno | null {
   const item = epollOf(epoll).items.get(keyOf(fd, file));
   if (item === undefined) return "ENOENT";
+  if (item.events & EpollFlag.EPOLLEXCLUSIVE) return "EINVAL";
+  ends(k, epoll, item);
   Object.assign(item, wanted, { disabled: false, seenIn: -1, seenOut: -1 });
-  changed(k, epoll);
+  begins(k, epoll, item);
   return null;
 }
 
-export const removeItem = (epoll: OpenFile, fd: number, file: OpenFile): Errno | null =>
-  epollOf(epoll).items.delete(keyOf(fd, file)) ? null : "ENOENT";
+export function removeItem(k: FileKernel, epoll: OpenFile, fd: number, file: OpenFile): Errno | null {
+  const { items } = epollOf(epoll);
+  const item = items.get(keyOf(fd, file));
+  if (item === undefined) return "ENOENT";
+  ends(k, epoll, item);
+  items.delete(keyOf(fd, file));
+  return null;
+}
 
-/** An open file ended: nobody watches it any more. */
+/** An open file is about to end: nobody watches it any more. */
 export function unwatch(k: FileKernel, ended: OpenFile): void {
+  const look = newLook();
   spend(k.effort, k.files.open.size, "items");
-  for (const { target } of k.files.open.values()) {
-    if (target.kind !== "epoll") continue;
-    for (const [key, item] of target.items) if (item.file === ended.id) target.items.delete(key);
+  for (const epoll of k.files.open.values()) {
+    if (epoll.target.kind !== "epoll") continue;
+    for (const [key, item] of epoll.target.items) {
+      if (item.file !== ended.id) continue;
+      ends(k, epoll, item, look);
+      epoll.target.items.delete(key);
+    }
   }
 }
 
@@ -234,7 +271,7 @@ export const epollOps: FileOps = {
   seekable: false,
   size: () => 0,
   ready: (k, file, by) => readyOf(k, file, by, newLook()),
-  edges: (k, file) => edgesOf(k, file, newLook()),
+  edges: (k, file, by) => edgesOf(k, file, by, newLook()),
   queues(k, file, by) {
     const { instances, others } = everyWatched(k, file);
     const queues = new Set(instances.map(epollQueue));

@@ -57,7 +57,7 @@ export const eventOps: FileOps = {
 };
 
 /** How often the timer was due since it was last read. */
-function expirations(k: FileKernel, { dueNs, intervalNs }: Of<"timer">): number {
+export function expirations(k: FileKernel, { dueNs, intervalNs }: Of<"timer">): number {
   const now = k.hal.timer.nowNs();
   if (dueNs === null || dueNs > now) return 0;
   return intervalNs === 0 ? 1 : 1 + Math.floor((now - dueNs) / intervalNs);
@@ -82,5 +82,6 @@ export const timerOps: FileOps = {
   ready: (k, file) => (expirations(k, timerOf(file)) > 0 ? Ready.in : 0),
   queues: (_k, file) => [eventsQueue(file)],
   dueNs: (k, file) => (expirations(k, timerOf(file)) > 0 ? null : timerOf(file).dueNs),
-  edges: (k, file) => ({ in: timerOf(file).read + expirations(k, timerOf(file)), out: 0 }),
+  // Until it is read it is due once, however often that is.
+  edges: (k, file) => ({ in: timerOf(file).read + Math.min(1, expirations(k, timerOf(file))), out: 0 }),
 };

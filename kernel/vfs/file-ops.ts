@@ -20,12 +20,15 @@ export const inPackets = 0o40000;
 /** What poll(2) tells of a file. */
 export const Ready = {
   in: 1,
+  urgent: 2,
   out: 4,
   error: 8,
   hangUp: 0x10,
   invalid: 0x20,
   readNormal: 0x40,
+  readBand: 0x80,
   writeNormal: 0x100,
+  writeBand: 0x200,
   readHangUp: 0x2000,
 } as const;
 export const readable = Ready.in | Ready.readNormal;
@@ -35,6 +38,12 @@ export const writable = Ready.out | Ready.writeNormal;
 export type ReadResult = { bytes: Uint8Array } | { errno: Errno } | { queue: string; dueNs?: number | null };
 /** How many bytes were taken, an error, or the queue in which to wait for room for the rest. */
 export type WriteResult = { count: number; queue?: string } | { errno: Errno };
+
+/** How often something came to be read, and how often room came to write; an end counts as both. */
+export interface Edges {
+  in: number;
+  out: number;
+}
 
 export interface FileOps {
   /** Reads at a position, and changes nothing. `by`: who reads, where that matters. */
@@ -56,8 +65,8 @@ export interface FileOps {
   queues(k: FileKernel, file: OpenFile, by?: Asker): readonly string[];
   /** When `ready` changes by itself. */
   dueNs?(k: FileKernel, file: OpenFile): number | null;
-  /** How often something came, or went: what tells edges from levels. */
-  edges?(k: FileKernel, file: OpenFile): { in: number; out: number };
+  /** What tells edges from levels; what has queues has it. `by`: who asks, where that matters. */
+  edges?(k: FileKernel, file: OpenFile, by?: Asker): Edges;
   /** The last capability to the open file went. */
   release?(k: FileKernel, file: OpenFile): void;
 }

@@ -80,8 +80,10 @@ export function closePipe(k: PipeKernel, id: number, reads: boolean, writes: boo
   if (reads) pipe.readers -= 1;
   if (writes) pipe.writers -= 1;
   assert(pipe.readers >= 0 && pipe.writers >= 0, "who closes a pipe had it open");
-  pipe.arrivals += 1;
-  pipe.departures += 1;
+  if ((pipe.readers === 0) !== (pipe.writers === 0)) {
+    pipe.arrivals += 1;
+    pipe.departures += 1;
+  }
   if (pipe.readers + pipe.writers === 0) k.files.pipes.delete(id);
   wakeAll(k, id);
 }

@@ -66,6 +66,7 @@ export const signalOps: FileOps = {
   ready: (_k, file, by) =>
     by !== undefined && pendingIn(by.task, by.thread, setOf(file), 1).length > 0 ? Ready.in : 0,
   queues: (_k, file, by) => [by === undefined ? `signals for ${file.id}` : signalQueue(by.task.id)],
+  edges: (_k, _file, by) => ({ in: by?.task.signalsSent ?? 0, out: 0 }),
 };
 
 export const processOps: FileOps = {
@@ -80,6 +81,11 @@ export const processOps: FileOps = {
     return k.threads.zombies.has(id) ? readable : readable | Ready.hangUp;
   },
   queues: (_k, file) => [endQueue(processOf(file))],
+  // Its end, and that somebody waited for it.
+  edges(k, file) {
+    const id = processOf(file);
+    return { in: k.threads.tasks.has(id) ? 0 : k.threads.zombies.has(id) ? 1 : 2, out: 0 };
+  },
 };
 
 /** The memory that a file was opened to show; null: its program has ended, or executes another one. */

@@ -37,6 +37,10 @@ export const roomIn = (k: FileKernel, { bytes, queue }: Socket): number =>
     ? 0
     : Math.max(0, Math.min(limits.socketBytes - bytes, limits.allSocketBytes - k.files.socketBytes));
 
+/** Whether who sends to a socket is told that there is room: not for the least that fits. */
+export const hasRoom = (k: FileKernel, socket: Socket): boolean =>
+  socket.type === "dgram" ? socket.queue.length < limits.datagrams : roomIn(k, socket) * 3 >= limits.socketBytes;
+
 function put(k: FileKernel, id: number, message: SocketMessage): void {
   const socket = getSocket(k, id);
   socket.bytes += message.bytes.length;
@@ -113,6 +117,7 @@ function receiverOf(k: FileKernel, id: number, to: SocketAddress | null): { id: 
   if (own.state === "connected" && to === null) {
     own.error = errnoNumbers.ECONNREFUSED;
     own.arrivals += 1;
+    own.departures += 1;
     socketChanged(k, id);
   }
   return null;
@@ -197,10 +202,23 @@ export function peekSocket(socket: Socket, room: number): Received | Errno | nul
 }
 
 /** Takes what was received out of the queue: bytes of a stream, a packet as a whole. Files that nobody wanted are dropped by who asks. */
+/** Something has left a socket's queue: an edge for who sends to it, of TCP and to many's only where there was no room. */
+function tellSenders(k: FileKernel, id: number, hadRoom: boolean): void {
+  const socket = getSocket(k, id);
+  const peer = socket.peer === null ? undefined : k.files.sockets.get(socket.peer);
+  if (peer?.peer === id) {
+    if (socket.family === "unix" || (!hadRoom && hasRoom(k, socket))) peer.departures += 1;
+  } else if (!hadRoom) {
+    spend(k.effort, 4 * k.files.sockets.size, "items");
+    for (const sender of k.files.sockets.values()) if (sender.peer === id) sender.departures += 1;
+  }
+}
+
 export function dropFromSocket(k: FileKernel, id: number, count: number): void {
   const socket = getSocket(k, id);
   const taken = socket.type === "stream" ? count : (socket.queue[0]?.bytes.length ?? 0);
   const before = socket.queue.length;
+  const hadRoom = hasRoom(k, socket);
   if (socket.queue.length === 0) return;
   for (let left = taken, first = true; (left > 0 || first) && socket.queue.length > 0; first = false) {
     const [message] = socket.queue;
@@ -216,6 +234,6 @@ export function dropFromSocket(k: FileKernel, id: number, count: number): void {
   }
   socket.bytes -= taken;
   giveBack(k, taken + (before - socket.queue.length) * limits.messageBytes);
-  socket.departures += 1;
+  tellSenders(k, id, hadRoom);
   socketChanged(k, id);
 }

@@ -8,7 +8,7 @@ import { deadlineAfter } from "../time/clock.ts";
 import { type FileOps, Ready, readable, writable } from "./file-ops.ts";
 import { dropFiles } from "./in-flight.ts";
 import type { FileKernel } from "./kernel.ts";
-import { dropFromSocket, peekSocket, roomIn, send } from "./socket-data.ts";
+import { dropFromSocket, hasRoom, peekSocket, send } from "./socket-data.ts";
 import { closeSocket, getSocket, socketQueue } from "./sockets.ts";
 import type { OpenFile, OpenTarget, Socket, SocketCredentials } from "./state.ts";
 
@@ -30,8 +30,7 @@ function canWrite(k: FileKernel, socket: Socket): boolean {
   const peer = peerOf(k, socket);
   if (socket.state === "listening") return false;
   if (peer === null || socket.noWriting) return true;
-  if (socket.type === "dgram") return peer.queue.length < limits.datagrams;
-  return roomIn(k, peer) * 3 >= limits.socketBytes;
+  return hasRoom(k, peer);
 }
 
 function socketReady(k: FileKernel, file: OpenFile): number {
@@ -93,8 +92,8 @@ export const socketOps: FileOps = {
     return peer === null ? [own] : [own, socketQueue(peer)];
   },
   edges(k, file) {
-    const socket = getSocket(k, socketOf(file));
-    return { in: socket.arrivals, out: socket.departures + (peerOf(k, socket)?.departures ?? 0) };
+    const { arrivals, departures } = getSocket(k, socketOf(file));
+    return { in: arrivals, out: departures };
   },
   release: (k, file) => closeSocket(k, socketOf(file)),
 };

@@ -168,7 +168,10 @@ export function connectTo(k: FileKernel, id: number, listener: number, asked: So
   pairSockets(k, id, accepted);
   server.pending.push(accepted);
   server.arrivals += 1;
-  getSocket(k, id).departures += 1;
+  if (family === "inet") {
+    getSocket(k, id).arrivals += 1;
+    getSocket(k, id).departures += 1;
+  }
   socketChanged(k, listener);
   socketChanged(k, id);
   return null;
@@ -180,7 +183,10 @@ export function giveBack(k: FileKernel, bytes: number): void {
   k.files.socketBytes -= bytes;
   if (!wasShort || bytes === 0) return;
   spend(k.effort, 4 * k.files.sockets.size, "items");
-  for (const id of k.files.sockets.keys()) socketChanged(k, id);
+  for (const [id, socket] of k.files.sockets) {
+    socket.departures += 1;
+    socketChanged(k, id);
+  }
 }
 
 /** Forgets what is in the queue. */
@@ -222,6 +228,7 @@ export function closeSocket(k: FileKernel, id: number): void {
   for (const [other, each] of k.files.sockets) {
     if (each.peer !== id || each.type !== "dgram") continue;
     each.peer = null;
+    each.departures += 1;
     socketChanged(k, other);
   }
   spend(k.effort, 4 * k.files.sockets.size, "items");
@@ -256,6 +263,8 @@ function stopListening(k: FileKernel, id: number): null {
   const socket = getSocket(k, id);
   for (const pending of socket.pending.splice(0)) closeSocket(k, pending);
   socket.state = "new";
+  socket.arrivals += 1;
+  socket.departures += 1;
   socketChanged(k, id);
   return null;
 }

@@ -147,8 +147,8 @@ export type OpenTarget =
   | { kind: "namespace"; type: NamespaceKind; id: number }
   /** A process's memory (/proc/<pid>/mem). */
   | { kind: "memory"; space: SpaceId | null }
-  /** epoll(7): what is watched, by descriptor and open file. */
-  | { kind: "epoll"; items: Map<string, EpollItem> }
+  /** epoll(7): what is watched, by descriptor and open file; and edges that are to be added to those of what is. */
+  | { kind: "epoll"; items: Map<string, EpollItem>; changes: number }
   /** inotify(7): what is watched, and what was not told yet. */
   | {
       kind: "inotify";
@@ -217,7 +217,7 @@ export interface Fifo {
   inode: InodeNumber;
 }
 
-/** A pipe's buffer and who has it open. The counts tell edges from levels: how often something came, or went. */
+/** A pipe's buffer and who has it open. The counts tell edges from levels: how often something came, or went from where it was full. */
 export interface Pipe {
   inode: number;
   /** The inode that names it, if one does. */

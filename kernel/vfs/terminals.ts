@@ -26,6 +26,7 @@ import {
   outputBytes,
   readTerminal,
   takeTerminal,
+  terminalOf,
   terminalQueue,
   writeTerminal,
 } from "../tty/terminal.ts";
@@ -47,6 +48,8 @@ function userSide(k: FileKernel, { target }: OpenFile): TerminalId | null {
 const queueOf = ({ target }: OpenFile): string =>
   terminalQueue(target.kind === "console" ? "console" : (target as Of<"slave">).pair);
 
+/** No count of a terminal that is there. */
+const atHangUp = { in: -2, out: -2 };
 const hungUp = readable | writable | Ready.error | Ready.hangUp;
 
 /** What programs read from and print to; after a hang-up there is nothing to read, and printing is an error. */
@@ -79,6 +82,12 @@ const userOps: FileOps = {
     return (isReadable(k, id) ? readable : 0) | (isWritable(k, id) ? writable : 0);
   },
   queues: (_k, file) => [queueOf(file)],
+  edges(k, file) {
+    const id = userSide(k, file);
+    if (id === null) return atHangUp;
+    const { arrivals, departures } = terminalOf(k, id);
+    return { in: arrivals, out: departures };
+  },
 };
 
 export const consoleOps: FileOps = userOps;
@@ -114,6 +123,10 @@ export const masterOps: FileOps = {
     return (pair.output.length > 0 ? readable : 0) | out | (pair.left ? Ready.hangUp : 0);
   },
   queues: (_k, file) => [terminalQueue(pairOf(file))],
+  edges(k, file) {
+    const { arrivals, departures } = getPair(k, pairOf(file));
+    return { in: arrivals, out: departures };
+  },
   release: (k, file) => closePair(k, pairOf(file)),
 };
 

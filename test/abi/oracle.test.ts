@@ -67,6 +67,7 @@ const rows: Row[] = [
   { program: "refused" },
   { program: "content", arguments: [directory] },
   { program: "events" },
+  { program: "edges", natively: true },
   { program: "inotify", arguments: [directory], natively: true },
   { program: "locks", arguments: [directory] },
   { program: "names", arguments: [directory] },

@@ -3,8 +3,8 @@ import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { deadlineAfter, deadlineAt } from "../../time/clock.ts";
 import { fileOf, openTarget } from "../../vfs/descriptors.ts";
-import { addItem, changeItem, EpollFlag, noteTold, readyItems, removeItem } from "../../vfs/epoll.ts";
-import { eventsChanged } from "../../vfs/events.ts";
+import { addItem, canBeWatched, changeItem, EpollFlag, noteTold, readyItems, removeItem } from "../../vfs/epoll.ts";
+import { eventsChanged, expirations } from "../../vfs/events.ts";
 import { AccessMode, Ready } from "../../vfs/file-ops.ts";
 import type { OpenFile, OpenTarget } from "../../vfs/state.ts";
 import { bufferOut, choice, fd, flags, int, pack, size, structIn, structOut, uint } from "../define/arguments.ts";
@@ -91,6 +91,7 @@ function setTimer(
   if (typeof found === "string") return fail(found);
   const { file, timer } = found;
   const old = shownTimer(k, timer);
+  timer.read += expirations(k, timer);
   timer.dueNs = dueOf(k, timer.clock, value, (how & TimerFlag.TFD_TIMER_ABSTIME) !== 0);
   timer.intervalNs = Number(interval > BigInt(limits.timeNs) ? BigInt(limits.timeNs) : interval);
   eventsChanged(k, file);
@@ -115,9 +116,10 @@ function control(
   [instance, what, number]: readonly [number, number, number],
   event: { events: number; data: bigint } | null,
 ): Outcome {
-  const [epoll, file] = [fileOf(k, task, instance), fileOf(k, task, number)];
-  if (epoll === null || file === null) return fail("EBADF");
   if (event === null && what !== Control.EPOLL_CTL_DEL) return fail("EFAULT");
+  const [epoll, file] = [fileOf(k, task, instance), fileOf(k, task, number)];
+  if (epoll === null || file === null || file.target.kind === "path") return fail("EBADF");
+  if (!canBeWatched(k, file)) return fail("EPERM");
   if (epoll.target.kind !== "epoll" || epoll.id === file.id) return fail("EINVAL");
   if (what !== Control.EPOLL_CTL_DEL && event!.events & EpollFlag.EPOLLEXCLUSIVE) {
     const isKnown = (event!.events & ~exclusively) === 0 && file.target.kind !== "epoll";
@@ -129,7 +131,7 @@ function control(
       : what === Control.EPOLL_CTL_MOD
         ? changeItem(k, epoll, number, file, event!)
         : what === Control.EPOLL_CTL_DEL
-          ? removeItem(epoll, number, file)
+          ? removeItem(k, epoll, number, file)
           : "EINVAL";
   return orError(errno);
 }
@@ -157,7 +159,7 @@ function wait(
   }
   const events = new Uint8Array(told.length * epollEvent.bytes);
   for (const [i, each] of told.entries()) events.set(pack(epollEvent, each), i * epollEvent.bytes);
-  return { kind: "done", value: told.length, out: { events }, commit: () => noteTold(k, file, told) };
+  return { kind: "done", value: told.length, out: { events }, commit: () => noteTold(k, file, told, call) };
 }
 
 /** epoll_pwait's timeout: milliseconds, or for ever. */
@@ -225,7 +227,7 @@ export const eventCalls = [
     errors: ["EINVAL", "EMFILE", "ENFILE"],
     run(k: LinuxKernel, { flags }, call) {
       if (flags & ~Create.CLOEXEC) return fail("EINVAL");
-      return open(k, call, { kind: "epoll", items: new Map() }, flags, AccessMode.both);
+      return open(k, call, { kind: "epoll", items: new Map(), changes: 0 }, flags, AccessMode.both);
     },
   }),
   syscall({

@@ -164,7 +164,6 @@ function accept(k: LinuxKernel, call: Call, { file, id, socket }: FoundSocket, p
     if (errno !== null) return fail(errno);
   }
   socket.pending.shift();
-  socket.departures += 1;
   const number = open(k, task, first, wanted);
   assert(typeof number === "number", "there was room for a descriptor");
   // Who waits to connect has room now.
