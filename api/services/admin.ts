@@ -31,6 +31,8 @@ export function adminService(
         deletedSnapshots: report.deletedSnapshots,
         deletedMachines: report.deletedMachines,
         missingBlobs: BigInt(report.missingBlobs),
+        compressedBlobs: BigInt(report.compressedBlobs),
+        savedBytes: BigInt(report.savedBytes),
       };
     },
 

@@ -1,5 +1,6 @@
 /** Content by its SHA-256. Reading proves it: what comes back is what its hash names, or CorruptBlobError. */
 import { hash as digest } from "node:crypto";
+import { unpacked } from "./compressed.ts";
 import { hashBytes, hashText } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
 import { isDamage } from "./failures.ts";
@@ -116,7 +117,7 @@ async function damagedAmong(database: Database, hashes: readonly Hash[]): Promis
 const isInPieces = (hash: Hash, data: Bytes): boolean => data.length === 0 && hash !== EMPTY_HASH;
 const isWhole = (hash: Hash, data: Bytes): boolean => digest("sha256", data, "hex") === hash;
 
-/** Null: the database itself finds that it is damaged, and gives nothing of it. */
+/** Null: the database itself finds that it is damaged, and gives nothing of it; or it is compressed, and does not unpack. */
 type Found = { hash: Hash; data: Bytes | null };
 
 async function* readBlobs(database: Database, hashes: readonly Hash[]): AsyncGenerator<Found> {
@@ -126,9 +127,9 @@ async function* readBlobs(database: Database, hashes: readonly Hash[]): AsyncGen
 /** One that is damaged would fail the whole statement: it is searched for by halves, and costs the others nothing. */
 async function readRun(database: Database, run: readonly Hash[]): Promise<Found[]> {
   try {
-    const rows = await database.client.$queryRaw<{ hash: Bytes; data: Bytes }[]>`
-      SELECT "hash", "data" FROM "Blob" WHERE "hash" IN (${Prisma.join(run.map(hashBytes))})`;
-    return rows.map(({ hash, data }) => ({ hash: hashText(hash), data }));
+    const rows = await database.client.$queryRaw<{ hash: Bytes; data: Bytes; size: bigint | null }[]>`
+      SELECT "hash", "data", "size" FROM "Blob" WHERE "hash" IN (${Prisma.join(run.map(hashBytes))})`;
+    return rows.map(({ hash, ...stored }) => ({ hash: hashText(hash), data: unpacked(stored) }));
   } catch (error) {
     if (!isDamage(error)) throw error;
     if (run.length === 1) return [{ hash: run[0]!, data: null }];
@@ -138,7 +139,7 @@ async function readRun(database: Database, run: readonly Hash[]): Promise<Found[
 }
 
 async function replace(queries: Queries, { hash, data }: Blob): Promise<void> {
-  await queries.$executeRaw`UPDATE "Blob" SET "data" = ${data} WHERE "hash" = ${hashBytes(hash)}`;
+  await queries.$executeRaw`UPDATE "Blob" SET "data" = ${data}, "size" = NULL WHERE "hash" = ${hashBytes(hash)}`;
 }
 
 async function insertAbsent(queries: Queries, blobs: readonly Blob[]): Promise<number> {

@@ -1,4 +1,5 @@
 /** Going through everything: the rows that name content, and the content itself. In pages, so that no step is long. */
+import { compressUntried } from "./compressed.ts";
 import { hashBytes, hashText, labelsOf } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
 import { BLOBS_PER_DELETE, JOURNAL_ROWS_PER_SCAN, NAMINGS_PER_PAGE } from "./limits.ts";
@@ -27,6 +28,8 @@ export const contentsIn = (database: Database): Contents => ({
     const rows = await database.client.pieces.findMany({ select: { hash: true } });
     return new Set(rows.map(({ hash }) => hashText(hash)));
   },
+
+  compress: (hashes) => compressUntried(database, hashes),
 
   async delete(hashes, isGarbage) {
     const deleted = { blobs: 0, bytes: 0 };

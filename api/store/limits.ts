@@ -21,6 +21,12 @@ export const HASHES_PER_QUERY = 500;
 export const BLOBS_PER_READ = 64;
 /** A page takes two of the database's own, each of which is written to the log when it is let go. */
 export const BLOBS_PER_DELETE = 64;
+/** Blobs, and bytes of them, that are compressed in one transaction, with turns of the event loop between so many. */
+export const BLOBS_PER_COMPRESSION = 128;
+export const BYTES_PER_COMPRESSION = 512 * 1024;
+export const COMPRESSED_PER_TURN = 16;
+/** What is shorter shares a page of the database with its neighbours as it is. */
+export const LEAST_COMPRESSED_BYTES = 512;
 export const JOURNAL_ROWS_PER_READ = 500;
 
 /** So many small writers share a transaction: the last of them waits for the work of all. */

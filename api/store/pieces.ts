@@ -64,7 +64,7 @@ export async function writePieces(
   const isNew = await queries.$executeRaw`
     INSERT INTO "Blob" ("hash", "data") VALUES (${key}, ${empty}) ON CONFLICT DO NOTHING`;
   if (isNew === 0 && !mend) return;
-  if (mend) await queries.$executeRaw`UPDATE "Blob" SET "data" = ${empty} WHERE "hash" = ${key}`;
+  if (mend) await queries.$executeRaw`UPDATE "Blob" SET "data" = ${empty}, "size" = NULL WHERE "hash" = ${key}`;
   const list = new Uint8Array(Buffer.concat(hashes.map(hashBytes)));
   const row = { size: BigInt(size), list, listHash: hashBytes(digest("sha256", list, "hex")) };
   await queries.pieces.upsert({ where: { hash: key }, create: { hash: key, ...row }, update: row });

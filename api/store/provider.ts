@@ -22,6 +22,8 @@ export interface Provider {
   readonly append: Append | null;
   /** What the database itself finds wrong with its files. */
   readonly integrity: () => Promise<string[]>;
+  /** Whether content is compressed by us (compressed.ts). */
+  readonly compresses: boolean;
   /** SQL for the place of one byte string in another, from 1; 0: it is not there. */
   readonly positionIn: (column: string, bytes: Bytes) => SqlFragment;
   /** All that is stored, as it is at one moment, as the bytes of a file. */

@@ -248,6 +248,11 @@ export interface Contents {
   hashes(after: Hash | null, limit: number): Promise<Hash[]>;
   /** All content that is stored in pieces. */
   inPieces(): Promise<Set<Hash>>;
+  /**
+   * Compresses those that nobody has tried to compress yet and where it pays, step by step: how many, and the bytes that
+   * this saves. Nothing where the database compresses by itself.
+   */
+  compress(hashes: readonly Hash[]): AsyncIterable<{ blobs: number; savedBytes: number }>;
   /** Deletes, in one transaction, those for which `isGarbage` holds when it is asked there. */
   delete(hashes: readonly Hash[], isGarbage: (hash: Hash) => boolean): Promise<{ blobs: number; bytes: number }>;
 }

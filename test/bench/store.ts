@@ -147,7 +147,7 @@ async function driverSubject(folder: string): Promise<Subject> {
   const select = driver.prepare(`SELECT "epoch", "lastSequence" FROM "Machine" WHERE "id" = ?`).raw();
   const insert = driver.prepare(`INSERT INTO "JournalEntry" VALUES (?, ?, ?, ?, ?)`);
   const update = driver.prepare(`UPDATE "Machine" SET "lastSequence" = ?, "updatedAt" = ? WHERE "id" = ?`);
-  const insertBlob = driver.prepare(`INSERT INTO "Blob" VALUES (?, ?) ON CONFLICT DO NOTHING`);
+  const insertBlob = driver.prepare(`INSERT INTO "Blob" ("hash", "data") VALUES (?, ?) ON CONFLICT DO NOTHING`);
   const selectBlob = driver.prepare(`SELECT "data" FROM "Blob" WHERE "hash" = ?`).raw();
   const commitAll = driver.transaction((committers: number) => {
     for (let index = 0; index < committers; index++) {

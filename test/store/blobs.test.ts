@@ -85,7 +85,7 @@ it("names all that the database cannot read, whatever it was read together with,
     if (asked.some((hash) => bad.includes(hash))) throw Object.assign(new Error("failed"), failure);
     return blobs
       .filter(({ hash }) => asked.includes(hash))
-      .map(({ hash, data }) => ({ hash: Buffer.from(hash, "hex"), data }));
+      .map(({ hash, data }) => ({ hash: Buffer.from(hash, "hex"), data, size: null }));
   };
   const read = blobsIn({ client: { $queryRaw } } as never);
   const hashes = blobs.map(({ hash }) => hash);

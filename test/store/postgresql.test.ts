@@ -93,6 +93,8 @@ describe.skipIf(postgresqlPrograms === null)(`a PostgreSQL database (${withoutPo
   it("takes over everything from a data directory, and gives it back", async () => {
     const [first, second] = [join(folder.path, "first"), join(folder.path, "second")];
     await fill(first);
+    const content = new Uint8Array(4096).fill(7);
+    await storeCompressed(first, content);
     cluster.sql("postgres", "CREATE DATABASE copied");
     const database = { dataDir: "", databaseUrl: cluster.url("copied") };
     const counts = await copyStore({ dataDir: first, databaseUrl: "" }, database);
@@ -102,6 +104,9 @@ describe.skipIf(postgresqlPrograms === null)(`a PostgreSQL database (${withoutPo
     await expect(copyStore({ dataDir: first, databaseUrl: "" }, database)).rejects.toMatchObject({
       name: "StoreNotEmptyError",
     });
+    const copied = await open("copied");
+    expect((await copied.blobs.get([sha256(content)])).get(sha256(content))).toEqual(content);
+    await copied.close();
   });
 
   it("names the content on a page that went bad, and reads the rest", async () => {
@@ -172,6 +177,14 @@ describe.skipIf(postgresqlPrograms === null)(`a PostgreSQL database (${withoutPo
 });
 
 /** A row in every table, with what columns may hold: nothing, every byte, odd text, large numbers, more than a step. */
+async function storeCompressed(dataDir: string, data: Uint8Array<ArrayBuffer>): Promise<void> {
+  const store = await openStore({ dataDir });
+  const hash = sha256(data);
+  await store.blobs.put([{ hash, data }], store.holds.open());
+  for await (const { blobs } of store.contents.compress([hash])) expect(blobs).toBe(1);
+  await store.close();
+}
+
 async function fill(dataDir: string): Promise<void> {
   const store = await openStore({ dataDir });
   const content = new Uint8Array(256).map((_, index) => index);

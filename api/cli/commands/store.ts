@@ -20,6 +20,7 @@ const collected = (answer: CollectContentResponse): string =>
   list([
     ["looked at", `${formatCount(answer.examinedBlobs)} pages, nodes, states and programs`],
     ["deleted", `${formatCount(answer.deletedBlobs)} of them, ${formatSize(answer.deletedBytes)}`],
+    ["compressed", `${formatCount(answer.compressedBlobs)} of what stays, ${formatSize(answer.savedBytes)} saved`],
     ["snapshots", `${answer.deletedSnapshots} automatic ones deleted`],
     ["machines", `${answer.deletedMachines} of gradings deleted`],
     ["took", `${(answer.durationMs / 1000).toFixed(1)} s`],

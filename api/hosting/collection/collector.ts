@@ -1,6 +1,6 @@
 /**
  * Collection of content that nothing leads to: marks what can be reached from the rows that name content and from what
- * is held, then deletes the rest.
+ * is held, then deletes the rest, and compresses of what stays what nobody has tried to compress yet.
  *
  * Everything goes on meanwhile. Must hold: nothing is deleted that a row leads to, or will when somebody has written the
  * row that he holds content for. It does, because
@@ -27,6 +27,9 @@ export interface CollectionReport {
   examinedBlobs: number;
   deletedBlobs: number;
   deletedBytes: number;
+  /** Of what stayed: blobs that are compressed since, and what that saved. */
+  compressedBlobs: number;
+  savedBytes: number;
   /** Roots, states and nodes that are named and not stored: damage, to be looked into. */
   missingBlobs: number;
   /** The longest that others had to wait for a step of it. */
@@ -98,7 +101,7 @@ export class Collector {
   }
 
   async #sweep(walk: Walk, pacer: Pacer) {
-    const swept = { examinedBlobs: 0, deletedBlobs: 0, deletedBytes: 0 };
+    const swept = { examinedBlobs: 0, deletedBlobs: 0, deletedBytes: 0, compressedBlobs: 0, savedBytes: 0 };
     const isGarbage = (hash: string) => !walk.marks.has(hash);
     for (let after: string | null = null; ; ) {
       // What is held since then may lead further.
@@ -108,6 +111,12 @@ export class Collector {
       const deleted = await this.#store.contents.delete(hashes.filter(isGarbage), isGarbage);
       swept.deletedBlobs += deleted.blobs;
       swept.deletedBytes += deleted.bytes;
+      // What was deleted just now is not there to be compressed.
+      for await (const { blobs, savedBytes } of this.#store.contents.compress(hashes)) {
+        swept.compressedBlobs += blobs;
+        swept.savedBytes += savedBytes;
+        await pacer.rest();
+      }
       if (hashes.length < HASHES_PER_STEP) return swept;
       after = hashes.at(-1)!;
       await pacer.rest();

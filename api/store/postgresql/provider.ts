@@ -27,6 +27,7 @@ export async function openPostgresql(url: string): Promise<Provider> {
       reader,
       writer: writing.client,
       append,
+      compresses: false,
       sizes: () => sizesOf(reader),
       integrity: () => integrityOf(reader),
       positionIn: (column, bytes) => Prisma.sql`position(${bytes} IN ${Prisma.raw(`"${column}"`)})`,

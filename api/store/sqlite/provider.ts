@@ -23,6 +23,7 @@ export async function openSqlite(dataDir: string): Promise<Provider> {
       reader: client,
       writer: client,
       append: null,
+      compresses: true,
       sizes: () => sizesOf(client),
       integrity: () => integrityOf(client),
       positionIn: (column, bytes) => Prisma.sql`instr(${Prisma.raw(`"${column}"`)}, ${bytes})`,
