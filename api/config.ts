@@ -10,6 +10,7 @@ export interface ServerConfig {
   httpPort: number;
   grpcPort: number;
   workers: number;
+  workerStuckMs: number;
   translate: boolean;
   maxResidentMachines: number;
   memoryCeilingBytes: number;
@@ -103,6 +104,12 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
     fallback: Math.max(1, Math.min(16, availableParallelism())),
     read: whole(1, 64),
     help: "worker threads that run machines",
+  },
+  workerStuckMs: {
+    variable: "OSTLER_WORKER_STUCK_MS",
+    fallback: 30_000,
+    read: (value) => (value === "0" ? 0 : whole(1_000, 3_600_000)(value)),
+    help: "a worker thread that hangs in one step for so long is ended, and its machines come back in others; 0: never",
   },
   translate: {
     variable: "OSTLER_TRANSLATE",

@@ -187,6 +187,7 @@ function hostingOf(store: Store, config: ServerConfig, quotas: Quotas): Hosting 
     store,
     {
       workers: config.workers,
+      ...(config.workerStuckMs > 0 && { watches: true, stuckMs: config.workerStuckMs }),
       translate: config.translate,
       weights: () => quotas.weights(),
       maxResident: config.maxResidentMachines,

@@ -4,6 +4,7 @@ import { OstlerError } from "../errors.ts";
 import { Balance, LOOK_EVERY_MS, type Move } from "./balance.ts";
 import type { HostedMachine } from "./hosted.ts";
 import type { PooledWorker } from "./pool.ts";
+import { isSilent } from "./watchdog.ts";
 
 export interface BalancerHost {
   workers(): readonly PooledWorker[];
@@ -45,7 +46,8 @@ export class Balancer {
   }
 
   #next(nowMs: number): Move<PooledWorker, HostedMachine> | null {
-    const workers = this.#host.workers();
+    // Nothing comes out of one that is silent, and nothing should go there.
+    const workers = this.#host.workers().filter((worker) => !isSilent(worker));
     for (const { recentLoad, meter } of workers) recentLoad.look(meter.read().wantedMs, nowMs);
     for (const { recentLoad, use } of this.#host.machines()) recentLoad.look(use.wantedMs, nowMs);
     const machines = Map.groupBy(this.#host.machines(), ({ worker }) => worker);

@@ -1,10 +1,18 @@
 /** What goes wrong with machines in memory, and whose doing it is. */
 import { Code, failedPrecondition, OstlerError, unavailable } from "../errors.ts";
 import { StoreUnavailableError } from "../store/types.ts";
-import { WorkerCommandError } from "./pool.ts";
+import { WorkerCommandError, WorkerHungError } from "./pool.ts";
 
 export class WorkerBrokeError extends Error {
   override readonly name = "WorkerBrokeError";
+}
+
+/** `machineId`: whom the worker was executing; null where nobody knows. */
+export function workerBroke(machineId: string | null, cause: Error): WorkerBrokeError {
+  const what = cause instanceof WorkerHungError ? "a worker hung" : "a worker broke";
+  return new WorkerBrokeError(machineId === null ? what : `${what} while it was executing machine ${machineId}`, {
+    cause,
+  });
 }
 
 export class DamagedSnapshotError extends Error {

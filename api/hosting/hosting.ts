@@ -19,37 +19,23 @@ import { describeSpan, inSpan } from "../telemetry/spans.ts";
 import { Balancer } from "./balancer.ts";
 import { InUse } from "./collection/in-use.ts";
 import { snapshotRoot } from "./collection/references.ts";
-import { DamagedSnapshotError, isDamage, isFromOutside, WorkerBrokeError } from "./faults.ts";
+import { DamagedSnapshotError, isDamage, isFromOutside, workerBroke } from "./faults.ts";
 import type { ReplayBatch } from "./feeds.ts";
 import { HostedMachine } from "./hosted.ts";
+import type { HostingOptions } from "./options.ts";
 import { type Moment, Past } from "./past.ts";
-import { Pool, type PooledWorker, type PoolListener, WorkerCommandError } from "./pool.ts";
+import { Pool, type PooledWorker, type PoolListener, WorkerCommandError, WorkerHungError } from "./pool.ts";
 import type { Captured, Comparison, Execution, ExecutionResult, Mark, WorkerMessage } from "./protocol.ts";
 import { assertNotQuarantined, isQuarantined, Quarantine } from "./quarantine.ts";
-import { Residency, type ResidencyOptions } from "./residency.ts";
+import { Residency } from "./residency.ts";
+import { resumeRunning } from "./resumption.ts";
 import { Revival } from "./revival.ts";
 import { type ConfigOf, type PlannedRoute, Routes, type Stretch } from "./routes.ts";
 import { shareOf } from "./share.ts";
 import { automatic, keepVisited, putBlobs, snapshotOf } from "./snapshots.ts";
-import type { WeightRow } from "./worker/weights.ts";
+import { hasBeenStuck, type Look } from "./watchdog.ts";
 
-export interface HostingOptions extends ResidencyOptions {
-  /** Told what machines execute; says whether the machines of this owner may go on. */
-  executed?(owner: Owner, instructions: number): boolean;
-  /** Of a machine that runs, once each time that it begins to: whether it may. */
-  runs?(row: MachineRow): boolean;
-  /** Before a machine comes into memory; what it throws keeps it out. */
-  arrives?(row: MachineRow): Promise<void>;
-  /** It is not in memory any more, or did not get there. */
-  left?(machineId: string): void;
-  workers: number;
-  /** Machines are moved from busy workers to idle ones. */
-  balances?: boolean;
-  /** Hot guest code is translated to WebAssembly. */
-  translate?: boolean;
-  /** Of courses and users, those that are set now (see `reweigh`). */
-  weights?(): readonly WeightRow[];
-}
+const STUCK_AT_THE_END = "it did not come back from one step when the server ended";
 
 /** A seek point is laid when a machine has gone this far since the last one. */
 const SNAPSHOT_EVERY_INSTRUCTIONS = 2_000_000_000;
@@ -71,6 +57,7 @@ export class Hosting {
   readonly inUse = new InUse();
   #nextJob = 1;
   readonly #counts = { instructions: 0, wakes: 0, snapshots: 0, moves: 0, droppedTraceEvents: 0 };
+  readonly #workersLost = { broke: 0, hung: 0, ended: 0 };
 
   constructor(store: Store, options: HostingOptions, configOf: ConfigOf) {
     this.#store = store;
@@ -211,20 +198,13 @@ export class Hosting {
   }
 
   /** Wakes, in the background, machines that were running when the server ended, as far as there is room. */
-  async resumeRunning(): Promise<void> {
-    const query = { ownerId: null, labels: {}, nameContains: "", run: "running" as const, pageSize: 100 };
-    let pageToken = "";
-    do {
-      const page = await this.#store.machines.list({ ...query, pageToken });
-      for (const row of page.items) {
-        if (this.#residency.isClosed || this.#residency.isHalfFull) return;
-        await this.use(row.id).catch((error) => {
-          // One that was on its way in when the server was asked to end comes back with the next.
-          if (!this.#residency.isClosed) this.#options.onError(error, row.id);
-        });
-      }
-      pageToken = page.nextPageToken;
-    } while (pageToken !== "");
+  resumeRunning(): Promise<void> {
+    return resumeRunning(this.#store, {
+      wake: (machineId) => this.use(machineId),
+      isFull: () => this.#residency.isClosed || this.#residency.isHalfFull,
+      isClosed: () => this.#residency.isClosed,
+      onError: this.#options.onError,
+    });
   }
 
   get resident(): Iterable<HostedMachine> {
@@ -251,6 +231,7 @@ export class Hosting {
   figures() {
     return {
       ...this.#counts,
+      workersLost: { ...this.#workersLost },
       byPhase: this.#residency.byPhase(),
       memoryBytes: this.#residency.bytes,
       machineBytes: this.#residency.sizes,
@@ -267,7 +248,19 @@ export class Hosting {
   close(graceMs = Number.POSITIVE_INFINITY): Promise<void> {
     this.#revival.close();
     this.#balancer.close();
-    return this.#residency.close(() => this.#pool.close(), graceMs);
+    return this.#residency.close(() => this.#end(), graceMs);
+  }
+
+  /** Ends the workers that hang (see watchdog.ts). */
+  endHung(look?: Look): void {
+    this.#pool.endHung(look);
+  }
+
+  /** Who hangs his worker now would do so after the next start, too. */
+  async #end(): Promise<void> {
+    const stuck = this.workers.filter(hasBeenStuck);
+    await Promise.all(stuck.map(({ executing }) => this.#blame(executing, new WorkerHungError(STUCK_AT_THE_END))));
+    await this.#pool.close();
   }
 
   /** One that stands on a damaged snapshot comes back from an older one. */
@@ -483,17 +476,17 @@ export class Hosting {
   }
 
   /** `culprit`: a machine's life, also one that was being loaded, or a job, which may go through a machine's past. */
-  #blame(culprit: string, why: Error): void {
+  async #blame(culprit: string, why: Error): Promise<void> {
     const name = culprit.replace(/^(load|job|command) /, "");
     const machineId = this.#lives.get(name)?.id ?? this.#past.machineOf(name);
-    const text = machineId === null ? "a worker broke" : `a worker broke while it was executing machine ${machineId}`;
-    this.#options.onError(new WorkerBrokeError(text, { cause: why }), machineId ?? "");
+    this.#options.onError(workerBroke(machineId, why), machineId ?? "");
     if (machineId === null) return;
-    this.#quarantine.blame(machineId, why).catch((error) => this.#options.onError(error, machineId));
+    await this.#quarantine.blame(machineId, why).catch((error) => this.#options.onError(error, machineId));
   }
 
   #lost(worker: PooledWorker, why: Error, culprit: string | null): void {
-    if (culprit !== null) this.#blame(culprit, why);
+    this.#workersLost[culprit === null ? "ended" : why instanceof WorkerHungError ? "hung" : "broke"] += 1;
+    if (culprit !== null) void this.#blame(culprit, why);
     for (const life of worker.machines)
       this.#lives.get(life)?.fail(new WorkerCommandError("workerLost", "its worker died", { cause: why }));
   }

@@ -1,6 +1,6 @@
 /**
  * Worker threads: starts them, sends commands, serves the content that they ask for, and notices when one
- * dies. A machine lives in the worker that it was placed in until it is unloaded or moved, or the worker dies.
+ * dies or hangs (watchdog.ts). A machine lives in the worker that it was placed in until it is unloaded or moved, or the worker dies.
  */
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Blobs, Hash } from "../store/types.ts";
@@ -17,7 +17,9 @@ import {
   type WorkerMessage,
   type WorkerStart,
 } from "./protocol.ts";
+import { isSilent, keepLooking, type Look, STUCK_MS, Watchdog, type Watched } from "./watchdog.ts";
 import { Executing } from "./worker/executing.ts";
+import { HEART_BYTES, Heart } from "./worker/heart.ts";
 import { METER_BYTES, Meter } from "./worker/meter.ts";
 import type { WeightRow } from "./worker/weights.ts";
 
@@ -42,17 +44,22 @@ export class WorkerCommandError extends Error {
   }
 }
 
+/** Why a worker was ended that did not come back from one step. */
+export class WorkerHungError extends Error {
+  override readonly name = "WorkerHungError";
+}
+
 /** Told of everything that a worker says, in order, before the command's promise resolves. */
 export interface PoolListener {
   message(message: Unsolicited | Reply): void;
   /**
-   * The worker is gone with all that was in it. `culprit`: whom it was executing when it broke, "" for nobody; null: it
-   * did not break, it was ended.
+   * The worker is gone with all that was in it. `culprit`: whom it was executing when it broke or hung, "" for nobody;
+   * null: it was ended.
    */
   lost(worker: PooledWorker, why: Error, culprit: string | null): void;
 }
 
-export class PooledWorker {
+export class PooledWorker implements Watched {
   readonly thread: Worker;
   readonly #pending = new Map<number, { resolve(reply: Reply): void; reject(error: Error): void }>();
   readonly #listener: PoolListener;
@@ -67,10 +74,13 @@ export class PooledWorker {
   /** What it has had to do since it was started, and how much that was of late. */
   readonly meter: Meter;
   readonly recentLoad = new Load();
+  readonly heart: Heart;
+  silentMs = 0;
+  burntMs = 0;
   /** How many translations the worker keeps, and their bytes. */
   readonly translated: Int32Array;
 
-  constructor(cpu: CompiledCpu, weights: readonly WeightRow[], blobs: Blobs, listener: PoolListener) {
+  constructor(code: URL, cpu: CompiledCpu, weights: readonly WeightRow[], blobs: Blobs, listener: PoolListener) {
     this.#listener = listener;
     const signal = new SharedArrayBuffer(4);
     const { port1: ours, port2: theirs } = new MessageChannel();
@@ -78,15 +88,18 @@ export class PooledWorker {
     this.translated = new Int32Array(figures);
     const meter = new SharedArrayBuffer(METER_BYTES);
     this.meter = new Meter(meter);
-    const start: WorkerStart = { cpu: { ...cpu, figures }, signal, executing: this.#executing, meter, weights };
-    this.thread = new Worker(new URL("./worker/thread.ts", import.meta.url), {
+    const heart = new SharedArrayBuffer(HEART_BYTES);
+    this.heart = new Heart(heart);
+    const executing = this.#executing;
+    const start: WorkerStart = { cpu: { ...cpu, figures }, signal, executing, heart, meter, weights };
+    this.thread = new Worker(code, {
       workerData: { ...start, fetchPort: theirs },
       transferList: [theirs],
       name: "ostler-kernel",
     });
     serveContent(ours, signal, blobs);
     this.thread.on("message", (message: WorkerMessage) => this.#receive(message));
-    this.thread.on("error", (error) => this.#died(error, Executing.read(this.#executing)));
+    this.thread.on("error", (error) => this.#died(error, this.executing));
     this.thread.on("exit", () => this.#died(new Error("the worker ended"), null));
   }
 
@@ -114,6 +127,23 @@ export class PooledWorker {
     });
   }
 
+  ping(): void {
+    this.tell({ kind: "ping" });
+  }
+
+  /** Whom it is executing; "": nobody. */
+  get executing(): string {
+    return Executing.read(this.#executing);
+  }
+
+  /** It hangs. It is lost whether or not the thread can be ended: what it says later is not listened to. */
+  giveUp(): void {
+    const seconds = Math.round(this.silentMs / 1000);
+    this.#died(new WorkerHungError(`it did not come back from one step for ${seconds} s`), this.executing);
+    this.thread.unref();
+    void this.thread.terminate();
+  }
+
   /** Ends the thread as a crash would: what was in it comes back from snapshot and journal. */
   async kill(): Promise<void> {
     await this.thread.terminate();
@@ -125,6 +155,7 @@ export class PooledWorker {
   }
 
   #receive(message: WorkerMessage): void {
+    if (!this.alive) return;
     if (message.kind === "failed") {
       this.#take(message.id)?.reject(WorkerCommandError.of(message.error));
       return;
@@ -183,6 +214,12 @@ const EXPECTED_LOAD = 0.25;
 export interface PoolOptions {
   workers: number;
   translate?: boolean | undefined;
+  /** A worker that shows no sign of life for so long is ended (watchdog.ts). */
+  stuckMs?: number | undefined;
+  /** Looks after that by itself. */
+  watches?: boolean | undefined;
+  /** What a worker executes. */
+  workerCode?: URL | undefined;
   /** Those that are set now. */
   weights?(): readonly WeightRow[];
 }
@@ -192,9 +229,16 @@ export class Pool {
   readonly #blobs: Blobs;
   readonly #listener: PoolListener;
   readonly #cpu: CompiledCpu;
+  readonly #code: URL;
+  readonly #watchdog: Watchdog<PooledWorker>;
+  readonly #stopLooking: () => void;
   #workers: PooledWorker[];
 
-  constructor({ workers, translate, weights }: PoolOptions, blobs: Blobs, listener: PoolListener) {
+  constructor(options: PoolOptions, blobs: Blobs, listener: PoolListener) {
+    const { workers, translate, weights, stuckMs = STUCK_MS, watches, workerCode } = options;
+    this.#code = workerCode ?? new URL("./worker/thread.ts", import.meta.url);
+    this.#watchdog = new Watchdog(stuckMs);
+    this.#stopLooking = watches ? keepLooking(() => this.endHung()) : () => {};
     this.#weights = weights ?? (() => []);
     this.#cpu = compileCpu(translate);
     this.#blobs = blobs;
@@ -224,10 +268,17 @@ export class Pool {
     return this.#workers;
   }
 
+  /** Ends the workers that hang, and starts others in their place. */
+  endHung(look?: Look): void {
+    for (const worker of this.#watchdog.look(this.#workers, look)) worker.giveUp();
+  }
+
   /** The worker with the least to do of late, for something of which nobody knows yet how much it wants. */
   place(): PooledWorker {
     const load = (worker: PooledWorker) => worker.recentLoad.value + (worker.machines.size + worker.jobs) * IDLE_LOAD;
-    const least = this.#workers.reduce((best, worker) => (load(worker) < load(best) ? worker : best));
+    const answering = this.#workers.filter((worker) => !isSilent(worker));
+    const among = answering.length > 0 ? answering : this.#workers;
+    const least = among.reduce((best, worker) => (load(worker) < load(best) ? worker : best));
     least.recentLoad.expect(EXPECTED_LOAD);
     return least;
   }
@@ -239,10 +290,11 @@ export class Pool {
   }
 
   async close(): Promise<void> {
+    this.#stopLooking();
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 
   #start(): PooledWorker {
-    return new PooledWorker(this.#cpu, this.#weights(), this.#blobs, this.#listener);
+    return new PooledWorker(this.#code, this.#cpu, this.#weights(), this.#blobs, this.#listener);
   }
 }

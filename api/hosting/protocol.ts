@@ -98,10 +98,12 @@ export type Command =
   /** What the main thread did for a machine: its share waits for that as if it had been a turn. */
   | { kind: "charge"; machine: string; ms: number }
   /** All that are set, from the next turn on. */
-  | { kind: "reweigh"; weights: readonly WeightRow[] };
+  | { kind: "reweigh"; weights: readonly WeightRow[] }
+  /** Receiving it is a sign of life. */
+  | { kind: "ping" };
 
 /** Commands that take effect at once and have no answer. */
-export type Signal = Extract<Command, { kind: "cancel" | "credit" | "released" | "charge" | "reweigh" }>;
+export type Signal = Extract<Command, { kind: "cancel" | "credit" | "released" | "charge" | "reweigh" | "ping" }>;
 
 export type Query =
   | { kind: "summary" }
@@ -255,6 +257,8 @@ export interface WorkerStart {
   signal: SharedArrayBuffer;
   /** Its name in Latin-1, behind a byte that says how long it is; 0: nobody. */
   executing: SharedArrayBuffer;
+  /** See worker/heart.ts. */
+  heart: SharedArrayBuffer;
   /** See worker/meter.ts. */
   meter: SharedArrayBuffer;
   weights: readonly WeightRow[];

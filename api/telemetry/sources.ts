@@ -102,6 +102,13 @@ function workerSources({ hosting }: Parts): Source[] {
       read: () => Object.fromEntries(hosting.figures().busyMs.map((ms, worker) => [worker, ms / 1000])),
     },
     {
+      name: "ostler_workers_lost_total",
+      help: "Worker threads that were lost with all that was in them: they broke, hung, or were ended.",
+      kind: "counter",
+      label: "cause",
+      read: () => hosting.figures().workersLost,
+    },
+    {
       name: "ostler_moves_total",
       help: "Machines moved from a busy worker to an idler one.",
       kind: "counter",

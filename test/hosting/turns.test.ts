@@ -6,6 +6,7 @@ import { setImmediate as loop } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { EXECUTING_BYTES } from "../../api/hosting/protocol.ts";
 import { Executing } from "../../api/hosting/worker/executing.ts";
+import { Heart } from "../../api/hosting/worker/heart.ts";
 import { METER_BYTES, Meter } from "../../api/hosting/worker/meter.ts";
 import { noUse, type Share } from "../../api/hosting/worker/shares.ts";
 import { Turns } from "../../api/hosting/worker/turns.ts";
@@ -20,8 +21,7 @@ class Worker {
   readonly had = new Map<string, number>();
   readonly meter = new Meter(new SharedArrayBuffer(METER_BYTES));
   readonly turns = new Turns(
-    new Executing(new SharedArrayBuffer(EXECUTING_BYTES)),
-    this.meter,
+    { executing: new Executing(new SharedArrayBuffer(EXECUTING_BYTES)), meter: this.meter, heart: new Heart() },
     () => 1,
     () => this.now,
   );

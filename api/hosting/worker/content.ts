@@ -10,6 +10,7 @@ import type { ContentHash } from "../../../kernel/index.ts";
 import type { Pieces } from "../../store/types.ts";
 import { joined, spanOf } from "../pieces.ts";
 import type { FetchAnswer, FetchRequest } from "../protocol.ts";
+import type { Heart } from "./heart.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 /** As it is in the store: in one, or as a list of pieces. */
@@ -33,7 +34,7 @@ export interface ContentFetcher {
 }
 
 /** Fetches over a port whose other end is the main thread (see pool.ts). */
-export function portFetcher(port: MessagePort, signal: SharedArrayBuffer): ContentFetcher {
+export function portFetcher(port: MessagePort, signal: SharedArrayBuffer, heart: Heart): ContentFetcher {
   const answered = new Int32Array(signal);
   const waiting = new Map<number, (blobs: Fetched[]) => void>();
   let nextTicket = 1;
@@ -53,8 +54,8 @@ export function portFetcher(port: MessagePort, signal: SharedArrayBuffer): Conte
         const seen = Atomics.load(answered, 0);
         const received = receiveMessageOnPort(port) as { message: FetchAnswer } | undefined;
         if (received === undefined) {
-          if (Atomics.wait(answered, 0, seen, FETCH_PATIENCE_MS) === "timed-out")
-            throw new Error("the store does not answer");
+          const wait = () => Atomics.wait(answered, 0, seen, FETCH_PATIENCE_MS);
+          if (heart.whileWaiting(wait) === "timed-out") throw new Error("the store does not answer");
           continue;
         }
         if (received.message.ticket === ticket) return received.message.blobs;

@@ -28,6 +28,7 @@ import { compareResidents } from "./compare.ts";
 import { type ContentCache, ContentMissingError } from "./content.ts";
 import { execute } from "./execute.ts";
 import type { Executing } from "./executing.ts";
+import type { Heart } from "./heart.ts";
 import type { Meter } from "./meter.ts";
 import { Pace, REST_MS } from "./pace.ts";
 import { DivergedError } from "./replay.ts";
@@ -95,20 +96,23 @@ export class WorkerHost {
   readonly #jobs = new Map<string, Job>();
   readonly #turns: Turns;
   readonly #executing: Executing;
+  readonly #heart: Heart;
 
   constructor(
     cpu: CompiledCpu,
     content: ContentCache,
-    { executing, meter, weights }: { executing: Executing; meter: Meter; weights: readonly WeightRow[] },
+    { weights, ...shared }: { executing: Executing; meter: Meter; heart: Heart; weights: readonly WeightRow[] },
     post: Post,
   ) {
-    this.#turns = new Turns(executing, meter, weightIn(weights));
-    this.#executing = executing;
-    this.#factory = new ResidentFactory(cpu, content);
+    this.#turns = new Turns(shared, weightIn(weights));
+    this.#executing = shared.executing;
+    this.#heart = shared.heart;
+    this.#factory = new ResidentFactory(cpu, content, () => this.#heart.beat());
     this.#post = post;
   }
 
   receive(message: CommandMessage): void {
+    this.#heart.beat();
     if (message.id === null) {
       this.#signal(message.command);
       return;
@@ -138,6 +142,7 @@ export class WorkerHost {
       this.#turns.owe(command.machine, command.ms);
       return;
     }
+    if (command.kind === "ping") return;
     const job = this.#jobs.get(command.job);
     if (job === undefined) return;
     if (command.kind === "cancel") job.cancelled = true;

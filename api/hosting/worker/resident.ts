@@ -30,7 +30,7 @@ import { type ContentCache, ContentMissingError } from "./content.ts";
 import { Footprint } from "./footprint.ts";
 import type { Turn } from "./turns.ts";
 
-export const sha256 = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
+const sha256 = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
   new Uint8Array(createHash("sha256").update(bytes).digest());
 
 export const samePosition = (a: Position, b: Position): boolean =>
@@ -50,6 +50,7 @@ export class Resident {
   /** Page hashes of the snapshot that the machine stands on; null before its first. */
   #tree: PageTree | null;
   readonly #content: ContentCache;
+  readonly #sha256: typeof sha256;
   readonly #footprint: Footprint;
   readonly #brought = new Set<number>();
   sequence: number;
@@ -59,7 +60,8 @@ export class Resident {
   /** Set while pages are being fetched: the machine must not run. */
   fetching = false;
 
-  constructor(machine: Machine, tree: PageTree | null, content: ContentCache, sequence: number) {
+  constructor(machine: Machine, tree: PageTree | null, content: ContentCache, sequence: number, hash = sha256) {
+    this.#sha256 = hash;
     this.machine = machine;
     this.#tree = tree;
     this.#content = content;
@@ -141,7 +143,7 @@ export class Resident {
 
   /** Of a machine that is never stored: its state's name, and the names of its pages. */
   name(): { root: string; tree: PageTree } {
-    const { root, tree } = captureSnapshot(this.machine, this.#tree, sha256);
+    const { root, tree } = captureSnapshot(this.machine, this.#tree, this.#sha256);
     this.#tree = tree;
     return { root, tree };
   }
@@ -163,7 +165,7 @@ export class Resident {
 
   capture(): Captured {
     this.#footprint.look();
-    const { root, tree, blobs, stats } = captureSnapshot(this.machine, this.#tree, sha256);
+    const { root, tree, blobs, stats } = captureSnapshot(this.machine, this.#tree, this.#sha256);
     this.#tree = tree;
     return {
       root,
@@ -196,15 +198,21 @@ function must(archive: Archive | null): Archive {
 export class ResidentFactory {
   readonly #cpu: CpuModules;
   readonly #content: ContentCache;
+  readonly #sha256: typeof sha256;
   /** Trees of the archives that roots begin as, those of the last few: many machines have the same. */
   readonly #archives = new Map<string, Archive>();
 
-  constructor(cpu: CompiledCpu, content: ContentCache) {
+  /** `hashes`: called before each hash, of which what is large has many in one turn. */
+  constructor(cpu: CompiledCpu, content: ContentCache, hashes: () => void = () => {}) {
     const { functional, timed, translate, figures } = cpu;
     // What is translated is for all machines of this thread.
     const options = figures && { figures: new Int32Array(figures) };
     this.#cpu = { functional, timed, translations: translate ? new Translations(options) : undefined };
     this.#content = content;
+    this.#sha256 = (bytes) => {
+      hashes();
+      return sha256(bytes);
+    };
   }
 
   /** What it costs is paid in turns, piece by piece. */
@@ -212,9 +220,9 @@ export class ResidentFactory {
     if (origin.kind === "config") {
       const lent: Lent = { archive: await this.#archive(origin.config.root, turn), brought: () => {} };
       const machine = await turn(() => createMachine(origin.config, this.#ports(null, lent)));
-      return new Resident(machine, null, this.#content, sequence);
+      return new Resident(machine, null, this.#content, sequence, this.#sha256);
     }
-    const loading = loadSnapshot(origin.root, sha256);
+    const loading = loadSnapshot(origin.root, this.#sha256);
     while (loading.need.length > 0) {
       const hashes = loading.need.slice(0, 500);
       const blobs = await this.#content.later(hashes);
@@ -226,7 +234,7 @@ export class ResidentFactory {
       return [restoreMachine(state, this.#ports(tree, lent), (page) => tree.isZero(page)), tree] as const;
     });
     lent.archive = await this.#archive(machine.config.root, turn);
-    const resident = new Resident(machine, tree, this.#content, sequence);
+    const resident = new Resident(machine, tree, this.#content, sequence, this.#sha256);
     resident.origin = origin.root;
     lent.brought = (pages) => resident.remember(pages);
     if (origin.ahead !== undefined) await resident.fetchAhead(origin.ahead, turn);
@@ -236,7 +244,7 @@ export class ResidentFactory {
   #ports(tree: PageTree | null, lent: Lent): MachinePorts {
     return {
       createCore: (options) => createRv64Core(this.#cpu, options),
-      sha256,
+      sha256: this.#sha256,
       content: (hash) => this.#content.part(hash, 0, Number.POSITIVE_INFINITY),
       contentPart: (hash, offset, length) => this.#content.part(hash, offset, length),
       archive: () => must(lent.archive),

@@ -5,17 +5,21 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { CommandMessage, WorkerStart } from "../protocol.ts";
 import { ContentCache, portFetcher } from "./content.ts";
 import { Executing } from "./executing.ts";
+import { Heart } from "./heart.ts";
 import { WorkerHost } from "./host.ts";
 import { Meter } from "./meter.ts";
 
 /** Bytes of content that a worker keeps at hand (programs, tree nodes, pages). */
 const CONTENT_CACHE_BYTES = 64 * 1024 * 1024;
 
-const { cpu, signal, executing, meter, weights, fetchPort } = workerData as WorkerStart & { fetchPort: MessagePort };
+const start = workerData as WorkerStart & { fetchPort: MessagePort };
+const { cpu, signal, weights, fetchPort } = start;
 const commands = parentPort!;
-const content = new ContentCache(portFetcher(fetchPort, signal), CONTENT_CACHE_BYTES);
-const shared = { executing: new Executing(executing), meter: new Meter(meter), weights };
+const heart = new Heart(start.heart);
+const content = new ContentCache(portFetcher(fetchPort, signal, heart), CONTENT_CACHE_BYTES);
+const shared = { executing: new Executing(start.executing), meter: new Meter(start.meter), heart, weights };
 const host = new WorkerHost(cpu, content, shared, (message, handedOver) => commands.postMessage(message, handedOver));
 commands.on("message", (message: CommandMessage) => host.receive(message));
 // The fetch port must not keep an otherwise finished worker alive.
 fetchPort.unref();
+heart.beat();

@@ -4,6 +4,7 @@
  * share that commands have brought ahead of the others has to wait with its next one like with its next turn.
  */
 import type { Executing } from "./executing.ts";
+import type { Heart } from "./heart.ts";
 import type { Meter } from "./meter.ts";
 import { type Share, Shares, type Use, type WeightOf } from "./shares.ts";
 
@@ -26,14 +27,20 @@ export class Turns {
   readonly #now: () => number;
   readonly #executing: Executing;
   readonly #meter: Meter;
+  readonly #heart: Heart;
   #going = false;
   /** A job goes on only when the round is over. */
   #roundEnds = false;
 
-  constructor(executing: Executing, meter: Meter, weightOf: WeightOf, now: () => number = () => performance.now()) {
+  constructor(
+    { executing, meter, heart }: { executing: Executing; meter: Meter; heart: Heart },
+    weightOf: WeightOf,
+    now: () => number = () => performance.now(),
+  ) {
     this.#shares = new Shares(weightOf);
     this.#executing = executing;
     this.#meter = meter;
+    this.#heart = heart;
     this.#now = now;
   }
 
@@ -120,6 +127,7 @@ export class Turns {
   #charge(name: string, start: number): void {
     this.#shares.charge(name, this.#now() - start);
     this.#meter.write(this.#shares.use);
+    this.#heart.beat();
   }
 
   #round(): void {
