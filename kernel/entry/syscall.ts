@@ -25,7 +25,6 @@ import { hasSignals, setSignalMask } from "../thread/signals.ts";
 import type { Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
 import { endVictim } from "../thread/victim.ts";
-import type { Wait } from "../thread/wait.ts";
 import { syscallEnter, syscallExit, syscallUnknown } from "../trace/events/syscall.ts";
 import type { EntryKernel, PersonalityKernel } from "./kernel.ts";
 import { leaveTracedCall, stopAtEntry, stopAtExit } from "./tracing.ts";
@@ -213,7 +212,10 @@ export function completeCall(k: EntryKernel, thread: Thread, result: bigint): vo
   const raw = k.hal.contexts.getCallArguments(thread.context, row.argumentCount);
   let value = toSigned64(result);
   if (progress?.kind === "sleep" && value === errnoResult("EINTR"))
-    value = storeRemaining(k, thread, progress) ?? value;
+    value = storeRemaining(k, thread, progress.remaining, progress.deadlineNs) ?? value;
+  // Programs may have that where it cannot be written: it is their answer that counts.
+  if (progress?.kind === "poll" && value === errnoResult("EINTR"))
+    storeRemaining(k, thread, progress.remaining, progress.untilNs);
   // Decoded whether anybody watches or not: reading memory can bring pages in.
   const decoding = row.decode(k, { task: taskOf(k, thread), thread, progress }, raw);
   const watched = k.trace.on(syscallExit);
@@ -223,11 +225,11 @@ export function completeCall(k: EntryKernel, thread: Thread, result: bigint): vo
   finish(k, thread, value, text);
 }
 
-/** A sleep that was cut short tells how much was left of it; an error if there is no memory to tell it in. */
-function storeRemaining(k: EntryKernel, thread: Thread, sleep: Wait & { kind: "sleep" }): bigint | null {
-  if (sleep.remaining === 0n) return null;
-  const left = sleep.deadlineNs === null ? limits.timeNs : Math.max(0, sleep.deadlineNs - k.hal.timer.nowNs());
-  const errno = copyOut(k, getSpace(k, taskOf(k, thread).space), sleep.remaining, encodeTimespec(BigInt(left)));
+/** What was cut short tells how much was left of it; an error if there is no memory to tell it in. */
+function storeRemaining(k: EntryKernel, thread: Thread, where: bigint, untilNs: number | null): bigint | null {
+  if (where === 0n) return null;
+  const left = untilNs === null ? limits.timeNs : Math.max(0, untilNs - k.hal.timer.nowNs());
+  const errno = copyOut(k, getSpace(k, taskOf(k, thread).space), where, encodeTimespec(BigInt(left)));
   return errno === null ? null : errnoResult(errno);
 }
 

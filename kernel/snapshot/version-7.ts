@@ -38,4 +38,10 @@ function edgesOfAll(state: AnyState): void {
     Object.assign(terminal, { arrivals: 0, departures: 0 });
 }
 
-export const version7: readonly ((state: AnyState) => void)[] = [programsAndWriters, edgesOfAll];
+/** What was left of a timeout was not told. */
+function timeoutsStay(state: AnyState): void {
+  const { threads } = state["kernel"] as { threads: ThreadsState };
+  for (const { wait } of threads.threads.values()) if (wait?.kind === "poll") wait.remaining = 0n;
+}
+
+export const version7: readonly ((state: AnyState) => void)[] = [programsAndWriters, edgesOfAll, timeoutsStay];

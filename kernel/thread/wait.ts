@@ -35,8 +35,11 @@ export type Wait = WaitBase &
       }
     /** For a lock that somebody else has. */
     | { kind: "lock"; blocker: { kind: "task" | "file"; id: number } }
-    /** For any of several files, in the queues of all; `untilNs`: the call's own end, later than a timer's among them. */
-    | { kind: "poll"; queues: string[]; untilNs: number | null }
+    /**
+     * For any of several files, in the queues of all; `untilNs`: the call's own end, later than a timer's among them;
+     * `remaining`: where to store what is left until then when a signal ends it, or 0.
+     */
+    | { kind: "poll"; queues: string[]; untilNs: number | null; remaining: bigint }
     | { kind: "futex"; bitset: number }
     /** For a set of semaphores to permit all of these. */
     | { kind: "semaphores"; operations: { semaphore: number; change: number; noWait: boolean; undo: boolean }[] }

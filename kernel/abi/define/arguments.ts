@@ -165,6 +165,19 @@ export const structIn = <T>(layout: Layout<T>): ArgumentKind<T | null> => ({
   show: (found) => (found === null ? "NULL" : layout.show(found)),
 });
 
+/** A structure that is read, and written anew by the call itself: with its address. */
+export const structInOut = <T>(layout: Layout<T>): ArgumentKind<{ value: T; address: bigint } | null> => ({
+  kind: layout.name,
+  direction: "inout",
+  pointer: true,
+  decode(memory, address, peers) {
+    const found = structIn(layout).decode(memory, address, peers);
+    if ("errno" in found) return found;
+    return { value: found.value === null ? null : { value: found.value, address } };
+  },
+  show: (found) => (found === null ? "NULL" : layout.show(found.value)),
+});
+
 /** Room for a structure; the handler gets whether there is any (the pointer is not null). */
 export const structOut = <T>(
   layout: Layout<T>,

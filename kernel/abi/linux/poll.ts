@@ -8,15 +8,36 @@ import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { Ready } from "../../vfs/file-ops.ts";
 import { opsOf } from "../../vfs/files.ts";
-import { inout, int, size, structIn, uint } from "../define/arguments.ts";
+import { inout, int, pack, size, structIn, structInOut, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import { maskPointer, signalSet, type Timespec, timespec } from "./layouts.ts";
+import { maskPointer, signalSet, type Timespec, timespec, toTimespec } from "./layouts.ts";
 import { endOfTimeout, isOver, newWatch, type Watch, waitFor, watchFile, withMask } from "./watch.ts";
 
 /** These are told whether they were asked for or not. */
 const unasked = Ready.error | Ready.hangUp | Ready.invalid;
+
+/** A timeout, and where it is. */
+type Timeout = { value: Timespec; address: bigint } | null;
+/** A personality that wants timeouts to stay what they are. */
+const stickyTimeouts = 0x400_0000;
+
+/** Where what is left of a timeout is told when the call ends; 0: nowhere. */
+function placeOfRest({ task }: Call, timeout: Timeout, untilNs: number | null): bigint {
+  if (timeout === null || untilNs === null || task.traits.persona & stickyTimeouts) return 0n;
+  const { tv_sec, tv_nsec } = timeout.value;
+  return tv_sec === 0n && tv_nsec === 0n ? 0n : timeout.address;
+}
+
+/** The call ends: what is left is told, if it can be. */
+function ended(k: LinuxKernel, call: Call, timeout: Timeout, untilNs: number | null, outcome: Outcome): Outcome {
+  const where = placeOfRest(call, timeout, untilNs);
+  if (where === 0n) return outcome;
+  const left = toTimespec(BigInt(Math.max(0, untilNs! - k.hal.timer.nowNs())));
+  copyOut(k, getSpace(k, call.task.space), where, pack(timespec, left));
+  return outcome;
+}
 
 /** What a file has of what is wanted; adds where to wait for the rest. */
 function look(k: LinuxKernel, call: Call, fd: number, wanted: number, watch: Watch): number {
@@ -40,18 +61,18 @@ function pollOnce(k: LinuxKernel, call: Call, set: Uint8Array, watch: Watch): nu
   return ready;
 }
 
-function poll(k: LinuxKernel, call: Call, where: bigint, count: number, timeout: Timespec | null): Outcome {
-  if (count > limits.pollEntries) return fail("EINVAL");
-  const end = endOfTimeout(k, call, timeout);
+function poll(k: LinuxKernel, call: Call, where: bigint, count: number, timeout: Timeout): Outcome {
+  const end = endOfTimeout(k, call, timeout?.value ?? null);
   if (typeof end === "string") return fail(end);
+  if (count > limits.pollEntries) return ended(k, call, timeout, end.ns, fail("EINVAL"));
   const space = getSpace(k, call.task.space);
   const set = copyIn(k, space, where, count * 8);
-  if (!set.ok) return fail(set.errno);
+  if (!set.ok) return ended(k, call, timeout, end.ns, fail(set.errno));
   const watch = newWatch();
   const ready = pollOnce(k, call, set.value, watch);
-  if (ready === 0 && !isOver(k, end.ns)) return waitFor(watch, end.ns);
+  if (ready === 0 && !isOver(k, end.ns)) return waitFor(watch, end.ns, placeOfRest(call, timeout, end.ns));
   const errno = copyOut(k, space, where, set.value);
-  return errno === null ? done(ready) : fail(errno);
+  return ended(k, call, timeout, end.ns, errno === null ? done(ready) : fail(errno));
 }
 
 /** What select(2) calls readable, writable and exceptional, in poll's words. */
@@ -102,23 +123,29 @@ function tableSize({ descriptors }: Task): number {
   return entries;
 }
 
-function select(
+function select(k: LinuxKernel, call: Call, wanted: number, places: readonly bigint[], timeout: Timeout): Outcome {
+  const end = endOfTimeout(k, call, timeout?.value ?? null);
+  if (typeof end === "string") return fail(end);
+  const outcome = selectUntil(k, call, wanted, places, end.ns, placeOfRest(call, timeout, end.ns));
+  return outcome.kind === "blocked" ? outcome : ended(k, call, timeout, end.ns, outcome);
+}
+
+function selectUntil(
   k: LinuxKernel,
   call: Call,
   wanted: number,
   places: readonly bigint[],
-  timeout: Timespec | null,
+  untilNs: number | null,
+  remaining: bigint,
 ): Outcome {
   if (wanted < 0) return fail("EINVAL");
   const count = Math.min(wanted, tableSize(call.task));
-  const end = endOfTimeout(k, call, timeout);
-  if (typeof end === "string") return fail(end);
   const sets = readSets(k, call.task, places, count);
   if (typeof sets === "string") return fail(sets);
   const watch = newWatch();
   const ready = selectOnce(k, call, sets, count, watch);
   if (typeof ready === "string") return fail(ready);
-  if (ready === 0 && !isOver(k, end.ns)) return waitFor(watch, end.ns);
+  if (ready === 0 && !isOver(k, untilNs)) return waitFor(watch, untilNs, remaining);
   for (const [i, set] of sets.entries()) {
     const errno = set === null ? null : copyOut(k, getSpace(k, call.task.space), places[i]!, set);
     if (errno !== null) return fail(errno);
@@ -137,12 +164,11 @@ export const pollCalls = [
   syscall({
     name: "ppoll",
     nr: { rv64: 73 },
-    support: "partial",
-    note: "The timeout is not written back.",
+    support: "full",
     args: {
       fds: inout("pollfd"),
       count: uint,
-      timeout: structIn(timespec),
+      timeout: structInOut(timespec),
       mask: structIn(signalSet),
       maskBytes: size,
     },
@@ -156,14 +182,13 @@ export const pollCalls = [
   syscall({
     name: "pselect6",
     nr: { rv64: 72 },
-    support: "partial",
-    note: "The timeout is not written back.",
+    support: "full",
     args: {
       count: int,
       read: inout("fd_set"),
       write: inout("fd_set"),
       exceptional: inout("fd_set"),
-      timeout: structIn(timespec),
+      timeout: structInOut(timespec),
       mask: structIn(maskPointer),
     },
     errors: ["EBADF", "EFAULT", "EINTR", "EINVAL"],

@@ -40,9 +40,9 @@ export function endOfTimeout(k: LinuxKernel, call: Call, timeout: Timespec | nul
 export const isOver = (k: LinuxKernel, untilNs: number | null): boolean =>
   untilNs !== null && untilNs <= k.hal.timer.nowNs();
 
-export const waitFor = ({ queues, dueNs }: Watch, untilNs: number | null): Outcome<never> => ({
+export const waitFor = ({ queues, dueNs }: Watch, untilNs: number | null, remaining = 0n): Outcome<never> => ({
   kind: "blocked",
-  wait: { kind: "poll", queue: null, queues: [...queues], untilNs, deadlineNs: earlier(dueNs, untilNs) },
+  wait: { kind: "poll", queue: null, queues: [...queues], untilNs, remaining, deadlineNs: earlier(dueNs, untilNs) },
 });
 
 /** For as long as the call takes, the thread has this mask; false when a signal that it held back ended the task. */

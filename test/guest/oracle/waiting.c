@@ -4,10 +4,14 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 #include "say.h"
@@ -73,6 +77,42 @@ static void timing(void) {
   SAY(CALL(rt_sigtimedwait, (uint64_t[]){ bit(SIGRTMIN + 1) }, &info, in(0), 8) == SIGRTMIN + 1);
   SAY(CALL(timer_getoverrun, id) == info.si_overrun); SAY(info.si_overrun > 0); SAY(CALL(timer_delete, id)); SAY(CALL(timer_getoverrun, id));
 }
+/* What is left of a timeout: it depends on the clock how much, but not whether. */
+static const char *left(struct timespec *t) {
+  int all = t->tv_sec == 1000 && t->tv_nsec == 0, none = t->tv_sec == 0 && t->tv_nsec == 0;
+  *t = (struct timespec){ 1000, 0 };
+  return all ? "all" : none ? "none" : "some";
+}
+#define LEFT(e) (errno = 0, printf("%s = %s, ", #e, result(e)), printf("left: %s\n", left(&t)))
+/* Something is there, or a signal comes, a moment after a call that waits has begun. */
+static int soon(void) {
+  struct itimerspec once = { { 0, 0 }, { 0, 2000000 } };
+  static int timer;
+  if (timer == 0) timer = timerfd_create(CLOCK_MONOTONIC, 0);
+  timerfd_settime(timer, 0, &once, 0);
+  return timer;
+}
+/* Held back until the call lets it come. */
+static void interruptSoon(void) { setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 2000 } }, 0); }
+static void remaining(void) {
+  struct timespec t = { 1000, 0 }, *fixed = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  struct pollfd p = { soon(), POLLIN, 0 };
+  uint64_t nothing = 0;
+  struct { const uint64_t *set; size_t bytes; } mask = { &nothing, 8 };
+  fd_set r, none;
+  FD_ZERO(&r); FD_ZERO(&none); FD_SET(soon(), &r); FD_SET(40, &none);
+  soon(); LEFT(CALL(ppoll, &p, 1, &t, 0, 8L)); soon(); LEFT(CALL(pselect6, 20, &r, 0, 0, &t, 0L));
+  t = (struct timespec){ 0, 1000000 }; LEFT(CALL(ppoll, 0, 0, &t, 0, 8L));
+  t = (struct timespec){ 0, 1000000 }; LEFT(CALL(pselect6, 0, 0, 0, 0, &t, 0L));
+  t = (struct timespec){ 0, 0 }; LEFT(CALL(ppoll, 0, 0, &t, 0, 8L));
+  interruptSoon(); LEFT(CALL(ppoll, 0, 0, &t, &nothing, 8L)); interruptSoon(); LEFT(CALL(pselect6, 0, 0, 0, 0, &t, &mask));
+  t.tv_nsec = -1; LEFT(CALL(ppoll, &p, 1, &t, 0, 8L)); LEFT(CALL(ppoll, 0, 0, &t, &(uint64_t){ 0 }, 7L));
+  SAY(CALL(pselect6, 100, 0, &none, 0, &t, 0L)); SAY(CALL(ppoll, 0, 0, 8, 0, 8L));
+  *fixed = t = (struct timespec){ 1000, 0 }; mprotect(fixed, 4096, PROT_READ);
+  soon(); SAY(CALL(ppoll, &p, 1, fixed, 0, 8L)); interruptSoon(); SAY(CALL(ppoll, 0, 0, fixed, &nothing, 8L)); SAY(fixed->tv_sec);
+  SAY(personality(0x4000000)); soon(); LEFT(CALL(ppoll, &p, 1, &t, 0, 8L)); interruptSoon(); LEFT(CALL(ppoll, 0, 0, &t, &nothing, 8L));
+  SAY(personality(0)); munmap(fixed, 4096);
+}
 static void *thread(void *p) {
   *(int *)p = gettid();
   while (!__atomic_load_n((int *)p + 1, __ATOMIC_SEQ_CST)) usleep(500);
@@ -101,10 +141,10 @@ int main(void) {
   struct sigaction a = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
   sigset_t set;
   setvbuf(stdout, 0, _IOFBF, 65536);
-  sigaction(SIGUSR1, &a, 0); sigaction(SIGUSR2, &a, 0);
-  sigemptyset(&set); sigaddset(&set, SIGUSR1); sigprocmask(SIG_BLOCK, &set, 0);
+  sigaction(SIGUSR1, &a, 0); sigaction(SIGUSR2, &a, 0); sigaction(SIGALRM, &a, 0);
+  sigemptyset(&set); sigaddset(&set, SIGUSR1); sigaddset(&set, SIGALRM); sigprocmask(SIG_BLOCK, &set, 0);
   SAY(pipe(ends));
-  selecting(); polling(); sleeping(); timing(); signalling();
+  selecting(); polling(); sleeping(); remaining(); timing(); signalling();
   printf("%d signals\n", count);
   return 0;
 }
