@@ -45,7 +45,7 @@ const ActionFlag = {
 /** Whether the thread has something to do before it runs. */
 export const isSignalled = (k: EntryKernel, task: Task, thread: Thread): boolean =>
   thread.resume?.kind === "interrupted" ||
-  (hasSignals(task, thread) && !runsAbroad(k, thread)) ||
+  (hasSignals(k, task, thread) && !runsAbroad(k, thread)) ||
   (thread.tracing !== null && hasTraceWork(thread.tracing));
 
 /** Takes one signal, or lets an interrupted call go on; the thread may be stopped or gone afterwards. */

@@ -127,7 +127,7 @@ function settle(
     block(k, call.thread, outcome.wait);
     leaveTracedCall(k, call.thread, false);
     // With a mask of its own a call can let signals through that are there already.
-    if (hasSignals(call.task, call.thread)) interruptWait(k, call.thread);
+    if (hasSignals(k, call.task, call.thread)) interruptWait(k, call.thread);
     return;
   }
   let value = resultOf(outcome);

@@ -80,7 +80,7 @@ function sizeOf(k: FileKernel, data: Readonly<InodeData>): { size: number; alloc
   switch (data.kind) {
     case "regular": {
       const file = getStored(k, data.file);
-      return { size: file.size, allocated: storedBytes(file) };
+      return { size: file.size, allocated: storedBytes(k, file) };
     }
     case "archived":
       return { size: data.size, allocated: Math.ceil(data.size / 4096) * 4096 };

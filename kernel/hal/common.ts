@@ -23,9 +23,9 @@ export const timerOver = (clock: ClockState): Timer => ({
   nsOf: (instructions) => instructions * clocks.nsPerInstruction,
   instructions: () => clock.instructions,
   setThreadTimeout: (thread, dueNs) => clocks.schedule(clock, dueNs, "threadTimeout", thread),
-  cancelThreadTimeout: (thread) => clocks.cancel(clock, "threadTimeout", thread),
+  cancelThreadTimeout: (thread, dueNs) => clocks.cancel(clock, "threadTimeout", thread, dueNs),
   setTimer: (timer, dueNs) => clocks.schedule(clock, dueNs, "timer", timer),
-  cancelTimer: (timer) => clocks.cancel(clock, "timer", timer),
+  cancelTimer: (timer, dueNs) => clocks.cancel(clock, "timer", timer, dueNs),
 });
 
 export const serialOver = (uart: UartState, trace: Trace): Serial => ({

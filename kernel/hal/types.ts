@@ -184,10 +184,10 @@ export interface Timer {
   instructions(): number;
   /** One timeout per thread. */
   setThreadTimeout(thread: number, dueNs: number): void;
-  cancelThreadTimeout(thread: number): void;
+  cancelThreadTimeout(thread: number, dueNs: number): void;
   /** One event per timer. */
   setTimer(timer: number, dueNs: number): void;
-  cancelTimer(timer: number): void;
+  cancelTimer(timer: number, dueNs: number): void;
 }
 
 /** The console's line. */

@@ -30,8 +30,9 @@ export const limits = {
   pollEntries: 1024,
   /** Advisory locks of all files. */
   locks: 4096,
-  /** Files that one epoll instance watches. */
+  /** Files that one epoll instance watches, and that all do (max_user_watches). */
   epollItems: 4096,
+  allEpollItems: 65536,
   /**
    * inotify instances and watches of one user, watches of all (root can be any number of users), and events that wait:
    * of one instance (max_queued_events), and of all.
@@ -105,12 +106,14 @@ export const limits = {
   namespaces: 1024,
   /** Records of exited tasks kept for listings. */
   exitedTasks: 256,
-  /** Real-time signals pending of one task, or of one thread (RLIMIT_SIGPENDING). */
+  /** Real-time signals pending of one user (RLIMIT_SIGPENDING), and of all: root can be any number of users. */
   pendingSignals: 1024,
+  allPendingSignals: 16384,
   /** Ended threads that tracers have not asked about yet: beyond it the oldest are forgotten. */
   tracedEnds: 1024,
-  /** Timers that one task has made (timer_create). */
+  /** Timers that one task has made (timer_create), and that all have. */
   timers: 128,
+  allTimers: 4096,
   /** Open descriptors of one task (RLIMIT_NOFILE). */
   descriptors: 1024,
   /** Harts, and the instructions that each executes before the next one's turn. */

@@ -293,7 +293,10 @@ export function fillStored(k: MmKernel, file: StoredFile, start: number, end: nu
 }
 
 /** Bytes that the file takes: its own pages, and what it has of its image. */
-export function storedBytes(file: StoredFile): number {
+export function storedBytes(k: MmKernel, file: StoredFile): number {
+  // Without an image there are no holes in it, and nothing that is the image's.
+  if (file.imageBytes === 0) return file.pages.size * pageBytes;
+  spend(k.effort, file.pages.size, "items");
   let pages = Math.ceil(Math.min(file.imageBytes, file.size) / pageBytes);
   for (const [index, frame] of file.pages) {
     const inImage = index * pageBytes < file.imageBytes;

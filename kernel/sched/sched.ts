@@ -152,6 +152,7 @@ function enqueueOn(k: SchedKernel, hart: number, thread: Thread, first = false):
   const goesBefore = (other: Thread): boolean =>
     other.priority < thread.priority || (first && other.priority === thread.priority);
   while (at > 0 && goesBefore(getThread(k, queue[at - 1]!))) at -= 1;
+  if (at < queue.length) spend(k.effort, queue.length - at, "items");
   queue.splice(at, 0, thread.id);
 }
 
@@ -213,8 +214,10 @@ export const createReadyQueue = (k: () => SchedKernel): ReadyQueue => ({
   stopped(thread) {
     const kernel = k();
     const reason = thread.state === "blocked" ? "blocked" : reasonOf(kernel, thread);
-    if (kernel.sched.current !== thread.id) for (const queue of hartQueues(kernel)) take(queue, thread, reason);
-    else {
+    if (kernel.sched.current !== thread.id) {
+      spend(kernel.effort, runnable(kernel) / 4, "items");
+      for (const queue of hartQueues(kernel)) take(queue, thread, reason);
+    } else {
       leave(kernel, reason);
       if (thread.tcb !== null && thread.state === "blocked") handOver(kernel);
     }
@@ -242,8 +245,10 @@ function pull(k: SchedKernel): ThreadId | undefined {
   let best: Thread | null = null;
   for (const { current, queue } of hartQueues(k)) {
     if (current === null) continue;
-    const first = queue.map((id) => getThread(k, id)).find((thread) => allows(thread, k.sched.hart));
-    if (first !== undefined && first.priority > (best?.priority ?? -1)) best = first;
+    const at = queue.findIndex((id) => allows(getThread(k, id), k.sched.hart));
+    spend(k.effort, 2 * (at < 0 ? queue.length : at), "items");
+    const first = at < 0 ? null : getThread(k, queue[at]!);
+    if (first !== null && first.priority > (best?.priority ?? -1)) best = first;
   }
   if (best === null) return undefined;
   for (const hart of hartQueues(k)) take(hart, best, "");

@@ -37,15 +37,13 @@ function detach(k: ThreadKernel, thread: Thread): void {
   const wait = must(thread.wait, "a blocked thread has a wait");
   for (const name of queuesOf(wait)) {
     const queue = must(k.threads.queues.get(name), "the queue of a waiting thread exists");
-    spend(k.effort, 32 + queue.length, "items");
+    // Who is woken is the first in most queues, however many follow.
+    const at = queue.indexOf(thread.id);
+    spend(k.effort, 32 + at / 4, "items");
     if (queue.length === 1) k.threads.queues.delete(name);
-    else
-      k.threads.queues.set(
-        name,
-        queue.filter((id) => id !== thread.id),
-      );
+    else queue.splice(at, 1);
   }
-  if (wait.deadlineNs !== null) k.hal.timer.cancelThreadTimeout(thread.id);
+  if (wait.deadlineNs !== null) k.hal.timer.cancelThreadTimeout(thread.id, wait.deadlineNs);
 }
 
 function wake(k: ThreadKernel, thread: Thread, resume: Resume, how: string): void {
@@ -75,7 +73,10 @@ export function wakeQueue(
   wanted: (wait: Wait) => boolean = () => true,
 ): number {
   let count = 0;
-  for (const id of [...(k.threads.queues.get(name) ?? [])]) {
+  const waiting = k.threads.queues.get(name);
+  if (waiting === undefined) return 0;
+  spend(k.effort, waiting.length, "items");
+  for (const id of [...waiting]) {
     if (count >= most) break;
     const thread = getThread(k, id);
     if (!wanted(thread.wait!)) continue;

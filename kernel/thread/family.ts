@@ -7,6 +7,7 @@
  * Must hold: whoever is a parent lives; a zombie's number is no living task's.
  */
 
+import { spend } from "../lib/effort.ts";
 import type { TaskId } from "../lib/ids.ts";
 import { signals } from "../lib/signals.ts";
 import { wakeQueue } from "./blocking.ts";
@@ -115,7 +116,8 @@ function forgetZombie(k: ThreadKernel, { id, group, session }: Zombie): void {
  * Whether nobody is left in the session who could continue the group's tasks: no member has a parent outside of the
  * group but in the session.
  */
-export function isOrphaned(k: Pick<ThreadKernel, "threads">, group: TaskId): boolean {
+export function isOrphaned(k: Pick<ThreadKernel, "threads" | "effort">, group: TaskId): boolean {
+  spend(k.effort, k.threads.tasks.size, "items");
   for (const task of k.threads.tasks.values()) {
     const parent = task.group === group && task.parent !== null ? k.threads.tasks.get(task.parent) : undefined;
     if (parent === undefined) continue;

@@ -6,6 +6,7 @@
  */
 import { pageBytes } from "../hal/types.ts";
 import { alignDown } from "../lib/bits.ts";
+import { spend } from "../lib/effort.ts";
 import { limits } from "../lib/limits.ts";
 import { getSpace, mostStackBytes } from "../mm/space.ts";
 import type { SpaceBounds } from "../mm/state.ts";
@@ -104,6 +105,7 @@ export function mayHaveThread(k: ThreadKernel, task: Task): boolean {
   const { credentials: own } = task;
   if (own.uid === 0 || hasCapability(own, Cap.SYS_RESOURCE) || hasCapability(own, Cap.SYS_ADMIN)) return true;
   let count = 0;
+  spend(k.effort, k.threads.tasks.size + k.threads.zombies.size, "items");
   for (const { credentials, threads } of k.threads.tasks.values())
     if (credentials.uid === task.credentials.uid) count += threads.length;
   for (const { userId } of k.threads.zombies.values()) if (userId === task.credentials.uid) count += 1;
@@ -112,13 +114,16 @@ export function mayHaveThread(k: ThreadKernel, task: Task): boolean {
 
 /** Whether a user may have one signal more pending that is told with what it was sent with (RLIMIT_SIGPENDING). */
 export function mayQueueSignal(k: ThreadKernel, task: Task): boolean {
-  let count = 0;
+  let [own, all] = [0, 0];
+  spend(k.effort, k.threads.tasks.size + 2 * k.threads.threads.size, "items");
   for (const { credentials, pending, threads } of k.threads.tasks.values()) {
-    if (credentials.uid !== task.credentials.uid) continue;
-    count += pending.length;
+    let count = pending.length;
     for (const id of threads) count += k.threads.threads.get(id)?.pending.length ?? 0;
+    all += count;
+    if (credentials.uid === task.credentials.uid) own += count;
   }
-  return count < Math.min(softLimit(k, task, Resource.RLIMIT_SIGPENDING), limits.pendingSignals);
+  const most = Math.min(softLimit(k, task, Resource.RLIMIT_SIGPENDING), limits.pendingSignals);
+  return own < most && all < limits.allPendingSignals;
 }
 
 /** One more than the highest number that a task may give to an open file (RLIMIT_NOFILE). */

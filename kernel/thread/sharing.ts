@@ -4,15 +4,17 @@
  *
  * Must hold: tasks with the same number for something are equal in it.
  */
+import { spend } from "../lib/effort.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import type { Sharing, Task } from "./state.ts";
 
 export const sharesNothing = (): Sharing => ({ files: null, directories: null, actions: null });
 
 /** The others who have it, too. */
-export function sharers(k: Pick<ThreadKernel, "threads">, task: Task, what: keyof Sharing): Task[] {
+export function sharers(k: Pick<ThreadKernel, "threads" | "effort">, task: Task, what: keyof Sharing): Task[] {
   const number = task.sharing[what];
   if (number === null) return [];
+  spend(k.effort, k.threads.tasks.size, "items");
   return [...k.threads.tasks.values()].filter((other) => other !== task && other.sharing[what] === number);
 }
 

@@ -9,6 +9,7 @@
  * number in the order in which they were sent. Of a standard signal at most one is pending, of others any number.
  */
 
+import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { TaskId, ThreadId } from "../lib/ids.ts";
 import { defaultAction, firstRealTime, lastSignal, signalName, signals, stopSignals } from "../lib/signals.ts";
@@ -23,6 +24,8 @@ import { killTask } from "./tasks.ts";
 import { takenFromTimer } from "./timers.ts";
 import { stopTracedThreads, tellListeners } from "./tracing.ts";
 import { shownUser } from "./users.ts";
+
+type SignalKernel = Pick<ThreadKernel, "effort">;
 
 const ignoreHandler = 1n;
 export const unmaskable: readonly number[] = [signals.SIGKILL, signals.SIGSTOP];
@@ -127,6 +130,7 @@ function dropSignal(k: ThreadKernel, task: Task, thread: Thread, signal: number)
 function queueSignal(k: ThreadKernel, task: Task, info: SignalInfo, to: Thread | null, effect: Effect): Errno | null {
   const { signal } = info;
   const queue = to?.pending ?? task.pending;
+  spend(k.effort, queue.length + task.threads.length, "items");
   const isPending = queue.some((other) => other.signal === signal);
   if (signal < firstRealTime && isPending) return null;
   if (signal >= firstRealTime && !mayQueueSignal(k, task)) return "EAGAIN";
@@ -151,6 +155,7 @@ const takes = (thread: Thread, signal: number): boolean => !isMasked(thread, sig
 
 /** The first thread that a task's signal can go to. */
 function receiverOf(k: ThreadKernel, task: Task, signal: number): Thread | null {
+  spend(k.effort, 2 * task.threads.length, "items");
   for (const id of task.threads) {
     const thread = getThread(k, id);
     if (takes(thread, signal)) return thread;
@@ -165,11 +170,18 @@ function tell(k: ThreadKernel, thread: Thread, signal: number): void {
   else interruptWait(k, thread);
 }
 
-/** A thread has masked signals, or is gone, that others could take that wait. */
-export function passOn(k: ThreadKernel, task: Task): void {
+/** What a thread would have taken, or has been told to. */
+export const wouldTake = (thread: Thread): bigint =>
+  deliverableSet(thread) | (thread.wait?.kind === "signals" ? thread.wait.set : 0n);
+
+/** A thread will not take these signals any more, which others could take that wait. */
+export function passOn(k: ThreadKernel, task: Task, set: bigint): void {
+  const nobodys = new Set<number>();
   for (const { signal } of [...task.pending]) {
+    if ((set & signalBit(signal)) === 0n || nobodys.has(signal)) continue;
     const receiver = receiverOf(k, task, signal);
-    if (receiver !== null) tell(k, receiver, signal);
+    if (receiver === null) nobodys.add(signal);
+    else tell(k, receiver, signal);
   }
 }
 
@@ -177,8 +189,9 @@ export function passOn(k: ThreadKernel, task: Task): void {
 export function setSignalMask(k: ThreadKernel, task: Task, thread: Thread, mask: bigint): void {
   const before = thread.signalMask;
   thread.signalMask = BigInt.asUintN(64, mask) & ~unmaskableSet;
+  const masked = thread.signalMask & ~before;
   if (task.kind === "remote") takeForClient(k, task, thread);
-  else if ((thread.signalMask & ~before) !== 0n && task.pending.length > 0 && task.threads.length > 1) passOn(k, task);
+  else if (masked !== 0n && task.pending.length > 0 && task.threads.length > 1) passOn(k, task, masked);
 }
 
 /** A client's task does not return to user mode: what it does not mask any more it takes at once. */
@@ -208,22 +221,32 @@ const synchronous: readonly number[] = [
   signals.SIGSYS,
 ];
 
-function nextOf(pending: readonly SignalInfo[], set: bigint): number {
-  const urgency = ({ signal }: SignalInfo): number => (synchronous.includes(signal) ? signal : signal + lastSignal);
+const urgencies = Uint8Array.from({ length: lastSignal + 1 }, (_, signal) =>
+  synchronous.includes(signal) ? signal : signal + lastSignal,
+);
+
+/** Which of those that are pending comes first; looked at before every way out of the kernel. */
+function nextOf(k: SignalKernel, pending: readonly SignalInfo[], set: bigint): number {
+  if (pending.length === 0) return -1;
+  spend(k.effort, pending.length, "items");
+  const [low, high] = [Number(set & 0xffff_ffffn), Number(set >> 32n)];
   let best = -1;
-  for (const [i, info] of pending.entries()) {
-    if ((set & signalBit(info.signal)) === 0n) continue;
-    if (best < 0 || urgency(info) < urgency(pending[best]!)) best = i;
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < pending.length; i++) {
+    const bit = pending[i]!.signal - 1;
+    if ((((bit < 32 ? low : high) >>> (bit & 31)) & 1) === 0 || urgencies[bit + 1]! >= least) continue;
+    best = i;
+    least = urgencies[bit + 1]!;
   }
   return best;
 }
 
 /** Signals of a set that would be taken next, at most so many, in that order. */
-export function pendingIn(task: Task, thread: Thread, set: bigint, most: number): SignalInfo[] {
+export function pendingIn(k: SignalKernel, task: Task, thread: Thread, set: bigint, most: number): SignalInfo[] {
   const found: SignalInfo[] = [];
   for (const queue of [thread.pending, task.pending]) {
     const pending = [...queue];
-    for (let index = nextOf(pending, set); index >= 0 && found.length < most; index = nextOf(pending, set))
+    for (let index = nextOf(k, pending, set); index >= 0 && found.length < most; index = nextOf(k, pending, set))
       found.push(...pending.splice(index, 1));
   }
   return found;
@@ -232,7 +255,7 @@ export function pendingIn(task: Task, thread: Thread, set: bigint, most: number)
 /** Takes the next pending signal of a set, or null. */
 export function takeSignal(k: ThreadKernel, task: Task, thread: Thread, set: bigint): SignalInfo | null {
   for (const { pending } of [thread, task]) {
-    const index = pending.length === 0 ? -1 : nextOf(pending, set);
+    const index = nextOf(k, pending, set);
     if (index < 0) continue;
     const info = pending.splice(index, 1)[0]!;
     takenFromTimer(k, task, info);
@@ -246,10 +269,10 @@ const everySignal = (1n << 64n) - 1n;
 /** What the thread would take now. */
 export const deliverableSet = (thread: Thread): bigint => everySignal & ~thread.signalMask;
 
-export function hasSignals(task: Task, thread: Thread): boolean {
+export function hasSignals(k: SignalKernel, task: Task, thread: Thread): boolean {
   if (thread.pending.length === 0 && task.pending.length === 0) return false;
   const set = deliverableSet(thread);
-  return nextOf(thread.pending, set) >= 0 || nextOf(task.pending, set) >= 0;
+  return nextOf(k, thread.pending, set) >= 0 || nextOf(k, task.pending, set) >= 0;
 }
 
 /** Signals that are pending for the thread, as a set (sigpending(2)). */

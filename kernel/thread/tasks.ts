@@ -1,6 +1,7 @@
 /** Life and death of tasks and threads. */
 import { pageBytes, type SavedContext } from "../hal/types.ts";
 import { must } from "../lib/assert.ts";
+import { spend } from "../lib/effort.ts";
 import { errnoResult } from "../lib/errno.ts";
 import type { SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
@@ -15,7 +16,7 @@ import type { ThreadKernel } from "./kernel.ts";
 import { givePids, pidSpaceOf, releasePids } from "./pids.ts";
 import { highestPriority, usualScheduling } from "./scheduling.ts";
 import { sharesNothing } from "./sharing.ts";
-import { passOn } from "./signals.ts";
+import { passOn, wouldTake } from "./signals.ts";
 import type { ExitStatus, Place, SignalAction, Task, TaskLimits, Thread, Usage } from "./state.ts";
 import { deleteTimers, findNext, stopTimersOf } from "./timers.ts";
 import { noteTracedEnd } from "./tracing.ts";
@@ -187,6 +188,7 @@ export function exitThread(
   value: bigint = errnoResult("EINTR"),
 ): void {
   const task = taskOf(k, thread);
+  spend(k.effort, task.threads.length, "items");
   noteTracedEnd(k, task, thread, status);
   for (const resource of k.taskResources) resource.threadEnds?.(task, thread);
   abandon(k, thread);
@@ -207,7 +209,7 @@ export function exitThread(
   releasePids(k, [thread.id]);
   stopTimersOf(k, task, thread.id);
   if (k.trace.on(threadExit)) k.trace.write(threadExit, { task: task.id, thread: thread.id });
-  if (task.threads.length > 0 && task.pending.length > 0) passOn(k, task);
+  if (task.threads.length > 0 && task.pending.length > 0) passOn(k, task, wouldTake(thread));
 }
 
 export const vforkQueue = (child: TaskId): string => `vfork ${child}`;
@@ -215,6 +217,11 @@ export const vforkQueue = (child: TaskId): string => `vfork ${child}`;
 /** A task ends with all its threads and gives everything back. Its parent is told, its children get another one. */
 export function exitTask(k: ThreadKernel, task: Task, status: ExitStatus): void {
   const value = status.kind === "exited" ? 0n : errnoResult("EINTR");
+  // All are asked whether they are its children, of its job, or traced by it.
+  const { tasks, zombies, threads, tracedEnds } = k.threads;
+  spend(k.effort, 8 * (tasks.size + zombies.size) + 2 * threads.size + tracedEnds.length, "items");
+  // None of its threads will take them, and none has to be told by another one that ends.
+  task.pending = [];
   for (const id of [...task.threads]) exitThread(k, getThread(k, id), status, value);
   for (const resource of k.taskResources) resource.release?.(task);
   deleteTimers(k, task.id, "all");

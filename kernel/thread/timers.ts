@@ -6,6 +6,7 @@
  * A timer counts virtual time, or the instructions that its task executes, or one of its threads; those are looked at
  * whenever the task is about to run, and bound how far it runs. So is the processor time that it may use (RLIMIT_CPU).
  */
+import { spend } from "../lib/effort.ts";
 import type { TaskId, ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
@@ -22,8 +23,28 @@ const intervalSignals = [signals.SIGALRM, signals.SIGVTALRM, signals.SIGPROF] as
 /** What nobody listens to expires at most this often. */
 const leastIgnoredNs = 4_000_000;
 
-export function findTimer(k: Pick<ThreadKernel, "threads">, task: TaskId, number: number): Timer | null {
-  for (const timer of k.threads.timers.values()) if (timer.task === task && timer.number === number) return timer;
+/** Timers of all tasks, to be gone through. */
+function allTimers(k: Pick<ThreadKernel, "threads" | "effort">): Iterable<Timer> {
+  const { timers } = k.threads;
+  spend(k.effort, timers.size, "items");
+  return timers.values();
+}
+
+export function findTimer(k: Pick<ThreadKernel, "threads" | "effort">, task: TaskId, number: number): Timer | null {
+  for (const timer of allTimers(k)) if (timer.task === task && timer.number === number) return timer;
+  return null;
+}
+
+/** A number for one more timer of a task's own; null: it has as many as it may, or all have. */
+export function freeTimerNumber(k: ThreadKernel, task: Task): number | null {
+  const used = new Set<number>();
+  let all = 0;
+  for (const timer of allTimers(k)) {
+    if (timer.number >= 0) all += 1;
+    if (timer.task === task.id) used.add(timer.number);
+  }
+  if (all >= limits.allTimers) return null;
+  for (let number = 0; number < limits.timers; number++) if (!used.has(number)) return number;
   return null;
 }
 
@@ -79,7 +100,7 @@ export function setTimer(k: ThreadKernel, timer: Timer, dueNs: number | null, in
 }
 
 function arm(k: ThreadKernel, timer: Timer, dueNs: number | null): void {
-  if (timer.dueNs !== null && timer.counts === "time") k.hal.timer.cancelTimer(timer.id);
+  if (timer.dueNs !== null && timer.counts === "time") k.hal.timer.cancelTimer(timer.id, timer.dueNs);
   timer.dueNs = dueNs;
   if (dueNs !== null && timer.counts === "time" && timer.signal !== 0) k.hal.timer.setTimer(timer.id, dueNs);
   if (timer.counts === "instructions") findNext(k, timer.task);
@@ -94,8 +115,9 @@ export function findNext(k: ThreadKernel, id: TaskId): void {
   const { softNs, hardNs } = processorLimits(task);
   const limit = Math.min(softNs, hardNs);
   task.timerDue = limit < limits.timeNs ? limit : null;
+  spend(k.effort, task.threads.length, "items");
   for (const thread of task.threads) k.threads.threads.get(thread)!.timerDue = null;
-  for (const { task: owner, counts, counted, dueNs, signal } of k.threads.timers.values()) {
+  for (const { task: owner, counts, counted, dueNs, signal } of allTimers(k)) {
     if (owner !== id || counts !== "instructions" || dueNs === null || signal === 0) continue;
     const whose = counted === null ? task : k.threads.threads.get(counted);
     if (whose !== undefined) whose.timerDue = earlier(whose.timerDue, dueNs);
@@ -116,7 +138,7 @@ export const instructionsToTimer = (task: Task, thread: Thread): number =>
 
 /** A thread has ended: what counts its instructions will never be due. */
 export function stopTimersOf(k: ThreadKernel, task: Task, thread: ThreadId): void {
-  for (const timer of k.threads.timers.values())
+  for (const timer of allTimers(k))
     if (timer.task === task.id && timer.counted === thread && timer.dueNs !== null) arm(k, timer, null);
 }
 
@@ -134,7 +156,7 @@ export function deleteTimer(k: ThreadKernel, timer: Timer): void {
 
 /** A task ends, or (`own`: all but its interval timers) becomes another program. */
 export function deleteTimers(k: ThreadKernel, task: TaskId, which: "all" | "own"): void {
-  for (const timer of [...k.threads.timers.values()])
+  for (const timer of [...allTimers(k)])
     if (timer.task === task && (which === "all" || timer.number >= 0)) deleteTimer(k, timer);
 }
 
@@ -197,7 +219,7 @@ function checkProcessorTime(k: ThreadKernel, task: Task): void {
 
 /** Timers that count instructions and are due now. */
 export function expireTaskTimers(k: ThreadKernel, task: Task): void {
-  for (const timer of [...k.threads.timers.values()]) {
+  for (const timer of [...allTimers(k)]) {
     const { dueNs, counts, signal } = timer;
     if (timer.task !== task.id || counts !== "instructions" || dueNs === null || signal === 0) continue;
     if (k.threads.tasks.has(task.id) && dueNs <= timerNow(k, timer)) expireTimer(k, timer.id);

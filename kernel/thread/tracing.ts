@@ -8,6 +8,7 @@
  * Must hold: who traces lives; a thread of a traced task that is not traced itself is stopped with its task as ever.
  */
 
+import { spend } from "../lib/effort.ts";
 import type { TaskId, ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
@@ -122,11 +123,16 @@ export function endTracing(k: ThreadKernel, thread: Thread): void {
 }
 
 /** Every thread that a task traces, in order. */
-export const tracedBy = (k: Pick<ThreadKernel, "threads">, tracer: TaskId): Thread[] =>
-  [...k.threads.threads.values()].filter(({ tracing }) => tracing?.tracer === tracer);
+export function tracedBy(k: Pick<ThreadKernel, "threads" | "effort">, tracer: TaskId): Thread[] {
+  spend(k.effort, k.threads.threads.size, "items");
+  const traced: Thread[] = [];
+  for (const thread of k.threads.threads.values()) if (thread.tracing?.tracer === tracer) traced.push(thread);
+  return traced;
+}
 
 /** Its tracer has asked how it ended, or will not. */
 export function forgetTracedEnd(k: ThreadKernel, ended: TracedEnd): void {
+  spend(k.effort, k.threads.tracedEnds.length, "items");
   k.threads.tracedEnds = k.threads.tracedEnds.filter((other) => other !== ended);
   releasePids(k, [ended.id]);
 }

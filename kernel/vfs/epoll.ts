@@ -205,11 +205,19 @@ function ends(k: FileKernel, epoll: OpenFile, item: EpollItem, look = newLook())
   epollOf(epoll).changes += countOf(k, item, undefined, look);
 }
 
+/** What all instances watch. */
+function allItems(k: FileKernel): number {
+  let count = 0;
+  spend(k.effort, k.files.open.size, "items");
+  for (const { target } of k.files.open.values()) if (target.kind === "epoll") count += target.items.size;
+  return count;
+}
+
 export function addItem(k: FileKernel, epoll: OpenFile, fd: number, file: OpenFile, wanted: Wanted): Errno | null {
   const { items } = epollOf(epoll);
   if (items.has(keyOf(fd, file))) return "EEXIST";
   if (file.target.kind === "epoll" && isTooLong(k, epoll, file)) return "ELOOP";
-  if (items.size >= limits.epollItems) return "ENOSPC";
+  if (items.size >= limits.epollItems || allItems(k) >= limits.allEpollItems) return "ENOSPC";
   const item = { file: file.id, fd, ...wanted, disabled: false, seenIn: -1, seenOut: -1 };
   items.set(keyOf(fd, file), item);
   begins(k, epoll, item);
@@ -241,6 +249,7 @@ export function unwatch(k: FileKernel, ended: OpenFile): void {
   spend(k.effort, k.files.open.size, "items");
   for (const epoll of k.files.open.values()) {
     if (epoll.target.kind !== "epoll") continue;
+    spend(k.effort, epoll.target.items.size, "items");
     for (const [key, item] of epoll.target.items) {
       if (item.file !== ended.id) continue;
       ends(k, epoll, item, look);

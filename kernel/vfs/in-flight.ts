@@ -4,7 +4,7 @@
  */
 import { copy } from "../cap/cnode.ts";
 import { deleteSlot } from "../cap/delete.ts";
-import { isEmpty, peekSlot } from "../cap/slots.ts";
+import { getSlot, isEmpty, peekSlot } from "../cap/slots.ts";
 import { allRights } from "../cap/state.ts";
 import { assert, must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
@@ -13,10 +13,12 @@ import { limits } from "../lib/limits.ts";
 import type { Task } from "../thread/state.ts";
 import { descriptorSlot } from "./descriptor-slots.ts";
 import type { FileKernel } from "./kernel.ts";
-import type { OpenFile, SocketMessage } from "./state.ts";
+import type { OpenFile, Socket, SocketMessage } from "./state.ts";
 
 /** Slots of a task that there never is. */
 export const inFlightSlot = (number: number): SlotAddress => descriptorSlot(0 as TaskId, number);
+
+const isInFlight = (slot: SlotAddress): boolean => slot <= inFlightSlot(0) && slot > inFlightSlot(limits.filesInFlight);
 
 /** Sends the files of descriptors on their way: their numbers; null when too many are. */
 export function sendFiles(k: FileKernel, task: Task, descriptors: readonly number[]): number[] | null {
@@ -47,42 +49,83 @@ export function dropFiles(k: FileKernel, numbers: readonly number[]): void {
   for (const number of numbers) if (!isEmpty(k, inFlightSlot(number))) deleteSlot(k, inFlightSlot(number));
 }
 
+/** A message was read: files that nobody took with it go nowhere, nor does what only they led to. */
+export function forgetFiles(k: FileKernel, numbers: readonly number[]): void {
+  if (numbers.length === 0) return;
+  dropFiles(k, numbers);
+  collectInFlight(k);
+}
+
 /** All numbers that are in use: what the messages of all sockets carry. */
 const carried = (messages: readonly SocketMessage[]): number[] => messages.flatMap(({ files }) => files);
 
-/** Sockets that can still be read, by a descriptor or by a file on its way to one. */
-function reachable(k: FileKernel): Set<number> {
-  const found = new Set<number>();
-  const rest: number[] = [];
-  const visit = (file: OpenFile | null): void => {
-    if (file?.target.kind === "socket") rest.push(file.target.socket);
-  };
-  for (const task of k.threads.tasks.values()) {
-    spend(k.effort, 8 * task.descriptors.length, "items");
-    for (const fd of task.descriptors.keys()) {
-      const capability = peekSlot(k, descriptorSlot(task.id, fd))?.capability;
-      if (capability?.type === "file") visit(k.files.open.get(capability.file) ?? null);
+/** Whether somebody has the file, too, and not only messages: a descriptor, or a capability space. */
+function isHeld(k: FileKernel, number: number): boolean {
+  const own = getSlot(k, inFlightSlot(number));
+  // All capabilities of a file are in one list, and nothing else is.
+  for (const way of ["previous", "next"] as const)
+    for (let at = own[way]; at !== null; at = getSlot(k, at)[way]) {
+      spend(k.effort, 2, "items");
+      if (!isInFlight(at)) return true;
     }
+  return false;
+}
+
+/** Sockets of which nobody has a descriptor, although they are open: each is on its way to somebody, or to nobody. */
+function unheldSockets(k: FileKernel, numbers: readonly number[]): Set<number> {
+  const unheld = new Set<number>();
+  spend(k.effort, 8 * numbers.length, "items");
+  for (const number of numbers) {
+    const target = fileInFlight(k, number)?.target;
+    if (target?.kind === "socket" && !unheld.has(target.socket) && !isHeld(k, number)) unheld.add(target.socket);
   }
+  return unheld;
+}
+
+/** Of these sockets, and those that wait to be accepted: those that can still come to somebody. */
+function reachable(k: FileKernel, unheld: ReadonlySet<number>): Set<number> {
+  const { sockets } = k.files;
+  const waiting = new Set([...sockets.values()].flatMap(({ pending }) => pending));
+  const rest = [...sockets.keys()].filter((id) => !unheld.has(id) && !waiting.has(id));
+  const found = new Set<number>();
+  spend(k.effort, 16 * sockets.size, "items");
   for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
-    const socket = k.files.sockets.get(next);
+    const socket = sockets.get(next);
     if (socket === undefined || found.has(next)) continue;
     found.add(next);
-    rest.push(...socket.pending);
-    for (const number of carried(socket.queue)) visit(fileInFlight(k, number));
+    for (const pending of socket.pending) rest.push(pending);
+    for (const number of carried(socket.queue)) {
+      const target = fileInFlight(k, number)?.target;
+      if (target?.kind === "socket") rest.push(target.socket);
+    }
   }
   return found;
 }
 
+/** Sockets in whose queues files are. */
+function carriersOf(k: FileKernel): [number, Socket][] {
+  let messages = 0;
+  const carriers = [...k.files.sockets].filter(([, { queue }]) => {
+    messages += queue.length;
+    return queue.some(({ files }) => files.length > 0);
+  });
+  spend(k.effort, k.files.sockets.size + messages, "items");
+  return carriers;
+}
+
 /**
- * A socket was closed somewhere: files that are on their way to sockets which only such files lead to, never arrive.
- * Without this, a socket that was sent to itself would be there for ever.
+ * Somebody has one socket less, or will not get it: files that are on their way to sockets which only such files lead
+ * to, never arrive. Without this, a socket that was sent to itself would be there for ever.
  */
 export function collectInFlight(k: FileKernel): void {
-  const carriers = [...k.files.sockets].filter(([, { queue }]) => queue.some(({ files }) => files.length > 0));
-  spend(k.effort, k.files.sockets.size, "items");
+  const carriers = carriersOf(k);
   if (carriers.length === 0) return;
-  const live = reachable(k);
+  const unheld = unheldSockets(
+    k,
+    carriers.flatMap(([, { queue }]) => carried(queue)),
+  );
+  if (unheld.size === 0) return;
+  const live = reachable(k, unheld);
   for (const [id, socket] of carriers) {
     if (live.has(id)) continue;
     const lost = carried(socket.queue);

@@ -104,7 +104,9 @@ function forget(k: FileKernel, file: OpenFile, watch: number): void {
   const { watched } = k.files.notify;
   const { filesystem, inode } = must(inotifyOf(file).watches.get(watch), "the watch is there");
   const key = keyOf({ id: filesystem }, inode);
-  const others = must(watched.get(key), "it is in the table").filter((each) => each.file !== file.id);
+  const all = must(watched.get(key), "it is in the table");
+  spend(k.effort, 16 + all.length, "items");
+  const others = all.filter((each) => each.file !== file.id);
   if (others.length === 0) watched.delete(key);
   else watched.set(key, others);
   inotifyOf(file).watches.delete(watch);
@@ -298,6 +300,7 @@ export const inotifyOps: FileOps = {
   },
   advance(k, file, count) {
     const instance = inotifyOf(file);
+    spend(k.effort, instance.events.length / 16, "items");
     const told = instance.events.splice(0, fitting(instance.events, count).length);
     if (told.some(({ mask }) => mask === Notify.overflow)) instance.overflown = false;
     instance.departures += told.length;

@@ -57,14 +57,17 @@ export function findConflict(k: FileKernel, on: Locked, wanted: WantedLock): Fil
 
 /** What is left of the owner's locks in the file when a range is taken out. */
 function without(k: FileKernel, on: Locked, { whole, owner, start, end }: WantedLock): FileLock[] {
-  return k.files.locks.flatMap((lock) => {
+  const left: FileLock[] = [];
+  for (const lock of k.files.locks) {
     const isOwn = isOn(lock, on) && lock.whole === whole && sameOwner(lock.owner, owner);
-    if (!isOwn || lock.end <= start || end <= lock.start) return [lock];
-    const parts: FileLock[] = [];
-    if (lock.start < start) parts.push({ ...lock, owner: { ...lock.owner }, end: start });
-    if (end < lock.end) parts.push({ ...lock, owner: { ...lock.owner }, start: end });
-    return parts;
-  });
+    if (!isOwn || lock.end <= start || end <= lock.start) {
+      left.push(lock);
+      continue;
+    }
+    if (lock.start < start) left.push({ ...lock, owner: { ...lock.owner }, end: start });
+    if (end < lock.end) left.push({ ...lock, owner: { ...lock.owner }, start: end });
+  }
+  return left;
 }
 
 /** Joins a lock with what touches it and is alike. */
@@ -102,11 +105,13 @@ export function dropLock(k: FileKernel, on: Locked, wanted: WantedLock): void {
 /** An owner has no locks any more, in one file or in any. */
 export function dropLocksOf(k: FileKernel, owner: LockOwner, on: Locked | null): void {
   const isGone = (lock: FileLock): boolean => sameOwner(lock.owner, owner) && (on === null || isOn(lock, on));
+  if (k.files.locks.length === 0) return;
+  spend(k.effort, k.files.locks.length, "items");
   const gone = k.files.locks.filter(isGone);
   if (gone.length === 0) return;
   spend(k.effort, 4 * k.files.locks.length, "items");
   k.files.locks = k.files.locks.filter((lock) => !isGone(lock));
-  for (const lock of gone) wakeQueue(k, lockQueue(lock), Number.POSITIVE_INFINITY);
+  for (const queue of new Set(gone.map(lockQueue))) wakeQueue(k, queue, Number.POSITIVE_INFINITY);
 }
 
 /** Whether a task that waits for another would, over any number of others that wait, wait for itself. */
@@ -122,7 +127,9 @@ export function wouldDeadlock(k: FileKernel, task: TaskId, blocker: LockOwner): 
 }
 
 function waitsFor(k: FileKernel, id: TaskId): LockOwner | null {
-  for (const thread of k.threads.tasks.get(id)?.threads ?? []) {
+  const threads = k.threads.tasks.get(id)?.threads ?? [];
+  spend(k.effort, 2 + threads.length, "items");
+  for (const thread of threads) {
     const { wait } = getThread(k, thread);
     if (wait?.kind === "lock") return { ...wait.blocker };
   }

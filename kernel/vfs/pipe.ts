@@ -12,6 +12,7 @@
 import { pageBytes } from "../hal/types.ts";
 import { assert, must } from "../lib/assert.ts";
 import { joinBytes } from "../lib/bytes.ts";
+import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import { wakeQueue } from "../thread/blocking.ts";
 import type { ThreadKernel } from "../thread/kernel.ts";
@@ -45,7 +46,8 @@ export function createPipe(k: { readonly files: FilesState }, inode: number): nu
 }
 
 /** The pipe of a FIFO, which is there as long as somebody has it open. */
-export function findFifo(k: { readonly files: FilesState }, { filesystem, inode }: Fifo): number | null {
+export function findFifo(k: PipeKernel, { filesystem, inode }: Fifo): number | null {
+  spend(k.effort, k.files.pipes.size, "items");
   for (const [id, { fifo }] of k.files.pipes) if (fifo?.filesystem === filesystem && fifo.inode === inode) return id;
   return null;
 }

@@ -47,10 +47,10 @@ function encodeInfo({ signal, code, detail }: SignalInfo): Uint8Array {
 }
 
 export const signalOps: FileOps = {
-  read(_k, file, _position, room, by) {
+  read(k, file, _position, room, by) {
     const most = Math.floor(room / infoBytes);
     if (most === 0 || by === undefined) return { errno: "EINVAL" };
-    const infos = pendingIn(by.task, by.thread, setOf(file), most);
+    const infos = pendingIn(k, by.task, by.thread, setOf(file), most);
     if (infos.length === 0) return { queue: signalQueue(by.task.id) };
     const bytes = new Uint8Array(infos.length * infoBytes);
     for (const [i, info] of infos.entries()) bytes.set(encodeInfo(info), i * infoBytes);
@@ -63,8 +63,8 @@ export const signalOps: FileOps = {
   write: () => ({ errno: "EINVAL" }),
   seekable: false,
   size: () => 0,
-  ready: (_k, file, by) =>
-    by !== undefined && pendingIn(by.task, by.thread, setOf(file), 1).length > 0 ? Ready.in : 0,
+  ready: (k, file, by) =>
+    by !== undefined && pendingIn(k, by.task, by.thread, setOf(file), 1).length > 0 ? Ready.in : 0,
   queues: (_k, file, by) => [by === undefined ? `signals for ${file.id}` : signalQueue(by.task.id)],
   edges: (_k, _file, by) => ({ in: by?.task.signalsSent ?? 0, out: 0 }),
 };

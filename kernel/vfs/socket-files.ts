@@ -6,7 +6,7 @@ import type { Task } from "../thread/state.ts";
 import type { Wait } from "../thread/wait.ts";
 import { deadlineAfter } from "../time/clock.ts";
 import { type FileOps, Ready, readable, writable } from "./file-ops.ts";
-import { dropFiles } from "./in-flight.ts";
+import { forgetFiles } from "./in-flight.ts";
 import type { FileKernel } from "./kernel.ts";
 import { dropFromSocket, hasRoom, peekSocket, send } from "./socket-data.ts";
 import { closeSocket, getSocket, socketQueue } from "./sockets.ts";
@@ -71,9 +71,9 @@ export const socketOps: FileOps = {
     const socket = getSocket(k, socketOf(file));
     const [message] = socket.queue;
     if (message === undefined || (count === 0 && message.bytes.length > 0)) return;
-    // Read as bytes, files that came with them go nowhere.
-    dropFiles(k, message.files);
+    const { files } = message;
     dropFromSocket(k, socketOf(file), count);
+    forgetFiles(k, files);
   },
   write(k, task, file, _position, bytes) {
     return send(k, socketOf(file), { bytes, to: null, sender: credentialsOf(k, task), files: () => [] });

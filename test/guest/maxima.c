@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void expect(int holds, const char *what) {
@@ -111,11 +114,106 @@ static void waiters(void) {
   for (int i = 0; i < patient + lucky; i++) pthread_join(threads[i], 0);
 }
 
+static int give(int through, int fd) {
+  char byte = 0;
+  struct iovec part = {&byte, 1};
+  union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control = {0};
+  struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+  memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+  return sendmsg(through, &m, 0);
+}
+
+static int get(int through) {
+  char byte;
+  struct iovec part = {&byte, 1};
+  union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control = {0};
+  struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  int fd = -1;
+  expect(recvmsg(through, &m, 0) == 1, "recvmsg");
+  memcpy(&fd, CMSG_DATA(&control.header), sizeof fd);
+  return fd;
+}
+
+/* A file is on its way, and many have many descriptors, when one closes all of its own that are sockets'. */
+static void in_flight(void) {
+  enum { children = 16, each = 1000 };
+  int way[2], hold[2], pair[2];
+  expect(socketpair(AF_UNIX, SOCK_STREAM, 0, way) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "socketpair");
+  expect(pipe(hold) == 0 && give(way[0], pair[1]) == 1, "give");
+  for (int i = 0; i < each; i++) expect(dup(pair[0]) >= 0, "dup");
+  for (int i = 0; i < children; i++)
+    if (fork() == 0) {
+      char byte;
+      close(hold[1]);
+      read(hold[0], &byte, 1);
+      _exit(0);
+    }
+  for (int fd = pair[1] + 1; fd <= pair[1] + each; fd++) close(fd);
+  close(hold[1]);
+  while (wait(0) > 0) { }
+}
+
+/* Sockets that only messages to themselves lead to go; others in messages do not. */
+static void circles(void) {
+  for (int i = 0; i < 270; i++) {
+    int p[2], q[2];
+    expect(socketpair(AF_UNIX, SOCK_STREAM, 0, p) == 0 && socketpair(AF_UNIX, SOCK_DGRAM, 0, q) == 0, "socketpair");
+    expect(give(p[0], p[1]) == 1 && give(p[1], q[0]) == 1 && give(q[0], p[0]) == 1 && give(q[1], q[1]) == 1, "give");
+    close(p[0]), close(p[1]), close(q[0]), close(q[1]);
+  }
+  int p[2], q[2], file[2];
+  char text[8] = "";
+  expect(socketpair(AF_UNIX, SOCK_STREAM, 0, p) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, q) == 0, "socketpair");
+  expect(pipe(file) == 0, "pipe");
+  /* One in another's queue, which is in one's that somebody has. */
+  expect(give(q[0], file[0]) == 1 && give(p[0], q[1]) == 1 && give(q[1], q[0]) == 1, "give");
+  close(q[0]), close(q[1]), close(file[0]);
+  q[1] = get(p[1]);
+  file[0] = get(q[1]);
+  expect(write(file[1], "there", 5) == 5 && read(file[0], text, 5) == 5 && strcmp(text, "there") == 0, "it was kept");
+  /* Read as bytes, it leads nowhere any more, and neither does what is in its own queue. */
+  expect(socketpair(AF_UNIX, SOCK_STREAM, 0, q) == 0, "socketpair");
+  expect(give(q[0], file[0]) == 1 && give(q[0], q[1]) == 1 && give(p[0], q[1]) == 1, "give");
+  close(q[0]), close(q[1]), close(file[0]);
+  signal(SIGPIPE, SIG_IGN);
+  expect(write(file[1], "x", 1) == 1 && read(p[1], text, 1) == 1, "it was there");
+  expect(write(file[1], "x", 1) == -1 && errno == EPIPE, "nobody has it");
+}
+
+/* Timers that are all due at once, of many, who end before. */
+static void timers(void) {
+  enum { most = 4096, each = 128 };
+  int made[2], count = 0;
+  char byte = 0;
+  expect(pipe(made) == 0, "pipe");
+  struct itimerspec later = {{0, 0}, {1000, 0}};
+  for (int i = 0; i <= most / each; i++)
+    if (fork() == 0) {
+      timer_t timer;
+      int own = 0;
+      while (timer_create(CLOCK_MONOTONIC, 0, &timer) == 0) own += timer_settime(timer, TIMER_ABSTIME, &later, 0) == 0;
+      expect(errno == EAGAIN && write(made[1], &byte, 1) == 1, "as many as there can be");
+      pause();
+      _exit(own);
+    }
+  while (count <= most / each) count += read(made[0], &byte, 1);
+  timer_t more;
+  expect(timer_create(CLOCK_MONOTONIC, 0, &more) == -1 && errno == EAGAIN, "no more");
+  signal(SIGTERM, SIG_IGN);
+  kill(0, SIGTERM);
+  while (wait(0) > 0) { }
+  expect(timer_create(CLOCK_MONOTONIC, 0, &more) == 0, "room again");
+}
+
 int main(int argc, char **argv) {
   expect(argc == 2, "usage");
   if (strcmp(argv[1], "segments") == 0) segments();
   else if (strcmp(argv[1], "adjustments") == 0) adjustments();
   else if (strcmp(argv[1], "waiters") == 0) waiters();
+  else if (strcmp(argv[1], "files in flight") == 0) in_flight();
+  else if (strcmp(argv[1], "circles") == 0) circles();
+  else if (strcmp(argv[1], "timers") == 0) timers();
   else expect(0, argv[1]);
   puts("done");
   return 0;

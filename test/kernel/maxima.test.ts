@@ -12,6 +12,9 @@ describe.skipIf(!hasCompiler)("as many as there can be (needs riscv64-linux-gnu-
     ["segments", 4],
     ["adjustments", 4],
     ["waiters", 4],
+    ["files in flight", 4],
+    ["circles", 4],
+    ["timers", 4],
   ] as const)("of %s", (kind, most) => {
     const machine = testMachine({ memoryBytes: 64 * 2 ** 20, files: [fileOf("/bin/maxima", guest("maxima"))] });
     mustApply(machine, startInput("/bin/maxima", { arguments: ["/bin/maxima", kind] }));

@@ -1,5 +1,6 @@
 /** Process groups and sessions: setpgid(2), getpgid(2), setsid(2), getsid(2). */
 
+import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
 import type { TaskId } from "../../lib/ids.ts";
 import { idFor, numberFor, releasePids, taskFor } from "../../thread/pids.ts";
@@ -17,6 +18,7 @@ function known(k: LinuxKernel, task: Task, number: number) {
 }
 
 function groupExists(k: LinuxKernel, group: number, session: TaskId): boolean {
+  spend(k.effort, k.threads.tasks.size + k.threads.zombies.size, "items");
   for (const task of k.threads.tasks.values()) if (task.group === group && task.session === session) return true;
   for (const zombie of k.threads.zombies.values())
     if (zombie.group === group && zombie.session === session) return true;

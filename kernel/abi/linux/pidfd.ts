@@ -1,5 +1,6 @@
 /** Descriptors of processes and of signals: pidfd_open(2) and what can be done with one, signalfd4(2). */
 
+import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
 import type { TaskId, ThreadId } from "../../lib/ids.ts";
 import { lastSignal } from "../../lib/signals.ts";
@@ -61,6 +62,7 @@ function infoFor(k: LinuxKernel, { task }: Call, to: Task | undefined, { number,
 
 /** Sends to the group that the process began; to nobody else, if it is nobody's to send to. */
 function sendToGroup(k: LinuxKernel, call: Call, group: TaskId, sending: Sending): Outcome {
+  spend(k.effort, 4 * k.threads.tasks.size, "items");
   const members = [...k.threads.tasks.values()].filter((task) => task.group === group);
   if (members.length === 0) return fail("ESRCH");
   const permitted = members.filter((task) => maySignal(k, call.task, task, sending.number));

@@ -1,5 +1,6 @@
 /** Signals: what they do (sigaction), who holds them back, sending them, waiting for them, and returning from them. */
 
+import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
 import type { TaskId } from "../../lib/ids.ts";
 import { lastSignal, signals } from "../../lib/signals.ts";
@@ -70,6 +71,7 @@ function sendToAll(k: LinuxKernel, call: Call, tasks: readonly Task[], number: n
 function kill(k: LinuxKernel, call: Call, id: number, number: number): Outcome {
   if (number < 0 || number > lastSignal) return fail("EINVAL");
   const { tasks, zombies, init } = k.threads;
+  if (id <= 0) spend(k.effort, 4 * tasks.size + zombies.size, "items");
   const own = initOf(k, call.task.namespaces.pid);
   if (id === -1) {
     const isOther = (task: Task): boolean => task.id !== init && task.id !== own && task !== call.task;
@@ -80,7 +82,8 @@ function kill(k: LinuxKernel, call: Call, id: number, number: number): Outcome {
   const one = idFor(k, call.task, id);
   const isMeant = (found: { id: TaskId; group: TaskId }): boolean =>
     id > 0 ? found.id === one : found.group === group;
-  const meant = [...tasks.values()].filter(isMeant);
+  const task = id > 0 ? tasks.get(one as TaskId) : null;
+  const meant = task === null ? [...tasks.values()].filter(isMeant) : task === undefined ? [] : [task];
   // What has ended and was not waited for yet can be sent anything.
   if (meant.length === 0) return [...zombies.values()].some(isMeant) ? done(0) : fail("ESRCH");
   return sendToAll(k, call, meant, number);

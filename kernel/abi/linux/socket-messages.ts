@@ -15,7 +15,7 @@ import type { Task } from "../../thread/state.ts";
 import { hasCapabilityIn, idFromUser, shownGroup, shownUser } from "../../thread/users.ts";
 import { deadlineAfter } from "../../time/clock.ts";
 import { closeDescriptors, fileOf, receiveFile } from "../../vfs/descriptors.ts";
-import { dropFiles, sendFiles } from "../../vfs/in-flight.ts";
+import { forgetFiles, sendFiles } from "../../vfs/in-flight.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import { dropFromSocket, nobody, peekSocket, type Received, send } from "../../vfs/socket-data.ts";
 import { credentialsOf, waitToReceive } from "../../vfs/socket-files.ts";
@@ -187,8 +187,9 @@ const isOutcome = (value: Received | Outcome<never>): value is Outcome<never> =>
 /** Goes past what was received; what came with it and nobody took is dropped. */
 function takeReceived(k: LinuxKernel, id: number, { bytes, message }: Received): void {
   if (message === null) return;
-  dropFiles(k, message.files);
+  const { files } = message;
   dropFromSocket(k, id, bytes.length);
+  forgetFiles(k, files);
 }
 
 const lengthOf = ({ bytes, length }: Received, { type }: Socket, how: number): number =>

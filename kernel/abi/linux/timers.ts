@@ -9,6 +9,7 @@ import {
   createTimer,
   deleteTimer,
   findTimer,
+  freeTimerNumber,
   intervalTimerOf,
   type NewTimer,
   setTimer,
@@ -90,11 +91,6 @@ function notification(
   if (notify !== Notify.threadId) return "EINVAL";
   const thread: Thread | undefined = threadFor(k, task, event.thread);
   return thread?.task === task.id ? { signal, value, thread: thread.id } : "EINVAL";
-}
-
-function freeTimerNumber(k: LinuxKernel, task: Task): number | null {
-  for (let number = 0; number < limits.timers; number++) if (findTimer(k, task.id, number) === null) return number;
-  return null;
 }
 
 const showSpec = (k: LinuxKernel, timer: Timer): ItimerSpec => {

@@ -1,5 +1,6 @@
 /** Waiting for children, and for what one traces: wait4(2), waitid(2). */
 
+import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
 import type { TaskId, ThreadId } from "../../lib/ids.ts";
 import { signals } from "../../lib/signals.ts";
@@ -111,6 +112,7 @@ function findTraced(k: LinuxKernel, task: Task, which: Which, options: number): 
   const isOne = (id: ThreadId, group: number | null): boolean =>
     which.kind === "all" || (which.kind === "task" ? id === which.id : group === which.id);
   let exists = false;
+  spend(k.effort, k.threads.tracedEnds.length, "items");
   for (const end of k.threads.tracedEnds) {
     if (end.tracer !== task.id || !isOne(end.id, null)) continue;
     if (options & Wait.WEXITED) return ofEnd(k, end);
@@ -129,6 +131,7 @@ function findChild(k: LinuxKernel, task: Task, which: Which, options: number): F
   const traced = findTraced(k, task, which, options);
   if (typeof traced !== "string") return traced;
   let exists = traced === "none";
+  spend(k.effort, k.threads.zombies.size + k.threads.tasks.size, "items");
   for (const zombie of k.threads.zombies.values()) {
     if (!isMeant(which, options, task, zombie)) continue;
     if (options & Wait.WEXITED) return ofZombie(k, task, zombie);

@@ -36,10 +36,10 @@ function rootPath(k: ProcKernel, fs: Filesystem, { root, named }: Mount): string
   for (let at: InodeNumber = named?.directory ?? root; at !== fs.root; at = parent(k, fs, at)) {
     const name = nameOf(k, fs, at);
     spend(k.effort, 4, "items");
-    if (name === null) return `/${names.join("/")}//deleted`;
-    names.unshift(name);
+    if (name === null) return `/${names.reverse().join("/")}//deleted`;
+    names.push(name);
   }
-  return `/${names.join("/")}`;
+  return `/${names.reverse().join("/")}`;
 }
 
 const optionsOf = (k: ProcKernel, { options }: Filesystem): string =>

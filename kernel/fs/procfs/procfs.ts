@@ -4,7 +4,9 @@
  * Nothing is stored. An inode's number says what it is: those of the machine's tree come first; above them each task
  * has a range, with its tree, its descriptors and its threads at places of their own.
  */
+
 import { assert } from "../../lib/assert.ts";
+import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
 import type { InodeNumber, SpaceId, TaskId, ThreadId } from "../../lib/ids.ts";
 import { encodeText } from "../../lib/text.ts";
@@ -231,6 +233,7 @@ function entriesOf(k: ProcKernel, pidSpace: number, directory: InodeNumber): Ent
 
 function processesOf(k: ProcKernel, pidSpace: number): Entry[] {
   const all = [...k.threads.tasks.keys(), ...k.threads.zombies.keys()];
+  spend(k.effort, 32 * all.length, "items");
   const seen = pidSpace === 0 ? all : all.filter((id) => numberIn(k, pidSpace, id) !== 0);
   return seen.map((id) => {
     const number = numberIn(k, pidSpace, id);
@@ -248,6 +251,7 @@ function entriesOfProcess(k: ProcKernel, id: TaskId, subject: Subject, index: nu
 }
 
 function listedEntries(k: ProcKernel, pidSpace: number, task: Task, index: number): Entry[] {
+  spend(k.effort, 32 * (index === threadsIndex ? task.threads : task.descriptors).length, "items");
   if (index === threadsIndex)
     return task.threads.map((id) => {
       const number = numberIn(k, pidSpace, id);

@@ -1,5 +1,6 @@
 /** /proc about the machine: memory, processor, time, what is mounted, and a few of the knobs below /proc/sys. */
 import { pageBytes } from "../../hal/types.ts";
+import { spend } from "../../lib/effort.ts";
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { release, systemName } from "../../lib/system.ts";
@@ -19,6 +20,7 @@ const kib = (bytes: number): number => Math.floor(bytes / 1024);
 
 function framesOf(k: ProcKernel, owner: FrameOwner): number {
   let count = 0;
+  spend(k.effort, k.mm.frames.owner.length / 8, "items");
   for (const one of k.mm.frames.owner) if (one === owner) count += 1;
   return count * pageBytes;
 }

@@ -23,9 +23,16 @@ export function schedule(clock: ClockState, dueNs: number, kind: ClockEventKind,
   clock.events.splice(position(clock.events, dueNs, order), 0, { dueNs, order, kind, subject });
 }
 
-export function cancel(clock: ClockState, kind: ClockEventKind, subject: number): void {
-  const index = clock.events.findIndex((event) => event.kind === kind && event.subject === subject);
-  if (index >= 0) clock.events.splice(index, 1);
+/** `dueNs`: when it is due, if it is there. */
+export function cancel(clock: ClockState, kind: ClockEventKind, subject: number, dueNs: number | null = null): void {
+  const { events } = clock;
+  for (let at = dueNs === null ? 0 : position(events, dueNs, -1); at < events.length; at++) {
+    const event = events[at]!;
+    if (dueNs !== null && event.dueNs > dueNs) return;
+    if (event.kind !== kind || event.subject !== subject) continue;
+    events.splice(at, 1);
+    return;
+  }
 }
 
 export const nextDueNs = (clock: ClockState): number => clock.events[0]?.dueNs ?? Number.POSITIVE_INFINITY;
