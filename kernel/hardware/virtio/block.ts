@@ -11,6 +11,8 @@ const rangeBytes = 16;
 const serialBytes = 20;
 /** Of one discard or zeroing: 4 MiB, as much as a write may have. */
 const mostClearedSectors = 8192;
+/** A flag of a range to be zeroed. */
+const unmap = 1;
 /** Bits of the features that are offered. */
 const Feature = {
   segments: 1 << 2,
@@ -73,14 +75,16 @@ function write(disk: Disk, { sector, chain, dma }: Command): { result: Result; m
   return { result: Result.ok, moved: length };
 }
 
-/** Discarded sectors read as zeros, too. */
-function clear(disk: Disk, { chain, dma }: Command): { result: Result; moved: number } {
+/** Discarded sectors read as zeros, too. The one flag that there is, unmap, is for zeroing. */
+function clear(disk: Disk, { type, chain, dma }: Command): { result: Result; moved: number } {
   const range = gather(chain, dma, headerBytes, rangeBytes);
   if (range.length < rangeBytes || readableBytes(chain) !== headerBytes + rangeBytes)
     return { result: Result.unsupported, moved: 0 };
   const view = new DataView(range.buffer);
   const sector = view.getBigUint64(0, true);
   const sectors = view.getUint32(8, true);
+  const flags = view.getUint32(12, true);
+  if (flags > (type === Request.writeZeroes ? unmap : 0)) return { result: Result.unsupported, moved: 0 };
   if (disk.readOnly || sectors > mostClearedSectors || !inDisk(disk, sector, sectors * sectorBytes))
     return { result: Result.error, moved: 0 };
   disk.clear(Number(sector) * sectorBytes, sectors * sectorBytes);

@@ -60,6 +60,20 @@ test("a disk that is read-only says so, and cannot be written", () => {
   expect([request(1, 0, 512, true), request(0, 0, 512, false)]).toEqual([1, 0]);
 });
 
+test.each([
+  ["discard", 11, 1, 2],
+  ["discard", 11, 2, 2],
+  ["zeroing", 13, 1, 0],
+  ["zeroing", 13, 3, 2],
+])("a %s of type %i with flags %i has the status %i", (_, type, flags, status) => {
+  const { r, request } = diskRig();
+  const view = new DataView(r.ram.bytes.buffer);
+  view.setBigUint64(payload, 0n, true);
+  view.setUint32(payload + 8, 1, true);
+  view.setUint32(payload + 12, flags, true);
+  expect(request(type, 0, 16, true)).toBe(status);
+});
+
 const sectors = diskBytes / 512;
 const operation = fc.record({
   kind: fc.constantFrom("read", "write", "discard", "zero"),
@@ -88,6 +102,7 @@ test("reads, writes and discards as an array of bytes would", () => {
           const view = new DataView(r.ram.bytes.buffer);
           view.setBigUint64(payload, BigInt(sector), true);
           view.setUint32(payload + 8, count, true);
+          view.setUint32(payload + 12, 0, true);
           expect(request(kind === "zero" ? 13 : 11, 0, 16, true)).toBe(0);
           model.fill(0, from, from + length);
         }
