@@ -104,5 +104,10 @@ function announce(running: RunningServer, config: ServerConfig): void {
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  process.exitCode = await main();
+  if (process.argv.length === 2) process.exitCode = await main();
+  else {
+    // The options of `ostler serve`, --help too. Not waited for: it imports this module, which has to be there by then.
+    process.argv.splice(2, 0, "serve");
+    void import("./cli/main.ts");
+  }
 }

@@ -46,9 +46,7 @@ async function receive(
       first = request;
       owner = ownerIn(context, first.courseId);
       checkedBytes = await assertMayStore(deps, owner, Number(first.size), "size");
-    } else if (request.name !== "" || request.expectedHash !== "") {
-      throw invalid(request.name !== "" ? "name" : "expected_hash", "belongs into the first message");
-    }
+    } else assertOnlyData(request);
     size += request.data.length;
     if (size > deps.uploadBytes || size > checkedBytes)
       checkedBytes = (await assertMayStore(deps, owner, size, "data")) + QUOTA_STEP_BYTES;
@@ -60,6 +58,13 @@ async function receive(
   if (size === 0 || owner === null) throw invalid("data", "must not be empty");
   if (announced !== 0n && announced !== BigInt(size)) throw invalid("size", `is ${announced}, and ${size} bytes came`);
   return { owner, name, size, expectedHash, writer };
+}
+
+/** What is said once, at the beginning, would be overlooked here. */
+function assertOnlyData({ name, expectedHash, courseId, size }: UploadContentRequest): void {
+  const given = { name, expected_hash: expectedHash, course_id: courseId, size: size === 0n ? "" : `${size}` };
+  for (const [field, value] of Object.entries(given))
+    if (value !== "") throw invalid(field, "belongs into the first message");
 }
 
 /** Throws what says why not; otherwise so many bytes may be stored. */

@@ -13,7 +13,7 @@ import { startError, storeError } from "../../api/start-error.ts";
 async function failedStart(environment: Record<string, string>): Promise<[number, string]> {
   const data = mkdtempSync(join(tmpdir(), "ostler-start-"));
   const env = { ...process.env, OSTLER_DATA: data, OSTLER_HTTP_PORT: "0", OSTLER_GRPC_PORT: "0", ...environment };
-  const child = spawn(process.execPath, ["api/main.ts"], { cwd: join(import.meta.dirname, "../.."), env });
+  const child = spawn(process.execPath, ["api/main.ts"], { cwd: root, env });
   let said = "";
   child.stderr.on("data", (text) => {
     said += text;
@@ -22,6 +22,22 @@ async function failedStart(environment: Record<string, string>): Promise<[number
   rmSync(data, { recursive: true, force: true });
   return [code, said];
 }
+
+const root = join(import.meta.dirname, "../..");
+
+test("options of the server itself are those of `ostler serve`: help is printed, nothing is started", async () => {
+  for (const [argument, status, words] of [
+    ["--help", 0, /Usage: ostler serve .*--worker-stuck-ms/s],
+    ["--nonsense", 2, /unknown option '--nonsense'/],
+  ] as const) {
+    const child = spawn(process.execPath, ["api/main.ts", argument], { cwd: root });
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (said += text));
+    const [code] = await once(child, "close");
+    expect(said).toMatch(words);
+    expect(code).toBe(status);
+  }
+});
 
 test.each(["OSTLER_HTTP_PORT", "OSTLER_GRPC_PORT"])("a port of %s that is taken", async (variable) => {
   const taken = createServer().listen(0, "127.0.0.1");

@@ -33,23 +33,28 @@ function* parts(data: Bytes, size = mebibyte): Generator<Bytes> {
   for (let at = 0; at < data.length; at += size) yield data.subarray(at, at + size);
 }
 
+function connect() {
+  const connection = new Connection({ address: server.grpc, key: server.adminKey, retryForMs: 0 });
+  return { programs: connection.service(ProgramService), close: () => connection.close() };
+}
+
 const GRPC_CODES: Record<number, string> = { 1: "CANCELLED", 3: "INVALID_ARGUMENT" };
 /** Sends these parts as one upload. */
 const senders: Record<string, (first: First, data: Iterable<Bytes>) => Promise<Answer>> = {
   async grpc({ name = "", expectedHash = "", size = 0 }, data) {
-    const connection = new Connection({ address: server.grpc, key: server.adminKey, retryForMs: 0 });
+    const { programs, close } = connect();
     const requests = async function* () {
       yield { name, expectedHash, size: BigInt(size) };
       for (const part of data) yield { data: part };
     };
     try {
-      const [answer] = await gather(connection.service(ProgramService).uploadContent(requests()));
+      const [answer] = await gather(programs.uploadContent(requests()));
       return { program: answer!.program! };
     } catch (error) {
       const { code, message } = error as { code: number; message: string };
       return { code: GRPC_CODES[code] ?? String(code), message };
     } finally {
-      connection.close();
+      close();
     }
   },
   async rest(first, data) {
@@ -115,6 +120,23 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     for (let left = 1n; left > 0n; ) left = (await collect(client)).examinedBlobs;
     expect((await client.call(ProgramService, "listPrograms", {})).programs).toEqual([]);
   });
+});
+
+test("what belongs into the first message is refused by its field in a later one", async () => {
+  const { programs, close } = connect();
+  const late = { name: "n", expectedHash: "0".repeat(64), courseId: "default", size: 2n };
+  for (const [key, value] of Object.entries(late)) {
+    const requests = async function* () {
+      yield { data: new Uint8Array(1) };
+      yield { data: new Uint8Array(1), [key]: value };
+    };
+    const field = key.replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`);
+    await expect(gather(programs.uploadContent(requests()))).rejects.toMatchObject({
+      code: 3,
+      message: expect.stringMatching(`${field}: belongs into the first message`),
+    });
+  }
+  close();
 });
 
 test("who is in several courses says with the first part which it is for", async () => {
