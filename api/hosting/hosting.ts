@@ -397,9 +397,9 @@ export class Hosting {
       machine.charge(watch());
       // Whatever becomes of the row: the worker tells the next one by what has changed since.
       machine.standOn(snapshotRoot(captured.root));
-      this.#routes.workingSets.note(captured.origin, captured.root, captured.workingSet);
+      const workingSet = this.#routes.workingSets.note(captured, machine.snapshotIds);
       const row = snapshotOf({ machineId: machine.id, ownerId: machine.row.ownerId, ...fields }, captured, newBytes);
-      const snapshot = await this.#store.snapshots.create(row, machine.row.epoch);
+      const snapshot = await this.#store.snapshots.create(row, machine.row.epoch, workingSet);
       machine.snapshotAt = { sequence: row.sequence, instructions: row.at.instructions };
       machine.snapshotIds.push(snapshot.id);
       this.#counts.snapshots += 1;

@@ -101,7 +101,7 @@ export class Routes {
     await this.#surveys.get(row.id);
     const snapshot = await this.#heldSnapshot(row, { ...start, sequence: stop.throughEntry }, hold);
     const origin: Route["origin"] =
-      snapshot === null ? { kind: "config", config: this.#configOf(row) } : this.#originAt(snapshot.root);
+      snapshot === null ? { kind: "config", config: this.#configOf(row) } : await this.#originAt(snapshot);
     const sequence = snapshot?.sequence ?? 0;
     const entries = await this.#entries(row.id, sequence, stop);
     return {
@@ -116,8 +116,9 @@ export class Routes {
     };
   }
 
-  #originAt(root: Hash): Route["origin"] {
-    const ahead = this.workingSets.of(root);
+  async #originAt({ id, root }: SnapshotRow): Promise<Route["origin"]> {
+    const sets = this.workingSets;
+    const ahead = sets.of(root) ?? sets.learn(root, await this.#store.snapshots.workingSet(id));
     return { kind: "snapshot", root, ...(ahead !== undefined && { ahead }) };
   }
 

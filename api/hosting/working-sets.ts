@@ -2,9 +2,13 @@
  * Which pages machines asked for that went on from a snapshot, so that the next one which does is given them at once
  * instead of one by one: its own next run, or another fork.
  *
- * In memory only, and never more than a hint: a machine runs the same whichever pages it is given, and when.
+ * The last ones are in memory; all are stored with their snapshots, for as long as those are there (Snapshots.create). Never
+ * more than a hint: a machine runs the same whichever pages it is given, and when.
  */
-import type { Hash } from "../store/types.ts";
+import type { Hash, WorkingSet } from "../store/types.ts";
+import type { Captured } from "./protocol.ts";
+
+type Noted = Pick<Captured, "origin" | "root" | "workingSet">;
 
 /** The snapshots of which this was known last. Of each there are 16 KiB at most. */
 const KNOWN_SNAPSHOTS = 2048;
@@ -18,10 +22,20 @@ export class WorkingSets {
     return pages;
   }
 
-  /** A machine that was brought these pages since it began at `from` is at `root` now. */
-  note(from: Hash | null, root: Hash, pages: Uint32Array): void {
-    if (pages.length === 0) return;
-    for (const name of [from, root]) if (name !== null) this.#keep(name, pages);
+  /**
+   * A machine that began at `origin` (null: at no snapshot), the first of its snapshots, and was brought these pages since, is
+   * at `root` now. Returns what is to be stored of it.
+   */
+  note({ origin, root, workingSet }: Noted, [first]: readonly string[]): WorkingSet {
+    if (workingSet.length > 0) for (const name of [origin, root]) if (name !== null) this.#keep(name, workingSet);
+    return { from: origin === null ? null : (first ?? null), pages: workingSet };
+  }
+
+  /** Of a snapshot that is not in memory: what is stored of it. */
+  learn(root: Hash, pages: Uint32Array | null): Uint32Array | undefined {
+    if (pages === null || pages.length === 0) return undefined;
+    this.#keep(root, pages);
+    return pages;
   }
 
   #keep(root: Hash, pages: Uint32Array): void {

@@ -7,15 +7,26 @@ import { boundOf, hashBytes, hashText, labelsOf, labelsText, position } from "./
 import type { Database, Queries } from "./database.ts";
 import { afterKey, byKey, decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";
 import { inScope } from "./scope.ts";
-import { JournalGapError, type SnapshotRow, type Snapshots, StaleEpochError } from "./types.ts";
+import { JournalGapError, type SnapshotRow, type Snapshots, StaleEpochError, type WorkingSet } from "./types.ts";
 
 const LIST = "snapshots";
 /** Automatic ones that no fork stands on: nobody asked for them. */
 export const collectable = { kind: "automatic", forks: { none: {} } };
 
 export const snapshotsIn = (database: Database): Snapshots => ({
-  create: (row, epoch) =>
-    database.change((queries) => createSnapshot(queries, row, epoch), `snapshot ${row.id}`, { shares: true }),
+  create(row, epoch, workingSet) {
+    const work = async (queries: Queries) => {
+      const stored = await createSnapshot(queries, row, epoch);
+      if (workingSet !== undefined && workingSet.pages.length > 0) await keepWorkingSet(queries, row.id, workingSet);
+      return stored;
+    };
+    return database.change(work, `snapshot ${row.id}`, { shares: true });
+  },
+
+  async workingSet(id) {
+    const row = await database.client.workingSet.findUnique({ where: { snapshotId: id } });
+    return row === null ? null : pagesOf(row.pages);
+  },
 
   async adopt({ root, at, labels, ...rest }) {
     const data = {
@@ -124,6 +135,18 @@ async function createSnapshot(
   });
   return snapshotRow(stored);
 }
+
+/** The snapshot that it came from may be gone by now; what is known of it already stays. */
+async function keepWorkingSet(queries: Queries, id: string, { from, pages }: WorkingSet): Promise<void> {
+  const sorted = pages.toSorted();
+  const bytes = new Uint8Array(sorted.buffer);
+  await queries.$executeRaw`
+    INSERT INTO "WorkingSet" ("snapshotId", "pages") SELECT "id", ${bytes} FROM "Snapshot"
+    WHERE "id" IN (${id}, ${from ?? id}) ON CONFLICT DO NOTHING`;
+}
+
+const pagesOf = (stored: Uint8Array): Uint32Array =>
+  new Uint32Array(stored.slice(0, stored.length - (stored.length % Uint32Array.BYTES_PER_ELEMENT)).buffer);
 
 /** A machine that came back from a snapshot which is ahead of its journal could never go on writing it. */
 function assertCommitted(

@@ -316,12 +316,24 @@ export interface Machines {
   copyConsole(fromId: string, toId: string, length: number, maxBytes: number): Promise<void>;
 }
 
+/** Numbers of pages that a machine was brought since it went on from the snapshot `from` (null: from none that is known). */
+export interface WorkingSet {
+  from: string | null;
+  pages: Uint32Array;
+}
+
 export interface Snapshots {
   /**
    * Refused when the machine has been taken or rewound since `epoch`, or is gone (StaleEpochError): the state may be of
    * a future that was dropped. Refused also when it is ahead of what its machine has committed (JournalGapError).
    */
-  create(row: Omit<SnapshotRow, "createdAt" | "spec" | "courseId">, epoch: number): Promise<SnapshotRow>;
+  create(
+    row: Omit<SnapshotRow, "createdAt" | "spec" | "courseId">,
+    epoch: number,
+    workingSet?: WorkingSet,
+  ): Promise<SnapshotRow>;
+  /** What is known of a machine that went on from it, or left it; null: nothing. */
+  workingSet(id: string): Promise<Uint32Array | null>;
   /** One that no machine here has come by: it came in a file. Its content must be stored and held. */
   adopt(row: New<SnapshotRow, "createdAt" | "machineId" | "kind">): Promise<SnapshotRow>;
   get(id: string): Promise<SnapshotRow | null>;

@@ -82,15 +82,17 @@ describe("a machine in a worker", () => {
 describe("what is known of snapshots", () => {
   test("is bounded, and the longest unused goes first", () => {
     const sets = new WorkingSets();
+    const note = (origin: string | null, root: string, workingSet: Uint32Array) =>
+      sets.note({ origin, root, workingSet }, []);
     const pages = Uint32Array.of(1);
-    sets.note(null, "first", pages);
-    sets.note("from", "to", pages);
+    note(null, "first", pages);
+    note("from", "to", pages);
     for (let number = 0; number < 2046; number++) {
       expect(sets.of("from")).toBe(pages);
-      sets.note(null, `s${number}`, pages);
+      note(null, `s${number}`, pages);
     }
     expect([sets.of("first"), sets.of("from")]).toEqual([undefined, pages]);
-    sets.note("none", "none", new Uint32Array(0));
+    note("none", "none", new Uint32Array(0));
     expect(sets.of("none")).toBeUndefined();
   });
 });
@@ -99,26 +101,30 @@ describe("a machine that hibernated", () => {
   let bench: TestHosting;
   afterEach(() => bench.close());
 
-  test("is brought what it used when it was awake before", async () => {
+  test.each([
+    ["is brought what it used when it was awake before", async () => {}],
+    ["is brought it by a server that was started anew, too", () => bench.restart()],
+  ])("%s", async (_, between) => {
     bench = await startHosting({ workers: 1 });
-    const { hosting, store } = bench;
+    const { store } = bench;
     const { id } = await bench.machine();
     const neighbour = await bench.machine();
     const use = async (look: (page: number) => Promise<unknown>) => {
       for (const page of eachPage) await look(page);
     };
     const read = async (page: number) =>
-      (await hosting.use(id)).query({ kind: "readPhysical", address: addressOf(page), length: 1 });
-    await use(async (page) => (await hosting.use(id)).apply(written(page)));
-    await hosting.hibernate(id);
+      (await bench.hosting.use(id)).query({ kind: "readPhysical", address: addressOf(page), length: 1 });
+    await use(async (page) => (await bench.hosting.use(id)).apply(written(page)));
+    await bench.hosting.hibernate(id);
     await use(read);
-    await (await hosting.use(id)).apply(written(0));
-    await hosting.hibernate(id);
+    await (await bench.hosting.use(id)).apply(written(0));
+    await bench.hosting.hibernate(id);
+    await between();
     // With the worker goes what it had at hand.
-    const { worker } = await hosting.use(neighbour.id);
+    const { worker } = await bench.hosting.use(neighbour.id);
     await worker.kill();
 
-    await hosting.use(id);
+    await bench.hosting.use(id);
     let asked = 0;
     const { look } = store.blobs;
     store.blobs.look = (hashes) => {
