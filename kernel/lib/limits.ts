@@ -98,8 +98,10 @@ export const limits = {
   scratchBytes: 1024 * 1024,
   /** File contents that a machine knows. */
   images: 65536,
-  /** Size of one file. */
-  fileBytes: 1024 * 1024 * 1024,
+  /** Size of one file: what is in it is bounded by memory, and positions behind it are still exact numbers. */
+  fileBytes: 2 ** 52,
+  /** The same of one that comes from the machine's host, or is started by it. */
+  hostFileBytes: 1024 * 1024 * 1024,
   /** ELF program headers. */
   programHeaders: 128,
   /** Name spaces of all kinds, beside those that a machine begins with. */

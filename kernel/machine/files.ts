@@ -46,8 +46,8 @@ export function planFile(k: Kernel, file: FileSpec): Plan {
   if (misplaced !== null) return misplaced;
   if (!/^[0-9a-f]{64}$/.test(content))
     return refuse("invalid", "file.content", "must be a SHA-256 in lower-case hexadecimal");
-  if (!Number.isInteger(size) || size < 0 || size > limits.fileBytes)
-    return refuse("invalid", "file.size", `must be 0 to ${limits.fileBytes} bytes`);
+  if (!Number.isInteger(size) || size < 0 || size > limits.hostFileBytes)
+    return refuse("invalid", "file.size", `must be 0 to ${limits.hostFileBytes} bytes`);
   if (!Number.isInteger(mode) || mode < 0 || mode > 0o7777)
     return refuse("invalid", "file.mode", "must be permission bits, 0 to 0o7777");
   if (k.mm.images.size >= limits.images)

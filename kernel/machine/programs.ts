@@ -113,6 +113,8 @@ function findExecutable(k: Kernel, path: string): FoundFile | Refusal {
     const mode = (attributes.mode & 0o7777).toString(8);
     return refuse("badExecutable", "path", `${path} has no execute permission (mode 0o${mode})`);
   }
+  if (attributes.size > limits.hostFileBytes)
+    return refuse("badExecutable", "path", `${path} has more than ${limits.hostFileBytes} bytes`);
   const fs = filesystemOf(k, place.mount);
   const content = opsOfFilesystem(k, fs).content(k, fs, place.inode);
   if (content === null) return refuse("badExecutable", "path", `${path} is no regular file`);

@@ -209,11 +209,18 @@ export function contentOfStored(k: MmKernel, file: StoredFile): Uint8Array {
 }
 
 /** Bytes of frames that a write would take: of pages that the file has not of its own yet. */
-export function newBytes(file: StoredFile, offset: number, count: number): number {
+export function newBytes(k: Pick<MmKernel, "effort">, file: StoredFile, offset: number, count: number): number {
   const [first, end] = [Math.floor(offset / pageBytes), Math.ceil((offset + count) / pageBytes)];
-  let pages = 0;
-  for (let index = first; index < end; index++) if ((file.pages.get(index) ?? hole) === hole) pages += 1;
+  let pages = end - first;
+  for (const index of ownPagesIn(k, file, first, end)) if (file.pages.get(index) !== hole) pages -= 1;
   return pages * pageBytes;
+}
+
+/** Indices of [first, end) that the file has a page for, or a hole over its image: files are mostly larger than what is in them. */
+function ownPagesIn(k: Pick<MmKernel, "effort">, { pages }: StoredFile, first: number, end: number): number[] {
+  spend(k.effort, Math.min(end - first, pages.size), "items");
+  if (end - first > pages.size) return [...pages.keys()].filter((index) => first <= index && index < end);
+  return Array.from({ length: end - first }, (_, i) => first + i).filter((index) => pages.has(index));
 }
 
 /** Puts bytes into the file, which grows to hold them: how many there was memory for. */
@@ -255,8 +262,10 @@ export function resizeStored(k: MmKernel, file: StoredFile, size: number): boole
   return true;
 }
 
+/** Makes a part of a page zeros, if there is anything in it. */
 function clearPart(k: MmKernel, file: StoredFile, index: number, from: number, to: number): boolean {
-  if (file.pages.get(index) === hole) return true;
+  const isOfFile = file.pages.has(index) || (file.image !== null && index * pageBytes < file.imageBytes);
+  if (!isOfFile || file.pages.get(index) === hole) return true;
   const frame = ownPage(k, file, index);
   if (frame === null) return false;
   k.hal.memory.write(frame).fill(0, from, to);
@@ -266,27 +275,26 @@ function clearPart(k: MmKernel, file: StoredFile, index: number, from: number, t
 /** Makes a range zeros and gives its whole pages back (FALLOC_FL_PUNCH_HOLE). False when memory is short. */
 export function punchStored(k: MmKernel, file: StoredFile, start: number, end: number): boolean {
   const stop = Math.min(end, file.size);
+  if (start >= stop) return true;
+  const first = Math.ceil(start / pageBytes);
   const behind = stop === file.size ? Math.ceil(stop / pageBytes) : Math.floor(stop / pageBytes);
   // All at once: whoever has the file mapped is looked for only once.
-  unmapPages(k, file, Math.ceil(start / pageBytes), behind, false);
-  const done = eachPiece(start, stop, (index, from, to) => {
-    const hasPage = file.pages.has(index) || (file.image !== null && index * pageBytes < file.imageBytes);
-    if (!hasPage) return true;
-    if (to - from < pageBytes && index * pageBytes + to < file.size) return clearPart(k, file, index, from, to);
-    if (from > 0) return clearPart(k, file, index, from, to);
-    dropPage(k, file, index);
-    if (file.image !== null && index * pageBytes < file.imageBytes) file.pages.set(index, hole);
-    return true;
-  });
-  spend(k.effort, Math.max(0, stop - start) / pageBytes, "items");
-  return done >= stop - start;
+  unmapPages(k, file, first, behind, false);
+  const [head, tail] = [first * pageBytes, behind * pageBytes];
+  if (start < head && !clearPart(k, file, first - 1, start % pageBytes, Math.min(stop, head) - head + pageBytes))
+    return false;
+  for (const index of ownPagesIn(k, file, first, behind)) dropPage(k, file, index);
+  const endOfImage = file.image === null ? 0 : Math.ceil(file.imageBytes / pageBytes);
+  for (let index = first; index < Math.min(behind, endOfImage); index++) file.pages.set(index, hole);
+  spend(k.effort, Math.max(0, Math.min(behind, endOfImage) - first), "items");
+  return tail >= stop || tail < head || clearPart(k, file, behind, 0, stop - tail);
 }
 
 /** Gives every page of a range a frame (fallocate(2)): false when there is not the memory. */
 export function fillStored(k: MmKernel, file: StoredFile, start: number, end: number): boolean {
   const wanted = Math.ceil(end / pageBytes) - Math.floor(start / pageBytes);
   if (wanted > k.mm.frames.free) return false;
-  if (newBytes(file, start, end - start) > roomInQuota(k, file) * pageBytes) return false;
+  if (newBytes(k, file, start, end - start) > roomInQuota(k, file) * pageBytes) return false;
   spend(k.effort, wanted, "pages");
   leaveImage(k, file, Math.floor(start / pageBytes), Math.ceil(end / pageBytes));
   return eachPiece(start, end, (index) => takePage(k, file, index) !== null) >= end - start;
@@ -306,16 +314,26 @@ export function storedBytes(k: MmKernel, file: StoredFile): number {
   return pages * pageBytes;
 }
 
+/** Whether a page is the file's own, or its image's. */
+const isData = (file: StoredFile, index: number): boolean =>
+  (file.pages.get(index) ?? (file.image !== null && index * pageBytes < file.imageBytes ? 0 : hole)) !== hole;
+
 /** The first byte from `from` on that is data, or that is in a hole (SEEK_DATA, SEEK_HOLE); null: there is none. */
 export function seekStored(k: MmKernel, file: StoredFile, from: number, wanted: "data" | "hole"): number | null {
-  const pages = Math.ceil(file.size / pageBytes);
-  for (let index = Math.floor(from / pageBytes); index < pages; index++) {
-    spend(k.effort, 1, "items");
-    const own = file.pages.get(index);
-    const isData = own === undefined ? index * pageBytes < file.imageBytes && file.image !== null : own !== hole;
-    if (isData === (wanted === "data")) return Math.max(from, index * pageBytes);
+  const end = Math.ceil(file.size / pageBytes);
+  // Behind it nothing is but pages of the file's own, and holes between them.
+  const endOfImage = file.image === null ? 0 : Math.ceil(file.imageBytes / pageBytes);
+  let index = Math.floor(from / pageBytes);
+  const first = index;
+  while (index < end && isData(file, index) !== (wanted === "data") && (wanted === "hole" || index < endOfImage))
+    index += 1;
+  spend(k.effort, 1 + index - first, "items");
+  if (wanted === "data" && !isData(file, index)) {
+    const behind = ownPagesIn(k, file, index, end).filter((page) => isData(file, page));
+    index = behind.reduce((least, page) => Math.min(least, page), end);
   }
-  return wanted === "hole" ? file.size : null;
+  if (index >= end) return wanted === "hole" ? file.size : null;
+  return Math.max(from, index * pageBytes);
 }
 
 /** No inode has it any more: it goes, now or with its last mapping. */

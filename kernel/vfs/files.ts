@@ -87,7 +87,7 @@ function writeRegular(k: FileKernel, task: Task, file: OpenFile, position: numbe
   const stored = storedOf(k, file);
   const most = Math.min(room, unsealedBytes(stored, position, bytes.length));
   if (most === 0) return { errno: "EPERM" };
-  const wanted = newBytes(stored, position, most);
+  const wanted = newBytes(k, stored, position, most);
   if (wanted > 0 && !mayStoreBytes(k, wanted)) return { errno: "ENOSPC" };
   const count = writeStored(k, stored, position, bytes.subarray(0, most));
   if (count === 0) return { errno: "ENOSPC" };

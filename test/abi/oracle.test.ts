@@ -64,6 +64,7 @@ const rows: Row[] = [
   { program: "resident", natively: true },
   { program: "executes", arguments: [file, itself], natively: true },
   { program: "busy", arguments: [directory], natively: true },
+  { program: "large", arguments: [directory], natively: true },
   { program: "refused" },
   { program: "content", arguments: [directory] },
   { program: "events" },

@@ -2,6 +2,7 @@
 
 import { saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
+import { limits } from "../../lib/limits.ts";
 import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { getStored, seekStored } from "../../mm/stored.ts";
@@ -211,7 +212,7 @@ function seek(k: LinuxKernel, file: OpenFile, offset: bigint, whence: number): O
   if (base === undefined) return fail("EINVAL");
   const position = BigInt(base) + offset;
   if (position < 0n) return fail("EINVAL");
-  if (position > BigInt(Number.MAX_SAFE_INTEGER)) return fail("EOVERFLOW");
+  if (position > BigInt(limits.fileBytes)) return fail("EINVAL");
   file.position = Number(position);
   return done(position);
 }

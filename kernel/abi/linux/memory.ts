@@ -6,6 +6,7 @@ import { Permission, pageBytes } from "../../hal/types.ts";
 import { noteUnmapped } from "../../ipc/sysv/shared-memory.ts";
 import { alignUp, saturate } from "../../lib/bits.ts";
 import type { Errno } from "../../lib/errno.ts";
+import { limits } from "../../lib/limits.ts";
 import { mayBecomeData, mayCommit, mayExpand } from "../../mm/accounting.ts";
 import { covers, findGap, findRegion, hasFrames, isFree, partsOf, showsData, showsReadOnly } from "../../mm/regions.ts";
 import { lockedBytes, populate } from "../../mm/residency.ts";
@@ -132,6 +133,7 @@ function backingFor(
   if (file.target.kind !== "regular" && !isZeros(file)) return "ENODEV";
   if (flags & MapFlag.MAP_GROWSDOWN) return "EINVAL";
   if (file.target.kind !== "regular") return { backing: { kind: "anonymous" }, name: "" };
+  if (offset + BigInt(length) > BigInt(limits.fileBytes)) return "EOVERFLOW";
   const { file: stored } = file.target;
   const isSealed = isSealedForWriting(getStored(k, stored));
   if (shared && isSealed && protection & Protection.PROT_WRITE) return "EPERM";
@@ -279,7 +281,7 @@ export const memoryCalls = [
     nr: { rv64: 222 },
     support: "full",
     args: { start: address, length: size, protection: flags(Protection), flags: flags(MapFlag), fd, offset: long },
-    errors: ["EACCES", "EAGAIN", "EBADF", "EEXIST", "EINVAL", "ENODEV", "ENOMEM", "EOPNOTSUPP", "EPERM"],
+    errors: ["EACCES", "EAGAIN", "EBADF", "EEXIST", "EINVAL", "ENODEV", "ENOMEM", "EOPNOTSUPP", "EOVERFLOW", "EPERM"],
     run: (k: LinuxKernel, args, { task }) => map(k, task, args),
   }),
   syscall({

@@ -76,7 +76,7 @@ function allocateRange(k: LinuxKernel, stored: StoredFile, how: number, start: n
   if (how & (Allocate.FALLOC_FL_PUNCH_HOLE | Allocate.FALLOC_FL_ZERO_RANGE) && !punchStored(k, stored, start, end))
     return false;
   if (how & Allocate.FALLOC_FL_PUNCH_HOLE) return true;
-  if (!mayStoreBytes(k, newBytes(stored, start, end - start)) || !fillStored(k, stored, start, end)) return false;
+  if (!mayStoreBytes(k, newBytes(k, stored, start, end - start)) || !fillStored(k, stored, start, end)) return false;
   if (!(how & Allocate.FALLOC_FL_KEEP_SIZE)) stored.size = Math.max(stored.size, end);
   return true;
 }
