@@ -94,9 +94,11 @@ function sizeOf(k: FileKernel, data: Readonly<InodeData>): { size: number; alloc
 }
 
 function attributes(k: FileKernel, fs: Filesystem, number: InodeNumber): Attributes {
-  const { mode, uid, gid, links, atimeNs, mtimeNs, ctimeNs, data } = inodeOf(k, fs, number);
+  const inode = inodeOf(k, fs, number);
+  const { mode, uid, gid, links, atimeNs, mtimeNs, ctimeNs, data } = inode;
   const device = data.kind === "device" ? { major: data.major, minor: data.minor } : null;
-  return { mode, uid, gid, links, atimeNs, mtimeNs, ctimeNs, device, ...sizeOf(k, data) };
+  const birthNs = inode.birthNs ?? k.config.realtimeEpochNs;
+  return { mode, uid, gid, links, atimeNs, mtimeNs, ctimeNs, birthNs, device, ...sizeOf(k, data) };
 }
 
 function list(k: FileKernel, fs: Filesystem, directory: InodeNumber, behind: number, most: number): Listed[] {
@@ -177,7 +179,7 @@ function create(
   if (!hasRoomForInodes(k, fs, 1)) return "ENOSPC";
   const number = fs.nextInode++ as InodeNumber;
   const now = realtimeNs(k);
-  const times = { atimeNs: now, mtimeNs: now, ctimeNs: now };
+  const times = { atimeNs: now, mtimeNs: now, ctimeNs: now, birthNs: now };
   const links = at === null ? 0 : isDirectory({ mode }) ? 2 : 1;
   const filled = data ?? emptyData(k, fs, mode, at?.directory ?? number);
   fs.inodes.set(number, { mode, uid, gid, links, ...times, temporary: at === null, data: filled });

@@ -36,6 +36,8 @@ export interface Attributes {
   atimeNs: bigint;
   mtimeNs: bigint;
   ctimeNs: bigint;
+  /** When it was made, where the file system knows that. */
+  birthNs?: bigint;
 }
 
 /** What is to change of an inode; the time of the change is set with it. */

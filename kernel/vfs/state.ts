@@ -35,6 +35,8 @@ export interface Inode {
   atimeNs: bigint;
   mtimeNs: bigint;
   ctimeNs: bigint;
+  /** When it was made; absent: it was there when the machine began. */
+  birthNs?: bigint;
   /** It was made without a name (O_TMPFILE, but not O_EXCL), and may be given one. */
   temporary: boolean;
   data: InodeData;

@@ -123,15 +123,20 @@ function statOf({ attributes, inode, device }: Found): Stat {
   };
 }
 
-/** STATX_BASIC_STATS, STATX_MNT_ID; STATX_ATTR_MOUNT_ROOT. */
+/** STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID; STATX_ATTR_MOUNT_ROOT. */
 const basicStats = 0x7ff;
+const birthTime = 0x800;
 const mountId = 0x1000;
 const mountTop = 0x2000n;
 
-function statxOf({ attributes, inode, device, mount, isTop }: Found): Statx {
+/** Of all that may be asked for only the time of birth is told when it was. */
+function statxOf({ attributes, inode, device, mount, isTop }: Found, asked: number): Statx {
   const { mode, links, uid, gid, size: bytes, allocated, atimeNs, mtimeNs, ctimeNs } = attributes;
+  const birthNs = asked & birthTime ? (attributes.birthNs ?? null) : null;
   return {
-    stx_mask: basicStats | mountId,
+    stx_mask: basicStats | mountId | (birthNs === null ? 0 : birthTime),
+    stx_btime: seconds(birthNs ?? 0n),
+    stx_btime_nsec: Number(rest(birthNs ?? 0n)),
     stx_attributes: isTop ? mountTop : 0n,
     stx_attributes_mask: mountTop,
     stx_mnt_id: BigInt(mount),
@@ -279,6 +284,8 @@ function list(k: LinuxKernel, { task }: Call, number: number, room: number): Out
   if (file === null || file.target.kind === "path") return fail("EBADF");
   const place = placeOf(file);
   if (file.target.kind !== "directory" || place === null) return fail("ENOTDIR");
+  // It was taken away.
+  if (attributesOf(k, place).links === 0) return fail("ENOENT");
   const entries = new Uint8Array(room);
   let used = 0;
   let { position } = file;
@@ -332,15 +339,15 @@ const statCalls = [
   syscall({
     name: "statx",
     nr: { rv64: 291 },
-    support: "partial",
-    note: "The basic fields and the mount's number, whatever was asked for; no time of birth.",
+    support: "full",
+    note: "The basic fields and the mount's number, whatever was asked for, and the time of birth where that is known.",
     args: { directory: fd, path, flags: flags(At), mask: uint, statx: structOut(statx) },
     errors: [...walkErrors, "EINVAL"],
     run(k: LinuxKernel, { directory, path, flags, mask }, { task }) {
       if (flags & ~(statFlags | syncFlags) || (flags & syncFlags) === syncFlags || mask >>> 31) return fail("EINVAL");
       const subject = subjectAt(k, task, directory, path, flags);
       if ("errno" in subject) return fail(subject.errno);
-      return { kind: "done", value: 0, out: { statx: statxOf(lookFor(k, task, subject)) } };
+      return { kind: "done", value: 0, out: { statx: statxOf(lookFor(k, task, subject), mask) } };
     },
   }),
   syscall({
@@ -348,7 +355,7 @@ const statCalls = [
     nr: { rv64: 61 },
     support: "full",
     args: { fd, entries: bufferOut("size"), size: uint },
-    errors: ["EBADF", "EFAULT", "EINVAL", "ENOTDIR"],
+    errors: ["EBADF", "EFAULT", "EINVAL", "ENOENT", "ENOTDIR"],
     run: (k: LinuxKernel, { fd, entries }, call) => list(k, call, fd, entries),
   }),
 ] as const;
@@ -397,6 +404,19 @@ const accessCalls = [
     errors: changeErrors,
     run: (k: LinuxKernel, { directory, path, mode }, { task }) =>
       change(k, task, [directory, path, 0], (place) => setMode(k, task, place, mode)),
+  }),
+  syscall({
+    name: "fchmodat2",
+    nr: { rv64: 452 },
+    support: "full",
+    args: { directory: fd, path, mode: uint, flags: flags(At) },
+    errors: [...changeErrors, "EOPNOTSUPP"],
+    run(k: LinuxKernel, { directory, path, mode, flags }, { task }) {
+      if (flags & ~(At.AT_SYMLINK_NOFOLLOW | At.AT_EMPTY_PATH)) return fail("EINVAL");
+      return change(k, task, [directory, path, flags], (place) =>
+        isType(attributesOf(k, place), FileType.symlink) ? "EOPNOTSUPP" : setMode(k, task, place, mode),
+      );
+    },
   }),
   syscall({
     name: "fchownat",

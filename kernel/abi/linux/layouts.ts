@@ -189,6 +189,8 @@ export const statx = layout("statx", 256, {
   stx_attributes_mask: [56, "u64"],
   stx_atime: [64, "i64"],
   stx_atime_nsec: [72, "u32"],
+  stx_btime: [80, "i64"],
+  stx_btime_nsec: [88, "u32"],
   stx_ctime: [96, "i64"],
   stx_ctime_nsec: [104, "u32"],
   stx_mtime: [112, "i64"],

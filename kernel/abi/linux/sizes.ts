@@ -6,7 +6,7 @@ import type { StoredFile } from "../../mm/state.ts";
 import { fillStored, getStored, newBytes, punchStored, resizeStored } from "../../mm/stored.ts";
 import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
-import { mayWrite } from "../../vfs/file-ops.ts";
+import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf, touch } from "../../vfs/files.ts";
 import {
   attributesOf,
@@ -122,7 +122,54 @@ const isSynced = (k: LinuxKernel, task: Task, number: number): Outcome => {
 
 const Advice = { NORMAL: 0, RANDOM: 1, SEQUENTIAL: 2, WILLNEED: 3, DONTNEED: 4, NOREUSE: 5 } as const;
 
+const Range = { WAIT_BEFORE: 1, WRITE: 2, WAIT_AFTER: 4 } as const;
+const wholeRange = Range.WAIT_BEFORE | Range.WRITE | Range.WAIT_AFTER;
+
+/** A range of what is on no disk: checked, and done. */
+function syncRange(file: OpenFile | null, offset: bigint, length: bigint, how: number): Outcome {
+  if (file === null || file.target.kind === "path") return fail("EBADF");
+  if (how & ~wholeRange || offset < 0n || length < 0n || offset + length >= 2n ** 63n) return fail("EINVAL");
+  return file.target.kind === "regular" || file.target.kind === "directory" ? done(0) : fail("ESPIPE");
+}
+
+const syncCalls = [
+  syscall({
+    name: "syncfs",
+    nr: { rv64: 267 },
+    support: "full",
+    args: { fd },
+    errors: ["EBADF"],
+    run(k: LinuxKernel, { fd }, { task }) {
+      const file = fileOf(k, task, fd);
+      return file === null || file.target.kind === "path" ? fail("EBADF") : done(0);
+    },
+  }),
+  syscall({
+    name: "sync_file_range",
+    nr: { rv64: 84 },
+    support: "full",
+    args: { fd, offset: long, length: long, flags: flags(Range) },
+    errors: ["EBADF", "EINVAL", "ESPIPE"],
+    run: (k: LinuxKernel, { fd, offset, length, flags }, { task }) =>
+      syncRange(fileOf(k, task, fd), offset, length, flags),
+  }),
+  syscall({
+    name: "readahead",
+    nr: { rv64: 213 },
+    support: "full",
+    note: "Nothing to do: there is no disk to read from.",
+    args: { fd, offset: long, count: long },
+    errors: ["EBADF", "EINVAL"],
+    run(k: LinuxKernel, { fd, count }, { task }) {
+      const file = fileOf(k, task, fd);
+      if (file === null || !mayRead(file)) return fail("EBADF");
+      return file.target.kind !== "regular" || count < 0n ? fail("EINVAL") : done(0);
+    },
+  }),
+] as const;
+
 export const sizeCalls = [
+  ...syncCalls,
   syscall({
     name: "truncate",
     nr: { rv64: 45 },

@@ -146,6 +146,30 @@ export const systemCalls = [
     run: (k: LinuxKernel, { id, resource, limit }, { task }) => prlimit(k, task, id, resource, limit),
   }),
   syscall({
+    name: "getrlimit",
+    nr: { rv64: 163 },
+    support: "full",
+    args: { resource: choice(Resource), limit: structOut(rlimit) },
+    errors: ["EFAULT", "EINVAL"],
+    run(k: LinuxKernel, { resource }, { task }) {
+      const found = prlimit(k, task, 0, resource, null);
+      return found.kind === "done" ? { ...found, out: { limit: found.out!.before! } } : found;
+    },
+  }),
+  syscall({
+    name: "setrlimit",
+    nr: { rv64: 164 },
+    support: "partial",
+    note: "As prlimit64.",
+    args: { resource: choice(Resource), limit: structIn(rlimit) },
+    errors: ["EFAULT", "EINVAL", "EPERM"],
+    run(k: LinuxKernel, { resource, limit }, { task }) {
+      if (limit === null) return fail("EFAULT");
+      const set = prlimit(k, task, 0, resource, limit);
+      return set.kind === "done" ? { ...set, out: {} } : set;
+    },
+  }),
+  syscall({
     name: "riscv_hwprobe",
     nr: { rv64: 258 },
     support: "partial",

@@ -13,7 +13,17 @@ import { dropLending } from "../../vfs/names.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import { passOn, pipeQueue } from "../../vfs/pipe.ts";
 import type { OpenFile, OpenTarget } from "../../vfs/state.ts";
-import { fd, flags, inout, size, uint } from "../define/arguments.ts";
+import {
+  fd,
+  flags,
+  gather,
+  inout,
+  type Memory,
+  readVector,
+  size,
+  uint,
+  type VectorEntry,
+} from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import { isTerminal, writeToTerminal } from "./io.ts";
@@ -191,6 +201,52 @@ function tee(k: LinuxKernel, call: Call, input: number, output: number, count: n
   return withoutWaiting(transfer(k, call, from, to, count, false), how);
 }
 
+/** Memory into a pipe, as much as there is room for; or out of one, if that is the end that is read from. */
+function spliceMemory(k: LinuxKernel, call: Call, number: number, vector: VectorEntry[], how: number): Outcome {
+  const { task, thread } = call;
+  const file = fileOf(k, task, number);
+  if (file?.target.kind !== "pipe") return fail("EBADF");
+  const bytes = vector.reduce((sum, { length }) => sum + length, 0);
+  if (bytes === 0) return done(0);
+  const memory = { k, space: getSpace(k, task.space) };
+  if (!mayWrite(file)) {
+    const read = bytesOfPipe.read(k, file, 0, Math.min(bytes, limits.transferBytes));
+    if ("errno" in read) return fail(read.errno);
+    if ("queue" in read) return withoutWaiting(blockedIn(file, "read", read.queue), how);
+    const errno = scatter(memory, vector, read.bytes);
+    if (errno !== null) return fail(errno);
+    bytesOfPipe.advance(k, file, read.bytes.length);
+    notifyFile(k, file.opened, Notify.access);
+    return done(read.bytes.length);
+  }
+  const gathered = gather(memory, vector);
+  if ("errno" in gathered) return fail(gathered.errno);
+  const written = opsOf(file).write(k, task, file, 0, gathered.value);
+  if ("errno" in written) {
+    if (written.errno === "EPIPE") sendSignal(k, task, fromSender(k, signals.SIGPIPE, SignalCode.user, task), thread);
+    return k.threads.tasks.has(task.id) ? fail(written.errno) : { kind: "gone" };
+  }
+  if (written.count === 0) return withoutWaiting(blockedIn(file, "write", pipeQueue(file.target.pipe)), how);
+  notifyFile(k, file.opened, Notify.modify);
+  return done(written.count);
+}
+
+function scatter({ k, space }: Memory, vector: readonly VectorEntry[], bytes: Uint8Array): Errno | null {
+  let at = 0;
+  for (const { base, length } of vector) {
+    const errno = copyOut(k, space, base, bytes.subarray(at, at + length));
+    if (errno !== null) return errno;
+    at += length;
+  }
+  return null;
+}
+
+function vmsplice(k: LinuxKernel, call: Call, number: number, at: bigint, count: number, how: number): Outcome {
+  if (how & ~allSplice) return fail("EINVAL");
+  const vector = readVector({ k, space: getSpace(k, call.task.space) }, at, BigInt(count));
+  return "errno" in vector ? fail(vector.errno) : spliceMemory(k, call, number, vector.value, how);
+}
+
 const errors = [
   "EAGAIN",
   "EBADF",
@@ -231,6 +287,15 @@ export const transferCalls = [
     args: { ...ends, count: size, flags: flags(Splice) },
     errors,
     run: (k: LinuxKernel, { count, flags, ...args }, call) => splice(k, call, args, count, flags),
+  }),
+  syscall({
+    name: "vmsplice",
+    nr: { rv64: 75 },
+    support: "full",
+    note: "What is given is copied, so it may be changed at once.",
+    args: { fd, vector: inout("iovec"), count: size, flags: flags(Splice) },
+    errors,
+    run: (k: LinuxKernel, { fd, vector, count, flags }, call) => vmsplice(k, call, fd, vector, count, flags),
   }),
   syscall({
     name: "tee",

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -19,6 +20,55 @@ static void synced(void) {
   SAY(CALL(fsync, ends[0])); SAY(CALL(fdatasync, ends[1])); SAY(CALL(fsync, 99)); SAY(CALL(fdatasync, -1));
   SAY(CALL(fadvise64, fd, 0, 0, POSIX_FADV_SEQUENTIAL)); SAY(CALL(fadvise64, fd, 100, 200, POSIX_FADV_DONTNEED));
   SAY(CALL(fadvise64, fd, 0, 0, 77)); SAY(CALL(fadvise64, fd, 0, -1L, POSIX_FADV_NORMAL)); SAY(CALL(fadvise64, ends[0], 0, 0, 0)); SAY(CALL(fadvise64, 99, 0, 0, 0));
+}
+/* A number that headers may not have. */
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
+static void barely(void) {
+  int dir = open(".", O_RDONLY), name = open("file", O_PATH), reads = open("file", O_RDONLY), writes = open("file", O_WRONLY), null = open("/dev/null", O_RDWR);
+  SAY(CALL(syncfs, fd)); SAY(CALL(syncfs, dir)); SAY(CALL(syncfs, ends[0])); SAY(CALL(syncfs, name)); SAY(CALL(syncfs, 99));
+  SAY(CALL(sync_file_range, fd, 0, 0, 7)); SAY(CALL(sync_file_range, reads, 5, 1L << 40, 0)); SAY(CALL(sync_file_range, dir, 0, 0, 2)); SAY(CALL(sync_file_range, fd, 0, 0, 8));
+  SAY(CALL(sync_file_range, fd, -1L, 0, 0)); SAY(CALL(sync_file_range, fd, 1, 0x7fffffffffffffff, 0)); SAY(CALL(sync_file_range, fd, 1, 0x7ffffffffffffffe, 0));
+  SAY(CALL(sync_file_range, ends[0], 0, 0, 0)); SAY(CALL(sync_file_range, null, 0, 0, 0)); SAY(CALL(sync_file_range, name, 0, 0, 0)); SAY(CALL(sync_file_range, 99, 0, 0, 8));
+  SAY(CALL(readahead, fd, 0, 4096)); SAY(CALL(readahead, reads, 1L << 40, 1)); SAY(CALL(readahead, writes, 0, 1)); SAY(CALL(readahead, fd, 0, -1L)); SAY(CALL(readahead, dir, 0, 1)); SAY(CALL(readahead, ends[0], 0, 1)); SAY(CALL(readahead, name, 0, 1)); SAY(CALL(readahead, 99, 0, 1));
+  close(dir); close(name); close(reads); close(writes); close(null);
+}
+static void modes(void) {
+  struct stat s;
+  SAY(symlink("file", "link"));
+  SAY(CALL(fchmodat2, AT_FDCWD, "file", 0600, 0)); SAY(CALL(fchmodat2, AT_FDCWD, "link", 0604, 0)); SAY(CALL(fchmodat2, AT_FDCWD, "link", 0600, AT_SYMLINK_NOFOLLOW)); SAY(CALL(fchmodat2, AT_FDCWD, "file", 0606, AT_SYMLINK_NOFOLLOW));
+  SAY(fstat(fd, &s)); printf("%o\n", s.st_mode);
+  SAY(CALL(fchmodat2, fd, "", 0640, AT_EMPTY_PATH)); SAY(CALL(fchmodat2, fd, "", 0640, 0)); SAY(CALL(fchmodat2, 99, "", 0640, AT_EMPTY_PATH)); SAY(CALL(fchmodat2, AT_FDCWD, "file", 0640, 1)); SAY(CALL(fchmodat2, AT_FDCWD, "nothing", 0640, 0));
+  SAY(fstat(fd, &s)); printf("%o\n", s.st_mode); SAY(unlink("link"));
+}
+/* A file is as old as it was when it was made, whatever becomes of it; a directory without a name has no entries, not even its own. */
+static void born(void) {
+  struct statx first, then, pipe;
+  char entries[512];
+  struct timespec past[2] = { { 5, 6 }, { 7, 8 } };
+  SAY(CALL(statx, fd, "", AT_EMPTY_PATH, STATX_BTIME, &first)); printf("%x\n", first.stx_mask & STATX_BTIME); SAY(first.stx_btime.tv_sec > 1000000000);
+  SAY(futimens(fd, past)); SAY(rename("file", "again")); SAY(rename("again", "file"));
+  SAY(CALL(statx, fd, "", AT_EMPTY_PATH, STATX_BTIME | STATX_MTIME, &then)); SAY(then.stx_btime.tv_sec == first.stx_btime.tv_sec && then.stx_btime.tv_nsec == first.stx_btime.tv_nsec); SAY(then.stx_mtime.tv_sec);
+  SAY(CALL(statx, fd, "", AT_EMPTY_PATH, STATX_MTIME, &then)); printf("%x %ld\n", then.stx_mask & STATX_BTIME, (long)then.stx_btime.tv_sec);
+  SAY(CALL(statx, ends[0], "", AT_EMPTY_PATH, STATX_BTIME, &pipe)); printf("%x\n", pipe.stx_mask & STATX_BTIME);
+  SAY(mkdir("gone", 0700)); int dir = open("gone", O_RDONLY | O_DIRECTORY);
+  SAY(CALL(getdents64, dir, entries, sizeof entries) > 0); SAY(lseek(dir, 0, SEEK_SET)); SAY(rmdir("gone"));
+  SAY(CALL(getdents64, dir, entries, sizeof entries)); SAY(openat(dir, "x", O_CREAT | O_RDWR, 0600)); SAY(close(dir));
+}
+static void spliced(void) {
+  char a[5] = "", b[9] = "";
+  struct iovec out[2] = { { "first", 5 }, { "second", 6 } }, in[2] = { { a, 4 }, { b, 8 } }, bad[1] = { { (void *)8, 4 } };
+  SAY(CALL(vmsplice, ends[1], out, 2, 0)); SAY(CALL(vmsplice, ends[0], in, 1, 0)); SAY(CALL(vmsplice, ends[0], in, 2, SPLICE_F_NONBLOCK)); printf("[%s] [%s]\n", a, b);
+  SAY(CALL(vmsplice, ends[0], in, 2, SPLICE_F_NONBLOCK)); SAY(CALL(vmsplice, ends[1], out, 0, 0)); SAY(CALL(vmsplice, ends[1], out, 2, 0x100)); SAY(CALL(vmsplice, ends[1], out, 2000, 0));
+  SAY(CALL(vmsplice, ends[1], bad, 1, 0)); SAY(CALL(vmsplice, fd, out, 2, 0)); SAY(CALL(vmsplice, 99, out, 2, 0)); SAY(CALL(vmsplice, ends[1], out, 2, SPLICE_F_GIFT | SPLICE_F_MORE)); SAY(read(ends[0], b, 8));
+  SAY(read(ends[0], a, 4));
+}
+static void bounded(void) {
+  struct rlimit l, again;
+  SAY(CALL(getrlimit, RLIMIT_FSIZE, &l)); l.rlim_cur = 12345; SAY(CALL(setrlimit, RLIMIT_FSIZE, &l)); SAY(CALL(getrlimit, RLIMIT_FSIZE, &again)); SAY(again.rlim_cur); SAY(again.rlim_max == l.rlim_max);
+  SAY(CALL(getrlimit, 99, &l)); SAY(CALL(setrlimit, 99, &l)); SAY(CALL(getrlimit, RLIMIT_FSIZE, 8)); SAY(CALL(setrlimit, RLIMIT_FSIZE, 0));
+  l.rlim_cur = 5; l.rlim_max = 4; SAY(CALL(setrlimit, RLIMIT_FSIZE, &l)); SAY(ftruncate(fd, 12345)); SAY(ftruncate(fd, 10));
 }
 static void asked(void) {
   struct statfs a, b;
@@ -55,6 +105,6 @@ int main(int argc, char **argv) {
   if (chdir(argv[1])) return 1;
   fd = open("file", O_RDWR | O_CREAT | O_TRUNC, 0640);
   SAY(pipe(ends)); SAY(write(fd, "0123456789", 10)); SAY(lseek(fd, 0, SEEK_SET));
-  synced(); asked(); moved(); named();
+  synced(); barely(); modes(); born(); spliced(); asked(); moved(); named(); bounded();
   return unlink("file");
 }
