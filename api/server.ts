@@ -115,7 +115,8 @@ export async function createServer(given: Store, config: ServerConfig): Promise<
   grpc.setServing(false);
   const activeCalls = () => grpc.activeCalls + rest.activeCalls();
   const uploadBytes = () => rest.uploadBytes() + grpc.uploadBytes();
-  const parts = { store, hosting, grading, housekeeping, activeCalls, uploadBytes };
+  const weights = () => quotas.weights();
+  const parts = { store, hosting, grading, housekeeping, weights, activeCalls, uploadBytes };
   for (const source of sourcesOf(parts)) metrics.add(source);
   mountMonitorPages(rest.app, monitorPages(config, metrics, readiness, identify));
 

@@ -1,7 +1,9 @@
 /** What can be asked for when the figures are read: how large, how busy, how many. */
 import type { Grading } from "../grading/grader.ts";
 import type { Hosting } from "../hosting/hosting.ts";
+import type { WeightRow } from "../hosting/worker/weights.ts";
 import type { Housekeeping } from "../services/housekeeping.ts";
+import { ALL_MEMBERS, EACH_MEMBER } from "../store/people.ts";
 import type { Store } from "../store/types.ts";
 import type { Source } from "./metrics.ts";
 
@@ -10,6 +12,8 @@ interface Parts {
   hosting: Hosting;
   grading: Grading;
   housekeeping: Housekeeping;
+  /** Of shares of the processor, those that are set. */
+  weights(): readonly WeightRow[];
   /** Calls under way. */
   activeCalls(): number;
   /** Of large bodies that are being received. */
@@ -92,7 +96,15 @@ function machineSources({ store, hosting }: Parts): Source[] {
   ];
 }
 
-function workerSources({ hosting }: Parts): Source[] {
+/** Names of courses and users are no labels: how many are set is what can be watched. */
+function countByHolder(rows: readonly WeightRow[]): Record<string, number> {
+  const count = (of: (userId: string) => boolean) => rows.filter(({ userId }) => of(userId)).length;
+  const each = count((userId) => userId === EACH_MEMBER);
+  const courses = count((userId) => userId === ALL_MEMBERS);
+  return { courses, each_member: each, members: rows.length - each - courses };
+}
+
+function workerSources({ hosting, weights }: Parts): Source[] {
   return [
     {
       name: "ostler_worker_busy_seconds_total",
@@ -100,6 +112,13 @@ function workerSources({ hosting }: Parts): Source[] {
       kind: "counter",
       label: "worker",
       read: () => Object.fromEntries(hosting.figures().busyMs.map((ms, worker) => [worker, ms / 1000])),
+    },
+    {
+      name: "ostler_weights",
+      help: "Weights of shares of the processor that are set, by of what: courses, all members of one, single members.",
+      kind: "gauge",
+      label: "of",
+      read: () => countByHolder(weights()),
     },
     {
       name: "ostler_workers_lost_total",

@@ -36,20 +36,28 @@ beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), "ostler-streams-"));
   store = await openStore({ dataDir });
   key = (await createFirstAdmin(store))!;
+  await start();
+});
+afterAll(async () => {
+  hangUp();
+  await server.close();
+  await store.close();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+async function start(): Promise<void> {
   const options = { dataDir, httpPort: 0, grpcPort: 0, workers: 2, log: "errors", hibernateAfterMs: 300 } as const;
   server = await createServer(store, readConfig({}, options));
   const addresses = await server.listen();
   ({ http } = addresses);
   clients = { grpc: grpcClient(addresses.grpc, key), rest: restClient(http, key) };
   raw = new GrpcJsClient(addresses.grpc, credentials.createInsecure());
-});
-afterAll(async () => {
+}
+
+function hangUp(): void {
   clients.grpc.close();
   raw.close();
-  await server.close();
-  await store.close();
-  rmSync(dataDir, { recursive: true, force: true });
-});
+}
 
 const followersOf = (machineId: string): number => server.hosting.peek(machineId)?.followers ?? 0;
 
@@ -165,36 +173,62 @@ describe.skipIf(!hasCompiler)("readers that do not read", () => {
 static char block[1 << 16];
 int main(void) { for (;;) write(1, block, sizeof block); }`;
 
-  test("hold up nobody, cost no memory to speak of, and are forgotten when they go", async () => {
-    const client = clients.grpc;
-    const machineId = await run(client, flood);
-    const before = reachableBytes();
+  /** Bytes of the console. */
+  const written = async (machineId: string): Promise<bigint> =>
+    (await clients.grpc.call(ConsoleService, "readConsole", { machineId, limit: 1 })).consoleLength;
+
+  /** So many of each kind. Their windows fill, and nobody empties them. */
+  const deafReaders = (machineId: string, each: number): { readers: number; leave(): void } => {
     const sockets = ["", "accept: text/event-stream\r\n"].flatMap((accept) =>
       ["console:follow", "trace:follow"].flatMap((what) =>
-        Array.from({ length: 5 }, () => deaf(`/v1/machines/${machineId}/${what}`, accept)),
+        Array.from({ length: each }, () => deaf(`/v1/machines/${machineId}/${what}`, accept)),
       ),
     );
     const address = `${http.replace("http", "ws")}/v1/machines/console:attach`;
     const attached = new WebSocket(address, { headers: { authorization: `Bearer ${key}` } });
+    attached.on("error", () => undefined);
     attached.on("open", () => {
       attached.send(JSON.stringify({ open: { machineId } }));
       attached.pause();
     });
-    // Their windows fill, and nobody empties them.
     const calls = [ConsoleService.method.followConsole, TraceService.method.followTrace].flatMap((method) =>
-      Array.from({ length: 5 }, () => deafCall(method, machineId)),
+      Array.from({ length: each }, () => deafCall(method, machineId)),
     );
-    const readers = sockets.length + 1 + calls.length;
+    const leave = () => {
+      for (const socket of sockets) socket.destroy();
+      for (const call of calls) call.cancel();
+      attached.terminate();
+    };
+    return { readers: sockets.length + 1 + calls.length, leave };
+  };
+
+  test("hold up nobody, cost no memory to speak of, and are forgotten when they go", async () => {
+    const client = clients.grpc;
+    const machineId = await run(client, flood);
+    const before = reachableBytes();
+    const { readers, leave } = deafReaders(machineId, 5);
     await eventually(() => followersOf(machineId) === readers);
-    const written = async () =>
-      (await client.call(ConsoleService, "readConsole", { machineId, limit: 1 })).consoleLength;
-    const begin = await written();
-    await eventually(async () => (await written()) > begin + BigInt(32 * MIB));
+    const begin = await written(machineId);
+    await eventually(async () => (await written(machineId)) > begin + BigInt(32 * MIB));
     expect(reachableBytes() - before).toBeLessThan(readers * 12 * MIB);
-    for (const socket of sockets) socket.destroy();
-    for (const call of calls) call.cancel();
-    attached.terminate();
+    leave();
     await client.call(MachineService, "pauseMachine", { machineId });
     await eventually(async () => !(await isResident(client, machineId)));
+  });
+
+  test("do not keep the server from ending, and what was acknowledged is there afterwards", async () => {
+    const machineId = await run(clients.grpc, flood);
+    const { readers, leave } = deafReaders(machineId, 2);
+    await eventually(() => followersOf(machineId) === readers);
+    const begin = await written(machineId);
+    // More than all that lies between them and the server can hold.
+    await eventually(async () => (await written(machineId)) > begin + BigInt(16 * MIB));
+    const acknowledged = await written(machineId);
+    await server.close();
+    hangUp();
+    leave();
+    await start();
+    expect(await written(machineId)).toBeGreaterThanOrEqual(acknowledged);
+    await clients.grpc.call(MachineService, "deleteMachine", { machineId });
   });
 });
