@@ -1,9 +1,10 @@
 /** Going through everything: the rows that name content, and the content itself. In pages, so that no step is long. */
 import { compressUntried } from "./compressed.ts";
-import { hashBytes, hashText, labelsOf } from "./convert.ts";
+import { hashBytes, hashText } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
 import { BLOBS_PER_DELETE, JOURNAL_ROWS_PER_SCAN, NAMINGS_PER_PAGE } from "./limits.ts";
 import { pacedRuns } from "./runs.ts";
+import { unsoundRows } from "./soundness.ts";
 import type { Bytes, Contents, Hash, HistoryFigures, Naming } from "./types.ts";
 
 export const contentsIn = (database: Database): Contents => ({
@@ -17,8 +18,11 @@ export const contentsIn = (database: Database): Contents => ({
 
   integrity: () => database.provider.integrity(),
 
+  unsound: (rest) => unsoundRows(database, rest),
+
   async hashes(after, limit) {
-    const from = after === null ? Prisma.sql`1 = 1` : Prisma.sql`"hash" > ${hashBytes(after)}`;
+    // What is no hash at all is among them, too.
+    const from = after === null ? Prisma.sql`1 = 1` : Prisma.sql`"hash" > ${Buffer.from(after, "hex")}`;
     const rows = await database.client.$queryRaw<{ hash: Bytes }[]>`
       SELECT "hash" FROM "Blob" WHERE ${from} ORDER BY "hash" LIMIT ${limit}`;
     return rows.map(({ hash }) => hashText(hash));
@@ -60,7 +64,7 @@ const after = (cursor: string | null) => ({
 const readers: Record<Exclude<Naming["kind"], "entry">, Reader> = {
   async machine(queries, cursor) {
     const rows = await queries.machine.findMany({ ...after(cursor), select: { id: true, spec: true, labels: true } });
-    return rows.map(({ id, spec, labels }) => ({ kind: "machine", id, spec, labels: labelsOf(labels) }));
+    return rows.map(({ id, spec, labels }) => ({ kind: "machine", id, spec, labels }));
   },
   async snapshot(queries, cursor) {
     const rows = await queries.snapshot.findMany({ ...after(cursor), select: { id: true, root: true, spec: true } });

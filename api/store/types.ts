@@ -204,7 +204,7 @@ export interface Holds {
 
 /** A row that names content: a hash, or bytes in which hashes stand (specs, journal entries). */
 export type Naming =
-  | { kind: "machine"; id: string; spec: Bytes; labels: Record<string, string> }
+  | { kind: "machine"; id: string; spec: Bytes; labels: string }
   | { kind: "snapshot"; id: string; root: Hash; spec: Bytes | null }
   | { kind: "program"; id: string; content: Hash }
   | { kind: "submission"; id: string; content: Hash }
@@ -233,7 +233,7 @@ export interface HistoryFigures {
 export interface Contents {
   /**
    * Rows of a kind that name content, in the order of their keys, from `cursor` (null: the first) on. Journal entries
-   * only where the payload has `mark` in it.
+   * only where the payload has `mark` in it; all of them with an empty one.
    */
   namings(
     kind: Naming["kind"],
@@ -244,6 +244,8 @@ export interface Contents {
   histories(after: string, limit: number): Promise<HistoryFigures[]>;
   /** What the database itself finds wrong with its file. Holds up everything for as long as that takes. */
   integrity(): Promise<string[]>;
+  /** Rows that cannot be right, whatever else is stored: see soundness.ts. `rest` is called between two statements. */
+  unsound(rest: () => Promise<void>): AsyncGenerator<{ subject: string; text: string }>;
   /** Hashes of what is stored, ascending, after the given one. */
   hashes(after: Hash | null, limit: number): Promise<Hash[]>;
   /** All content that is stored in pieces. */

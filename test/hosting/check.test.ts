@@ -126,6 +126,54 @@ test("a fork whose snapshot is gone, and specs and entries that do not decode", 
   ]);
 });
 
+test("rows that name what is not there, or hold what cannot be, in every table", async () => {
+  const { first, fork, later, program } = await world();
+  const wrongs: Record<string, string> = {
+    [`UPDATE "Machine" SET "ownerId" = 'nobody' WHERE id = '${first.id}'`]: `machine ${first.id} is of user nobody, which is not stored`,
+    [`UPDATE "Machine" SET run = 'up', labels = '{' WHERE id = '${fork.id}'`]: `machine ${fork.id} has the run up; there are running, paused, idle, frozen`,
+    [`INSERT INTO "MachineLabel" VALUES ('m-0', 'a', 'b')`]:
+      "label of machine m-0 a is of machine m-0, which is not stored",
+    [`INSERT INTO "JournalEntry" VALUES ('m-0', 1, 0, 0, X'00')`]:
+      "journal of machine m-0 is stored, but no such machine",
+    [`INSERT INTO "ConsoleBlock" VALUES ('m-0', 0, X'00')`]: "console of machine m-0 is stored, but no such machine",
+    [`UPDATE "Snapshot" SET "newBytes" = -1 WHERE id = '${later.id}'`]: `snapshot ${later.id} has the newBytes -1, which is less than 0`,
+    [`UPDATE "Program" SET "courseId" = 'c-0' WHERE hash = X'${program}'`]: `program c-0 owner ${program} is of course c-0, which is not stored`,
+    [`INSERT INTO "Blob" (hash, data) VALUES (X'00', X'')`]: "content 00 has a name that is no SHA-256",
+    [`UPDATE "User" SET role = 'king' WHERE id = 'neighbour'`]:
+      "user neighbour has the role king; there are admin, user",
+    [`INSERT INTO "Member" VALUES ('default', 'owner', 'king', CURRENT_TIMESTAMP)`]:
+      "member of course default owner has the role king; there are student, grader, staff",
+    [`INSERT INTO "ApiKey" (id, "userId", "secretHash", label, "createdAt", operations) VALUES ('k-0', 'owner', X'00', '', CURRENT_TIMESTAMP, '[1]')`]:
+      "key k-0 has the secretHash 00, which is no SHA-256",
+    [`INSERT INTO "QuotaLimit" VALUES ('default', 'nobody', 'running', 1)`]:
+      "quota in course default nobody running is of user nobody, which is not stored",
+    [`INSERT INTO "QuotaLimit" VALUES ('default', '*', 'running', -1)`]:
+      "quota in course default * running has the limit -1, which is less than 0",
+    [`INSERT INTO "Allowance" VALUES ('default', '', 'trace', -1, CURRENT_TIMESTAMP)`]:
+      "allowance in course default  trace has the used -1, which is less than 0",
+  };
+  await sql(...Object.keys(wrongs));
+  const { findings } = await check(0);
+  const others = [`machine ${fork.id} has labels that cannot be read`, "key k-0 has operations that cannot be read"];
+  for (const text of [...Object.values(wrongs), ...others]) expect(findings).toContain(`row: ${text}`);
+  // What cannot be read for its content is told for that, too; the rest is not hidden by it.
+  const again = [
+    `undecodable: journal entry 1 of machine m-0 cannot be decoded`,
+    `undecodable: machine ${fork.id} cannot be decoded`,
+  ];
+  expect(findings.filter((text) => !text.startsWith("row: ")).sort()).toEqual(again);
+  expect(findings).toHaveLength(Object.keys(wrongs).length + others.length + again.length);
+});
+
+test("an entry of a journal that cannot be decoded, whatever it held", async () => {
+  const { fork, base } = await world();
+  const sequence = base.sequence + 2;
+  await sql(`UPDATE "JournalEntry" SET payload = X'00ff' WHERE "machineId" = '${fork.id}' AND sequence = ${sequence}`);
+  expect((await check(0)).findings).toEqual([
+    `undecodable: journal entry ${sequence} of machine ${fork.id} cannot be decoded`,
+  ]);
+});
+
 test("the command on a store without a server: sentences and status", async () => {
   const { later, added } = await world();
   const { dataDir, databaseUrl } = await locationOf(bench.dataDir);

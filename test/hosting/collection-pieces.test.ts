@@ -58,6 +58,7 @@ test("a state that somebody uploaded as a program leads to what it leads to", as
   const file = new Uint8Array(10).fill(7);
   const page = new Uint8Array(4096).fill(9);
   const state = encodePlain({ version: 7, file: sha256Hex(file), much: large(5) });
+  await store.users.create({ id: ownerId, name: "", role: "user" });
   await upload(state);
   const blobs = [file, page, state];
   const tree = PageTree.empty(1024).update(

@@ -25,7 +25,7 @@ function namedBy(naming: Naming): Reference[] {
   if ("content" in naming) return leaves([naming.content]);
   const schema = naming.kind === "assignment" ? AssignmentSpecSchema : MachineSpecSchema;
   const spec = naming.spec === null ? [] : leaves(hashNamesIn(fromBinary(schema, naming.spec)));
-  const labels = naming.kind === "machine" ? leaves(hashNamesIn(naming.labels)) : [];
+  const labels = naming.kind === "machine" ? leaves(hashNamesIn(JSON.parse(naming.labels))) : [];
   return [...spec, ...labels, ...(naming.kind === "snapshot" ? [{ kind: "root", hash: naming.root } as const] : [])];
 }
 

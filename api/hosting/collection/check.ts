@@ -2,12 +2,13 @@
  * Goes through everything that is stored and says, in sentences with ids, what is not as it must be:
  *
  * - content: its bytes are those that its hash names (all of it, or a sample);
- * - rows: whatever they name is stored, whole, down to the last page of a snapshot's tree;
+ * - rows: whatever content they name is stored, whole, down to the last page of a snapshot's tree; journal entries can be
+ *   decoded; what else they name is there, and what they hold can be (api/store/soundness.ts);
  * - histories: journals without holes and in order, console output without holes, up to what the machine's row says.
  *
  * Changes nothing. Content must not be collected meanwhile; everything else may go on.
  */
-import { contentMark, visitReferences } from "../../../kernel/content.ts";
+import { visitReferences } from "../../../kernel/content.ts";
 import {
   CorruptBlobError,
   type Hash,
@@ -21,7 +22,7 @@ import { referencesOf } from "./references.ts";
 
 export interface Finding {
   /** Stable, for programs: what is wrong. */
-  problem: "damaged" | "missing" | "undecodable" | "journal" | "console" | "origin" | "database";
+  problem: "damaged" | "missing" | "undecodable" | "journal" | "console" | "origin" | "row" | "database";
   /** What it is wrong with: "snapshot s-…", "machine m-…", "content <hash>". */
   subject: string;
   text: string;
@@ -42,7 +43,9 @@ export interface CheckFigures {
 
 type Parts = Pick<Store, "blobs" | "contents">;
 
+const EVERY_ENTRY = new Uint8Array(0);
 const KINDS: readonly Naming["kind"][] = ["machine", "snapshot", "program", "submission", "assignment", "entry"];
+const HASH_DIGITS = 64;
 const HASHES_PER_STEP = 256;
 const HISTORIES_PER_STEP = 50;
 /** Pieces of content that one sentence names. */
@@ -70,6 +73,8 @@ export class Check {
     this.#inPieces = await this.#store.contents.inPieces();
     yield* this.#content();
     yield* this.#histories();
+    for await (const { subject, text } of this.#store.contents.unsound(() => this.#options.pacer.rest()))
+      yield { problem: "row", subject, text: `${subject} ${text}` };
     for (const kind of KINDS) yield* this.#rows(kind);
   }
 
@@ -77,7 +82,10 @@ export class Check {
     const { share, pacer } = this.#options;
     for (let after: Hash | null = null; ; ) {
       const hashes = await this.#store.contents.hashes(after, HASHES_PER_STEP);
-      const chosen = hashes.filter((_, index) => isChosen(this.figures.blobs + index, share));
+      const good = hashes.filter((hash) => hash.length === HASH_DIGITS);
+      for (const hash of hashes.filter((each) => each.length !== HASH_DIGITS))
+        yield { problem: "row", subject: `content ${hash}`, text: `content ${hash} has a name that is no SHA-256` };
+      const chosen = good.filter((_, index) => isChosen(this.figures.blobs + index, share));
       this.figures.blobs += hashes.length;
       this.figures.verifiedBlobs += chosen.length;
       for (const hash of await this.#store.blobs.damaged(chosen)) {
@@ -110,7 +118,7 @@ export class Check {
       const page: Awaited<ReturnType<Store["contents"]["namings"]>> = await this.#store.contents.namings(
         kind,
         cursor,
-        contentMark,
+        EVERY_ENTRY,
       );
       for (const naming of page.items) yield* this.#row(naming);
       if (kind === "snapshot") this.figures.snapshots += page.items.length;

@@ -17,7 +17,7 @@ const ofMachineSpec = (spec: Bytes): Reference[] => contentIn(fromBinary(Machine
 export function referencesOf(naming: Naming): Reference[] {
   switch (naming.kind) {
     case "machine":
-      return [...ofMachineSpec(naming.spec), ...contentIn(naming.labels)];
+      return [...ofMachineSpec(naming.spec), ...contentIn(JSON.parse(naming.labels))];
     case "snapshot":
       return [snapshotRoot(naming.root), ...(naming.spec === null ? [] : ofMachineSpec(naming.spec))];
     case "program":
