@@ -1,5 +1,6 @@
 /** What a state of version 6 needs to be one of version 7: a step for each thing that came, in the order they came. */
 
+import type { BareState } from "../machine/bare/state.ts";
 import { beginExecution, countWriter } from "../mm/executing.ts";
 import type { MmState } from "../mm/state.ts";
 import type { ThreadsState } from "../thread/state.ts";
@@ -44,4 +45,15 @@ function timeoutsStay(state: AnyState): void {
   for (const { wait } of threads.threads.values()) if (wait?.kind === "poll") wait.remaining = 0n;
 }
 
-export const version7: readonly ((state: AnyState) => void)[] = [programsAndWriters, edgesOfAll, timeoutsStay];
+/** mtime could not be written. */
+function timeAsItIs(state: AnyState): void {
+  const { bare } = state["hardware"] as { bare: BareState | null };
+  if (bare !== null) bare.board.clint.offsetTicks = 0n;
+}
+
+export const version7: readonly ((state: AnyState) => void)[] = [
+  programsAndWriters,
+  edgesOfAll,
+  timeoutsStay,
+  timeAsItIs,
+];

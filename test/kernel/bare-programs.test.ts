@@ -14,6 +14,7 @@ const programs: [name: string, harts: number][] = [
   ["registers", 1],
   ["interrupts", 1],
   ["supervisor-timer", 1],
+  ["time", 1],
   ["harts", 2],
   ["harts", 8],
 ];
@@ -46,6 +47,22 @@ describe.skipIf(!hasCompiler)("a bare program on a whole machine", () => {
       expect(machine.summary().reason).toBe("switched off with code 0");
     });
   }
+
+  test("a time that was written goes along when a machine is moved", () => {
+    const config = bareConfig(elfOf("time", 1));
+    const whole = bareMachine(config);
+    runOn(whole);
+    const end = whole.position();
+    const text = consoleOf(whole.drainOutputs());
+    for (let at = 3; at < end.instructions; at += Math.floor(end.instructions / 7)) {
+      const first = bareMachine(config);
+      first.run({ instructions: at, timeNs: forever.timeNs });
+      const second = movedAway(first);
+      runOn(second);
+      expect([at, second.position()]).toEqual([at, end]);
+      expect(consoleOf(first.drainOutputs()) + consoleOf(second.drainOutputs())).toBe(text);
+    }
+  });
 
   test("eight harts go on identically when they are moved at any instruction", () => {
     const config = bareConfig(elfOf("harts", 8), { harts: 8 }, { quantumInstructions: 777 });

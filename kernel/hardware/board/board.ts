@@ -38,6 +38,8 @@ export interface BoardParts {
   line: SerialLine;
   /** A frame leaves the network device, whose cable leads outside. */
   frameLeft(frame: Uint8Array, sequence: number): void;
+  /** The harts' time is so many ticks ahead of virtual time from now on. */
+  timeSet(offsetTicks: bigint): void;
   /** Virtual time, also while an instruction executes. */
   now(): number;
   /** The core is to leave its run after the instruction that is executing. */
@@ -106,10 +108,10 @@ function wiringOf(state: BoardState, { now, clock, trace, random, ram, effort }:
 }
 
 export function createBoard(state: BoardState, parts: BoardParts): Board {
-  const { clock, frameLeft, line, now } = parts;
+  const { clock, frameLeft, line, now, timeSet } = parts;
   const disks = disksOf(state, parts);
   const firstPages = firstPagesOf(state, parts.ram.pages);
-  const devices = devicesOf(state, wiringOf(state, parts), { disks, firstPages, line, frameLeft });
+  const devices = devicesOf(state, wiringOf(state, parts), { disks, firstPages, line, frameLeft, timeSet });
   const harts = state.clint.msip.length;
   const lines = (): number[] =>
     Array.from({ length: harts }, (_, hart) => clintLines(state.clint, hart, now()) | plicLines(state.plic, hart));

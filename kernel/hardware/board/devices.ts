@@ -34,6 +34,8 @@ export interface Backing {
   /** The number that snapshots have for each disk's first page. */
   firstPages: readonly number[];
   line: SerialLine;
+  /** mtime is so many ticks ahead of virtual time from now on. */
+  timeSet(offsetTicks: bigint): void;
   /** A frame leaves the network device for outside. */
   frameLeft(frame: Uint8Array, sequence: number): void;
 }
@@ -99,7 +101,7 @@ export function devicesOf(state: BoardState, wiring: Wiring, backing: Backing): 
     place("rom", rom, romOver(state.reset)),
     place("finisher", finisher, finisherOver(state.power)),
     place("rtc", rtc, clock),
-    place("clint", clint, clintOver(state.clint, wiring)),
+    place("clint", clint, clintOver(state.clint, wiring, backing.timeSet)),
     place("plic", plic, plicOver(state.plic)),
     place("uart", uart, serial),
     ...Array.from({ length: virtio.count }, (_, slot) =>

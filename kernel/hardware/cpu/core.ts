@@ -91,6 +91,8 @@ export interface Harts {
   timerDueNs(hart: number): number;
   /** Virtual time. Each run moves it on by what it executes, so it has to be told only when time jumps. */
   setTime(ns: number): void;
+  /** What mtime, which the time CSR shows, is ahead of virtual time, in ticks; from the next instruction on. */
+  setTimeOffset(ticks: bigint): void;
   /** Takes an interrupt that can be taken now: nothing is left to do at this position. */
   settle(): void;
 }

@@ -96,10 +96,16 @@ export function assembleBare(k: Kernel, state: BareState, socket: BusSocket, por
         bytes,
       }),
     now: () => clocks.timeNs(clock) + ahead() * clocks.nsPerInstruction,
+    timeSet(offsetTicks) {
+      harts.setTimeOffset(offsetTicks);
+      // Timers may be due, or not any more.
+      core.attention();
+    },
     attention: () => core.attention(),
     content: k.content,
     fetchPage: (page) => ports.fetchPages([page])[0]!,
   });
+  harts.setTimeOffset(state.board.clint.offsetTicks);
   socket.plug(board.bus);
   const boot = must(k.config.boot, "a bare machine says what it boots");
   return { state, boot, board, harts, progress, ahead, newHarts: saveHarts(core) };

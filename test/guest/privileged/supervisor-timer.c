@@ -45,6 +45,16 @@ int main(void) {
   probe(&r, SUPERVISOR, quiet, 0, 0);
   text("interrupted"), field("cause", r.cause), field("scause", read_csr("scause")), field("at", read_csr("sepc") - (u64)quiet);
   put('\n');
+  // Time that is set back takes what is due with it.
+  clear_csr("mstatus", MSTATUS_SIE);
+  write_csr("0x14d", 1UL << 40);
+  field("far", read_csr("mip") & 0x20);
+  *MTIME = 1UL << 40;
+  field("forward", read_csr("mip") & 0x20);
+  *MTIME = (1UL << 40) - 500;
+  field("back", read_csr("mip") & 0x20);
+  probe(&r, SUPERVISOR, sleep_then, 0, 0);
+  field("late", r.a0 - (1UL << 40)), put('\n');
   write_csr("menvcfg", 0);
   text("without it"), field("mip", read_csr("mip") & 0x20), put('\n');
   text("done\n");

@@ -37,6 +37,35 @@ test("CLINT: the timer is due at exactly its tick", () => {
   expect(r.lines(1)).toBe(mti);
 });
 
+test("CLINT: mtime can be written, by words too, and what compares with it follows", () => {
+  const r = rig();
+  const [mtime, mtimecmp] = [clint.base + 0xbff8, clint.base + 0x4000];
+  r.pass(1234);
+  r.write(mtimecmp, 1n << 60n, 8);
+  r.write(mtime, (1n << 60n) - 10n, 8);
+  expect(r.bus.read(mtime, 8)).toBe((1n << 60n) - 10n);
+  expect([r.offsets.at(-1), r.lines(0)]).toEqual([(1n << 60n) - 10n - 12n, 0]);
+  r.pass(965);
+  expect(r.lines(0)).toBe(0);
+  r.pass(1);
+  expect([r.bus.read(mtime, 8), r.lines(0)]).toEqual([1n << 60n, mti]);
+  r.write(mtime + 4, 5);
+  expect([r.bus.read(mtime, 8), r.lines(0)]).toEqual([5n << 32n, 0]);
+  r.write(mtime, 0xffff_ffff);
+  r.pass(100);
+  expect(r.bus.read(mtime, 8)).toBe(6n << 32n);
+  r.board.reset();
+  expect([r.read(mtime, 8), r.offsets.at(-1)]).toEqual([23, 0n]);
+});
+
+test("CLINT: mtime never wraps around", () => {
+  const r = rig();
+  r.write(clint.base + 0xbff8, -1n & 0xffff_ffff_ffff_ffffn, 8);
+  expect(r.bus.read(clint.base + 0xbff8, 8)).toBe(2n ** 63n - 1n);
+  r.pass(100);
+  expect(r.bus.read(clint.base + 0xbff8, 8)).toBe(2n ** 63n);
+});
+
 test("finisher: passes, fails with a code, resets", () => {
   const r = rig();
   r.write(finisher.base, 0x7777);

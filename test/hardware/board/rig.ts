@@ -49,6 +49,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
   const sent: number[] = [];
   const frames: { sequence: number; frame: Uint8Array }[] = [];
   const counts = { attentions: 0 };
+  const offsets: bigint[] = [];
   const spec: BoardSpec = {
     harts: 2,
     realtimeEpochNs: 1_700_000_000_123_456_789n,
@@ -70,6 +71,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
       send: (bytes) => void sent.push(...bytes),
     },
     frameLeft: (frame, sequence) => void frames.push({ sequence, frame }),
+    timeSet: (offsetTicks) => void offsets.push(offsetTicks),
     now: () => clocks.timeNs(clock),
     attention: () => void (counts.attentions += 1),
     content: (hash, offset, length) => contents.get(hash)!.subarray(offset, offset + length),
@@ -83,6 +85,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
     ram,
     state,
     counts,
+    offsets,
     sent,
     frames,
     type(text: string): void {

@@ -32,6 +32,8 @@ export class BareMachine implements Bus {
   idleNs = 0;
   #msip: number[];
   #compare: bigint[];
+  /** What mtime is ahead of the time that has passed. */
+  #offset = 0n;
   #waiting: boolean[];
   #left: number;
   /** What the run in progress had to do before. */
@@ -60,7 +62,7 @@ export class BareMachine implements Bus {
   }
 
   #nowTicks(): bigint {
-    return BigInt(Math.floor((this.#before + this.core.executedNow() + this.idleNs) / NS_PER_TICK));
+    return BigInt(Math.floor((this.#before + this.core.executedNow() + this.idleNs) / NS_PER_TICK)) + this.#offset;
   }
 
   read(address: number, _size: AccessSize): bigint | null {
@@ -77,7 +79,10 @@ export class BareMachine implements Bus {
     }
     this.core.attention();
     if (address === FINISHER) this.finished = true;
-    else if (address >= TIMECMP && (address - TIMECMP) / 8 < this.harts.count)
+    else if (address === TIME) {
+      this.#offset += value - this.#nowTicks();
+      this.harts.setTimeOffset(this.#offset);
+    } else if (address >= TIMECMP && (address - TIMECMP) / 8 < this.harts.count)
       this.#compare[(address - TIMECMP) / 8] = value;
     else if (address >= CLINT && (address - CLINT) / 4 < this.harts.count)
       this.#msip[(address - CLINT) / 4] = Number(value & 1n);
@@ -90,7 +95,7 @@ export class BareMachine implements Bus {
     const { harts } = this;
     harts.setTime(this.timeNs);
     for (let hart = 0; hart < harts.count; hart++) {
-      const due = this.#compare[hart]! <= BigInt(Math.floor(this.timeNs / NS_PER_TICK));
+      const due = this.#compare[hart]! - this.#offset <= BigInt(Math.floor(this.timeNs / NS_PER_TICK));
       harts.setLines(hart, (this.#msip[hart]! << 3) | (due ? 1 << 7 : 0));
       if (harts.isAwake(hart)) this.#waiting[hart] = false;
     }
@@ -108,7 +113,7 @@ export class BareMachine implements Bus {
   /** When something is due next by itself. */
   #nextNs(): number {
     const due = this.#compare
-      .map((ticks) => Number(ticks) * NS_PER_TICK)
+      .map((ticks) => Number(ticks - this.#offset) * NS_PER_TICK)
       .filter((ns) => ns > this.timeNs && ns < 2 ** 53);
     const timers = Array.from({ length: this.harts.count }, (_, hart) => this.harts.timerDueNs(hart));
     return Math.min(Number.POSITIVE_INFINITY, ...due, ...timers);

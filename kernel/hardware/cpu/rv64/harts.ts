@@ -41,6 +41,7 @@ import {
   STVAL,
   STVEC,
   TIME_BASE,
+  TIME_OFFSET,
 } from "./assembly/layout.ts";
 
 const registers: readonly (readonly [name: string, address: number])[] = [
@@ -88,9 +89,9 @@ const nsPerTick = 100n;
 /** Virtual time ends before (lib/limits.ts). */
 const farthestNs = 2n ** 53n;
 
-/** What the hart's timer compares with, in nanoseconds; null when it has none. */
-function comparesNs(read: (address: number) => bigint): bigint | null {
-  return (read(MENVCFG) & timerCompares) === 0n ? null : read(STIMECMP) * nsPerTick;
+/** When the hart's timer begins to pend, in virtual nanoseconds, which may be long ago; null when it has none. */
+function comparesNs(read: (address: number) => bigint, offsetTicks: bigint): bigint | null {
+  return (read(MENVCFG) & timerCompares) === 0n ? null : (read(STIMECMP) - offsetTicks) * nsPerTick;
 }
 
 export function hartsOver(wasm: HartExports, control: DataView, count: number): Harts {
@@ -99,6 +100,7 @@ export function hartsOver(wasm: HartExports, control: DataView, count: number): 
     const offset = hart === selected ? 0 : PARKED_HARTS + hart * HART_BYTES - REGS;
     return (address: number): bigint => control.getBigUint64(offset + address, true);
   };
+  const offsetTicks = (): bigint => control.getBigInt64(TIME_OFFSET, true);
   return {
     count,
     get selected() {
@@ -116,17 +118,18 @@ export function hartsOver(wasm: HartExports, control: DataView, count: number): 
     isAwake(hart) {
       const of = read(hart);
       let pending = of(MIP) | of(LINES);
-      const due = comparesNs(of);
+      const due = comparesNs(of, offsetTicks());
       if (due !== null)
         pending = due <= control.getBigUint64(TIME_BASE, true) ? pending | timerPends : pending & ~timerPends;
       return (pending & of(MIE)) !== 0n;
     },
     timerDueNs(hart) {
-      const due = comparesNs(read(hart));
+      const due = comparesNs(read(hart), offsetTicks());
       const now = control.getBigUint64(TIME_BASE, true);
       return due === null || due <= now || due >= farthestNs ? Number.POSITIVE_INFINITY : Number(due);
     },
     setTime: (ns) => control.setBigInt64(TIME_BASE, BigInt(ns), true),
+    setTimeOffset: (ticks) => control.setBigInt64(TIME_OFFSET, ticks, true),
     settle: () => wasm.settle(),
   };
 }

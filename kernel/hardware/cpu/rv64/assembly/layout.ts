@@ -90,6 +90,8 @@ export const UPDATES = 0x1840;
 export const BY_TRANSLATION = 0x1844;
 export const UPDATE_STAMP = 0x1848;
 export const UPDATE_LOG = 0x1850;
+/** What mtime is ahead of virtual time, in its own units and modulo 2^64: somebody has written it. */
+export const TIME_OFFSET = 0x1900;
 
 export const SLOT_PAGES = 0x3000;
 export const BANK_KEYS = 0x3800;

@@ -84,9 +84,9 @@ export function setStatus(value: u64): bool {
   return changed != 0;
 }
 
-/** Virtual time in units of the time CSR, at the instruction that is being executed. */
+/** The time CSR, which is mtime, at the instruction that is being executed. */
 export function timeNow(): u64 {
-  return <u64>(load<i64>(L.TIME_BASE) + load<i64>(L.EXECUTED)) / 100;
+  return <u64>(load<i64>(L.TIME_BASE) + load<i64>(L.EXECUTED)) / 100 + load<u64>(L.TIME_OFFSET);
 }
 
 /** The interrupts that are pending, from wherever. */
