@@ -55,6 +55,8 @@ export const isPostgresqlUrl = (text: string): boolean => /^postgres(ql)?:\/\//.
 const MAX_PORT = 65_535;
 /** The kernel has no larger files. */
 const MAX_UPLOAD_BYTES = 1024 * 1024 * 1024;
+/** Several times what the longest steps take: the pages of a large snapshot on their way to the main thread. */
+const LEAST_STUCK_MS = 10_000;
 /** What one machine of the usual size may need. */
 const LEAST_CEILING_BYTES = 64 * 1024 * 1024;
 
@@ -108,7 +110,7 @@ export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name
   workerStuckMs: {
     variable: "OSTLER_WORKER_STUCK_MS",
     fallback: 30_000,
-    read: (value) => (value === "0" ? 0 : whole(1_000, 3_600_000)(value)),
+    read: (value) => (value === "0" ? 0 : whole(LEAST_STUCK_MS, 3_600_000)(value)),
     help: "a worker thread that hangs in one step for so long is ended, and its machines come back in others; 0: never",
   },
   translate: {

@@ -34,7 +34,7 @@ const IDLY = 10;
 const US_PER_MS = 1_000;
 /** Nothing new is given to a worker that is silent for so long: some looks, since an idle one is asked at one and seen at the next. */
 const SILENT_MS = 3 * LOOK_EVERY_MS;
-const LONG_MS = 5 * LOOK_EVERY_MS;
+const LONG_MS = 10 * LOOK_EVERY_MS;
 
 export const isSilent = ({ silentMs }: Pick<Watched, "silentMs">): boolean => silentMs >= SILENT_MS;
 

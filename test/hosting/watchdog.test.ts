@@ -177,7 +177,7 @@ describe.skipIf(!hasCompiler)("a machine that never comes back from a step (need
     const id = await victim();
     plant();
     await eventually(() => hangs() === 1);
-    for (let count = 0; count < 10; count++) look();
+    for (let count = 0; count < 15; count++) look();
     await bench.hosting.close(1);
     expect(await endedBy(id)).toBe(1);
   });
