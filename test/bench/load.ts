@@ -1,27 +1,26 @@
 /**
  * A server under load, as a process of its own, on SQLite and, where it is installed, on PostgreSQL: durable calls beside the
  * floor of the same libraries (load-floor.ts) in interleaved rounds; how long machines take to come back, to be forked and to
- * be kept; what a machine takes of memory; many machines. `OSTLER_BENCH_MACHINES` sets how many (10,000), and
+ * be kept; what a machine takes of memory (memory.ts); many machines. It takes some ten minutes on a quiet host.
+ * `OSTLER_BENCH_MACHINES` sets how many machines (10,000), `OSTLER_BENCH_MEASURED` over how many memory is measured (500),
  * `OSTLER_BENCH_PARTS` names some of memory, calls, comings and machines, `OSTLER_BENCH_STORES` one of sqlite and postgresql.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { credentials, Client as GrpcClient } from "@grpc/grpc-js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { MemoryService } from "../../proto/gen/ostler/v1/memory_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
 import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
 import type { Client } from "../support/client.ts";
-import { hasCompiler, sources } from "../support/guest.ts";
-import { startProgram } from "../support/ledger.ts";
 import { Cluster, postgresqlPrograms } from "../support/postgresql.ts";
 import { ServerProcess } from "../support/process.ts";
 import { FLOOR_PATH, floorMethod } from "./load-floor.ts";
+import { memoryOfMachines } from "./memory.ts";
 import { median, printTable, timed } from "./table.ts";
 
 const IN_FLIGHT = [1, 16, 64] as const;
@@ -31,6 +30,7 @@ const MIB = 1024 * 1024;
 const RAM_BASE = 0x8000_0000n;
 const TIMES = 30;
 const MACHINES = Number(process.env["OSTLER_BENCH_MACHINES"] ?? 10_000);
+const MEASURED = Number(process.env["OSTLER_BENCH_MEASURED"] ?? 500);
 const WOKEN = 200;
 const named = (variable: string, all: string): Set<string> => new Set((process.env[variable] ?? all).split(","));
 const PARTS = named("OSTLER_BENCH_PARTS", "memory,calls,comings,machines");
@@ -48,6 +48,13 @@ export async function bench(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "ostler-load-"));
   const cluster = postgresqlPrograms === null || !STORES.has("postgresql") ? null : Cluster.start({ durable: true });
   try {
+    if (PARTS.has("memory")) {
+      console.log(`-- resident memory (slope over ${MEASURED} machines)`);
+      printTable([...(await memoryOfMachines(join(folder, "memory"), MEASURED))] as unknown as Record<
+        string,
+        string
+      >[]);
+    }
     if (STORES.has("sqlite"))
       await measureAll({
         name: "SQLite",
@@ -66,13 +73,16 @@ export async function bench(): Promise<void> {
 }
 
 async function measureAll(subject: Subject): Promise<void> {
-  const limits = { OSTLER_MAX_RESIDENT: "256", OSTLER_MACHINES_PER_USER: "1000000", OSTLER_LOG: "errors" };
+  const limits = {
+    OSTLER_COLLECT_EVERY_MS: "0",
+    OSTLER_MAX_RESIDENT: "256",
+    OSTLER_MACHINES_PER_USER: "1000000",
+    OSTLER_LOG: "errors",
+  };
   const server = await ServerProcess.start(subject.folder, { ...limits, ...subject.environment });
   const client = server.client();
   try {
-    // The first, while the server has seen nothing else, is its memory.
     const parts: Record<string, [title: string, measure: () => Promise<Record<string, string | number>[]>]> = {
-      memory: ["resident memory of the server (64 machines of 64 MiB)", () => memories(server, client)],
       calls: ["durable calls", () => durableCalls(client, subject.floor)],
       comings: [
         "wake, fork, snapshot (a quarter of memory in use, 1 MiB changed since the last snapshot)",
@@ -201,41 +211,9 @@ function quantiles(values: readonly number[]): { p50: string; p99: string } {
   return { p50: at(0.5), p99: at(0.99) };
 }
 
-function residentBytes(server: ServerProcess): number {
-  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${server.pid}/status`, "utf8")) ?? [];
-  return Number(kibibytes) * 1024;
-}
-
-async function memories(server: ServerProcess, client: Client) {
-  const count = 64;
-  const machines: string[] = [];
-  const settled = async () => {
-    await sleep(1_500);
-    return residentBytes(server);
-  };
-  // What the first ones need beyond themselves is the server's.
-  for (let i = 0; i < 4; i++) await remoteTask(client);
-  const start = await settled();
-  for (let i = 0; i < count; i++) machines.push((await remoteTask(client)).machineId);
-  const idle = await settled();
-  for (const machineId of machines) await client.call(MachineService, "hibernateMachine", { machineId });
-  const hibernated = await settled();
-  const rows = [
-    { machines: "idle", "MiB each": ((idle - start) / count / MIB).toFixed(2) },
-    { machines: "hibernated", "MiB each": ((hibernated - start) / count / MIB).toFixed(2) },
-  ];
-  if (!hasCompiler) return rows;
-  const running: string[] = [];
-  for (let i = 0; i < 16; i++) running.push(await startProgram(client, sources.count));
-  const active = await settled();
-  rows.push({ machines: "active", "MiB each": ((active - hibernated) / running.length / MIB).toFixed(2) });
-  for (const machineId of running) await client.call(MachineService, "pauseMachine", { machineId });
-  return rows;
-}
-
 async function manyMachines(client: Client) {
   const ids: string[] = [];
-  const inFlight = 16;
+  const inFlight = 64;
   const [created] = await timed(1, async () => {
     const one = async () => {
       while (ids.length < MACHINES)
