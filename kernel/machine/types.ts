@@ -19,7 +19,8 @@ import type { CallId, TaskId, ThreadId } from "../lib/ids.ts";
 import type { AllocatorKind } from "../mm/allocators/allocator.ts";
 import type { FrameOwner } from "../mm/frames.ts";
 import type { CommitPolicy, FreeFigures, PhysicalMemoryConfig, RamKind, ZoneKind } from "../mm/physical.ts";
-import type { ExitStatus, FaultInfo, InvocationAnswer, TaskLimits } from "../thread/state.ts";
+import type { InvocationAnswer } from "../thread/remote-call.ts";
+import type { ExitStatus, FaultInfo, TaskLimits } from "../thread/state.ts";
 
 export type {
   CacheConfig,
@@ -39,7 +40,8 @@ export type {
   SetAsideKind,
   ZoneKind,
 } from "../mm/physical.ts";
-export type { ExitStatus, FaultInfo, InvocationAnswer, TaskLimits } from "../thread/state.ts";
+export type { InvocationAnswer } from "../thread/remote-call.ts";
+export type { ExitStatus, FaultInfo, TaskLimits } from "../thread/state.ts";
 export type * from "./graph-types.ts";
 
 export interface Position {

@@ -51,9 +51,20 @@ function timeAsItIs(state: AnyState): void {
   if (bare !== null) bare.board.clint.offsetTicks = 0n;
 }
 
+/** All threads of a process had one name and one slack of their timers. */
+function oneNameForAll(state: AnyState): void {
+  const { threads } = state["kernel"] as { threads: ThreadsState };
+  for (const thread of threads.threads.values()) {
+    const isFirst = (thread.id as number) === thread.task;
+    const name = isFirst ? null : threads.tasks.get(thread.task)!.name;
+    Object.assign(thread, { name, slack: { ns: 50_000n, usualNs: 50_000n } });
+  }
+}
+
 export const version7: readonly ((state: AnyState) => void)[] = [
   programsAndWriters,
   edgesOfAll,
   timeoutsStay,
   timeAsItIs,
+  oneNameForAll,
 ];

@@ -7,7 +7,7 @@ import { mayHaveThread } from "./rlimits.ts";
 import { inheritScheduling } from "./scheduling.ts";
 import { share } from "./sharing.ts";
 import type { Sharing, Task, Thread } from "./state.ts";
-import { createChild, nextTaskId } from "./tasks.ts";
+import { createChild, inheritName, nameOfThread, nextTaskId } from "./tasks.ts";
 
 export interface ForkRequest {
   /** The child runs in the parent's space (vfork) instead of a copy. */
@@ -46,6 +46,7 @@ export function forkTask(
   if (request.sharesMemory) shareSpace(k, space.id);
   const wanted = {
     space: space.id,
+    name: nameOfThread(k, thread),
     parent: request.sharesParent ? parent.parent : parent.id,
     exitSignal: request.sharesParent ? parent.exitSignal : request.exitSignal,
     pidSpace: request.pidSpace,
@@ -56,6 +57,7 @@ export function forkTask(
   for (const what of request.shares) share(k, parent, child.task, what);
   child.thread.signalMask = thread.signalMask;
   inheritScheduling(thread, child.thread);
+  inheritName(k, thread, child.thread);
   child.thread.affinity = thread.affinity;
   // A handler's stack is memory: a child that has its own copy has that, too.
   if (!request.sharesMemory) child.thread.signalStack = { ...thread.signalStack };

@@ -1,6 +1,7 @@
 import type { CallId, TaskId } from "../lib/ids.ts";
 import type { MmKernel } from "../mm/kernel.ts";
-import type { ExitStatus, FaultInfo, InvocationAnswer, NamespaceKind, Task, Thread, ThreadsState } from "./state.ts";
+import type { InvocationAnswer } from "./remote-call.ts";
+import type { ExitStatus, FaultInfo, NamespaceKind, Task, Thread, ThreadsState } from "./state.ts";
 
 /** What leaves the machine; the composition root turns it into outputs. */
 export interface Outlet {

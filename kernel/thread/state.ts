@@ -8,10 +8,11 @@
  * whose `context` is null: at most one, the scheduler's current.
  */
 import type { SavedContext } from "../hal/types.ts";
-import type { CallId, InodeNumber, MountId, PhysicalAddress, SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
+import type { InodeNumber, MountId, PhysicalAddress, SpaceId, TaskId, ThreadId } from "../lib/ids.ts";
+import type { RemoteCall } from "./remote-call.ts";
 import type { Scheduling } from "./scheduling.ts";
 import type { SignalStack } from "./signal-stack.ts";
-import type { FaultMessage, Wait } from "./wait.ts";
+import type { Wait } from "./wait.ts";
 
 /** Limits of a task that the host starts, and of what it forks; 0 means no limit of its own. */
 export interface TaskLimits {
@@ -356,45 +357,13 @@ export interface Thread {
   pending: SignalInfo[];
   signalStack: SignalStack;
   tracing: Tracing | null;
+  /** What it is called, if not as its process is. */
+  name: string | null;
+  /** How late its timers may be, which they never are, and what that is by default (PR_SET_TIMERSLACK). */
+  slack: { ns: bigint; usualNs: bigint };
   /** The client's call that this thread of a remote task is in. */
   call: RemoteCall | null;
 }
-
-export interface RemoteCall {
-  id: CallId;
-  /** Where the `buffer` arguments are in the task's memory. */
-  buffers: { address: number; size: number }[];
-  /** Of a call through a capability: how it stands. */
-  invocation?: RemoteInvocation;
-}
-
-export interface RemoteInvocation {
-  /** The answer has a message; what only sends has none. */
-  receives: boolean;
-  /** What it waited for has come, with this badge; the client is told when the thread goes on. */
-  over: bigint | null;
-  /** The kernel itself answers, as one of its objects. */
-  ofKernel: boolean;
-  /** A fault that nobody handles: it ends the call. */
-  fault: FaultMessage | null;
-}
-
-/** What comes of a call through a capability. */
-export type InvocationAnswer =
-  | {
-      kind: "message";
-      badge: bigint;
-      label: bigint;
-      words: bigint[];
-      /** Capabilities that came with it; bit i of `unwrapped`: of the i-th only the badge. */
-      capabilities: number;
-      unwrapped: number;
-      badges: bigint[];
-      /** From a kernel object: the label is seL4's error number. */
-      ofKernel: boolean;
-    }
-  | { kind: "fault"; label: number; words: bigint[] }
-  | { kind: "cancelled" };
 
 /** A task that has ended, for its parent to ask how (wait(2)). It has nothing but its number. */
 export interface Zombie {

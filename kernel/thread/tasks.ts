@@ -76,6 +76,20 @@ function addTask(
   return { task, thread: createThread(k, task, context, pids) };
 }
 
+/** What a thread is called: the first one as its process. */
+export const nameOfThread = (k: ThreadKernel, thread: Thread): string => thread.name ?? taskOf(k, thread).name;
+
+export function renameThread(k: ThreadKernel, thread: Thread, name: string): void {
+  if (thread.name === null) taskOf(k, thread).name = name;
+  else thread.name = name;
+}
+
+/** A new thread has the name of the one that made it, and what that has as its slack by default. */
+export function inheritName(k: ThreadKernel, from: Thread, to: Thread): void {
+  if (to.task === from.task) to.name = nameOfThread(k, from);
+  to.slack = { ns: from.slack.ns, usualNs: from.slack.ns };
+}
+
 /** What a task has used so far. */
 export const usageOf = (k: ThreadKernel, task: Task): Usage => ({
   userNs: task.instructions,
@@ -113,6 +127,8 @@ const copyActions = (actions: ReadonlyMap<number, SignalAction>): Map<number, Si
 
 export interface NewChild {
   space: SpaceId;
+  /** As the thread is called that makes it. */
+  name: string;
   parent: TaskId | null;
   exitSignal: number;
   /** Where it is numbered, and the numbers that were chosen for it there and above. */
@@ -127,10 +143,10 @@ export function createChild(
   { pidSpace, pids, ...wanted }: NewChild,
   context: SavedContext,
 ): { task: Task; thread: Thread } {
-  const { name, executable, job, group, session, fileModeMask } = parent;
+  const { executable, job, group, session, fileModeMask } = parent;
   const task: Task = {
     ...fresh(k, nextTaskId(k)),
-    ...{ name, executable, job, group, session, fileModeMask },
+    ...{ executable, job, group, session, fileModeMask },
     root: { ...parent.root },
     directory: { ...parent.directory },
     ...wanted,
@@ -171,6 +187,8 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext,
     pending: [],
     signalStack: { address: 0n, flags: 0, size: 0n },
     tracing: null,
+    name: task.threads.length === 0 ? null : task.name,
+    slack: { ns: 50_000n, usualNs: 50_000n },
     call: null,
   };
   k.threads.threads.set(thread.id, thread);

@@ -5,7 +5,8 @@ import { lastSignal } from "../../lib/signals.ts";
 import { decodeName, encodeName } from "../../lib/text.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut, readString } from "../../mm/user.ts";
-import type { Task } from "../../thread/state.ts";
+import { isRealTime } from "../../thread/scheduling.ts";
+import { nameOfThread, renameThread } from "../../thread/tasks.ts";
 import { choice, int, uint, word } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome, orError } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
@@ -30,26 +31,26 @@ const Option = {
 } as const;
 
 const nameBytes = 16;
-const usualSlackNs = 50_000;
 
 /** A longer one is cut short. */
-function setName(k: LinuxKernel, task: Task, where: bigint): Errno | null {
+function setName(k: LinuxKernel, { task, thread }: Call, where: bigint): Errno | null {
   const space = getSpace(k, task.space);
   const text = readString(k, space, where, nameBytes);
   const name = !text.ok && text.errno === "ENAMETOOLONG" ? copyIn(k, space, where, nameBytes - 1) : text;
   if (!name.ok) return name.errno;
-  task.name = decodeName(name.value);
+  renameThread(k, thread, decodeName(name.value));
   return null;
 }
 
-function getName(k: LinuxKernel, task: Task, where: bigint): Errno | null {
+function getName(k: LinuxKernel, { task, thread }: Call, where: bigint): Errno | null {
   const bytes = new Uint8Array(nameBytes);
-  bytes.set(encodeName(task.name).subarray(0, nameBytes - 1));
+  bytes.set(encodeName(nameOfThread(k, thread)).subarray(0, nameBytes - 1));
   return copyOut(k, getSpace(k, task.space), where, bytes);
 }
 
 const flagWord = (flag: boolean): Uint8Array => Uint8Array.of(flag ? 1 : 0, 0, 0, 0);
-function control(k: LinuxKernel, { task }: Call, option: number, argument: bigint, rest: readonly bigint[]): Outcome {
+function control(k: LinuxKernel, call: Call, option: number, argument: bigint, rest: readonly bigint[]): Outcome {
+  const { task, thread } = call;
   const { traits } = task;
   const put = (bytes: Uint8Array): Outcome => orError(copyOut(k, getSpace(k, task.space), argument, bytes));
   switch (option) {
@@ -66,15 +67,16 @@ function control(k: LinuxKernel, { task }: Call, option: number, argument: bigin
       traits.dumpable = argument === 1n;
       return done(0);
     case Option.PR_SET_NAME:
-      return orError(setName(k, task, argument));
+      return orError(setName(k, call, argument));
     case Option.PR_GET_NAME:
-      return orError(getName(k, task, argument));
+      return orError(getName(k, call, argument));
     case Option.PR_GET_SECCOMP:
       return done(0);
     case Option.PR_SET_TIMERSLACK:
+      if (!isRealTime(thread.scheduling)) thread.slack.ns = argument === 0n ? thread.slack.usualNs : argument;
       return done(0);
     case Option.PR_GET_TIMERSLACK:
-      return done(usualSlackNs);
+      return done(isRealTime(thread.scheduling) ? 0n : thread.slack.ns);
     case Option.PR_SET_CHILD_SUBREAPER:
       traits.subreaper = argument !== 0n;
       return done(0);
@@ -102,7 +104,7 @@ export const controlCalls = [
     name: "prctl",
     nr: { rv64: 167 },
     support: "partial",
-    note: "Names, the signal of a parent's end, subreapers, dumpable, no_new_privs, capabilities; a name is the whole process's.",
+    note: "Names, the signal of a parent's end, subreapers, dumpable, no_new_privs, timer slack, capabilities.",
     args: { option: choice(Option), argument: word, third: word, fourth: word, fifth: word },
     errors: ["EFAULT", "EINVAL", "EPERM"],
     run: (k: LinuxKernel, { option, argument, third, fourth, fifth }, call) =>

@@ -252,6 +252,7 @@ function becomeOnlyThread(k: LinuxKernel, { task, thread }: Call): void {
   leaveMemory(k, task, thread);
   const first = task.id as number as ThreadId;
   if (thread.id !== first) renameCurrent(k, thread, first);
+  thread.name = null;
   thread.clearOnExit = 0n;
   thread.robustList = 0n;
   thread.signalStack = { address: 0n, flags: 0, size: 0n };

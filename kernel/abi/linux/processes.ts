@@ -22,7 +22,7 @@ import { mayHaveThread } from "../../thread/rlimits.ts";
 import { inheritScheduling } from "../../thread/scheduling.ts";
 import { fromKernel, resetHandlers, SignalCode } from "../../thread/signals.ts";
 import type { Sharing, Task, Thread } from "../../thread/state.ts";
-import { createThread, exitTask, vforkQueue } from "../../thread/tasks.ts";
+import { createThread, exitTask, inheritName, vforkQueue } from "../../thread/tasks.ts";
 import { beginTracing, eventStop, numberForTracer, TraceEvent, wantsEvent } from "../../thread/tracing.ts";
 import { hasCapabilityIn } from "../../thread/users.ts";
 import type { Wait } from "../../thread/wait.ts";
@@ -130,6 +130,7 @@ function cloneThread(k: LinuxKernel, { task, thread }: Call, args: CloneArgument
   traceChild(k, thread, child, args);
   child.signalMask = thread.signalMask;
   inheritScheduling(thread, child);
+  inheritName(k, thread, child);
   child.affinity = thread.affinity;
   if (args.flags & Clone.CLONE_CHILD_CLEARTID) child.clearOnExit = args.childId;
   k.readyQueue.ready(child);

@@ -137,7 +137,7 @@ export function statistics(k: ProcKernel, subject: Subject): string {
   const shown = [parent, group, session].map((id) => shownId(k, subject, id));
   const ids = [...shown, ...terminalNumbers(k, subject, session), 0];
   const { letter } = stateOf(k, subject);
-  return `${shownId(k, subject, idOf(subject))} (${nameOf(subject)}) ${letter} ${[...ids, ...numbers, exitCode(subject)].join(" ")}\n`;
+  return `${shownId(k, subject, idOf(subject))} (${nameOf(k, subject)}) ${letter} ${[...ids, ...numbers, exitCode(subject)].join(" ")}\n`;
 }
 
 const set64 = (set: bigint): string => set.toString(16).padStart(16, "0");
@@ -279,7 +279,7 @@ export function status(k: ProcKernel, subject: Subject): string {
   const mask: Row[] =
     subject.kind === "live" ? [["Umask", subject.task.fileModeMask.toString(8).padStart(4, "0")]] : [];
   const rows: Row[] = [
-    ["Name", nameOf(subject)],
+    ["Name", nameOf(k, subject)],
     ...mask,
     ["State", stateOf(k, subject).name],
     ...(subject.kind === "live" ? liveRows(k, subject) : zombieRows(k, subject)),

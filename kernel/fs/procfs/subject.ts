@@ -3,6 +3,7 @@
 import { getThread } from "../../thread/blocking.ts";
 import { numberIn } from "../../thread/pids.ts";
 import type { Task, Thread, Zombie } from "../../thread/state.ts";
+import { nameOfThread } from "../../thread/tasks.ts";
 import type { ProcKernel } from "./kernel.ts";
 
 export type Subject = ({ kind: "live"; task: Task; thread: Thread | null } | { kind: "zombie"; zombie: Zombie }) & {
@@ -19,8 +20,8 @@ export const idOf = (subject: Subject): number =>
 export const shownId = (k: ProcKernel, { pidSpace }: Subject, id: number | null): number =>
   id === null ? 0 : numberIn(k, pidSpace, id);
 
-export const nameOf = (subject: Subject): string =>
-  shortName(subject.kind === "zombie" ? subject.zombie.name : subject.task.name);
+export const nameOf = (k: ProcKernel, subject: Subject): string =>
+  shortName(subject.kind === "zombie" ? subject.zombie.name : nameOfThread(k, threadOf(k, subject)));
 
 /** As it is kept (TASK_COMM_LEN). */
 const shortName = (name: string): string => name.slice(0, 15);

@@ -1,17 +1,30 @@
 /** The tree of files that /proc has of each process, and of each thread. */
 
 import type { Errno } from "../../lib/errno.ts";
+import { decodeName } from "../../lib/text.ts";
 import { pidSpaceOf } from "../../thread/pids.ts";
 import type { Place, Task } from "../../thread/state.ts";
+import { renameThread } from "../../thread/tasks.ts";
 import { openedAt, pathOf, type Viewer } from "../../vfs/filesystem.ts";
 import { findPlace } from "../../vfs/walk.ts";
 import type { ProcKernel } from "./kernel.ts";
 import { auxiliary, commandLine, environment, maps, smaps, statm } from "./memory.ts";
 import { mountInfo, mounts } from "./mounts.ts";
 import { namespaceLink } from "./namespaces.ts";
-import { directory, file, fileOfMemory, knob, link, memoryFile, type Node, number, type Target } from "./nodes.ts";
+import {
+  directory,
+  file,
+  fileOfMemory,
+  knob,
+  link,
+  memoryFile,
+  type Node,
+  number,
+  type Store,
+  type Target,
+} from "./nodes.ts";
 import { childrenOf, limitLines, oomScore, statistics, status } from "./status.ts";
-import { live, nameOf, type Subject } from "./subject.ts";
+import { live, nameOf, type Subject, threadOf } from "./subject.ts";
 import { groupsText, mapText, storeGroups, storeMap } from "./users.ts";
 
 const to = (k: ProcKernel, reader: Viewer, place: Place): Target => ({
@@ -31,12 +44,24 @@ function executable(k: ProcKernel, task: Task): Target | Errno {
 const liveLink = (target: (k: ProcKernel, task: Task, reader: Viewer) => Target | Errno): Node<Subject> =>
   link((k, subject, reader) => (subject.kind === "live" ? target(k, subject.task, reader) : "ENOENT"));
 
+const mostNameBytes = 15;
+
+/** Threads of a process may name each other; what is more than a name is cut off. */
+const storeName: Store<Subject> = (k, subject, by, bytes) => {
+  if (subject.kind === "zombie") return "ESRCH";
+  if (subject.task.id !== by.id) return "EINVAL";
+  const name = bytes.subarray(0, mostNameBytes);
+  const end = name.indexOf(0);
+  renameThread(k, threadOf(k, subject), decodeName(end < 0 ? name : name.subarray(0, end)));
+  return null;
+};
+
 /** What a process and each of its threads have. */
 const common = {
   auxv: fileOfMemory(live(auxiliary), 0o400),
   cgroup: file<Subject>(() => "0::/\n"),
   cmdline: file(live(commandLine)),
-  comm: file<Subject>((_k, subject) => `${nameOf(subject)}\n`),
+  comm: knob<Subject>((k, subject) => `${nameOf(k, subject)}\n`, storeName),
   cwd: liveLink((k, task, reader) => to(k, reader, task.directory)),
   environ: fileOfMemory(live(environment), 0o400),
   exe: liveLink((k, task) => executable(k, task)),

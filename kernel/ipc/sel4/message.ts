@@ -6,7 +6,8 @@
 import { Right } from "../../cap/state.ts";
 import { pageBytes } from "../../hal/types.ts";
 import type { FrameNumber } from "../../lib/ids.ts";
-import type { InvocationAnswer, Thread } from "../../thread/state.ts";
+import type { InvocationAnswer } from "../../thread/remote-call.ts";
+import type { Thread } from "../../thread/state.ts";
 import { capOf, getTcb } from "./access.ts";
 import type { Sel4Kernel } from "./kernel.ts";
 

@@ -64,6 +64,57 @@ static void *waits(void *p) {
   read(gate[0], &c, 1);
   return 0;
 }
+/* Each thread has a name, which its process's threads may change; who is made has its maker's. */
+static long named(const char *name, const char *file) {
+  int fd = open(file, O_WRONLY);
+  long n = fd < 0 ? -1 : write(fd, name, strlen(name));
+  if (fd >= 0) { int e = errno; close(fd); errno = e; }
+  return n;
+}
+static void *inner(void *p) {
+  char name[16] = "";
+  prctl(PR_GET_NAME, name);
+  printf("%s, slack %d\n", name, prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0));
+  return p;
+}
+static int ready[2];
+static void *outer(void *p) {
+  pthread_t t;
+  char c;
+  *(long *)p = syscall(SYS_gettid);
+  SAY(prctl(PR_SET_NAME, "outer")); SAY(prctl(PR_SET_TIMERSLACK, 777, 0, 0, 0));
+  pthread_create(&t, 0, inner, 0); pthread_join(t, 0);
+  pid_t child = fork();
+  if (child == 0) {
+    char path[64];
+    inner(0); SAY(slurp("/proc/self/comm")); printf("%s", text);
+    snprintf(path, 64, "/proc/%d/comm", getppid());
+    SAY(named("other", path)); SAY(named("own\nname", "/proc/self/comm")); SAY(slurp("/proc/self/comm")); printf("%s", text);
+    SAY(prctl(PR_SET_TIMERSLACK, 5, 0, 0, 0)); SAY(prctl(PR_SET_TIMERSLACK, 0, 0, 0, 0)); inner(0);
+    fflush(stdout); _exit(0);
+  }
+  waitpid(child, 0, 0);
+  write(ready[1], "x", 1), read(gate[0], &c, 1);
+  inner(0);
+  return 0;
+}
+static void names(void) {
+  char path[64], name[16], c;
+  long id = 0;
+  pthread_t t;
+  fflush(stdout); pipe(gate), pipe(ready), pthread_create(&t, 0, outer, &id), read(ready[0], &c, 1);
+  inner(0);
+  SAY(pthread_getname_np(t, name, sizeof name)); printf("%s\n", name);
+  snprintf(path, 64, "/proc/self/task/%ld/comm", id);
+  SAY(slurp(path)); printf("%s", text); SAY(pthread_setname_np(t, "chosen")); SAY(slurp(path)); printf("%s", text);
+  SAY(named("much more than fifteen", path)); SAY(slurp(path)); printf("%s", text); SAY(named("", path));
+  snprintf(path, 64, "/proc/self/task/%ld/status", id); printf("%s\n", line(path, "Name"));
+  snprintf(path, 64, "/proc/self/task/%ld/stat", id); slurp(path); *(strchr(text, ')') + 1) = 0; printf("%s\n", strchr(text, '('));
+  printf("%s\n", line("/proc/self/status", "Name"));
+  write(gate[1], "x", 1), pthread_join(t, 0);
+  SAY(slurp("/proc/self/comm")); printf("%s", text);
+  close(gate[0]), close(gate[1]), close(ready[0]), close(ready[1]);
+}
 int main(void) {
   char path[64];
   setvbuf(stdout, 0, _IOFBF, 65536);
@@ -78,6 +129,7 @@ int main(void) {
   rows("/proc/self/status", (const char *[]){ "Name", "NoNewPrivs", 0 });
   SAY(slurp("/proc/self/environ")); printf("%s\n", text);
   SAY(slurp("/proc/self/comm")); printf("%s", text);
+  names();
   struct rlimit r = { 10, 4096 };
   setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 20, 30 }); setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 1 << 20, 1 << 21 }); setrlimit(RLIMIT_CPU, &(struct rlimit){ 100, 200 });
   rows("/proc/self/limits", (const char *[]){ "Limit", "Max open", "Max file size", "Max cpu", 0 });
