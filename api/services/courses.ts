@@ -67,10 +67,10 @@ export function courseService(deps: Deps): ServiceImplementation<typeof CourseSe
       const results = await courses.enrol(request.courseId, enrolments);
       deps.rolesChanged();
       return {
-        members: results.map(({ member, before }, index) => ({
+        members: results.map(({ member, before, hasKey }, index) => ({
           member: toMember({ ...member, name: before === "unknown" ? enrolments[index]!.name : "" }),
           enrolled: before !== "member",
-          secret: before === "member" ? "" : (secrets[index] ?? ""),
+          secret: hasKey ? secrets[index]! : "",
         })),
       };
     },

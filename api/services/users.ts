@@ -4,6 +4,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { UserRole, type UserSchema, type UserService } from "../../proto/gen/ostler/v1/users_pb.js";
 import { assertUnbounded, type Caller } from "../auth/caller.ts";
 import { callerOf, createKey, newKey } from "../auth/identity.ts";
+import { RULES } from "../auth/policy.ts";
 import { alreadyExists, invalid, notFound } from "../errors.ts";
 import type { ServiceImplementation } from "../operation.ts";
 import { DEFAULT_COURSE, type UserRow } from "../store/types.ts";
@@ -23,6 +24,19 @@ export function expiryOf({ key }: Caller, asked: Timestamp | undefined, field: s
   const latest = key.expiresAt;
   if (latest === null || (expiresAt !== null && expiresAt <= latest)) return expiresAt;
   throw invalid(field, `must be ${latest.toISOString()} at the latest, when the key that you call with expires`);
+}
+
+/** A key for what there is not would be good for nothing, and nobody would know why. */
+function assertOperations(operations: readonly string[]): void {
+  for (const [index, each] of operations.entries()) {
+    const [service = "", method = ""] = each.split("/");
+    const methods = Object.hasOwn(RULES, service) ? RULES[service]! : {};
+    if (method === "*" ? Object.keys(methods).length > 0 : Object.hasOwn(methods, method)) continue;
+    throw invalid(
+      `operations[${index}]`,
+      `must be a method, like MachineService/GetMachine, or all of a service, like TraceService/*; there is no ${each}`,
+    );
+  }
 }
 
 export function userService(deps: Deps): ServiceImplementation<typeof UserService> {
@@ -61,6 +75,7 @@ export function userService(deps: Deps): ServiceImplementation<typeof UserServic
 
     async createKey({ userId, label, expiresAt, courseId, roleAtMost, operations, readOnly }, context) {
       await assertKnown(userId);
+      assertOperations(operations);
       if (courseId !== "" && (await store.courses.get(courseId)) === null) throw notFound("course", courseId);
       const { key, secret } = await createKey(store, {
         userId,

@@ -80,8 +80,10 @@ async function enrol(
 ): ReturnType<Courses["enrol"]> {
   const ids = enrolments.map(({ userId }) => userId);
   const idsOf = (rows: { userId: string }[]) => new Set(rows.map(({ userId }) => userId));
-  const users = await queries.user.findMany({ where: { id: { in: ids } }, select: { id: true } });
+  const users = await queries.user.findMany({ where: { id: { in: ids } }, select: { id: true, role: true } });
   const known = new Set(users.map(({ id }) => id));
+  // A key of theirs would be one of staff, whoever made it, and whatever is done with it would be in their name.
+  const admins = new Set(users.filter(({ role }) => role === "admin").map(({ id }) => id));
   const members = idsOf(await queries.member.findMany({ where: { courseId, userId: { in: ids } } }));
   const createdAt = new Date();
   const fresh = enrolments.filter(({ userId }) => !known.has(userId));
@@ -95,8 +97,9 @@ async function enrol(
       update: { role },
     });
     const before = members.has(userId) ? "member" : known.has(userId) ? "user" : "unknown";
-    if (key !== null && before !== "member") await createKey(queries, { ...key, userId });
-    results.push({ member: memberRow(member), before });
+    const hasKey = key !== null && before !== "member" && !admins.has(userId);
+    if (hasKey) await createKey(queries, { ...key, userId });
+    results.push({ member: memberRow(member), before, hasKey });
   }
   return results;
 }

@@ -103,12 +103,13 @@ export interface Courses {
   update(id: string, change: Partial<Pick<CourseRow, "displayName" | "archivedAt">>): Promise<CourseRow | null>;
   /**
    * Makes users that are not there yet, makes all of them members with the role that is given, and makes the keys of
-   * those that were no members: all or nothing. Says of each, in order, what it was before.
+   * those that were no members and are no admins: all or nothing. Says of each, in order, what it was before, and
+   * whether the key was made.
    */
   enrol(
     courseId: string,
     enrolments: readonly Enrolment[],
-  ): Promise<{ member: MemberRow; before: "unknown" | "user" | "member" }[]>;
+  ): Promise<{ member: MemberRow; before: "unknown" | "user" | "member"; hasKey: boolean }[]>;
   member(courseId: string, userId: string): Promise<MemberRow | null>;
   members(query: PageQuery & { courseId: string }): Promise<Page<MemberRow & { name: string }>>;
   /** Ends the keys that were for the course alone, too. Returns who was a member. */

@@ -155,6 +155,17 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       await expect(make(userId, courseId)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
   });
 
+  test("who enrols an admin gets no key of that admin", async () => {
+    const lecturer = await enrol(admin, os, "instructor", UserRole.STAFF);
+    const request = { courseId: os, members: [{ userId: "admin" }, { userId: user("sophomore") }], issueKeys: true };
+    const { members } = await lecturer.call(CourseService, "enrolMembers", request);
+    expect(members.map(({ enrolled, secret }) => [enrolled, secret !== ""])).toEqual([
+      [true, false],
+      [true, true],
+    ]);
+    await lecturer.call(CourseService, "removeMembers", { courseId: os, userIds: ["admin"] });
+  });
+
   test("enrolling is all or nothing, and says which line is wrong", async () => {
     const members = [{ userId: user("one") }, { userId: "not a user!" }];
     await expect(admin.call(CourseService, "enrolMembers", { courseId: os, members })).rejects.toMatchObject({

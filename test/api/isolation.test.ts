@@ -269,6 +269,14 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       expect(await answer(transport, passing, make, { userId: "lecturer", expiresAt })).toBe("OK");
     });
 
+    test("a key is for operations that there are", async () => {
+      const make = methodNamed("CreateKey");
+      for (const none of ["MachineService/Bogus", "Bogus/*", "MachineService/toString"])
+        expect(
+          await answer(transport, keys.lecturer, make, { userId: "lecturer", operations: ["TraceService/*", none] }),
+        ).toMatch(/^INVALID_ARGUMENT .*operations\[1\]/);
+    });
+
     test("an admin's key for a lower role lists what that role may see", async () => {
       const admin = server.client(transport);
       const { secret } = await admin.call(UserService, "createKey", { userId: "admin", roleAtMost: UserRole.STUDENT });
