@@ -15,6 +15,7 @@ export const memoryOver = (ram: Ram): PhysicalMemory => ({
   setWord: (frame, index, value) => ram.setWord(frame, index, value),
   nextWord: (frame, from, to) => ram.nextWord(frame, from, to),
   copyOut: (frame, from, to, target, at) => ram.copyOut(frame, from, to, target, at),
+  copyIn: (frame, to, source, at, count) => ram.copyIn(frame, to, source, at, count),
   clear: (frame) => ram.clear(frame),
 });
 

@@ -26,6 +26,8 @@ export interface PhysicalMemory {
   nextWord(frame: FrameNumber, from: number, to: number): number;
   /** Copies bytes [from, to) of the frame to `target` at `at`. */
   copyOut(frame: FrameNumber, from: number, to: number, target: Uint8Array, at: number): void;
+  /** Copies `count` bytes of `source` from `at` on to the frame, at byte `to`. */
+  copyIn(frame: FrameNumber, to: number, source: Uint8Array, at: number, count: number): void;
   clear(frame: FrameNumber): void;
 }
 

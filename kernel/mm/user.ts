@@ -23,8 +23,9 @@ const bad = (errno: Errno): { ok: false; errno: Errno } => ({ ok: false, errno }
 
 /** The address as a number if [address, address + length) can be user memory at all. */
 export function userRange(k: Pick<MmKernel, "hal">, address: bigint, length: number): number | null {
-  const end = BigInt(k.hal.mmu.userEnd);
-  return address >= 0n && address <= end && address + BigInt(length) <= end ? Number(address) : null;
+  // What a number does not hold exactly is far beyond the end on either side.
+  const start = Number(address);
+  return start >= 0 && start + length <= k.hal.mmu.userEnd ? start : null;
 }
 
 /** A page can show a device's registers, which nobody but its own instructions may touch. */
@@ -101,7 +102,7 @@ export function copyOut(k: MmKernel, space: Space, address: bigint, bytes: Uint8
   return eachPage(start, bytes.length, (page, from, to, at) => {
     const frame = reach(k, space, page, "write", force);
     if (!frame.ok) return frame.errno;
-    k.hal.memory.write(frame.value).set(bytes.subarray(at, at + to - from), from);
+    k.hal.memory.copyIn(frame.value, from, bytes, at, to - from);
     return null;
   });
 }
@@ -142,7 +143,8 @@ export function readString(
     const piece = copyIn(k, space, BigInt(start), length);
     if (!piece.ok) return piece;
     const end = piece.value.indexOf(0);
-    pieces.push(end < 0 ? piece.value : piece.value.subarray(0, end));
+    // A view would give few bytes a buffer outside the heap.
+    pieces.push(end < 0 ? piece.value : piece.value.slice(0, end));
     if (end >= 0) return { ok: true, value: pieces.length === 1 ? pieces[0]! : joinBytes(pieces) };
     done += length;
   }

@@ -94,7 +94,10 @@ export function closePipe(k: PipeKernel, id: number, reads: boolean, writes: boo
 export function peekPipe(pipe: Pipe, count: number): Uint8Array | null {
   const first = pipe.pages[0];
   if (first === undefined) return pipe.writers > 0 && count > 0 ? null : new Uint8Array(0);
-  // Pieces are never written to once they are there, so that what is of one needs no copy.
+  // Pieces are never written to once they are there, so that what is of one needs no copy; and few bytes have no
+  // buffer outside the heap, which a view would make.
+  if (first.from === 0 && count >= first.bytes.length && (pipe.pages.length === 1 || count === first.bytes.length))
+    return first.bytes;
   if (pipe.pages.length === 1 || count <= first.bytes.length - first.from)
     return first.bytes.subarray(first.from, first.from + count);
   const bytes = new Uint8Array(Math.min(count, pipeLength(pipe)));
@@ -156,7 +159,7 @@ function append(pipe: Pipe, bytes: Uint8Array): number {
 
 /** A part of what is written, to be kept: what is the writer's own and is kept whole needs no copy. */
 const keep = (bytes: Uint8Array, from: number, to: number, mine: boolean): Uint8Array =>
-  mine && to - from === bytes.buffer.byteLength ? bytes : bytes.slice(from, to);
+  mine && from === 0 && to === bytes.length ? bytes : bytes.slice(from, to);
 
 /** Puts bytes behind all others as pieces of their own, as many as there are pages left for; how many. */
 function putPages(pipe: Pipe, bytes: Uint8Array, from: number, mine: boolean): number {
@@ -181,7 +184,7 @@ function putPackets(pipe: Pipe, bytes: Uint8Array, from: number): number {
   return Math.max(0, end - from);
 }
 
-/** How bytes are written: as packets; and whether nobody else has them, so that they may be kept as they are. */
+/** How bytes are written: as packets; and whether nobody else has them or their buffer, so that they may be kept as they are. */
 export interface PipeWriting {
   packets?: boolean;
   mine?: boolean;

@@ -10,6 +10,7 @@ import { limits } from "../lib/limits.ts";
 import { encodeName } from "../lib/text.ts";
 import type { Place } from "../thread/state.ts";
 import {
+  type Attributes,
   attributesOf,
   covered,
   FileType,
@@ -22,7 +23,7 @@ import {
 } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
 import { hasFlag, MountFlag } from "./mount-flags.ts";
-import { Access, permitsAt } from "./permissions.ts";
+import { Access, permitsAt, type Subject, subjectOf } from "./permissions.ts";
 import type { Opened } from "./state.ts";
 
 /** Where a path's last name is, and what it names. */
@@ -52,8 +53,12 @@ interface Walk {
   viewer: Viewer;
   /** Where absolute links begin, and what nothing is above of: the viewer's, or where it may not leave. */
   root: Place;
+  /** Whose right to go on is asked for at every step. */
+  subject: Subject;
   resolve: number;
   at: Place;
+  /** Of where it is, if they were looked at on the way. */
+  attributes: Attributes | null;
   /** Names that are left, the next one last. */
   rest: string[];
   links: number;
@@ -67,9 +72,9 @@ const namesOf = (path: string): string[] =>
 
 /** What is wrong with going from a directory to a name in it. */
 function problemAt(k: FileKernel, walk: Walk, name: string): Errno | null {
-  const attributes = attributesOf(k, walk.at);
+  const attributes = walk.attributes ?? attributesOf(k, walk.at);
   if (!isDirectory(attributes)) return "ENOTDIR";
-  if (!permitsAt(k, walk.viewer, walk.at, attributes, Access.execute)) return "EACCES";
+  if (!permitsAt(k, walk.viewer, walk.at, attributes, Access.execute, walk.subject)) return "EACCES";
   return name.length * 4 > limits.nameBytes && encodeName(name).length > limits.nameBytes ? "ENAMETOOLONG" : null;
 }
 
@@ -130,11 +135,13 @@ function goUp(k: FileKernel, walk: Walk): Errno | null {
 }
 
 /** Where a walk of a path begins. */
-function begin(viewer: Viewer, start: Place, path: string, resolve: number): Walk | Errno {
+function begin(k: FileKernel, viewer: Viewer, start: Place, path: string, resolve: number): Walk | Errno {
   const isAbsolute = path.startsWith("/");
   if (isAbsolute && resolve & Resolve.beneath) return "EXDEV";
   const root = resolve & (Resolve.beneath | Resolve.inRoot) ? start : viewer.root;
-  return { viewer, root, resolve, at: { ...(isAbsolute ? root : start) }, rest: namesOf(path), links: 0 };
+  const at = { ...(isAbsolute ? root : start) };
+  const subject = subjectOf(k, viewer);
+  return { viewer, root, subject, resolve, at, attributes: null, rest: namesOf(path), links: 0 };
 }
 
 /**
@@ -154,7 +161,7 @@ export function walkPath(
 ): Walked | { errno: Errno } {
   if (path === "") return { errno: "ENOENT" };
   spend(k.effort, 8 * path.length, "characters");
-  const walk = begin(viewer, start, path, resolve);
+  const walk = begin(k, viewer, start, path, resolve);
   if (typeof walk === "string") return { errno: walk };
   const slash = path.endsWith("/");
   const follows = atEnd === "follow" || (atEnd === "keep" && slash);
@@ -164,6 +171,7 @@ export function walkPath(
     const problem = problemAt(k, walk, name);
     if (problem !== null) return { errno: problem };
     if (name === "." || name === "..") {
+      walk.attributes = null;
       const stuck = name === "." ? null : goUp(k, walk);
       if (stuck !== null) return { errno: stuck };
       last = { directory: walk.at, name: "", place: walk.at, slash };
@@ -174,7 +182,9 @@ export function walkPath(
     if (named === null) return isLast ? { directory: walk.at, name, place: null, slash } : { errno: "ENOENT" };
     const found = isLast && atEnd === "name" ? named : covered(k, named);
     if (resolve & Resolve.noMounts && found.mount !== named.mount) return { errno: "EXDEV" };
-    if (isType(attributesOf(k, found), FileType.symlink) && (!isLast || follows)) {
+    walk.attributes = attributesOf(k, found);
+    if (isType(walk.attributes, FileType.symlink) && (!isLast || follows)) {
+      walk.attributes = null;
       const followed = follow(k, walk, found);
       if (typeof followed === "string") return { errno: followed };
       last = behind(walk.at, followed.led, slash);

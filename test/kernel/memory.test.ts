@@ -177,6 +177,7 @@ describe("Sv39 page tables", () => {
       },
       setWord: (frame, index, value) => words.setBigUint64(frame * page + index * 8, BigInt(value), true),
       copyOut: (frame, from, to, target, at) => target.set(view(frame).subarray(from, to), at),
+      copyIn: (frame, to, source, at, count) => view(frame).set(source.subarray(at, at + count), to),
     };
     let next = 1;
     const made = new PageTables(memory, 0x8000_0000);

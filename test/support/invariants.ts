@@ -38,7 +38,17 @@ function memoryOf(machine: Machine): PhysicalMemory {
     return index;
   };
   const { pages: frames, page: read } = machine.memory;
-  return { frames, getWord: word, nextWord, read, write: never, setWord: never, copyOut: never, clear: never };
+  return {
+    frames,
+    getWord: word,
+    nextWord,
+    read,
+    write: never,
+    setWord: never,
+    copyOut: never,
+    copyIn: never,
+    clear: never,
+  };
 }
 
 /** Counts what refers to each frame. */

@@ -25,6 +25,8 @@ export interface Ram {
   nextWord(page: number, from: number, to: number): number;
   /** Copies bytes [from, to) of the page to `target` at `at`. */
   copyOut(page: number, from: number, to: number, target: Uint8Array, at: number): void;
+  /** Copies `count` bytes of `source` from `at` on to the page, at byte `to`. */
+  copyIn(page: number, to: number, source: Uint8Array, at: number, count: number): void;
   /** Fills with zeros; what was there need not be fetched. */
   clear(page: number): void;
   /** Bytes that were asked for; a page that is already present is left alone. */
@@ -33,6 +35,12 @@ export interface Ram {
 
 /** Fetches bytes of pages that the kernel cannot go on without. */
 export type PageSource = (pages: readonly number[]) => Uint8Array[];
+
+/** Making views costs more than copying a few bytes one by one. */
+function copyBytes(from: Uint8Array, at: number, target: Uint8Array, to: number, count: number): void {
+  if (count > smallCopy) target.set(from.length === count ? from : from.subarray(at, at + count), to);
+  else for (let i = 0; i < count; i++) target[to + i] = from[at + i]!;
+}
 
 export function createRam(core: Core, fetchPages: PageSource): Ram {
   const { ram, pageFlags } = core;
@@ -87,10 +95,12 @@ export function createRam(core: Core, fetchPages: PageSource): Ram {
     },
     copyOut(page, from, to, target, at) {
       bringIn(page);
-      const start = page * pageBytes;
-      // Making views costs more than copying a few bytes one by one.
-      if (to - from > smallCopy) target.set(ram.subarray(start + from, start + to), at);
-      else for (let i = from; i < to; i++) target[at + i - from] = ram[start + i]!;
+      copyBytes(ram, page * pageBytes + from, target, at, to - from);
+    },
+    copyIn(page, to, source, at, count) {
+      bringIn(page);
+      copyBytes(source, at, ram, page * pageBytes + to, count);
+      core.wrote(page);
     },
     clear(page) {
       assert(page >= 0 && page < pages, `page ${page} is outside RAM`);

@@ -31,6 +31,9 @@ export class TestRam implements Ram {
   copyOut(page: number, from: number, to: number, target: Uint8Array, at: number): void {
     target.set(this.read(page).subarray(from, to), at);
   }
+  copyIn(page: number, to: number, source: Uint8Array, at: number, count: number): void {
+    this.write(page).set(source.subarray(at, at + count), to);
+  }
   clear(page: number): void {
     this.write(page).fill(0);
   }
