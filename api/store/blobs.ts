@@ -48,7 +48,7 @@ export function blobsIn(database: Database): Blobs {
         const mended = run.filter(({ hash }) => damaged.has(hash));
         newBytes += await database.write(async (queries) => {
           for (const blob of mended) await replace(queries, blob);
-          return insertAbsent(queries, run);
+          return insertAbsent(database, queries, run);
         });
         for (const { hash } of mended) damaged.delete(hash);
       }
@@ -142,7 +142,7 @@ async function replace(queries: Queries, { hash, data }: Blob): Promise<void> {
   await queries.$executeRaw`UPDATE "Blob" SET "data" = ${data}, "size" = NULL WHERE "hash" = ${hashBytes(hash)}`;
 }
 
-async function insertAbsent(queries: Queries, blobs: readonly Blob[]): Promise<number> {
+async function insertAbsent({ provider }: Database, queries: Queries, blobs: readonly Blob[]): Promise<number> {
   const known = await stored(
     queries,
     blobs.map(({ hash }) => hash),
@@ -150,7 +150,9 @@ async function insertAbsent(queries: Queries, blobs: readonly Blob[]): Promise<n
   const absent = blobs.filter(({ hash }) => !known.has(hash));
   for await (const run of pacedRuns(absent, ROWS_PER_STATEMENT, BYTES_PER_STATEMENT, sizeOf)) {
     const values = Prisma.join(run.map(({ hash, data }) => Prisma.sql`(${hashBytes(hash)}, ${data})`));
-    await queries.$executeRaw`INSERT INTO "Blob" ("hash", "data") VALUES ${values} ON CONFLICT DO NOTHING`;
+    const insert = Prisma.sql`INSERT INTO "Blob" ("hash", "data") VALUES ${values} ON CONFLICT DO NOTHING`;
+    if (provider.execute === null) await queries.$executeRaw(insert);
+    else await provider.execute(insert.sql, insert.values as Bytes[]);
   }
   return absent.reduce((total, blob) => total + sizeOf(blob), 0);
 }

@@ -20,6 +20,11 @@ export interface Provider {
   readonly sizes: () => Promise<{ databaseBytes: number; freeBytes: number }>;
   /** Null where statements are not waited for: a transaction costs no more. */
   readonly append: Append | null;
+  /**
+   * Runs a statement in the transaction of the writer that is under way, past Prisma: that one carries bytes as base64 in
+   * JSON, four times their size in strings that wait to be collected. Null where only Prisma has the connection.
+   */
+  readonly execute: ((sql: string, values: Bytes[]) => Promise<void>) | null;
   /** What the database itself finds wrong with its files. */
   readonly integrity: () => Promise<string[]>;
   /** Whether content is compressed by us (compressed.ts). */

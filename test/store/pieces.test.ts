@@ -1,9 +1,9 @@
 /** Content in pieces: stored as it comes, in parts of any size, and verified whenever any of it is read. */
 import { hash as digest } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { PieceWriter } from "../../api/store/pieces.ts";
 import type { Pieces, Store } from "../../api/store/types.ts";
-import { behindItsBack, openTestStore } from "../support/store.ts";
+import { behindItsBack, onPostgresql, openTestStore } from "../support/store.ts";
 import { temporaryFolder } from "./fixtures.ts";
 
 const folder = temporaryFolder();
@@ -29,6 +29,18 @@ async function write(data: Uint8Array, step: number, expected = "") {
   for (let at = 0; at < data.length; at += step) await writer.write(data.subarray(at, at + step));
   return writer.end(expected);
 }
+/** Bytes that are made base64 meanwhile: as strings, they are many times their size. */
+async function encodedDuring(work: () => Promise<unknown>): Promise<number> {
+  const encode = Buffer.prototype.toString;
+  let bytes = 0;
+  const counting = vi.spyOn(Buffer.prototype, "toString").mockImplementation(function (this: Buffer, ...how) {
+    if (how[0] === "base64") bytes += this.length;
+    return encode.apply(this, how);
+  });
+  await work();
+  counting.mockRestore();
+  return bytes;
+}
 const storedAs = async (hash: string): Promise<Uint8Array | Pieces | undefined> =>
   (await store.blobs.look([hash])).get(hash);
 
@@ -40,6 +52,12 @@ test.each([
   const data = content(length, length);
   expect(await write(data, step)).toEqual({ hash: sha256(data), size: length, newBytes: length });
   expect(sha256((await storedAs(sha256(data))) as Uint8Array)).toBe(sha256(data));
+});
+
+test.skipIf(onPostgresql)("an upload reaches the database as bytes", async () => {
+  const data = content(wholeBytes + 6 * pieceBytes, 17);
+  expect(await encodedDuring(() => write(data, pieceBytes))).toBeLessThan(100_000);
+  expect((await store.blobs.get([sha256(data)])).get(sha256(data))).toEqual(data);
 });
 
 test.each([

@@ -27,6 +27,7 @@ export async function openPostgresql(url: string): Promise<Provider> {
       reader,
       writer: writing.client,
       append,
+      execute: null,
       compresses: false,
       sizes: () => sizesOf(reader),
       integrity: () => integrityOf(reader),

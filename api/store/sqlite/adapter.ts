@@ -9,13 +9,22 @@ import type { Client, Config, Transaction } from "@libsql/client";
 import { PrismaLibSql } from "@prisma/adapter-libsql";
 
 class SingleConnection extends PrismaLibSql {
+  #client: Client | null = null;
+
   override createClient(config: Config): Client {
     const client = super.createClient(config);
+    this.#client = client;
     client.transaction = async () => {
       await client.execute("BEGIN IMMEDIATE");
       return transactionOn(client);
     };
     return client;
+  }
+
+  /** For whoever has the transaction that is under way: it does not wait for the adapter's lock. */
+  async execute(sql: string, args: Uint8Array<ArrayBuffer>[]): Promise<void> {
+    if (this.#client === null) throw new Error("the adapter is not connected");
+    await this.#client.execute({ sql, args });
   }
 }
 
@@ -48,7 +57,7 @@ function transactionOn(client: Client): Transaction {
 }
 
 /** A factory of adapters on one database file. Also what migrations and the lock run their statements through. */
-export const adapterFor = (file: string): PrismaLibSql =>
+export const adapterFor = (file: string): SingleConnection =>
   new SingleConnection({
     url: `file:${encodeURI(file).replaceAll("?", "%3F").replaceAll("#", "%23")}`,
     intMode: "bigint",

@@ -18,11 +18,13 @@ export async function openSqlite(dataDir: string): Promise<Provider> {
   try {
     removeUnfinishedBackups(dirname(databaseFile));
     await migrateFile(databaseFile, readMigrations("sqlite"));
-    const client = await connect(databaseFile);
+    const adapter = adapterFor(databaseFile);
+    const client = await connect(adapter);
     return {
       reader: client,
       writer: client,
       append: null,
+      execute: (sql, values) => adapter.execute(sql, values),
       compresses: true,
       sizes: () => sizesOf(client),
       integrity: () => integrityOf(client),
@@ -40,9 +42,9 @@ export async function openSqlite(dataDir: string): Promise<Provider> {
   }
 }
 
-async function connect(databaseFile: string): Promise<PrismaClient> {
+async function connect(adapter: ReturnType<typeof adapterFor>): Promise<PrismaClient> {
   const client = new PrismaClient({
-    adapter: adapterFor(databaseFile),
+    adapter,
     transactionOptions: { maxWait: NO_TIMEOUT_MS, timeout: NO_TIMEOUT_MS },
     // Errors are thrown to the caller already; Prisma's own lines on stderr would repeat them.
     log: [],
