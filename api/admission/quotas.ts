@@ -238,6 +238,12 @@ export class Quotas {
     return this.#making(owner, "storage", bytes, (scope) => this.#storedIn(scope), work);
   }
 
+  /** The same for what must be measured first: that is spared where there is no limit. */
+  async storingMeasured<T>(owner: Owner, measure: () => Promise<number>, work: () => Promise<T>): Promise<T> {
+    if (this.#limitsFor(owner, "storage").length === 0) return work();
+    return this.storing(owner, await measure(), work);
+  }
+
   /** Nobody knows yet whether those that are under way will be stored: who comes later counts them as if they were. */
   async #making<T>(
     owner: Owner,

@@ -32,7 +32,7 @@ import { resumeRunning } from "./resumption.ts";
 import { Revival } from "./revival.ts";
 import { type ConfigOf, type PlannedRoute, Routes, type Stretch } from "./routes.ts";
 import { shareOf } from "./share.ts";
-import { automatic, keepVisited, putBlobs, snapshotOf } from "./snapshots.ts";
+import { automatic, keepVisited, keepWithin, putBlobs, type Reserve, snapshotOf } from "./snapshots.ts";
 import { hasBeenStuck, type Look } from "./watchdog.ts";
 
 const STUCK_AT_THE_END = "it did not come back from one step when the server ended";
@@ -116,8 +116,9 @@ export class Hosting {
   async snapshot(
     machineId: string,
     fields: Pick<SnapshotRow, "id" | "displayName" | "labels" | "kind">,
+    reserve: Reserve | null = null,
   ): Promise<SnapshotRow> {
-    return this.#capture(await this.use(machineId), fields);
+    return this.#capture(await this.use(machineId), fields, reserve);
   }
 
   /** Takes the machine back to a snapshot; what came after it is dropped. */
@@ -371,9 +372,15 @@ export class Hosting {
   #capture(
     machine: HostedMachine,
     fields: Pick<SnapshotRow, "id" | "displayName" | "labels" | "kind">,
+    reserve: Reserve | null = null,
   ): Promise<SnapshotRow> {
     const describe = () => ({ "ostler.machine": machine.id, "ostler.snapshot": fields.id, "ostler.kind": fields.kind });
-    const captureNow = async () => this.#keep(machine, fields, await machine.capture());
+    const captureNow = async () => {
+      const captured = await machine.capture();
+      return keepWithin(this.#store, reserve, captured, (kind) =>
+        this.#keep(machine, kind === "automatic" ? automatic() : fields, captured),
+      );
+    };
     return this.#inOrder(machine, () => inSpan("machine snapshot", describe, captureNow));
   }
 

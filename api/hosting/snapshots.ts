@@ -29,6 +29,44 @@ export async function putBlobs(store: Store, blobs: Captured["blobs"], hold: Hol
   return newBytes;
 }
 
+/** Stores by `work` what takes as many bytes as `measure` says, or throws because there is no room for it. */
+export type Reserve = (measure: () => Promise<number>, work: () => Promise<SnapshotRow>) => Promise<SnapshotRow>;
+
+/**
+ * Keeps a snapshot that was taken, as far as there is room for it. Where there is none it is kept as one that nobody asked
+ * for: the worker takes its pages for stored, whatever becomes of it.
+ */
+export function keepWithin(
+  store: Store,
+  reserve: Reserve | null,
+  { blobs }: Captured,
+  keep: (kind: "as asked" | "automatic") => Promise<SnapshotRow>,
+): Promise<SnapshotRow> {
+  if (reserve === null) return keep("as asked");
+  return store.holds.during(async (hold) => {
+    // What is there already must not go while it is waited for room.
+    hold.add(blobs.map(({ hash }) => ({ kind: "leaf", hash })));
+    let isRoom = false;
+    const work = () => {
+      isRoom = true;
+      return keep("as asked");
+    };
+    try {
+      return await reserve(() => absentBytes(store, blobs), work);
+    } catch (error) {
+      if (!isRoom) await keep("automatic");
+      throw error;
+    }
+  });
+}
+
+/** What of it would be new. */
+async function absentBytes(store: Store, blobs: Captured["blobs"]): Promise<number> {
+  const sizes = new Map(blobs.map(({ hash, data }) => [hash, data.length]));
+  for (const hash of await store.blobs.has([...sizes.keys()])) sizes.delete(hash);
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+}
+
 /** What was found at a moment of a machine's past, under the lease by which it was looked for. */
 interface Visit {
   machineId: string;

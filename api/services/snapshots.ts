@@ -14,6 +14,7 @@ import { failedPrecondition, notFound } from "../errors.ts";
 import { readArchive, writeArchive } from "../hosting/archive.ts";
 import { snapshotRoot } from "../hosting/collection/references.ts";
 import { newId } from "../hosting/ids.ts";
+import type { Reserve } from "../hosting/snapshots.ts";
 import type { ServiceImplementation } from "../operation.ts";
 import type { MachineRow, Owner, SnapshotRow } from "../store/types.ts";
 import {
@@ -61,10 +62,12 @@ export function snapshotService(deps: Deps): ServiceImplementation<typeof Snapsh
         const id = idFor("s", callerOf(context).id, request.idempotencyKey);
         const existing = await deps.store.snapshots.get(id);
         const { displayName, labels } = request;
+        if (existing !== null) return { snapshot: toSnapshot(existing) };
         // How much it will add is known only when it is there.
-        if (existing === null) await deps.quotas.assertRoom(machine, 1);
-        const row = existing ?? (await deps.hosting.snapshot(machine.id, { id, displayName, labels, kind: "user" }));
-        return { snapshot: toSnapshot(row) };
+        await deps.quotas.assertRoom(machine, 1);
+        const reserve: Reserve = (measure, work) => deps.quotas.storingMeasured(machine, measure, work);
+        const fields = { id, displayName, labels, kind: "user" as const };
+        return { snapshot: toSnapshot(await deps.hosting.snapshot(machine.id, fields, reserve)) };
       });
     },
 
