@@ -44,9 +44,36 @@ export function fileInFlight(k: FileKernel, number: number): OpenFile | null {
     : null;
 }
 
-/** Files of a message that arrived, or never will: they are not on their way any more. */
+/** Whether a file on its way is open nowhere else: it ends where it is dropped. */
+function isLast(k: FileKernel, number: number): boolean {
+  const { previous, next } = getSlot(k, inFlightSlot(number));
+  return previous === null && next === null;
+}
+
+/** Takes all files out of a socket's queue, and out of those of sockets that wait in it to be accepted. */
+function takeFiles(k: FileKernel, id: number): number[] {
+  const { sockets } = k.files;
+  const queues = [id, ...(sockets.get(id)?.pending ?? [])].map((each) => sockets.get(each)?.queue ?? []);
+  const taken: number[] = [];
+  for (const queue of queues) {
+    spend(k.effort, queue.length, "items");
+    for (const message of queue) for (const number of message.files.splice(0)) taken.push(number);
+  }
+  return taken;
+}
+
+/**
+ * Files of a message that arrived, or never will: they are not on their way any more. What is in the queue of a socket
+ * that ends by this is dropped by the same loop: sockets can be in each other's queues deeper than calls can be nested.
+ */
 export function dropFiles(k: FileKernel, numbers: readonly number[]): void {
-  for (const number of numbers) if (!isEmpty(k, inFlightSlot(number))) deleteSlot(k, inFlightSlot(number));
+  const all = [...numbers];
+  for (const number of all) {
+    const target = fileInFlight(k, number)?.target;
+    if (target === undefined) continue;
+    if (target.kind === "socket" && isLast(k, number)) for (const inner of takeFiles(k, target.socket)) all.push(inner);
+    deleteSlot(k, inFlightSlot(number));
+  }
 }
 
 /** A message was read: files that nobody took with it go nowhere, nor does what only they led to. */

@@ -11,6 +11,7 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -114,15 +115,18 @@ static void waiters(void) {
   for (int i = 0; i < patient + lucky; i++) pthread_join(threads[i], 0);
 }
 
-static int give(int through, int fd) {
+static int give_to(int through, int fd, const struct sockaddr_un *to) {
   char byte = 0;
   struct iovec part = {&byte, 1};
   union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control = {0};
   struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  m.msg_name = (void *)to, m.msg_namelen = to ? sizeof *to : 0;
   control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
   memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
   return sendmsg(through, &m, 0);
 }
+
+static int give(int through, int fd) { return give_to(through, fd, 0); }
 
 static int get(int through) {
   char byte;
@@ -181,6 +185,26 @@ static void circles(void) {
   expect(write(file[1], "x", 1) == -1 && errno == EPIPE, "nobody has it");
 }
 
+/* Each socket in the queue of another, as deep as there can be: the outermost goes, and all of them with it. */
+static void nest(void) {
+  enum { count = 1000 };
+  struct sockaddr_un name = {AF_UNIX, ""};
+  int first = 0, last = 0;
+  for (int i = 0; i < count; i++) {
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    sprintf(name.sun_path + 1, "%d", i);
+    expect(fd >= 0 && bind(fd, (void *)&name, sizeof name) == 0, "bind");
+    if (i == 0) first = fd;
+    else expect(fd == last + 1, "descriptors in a row");
+    last = fd;
+    sprintf(name.sun_path + 1, "%d", i - 1);
+    expect(i == 0 || give_to(fd, fd, &name) == 1, "give");
+  }
+  expect(close_range(first + 1, last, 0) == 0 && close(first) == 0, "close");
+  first = socket(AF_UNIX, SOCK_DGRAM, 0);
+  expect(give_to(first, first, &name) == -1 && errno == ECONNREFUSED, "nobody is there");
+}
+
 /* Timers that are all due at once, of many, who end before. */
 static void timers(void) {
   enum { most = 4096, each = 128 };
@@ -213,6 +237,7 @@ int main(int argc, char **argv) {
   else if (strcmp(argv[1], "waiters") == 0) waiters();
   else if (strcmp(argv[1], "files in flight") == 0) in_flight();
   else if (strcmp(argv[1], "circles") == 0) circles();
+  else if (strcmp(argv[1], "nest") == 0) nest();
   else if (strcmp(argv[1], "timers") == 0) timers();
   else expect(0, argv[1]);
   puts("done");

@@ -14,6 +14,7 @@ describe.skipIf(!hasCompiler)("as many as there can be (needs riscv64-linux-gnu-
     ["waiters", 4],
     ["files in flight", 4],
     ["circles", 4],
+    ["nest", 4],
     ["timers", 4],
   ] as const)("of %s", (kind, most) => {
     const machine = testMachine({ memoryBytes: 64 * 2 ** 20, files: [fileOf("/bin/maxima", guest("maxima"))] });
