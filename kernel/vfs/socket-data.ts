@@ -201,19 +201,20 @@ export function peekSocket(socket: Socket, room: number): Received | Errno | nul
   return socket.noReading ? { bytes: new Uint8Array(0), length: 0, message: null } : null;
 }
 
-/** Takes what was received out of the queue: bytes of a stream, a packet as a whole. Files that nobody wanted are dropped by who asks. */
-/** Something has left a socket's queue: an edge for who sends to it, of TCP and to many's only where there was no room. */
+/** Something has left a socket's queue: an edge for who sends to it, of TCP only where there was no room. */
 function tellSenders(k: FileKernel, id: number, hadRoom: boolean): void {
   const socket = getSocket(k, id);
   const peer = socket.peer === null ? undefined : k.files.sockets.get(socket.peer);
   if (peer?.peer === id) {
     if (socket.family === "unix" || (!hadRoom && hasRoom(k, socket))) peer.departures += 1;
-  } else if (!hadRoom) {
+  } else if (socket.family === "unix" && socket.type === "dgram") {
+    // Whatever room there is, a larger datagram may have found too little.
     spend(k.effort, 4 * k.files.sockets.size, "items");
     for (const sender of k.files.sockets.values()) if (sender.peer === id) sender.departures += 1;
   }
 }
 
+/** Takes what was received out of the queue: bytes of a stream, a packet as a whole. Files that nobody wanted are dropped by who asks. */
 export function dropFromSocket(k: FileKernel, id: number, count: number): void {
   const socket = getSocket(k, id);
   const taken = socket.type === "stream" ? count : (socket.queue[0]?.bytes.length ?? 0);

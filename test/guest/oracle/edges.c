@@ -94,6 +94,18 @@ static void sockets(void) {
   close(s[0]), close(s[1]);
 }
 
+/* To one that others may send to, too. */
+static void datagrams(void) {
+  struct sockaddr_un name = {AF_UNIX, "\0sender"};
+  char c[8];
+  name.sun_path[7] = (char)('a' + getpid() % 26), name.sun_path[8] = (char)('a' + getpid() / 26 % 26);
+  int to = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0), from = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  bind(to, (void *)&name, 11), connect(from, (void *)&name, 11);
+  watch("datagrams to a name", from, EPOLLOUT);
+  DO(0), DO(write(from, "a", 1)), DO(0), DO(write(from, "b", 1)), DO(read(to, c, 8)), DO(0), DO(read(to, c, 8)), DO(0);
+  close(to), close(from);
+}
+
 static void listeners(void) {
   struct sockaddr_un name = {AF_UNIX, "\0edges"};
   name.sun_path[6] = (char)('a' + getpid() % 26), name.sun_path[7] = (char)('a' + getpid() / 26 % 26);
@@ -205,6 +217,6 @@ static void rules(void) {
 
 int main(void) {
   setvbuf(stdout, 0, _IOFBF, 1 << 16);
-  pipes(), sockets(), listeners(), network(), counters(), processes(), terminals(), nested(), rules();
+  pipes(), sockets(), datagrams(), listeners(), network(), counters(), processes(), terminals(), nested(), rules();
   return 0;
 }
