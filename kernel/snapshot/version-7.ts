@@ -29,10 +29,17 @@ function programsAndWriters(state: AnyState): void {
   }
 }
 
-/** Edges were not counted of terminals, signals, and what an epoll instance watches. */
+/**
+ * Edges were not counted of terminals, signals, and what an epoll instance watches, and of sockets in another way: of what
+ * is ready it is told once more, because a count that was told could be the one of an edge to come.
+ */
 function edgesOfAll(state: AnyState): void {
   const { files, threads, tty } = state["kernel"] as { files: FilesState; threads: ThreadsState; tty: TtyState };
-  for (const { target } of files.open.values()) if (target.kind === "epoll") target.changes = 0;
+  for (const { target } of files.open.values()) {
+    if (target.kind !== "epoll") continue;
+    target.changes = 0;
+    for (const item of target.items.values()) Object.assign(item, { seenIn: -1, seenOut: -1 });
+  }
   for (const task of threads.tasks.values()) task.signalsSent = 0;
   for (const pair of tty.pairs.values()) pair.departures = 0;
   for (const terminal of [tty.console, ...[...tty.pairs.values()].map((pair) => pair.terminal)])

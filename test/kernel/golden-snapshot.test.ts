@@ -8,6 +8,7 @@ import { decodePlain } from "../../kernel/lib/codec-decode.ts";
 import type { TaskId } from "../../kernel/lib/ids.ts";
 import type { MachineState } from "../../kernel/machine/state.ts";
 import { migrateState } from "../../kernel/snapshot/migrations.ts";
+import { version7 } from "../../kernel/snapshot/version-7.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
 import { brokenInvariants } from "../support/invariants.ts";
 import {
@@ -91,3 +92,15 @@ test.skipIf(!hasCompiler).each(["segments", "adjustments"] as const)(
     expect(decodePlain(migrated)).toEqual(decodePlain(expected));
   },
 );
+
+test("what epoll told before version 7 is told once more: other counts are no edges that were seen", () => {
+  const item = { file: 2, fd: 3, seenIn: 4, seenOut: 5 };
+  const epoll = { id: 1, target: { kind: "epoll", items: new Map([["3:2", item]]) } };
+  const kernel = {
+    files: { open: new Map([[1, epoll]]) },
+    threads: { tasks: new Map() },
+    tty: { console: {}, pairs: new Map() },
+  };
+  version7.find(({ name }) => name === "edgesOfAll")!({ kernel } as never);
+  expect(epoll.target).toMatchObject({ changes: 0, items: new Map([["3:2", { ...item, seenIn: -1, seenOut: -1 }]]) });
+});
