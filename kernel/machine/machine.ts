@@ -15,8 +15,9 @@ import { assert } from "../lib/assert.ts";
 import { decodePlain, encodePlain } from "../lib/codec.ts";
 import type { PhysicalAddress } from "../lib/ids.ts";
 import { addImage } from "../mm/images.ts";
+import { userId } from "../thread/credentials.ts";
 import { machineFrozen } from "../trace/events/machine.ts";
-import { mountAll } from "../vfs/first-tree.ts";
+import { giveConsole, mountAll } from "../vfs/first-tree.ts";
 import { giveFile } from "../vfs/given.ts";
 import { addressSpace } from "./address-space.ts";
 import { applyInput } from "./apply.ts";
@@ -146,6 +147,7 @@ export function createMachine(config: MachineConfig, hostPorts: MachinePorts): M
   const kernel = assembleKernel(initState(config), core, ports, socket);
   placePools(kernel, kernel.mm, (frame) => (core.ramBase + frame * pageBytes) as PhysicalAddress);
   mountAll(kernel, config.root ?? null);
+  if (config.init === undefined) giveConsole(kernel, userId);
   for (const { path, content, size, mode } of config.files)
     giveFile(kernel, path, addImage(kernel, content, size), mode);
   if (kernel.bare !== null) powerOn(kernel, kernel.bare);

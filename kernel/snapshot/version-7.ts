@@ -1,11 +1,14 @@
 /** What a state of version 6 needs to be one of version 7: a step for each thing that came, in the order they came. */
 
 import type { BareState } from "../machine/bare/state.ts";
+import type { MachineConfig } from "../machine/types.ts";
 import { beginExecution, countWriter } from "../mm/executing.ts";
 import type { MmState } from "../mm/state.ts";
+import { userId } from "../thread/credentials.ts";
 import type { ThreadsState } from "../thread/state.ts";
 import type { TtyState } from "../tty/state.ts";
 import { mayWrite } from "../vfs/file-ops.ts";
+import { giveConsole } from "../vfs/first-tree.ts";
 import type { FilesState } from "../vfs/state.ts";
 import type { AnyState } from "./migrations.ts";
 
@@ -68,10 +71,17 @@ function oneNameForAll(state: AnyState): void {
   }
 }
 
+/** The console was root's even where all programs are the host's, for a user. */
+function consoleOfUser(state: AnyState): void {
+  const { files } = state["kernel"] as { files: FilesState };
+  if ((state["config"] as MachineConfig).init === undefined) giveConsole({ files }, userId);
+}
+
 export const version7: readonly ((state: AnyState) => void)[] = [
   programsAndWriters,
   edgesOfAll,
   timeoutsStay,
   timeAsItIs,
   oneNameForAll,
+  consoleOfUser,
 ];

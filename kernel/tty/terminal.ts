@@ -54,6 +54,25 @@ export function controllingTerminal({ tty }: { readonly tty: TtyState }, session
   return null;
 }
 
+type Holders = Pick<Terminal, "session" | "foreground">;
+
+/** What a terminal is asked for: a task, or what is left of one. */
+export type Member = Pick<Task, "session" | "group">;
+
+/** Nobody has the console, and the session is that of a program that the host started there: each has it for its own. */
+const sharesConsole = ({ tty, threads }: Pick<TtyKernel, "tty" | "threads">, { session }: Member): boolean =>
+  tty.console.session === null && threads.jobs.has(session) && !tty.hosted.has(session);
+
+/** The terminal that a task calls its own (/dev/tty), if it has one. */
+export const ownTerminal = (k: Pick<TtyKernel, "tty" | "threads">, member: Member): TerminalId | null =>
+  controllingTerminal(k, member.session) ?? (sharesConsole(k, member) ? "console" : null);
+
+/** The session that has a terminal and the group in its foreground, as who asks is told: each is alone at a shared console. */
+export function holdersOf(k: Pick<TtyKernel, "tty" | "threads">, id: TerminalId, member: Member): Holders {
+  const { session, group } = member;
+  return id === "console" && sharesConsole(k, member) ? { session, foreground: group } : terminalOf(k, id);
+}
+
 /** Who asks, and what its wait for the same thing had saved. */
 export interface Asker {
   task: Task;

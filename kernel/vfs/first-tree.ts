@@ -1,12 +1,13 @@
 /** The tree of file systems that every machine begins with. */
 import { assert } from "../lib/assert.ts";
 import type { InodeNumber, MountId } from "../lib/ids.ts";
-import { consoles, devices, ptmx } from "./devices.ts";
+import { consoles, devices, isConsole, isOwnTerminal, ptmx } from "./devices.ts";
 import { FileType, filesystemOf, isDirectory, opsOfFilesystem } from "./filesystem.ts";
 import { createFilesystem, rootInode } from "./filesystems.ts";
 import type { FileKernel } from "./kernel.ts";
 import { mountOn, mountRoot, wholeOf } from "./mounts.ts";
 import type { Filesystem, FilesystemKind, InodeData } from "./state.ts";
+import { terminalGroup } from "./terminals.ts";
 
 /** Makes a file in a directory where there is none of the name. */
 function provide(
@@ -49,6 +50,21 @@ export function devicesOf(k: FileKernel): Filesystem {
     provide(k, fs, rootInode, name, FileType.symlink | 0o777, { kind: "symlink", target });
   provide(k, fs, rootInode, "shm", FileType.directory | 0o1777, null);
   return fs;
+}
+
+/**
+ * The console belongs to a user, as a terminal belongs to who is logged in there, whose group is the terminals': where
+ * there is no first program, whose it would be, everybody who comes there is the host's, for that user.
+ */
+export function giveConsole(k: Pick<FileKernel, "files">, uid: number): void {
+  for (const { kind, inodes } of k.files.filesystems.values())
+    if (kind === "devtmpfs")
+      for (const inode of inodes.values()) {
+        const { data } = inode;
+        if (data.kind !== "device" || isOwnTerminal(data.major, data.minor) || !isConsole(data.major, data.minor))
+          continue;
+        Object.assign(inode, { uid, gid: terminalGroup, mode: FileType.character | 0o620 });
+      }
 }
 
 /** The root, and what is mounted below it; `base`: the archive that the root is at first. */

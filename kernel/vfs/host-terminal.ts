@@ -9,7 +9,6 @@ import { isConsole } from "./devices.ts";
 import { AccessMode } from "./file-ops.ts";
 import { attributesOf, FileType, isType, openedAt } from "./filesystem.ts";
 import type { FileKernel } from "./kernel.ts";
-import { Access, permitsAt } from "./permissions.ts";
 import type { Opened, OpenTarget } from "./state.ts";
 import { slaveName, terminalGroup } from "./terminals.ts";
 import { findPlace } from "./walk.ts";
@@ -25,7 +24,7 @@ export function openHostTerminal(k: FileKernel, task: Task, rows: number, column
   while (task.descriptors.length < 3) duplicate(k, task, first, 0, false);
 }
 
-/** The console's device, for who could open it by its name; null for others, and where there is no such device. */
+/** The console's device; null where there is no such file. */
 function consoleName(k: FileKernel, task: Task): Opened | null {
   const found = findPlace(k, task, task.root, "/dev/console");
   if ("errno" in found) return null;
@@ -33,13 +32,13 @@ function consoleName(k: FileKernel, task: Task): Opened | null {
   const attributes = attributesOf(k, place);
   const { device } = attributes;
   if (device === null || !isType(attributes, FileType.character) || !isConsole(device.major, device.minor)) return null;
-  const may = permitsAt(k, task, place, attributes, Access.read | Access.write);
-  return may ? openedAt(k, place, directory, name) : null;
+  return openedAt(k, place, directory, name);
 }
 
 /**
- * Gives a task that was just made the console, at all of its first three descriptors that are free. To the first
- * program, which is root's, that is /dev/console opened: so it can find out what its terminal is called (ttyname(3)).
+ * Gives a task that was just made the console, at all of its first three descriptors that are free. That is
+ * /dev/console opened, as whoever logs a user in does it, so that the task can find out what its terminal is called
+ * (ttyname(3)). Whether it could open that by itself is another question: with a first program it is root's.
  */
 export function openHostConsole(k: FileKernel, task: Task): void {
   const first = openFile(k, task, { kind: "console" }, consoleName(k, task), AccessMode.both, false) as number;

@@ -24,6 +24,7 @@ import {
   isReadable,
   isWritable,
   outputBytes,
+  ownTerminal,
   readTerminal,
   takeTerminal,
   terminalOf,
@@ -159,10 +160,9 @@ export function openTerminal(
   return typeof pair === "number" ? { kind: "master", pair } : pair;
 }
 
-/** /dev/tty. What the host started has the console, if that is no session's. */
+/** /dev/tty. */
 function openOwn(k: FileKernel, task: Task): OpenTarget | Errno {
-  const isAlone = k.tty.console.session === null && task.session === task.job;
-  const id = controllingTerminal(k, task.session) ?? (isAlone ? "console" : null);
+  const id = ownTerminal(k, task);
   if (id === null) return "ENXIO";
   return id === "console" ? { kind: "console" } : { kind: "slave", pair: id, generation: openSlave(k, id) };
 }

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { loadSnapshot } from "../../kernel/index.ts";
+import { loadSnapshot, type Machine } from "../../kernel/index.ts";
 import { encodePlain } from "../../kernel/lib/codec.ts";
 import { decodePlain } from "../../kernel/lib/codec-decode.ts";
 import type { TaskId } from "../../kernel/lib/ids.ts";
@@ -50,10 +50,18 @@ test.each(files)("%s loads, and runs to its end", (name) => {
   for (let page = 0; page < machine.memory.pages; page++)
     if (!machine.memory.isPresent(page)) machine.providePage(page, stored(tree.pageHash(page)));
   expect(brokenInvariants(machine)).toEqual([]);
+  expect(ownersOfConsole(machine)).toEqual([1000]);
   expect(consoleOf(outputs)).toBe("tiny\n");
   expect(exitOf(outputs)?.status).toEqual({ kind: "exited", code: 3 });
   expect(text(machine.readVirtual(golden.client, golden.mapped + 3 * 4096, 6)!)).toBe("page 3");
 });
+
+/** Users whom the console's device belongs to. */
+const ownersOfConsole = (machine: Machine): number[] =>
+  [...(decodePlain(machine.encodeState()) as unknown as MachineState).kernel.files.filesystems.values()]
+    .flatMap(({ inodes }) => [...inodes.values()])
+    .filter(({ data }) => data.kind === "device" && data.major === 5 && data.minor === 1)
+    .map(({ uid }) => uid);
 
 /** The same machine as version 5 had it. */
 function asOfVersion5(state: MachineState): Uint8Array {

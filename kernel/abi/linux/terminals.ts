@@ -14,6 +14,7 @@ import {
   flushInput,
   flushOutput,
   getPair,
+  holdersOf,
   leaveTerminal,
   mayChange,
   resizeWindow,
@@ -175,8 +176,7 @@ function setControlling(k: LinuxKernel, { call: { task }, id, argument: force }:
 /** Who asks for its own terminal's group has to have it; a master's program may ask in any case. */
 function getForeground(k: LinuxKernel, asked: Asked): Outcome {
   const { call, id, file } = asked;
-  const { session, foreground } = terminalOf(k, id);
-  // Without sessions that have it, a program that asks is by itself.
+  const { session, foreground } = holdersOf(k, id, call.task);
   if (id === "console")
     return put(k, asked, word(numberFor(k, call.task, session === null ? call.task.group : foreground)));
   if (file.target.kind === "slave" && session !== call.task.session) return fail("ENOTTY");
@@ -184,7 +184,7 @@ function getForeground(k: LinuxKernel, asked: Asked): Outcome {
 }
 
 function getSession(k: LinuxKernel, asked: Asked): Outcome {
-  const { session } = terminalOf(k, asked.id);
+  const { session } = holdersOf(k, asked.id, asked.call.task);
   const mayAsk = asked.file.target.kind === "master" || session === asked.call.task.session;
   return session !== null && mayAsk ? put(k, asked, word(numberFor(k, asked.call.task, session))) : fail("ENOTTY");
 }

@@ -1,6 +1,5 @@
 /** /proc about what a process is and does: stat, status, limits, and what it is to the machine when memory runs out. */
 import { pageBytes } from "../../hal/types.ts";
-import type { TaskId } from "../../lib/ids.ts";
 import { lastSignal } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { getThread } from "../../thread/blocking.ts";
@@ -10,7 +9,7 @@ import { policyNumbers, realTimePriority } from "../../thread/scheduling.ts";
 import { signalBit } from "../../thread/signals.ts";
 import type { IdKind, SignalInfo, Task, Thread } from "../../thread/state.ts";
 import { overflowId, userIdIn } from "../../thread/users.ts";
-import { controllingTerminal, terminalOf } from "../../tty/terminal.ts";
+import { holdersOf, type Member, ownTerminal } from "../../tty/terminal.ts";
 import { slaveMajor } from "../../vfs/devices.ts";
 import type { ProcKernel } from "./kernel.ts";
 import { residentBy, sizesOf } from "./memory.ts";
@@ -39,10 +38,10 @@ function stateOf(k: ProcKernel, subject: Subject): RunState {
 const consoleDevice = 0x501;
 const firstSlave = slaveMajor << 8;
 
-function terminalNumbers(k: ProcKernel, subject: Subject, session: TaskId): [number, number] {
-  const id = controllingTerminal(k, session);
+function terminalNumbers(k: ProcKernel, subject: Subject, member: Member): [number, number] {
+  const id = ownTerminal(k, member);
   if (id === null) return [0, -1];
-  const { foreground } = terminalOf(k, id);
+  const { foreground } = holdersOf(k, id, member);
   return [
     id === "console" ? consoleDevice : firstSlave + id,
     foreground === null ? -1 : shownId(k, subject, foreground),
@@ -131,11 +130,12 @@ function zombieNumbers({ usage, exitSignal, startNs }: Extract<Subject, { kind: 
 
 /** proc_pid_stat(5), number by number. */
 export function statistics(k: ProcKernel, subject: Subject): string {
-  const { group, session, parent } = subject.kind === "zombie" ? subject.zombie : subject.task;
+  const member = subject.kind === "zombie" ? subject.zombie : subject.task;
+  const { group, session, parent } = member;
   const numbers =
     subject.kind === "zombie" ? zombieNumbers(subject.zombie) : liveNumbers(k, subject.task, subject.thread);
   const shown = [parent, group, session].map((id) => shownId(k, subject, id));
-  const ids = [...shown, ...terminalNumbers(k, subject, session), 0];
+  const ids = [...shown, ...terminalNumbers(k, subject, member), 0];
   const { letter } = stateOf(k, subject);
   return `${shownId(k, subject, idOf(subject))} (${nameOf(k, subject)}) ${letter} ${[...ids, ...numbers, exitCode(subject)].join(" ")}\n`;
 }
