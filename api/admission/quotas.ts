@@ -11,6 +11,7 @@ import { type OstlerError, resourceExhausted } from "../errors.ts";
 import { type WeightRow, Weights } from "../hosting/worker/weights.ts";
 import { ALL_MEMBERS, EACH_MEMBER, type Owner, type QuotaHolder, type Store } from "../store/types.ts";
 import { Allowances, nameOf } from "./allowances.ts";
+import { type Arrival, Arrivals } from "./arrivals.ts";
 import { isQuotaName, kindOf, type QuotaDefaults, type QuotaName, type SettingName, WEIGHT } from "./kinds.ts";
 
 /** How much of a kind an owner has: of one member, or of all of the course (ownerId null). */
@@ -33,6 +34,8 @@ interface Making {
 const holderOf = ({ courseId, ownerId }: Owner): QuotaHolder => ({ courseId, userId: ownerId });
 
 export class Quotas {
+  /** What is stored of uploads and named by no row. It counts as what is. */
+  readonly arrivals = new Arrivals();
   readonly #store: Pick<Store, "usage" | "quotas">;
   readonly #defaults: QuotaDefaults;
   readonly #allowances: Allowances;
@@ -233,9 +236,9 @@ export class Quotas {
     return this.#making(owner, "machines", 1, count, work);
   }
 
-  /** Stores so many bytes more by `work`, in the same way. */
-  storing<T>(owner: Owner, bytes: number, work: () => Promise<T>): Promise<T> {
-    return this.#making(owner, "storage", bytes, (scope) => this.#storedIn(scope), work);
+  /** Stores so many bytes more by `work`, in the same way. What has arrived of them already is not counted twice. */
+  storing<T>(owner: Owner, bytes: number, work: () => Promise<T>, arrival: Arrival | null = null): Promise<T> {
+    return this.#making(owner, "storage", bytes, (scope) => this.#storedIn(scope, arrival), work);
   }
 
   /** The same for what must be measured first: that is spared where there is no limit. */
@@ -276,8 +279,8 @@ export class Quotas {
   }
 
   /** Throws RESOURCE_EXHAUSTED when so many bytes more are too many. */
-  assertRoom(owner: Owner, bytes: number): Promise<void> {
-    return this.#assertStored(owner, "storage", bytes, (scope) => this.#storedIn(scope));
+  assertRoom(owner: Owner, bytes: number, arrival: Arrival | null = null): Promise<void> {
+    return this.#assertStored(owner, "storage", bytes, (scope) => this.#storedIn(scope, arrival));
   }
 
   async #assertStored(owner: Owner, kind: QuotaName, more: number, count: CountStored): Promise<void> {
@@ -315,8 +318,10 @@ export class Quotas {
     return bytes;
   }
 
-  #storedIn = ({ courseId, ownerId }: ReturnType<typeof scopeOf>): Promise<number> =>
-    this.#store.usage({ courseIds: [courseId], ownerId });
+  async #storedIn(scope: ReturnType<typeof scopeOf>, but: Arrival | null = null): Promise<number> {
+    const named = await this.#store.usage({ courseIds: [scope.courseId], ownerId: scope.ownerId });
+    return named + this.arrivals.bytesOf((owner) => isOf(owner, scope), but);
+  }
 
   // ---- What people see
 

@@ -28,7 +28,7 @@ const BACKGROUND_SHARE = 0.2;
 const CHECK_SHARE = 0.7;
 
 export class Housekeeping {
-  readonly #deps: Pick<Deps, "store" | "hosting">;
+  readonly #deps: Pick<Deps, "store" | "hosting" | "quotas">;
   readonly #options: HousekeepingOptions;
   readonly #collector: Collector;
   readonly #closing = new AbortController();
@@ -37,7 +37,7 @@ export class Housekeeping {
   #timer: NodeJS.Timeout | undefined;
   last: HousekeepingReport | null = null;
 
-  constructor(deps: Pick<Deps, "store" | "hosting">, options: HousekeepingOptions) {
+  constructor(deps: Pick<Deps, "store" | "hosting" | "quotas">, options: HousekeepingOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#collector = new Collector(deps.store);
@@ -107,7 +107,9 @@ export class Housekeeping {
     const kept = keepGradedMs === 0 ? 0 : await dropKept(this.#deps, keepGradedMs, pacer);
     const deletedMachines = kept + (await dropPrepared(this.#deps, pacer));
     const deletedSnapshots = await thinSnapshots(this.#deps.store, this.#deps.hosting.inUse, pacer);
+    const collected = this.#deps.quotas.arrivals.collecting();
     this.last = { ...(await this.#collector.collect(pace)), deletedSnapshots, deletedMachines };
+    collected();
     return this.last;
   }
 }

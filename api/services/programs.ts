@@ -1,6 +1,7 @@
 /** ProgramService: content by hash. A program is a name that its owner gave to a blob. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ProgramSchema, ProgramService, UploadContentRequest } from "../../proto/gen/ostler/v1/programs_pb.js";
+import { type Arrival, countedTo } from "../admission/arrivals.ts";
 import { scopeOf } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
 import { invalid, notFound } from "../errors.ts";
@@ -35,8 +36,9 @@ async function receive(
   requests: AsyncIterable<UploadContentRequest>,
   context: Context,
   hold: Hold,
+  arrival: Arrival,
 ): Promise<Received> {
-  const writer = new PieceWriter(deps.store.blobs, hold);
+  const writer = new PieceWriter(countedTo(arrival, deps.store.blobs), hold);
   let first: UploadContentRequest | null = null;
   let owner: Owner | null = null;
   let size = 0;
@@ -45,11 +47,12 @@ async function receive(
     if (first === null || owner === null) {
       first = request;
       owner = ownerIn(context, first.courseId);
-      checkedBytes = await assertMayStore(deps, owner, Number(first.size), "size");
+      arrival.owner = owner;
+      checkedBytes = await assertMayStore(deps, arrival, Number(first.size), "size");
     } else assertOnlyData(request);
     size += request.data.length;
     if (size > deps.uploadBytes || size > checkedBytes)
-      checkedBytes = (await assertMayStore(deps, owner, size, "data")) + QUOTA_STEP_BYTES;
+      checkedBytes = (await assertMayStore(deps, arrival, size, "data")) + QUOTA_STEP_BYTES;
     await writer.write(request.data);
   }
   // What the client gave up looks like its end.
@@ -68,10 +71,10 @@ function assertOnlyData({ name, expectedHash, courseId, size }: UploadContentReq
 }
 
 /** Throws what says why not; otherwise so many bytes may be stored. */
-async function assertMayStore(deps: Deps, owner: Owner, bytes: number, field: string): Promise<number> {
+async function assertMayStore(deps: Deps, arrival: Arrival, bytes: number, field: string): Promise<number> {
   if (bytes > deps.uploadBytes)
     throw invalid(field, `is more than ${deps.uploadBytes} bytes, which is what this server takes at most`);
-  await deps.quotas.assertRoom(owner, bytes);
+  if (arrival.owner !== null) await deps.quotas.assertRoom(arrival.owner, bytes, arrival);
   return bytes;
 }
 
@@ -96,15 +99,16 @@ export function programService(deps: Deps): ServiceImplementation<typeof Program
     },
 
     async uploadContent(requests, context) {
-      return deps.store.holds.during(async (hold) => {
-        const { owner, name, size, expectedHash, writer } = await receive(deps, requests, context, hold);
-        const row = await deps.quotas.storing(owner, size, async () => {
+      const receiveAndName = async (hold: Hold, arrival: Arrival) => {
+        const { owner, name, size, expectedHash, writer } = await receive(deps, requests, context, hold, arrival);
+        const store = async () => {
           const { hash } = await writer.end(expectedHash);
           assertExpected(hash, expectedHash);
           return deps.store.programs.put({ ...owner, hash, name, size });
-        });
-        return { program: toProgram(row) };
-      });
+        };
+        return { program: toProgram(await deps.quotas.storing(owner, size, store, arrival)) };
+      };
+      return deps.quotas.arrivals.during((arrival) => deps.store.holds.during((hold) => receiveAndName(hold, arrival)));
     },
 
     async getProgram({ programHash, courseId }, context) {

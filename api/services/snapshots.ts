@@ -8,6 +8,7 @@ import {
   type SnapshotSchema,
   type SnapshotService,
 } from "../../proto/gen/ostler/v1/snapshots_pb.js";
+import { type Arrival, countedTo } from "../admission/arrivals.ts";
 import { scopeOf } from "../auth/caller.ts";
 import { callerOf } from "../auth/identity.ts";
 import { failedPrecondition, notFound } from "../errors.ts";
@@ -16,7 +17,7 @@ import { snapshotRoot } from "../hosting/collection/references.ts";
 import { newId } from "../hosting/ids.ts";
 import type { Reserve } from "../hosting/snapshots.ts";
 import type { ServiceImplementation } from "../operation.ts";
-import type { MachineRow, Owner, SnapshotRow } from "../store/types.ts";
+import type { Blobs, Hold, MachineRow, Owner, SnapshotRow } from "../store/types.ts";
 import {
   type Deps,
   idFor,
@@ -139,11 +140,30 @@ export function snapshotService(deps: Deps): ServiceImplementation<typeof Snapsh
       const data = async function* () {
         for await (const request of requests) yield request.data;
       };
-      const row = await deps.store.holds.during(async (hold) => {
-        const archived = await readArchive(deps.store, data(), hold);
-        return deps.store.snapshots.adopt({ ...archived, id: newId("s"), ...owner });
-      });
+      const adopt = async (hold: Hold, arrival: Arrival) => {
+        arrival.owner = owner;
+        await deps.quotas.assertRoom(owner, 1, arrival);
+        const archived = await readArchive({ blobs: roomFor(deps, owner, arrival) }, data(), hold);
+        const store = () => deps.store.snapshots.adopt({ ...archived, id: newId("s"), ...owner });
+        return deps.quotas.storing(owner, archived.newBytes, store, arrival);
+      };
+      const row = await deps.quotas.arrivals.during((arrival) =>
+        deps.store.holds.during((hold) => adopt(hold, arrival)),
+      );
       return { snapshot: toSnapshot(row) };
+    },
+  };
+}
+
+/** Stores content for as long as there is room for what of it is new. */
+function roomFor(deps: Deps, owner: Owner, arrival: Arrival): Blobs {
+  const blobs = countedTo(arrival, deps.store.blobs);
+  return {
+    ...blobs,
+    async put(list, hold) {
+      const outcome = await blobs.put(list, hold);
+      await deps.quotas.assertRoom(owner, arrival.bytes, arrival);
+      return outcome;
     },
   };
 }

@@ -348,6 +348,38 @@ test("bytes that are stored at once count together", async () => {
   expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled", "rejected"]);
 });
 
+test("what has arrived and is named by nothing counts until it is, or until a collection that began later is over", async () => {
+  const { quotas } = quotasAt({ storagePerUserBytes: 100 });
+  const { arrivals } = quotas;
+  const fits = (bytes: number) =>
+    quotas.assertRoom(owner("a"), bytes).then(
+      () => true,
+      () => false,
+    );
+  const collected = { early: arrivals.collecting(), late: () => {} };
+  const receive = (end: () => void) =>
+    arrivals.during(async (arrival) => {
+      arrival.owner = owner("a");
+      arrival.bytes = 60;
+      expect([await fits(40), await fits(41)]).toEqual([true, false]);
+      await quotas.assertRoom(owner("a"), 100, arrival);
+      await quotas.assertRoom(owner("b"), 100);
+      collected.late = arrivals.collecting();
+      end();
+    });
+  await receive(() => {});
+  expect(await fits(100)).toBe(true);
+  const broken = () => {
+    throw new Error("it broke off");
+  };
+  await expect(receive(broken)).rejects.toThrow("it broke off");
+  collected.early();
+  collected.late();
+  expect(await fits(41)).toBe(false);
+  arrivals.collecting()();
+  expect(await fits(100)).toBe(true);
+});
+
 test("no limit is none", async () => {
   const { quotas } = quotasAt();
   expect(quotas.executed(owner("a"), Number.MAX_SAFE_INTEGER)).toBe(true);

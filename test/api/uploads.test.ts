@@ -6,6 +6,7 @@ import { AdminService } from "../../proto/gen/ostler/v1/admin_pb.js";
 import { CourseService } from "../../proto/gen/ostler/v1/courses_pb.js";
 import { MachineService } from "../../proto/gen/ostler/v1/machines_pb.js";
 import { type Program, ProgramService } from "../../proto/gen/ostler/v1/programs_pb.js";
+import { QuotaKind, QuotaService } from "../../proto/gen/ostler/v1/quotas_pb.js";
 import { SnapshotService } from "../../proto/gen/ostler/v1/snapshots_pb.js";
 import { TaskService } from "../../proto/gen/ostler/v1/tasks_pb.js";
 import { UserRole, UserService } from "../../proto/gen/ostler/v1/users_pb.js";
@@ -105,7 +106,15 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
         code: "INVALID_ARGUMENT",
         message: expect.stringMatching(why),
       });
-    expect((await collect(server.client(transport))).examinedBlobs).toBe(0n);
+    const client = server.client(transport);
+    const storedBytes = async () => {
+      const { user } = await client.call(QuotaService, "getQuota", {});
+      return user.find(({ kind }) => kind === QuotaKind.STORAGE_BYTES)!.used;
+    };
+    // All its pieces are the same.
+    expect(await storedBytes()).toBe(256n * 1024n);
+    expect((await collect(client)).examinedBlobs).toBe(0n);
+    expect(await storedBytes()).toBe(0n);
   });
 
   test("an upload that breaks off leaves nothing", async () => {
