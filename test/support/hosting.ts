@@ -37,8 +37,8 @@ export interface TestHosting {
   /** What went wrong in the background. */
   errors: { error: unknown; machineId: string }[];
   dataDir: string;
-  /** Puts all machines away and begins anew on the same data. */
-  restart(): Promise<void>;
+  /** Puts all machines away, for so long at most, and begins anew on the same data. */
+  restart(graceMs?: number): Promise<void>;
   /** Lets go of the data, which stay until `close`. */
   shut(): Promise<void>;
   /** A machine that has these files, not awake yet. */
@@ -74,8 +74,8 @@ export async function startHosting(options: Partial<HostingOptions> = {}): Promi
     faults,
     errors,
     dataDir,
-    async restart() {
-      await bench.hosting.close();
+    async restart(graceMs) {
+      await bench.hosting.close(graceMs);
       bench.hosting = open();
     },
     machine: (files = {}, ownerId = OWNER) => newMachine(store, files, ownerId),
