@@ -2,7 +2,7 @@
 import { compressUntried } from "./compressed.ts";
 import { hashBytes, hashText } from "./convert.ts";
 import { type Database, Prisma, type Queries } from "./database.ts";
-import { BLOBS_PER_DELETE, JOURNAL_ROWS_PER_SCAN, NAMINGS_PER_PAGE } from "./limits.ts";
+import { BLOBS_PER_DELETE, JOURNAL_BYTES_PER_SCAN, JOURNAL_ROWS_PER_SCAN, NAMINGS_PER_PAGE } from "./limits.ts";
 import { pacedRuns } from "./runs.ts";
 import { unsoundRows } from "./soundness.ts";
 import type { Bytes, Contents, Hash, HistoryFigures, Naming } from "./types.ts";
@@ -97,18 +97,42 @@ async function entriesWith({ client, provider }: Database, cursor: string | null
   const gap = cursor?.indexOf(" ") ?? 0;
   const [sequence, machineId] = cursor === null ? [-1n, ""] : [BigInt(cursor.slice(0, gap)), cursor.slice(gap + 1)];
   const isAfter = Prisma.sql`("machineId", "sequence") > (${machineId}, ${sequence})`;
+  const last = await lastOfScan(client, isAfter);
+  const isWithin =
+    last === undefined
+      ? Prisma.sql`1 = 1`
+      : Prisma.sql`("machineId", "sequence") <= (${last.machineId}, ${last.sequence})`;
   const rows = await client.$queryRaw<(EntryKey & { payload: Bytes })[]>`
-    SELECT "machineId", "sequence", "payload" FROM (
-      SELECT "machineId", "sequence", "payload" FROM "JournalEntry" WHERE ${isAfter}
-      ORDER BY "machineId", "sequence" LIMIT ${JOURNAL_ROWS_PER_SCAN}
-    ) AS "page" WHERE ${provider.positionIn("payload", mark)} > 0`;
-  const [last] = await client.$queryRaw<EntryKey[]>`
-    SELECT "machineId", "sequence" FROM "JournalEntry" WHERE ${isAfter}
-    ORDER BY "machineId", "sequence" LIMIT 1 OFFSET ${JOURNAL_ROWS_PER_SCAN - 1}`;
+    SELECT "machineId", "sequence", "payload" FROM "JournalEntry"
+    WHERE ${isAfter} AND ${isWithin} AND ${provider.positionIn("payload", mark)} > 0
+    ORDER BY "machineId", "sequence"`;
   const items = rows.map((row): Naming => {
     return { kind: "entry", id: row.machineId, sequence: Number(row.sequence), payload: row.payload };
   });
   return { items, cursor: last === undefined ? null : `${last.sequence} ${last.machineId}` };
+}
+
+/**
+ * The last row of a step that is not the last step. Asked for first: whatever others delete meanwhile, the next step begins
+ * where this one ended. Most entries are small, but one may be all that a program is given to read.
+ */
+async function lastOfScan(queries: Queries, isAfter: Prisma.Sql): Promise<EntryKey | undefined> {
+  let count = JOURNAL_ROWS_PER_SCAN;
+  while (count > 1 && (await bytesOf(queries, isAfter, count)) > JOURNAL_BYTES_PER_SCAN) count >>= 1;
+  const [last] = await queries.$queryRaw<EntryKey[]>`
+    SELECT "machineId", "sequence" FROM "JournalEntry" WHERE ${isAfter}
+    ORDER BY "machineId", "sequence" LIMIT 1 OFFSET ${count - 1}`;
+  return last;
+}
+
+/** Lengths are known without reading what is so long. */
+async function bytesOf(queries: Queries, isAfter: Prisma.Sql, count: number): Promise<number> {
+  const [sum] = await queries.$queryRaw<{ bytes: bigint | null }[]>`
+    SELECT SUM("bytes") AS "bytes" FROM (
+      SELECT length("payload") AS "bytes" FROM "JournalEntry" WHERE ${isAfter}
+      ORDER BY "machineId", "sequence" LIMIT ${count}
+    ) AS "page"`;
+  return Number(sum?.bytes ?? 0);
 }
 
 type Counts = { [Name in keyof HistoryFigures]: Name extends "machineId" ? string : bigint | null };

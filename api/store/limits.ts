@@ -46,3 +46,4 @@ export const MAX_PAGE_SIZE = 500;
 export const NAMINGS_PER_PAGE = 200;
 /** The same for journal entries, most of which are small and are passed over by the database itself. */
 export const JOURNAL_ROWS_PER_SCAN = 5_000;
+export const JOURNAL_BYTES_PER_SCAN = 4 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CONSOLE_HISTORY_BYTES } from "../../api/store/limits.ts";
-import type { CommitBatch, MachineRow } from "../../api/store/types.ts";
+import { CONSOLE_HISTORY_BYTES, JOURNAL_BYTES_PER_SCAN } from "../../api/store/limits.ts";
+import type { CommitBatch, MachineRow, Naming } from "../../api/store/types.ts";
 import { onPostgresql } from "../support/store.ts";
 import { batch, bytes, freshStore, heldMachine, idle, outcome, sha256, text } from "./fixtures.ts";
 
@@ -178,5 +178,39 @@ describe("console", () => {
       }),
       { numRuns: onPostgresql ? 8 : 40 },
     );
+  });
+});
+
+describe("going through all entries", () => {
+  /** What each step has in memory of one machine. */
+  const steps = async ({ id }: MachineRow, mark: Uint8Array<ArrayBuffer>) => {
+    const found: Extract<Naming, { kind: "entry" }>[][] = [];
+    for (let cursor: string | null | undefined; cursor !== null; ) {
+      const page: { items: Naming[]; cursor: string | null } = await store.contents.namings(
+        "entry",
+        cursor ?? null,
+        mark,
+      );
+      found.push(page.items.filter((each) => each.kind === "entry" && each.id === id) as (typeof found)[number]);
+      ({ cursor } = page);
+    }
+    return found;
+  };
+
+  it("reads each once, in order, and only so many bytes at a time", async () => {
+    const machine = await heldMachine(store);
+    const sent = batch(machine, 1, 12);
+    for (const index of [2, 3, 4, 5, 6]) sent.entries[index]!.payload = new Uint8Array(1024 * 1024).fill(index);
+    await store.journal.commit(sent);
+    const found = await steps(machine, new Uint8Array(0));
+    const named = (entries: readonly { sequence: number; payload: Uint8Array<ArrayBuffer> }[]) =>
+      entries.map(({ sequence, payload }) => [sequence, sha256(payload)]);
+    expect(named(found.flat())).toEqual(named(sent.entries));
+    for (const step of found) {
+      const size = step.reduce((sum, { payload }) => sum + payload.length, 0);
+      expect(step.length === 1 || size <= JOURNAL_BYTES_PER_SCAN).toBe(true);
+    }
+    const marked = await steps(machine, bytes("entry 1"));
+    expect(marked.flat().map(({ sequence }) => sequence)).toEqual([1, 10, 11, 12]);
   });
 });
