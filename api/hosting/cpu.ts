@@ -13,6 +13,9 @@ v8.setFlagsFromString("--wasm-wrapper-tiering-budget=2000000000");
 // Translations say which of their branches are seldom taken. With that V8 keeps the code for them out of the way.
 v8.setFlagsFromString("--experimental-wasm-branch-hinting");
 
+// A worker has garbage collected when machines have left it: see worker/reclaimer.ts.
+v8.setFlagsFromString("--expose-gc");
+
 function compile(name: string): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL(`../../kernel/hardware/cpu/rv64/build/${name}`, import.meta.url)));
 }

@@ -252,14 +252,15 @@ export class Pool {
     this.#workers = Array.from({ length: workers }, () => this.#start());
   }
 
-  /** Commands that workers have not answered yet, replays and executions among them; what they have translated; how busy they were. */
-  figures(): { commands: number; jobs: number; translations: number; translatedBytes: number; busyMs: number[] } {
+  /** Commands that workers have not answered yet, replays and executions among them; what they have translated; what machines left behind in them; how busy they were. */
+  figures() {
     const sum = (of: (worker: PooledWorker) => number) => this.#workers.reduce((total, each) => total + of(each), 0);
     return {
       commands: sum((worker) => worker.commands),
       jobs: sum((worker) => worker.jobs),
       translations: sum((worker) => worker.translated[0]!),
       translatedBytes: sum((worker) => worker.translated[1]!),
+      departedBytes: sum((worker) => worker.meter.departedBytes),
       busyMs: this.#workers.map((worker) => worker.busyMs),
     };
   }

@@ -57,6 +57,12 @@ function machineSources({ store, hosting }: Parts): Source[] {
       read: () => hosting.figures().memoryBytes,
     },
     {
+      name: "ostler_departed_machine_bytes",
+      help: "Memory of machines that have left, as far as workers have not given it back yet.",
+      kind: "gauge",
+      read: () => hosting.figures().departedBytes,
+    },
+    {
       name: "ostler_resident_machine_bytes",
       help: "Memory that a machine in memory takes: of the one in the middle, of the largest tenth, of the largest.",
       kind: "gauge",

@@ -56,7 +56,7 @@ class Gathered {
 }
 
 export async function execute(
-  factory: ResidentFactory,
+  factory: Pick<ResidentFactory, "create">,
   execution: Execution,
   host: { turn: Turn; cancelled(): void },
 ): Promise<ExecutionResult> {

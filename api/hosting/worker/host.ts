@@ -8,7 +8,7 @@
  * - what leaves about a machine leaves in the order in which it happened there;
  * - a machine does not run far ahead of what the main thread has released of it.
  */
-import { type Input, type RunStop, SnapshotFormatError } from "../../../kernel/index.ts";
+import type { Input, RunStop } from "../../../kernel/index.ts";
 import type { CompiledCpu } from "../cpu.ts";
 import {
   type Captured,
@@ -21,17 +21,17 @@ import {
   REPLAY_WINDOW,
   type Route,
   type Signal,
-  type WorkerFailure,
   type WorkerMessage,
 } from "../protocol.ts";
 import { compareResidents } from "./compare.ts";
-import { type ContentCache, ContentMissingError } from "./content.ts";
+import type { ContentCache } from "./content.ts";
 import { execute } from "./execute.ts";
 import type { Executing } from "./executing.ts";
+import { failureOf, WorkerError } from "./failure.ts";
 import type { Heart } from "./heart.ts";
 import type { Meter } from "./meter.ts";
 import { Pace, REST_MS } from "./pace.ts";
-import { DivergedError } from "./replay.ts";
+import { Reclaimer } from "./reclaimer.ts";
 import { type Resident, ResidentFactory } from "./resident.ts";
 import type { Share, WeightOf } from "./shares.ts";
 import { type Turn, Turns } from "./turns.ts";
@@ -48,14 +48,6 @@ const BYTES_AHEAD = 4 * 1024 * 1024;
 /** A running machine that says nothing reports its position this often. */
 const REPORT_EVERY_MS = 250;
 
-class WorkerError extends Error {
-  readonly code: WorkerFailure["code"];
-  constructor(code: WorkerFailure["code"], message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 /** Commands that are carried out in order. */
 type Work = Exclude<Command, Signal>;
 /** What is asked of a machine that is here. */
@@ -69,6 +61,9 @@ interface Job {
 
 /** What is handed over need not be copied. */
 type Post = (message: WorkerMessage, handedOver?: ArrayBuffer[]) => void;
+
+/** Makes residents that are a job's, and leave with it. */
+type Maker = Pick<ResidentFactory, "create">;
 
 /** How a job tells of itself: packed records, and how many instructions it has gone. */
 type Report = (trace: Uint8Array<ArrayBuffer>, instructions: number) => Promise<void>;
@@ -97,6 +92,7 @@ export class WorkerHost {
   readonly #turns: Turns;
   readonly #executing: Executing;
   readonly #heart: Heart;
+  readonly #reclaimer: Reclaimer;
 
   constructor(
     cpu: CompiledCpu,
@@ -109,6 +105,7 @@ export class WorkerHost {
     this.#heart = shared.heart;
     this.#factory = new ResidentFactory(cpu, content, () => this.#heart.beat());
     this.#post = post;
+    this.#reclaimer = new Reclaimer((bytes) => (shared.meter.departedBytes = bytes));
   }
 
   receive(message: CommandMessage): void {
@@ -153,14 +150,21 @@ export class WorkerHost {
   /** Runs a job that is no machine's: it can be cancelled, and sends no more batches than it has credits. */
   async #asJob<T>(
     { job: name, share }: { job: string; share: Share },
-    work: (job: Job, turn: Turn) => Promise<T>,
+    work: (job: Job, turn: Turn, maker: Maker) => Promise<T>,
   ): Promise<T> {
     const job: Job = { cancelled: false, credits: REPLAY_WINDOW, wake: null };
     this.#jobs.set(name, job);
+    const made: Resident[] = [];
+    const create: Maker["create"] = async (...from) => {
+      const resident = await this.#factory.create(...from);
+      made.push(resident);
+      return resident;
+    };
     try {
-      return await this.#turns.job(`job ${name}`, share, (turn) => work(job, turn));
+      return await this.#turns.job(`job ${name}`, share, (turn) => work(job, turn, { create }));
     } finally {
       this.#jobs.delete(name);
+      for (const resident of made) void this.#left(resident);
     }
   }
 
@@ -183,7 +187,7 @@ export class WorkerHost {
     if (command.kind === "apply" && isTyped(command.input)) this.#turns.favour(machine);
     return this.#turns.command(machine, this.#slot(machine).share, () => {
       this.#reply(id, command, this.#answer(this.#slot(machine), command));
-      if (command.kind === "depart") this.#forget(machine);
+      if (command.kind === "depart") void this.#forget(machine);
     });
   }
 
@@ -217,8 +221,7 @@ export class WorkerHost {
       case "load":
         return this.#load(command);
       case "unload":
-        this.#forget(command.machine);
-        return null;
+        return this.#forget(command.machine);
       case "replay":
         return this.#replay(command);
       case "visit":
@@ -226,8 +229,8 @@ export class WorkerHost {
       case "compare":
         return this.#compare(command);
       case "execute":
-        return this.#asJob(command.execution, (job, turn) =>
-          execute(this.#factory, command.execution, { turn, cancelled: () => throwIfCancelled(job) }),
+        return this.#asJob(command.execution, (job, turn, maker) =>
+          execute(maker, command.execution, { turn, cancelled: () => throwIfCancelled(job) }),
         );
     }
   }
@@ -269,7 +272,7 @@ export class WorkerHost {
   }
 
   #replay(command: Extract<Command, { kind: "replay" }>): Promise<null> {
-    return this.#asJob(command, async (job, turn) => {
+    return this.#asJob(command, async (job, turn, maker) => {
       let tracing = false;
       const report = this.#reporter(command.job, job);
       const before = async (resident: Resident): Promise<number> => {
@@ -283,37 +286,37 @@ export class WorkerHost {
           ? TRACED_SLICE_INSTRUCTIONS
           : Math.min(SLICE_INSTRUCTIONS, command.fromInstructions - instructions);
       };
-      await walk(this.#factory, command.route, turn, before);
+      await walk(maker, command.route, turn, before);
       return null;
     });
   }
 
   #visit(command: Extract<Command, { kind: "visit" }>): Promise<Captured> {
-    return this.#asJob(command, async (job, turn) => {
-      const resident = await this.#walkTo(command.route, turn, this.#reporter(command.job, job));
+    return this.#asJob(command, async (job, turn, maker) => {
+      const resident = await this.#walkTo(maker, command.route, turn, this.#reporter(command.job, job));
       return turn(() => resident.capture());
     });
   }
 
   #compare(command: Extract<Command, { kind: "compare" }>): Promise<Comparison> {
     const { left, right, most } = command;
-    return this.#asJob(command, async (job, turn) => {
+    return this.#asJob(command, async (job, turn, maker) => {
       const report = this.#reporter(command.job, job);
-      const first = await this.#walkTo(left, turn, report);
+      const first = await this.#walkTo(maker, left, turn, report);
       const { instructions } = first.machine.position();
-      const second = await this.#walkTo(right, turn, (trace, further) => report(trace, instructions + further));
+      const second = await this.#walkTo(maker, right, turn, (trace, further) => report(trace, instructions + further));
       return compareResidents(first, second, most, turn);
     });
   }
 
-  #walkTo(route: Route, turn: Turn, report: Report): Promise<Resident> {
+  #walkTo(maker: Maker, route: Route, turn: Turn, report: Report): Promise<Resident> {
     const before = async (resident: Resident): Promise<number> => {
       // What it says on the way was said before.
       resident.mark();
       await report(new Uint8Array(0), resident.machine.position().instructions);
       return SLICE_INSTRUCTIONS;
     };
-    return walk(this.#factory, route, turn, before);
+    return walk(maker, route, turn, before);
   }
 
   /** Sends what was traced, and now and then how far a job is; throws when it is cancelled. */
@@ -393,13 +396,21 @@ export class WorkerHost {
 
   /** What the host lends to the machine failed half-way: what is in memory is of no use any more. */
   #lose(machine: string, error: unknown): void {
-    this.#forget(machine);
+    void this.#forget(machine);
     this.#post({ kind: "lost", machine, error: failureOf(error) });
   }
 
-  #forget(machine: string): void {
+  /** Resolves when its memory may be counted on. */
+  async #forget(machine: string): Promise<void> {
+    const resident = this.#slots.get(machine)?.resident;
     this.#slots.delete(machine);
     this.#turns.delete(machine);
+    if (resident !== undefined) return this.#left(resident);
+  }
+
+  #left(resident: Resident): Promise<void> {
+    resident.weigh();
+    return this.#reclaimer.left(resident.machine.memory.flags.buffer, resident.memoryBytes);
   }
 
   #report(machine: string, slot: Slot, always: boolean): void {
@@ -479,15 +490,4 @@ function answer(resident: Resident, query: Query): Queried {
     case "readVirtual":
       return { summary, bytes: machine.readVirtual(query.task, query.address, query.length) };
   }
-}
-
-function failureOf(error: unknown): WorkerFailure {
-  if (error instanceof WorkerError) return { code: error.code, message: error.message };
-  if (error instanceof DivergedError) return { code: "diverged", message: error.message };
-  if (error instanceof SnapshotFormatError) {
-    const code = error.code === "incompatible" ? "incompatible" : "corrupt";
-    return { code, message: error.message, content: error.hash };
-  }
-  if (error instanceof ContentMissingError) return { code: "corrupt", message: error.message, content: error.hash };
-  return { code: "internal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }

@@ -1,7 +1,7 @@
-/** How much a worker has had to do until now, in memory that the main thread reads whenever it likes. */
+/** How much a worker has had to do until now, and what machines left behind in it, in memory that the main thread reads whenever it likes. */
 import type { Use } from "./shares.ts";
 
-export const METER_BYTES = 3 * Float64Array.BYTES_PER_ELEMENT;
+export const METER_BYTES = 4 * Float64Array.BYTES_PER_ELEMENT;
 
 export class Meter {
   readonly #figures: Float64Array;
@@ -14,6 +14,15 @@ export class Meter {
     this.#figures[0] = chargedMs;
     this.#figures[1] = wantedMs;
     this.#figures[2] = longestMs;
+  }
+
+  /** Memory of machines that have left, as far as it may still be there (reclaimer.ts). */
+  get departedBytes(): number {
+    return this.#figures[3]!;
+  }
+
+  set departedBytes(bytes: number) {
+    this.#figures[3] = bytes;
   }
 
   read(): Use {

@@ -8,7 +8,12 @@ import type { Turn } from "./turns.ts";
 export type BeforeStep = (resident: Resident) => Promise<number> | number;
 
 /** The machine at the route's end. */
-export async function walk(factory: ResidentFactory, route: Route, turn: Turn, before: BeforeStep): Promise<Resident> {
+export async function walk(
+  factory: Pick<ResidentFactory, "create">,
+  route: Route,
+  turn: Turn,
+  before: BeforeStep,
+): Promise<Resident> {
   const resident = await factory.create(route.origin, route.sequence, turn);
   const replay = new Replay(resident, route);
   for (;;) {
