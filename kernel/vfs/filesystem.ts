@@ -111,13 +111,16 @@ export interface FilesystemOps {
   isEmpty(k: FileKernel, fs: Filesystem, directory: InodeNumber): boolean;
   /** Entries behind a cookie, "." and ".." not among them. */
   list(k: FileKernel, fs: Filesystem, directory: InodeNumber, behind: number, most: number): Listed[];
-  /** Where a link leads: a path; or at once to a place or an open file (those of /proc), with what readlink shows. */
+  /**
+   * Where a link leads: a path; or at once to a place or an open file (those of /proc), with what readlink shows.
+   * `file`: an open file that is at no place.
+   */
   readLink(
     k: FileKernel,
     fs: Filesystem,
     inode: InodeNumber,
     viewer: Viewer,
-  ): { text: string; place: Place | Opened | null } | Errno;
+  ): { text: string; place: Place | Opened | null; file?: OpenFile } | Errno;
   open(k: FileKernel, fs: Filesystem, inode: InodeNumber, viewer: Viewer): OpenTarget | Errno;
   /** Where not only the mode says who may use a file: yes, no, or null: as the mode says. */
   permits?(k: FileKernel, fs: Filesystem, inode: InodeNumber, viewer: Viewer): boolean | null;

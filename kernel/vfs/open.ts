@@ -6,7 +6,7 @@ import { getStored, resizeStored } from "../mm/stored.ts";
 import { blockedThreads, wakeWith } from "../thread/blocking.ts";
 import type { Place, Task, Thread } from "../thread/state.ts";
 import { taskOf } from "../thread/tasks.ts";
-import { fileOf, openFile, roomProblem } from "./descriptors.ts";
+import { duplicate, fileOf, openFile, roomProblem } from "./descriptors.ts";
 import { deviceOf } from "./devices.ts";
 import { AccessMode } from "./file-ops.ts";
 import {
@@ -26,7 +26,7 @@ import { changeable, createIn, dropLending, hasNumbersFor, modeIn, ownerIn, type
 import { Access, isOwner, permits, permitsAt, subjectOf } from "./permissions.ts";
 import { createFifo, findFifo, getPipe, openPipe } from "./pipe.ts";
 import { forbidsSize } from "./seals.ts";
-import type { Fifo, Opened, OpenTarget } from "./state.ts";
+import type { Fifo, Opened, OpenFile, OpenTarget } from "./state.ts";
 import { openTerminal } from "./terminals.ts";
 import { type Walked, walkPath } from "./walk.ts";
 
@@ -63,6 +63,8 @@ const keptFlags =
 
 /** A descriptor; or the queue to wait in for the other end of a FIFO. */
 export type OpenResult = { fd: number } | { errno: Errno } | { queue: string; opened: Opened };
+
+const descriptor = (fd: number | Errno): OpenResult => (typeof fd === "number" ? { fd } : { errno: fd });
 
 const reads = (flags: number): boolean => (flags & AccessMode.mask) !== AccessMode.write;
 const writes = (flags: number): boolean => (flags & AccessMode.mask) !== AccessMode.read;
@@ -159,6 +161,25 @@ function openFifo(k: FileKernel, task: Task, opened: Opened, flags: number): Ope
   return result;
 }
 
+/**
+ * What is open and at no place, by its link in /proc: an end of a pipe more, which waits for nobody. What is known of a
+ * program's input is read on from where it was read to, as a pipe's would be. Sockets and their like cannot be opened.
+ */
+function openAgain(k: FileKernel, task: Task, file: OpenFile, flags: number): OpenResult {
+  const { target } = file;
+  if (flags & OpenFlag.O_DIRECTORY) return { errno: "ENOTDIR" };
+  const room = roomProblem(k, task, 1);
+  if (room !== null) return { errno: room };
+  const closes = (flags & OpenFlag.O_CLOEXEC) !== 0;
+  if (target.kind === "bytes" && !writes(flags)) {
+    const own = task.descriptors.findIndex((_, fd) => fileOf(k, task, fd) === file);
+    return descriptor(own < 0 ? "ENXIO" : duplicate(k, task, own, 0, closes));
+  }
+  if (target.kind !== "pipe") return { errno: "ENXIO" };
+  openPipe(k, target.pipe, reads(flags), writes(flags));
+  return descriptor(openFile(k, task, { ...target }, null, flags & keptFlags, closes));
+}
+
 /** Opens the FIFO for all who waited to. */
 function completeOpens(k: FileKernel, fifo: Fifo, id: number, end: End): void {
   for (const thread of blockedThreads(k, fifoQueue(fifo, end))) completeOpen(k, id, thread);
@@ -230,6 +251,7 @@ export function openPath(k: FileKernel, task: Task, where: PathFrom, flags: numb
   const follows = !(flags & OpenFlag.O_NOFOLLOW) && !exclusive;
   const walked = walkPath(k, task, where.start, where.path, follows ? "follow" : "keep", where.resolve);
   if ("errno" in walked) return walked;
+  if (walked.file !== undefined) return openAgain(k, task, walked.file, flags);
   if (walked.place === null) return openMissing(k, task, walked, flags, mode);
   if (exclusive) return { errno: "EEXIST" };
   return openPlace(k, task, openedAt(k, walked.place, walked.directory, walked.name), flags, false);

@@ -24,7 +24,7 @@ import {
 import type { FileKernel } from "./kernel.ts";
 import { hasFlag, MountFlag } from "./mount-flags.ts";
 import { Access, permitsAt, type Subject, subjectOf } from "./permissions.ts";
-import type { Opened } from "./state.ts";
+import type { Opened, OpenFile } from "./state.ts";
 
 /** Where a path's last name is, and what it names. */
 export interface Walked {
@@ -35,6 +35,8 @@ export interface Walked {
   place: Place | null;
   /** The path ended in a slash: only a directory is meant. */
   slash: boolean;
+  /** Where a link of /proc led that stands for an open file without a place, as a pipe: then `place` is null. */
+  file?: OpenFile;
 }
 
 /** What a walk must not do (RESOLVE_* of openat2(2)). */
@@ -91,23 +93,26 @@ function behind(at: Place, led: Place | Opened | null, slash: boolean): Walked {
 }
 
 /** What is wrong with going on from one place at another one at once, as a link of /proc does. */
-function jumpProblem({ resolve }: Walk, from: Place, to: Place): Errno | null {
+function jumpProblem({ resolve }: Walk, from: Place, to: Place | null): Errno | null {
   if (resolve & Resolve.noMagic) return "ELOOP";
-  const leaves = (resolve & Resolve.noMounts) !== 0 && from.mount !== to.mount;
+  const leaves = (resolve & Resolve.noMounts) !== 0 && from.mount !== to?.mount;
   return leaves || resolve & (Resolve.beneath | Resolve.inRoot) ? "EXDEV" : null;
 }
 
 /** Goes where a link leads: what is left to walk grows by its text, unless it leads to a place at once. */
-function follow(k: FileKernel, walk: Walk, link: Place): Errno | { led: Place | Opened | null } {
+function follow(k: FileKernel, walk: Walk, link: Place): Errno | { led: Place | Opened | OpenFile | null } {
   walk.links += 1;
   if (walk.links > limits.symbolicLinks || hasFlag(k, link.mount, MountFlag.noFollow)) return "ELOOP";
   if (walk.resolve & Resolve.noLinks) return "ELOOP";
   const fs = filesystemOf(k, link.mount);
   const target = opsOfFilesystem(k, fs).readLink(k, fs, link.inode, walk.viewer);
   if (typeof target === "string") return target;
-  if (target.place !== null) {
+  if (target.place !== null || target.file !== undefined) {
     const problem = jumpProblem(walk, link, target.place);
     if (problem !== null) return problem;
+  }
+  if (target.file !== undefined) return walk.rest.length > 0 ? "ENOTDIR" : { led: target.file };
+  if (target.place !== null) {
     walk.at = { mount: target.place.mount, inode: target.place.inode };
     return { led: target.place };
   }
@@ -187,6 +192,8 @@ export function walkPath(
       walk.attributes = null;
       const followed = follow(k, walk, found);
       if (typeof followed === "string") return { errno: followed };
+      if (followed.led !== null && "target" in followed.led)
+        return slash ? { errno: "ENOTDIR" } : { directory: walk.at, name: "", place: null, slash, file: followed.led };
       last = behind(walk.at, followed.led, slash);
       continue;
     }
@@ -197,7 +204,7 @@ export function walkPath(
   return last;
 }
 
-/** The file that a path names; ENOENT when there is none. */
+/** The file that a path names; ENOENT when there is none, ENOTDIR when it is at no place. */
 export function findPlace(
   k: FileKernel,
   viewer: Viewer,
@@ -207,5 +214,6 @@ export function findPlace(
 ): (Walked & { place: Place }) | { errno: Errno } {
   const walked = walkPath(k, viewer, start, path, atEnd);
   if ("errno" in walked) return walked;
-  return walked.place === null ? { errno: "ENOENT" } : { ...walked, place: walked.place };
+  if (walked.place !== null) return { ...walked, place: walked.place };
+  return { errno: walked.file === undefined ? "ENOENT" : "ENOTDIR" };
 }

@@ -6,7 +6,7 @@ import { attributesOf, isDirectory, openedAt } from "../../vfs/filesystem.ts";
 import { noteUse } from "../../vfs/mount-flags.ts";
 import type { PathFrom } from "../../vfs/names.ts";
 import type { Opened, OpenFile } from "../../vfs/state.ts";
-import { findPlace } from "../../vfs/walk.ts";
+import { walkPath } from "../../vfs/walk.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
 export const At = {
@@ -51,9 +51,11 @@ export function subjectAt(
   }
   const from = pathFrom(k, task, directory, path);
   if ("errno" in from) return from;
-  const found = findPlace(k, task, from.start, from.path, how & At.AT_SYMLINK_NOFOLLOW ? "keep" : "follow");
+  const found = walkPath(k, task, from.start, from.path, how & At.AT_SYMLINK_NOFOLLOW ? "keep" : "follow");
   if ("errno" in found) return found;
-  const { place, directory: within, name } = found;
+  const { place, directory: within, name, file } = found;
+  if (file !== undefined) return subjectOfFile(file);
+  if (place === null) return { errno: "ENOENT" };
   noteUse(k, place.mount);
   return { place, named: openedAt(k, place, within, name) };
 }

@@ -78,7 +78,8 @@ export const statfsCalls = [
     run(k: LinuxKernel, { path }, { task }) {
       const subject = subjectAt(k, task, -100, path, 0);
       if ("errno" in subject) return fail(subject.errno);
-      return { kind: "done", value: 0, out: { statfs: statfsOf(k, (subject as { place: Place }).place) } };
+      const told = "file" in subject ? namelessStatfs(subject.file) : statfsOf(k, subject.place);
+      return { kind: "done", value: 0, out: { statfs: told } };
     },
   }),
   syscall({

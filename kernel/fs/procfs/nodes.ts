@@ -2,12 +2,14 @@
 import type { Errno } from "../../lib/errno.ts";
 import type { Place, Task } from "../../thread/state.ts";
 import { FileType, type Viewer } from "../../vfs/filesystem.ts";
-import type { Opened } from "../../vfs/state.ts";
+import type { Opened, OpenFile } from "../../vfs/state.ts";
 import type { ProcKernel } from "./kernel.ts";
 
 export interface Target {
   text: string;
   place: Place | Opened | null;
+  /** The open file that it leads to, where that is at no place. */
+  file?: OpenFile;
 }
 
 /** What is written to a file, from a position on; null: it was taken. */

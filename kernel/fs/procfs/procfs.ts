@@ -293,7 +293,10 @@ function descriptorLink(k: ProcKernel, task: Task, fd: number, reader: Viewer): 
   if (open === null) return "ENOENT";
   const name = nameOfFile(k, reader, open);
   const { opened } = open;
-  return { text: name ?? anonymousName(open.target, k), place: opened === null ? null : { ...opened } };
+  const text = name ?? anonymousName(open.target, k);
+  if (opened !== null) return { text, place: { ...opened } };
+  // The console has a name, by which it is found.
+  return open.target.kind === "console" ? { text, place: null } : { text, place: null, file: open };
 }
 
 function readLink(k: ProcKernel, pidSpace: number, inode: InodeNumber, reader: Viewer): Target | Errno {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -221,6 +222,38 @@ static void waiting(void) {
   printf(" '%s' '%s'\n", a, b);
 }
 
+/* By its link in /proc, as shells name the ends of pipes that they give to programs (/dev/fd). */
+static void reopened(void) {
+  int p[2], s[2];
+  char path[2][64], read_back[8] = "";
+  struct stat by_path, by_descriptor;
+  pipe(p);
+  socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+  for (int i = 0; i < 2; i++) snprintf(path[i], 64, "/proc/self/fd/%d", p[i]);
+  write(p[1], "abc", 3);
+  int again = open(path[0], O_RDONLY), other_end = open(path[0], O_WRONLY | O_NONBLOCK), both = open(path[1], O_RDWR);
+  printf("again %d: read %s", again > 0, result(read(again, read_back, 2)));
+  printf(" '%s' other end %s", read_back, result(write(other_end, "d", 1)));
+  printf(" both %s", result(read(both, read_back, 8)));
+  close(p[0]), close(again), close(both), close(p[1]);
+  printf(" polled %#x flags %#x\n", polled(other_end, POLLOUT), fcntl(other_end, F_GETFL) & 07777);
+  close(other_end);
+  pipe(p);
+  snprintf(path[0], 64, "/dev/fd/%d", p[0]);
+  printf("stat %s", result(stat(path[0], &by_path)));
+  fstat(p[0], &by_descriptor);
+  printf(" same %d fifo %d", by_path.st_ino == by_descriptor.st_ino, S_ISFIFO(by_path.st_mode));
+  printf(" access %s", result(access(path[0], R_OK | W_OK)));
+  printf(" directory %s", result(open(path[0], O_RDONLY | O_DIRECTORY)));
+  printf(" creates %s", result(open(path[0], O_RDWR | O_CREAT, 0600) > 0));
+  printf(" not followed %s", result(open(path[0], O_RDONLY | O_NOFOLLOW)));
+  printf(" changed to %s", result(chdir(path[0])));
+  strcat(path[0], "/x");
+  printf(" below %s", result(open(path[0], O_RDONLY)));
+  snprintf(path[0], 64, "/proc/self/fd/%d", s[0]);
+  printf(" socket %s\n", result(open(path[0], O_RDWR)));
+}
+
 int main(int argc, char **argv) {
   setvbuf(stdout, 0, _IOFBF, 1 << 16);
   if (argc > 1) {
@@ -244,5 +277,6 @@ int main(int argc, char **argv) {
   large();
   round_trips();
   waiting();
+  reopened();
   return 0;
 }
