@@ -19,8 +19,9 @@ const bytes = (text: string) => new Uint8Array(Buffer.from(text));
 const snapshot = (id: string) =>
   bench.hosting.snapshot(id, { id: newId("s"), displayName: "", labels: {}, kind: "user" });
 
-async function upload(text: string): Promise<string> {
-  const data = bytes(text);
+const upload = (text: string): Promise<string> => uploadBytes(bytes(text));
+
+async function uploadBytes(data: Uint8Array<ArrayBuffer>): Promise<string> {
   const hash = sha256Hex(data);
   await bench.store.holds.during(async (hold) => {
     await bench.store.blobs.put([{ hash, data }], hold);
@@ -79,6 +80,7 @@ test("what a machine's spec, its journal, its snapshot's state, a submission or 
   await store.machines.create(
     newMachineRow("m-labelled", { ownerId: OWNER }, { displayName: "", labels: { spec: labelled } }, new Uint8Array(0)),
   );
+  const inPieces = await uploadBytes(new Uint8Array(5 * 1024 * 1024));
   const specified = sha256Hex(bytes("in the spec"));
   const named = [specified, journalled, stated, submitted, assigned, labelled];
   for (const hash of named) await store.programs.delete({ ownerId: OWNER }, hash);
@@ -88,7 +90,9 @@ test("what a machine's spec, its journal, its snapshot's state, a submission or 
   expect(await closureOf(store)).toEqual({ unreachable: [], missing: [] });
   await store.machines.delete(inSpec.id);
   await store.assignments.delete("a");
+  await store.programs.delete({ ownerId: OWNER }, inPieces);
   await collect();
+  expect(await closureOf(store)).toEqual({ unreachable: [], missing: [] });
   expect(await store.blobs.has(named)).toEqual(new Set([journalled, stated, submitted, labelled]));
 });
 

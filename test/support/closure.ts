@@ -35,11 +35,13 @@ export async function closureOf(store: Store): Promise<{ unreachable: string[]; 
   const visit = async ({ kind, hash }: Reference): Promise<void> => {
     if (reached.has(`${kind} ${hash}`)) return;
     reached.add(`${kind} ${hash}`);
-    const data = (await store.blobs.get([hash])).get(hash);
-    if (data === undefined) return void missing.push(hash);
-    const below: Reference[] = [];
-    visitReferences(kind, hash, data, (of, name) => below.push({ kind: of, hash: Buffer.from(name).toString("hex") }));
-    for (const reference of below) await visit(reference);
+    const stored = (await store.blobs.look([hash])).get(hash);
+    if (stored === undefined) return void missing.push(hash);
+    const below = stored instanceof Uint8Array ? [] : leaves([...stored.hashes]);
+    for (const piece of below) await visit(piece);
+    // What is in pieces leads to whatever else it leads to as well; with a piece missing nobody can tell.
+    if (below.some(({ hash: piece }) => missing.includes(piece))) return;
+    for (const reference of await referencesFrom(store, { kind, hash })) await visit(reference);
   };
   for await (const naming of everyNaming(store)) for (const reference of namedBy(naming)) await visit(reference);
   const names = new Set([...reached].map((key) => key.slice(key.indexOf(" ") + 1)));
@@ -47,14 +49,18 @@ export async function closureOf(store: Store): Promise<{ unreachable: string[]; 
   return { unreachable: stored.filter((hash) => !names.has(hash)), missing };
 }
 
+async function referencesFrom(store: Store, { kind, hash }: Reference): Promise<Reference[]> {
+  const data = (await store.blobs.get([hash])).get(hash)!;
+  const below: Reference[] = [];
+  visitReferences(kind, hash, data, (of, name) => below.push({ kind: of, hash: Buffer.from(name).toString("hex") }));
+  return below;
+}
+
 /** Of a snapshot: the names of its pages. */
 export async function pageHashesOf(store: Store, root: string): Promise<string[]> {
   const pages: string[] = [];
   const visit = async (kind: Reference["kind"], hash: string): Promise<void> => {
-    const data = (await store.blobs.get([hash])).get(hash)!;
-    const below: Reference[] = [];
-    visitReferences(kind, hash, data, (of, name) => below.push({ kind: of, hash: Buffer.from(name).toString("hex") }));
-    for (const reference of below) {
+    for (const reference of await referencesFrom(store, { kind, hash })) {
       if (reference.kind === "node") await visit("node", reference.hash);
       else if (kind === "node") pages.push(reference.hash);
     }
