@@ -153,7 +153,7 @@ export async function* unsoundRows(database: Database, rest: () => Promise<void>
       for (const row of rows) yield { subject: subjectOf(table, row), text: words(shown(row[column])) };
       await rest();
     }
-    for (const column of table.json ?? []) yield* unreadable(database, name, table, column);
+    for (const column of table.json ?? []) yield* unreadable(database, name, table, column, rest);
   }
   for (const [name, noun] of Object.entries(HISTORIES)) yield* histories(database, name, noun, rest);
 }
@@ -198,7 +198,13 @@ function nameRule(name: string, column: string, { table, column: key = "id", nou
 }
 
 /** Most rows have nothing in there, and are passed over by the database itself. */
-async function* unreadable(database: Database, name: string, table: Table, column: string): AsyncGenerator<Unsound> {
+async function* unreadable(
+  database: Database,
+  name: string,
+  table: Table,
+  column: string,
+  rest: () => Promise<void>,
+): AsyncGenerator<Unsound> {
   const [key] = table.key as [string];
   for (let after = ""; ; ) {
     const rows = await database.client.$queryRaw<Row[]>`
@@ -209,6 +215,7 @@ async function* unreadable(database: Database, name: string, table: Table, colum
         yield { subject: subjectOf(table, row), text: `has ${column} that cannot be read` };
     if (rows.length < ROWS_PER_PAGE) return;
     after = String(rows.at(-1)![key]);
+    await rest();
   }
 }
 

@@ -111,7 +111,7 @@ describe.skipIf("reason" in found)(`Debian's programs on a root from an archive$
       `sleep 100 & ps -o pid,ppid,stat,comm | sed 's/  */ /g'; pgrep sleep
        TERM=dumb top -b -n1 | gawk '/^Tasks/ || $NF == "sleep" { print $1, $2, $NF, $8 }'; kill $!; wait $!; echo $?`,
       [
-        ...[" PID PPID STAT COMMAND", " 1 0 Ss dash", " 2 1 S sleep", " 3 1 R ps", " 4 1 S sed", "2"],
+        ...[" PID PPID STAT COMMAND", " 1 0 Ss+ dash", " 2 1 S+ sleep", " 3 1 R+ ps", " 4 1 S+ sed", "2"],
         ...["Tasks: 4 zombie 0", "2 1000 sleep S", "143"],
       ],
     );
