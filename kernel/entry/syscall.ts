@@ -9,16 +9,15 @@
  */
 import type { Call, Outcome, Outs } from "../abi/define/outcome.ts";
 import { type Decoding, resultOf, type SystemCall, showResult } from "../abi/define/syscall.ts";
-import { encodeTimespec } from "../abi/linux/layouts.ts";
+import { storeRemaining } from "../abi/linux/watch.ts";
 import { deliverFault, stopOnFault, unknownSyscall } from "../ipc/sel4/fault.ts";
 import { clientAnswer } from "../ipc/sel4/message.ts";
 import { assert } from "../lib/assert.ts";
 import { toSigned64 } from "../lib/bits.ts";
 import { errnoOf, errnoResult } from "../lib/errno.ts";
-import { limits } from "../lib/limits.ts";
 import { commitPolicy } from "../mm/accounting.ts";
 import { getSpace, mayGrow } from "../mm/space.ts";
-import { copyOut, peek } from "../mm/user.ts";
+import { peek } from "../mm/user.ts";
 import { runsAbroad } from "../sched/sched.ts";
 import { block, interruptWait } from "../thread/blocking.ts";
 import { hasSignals, setSignalMask } from "../thread/signals.ts";
@@ -212,10 +211,10 @@ export function completeCall(k: EntryKernel, thread: Thread, result: bigint): vo
   const raw = k.hal.contexts.getCallArguments(thread.context, row.argumentCount);
   let value = toSigned64(result);
   if (progress?.kind === "sleep" && value === errnoResult("EINTR"))
-    value = storeRemaining(k, thread, progress.remaining, progress.deadlineNs) ?? value;
+    value = tellRemaining(k, thread, progress.remaining, progress.deadlineNs) ?? value;
   // Programs may have that where it cannot be written: it is their answer that counts.
   if (progress?.kind === "poll" && value === errnoResult("EINTR"))
-    storeRemaining(k, thread, progress.remaining, progress.untilNs);
+    tellRemaining(k, thread, progress.remaining, progress.untilNs);
   // Decoded whether anybody watches or not: reading memory can bring pages in.
   const decoding = row.decode(k, { task: taskOf(k, thread), thread, progress }, raw);
   const watched = k.trace.on(syscallExit);
@@ -226,10 +225,8 @@ export function completeCall(k: EntryKernel, thread: Thread, result: bigint): vo
 }
 
 /** What was cut short tells how much was left of it; an error if there is no memory to tell it in. */
-function storeRemaining(k: EntryKernel, thread: Thread, where: bigint, untilNs: number | null): bigint | null {
-  if (where === 0n) return null;
-  const left = untilNs === null ? limits.timeNs : Math.max(0, untilNs - k.hal.timer.nowNs());
-  const errno = copyOut(k, getSpace(k, taskOf(k, thread).space), where, encodeTimespec(BigInt(left)));
+function tellRemaining(k: EntryKernel, thread: Thread, where: bigint, untilNs: number | null): bigint | null {
+  const errno = where === 0n ? null : storeRemaining(k, taskOf(k, thread), where, untilNs);
   return errno === null ? null : errnoResult(errno);
 }
 

@@ -1,5 +1,5 @@
 /**
- * Which files are programs that run, and which are open for writing: none is both (ETXTBSY).
+ * Which files are programs that run, and which are open for writing: what a guest asks for makes none both (ETXTBSY).
  *
  * Must hold: `executions` of a file is the number of address spaces that it is the program of, `writers` the number of open
  * files that say so of themselves. A program that was unlinked and unmapped while it runs is no file any more.

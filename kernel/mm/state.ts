@@ -26,7 +26,7 @@ export interface StoredFile {
   orphan: boolean;
   /** Regions that show it, of all address spaces (tally.ts). */
   mappings: number;
-  /** Open files that write to it, and address spaces that it is the program of: never both (executing.ts). */
+  /** Open files that write to it, and address spaces that it is the program of (executing.ts). */
   writers: number;
   executions: number;
 }

@@ -264,8 +264,7 @@ export function resizeStored(k: MmKernel, file: StoredFile, size: number): boole
 
 /** Makes a part of a page zeros, if there is anything in it. */
 function clearPart(k: MmKernel, file: StoredFile, index: number, from: number, to: number): boolean {
-  const isOfFile = file.pages.has(index) || (file.image !== null && index * pageBytes < file.imageBytes);
-  if (!isOfFile || file.pages.get(index) === hole) return true;
+  if (!isData(file, index)) return true;
   const frame = ownPage(k, file, index);
   if (frame === null) return false;
   k.hal.memory.write(frame).fill(0, from, to);
@@ -284,9 +283,9 @@ export function punchStored(k: MmKernel, file: StoredFile, start: number, end: n
   if (start < head && !clearPart(k, file, first - 1, start % pageBytes, Math.min(stop, head) - head + pageBytes))
     return false;
   for (const index of ownPagesIn(k, file, first, behind)) dropPage(k, file, index);
-  const endOfImage = file.image === null ? 0 : Math.ceil(file.imageBytes / pageBytes);
-  for (let index = first; index < Math.min(behind, endOfImage); index++) file.pages.set(index, hole);
-  spend(k.effort, Math.max(0, Math.min(behind, endOfImage) - first), "items");
+  const ofImage = Math.min(behind, endOfImage(file));
+  for (let index = first; index < ofImage; index++) file.pages.set(index, hole);
+  spend(k.effort, Math.max(0, ofImage - first), "items");
   return tail >= stop || tail < head || clearPart(k, file, behind, 0, stop - tail);
 }
 
@@ -316,16 +315,20 @@ export function storedBytes(k: MmKernel, file: StoredFile): number {
 
 /** Whether a page is the file's own, or its image's. */
 const isData = (file: StoredFile, index: number): boolean =>
-  (file.pages.get(index) ?? (file.image !== null && index * pageBytes < file.imageBytes ? 0 : hole)) !== hole;
+  (file.pages.get(index) ?? (index < endOfImage(file) ? 0 : hole)) !== hole;
+
+/** Pages of the image that the file began with. */
+const endOfImage = ({ image, imageBytes }: StoredFile): number =>
+  image === null ? 0 : Math.ceil(imageBytes / pageBytes);
 
 /** The first byte from `from` on that is data, or that is in a hole (SEEK_DATA, SEEK_HOLE); null: there is none. */
 export function seekStored(k: MmKernel, file: StoredFile, from: number, wanted: "data" | "hole"): number | null {
   const end = Math.ceil(file.size / pageBytes);
   // Behind it nothing is but pages of the file's own, and holes between them.
-  const endOfImage = file.image === null ? 0 : Math.ceil(file.imageBytes / pageBytes);
+  const imagePages = endOfImage(file);
   let index = Math.floor(from / pageBytes);
   const first = index;
-  while (index < end && isData(file, index) !== (wanted === "data") && (wanted === "hole" || index < endOfImage))
+  while (index < end && isData(file, index) !== (wanted === "data") && (wanted === "hole" || index < imagePages))
     index += 1;
   spend(k.effort, 1 + index - first, "items");
   if (wanted === "data" && !isData(file, index)) {

@@ -76,6 +76,8 @@ function addTask(
   return { task, thread: createThread(k, task, context, pids) };
 }
 
+const usualSlackNs = 50_000n;
+
 /** What a thread is called: the first one as its process. */
 export const nameOfThread = (k: ThreadKernel, thread: Thread): string => thread.name ?? taskOf(k, thread).name;
 
@@ -188,7 +190,7 @@ export function createThread(k: ThreadKernel, task: Task, context: SavedContext,
     signalStack: { address: 0n, flags: 0, size: 0n },
     tracing: null,
     name: task.threads.length === 0 ? null : task.name,
-    slack: { ns: 50_000n, usualNs: 50_000n },
+    slack: { ns: usualSlackNs, usualNs: usualSlackNs },
     call: null,
   };
   k.threads.threads.set(thread.id, thread);

@@ -39,6 +39,12 @@ export function fileOf(k: FileKernel, task: Task, fd: number): OpenFile | null {
     : null;
 }
 
+/** The same of what was opened to be used, and not only to be named (O_PATH): for most calls another descriptor is a bad one. */
+export function usableFileOf(k: FileKernel, task: Task, fd: number): OpenFile | null {
+  const file = fileOf(k, task, fd);
+  return file?.target.kind === "path" ? null : file;
+}
+
 /** The lowest free number from `from` on, or null when the table is full. */
 function freeNumber(task: Task, from: number): number | null {
   const most = mostDescriptors(task);

@@ -230,6 +230,18 @@ export function gather({ k, space }: Memory, vector: readonly VectorEntry[]): De
   return { value: joinBytes(parts) };
 }
 
+/** Puts bytes into these pieces, one behind the other. */
+export function scatter({ k, space }: Memory, vector: readonly VectorEntry[], bytes: Uint8Array): Errno | null {
+  let at = 0;
+  for (const { base, length } of vector) {
+    const part = bytes.subarray(at, at + length);
+    const errno = copyOut(k, space, base, part);
+    if (errno !== null) return errno;
+    at += part.length;
+  }
+  return null;
+}
+
 /** The bytes that a struct iovec array names, gathered. */
 export const vectorIn = (count: string): ArgumentKind<Uint8Array> => ({
   kind: "vector",
@@ -260,15 +272,7 @@ export const vectorOut = (count: string): ArgumentKind<number, Uint8Array> => ({
   show: (_room, raw) => hex(raw),
   store(memory, raw, peers, bytes) {
     const vector = readVector(memory, raw, peers(count));
-    if ("errno" in vector) return vector.errno;
-    let at = 0;
-    for (const { base, length } of vector.value) {
-      const part = bytes.subarray(at, at + length);
-      const errno = copyOut(memory.k, memory.space, base, part);
-      if (errno !== null) return errno;
-      at += part.length;
-    }
-    return null;
+    return "errno" in vector ? vector.errno : scatter(memory, vector.value, bytes);
   },
   showOut: (bytes) => `[${quoteBytes(bytes)}]`,
 });

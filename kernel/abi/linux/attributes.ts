@@ -7,7 +7,7 @@ import { isNamespaceInode } from "../../ns/namespaces.ts";
 import type { Place, Task } from "../../thread/state.ts";
 import { shownGroup, shownUser } from "../../thread/users.ts";
 import { realtimeNs } from "../../time/clock.ts";
-import { fileOf } from "../../vfs/descriptors.ts";
+import { fileOf, usableFileOf } from "../../vfs/descriptors.ts";
 import { touch } from "../../vfs/files.ts";
 import {
   type Attributes,
@@ -280,8 +280,8 @@ function packEntry({ name, inode, mode, cookie }: Entry): Uint8Array {
 }
 
 function list(k: LinuxKernel, { task }: Call, number: number, room: number): Outcome<{ entries: Uint8Array }> {
-  const file = fileOf(k, task, number);
-  if (file === null || file.target.kind === "path") return fail("EBADF");
+  const file = usableFileOf(k, task, number);
+  if (file === null) return fail("EBADF");
   const place = placeOf(file);
   if (file.target.kind !== "directory" || place === null) return fail("ENOTDIR");
   // It was taken away.

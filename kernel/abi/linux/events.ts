@@ -2,7 +2,7 @@
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { deadlineAfter, deadlineAt } from "../../time/clock.ts";
-import { fileOf, openTarget } from "../../vfs/descriptors.ts";
+import { fileOf, openTarget, usableFileOf } from "../../vfs/descriptors.ts";
 import { addItem, canBeWatched, changeItem, EpollFlag, noteTold, readyItems, removeItem } from "../../vfs/epoll.ts";
 import { eventsChanged, expirations } from "../../vfs/events.ts";
 import { AccessMode, Ready } from "../../vfs/file-ops.ts";
@@ -117,8 +117,8 @@ function control(
   event: { events: number; data: bigint } | null,
 ): Outcome {
   if (event === null && what !== Control.EPOLL_CTL_DEL) return fail("EFAULT");
-  const [epoll, file] = [fileOf(k, task, instance), fileOf(k, task, number)];
-  if (epoll === null || file === null || file.target.kind === "path") return fail("EBADF");
+  const [epoll, file] = [fileOf(k, task, instance), usableFileOf(k, task, number)];
+  if (epoll === null || file === null) return fail("EBADF");
   if (!canBeWatched(k, file)) return fail("EPERM");
   if (epoll.target.kind !== "epoll" || epoll.id === file.id) return fail("EINVAL");
   if (what !== Control.EPOLL_CTL_DEL && event!.events & EpollFlag.EPOLLEXCLUSIVE) {

@@ -3,7 +3,7 @@ import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
 import { encodeName } from "../../lib/text.ts";
 import type { Task } from "../../thread/state.ts";
-import { fileOf } from "../../vfs/descriptors.ts";
+import { usableFileOf } from "../../vfs/descriptors.ts";
 import { getExtended, listExtended, Replace, removeExtended, setExtended } from "../../vfs/extended.ts";
 import { Notify, notifyFile } from "../../vfs/inotify.ts";
 import type { Opened } from "../../vfs/state.ts";
@@ -18,8 +18,8 @@ type Of = "path" | "link" | "fd";
 
 function placeAt(k: LinuxKernel, task: Task, of: Of, file: string | number): Opened | Errno {
   if (typeof file === "number") {
-    const open = fileOf(k, task, file);
-    if (open === null || open.target.kind === "path") return "EBADF";
+    const open = usableFileOf(k, task, file);
+    if (open === null) return "EBADF";
     return open.opened ?? "EOPNOTSUPP";
   }
   const found = findPlace(k, task, task.directory, file, of === "link" ? "keep" : "follow");

@@ -11,7 +11,7 @@ import { countOutput, outputLeft } from "../../thread/jobs.ts";
 import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
 import { killTask } from "../../thread/tasks.ts";
 import { terminalQueue, writeTerminal } from "../../tty/terminal.ts";
-import { fileOf, setCloseOnExec } from "../../vfs/descriptors.ts";
+import { fileOf, setCloseOnExec, usableFileOf } from "../../vfs/descriptors.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf } from "../../vfs/files.ts";
 import { Notify, notifyFile } from "../../vfs/inotify.ts";
@@ -112,6 +112,12 @@ function writeTo(k: LinuxKernel, call: Call, number: number, at: bigint | null, 
   return outcome;
 }
 
+/** What becomes of a call that could not write: who writes to what nobody reads any more is told by a signal, and may end. */
+export function failedWrite(k: LinuxKernel, { task, thread }: Call, errno: Errno): Outcome<never> {
+  if (errno === "EPIPE") sendSignal(k, task, fromSender(k, signals.SIGPIPE, SignalCode.user, task), thread);
+  return k.threads.tasks.has(task.id) ? fail(errno) : { kind: "gone" };
+}
+
 function writeFile(
   k: LinuxKernel,
   call: Call,
@@ -119,7 +125,7 @@ function writeFile(
   { at, how }: { at: bigint | null; how: number },
   bytes: Uint8Array,
 ): Outcome {
-  const { task, thread, progress } = call;
+  const { task, progress } = call;
   const place = placeOfWrite(k, file, at, how);
   if (typeof place === "string") return fail(place);
   const ops = opsOf(file);
@@ -128,9 +134,8 @@ function writeFile(
   const rest = before === 0 ? bytes : bytes.subarray(before);
   const result = ops.write(k, task, file, place, rest, before === 0);
   if ("errno" in result) {
-    if (result.errno === "EPIPE") sendSignal(k, task, fromSender(k, signals.SIGPIPE, SignalCode.user, task), thread);
-    if (!k.threads.tasks.has(task.id)) return { kind: "gone" };
-    return before > 0 ? done(before) : fail(result.errno);
+    const failed = failedWrite(k, call, result.errno);
+    return failed.kind === "fail" && before > 0 ? done(before) : failed;
   }
   // What was typed at a terminal can be a key that ends who typed it.
   if (!k.threads.tasks.has(task.id)) return { kind: "gone" };
@@ -152,8 +157,8 @@ const ioctls = {
 
 function ioctl(k: LinuxKernel, call: Call, number: number, request: number, where: bigint): Outcome {
   const { task } = call;
-  const file = fileOf(k, task, number);
-  if (file === null || file.target.kind === "path") return fail("EBADF");
+  const file = usableFileOf(k, task, number);
+  if (file === null) return fail("EBADF");
   const space = getSpace(k, task.space);
   const { available } = opsOf(file);
   switch (request) {

@@ -5,7 +5,7 @@ import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
 import { numberFor } from "../../thread/pids.ts";
 import type { Task } from "../../thread/state.ts";
-import { fileOf } from "../../vfs/descriptors.ts";
+import { usableFileOf } from "../../vfs/descriptors.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf } from "../../vfs/files.ts";
 import {
@@ -58,8 +58,8 @@ function acquire(k: LinuxKernel, { task }: Call, on: Locked, wanted: WantedLock,
 }
 
 function lockWhole(k: LinuxKernel, call: Call, number: number, how: number): Outcome {
-  const file = fileOf(k, call.task, number);
-  if (file === null || file.target.kind === "path") return fail("EBADF");
+  const file = usableFileOf(k, call.task, number);
+  if (file === null) return fail("EBADF");
   const what = how & ~Flock.LOCK_NB;
   if (what !== Flock.LOCK_SH && what !== Flock.LOCK_EX && what !== Flock.LOCK_UN) return fail("EINVAL");
   const place = placeOf(file);

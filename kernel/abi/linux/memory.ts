@@ -16,7 +16,7 @@ import { createStored, getStored, releaseStored } from "../../mm/stored.ts";
 import { hasRoomForRegions, isStack } from "../../mm/tally.ts";
 import { isUnbound, Resource, softLimit } from "../../thread/rlimits.ts";
 import type { Task } from "../../thread/state.ts";
-import { fileOf } from "../../vfs/descriptors.ts";
+import { usableFileOf } from "../../vfs/descriptors.ts";
 import { deviceOf } from "../../vfs/devices.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { nameOfFile } from "../../vfs/filesystem.ts";
@@ -121,9 +121,8 @@ function backingFor(
     return { backing: { kind: "anonymous" }, name: flags & MapFlag.MAP_STACK ? "[stack:thread]" : "" };
   }
   if (offset < 0n || offset % BigInt(pageBytes) !== 0n) return "EINVAL";
-  const file = fileOf(k, task, fd);
+  const file = usableFileOf(k, task, fd);
   if (file === null) return "EBADF";
-  if (file.target.kind === "path") return "EBADF";
   if (validates(flags) && flags & ~validated) return "EOPNOTSUPP";
   if (!mayRead(file)) return "EACCES";
   const shared = (flags & MapFlag.MAP_SHARED) !== 0;

@@ -8,12 +8,12 @@ import type { Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { Ready } from "../../vfs/file-ops.ts";
 import { opsOf } from "../../vfs/files.ts";
-import { inout, int, pack, size, structIn, structInOut, uint } from "../define/arguments.ts";
+import { inout, int, size, structIn, structInOut, uint } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import { maskPointer, signalSet, type Timespec, timespec, toTimespec } from "./layouts.ts";
-import { endOfTimeout, isOver, newWatch, type Watch, waitFor, watchFile, withMask } from "./watch.ts";
+import { maskPointer, signalSet, type Timespec, timespec } from "./layouts.ts";
+import { endOfTimeout, isOver, newWatch, storeRemaining, type Watch, waitFor, watchFile, withMask } from "./watch.ts";
 
 /** These are told whether they were asked for or not. */
 const unasked = Ready.error | Ready.hangUp | Ready.invalid;
@@ -33,9 +33,7 @@ function placeOfRest({ task }: Call, timeout: Timeout, untilNs: number | null): 
 /** The call ends: what is left is told, if it can be. */
 function ended(k: LinuxKernel, call: Call, timeout: Timeout, untilNs: number | null, outcome: Outcome): Outcome {
   const where = placeOfRest(call, timeout, untilNs);
-  if (where === 0n) return outcome;
-  const left = toTimespec(BigInt(Math.max(0, untilNs! - k.hal.timer.nowNs())));
-  copyOut(k, getSpace(k, call.task.space), where, pack(timespec, left));
+  if (where !== 0n) storeRemaining(k, call.task, where, untilNs);
   return outcome;
 }
 

@@ -5,7 +5,7 @@ import { isExecuted } from "../../mm/executing.ts";
 import type { StoredFile } from "../../mm/state.ts";
 import { fillStored, getStored, newBytes, punchStored, resizeStored } from "../../mm/stored.ts";
 import type { Task } from "../../thread/state.ts";
-import { fileOf } from "../../vfs/descriptors.ts";
+import { usableFileOf } from "../../vfs/descriptors.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
 import { opsOf, touch } from "../../vfs/files.ts";
 import {
@@ -59,7 +59,7 @@ function truncatePath(k: LinuxKernel, task: Task, name: string, length: bigint):
 }
 
 function truncateFile(k: LinuxKernel, task: Task, file: OpenFile | null, length: bigint): Outcome {
-  if (file === null || file.target.kind === "path") return fail("EBADF");
+  if (file === null) return fail("EBADF");
   if (length < 0n || file.target.kind !== "regular" || !mayWrite(file)) return fail("EINVAL");
   if (length > BigInt(mostFileBytes(k, task))) return tooLong(k, task);
   if (forbidsSize(getStored(k, file.target.file), Number(length))) return fail("EPERM");
@@ -89,7 +89,7 @@ function allocate(
   offset: bigint,
   length: bigint,
 ): Outcome {
-  if (file === null || file.target.kind === "path") return fail("EBADF");
+  if (file === null) return fail("EBADF");
   if (offset < 0n || length <= 0n) return fail("EINVAL");
   const punches = (how & Allocate.FALLOC_FL_PUNCH_HOLE) !== 0;
   const known = Allocate.FALLOC_FL_KEEP_SIZE | Allocate.FALLOC_FL_PUNCH_HOLE | Allocate.FALLOC_FL_ZERO_RANGE;
@@ -115,8 +115,8 @@ function allocate(
 
 /** What is written is where it stays; there is no disk to wait for. */
 const isSynced = (k: LinuxKernel, task: Task, number: number): Outcome => {
-  const file = fileOf(k, task, number);
-  if (file === null || file.target.kind === "path") return fail("EBADF");
+  const file = usableFileOf(k, task, number);
+  if (file === null) return fail("EBADF");
   return opsOf(file).seekable ? done(0) : fail("EINVAL");
 };
 
@@ -127,7 +127,7 @@ const wholeRange = Range.WAIT_BEFORE | Range.WRITE | Range.WAIT_AFTER;
 
 /** A range of what is on no disk: checked, and done. */
 function syncRange(file: OpenFile | null, offset: bigint, length: bigint, how: number): Outcome {
-  if (file === null || file.target.kind === "path") return fail("EBADF");
+  if (file === null) return fail("EBADF");
   if (how & ~wholeRange || offset < 0n || length < 0n || offset + length >= 2n ** 63n) return fail("EINVAL");
   return file.target.kind === "regular" || file.target.kind === "directory" ? done(0) : fail("ESPIPE");
 }
@@ -140,8 +140,8 @@ const syncCalls = [
     args: { fd },
     errors: ["EBADF"],
     run(k: LinuxKernel, { fd }, { task }) {
-      const file = fileOf(k, task, fd);
-      return file === null || file.target.kind === "path" ? fail("EBADF") : done(0);
+      const file = usableFileOf(k, task, fd);
+      return file === null ? fail("EBADF") : done(0);
     },
   }),
   syscall({
@@ -151,7 +151,7 @@ const syncCalls = [
     args: { fd, offset: long, length: long, flags: flags(Range) },
     errors: ["EBADF", "EINVAL", "ESPIPE"],
     run: (k: LinuxKernel, { fd, offset, length, flags }, { task }) =>
-      syncRange(fileOf(k, task, fd), offset, length, flags),
+      syncRange(usableFileOf(k, task, fd), offset, length, flags),
   }),
   syscall({
     name: "readahead",
@@ -161,7 +161,7 @@ const syncCalls = [
     args: { fd, offset: long, count: long },
     errors: ["EBADF", "EINVAL"],
     run(k: LinuxKernel, { fd, count }, { task }) {
-      const file = fileOf(k, task, fd);
+      const file = usableFileOf(k, task, fd);
       if (file === null || !mayRead(file)) return fail("EBADF");
       return file.target.kind !== "regular" || count < 0n ? fail("EINVAL") : done(0);
     },
@@ -198,7 +198,7 @@ export const sizeCalls = [
     support: "full",
     args: { fd, length: long },
     errors: ["EBADF", "EFBIG", "EINVAL", "ENOSPC", "EPERM"],
-    run: (k: LinuxKernel, { fd, length }, { task }) => truncateFile(k, task, fileOf(k, task, fd), length),
+    run: (k: LinuxKernel, { fd, length }, { task }) => truncateFile(k, task, usableFileOf(k, task, fd), length),
   }),
   syscall({
     name: "fallocate",
@@ -208,7 +208,7 @@ export const sizeCalls = [
     args: { fd, mode: flags(Allocate), offset: long, length: long },
     errors: ["EBADF", "EFBIG", "EINVAL", "ENODEV", "ENOSPC", "EOPNOTSUPP", "EPERM", "ESPIPE"],
     run: (k: LinuxKernel, { fd, mode, offset, length }, { task }) =>
-      allocate(k, task, fileOf(k, task, fd), mode, offset, length),
+      allocate(k, task, usableFileOf(k, task, fd), mode, offset, length),
   }),
   syscall({
     name: "sync",
@@ -240,8 +240,8 @@ export const sizeCalls = [
     args: { fd, offset: long, length: long, advice: choice(Advice) },
     errors: ["EBADF", "EINVAL", "ESPIPE"],
     run(k: LinuxKernel, { fd, length, advice }, { task }) {
-      const file = fileOf(k, task, fd);
-      if (file === null || file.target.kind === "path") return fail("EBADF");
+      const file = usableFileOf(k, task, fd);
+      if (file === null) return fail("EBADF");
       if (file.target.kind === "pipe") return fail("ESPIPE");
       return length < 0n || advice > Advice.NOREUSE ? fail("EINVAL") : done(0);
     },

@@ -30,6 +30,7 @@ import {
   inout,
   int,
   readVector,
+  scatter,
   size,
   type VectorEntry,
 } from "../define/arguments.ts";
@@ -325,15 +326,10 @@ function controlsOf(
 }
 
 /** Puts what was received where the header says. */
-function scatter(k: LinuxKernel, task: Task, header: Header, received: Received, socket: Socket, controls: Controls) {
+function deliver(k: LinuxKernel, task: Task, header: Header, received: Received, socket: Socket, controls: Controls) {
   const space = getSpace(k, task.space);
-  let at = 0;
-  for (const { base, length } of header.vector) {
-    const part = received.bytes.subarray(at, at + length);
-    const errno = copyOut(k, space, base, part);
-    if (errno !== null) return errno;
-    at += part.length;
-  }
+  const errno = scatter({ k, space }, header.vector, received.bytes);
+  if (errno !== null) return errno;
   const address = addressOf(socket, received);
   const truncated = received.length > received.bytes.length && socket.type !== "stream" ? Message.MSG_TRUNC : 0;
   const named = header.name === 0n ? null : copyOut(k, space, header.name, address.subarray(0, header.nameLength));
@@ -356,7 +352,7 @@ function receiveMessage(k: LinuxKernel, call: Call, found: FoundSocket, where: b
   if (isOutcome(received)) return received;
   const room = header.control === 0n ? 0 : Math.min(header.controlLength, mostControlBytes);
   const controls = controlsOf(k, task, found.socket, received, room, how);
-  const errno = scatter(k, task, header, received, getSocket(k, found.id), controls);
+  const errno = deliver(k, task, header, received, getSocket(k, found.id), controls);
   if (errno !== null) {
     closeDescriptors(k, task, controls.descriptors);
     return fail(errno);

@@ -1,10 +1,8 @@
 /** From one open file to another without the program's memory: sendfile(2), copy_file_range(2), splice(2), tee(2). */
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
-import { signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
 import { copyIn, copyOut } from "../../mm/user.ts";
-import { fromSender, SignalCode, sendSignal } from "../../thread/signals.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
 import { type FileOps, mayRead, mayWrite, type WriteResult } from "../../vfs/file-ops.ts";
 import { bytesOfPipe, opsOf } from "../../vfs/files.ts";
@@ -13,20 +11,10 @@ import { dropLending } from "../../vfs/names.ts";
 import { OpenFlag } from "../../vfs/open.ts";
 import { passOn, pipeQueue } from "../../vfs/pipe.ts";
 import type { OpenFile, OpenTarget } from "../../vfs/state.ts";
-import {
-  fd,
-  flags,
-  gather,
-  inout,
-  type Memory,
-  readVector,
-  size,
-  uint,
-  type VectorEntry,
-} from "../define/arguments.ts";
+import { fd, flags, gather, inout, readVector, scatter, size, uint, type VectorEntry } from "../define/arguments.ts";
 import { type Call, done, fail, type Outcome } from "../define/outcome.ts";
 import { syscall } from "../define/syscall.ts";
-import { isTerminal, writeToTerminal } from "./io.ts";
+import { failedWrite, isTerminal, writeToTerminal } from "./io.ts";
 import type { LinuxKernel } from "./kernel.ts";
 
 /** One side of a transfer. */
@@ -90,7 +78,7 @@ function toTerminal(k: LinuxKernel, call: Call, from: Side, to: Side, bytes: Uin
 
 /** Reads what one side has, at most so much, and writes it to the other; what that does not take stays where it was. */
 function transfer(k: LinuxKernel, call: Call, from: Side, to: Side, most: number, takes: boolean): Outcome {
-  const { task, thread } = call;
+  const { task } = call;
   const [source, target] = [sourceOf(from.file), opsOf(to.file)];
   const read = source.read(k, from.file, from.position, Math.min(most, limits.transferBytes));
   if ("errno" in read) return fail(read.errno);
@@ -100,10 +88,7 @@ function transfer(k: LinuxKernel, call: Call, from: Side, to: Side, most: number
   const appends = target.seekable && (to.file.flags & OpenFlag.O_APPEND) !== 0;
   const place = appends ? target.size(k, to.file) : to.position;
   const written = betweenPipes(k, from, to, most) ?? target.write(k, task, to.file, place, read.bytes);
-  if ("errno" in written) {
-    if (written.errno === "EPIPE") sendSignal(k, task, fromSender(k, signals.SIGPIPE, SignalCode.user, task), thread);
-    return k.threads.tasks.has(task.id) ? fail(written.errno) : { kind: "gone" };
-  }
+  if ("errno" in written) return failedWrite(k, call, written.errno);
   if (!k.threads.tasks.has(task.id)) return { kind: "gone" };
   const { count } = written;
   if (count > 0) {
@@ -203,7 +188,7 @@ function tee(k: LinuxKernel, call: Call, input: number, output: number, count: n
 
 /** Memory into a pipe, as much as there is room for; or out of one, if that is the end that is read from. */
 function spliceMemory(k: LinuxKernel, call: Call, number: number, vector: VectorEntry[], how: number): Outcome {
-  const { task, thread } = call;
+  const { task } = call;
   const file = fileOf(k, task, number);
   if (file?.target.kind !== "pipe") return fail("EBADF");
   const bytes = vector.reduce((sum, { length }) => sum + length, 0);
@@ -222,23 +207,10 @@ function spliceMemory(k: LinuxKernel, call: Call, number: number, vector: Vector
   const gathered = gather(memory, vector);
   if ("errno" in gathered) return fail(gathered.errno);
   const written = opsOf(file).write(k, task, file, 0, gathered.value);
-  if ("errno" in written) {
-    if (written.errno === "EPIPE") sendSignal(k, task, fromSender(k, signals.SIGPIPE, SignalCode.user, task), thread);
-    return k.threads.tasks.has(task.id) ? fail(written.errno) : { kind: "gone" };
-  }
+  if ("errno" in written) return failedWrite(k, call, written.errno);
   if (written.count === 0) return withoutWaiting(blockedIn(file, "write", pipeQueue(file.target.pipe)), how);
   notifyFile(k, file.opened, Notify.modify);
   return done(written.count);
-}
-
-function scatter({ k, space }: Memory, vector: readonly VectorEntry[], bytes: Uint8Array): Errno | null {
-  let at = 0;
-  for (const { base, length } of vector) {
-    const errno = copyOut(k, space, base, bytes.subarray(at, at + length));
-    if (errno !== null) return errno;
-    at += length;
-  }
-  return null;
 }
 
 function vmsplice(k: LinuxKernel, call: Call, number: number, at: bigint, count: number, how: number): Outcome {

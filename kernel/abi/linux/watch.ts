@@ -1,12 +1,17 @@
 /** What calls have in common that wait for any of several files: until when, in which queues, with which signal mask. */
 import type { Errno } from "../../lib/errno.ts";
+import { limits } from "../../lib/limits.ts";
+import type { MmKernel } from "../../mm/kernel.ts";
+import { getSpace } from "../../mm/space.ts";
+import { copyOut } from "../../mm/user.ts";
 import { holdSignalMask } from "../../thread/signals.ts";
+import type { Task } from "../../thread/state.ts";
 import { deadlineAfter } from "../../time/clock.ts";
 import { opsOf } from "../../vfs/files.ts";
 import type { OpenFile } from "../../vfs/state.ts";
 import type { Call, Outcome } from "../define/outcome.ts";
 import type { LinuxKernel } from "./kernel.ts";
-import { fromTimespec, type Timespec } from "./layouts.ts";
+import { encodeTimespec, fromTimespec, type Timespec } from "./layouts.ts";
 
 /** Where and until when to wait for what is not ready. */
 export interface Watch {
@@ -39,6 +44,12 @@ export function endOfTimeout(k: LinuxKernel, call: Call, timeout: Timespec | nul
 
 export const isOver = (k: LinuxKernel, untilNs: number | null): boolean =>
   untilNs !== null && untilNs <= k.hal.timer.nowNs();
+
+/** Stores how much is left until then of what was cut short (null: as good as for ever); an error if there is no memory for it. */
+export function storeRemaining(k: MmKernel, task: Task, where: bigint, untilNs: number | null): Errno | null {
+  const left = untilNs === null ? limits.timeNs : Math.max(0, untilNs - k.hal.timer.nowNs());
+  return copyOut(k, getSpace(k, task.space), where, encodeTimespec(BigInt(left)));
+}
 
 export const waitFor = ({ queues, dueNs }: Watch, untilNs: number | null, remaining = 0n): Outcome<never> => ({
   kind: "blocked",
