@@ -81,7 +81,12 @@ const limit = (variable: string, help: string): Setting<number> => ({
 
 /** One row an option; `ostler serve --help` and the documentation show them. */
 export const settings: { [Name in keyof ServerConfig]: Setting<ServerConfig[Name]> } = {
-  dataDir: { variable: "OSTLER_DATA", fallback: "data", read: text, help: "directory of the database" },
+  dataDir: {
+    variable: "OSTLER_DATA",
+    fallback: "data",
+    read: (value) => (value === "" ? "must be the path of a directory" : value),
+    help: "directory of the database",
+  },
   databaseUrl: {
     variable: "DATABASE_URL",
     fallback: "",

@@ -1,14 +1,15 @@
 /** The process: data directory, first key, sockets, signals. `npm start` and `ostler serve` come here. */
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { createFirstAdmin } from "./auth/identity.ts";
 import { readConfig, type ServerConfig } from "./config.ts";
+import { makeDirectory } from "./directories.ts";
 import { createServer, type OstlerServer, version } from "./server.ts";
-import { startError, storeError } from "./start-error.ts";
+import { directoryError, startError, storeError } from "./start-error.ts";
 import { openStore } from "./store/index.ts";
-import type { Store } from "./store/types.ts";
+import { type Store, StoreUnavailableError } from "./store/types.ts";
 import { startTracing } from "./telemetry/tracing.ts";
 
 const KEY_FILE = "admin.key";
@@ -31,20 +32,29 @@ export async function serve(config: ServerConfig): Promise<RunningServer> {
     await endTracing();
     throw storeError(error, config);
   });
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const pidFile = join(config.dataDir, PID_FILE);
   let server: OstlerServer | null = null;
   try {
+    claim(config, pidFile);
     const adminKey = await createFirstAdmin(store);
     if (adminKey !== null) writeKeyFile(config.dataDir, adminKey);
-    writeFileSync(pidFile, `${process.pid}\n`);
     server = await createServer(store, config);
     const addresses = await server.listen();
     return { ...addresses, adminKey, close: () => shutDown(server, store, pidFile).finally(endTracing) };
   } catch (error) {
     // Threads and sockets that were there already would keep the process alive.
     await shutDown(server, store, pidFile).finally(endTracing);
-    throw error;
+    throw error instanceof StoreUnavailableError ? storeError(error, config) : error;
+  }
+}
+
+/** Says whose the data directory is: of a server on PostgreSQL, too, which keeps the administrator's key there. */
+function claim({ dataDir }: ServerConfig, pidFile: string): void {
+  try {
+    makeDirectory(dataDir);
+    writeFileSync(pidFile, `${process.pid}\n`);
+  } catch (error) {
+    throw directoryError(error, dataDir);
   }
 }
 

@@ -1,13 +1,16 @@
 /** A server that cannot start says why and ends, so that whoever supervises it can do something about it. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { settings } from "../../api/config.ts";
+import { makeDirectory } from "../../api/directories.ts";
 import { startError, storeError } from "../../api/start-error.ts";
+import { NoLocksError } from "../../api/store/sqlite/directory.ts";
+import { StoreUnavailableError } from "../../api/store/types.ts";
 
 /** What a server says that ends at once, and its exit code. */
 async function failedStart(environment: Record<string, string>): Promise<[number, string]> {
@@ -49,24 +52,61 @@ test.each(["OSTLER_HTTP_PORT", "OSTLER_GRPC_PORT"])("a port of %s that is taken"
   expect(failure).toEqual([1, expect.stringContaining(advice)]);
 });
 
+const UNUSABLE = (directory: string) => `OSTLER_DATA=${directory}: this directory cannot be used`;
+const NO_DIRECTORY = "ENOTDIR: not a directory, /dev/null";
+
 test("settings that only the start itself finds wrong", async () => {
   const failures = await Promise.all([
     failedStart({ OSTLER_TLS_CERT: "/nowhere/chain.pem" }),
     failedStart({ OSTLER_DATA: "/dev/null" }),
+    failedStart({ OSTLER_DATA: "/proc/ostler/data" }),
     failedStart({ DATABASE_URL: `postgresql://ostler:secret@127.0.0.1:1/ostler` }),
   ]);
   expect(failures).toEqual([
     [1, "ostler: OSTLER_TLS_CERT and OSTLER_TLS_KEY go together: set both\n"],
-    [1, expect.stringMatching(/^ostler: OSTLER_DATA=\/dev\/null: this directory cannot be used: .*\n$/)],
+    [1, `ostler: ${UNUSABLE("/dev/null")}: it, or what it is to be in, is not a directory (${NO_DIRECTORY})\n`],
+    [1, expect.stringMatching(/^ostler: OSTLER_DATA=\/proc\/ostler\/data: this directory cannot be used: .*\n$/)],
     [1, `ostler: DATABASE_URL: this database cannot be used: connect ECONNREFUSED 127.0.0.1:1\n`],
   ]);
 });
 
-test("a database that is none", () => {
-  const error = new Error("SQLITE_NOTADB: file is not a database");
-  expect(startError(storeError(error, { dataDir: "data", databaseUrl: "" }))).toBe(
-    "OSTLER_DATA=data: this directory cannot be used: SQLITE_NOTADB: file is not a database",
-  );
+test("what is wrong with a data directory is said by what the operating system and SQLite say", () => {
+  const full = new StoreUnavailableError("full", "the disk of the database is full");
+  for (const [error, why] of [
+    [new Error("SQLITE_NOTADB: file is not a database"), /its ostler.db is damaged, or no database: restore a backup/],
+    [
+      new Error("the migration failed", { cause: new Error("SQLITE_FULL: disk is full") }),
+      /no room left .*SQLITE_FULL/,
+    ],
+    [full, /no room left on its disk/],
+    [Object.assign(new Error("EDQUOT: quota exceeded, write"), { code: "EDQUOT" }), /no room left on its disk/],
+    [Object.assign(new Error("EROFS: read-only, open"), { code: "EROFS" }), /can only be read/],
+    [
+      Object.assign(new Error("EACCES: permission denied, mkdir '/x'"), { code: "EACCES" }),
+      /user .* may not write there/,
+    ],
+    [new Error("SQLITE_READONLY: attempt to write a readonly database"), /user .* may not write there/],
+    [new NoLocksError("the file system of /mnt has no locks"), /has no locks, .*: take a local one, or DATABASE_URL/],
+    [new Error("SQLITE_IOERR: disk I/O error"), /its file system fails, or has no locks/],
+    [Object.assign(new Error("ELOOP: too many links, open"), { code: "ELOOP" }), /: ELOOP: too many links, open$/],
+  ] as const) {
+    const told = startError(storeError(error, { dataDir: "data", databaseUrl: "" }));
+    expect(told.startsWith(`${UNUSABLE("data")}: `)).toBe(true);
+    expect(told).toMatch(why);
+  }
+  const ours = new TypeError("x is not a function");
+  expect(storeError(ours, { dataDir: "data", databaseUrl: "" })).toBe(ours);
+});
+
+test("directories are made for their owner alone, one in the other, and those that are there stay as they are", () => {
+  const top = mkdtempSync(join(tmpdir(), "ostler-start-"));
+  makeDirectory(join(top, "a/b"));
+  makeDirectory(join(top, "a/b"));
+  expect(statSync(join(top, "a/b")).mode & 0o777).toBe(0o700);
+  writeFileSync(join(top, "file"), "");
+  for (const path of ["file", "file/below"])
+    expect(() => makeDirectory(join(top, path))).toThrow(expect.objectContaining({ code: "ENOTDIR" }));
+  rmSync(top, { recursive: true });
 });
 
 test("a host that there is not", () => {

@@ -8,11 +8,17 @@
  * Must hold: nothing else opens ostler.lock. POSIX locks belong to the process; closing any other descriptor of
  * the file would drop them. So the holder's pid, for the message, is in a file of its own.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
+import { makeDirectory } from "../../directories.ts";
 import { StoreBusyError } from "../types.ts";
 import { adapterFor } from "./adapter.ts";
+
+/** Nothing would keep a second server out of this data directory. */
+export class NoLocksError extends Error {
+  override readonly name = "NoLocksError";
+}
 
 export interface DataDirectory {
   readonly databaseFile: string;
@@ -21,7 +27,7 @@ export interface DataDirectory {
 
 export async function takeDataDirectory(dataDir: string): Promise<DataDirectory> {
   const path = resolve(dataDir);
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeDirectory(path);
   const lockFile = join(path, "ostler.lock");
   const pidFile = join(path, "ostler.pid");
   const databaseFile = join(path, "ostler.db");
@@ -33,6 +39,7 @@ export async function takeDataDirectory(dataDir: string): Promise<DataDirectory>
   } catch (error) {
     await lock.dispose();
     if (!isBusy(error)) throw error;
+    if (!(await hasLocks(path))) throw new NoLocksError(`the file system of ${path} has no locks`, { cause: error });
     const holder = holderOf(pidFile);
     throw new StoreBusyError(
       `Another Ostler server${holder === null ? "" : ` (process ${holder})`} is using the data directory ${path}. ` +
@@ -57,6 +64,23 @@ function createPrivate(file: string): void {
     writeFileSync(file, "", { flag: "wx", mode: 0o600 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+/** A network file system without locks refuses them with an error that SQLite takes for one of being busy. */
+async function hasLocks(path: string): Promise<boolean> {
+  const file = join(path, `ostler.probe-${process.pid}`);
+  createPrivate(file);
+  const connection = await adapterFor(file).connect();
+  try {
+    await connection.executeScript("BEGIN EXCLUSIVE; ROLLBACK");
+    return true;
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+    return false;
+  } finally {
+    await connection.dispose();
+    rmSync(file, { force: true });
   }
 }
 

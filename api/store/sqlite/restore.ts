@@ -1,6 +1,7 @@
 /** A data directory from a backup. It gets its database's name only when all of it is on disk and it opens. */
-import { closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { makeDirectory } from "../../directories.ts";
 import { readMigrations } from "../migrate.ts";
 import { migrateFile } from "./migrate.ts";
 
@@ -13,7 +14,7 @@ export async function restoreBackup(backup: string, dataDir: string): Promise<vo
   const database = join(folder, "ostler.db");
   if (existsSync(database))
     throw new RestoreError(`${folder} has a database already; restore into a directory of its own`);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeDirectory(folder);
   const part = join(folder, "ostler.restoring.db");
   try {
     copyFileSync(backup, part);
