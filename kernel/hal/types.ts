@@ -173,7 +173,7 @@ export interface Hart {
   run(
     budget: number,
     counters: { instructions: number; timeNs: number; hart: number },
-  ): { trap: Trap; executed: number };
+  ): { trap: Trap; executed: number; workNs: number };
   /** A trap was taken: what the hart had reserved for an atomic update is lost. */
   dropReservation(): void;
 }

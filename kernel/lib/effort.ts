@@ -23,6 +23,8 @@ const weights = {
   entries: 1000,
   /** Of the clock, and what they wake. */
   events: 2000,
+  /** As they are. */
+  nanoseconds: 1,
 } as const;
 
 export function spend(effort: Effort, count: number, unit: keyof typeof weights): void {

@@ -12,7 +12,7 @@ import { deliverSignal, isSignalled } from "../entry/signals.ts";
 import { resumeThread } from "../entry/syscall.ts";
 import { noteStep } from "../entry/tracing.ts";
 import { handleTrap } from "../entry/trap.ts";
-import type { Trap } from "../hal/types.ts";
+import type { Hart, Trap } from "../hal/types.ts";
 import * as clocks from "../hardware/clock/clock.ts";
 import { assert } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
@@ -145,7 +145,11 @@ const isFault = (trap: Trap): boolean => !uncounted.has(trap.kind);
 const uncounted: ReadonlySet<Trap["kind"]> = new Set(["budget", "needPage", "systemCall", "breakpoint"]);
 
 /** A client's thread executes nothing: its turn is the next step of its long call, and counts as an instruction. */
-const nextStep: { trap: Trap; executed: number } = { trap: { kind: "systemCall" }, executed: 1 };
+const nextStep: ReturnType<Hart["run"]> = {
+  trap: { kind: "systemCall" },
+  executed: 1,
+  workNs: 0,
+};
 
 /** Executes the current thread until something comes up; the pages that are missing, if that was it. */
 function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress): number[] | null {
@@ -165,8 +169,9 @@ function execute(k: Kernel, thread: Thread, limit: RunLimit, progress: Progress)
   countFaults(k, progress, ran.executed === 0 && trap.kind === "pageFault");
   if (ran.executed > 0 || trap.kind === "systemCall") noteStep(k, thread);
   if (trap.kind === "needPage") return pagesFrom(k, trap.page);
-  if (trap.kind === "budget") return null;
   spend(k.effort, 1, "entries");
+  spend(k.effort, ran.workNs, "nanoseconds");
+  if (trap.kind === "budget") return null;
   k.subject = thread;
   handleTrap(k, thread, trap);
   k.subject = null;

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Machine } from "../../kernel/index.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
+import { bareConfig, bareMachine } from "../support/bare.ts";
 import { floods } from "../support/floods.ts";
 import { compileC } from "../support/guest.ts";
 import { consoleOf, fileOf, forever, mustApply, sha256Hex, startInput, testMachine } from "../support/machine.ts";
@@ -60,6 +61,45 @@ describe.skipIf(!hasCompiler)("the effort of a run", () => {
     expect(end.timeNs).toBeGreaterThan(end.instructions);
     while (cut.position().timeNs < end.timeNs)
       cut.run({ ...end, timeNs: Math.min(end.timeNs, cut.position().timeNs + 300_000_000) });
+    expect(sha256Hex(cut.encodeState())).toBe(sha256Hex(machine.encodeState()));
+  });
+});
+
+/** Each page of memory holds a single return, and there are more of them than any core keeps decoded. */
+const manyPages = `#include <sys/mman.h>
+int main(void) { enum { pages = 600 };
+  char *code = mmap(0, pages << 12, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  for (int i = 0; i < pages; i++) *(unsigned short *)(code + ((long)i << 12)) = 0x8082;
+  for (int i = 0;; i = (i + 1) % pages) ((void (*)(void))(code + ((long)i << 12)))(); }`;
+
+const inUserMode = (): Machine => {
+  const machine = testMachine({ files: [fileOf("/bin/pages", compileC(manyPages))] });
+  mustApply(machine, startInput("/bin/pages"));
+  return machine;
+};
+
+const inMachineMode = (kind: number) => (): Machine => bareMachine(bareConfig(guest("bare/dear", `-DKIND=${kind}`)));
+
+describe.skipIf(!hasCompiler)("instructions that cost the host much", () => {
+  const enough = 2_000_000;
+
+  it.each<[string, () => Machine]>([
+    ["changes of memory protection", inMachineMode(0)],
+    ["changes of spaces and of the meaning of addresses", inMachineMode(1)],
+    ["changes of a page table that is in use", inMachineMode(2)],
+    ["code on more pages than are kept", inMachineMode(3)],
+    ["code that is written while it runs", inMachineMode(4)],
+    ["accesses to devices", inMachineMode(5)],
+    ["code of a program on more pages than are kept", inUserMode],
+  ])("end a run soon, and change nothing by that: %s", (_, create) => {
+    const machine = create();
+    for (let run = 0; run < 2; run++)
+      expect(machine.run({ ...forever, instructions: enough })).toEqual({ kind: "limit" });
+    const end = machine.position();
+    expect(end.instructions).toBeLessThan(enough);
+    const cut = create();
+    while (cut.position().instructions < end.instructions)
+      cut.run({ ...end, instructions: Math.min(end.instructions, cut.position().instructions + 1009) });
     expect(sha256Hex(cut.encodeState())).toBe(sha256Hex(machine.encodeState()));
   });
 });

@@ -44,7 +44,7 @@ export const hartOver = (core: Core): Hart => ({
     core.setCounters(counters.instructions, counters.timeNs);
     core.setTimedHart(counters.hart);
     const stop = core.run(budget);
-    return { trap: trapOf(core, stop), executed: core.executed() };
+    return { trap: trapOf(core, stop), executed: core.executed(), workNs: core.workNs() };
   },
   dropReservation: () => core.clearReservation(),
 });

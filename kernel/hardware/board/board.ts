@@ -6,7 +6,7 @@
  * machine off, the board asks for `attention`, and the host is to come back after that very instruction.
  */
 import { assert } from "../../lib/assert.ts";
-import type { Effort } from "../../lib/effort.ts";
+import { type Effort, spend } from "../../lib/effort.ts";
 import type { RandomState } from "../../lib/random.ts";
 import type { Trace } from "../../trace/define.ts";
 import { interruptLine } from "../../trace/events/device.ts";
@@ -44,6 +44,8 @@ export interface BoardParts {
   now(): number;
   /** The core is to leave its run after the instruction that is executing. */
   attention(): void;
+  /** The host has done so much in this run that it should come back. */
+  exhausted(): boolean;
   content(hash: string, offset: number, length: number): Uint8Array;
   /** A written page of a disk, by its number behind RAM's, which the host has in a snapshot. */
   fetchPage(page: number): Uint8Array;
@@ -120,8 +122,12 @@ export function createBoard(state: BoardState, parts: BoardParts): Board {
   let toldDueNs = clocks.nextDueNs(clock);
   const touched = (): void => {
     const { power } = state;
+    spend(parts.effort, 1, "entries");
     const isNews =
-      power.state !== "on" || clocks.nextDueNs(clock) < toldDueNs || lines().some((line, hart) => line !== told[hart]);
+      parts.exhausted() ||
+      power.state !== "on" ||
+      clocks.nextDueNs(clock) < toldDueNs ||
+      lines().some((line, hart) => line !== told[hart]);
     if (isNews) parts.attention();
   };
   const due = dueOf(devices);

@@ -38,7 +38,10 @@ export const CoreStop = {
   misalignedAtomic: 9,
   /** Privileged cores: a wfi was executed and no enabled interrupt pends; pc is behind it. */
   waitForInterrupt: 10,
-  /** `attention` was called during an access to a device; the access is done, pc is behind it. */
+  /**
+   * `attention` was called during an access to a device; the access is done, pc is behind it. Or the run has cost the host
+   * so much besides executing (`workNs`) that it should see whether it goes on.
+   */
   attention: 11,
 } as const;
 export type CoreStop = (typeof CoreStop)[keyof typeof CoreStop];
@@ -145,6 +148,8 @@ export interface Core {
   run(budget: number): CoreStop;
   /** Instructions executed by the last `run`. */
   executed(): number;
+  /** What the last `run` has cost besides executing, in about nanoseconds of a slow host; no part of the state. */
+  workNs(): number;
   /** During an access to a device: instructions that this `run` has executed before the present one. */
   executedNow(): number;
   /** During an access to a device: `run` comes back right behind the instruction, with `CoreStop.attention`. */

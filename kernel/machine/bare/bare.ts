@@ -14,6 +14,7 @@ import type { SerialLine } from "../../hardware/uart16550/uart16550.ts";
 import { assert, KernelBug, must } from "../../lib/assert.ts";
 import type { TaskId } from "../../lib/ids.ts";
 import { randomBytes } from "../../lib/random.ts";
+import { mustYield } from "../control.ts";
 import type { MachinePorts } from "../face.ts";
 import type { Kernel } from "../kernel.ts";
 import type { BareBoot } from "../types.ts";
@@ -102,6 +103,7 @@ export function assembleBare(k: Kernel, state: BareState, socket: BusSocket, por
       core.attention();
     },
     attention: () => core.attention(),
+    exhausted: () => mustYield(k),
     content: k.content,
     fetchPage: (page) => ports.fetchPages([page])[0]!,
   });

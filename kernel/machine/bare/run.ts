@@ -99,6 +99,7 @@ function execute(k: Kernel, bare: Bare, limit: RunLimit): number[] | null {
   k.state.clock.instructions += executed;
   turn.quantumLeft -= executed;
   spend(k.effort, 1, "entries");
+  spend(k.effort, k.core.workNs(), "nanoseconds");
   if (stop === CoreStop.attention) bare.progress.looksAhead = true;
   if (stop === CoreStop.needPage) return pagesFrom(k, k.core.faultPage());
   if (stop === CoreStop.waitForInterrupt) {

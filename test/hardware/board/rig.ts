@@ -77,6 +77,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
     timeSet: (offsetTicks) => void offsets.push(offsetTicks),
     now: () => clocks.timeNs(clock),
     attention: () => void (counts.attentions += 1),
+    exhausted: () => false,
     content: (hash, offset, length) => contents.get(hash)!.subarray(offset, offset + length),
     fetchPage: () => new Uint8Array(4096),
   });

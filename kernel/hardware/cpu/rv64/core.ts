@@ -22,6 +22,7 @@ import {
   REGS,
   RESERVATION,
   ramOffset,
+  WORK,
 } from "./assembly/layout.ts";
 import { type HartExports, hartsOver, loadPrivileged, resetHarts, savePrivileged } from "./harts.ts";
 import type { Translations } from "./translate/modules.ts";
@@ -209,6 +210,7 @@ function coreOver(
     run: (budget) => {
       executed = 0;
       control.setUint32(ATTENTION, 0, true);
+      control.setUint32(WORK, 0, true);
       for (;;) {
         const stop = runPiece(Math.min(budget - executed, PIECE));
         const done = control.getUint32(EXECUTED, true);
@@ -221,6 +223,7 @@ function coreOver(
       }
     },
     executed: () => executed,
+    workNs: () => control.getUint32(WORK, true),
     executedNow: () => executed + control.getUint32(DONE, true) + control.getUint32(EXECUTED, true),
     attention: () => control.setUint32(ATTENTION, 1, true),
     harts,

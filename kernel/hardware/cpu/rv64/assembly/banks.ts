@@ -10,6 +10,7 @@
  * - A bank without a key is empty or holds anything: it is emptied when it gets one.
  */
 import * as L from "./layout";
+import { EMPTIED_BANK, SEARCHED_FETCH, SEARCHED_WRITES, work } from "./work";
 
 let nextBank: i32 = 0;
 let nextFetch: i32 = 0;
@@ -64,6 +65,7 @@ export function useDataBank(space: u64, context: u32): void {
     nextBank = (nextBank + 1) % L.BANK_COUNT;
     claim(L.BANK_KEYS, index, space, context);
     memory.fill(bankAt(index), 0xff, L.BANK_BYTES);
+    work(EMPTIED_BANK);
   }
   store<i32>(L.CURRENT_BANK, bankAt(index));
 }
@@ -87,6 +89,7 @@ export function forgetOtherData(): void {
 }
 
 export function flushBanks(): void {
+  work(EMPTIED_BANK);
   forgetOtherData();
   memory.fill(currentBank(), 0xff, L.BANK_BYTES);
   for (let i = 0; i < L.FETCH_BANK_COUNT; i++) {
@@ -133,6 +136,7 @@ export function dropWriters(cell: i32, host: i32): void {
     if (known && leadsTo(<i32>known, host)) store<i64>(<i32>known, -1);
     return;
   }
+  work(SEARCHED_WRITES);
   for (let i = 0; i < L.BANK_COUNT; i++) {
     if (!isLiveData(i)) continue;
     const end = bankAt(i) + L.WRITE_TLB + L.TLB_BYTES;
@@ -144,6 +148,7 @@ export function dropWriters(cell: i32, host: i32): void {
 
 /** Takes the fetch entries that lead to a code slot away, in every bank. */
 export function dropFetchers(slot: i32): void {
+  work(SEARCHED_FETCH);
   for (let i = 0; i < L.FETCH_BANK_COUNT; i++) {
     if (!isLiveFetch(i)) continue;
     const end = fetchAt(i) + L.FETCH_BYTES;

@@ -21,6 +21,7 @@ import { fuse } from "./fuse";
 import { floatIsGuarded } from "./privilege";
 import { noteLost } from "./tables";
 import { forgetTranslated, isTranslated } from "./translated";
+import { EMPTIED_SLOT, isMuchWork, work } from "./work";
 
 let nextSlot: i32 = 0;
 /** The record of the scratch slot that is in use. */
@@ -35,8 +36,12 @@ let scratch: i32 = L.SCRATCH_SLOT;
 // @ts-ignore: decorator
 @inline function fetchEntryOf(va: i64): i32 { return currentFetch() + ((<i32>(va >>> 12) & (L.FETCH_ENTRIES - 1)) << 4); }
 
-/** Makes the fetch-TLB entry of the page of `va` valid, or decodes just this one instruction, or tells why neither can be. */
+/**
+ * Makes the fetch-TLB entry of the page of `va` valid, or decodes just this one instruction, or tells why neither can be.
+ * A run that has cost much ends here, before the walk: it may mark entries, which belongs to the instruction.
+ */
 export function fetchMiss(va: i64): Stop {
+  if (isMuchWork()) return Stop.Attention;
   const host = walk(va, Access.Fetch, 2);
   if (!host) return refused() == Stop.Device ? decodeFromDevice(va) : refused();
   if (!isWhole()) return decodeAlone(va, host);
@@ -116,6 +121,7 @@ function release(page: i32, guarded: bool): void {
 /** Forgets what was decoded and translated of a slot's page. */
 function empty(records: i32): void {
   forgetTranslated(records);
+  work(EMPTIED_SLOT);
   memory.fill(records, 0, L.SLOT_BYTES);
 }
 

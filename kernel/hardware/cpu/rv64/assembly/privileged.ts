@@ -13,6 +13,7 @@ import { Stop } from "./state";
 import { forgetUpdates, undoUpdates } from "./tables";
 import { setTimedHart } from "./timing";
 import { takeException, takeInterrupt } from "./trap";
+import { isMuchWork } from "./work";
 
 export function initializePrivileged(): void {
   enablePrivileges();
@@ -33,6 +34,7 @@ export function runPrivileged(total: i32): Stop {
     if (stop == Stop.NeedPage) undoUpdates();
     left -= load<i32>(L.EXECUTED);
     store<i64>(L.EXECUTED, 0);
+    if (stop == Stop.Switch && isMuchWork()) stop = Stop.Attention;
     if (stop <= 0) continue;
     if (stop >= Stop.Wait || stop == Stop.NeedPage) break;
     if (stop != Stop.Ecall && stop != Stop.Breakpoint) {

@@ -15,6 +15,7 @@ import { dropWriters, flushBanks, flushEverywhere } from "./banks";
 import { storedTo } from "./cache";
 import { Stop } from "./state";
 import { TABLE, flagsOf, hostOfPage, pageCount, pageOfHost, setFlags, tableCell, writerCell } from "./mmu";
+import { isMuchWork, work } from "./work";
 
 /** In the place of a range of addresses: it is not one range of the last level. */
 const ANYTHING: u32 = 1;
@@ -69,6 +70,7 @@ function dropReplaced(host: i32, size: i32): bool {
 export function releaseTables(): void {
   stores = 0;
   flushBanks();
+  work(<u32>pageCount());
   const end = L.FLAGS + pageCount();
   let at = L.FLAGS;
   for (; at + 8 <= end; at += 8) {
@@ -108,7 +110,7 @@ function writeEntry(host: i32, entry: u64): void {
 export function accessDone(moved: bool): Stop {
   if (!moved && !lost) return Stop.None;
   lost = false;
-  return Stop.Refetch;
+  return isMuchWork() ? Stop.Attention : Stop.Refetch;
 }
 
 /** A new run begins: nothing that was noted belongs to it. */
