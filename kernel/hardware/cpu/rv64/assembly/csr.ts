@@ -9,6 +9,7 @@ import { readMachine, writeMachine } from "./csr_machine";
 import { readSupervisor, writeSupervisor } from "./csr_supervisor";
 import { FS, Mode, isPrivileged, mode, setStatus, status, takeable, timeNow } from "./privilege";
 import { Stop, illegalInstruction, imm, rd, rs1 } from "./state";
+import { countTimed } from "./timed";
 import { stalls } from "./timing";
 
 /** What writing a register has brought about, besides the value that it has now. */
@@ -116,6 +117,7 @@ export function readCounter(index: i32): bool {
 
 /** What cycle (0) or instret (2) has counted before this instruction, if nobody had written or stopped it. */
 export function counted(index: i32): u64 {
+  if (TIMED) countTimed();
   const stalled = TIMED && index == 0 ? stalls() : 0;
   return <u64>(load<i64>(L.INSTRET_BASE) + load<i64>(L.EXECUTED) + stalled);
 }

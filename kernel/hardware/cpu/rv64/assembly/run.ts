@@ -26,7 +26,7 @@ import { currentBank, currentFetch } from "./banks";
 import { refused } from "./mmu";
 import { plantStop, unplant } from "./fuse";
 import { slow } from "./slow";
-import { fetches } from "./timed";
+import { beginTimed, countTimed, fetches, loads, stores } from "./timed";
 import { enter, noteJump, translating } from "./translated";
 import * as float from "./float/hardware";
 import * as integer from "./integer";
@@ -63,9 +63,12 @@ export function run(total: i32): Stop {
   let plant = 0, plantedFor = 0;
   let left = 0;
   let stop = Stop.None;
+  // Records of the line of code that was fetched last: where they begin, or 0, and how many bytes they are.
+  let line = 0;
+  const span: u32 = TIMED ? beginTimed() : 0;
 
   for (;;) {
-    if (TIMED) fetches(p, page + <i64>((p - base) >> 3));
+    if (TIMED && <u32>(p - line) >= span) line = fetches(p, base, page);
     switch (dispatchOf(p)) {
       case Op.Nop: p += FULL; continue;
       /* from the table: integer cases */
@@ -92,6 +95,7 @@ export function run(total: i32): Stop {
         const at = fetchEntry(fetch, target);
         if (load<i64>(at) == (target & ~4095)) {
           if (!translating()) {
+            if (TIMED) line = 0;
             page = target & ~4095;
             base = load<i32>(at, 8);
             p = base + ((<i32>target & 4095) << 3);
@@ -109,6 +113,7 @@ export function run(total: i32): Stop {
         /* from the table: link of jalr */
         const at = fetchEntry(fetch, target);
         if (!translating() && load<i64>(at) == (target & ~4095)) {
+          if (TIMED) line = 0;
           page = target & ~4095;
           base = load<i32>(at, 8);
           p = base + ((<i32>target & 4095) << 3);
@@ -166,6 +171,7 @@ export function run(total: i32): Stop {
         store<i64>(L.PC, target);
         stop = slow(p);
         if (!stop) {
+          if (TIMED) line = 0;
           p += length;
           continue;
         }
@@ -199,6 +205,7 @@ export function run(total: i32): Stop {
         stop = Stop.None;
       }
       if (!left || stop) break;
+      if (TIMED) line = 0;
       page = target & ~4095;
       p = base + ((<i32>target & 4095) << 3);
       event = Event.Slow;
@@ -215,6 +222,7 @@ export function run(total: i32): Stop {
     plantedFor = p;
   }
 
+  if (TIMED) countTimed();
   unplant(plant, plantedFor);
   const executed = <i64>(total - left);
   store<i64>(L.PC, target);

@@ -4,6 +4,7 @@ import {
   FS, MIE, MPIE, MPP, MPRV, Mode, SIE, SPIE, SPP, TSR, TVM, TW, enterContext, isPrivileged, mode, pending, setStatus, status,
 } from "./privilege";
 import { Stop, illegalInstruction, imm, rs1, rs2 } from "./state";
+import { forgetLatest } from "./timed";
 import { ANY, forget, pageOf } from "./timing";
 
 export function system(p: i32): Stop {
@@ -33,6 +34,7 @@ export function system(p: i32): Stop {
  */
 function fence(p: i32, w: i32): void {
   store<i64>(L.RESERVATION, -1);
+  if (TIMED) forgetLatest();
   if (TIMED) forget(w & 0xf8000 ? <i64>pageOf(rs1(p)) : ANY, w & 0x1f00000 ? rs2(p) & 0xffff : ANY);
 }
 

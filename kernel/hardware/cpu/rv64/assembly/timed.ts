@@ -1,15 +1,73 @@
 /**
  * Where the accesses of the timed core meet the timing model. In the other core `TIMED` is 0 and nothing here is left.
  *
- * In the timed core the dispatch loop's own probes never match, so that each load and store comes through `access` or
- * `atomic`, which tell of it here once its translation has succeeded.
+ * Every access is told of once its translation has succeeded: by the dispatch loop where its own probe matched, and by the
+ * code out of line. What would change nothing in the model but a count is noticed here, without asking it: an instruction
+ * in the line of the one before, and an access to the line of data that was accessed last. That line and its page come
+ * first in their sets, and stay there whatever is replaced how.
  */
 import * as L from "./layout";
 import { currentFetch } from "./banks";
 import { Access, currentAsid, isTranslated, offsetInRam, tableEntry } from "./mmu";
 import { Op } from "./ops";
 import { dispatchOf } from "./state";
-import { fetched, isNewLine, missesDataTlb, missesInstructionTlb, touched, walked } from "./timing";
+import { bitsOfDataLine, bitsOfInstructionLine, fetched, isNewLine, missesDataTlb, missesInstructionTlb, repeated, touched, walked } from "./timing";
+
+/** In the place of an address space where addresses are physical. */
+const PHYSICAL: u64 = 0x10000;
+/** No address of an access. */
+const NOWHERE: i64 = 1 << 62;
+
+/** Whose addresses those of data and of instructions are, in this run. */
+let dataSpace: u64 = PHYSICAL;
+let fetchSpace: u64 = PHYSICAL;
+let instructionLine: i32 = 64;
+let dataLine: u64 = 64;
+/** The latest access to data, if it was to one line; and the latest, if that line has been written to. */
+let latest: i64 = NOWHERE;
+let latestWritten: i64 = NOWHERE;
+/** Accesses to that line that have not been counted yet. */
+let again: i32 = 0;
+
+/** Whether two records of a slot are instructions of the same line. */
+export function isSameLine(p: i32, other: i32): bool {
+  const offset = (<u32>(p - L.SLOTS) % L.SLOT_BYTES) >> 3;
+  return (offset ^ offset + ((other - p) >> 3)) < <u32>1 << <u32>bitsOfInstructionLine();
+}
+
+/** A run of the dispatch loop begins; gives the size of a line of instructions, as one of records. */
+export function beginTimed(): i32 {
+  dataSpace = isTranslated(Access.Read) ? currentAsid() : PHYSICAL;
+  fetchSpace = isTranslated(Access.Fetch) ? currentAsid() : PHYSICAL;
+  dataLine = 1 << bitsOfDataLine();
+  instructionLine = 1 << <i32>bitsOfInstructionLine();
+  forgetLatest();
+  return instructionLine << 3;
+}
+
+/** Counts what has been noticed here only. */
+export function countTimed(): void {
+  if (again) repeated(again, dataSpace != PHYSICAL);
+  again = 0;
+}
+
+/** What was accessed last need not come first any more. */
+export function forgetLatest(): void {
+  latest = NOWHERE;
+  latestWritten = NOWHERE;
+}
+
+// @ts-ignore: decorator
+@inline export function loads(va: i64, host: i32): void {
+  if (<u64>(va ^ latest) < dataLine) again++;
+  else accesses(va, host, 1, false);
+}
+
+// @ts-ignore: decorator
+@inline export function stores(va: i64, host: i32): void {
+  if (<u64>(va ^ latestWritten) < dataLine) again++;
+  else accesses(va, host, 1, true);
+}
 
 /** Reads the entries that lead to the page of `va`, which is mapped. */
 function walks(va: i64): void {
@@ -22,8 +80,11 @@ function walks(va: i64): void {
 
 /** `size` bytes of one page. */
 export function accesses(va: i64, host: i32, size: i32, write: bool): void {
-  if (isTranslated(Access.Read) && missesDataTlb(va, currentAsid())) walks(va);
+  if (dataSpace != PHYSICAL && missesDataTlb(va, dataSpace)) walks(va);
   touched(va, offsetInRam(host), size, write);
+  // The last byte's line is the one that was accessed last.
+  latest = va + size - 1;
+  latestWritten = write ? latest : NOWHERE;
 }
 
 /** `size` bytes of which some are at the end of one page and the others at the beginning of the next. */
@@ -34,21 +95,24 @@ export function accessesAcross(va: i64, first: i32, second: i32, size: i32, writ
   accesses(next, second, size - here, write);
 }
 
-/** In the place of an address space where addresses are physical. */
-const PHYSICAL: u64 = 0x10000;
-
 /**
- * The instruction of record `p`, at `va`, is about to be executed. One whose page is in no bank is not fetched through a
- * cache: its page is of a device, or is protected in parts.
+ * The instruction of record `p` is about to be executed, and is not known to be in the line of the one before. Gives where
+ * the records of its line begin, or 0. One whose page is in no bank is not fetched through a cache: its page is of a device,
+ * or is protected in parts.
  */
-export function fetches(p: i32, va: i64): void {
+export function fetches(p: i32, base: i32, page: i64): i32 {
   // Where a Stop is planted, nothing is about to be executed.
   const op = dispatchOf(p);
-  if (op == Op.None || op == Op.Stop || op == Op.Straddle) return;
+  if (op == Op.None || op == Op.Stop || op == Op.Straddle) return 0;
+  const va = page + <i64>((p - base) >> 3);
   const entry = currentFetch() + ((<i32>(va >>> 12) & (L.FETCH_ENTRIES - 1)) << 4);
-  if (load<i64>(entry) != (va & ~4095)) return;
-  const translated = isTranslated(Access.Fetch);
-  if (!isNewLine(va, translated ? currentAsid() : PHYSICAL)) return;
-  if (translated && missesInstructionTlb(va, currentAsid())) walks(va);
-  fetched(va, offsetInRam(load<i32>(entry, 12)) + (va & 4095));
+  if (load<i64>(entry) != (va & ~4095)) return 0;
+  if (isNewLine(va, fetchSpace)) {
+    if (fetchSpace != PHYSICAL && missesInstructionTlb(va, fetchSpace)) {
+      walks(va);
+      forgetLatest();
+    }
+    fetched(va, offsetInRam(load<i32>(entry, 12)) + (va & 4095));
+  }
+  return base + ((<i32>va & 4095 & -instructionLine) << 3);
 }

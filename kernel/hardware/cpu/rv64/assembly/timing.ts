@@ -38,6 +38,9 @@ export function setTiming(at: i32): void {
   area = at;
 }
 
+export function bitsOfDataLine(): i64 { return lineBits(ofHart(DATA)); }
+export function bitsOfInstructionLine(): i64 { return lineBits(ofHart(INSTRUCTIONS)); }
+
 /** Whose caches the accesses from here on go through. */
 export function setTimedHart(index: i32): void {
   hart = index;
@@ -85,9 +88,24 @@ function random(cache: i32): u32 {
 /** What was evicted by `access`, when that was a miss. */
 let evicted: u64 = 0;
 
+/** `times` accesses to the line of data, and to its page if there are any, that were accessed last. */
+export function repeated(times: i32, translated: bool): void {
+  const cache = ofHart(DATA);
+  store<i64>(cache, load<i64>(cache, 32) + times, 32);
+  stall(load<i32>(cache, 20) * times);
+  const tlb = ofHart(DATA_TLB);
+  if (translated) store<i64>(tlb, load<i64>(tlb, 32) + times, 32);
+}
+
 /** Looks a key up and, if it is not there, puts it in place of a victim; true if it was there. */
 function access(cache: i32, key: u64, index: u64, write: bool): bool {
   const set = setAt(cache, index);
+  // Most of what is looked up comes first in its set.
+  if (load<u64>(set) >> 2 == key && load<u8>(set) & 1) {
+    count(cache + 32);
+    if (write) store<u8>(set, load<u8>(set) | 2);
+    return true;
+  }
   const ways = load<i32>(cache, 8);
   const i = find(set, ways, key);
   if (i >= 0) {

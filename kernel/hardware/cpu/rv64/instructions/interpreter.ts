@@ -73,7 +73,8 @@ function accessCase(access: Access, name: string, step: string): string {
   return [
     `      case Op.${name}: {`,
     "        const va = rs1(p) + immediate(p), at = entry(bank, va);",
-    `        if (TIMED || load<i64>(at, ${table}) != (va & ~(${4096 - size}))) break;`,
+    `        if (load<i64>(at, ${table}) != (va & ~(${4096 - size}))) break;`,
+    `        if (TIMED) ${write ? "stores" : "loads"}(va, ${host});`,
     write
       ? `        store<${type}>(${host}, <${type}>rs2(p));`
       : `        rd(p, <i64>load<${type}>(${host})${boxed(access)});`,

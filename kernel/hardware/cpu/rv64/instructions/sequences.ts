@@ -113,7 +113,7 @@ function finder(before: Sequence, at: string): string[] {
   const indent = (lines: string[]): string[] => lines.map((line) => `  ${line}`);
   return [
     ...(depth === 0 ? [] : [`const ${record} = ${at} + delta(${at});`]),
-    `switch (opOf(${record})) {`,
+    depth === 0 ? `switch (opOf(${record})) {` : `switch (following(p, ${record})) {`,
     ...[...next].flatMap((name) => [
       `  case Op.${name}: {`,
       ...indent(indent(finder([...before, name], record))),
