@@ -16,6 +16,7 @@ import { inSpan, linkToHere } from "../telemetry/spans.ts";
 import { Compiler } from "./compile.ts";
 import { Inspector } from "./inspector.ts";
 import { PreparedMachines } from "./prepared.ts";
+import { RunQuarantine } from "./quarantine.ts";
 import { type GradingTools, gradeSubmission } from "./run.ts";
 
 export interface GradingOptions {
@@ -45,6 +46,8 @@ const DEFAULTS: GradingOptions = {
 const ATTEMPTS = 4;
 const FIRST_PAUSE_MS = 500;
 const RETRY_AFTER_MS = 10_000;
+/** Whatever is stopped ends within milliseconds, unless it hangs. */
+const LAST_RUNS_MS = 2_000;
 /** How often a submission is looked up that another process grades. */
 const LOOK_EVERY_MS = 1_000;
 
@@ -89,7 +92,14 @@ export class Grading {
   ) {
     this.compiler = compiler;
     this.prepared = new PreparedMachines(store, hosting);
-    this.#tools = { store, hosting, compiler, inspector: new Inspector(), prepared: this.prepared };
+    this.#tools = {
+      store,
+      hosting,
+      compiler,
+      inspector: new Inspector(),
+      prepared: this.prepared,
+      quarantine: new RunQuarantine(),
+    };
     this.#options = { ...DEFAULTS, ...options };
   }
 
@@ -103,11 +113,11 @@ export class Grading {
     for (const row of await this.#tools.store.submissions.unfinished()) this.#enqueue(row);
   }
 
-  /** Stops; what is not finished stays in the store for the next start. */
+  /** Stops; what is not finished stays in the store for the next start. Runs that hang their workers are waited for no longer. */
   async close(): Promise<void> {
     this.#closing.abort(cancelled("The server is shutting down."));
     for (const job of this.#jobs.values()) job.stop.abort(this.#closing.signal.reason);
-    await Promise.allSettled(this.#runs);
+    await Promise.race([Promise.allSettled(this.#runs), sleep(LAST_RUNS_MS, undefined, { ref: false })]);
     this.#tools.inspector.close();
   }
 

@@ -24,6 +24,7 @@ import { judge, notRun, type TestReportInit } from "./judge.ts";
 import { keepMachine } from "./kept.ts";
 import { executionOf, expressionsOf, maxPointsOf, patternsOf } from "./plan.ts";
 import { derivedId, type Prepared, type PreparedMachines } from "./prepared.ts";
+import type { RunQuarantine } from "./quarantine.ts";
 
 export interface GradingTools {
   store: Store;
@@ -31,6 +32,7 @@ export interface GradingTools {
   compiler: Compiler;
   inspector: Inspector;
   prepared: PreparedMachines;
+  quarantine: RunQuarantine;
 }
 
 /** Output that a report keeps of one test; less where there are very many tests, so that reports can be sent. */
@@ -128,7 +130,16 @@ async function gradeTest(
   const { submission, test, prepared } = run;
   const execution = executionOf(prepared.spec, test, program, prepared.snapshot);
   const execute = () => tools.hosting.execute(execution, submission, signal);
-  const result = await inSpan("run test", () => ({ "ostler.test": run.index }), execute);
+  const result = await tools.quarantine.during(
+    {
+      assignmentId: submission.assignmentId,
+      assignmentVersion: submission.assignmentVersion,
+      programHash: program.hash,
+      test: test.name,
+      index: run.index,
+    },
+    () => inSpan("run test", () => ({ "ostler.test": run.index }), execute),
+  );
   const refusal = refusalOf(result);
   if (refusal !== null) return notRun(test, refusal);
   if (result.stop.startsWith("frozen")) {

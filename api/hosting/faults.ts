@@ -15,6 +15,17 @@ export function workerBroke(machineId: string | null, cause: Error): WorkerBroke
   });
 }
 
+/** The worker was lost while it executed this very run. */
+export class RunEndedWorkerError extends WorkerCommandError {
+  override readonly name = "RunEndedWorkerError";
+}
+
+/** What an execution failed with, as the one that it is to blame for if it is. */
+export function blamed(error: unknown, job: string): unknown {
+  const isCulprit = error instanceof WorkerCommandError && error.culprit === `job ${job}`;
+  return isCulprit ? new RunEndedWorkerError("workerLost", error.message, { cause: error }) : error;
+}
+
 export class DamagedSnapshotError extends Error {
   override readonly name = "DamagedSnapshotError";
 }

@@ -7,7 +7,7 @@
  */
 import { cancelled } from "../errors.ts";
 import type { Hold, Store } from "../store/types.ts";
-import { toClientError } from "./faults.ts";
+import { blamed, toClientError } from "./faults.ts";
 import { BatchQueue, type ReplayBatch } from "./feeds.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
 import type { Captured, Command, Comparison, Signal } from "./protocol.ts";
@@ -114,7 +114,7 @@ export class Past {
       return (await reply).result;
     } catch (error) {
       if (error instanceof WorkerCommandError && error.code === "cancelled") throw cancelled();
-      throw error;
+      throw blamed(error, job);
     } finally {
       signal.removeEventListener("abort", cancel);
       worker.jobs -= 1;

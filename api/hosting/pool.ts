@@ -31,6 +31,8 @@ export class WorkerCommandError extends Error {
   readonly code: WorkerFailure["code"] | "workerLost";
   /** Content that is to blame, if it is known. */
   content: Hash | null = null;
+  /** Of a lost worker: whom it was executing when it broke or hung, "" for nobody, null if it was ended. */
+  culprit: string | null = null;
 
   static of({ code, message, content }: WorkerFailure): WorkerCommandError {
     const error = new WorkerCommandError(code, message);
@@ -173,7 +175,9 @@ export class PooledWorker implements Watched {
   #died(error: Error, culprit: string | null): void {
     if (!this.alive) return;
     this.alive = false;
-    for (const { reject } of this.#pending.values()) reject(new WorkerCommandError("workerLost", error.message));
+    const lost = new WorkerCommandError("workerLost", error.message);
+    lost.culprit = culprit;
+    for (const { reject } of this.#pending.values()) reject(lost);
     this.#pending.clear();
     if (!this.#closing) this.#listener.lost(this, error, culprit);
   }
