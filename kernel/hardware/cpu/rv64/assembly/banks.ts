@@ -6,7 +6,9 @@
  * - A write entry exists only for pages that are marked dirty and whose contents nothing is derived from
  *   (`GUARDED`): so every store to such a page comes through `storedTo` of cache.ts.
  * - Data entries are {i64 page address, i32 host address - page address}, fetch entries {i64 page address, i32 code slot,
- *   i32 host address}. Page address -1 marks an empty entry: a probe never has bits 3..11 set.
+ *   i32 host address}. An empty fetch entry has the page address -1. An empty data entry has that of a page that is not
+ *   looked for there: 0, or 4096 in the first entry. So `address - page address` is below 4096 for the bytes of the page
+ *   that the entry is of, and for nothing else that is looked for there.
  * - A bank without a key is empty or holds anything: it is emptied when it gets one.
  */
 import * as L from "./layout";
@@ -40,8 +42,23 @@ const MANY: u32 = 1;
 export function initializeBanks(): void {
   store<i32>(L.CURRENT_BANK, L.BANKS);
   store<i32>(L.CURRENT_FETCH, L.FETCH_BANKS);
-  memory.fill(L.BANKS, 0xff, L.BANK_BYTES);
+  emptyBank(L.BANKS);
   memory.fill(L.FETCH_BANKS, 0xff, L.FETCH_BYTES);
+}
+
+/** Takes everything out of a read or write TLB. */
+export function empty(tlb: i32): void {
+  memory.fill(tlb, 0, L.TLB_BYTES);
+  emptyEntry(tlb);
+}
+
+/** Of a data bank. The tables are at multiples of their size. */
+// @ts-ignore: decorator
+@inline function emptyEntry(at: i32): void { store<i64>(at, at & (L.TLB_BYTES - 1) ? 0 : L.PAGE_SIZE); }
+
+function emptyBank(bank: i32): void {
+  empty(bank + L.READ_TLB);
+  empty(bank + L.WRITE_TLB);
 }
 
 /** The bank with this key, or -1. A context is never 0: that is what no key has. */
@@ -64,7 +81,7 @@ export function useDataBank(space: u64, context: u32): void {
     index = nextBank;
     nextBank = (nextBank + 1) % L.BANK_COUNT;
     claim(L.BANK_KEYS, index, space, context);
-    memory.fill(bankAt(index), 0xff, L.BANK_BYTES);
+    emptyBank(bankAt(index));
     work(EMPTIED_BANK);
   }
   store<i32>(L.CURRENT_BANK, bankAt(index));
@@ -91,7 +108,7 @@ export function forgetOtherData(): void {
 export function flushBanks(): void {
   work(EMPTIED_BANK);
   forgetOtherData();
-  memory.fill(currentBank(), 0xff, L.BANK_BYTES);
+  emptyBank(currentBank());
   for (let i = 0; i < L.FETCH_BANK_COUNT; i++) {
     if (fetchAt(i) != currentFetch()) store<u32>(L.FETCH_KEYS + i * KEY_BYTES, 0, 8);
   }
@@ -102,8 +119,8 @@ export function flushBanks(): void {
 export function flushInData(bank: i32, va: i64): void {
   const page = va & ~4095;
   const at = bank + ((<i32>(va >>> 12) & (L.TLB_ENTRIES - 1)) << 4);
-  if (load<i64>(at, L.READ_TLB) == page) store<i64>(at, -1, L.READ_TLB);
-  if (load<i64>(at, L.WRITE_TLB) == page) store<i64>(at, -1, L.WRITE_TLB);
+  if (load<i64>(at, L.READ_TLB) == page) emptyEntry(at + L.READ_TLB);
+  if (load<i64>(at, L.WRITE_TLB) == page) emptyEntry(at + L.WRITE_TLB);
 }
 
 export function flushInFetch(fetch: i32, va: i64): void {
@@ -117,7 +134,7 @@ export function flushEverywhere(va: i64): void {
   for (let i = 0; i < L.FETCH_BANK_COUNT; i++) if (isLiveFetch(i)) flushInFetch(fetchAt(i), va);
 }
 
-/** True when this write entry leads to the page at `host`. */
+/** True when this write entry leads to the page at `host`; maybe when it is empty, too. */
 // @ts-ignore: decorator
 @inline function leadsTo(entry: i32, host: i32): bool { return <i32>load<i64>(entry) + load<i32>(entry, 8) == host; }
 
@@ -133,7 +150,7 @@ export function dropWriters(cell: i32, host: i32): void {
   const known = load<u32>(cell);
   store<u32>(cell, 0);
   if (known != MANY) {
-    if (known && leadsTo(<i32>known, host)) store<i64>(<i32>known, -1);
+    if (known && leadsTo(<i32>known, host)) emptyEntry(<i32>known);
     return;
   }
   work(SEARCHED_WRITES);
@@ -141,7 +158,7 @@ export function dropWriters(cell: i32, host: i32): void {
     if (!isLiveData(i)) continue;
     const end = bankAt(i) + L.WRITE_TLB + L.TLB_BYTES;
     for (let entry = bankAt(i) + L.WRITE_TLB; entry < end; entry += 16) {
-      if (leadsTo(entry, host)) store<i64>(entry, -1);
+      if (leadsTo(entry, host)) emptyEntry(entry);
     }
   }
 }

@@ -8,7 +8,7 @@
  */
 import * as L from "./layout";
 import {
-  currentBank, currentFetch, flushBanks, flushInData, flushInFetch, forgetOtherData, initializeBanks, noteWriter, useDataBank, useFetchBank,
+  currentBank, currentFetch, empty, flushBanks, flushInData, flushInFetch, forgetOtherData, initializeBanks, noteWriter, useDataBank, useFetchBank,
 } from "./banks";
 import { Protection, protection } from "./pmp";
 import { MXR, Mode, SUM, isPaged, isPrivileged, mode, modeOfData, rootOfSatp, status } from "./privilege";
@@ -273,7 +273,7 @@ export function clearDirty(): void {
     if (flags & DIRTY) store<u8>(at, flags & ~DIRTY);
   }
   forgetOtherData();
-  memory.fill(currentBank() + L.WRITE_TLB, 0xff, L.TLB_BYTES);
+  empty(currentBank() + L.WRITE_TLB);
 }
 
 export function markDirty(page: i32): void {

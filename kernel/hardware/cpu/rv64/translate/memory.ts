@@ -1,8 +1,8 @@
 /**
  * Loads, stores and atomics: a probe of the read or write TLB as in the dispatch loop of the interpreter, which is left
- * to do whatever the probe does not settle: an empty entry, a misaligned access, a device, a fault, a page with code.
+ * to do whatever the probe does not settle: an empty entry, two pages, a device, a fault, a page with code.
  */
-import { READ_TLB, RESERVATION, TLB_ENTRIES, WRITE_TLB } from "../assembly/layout.ts";
+import { PAGE_SIZE, READ_TLB, RESERVATION, TLB_ENTRIES, WRITE_TLB } from "../assembly/layout.ts";
 import { type Atomic, atomicInstructions } from "../instructions/atomic.ts";
 import type { OpName } from "../instructions/operations.ts";
 import { accessInstructions } from "../instructions/table.ts";
@@ -25,39 +25,51 @@ const ways = (write: boolean): Partial<Record<OpName, Way>> =>
 const loads = ways(false);
 const stores = ways(true);
 
-/** Looks up the guest address in wide(0); ENTRY is then the TLB's entry, and the local `page`, if given, the page. */
-function lookUp(e: Emitter, table: number, size: number, page?: number): void {
+/** Whether an access has to be aligned to be done here: atomics do. */
+type Strict = "aligned" | "anywhere";
+
+/**
+ * Looks up the guest address in wide(0); ENTRY is then the TLB's entry, and the local `page`, if given, the page. One
+ * comparison for page and permission, and for alignment, or that all bytes are on the page.
+ */
+function lookUp(e: Emitter, table: number, size: number, strict: Strict, page?: number): void {
   const address = e.wide(0);
+  if (strict === "anywhere") e.get(address);
   e.get(address).op(W.i32WrapI64).i32(8).op(W.i32ShrU);
   e.i32((TLB_ENTRIES - 1) << 4).op(W.i32And);
   e.get(BANK).op(W.i32Add).tee(ENTRY).memory(W.i64Load, table);
   if (page !== undefined) e.tee(page);
-  // One comparison for page, permission and alignment.
-  e.get(address)
-    .i64(size - 1 - 4096)
-    .op(W.i64And, W.i64Ne)
-    .leaveIf();
+  if (strict === "anywhere")
+    e.op(W.i64Sub)
+      .i64(PAGE_SIZE - size)
+      .op(W.i64GtU);
+  else
+    e.get(address)
+      .i64(size - 1 - PAGE_SIZE)
+      .op(W.i64And, W.i64Ne);
+  e.leaveIf();
 }
 
 /** Puts the host address of `size` bytes at the guest address in wide(0), found by register `base`, on the stack. */
-function probe(e: Emitter, table: number, size: number, base: number): Emitter {
+function probe(e: Emitter, table: number, size: number, base: number, strict: Strict): Emitter {
   const address = e.wide(0);
   const last = e.base(baseKey(base, table));
   if (last === undefined) {
-    lookUp(e, table, size);
+    lookUp(e, table, size, strict);
     e.get(address).op(W.i32WrapI64);
     return e
       .get(ENTRY)
       .memory(W.i32Load, table + 8)
       .op(W.i32Add);
   }
+  // Not as in the TLB: what stands for no page here could be near any address.
   e.get(address)
-    .i64(size - 1 - 4096)
+    .i64(size - 1 - PAGE_SIZE)
     .op(W.i64And)
     .get(last.page)
     .op(W.i64Ne);
   e.openSeldom();
-  lookUp(e, table, size, last.page);
+  lookUp(e, table, size, strict, last.page);
   e.get(ENTRY)
     .memory(W.i32Load, table + 8)
     .set(last.addend);
@@ -73,7 +85,7 @@ function address(e: Emitter, { rs1, imm }: Instruction): void {
 
 function load(e: Emitter, i: Instruction, code: number, size: number): void {
   address(e, i);
-  probe(e, READ_TLB, size, i.rs1);
+  probe(e, READ_TLB, size, i.rs1, "anywhere");
   if (i.op === "Ld" && i.rd >= FIRST_FLOAT) {
     e.memory(W.f64Load, 0).writeDouble(i.rd);
     return;
@@ -85,7 +97,7 @@ function load(e: Emitter, i: Instruction, code: number, size: number): void {
 
 function store(e: Emitter, i: Instruction, code: number, size: number): void {
   address(e, i);
-  probe(e, WRITE_TLB, size, i.rs1);
+  probe(e, WRITE_TLB, size, i.rs1, "anywhere");
   if (i.op === "Sd" && i.rs2 >= FIRST_FLOAT) e.readDouble(i.rs2).memory(W.f64Store, 0);
   else e.read(i.rs2).memory(code, 0);
 }
@@ -123,7 +135,7 @@ function atomic(e: Emitter, i: Instruction): void {
   const [va, held, operand] = [e.wide(0), e.wide(1), e.wide(2)];
   e.read(i.rs1).set(va);
   if (kind === "reserve") {
-    probe(e, READ_TLB, size, i.rs1).memory(loadCode, 0).write(i.rd);
+    probe(e, READ_TLB, size, i.rs1, "aligned").memory(loadCode, 0).write(i.rd);
     e.i32(0).get(va).memory(W.i64Store, RESERVATION);
     return;
   }
@@ -131,7 +143,7 @@ function atomic(e: Emitter, i: Instruction): void {
     storeConditional(e, i, size, storeCode);
     return;
   }
-  probe(e, WRITE_TLB, size, i.rs1).tee(ENTRY).memory(loadCode, 0).set(held);
+  probe(e, WRITE_TLB, size, i.rs1, "aligned").tee(ENTRY).memory(loadCode, 0).set(held);
   if (size === 8) e.read(i.rs2);
   else e.readWord(i.rs2).op(W.i64ExtendI32S);
   e.set(operand).get(ENTRY);
@@ -149,7 +161,7 @@ function storeConditional(e: Emitter, i: Instruction, size: number, storeCode: n
     .leaveIf();
   e.i32(0).memory(W.i64Load, RESERVATION).get(va).op(W.i64Eq);
   e.open(W.if, Type.i64);
-  probe(e, WRITE_TLB, size, i.rs1).read(i.rs2).memory(storeCode, 0).i64(0);
+  probe(e, WRITE_TLB, size, i.rs1, "aligned").read(i.rs2).memory(storeCode, 0).i64(0);
   e.otherwise();
   e.i64(1);
   e.close();
