@@ -174,7 +174,7 @@ export interface Hart {
     budget: number,
     counters: { instructions: number; timeNs: number; hart: number },
   ): { trap: Trap; executed: number; workNs: number };
-  /** A trap was taken: what the hart had reserved for an atomic update is lost. */
+  /** A trap was taken, or a client has written to memory: what the hart had reserved for an atomic update is lost. */
   dropReservation(): void;
 }
 

@@ -60,6 +60,7 @@ export function planWritePhysical(k: Kernel, { address, bytes }: Of<"writePhysic
         k.ram.write(frame).set(bytes.subarray(at, at + to - from), from),
       );
       k.hal.mmu.flush();
+      k.hal.hart.dropReservation();
       return undefined;
     },
   };
@@ -91,6 +92,7 @@ export function planWriteVirtual(k: Kernel, { task: id, address, bytes }: Of<"wr
   return {
     perform() {
       assert(copyOut(k, space, BigInt(address), bytes, true) === null, "what was checked can be written");
+      k.hal.hart.dropReservation();
       return undefined;
     },
   };

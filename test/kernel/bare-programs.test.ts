@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { captureSnapshot, loadSnapshot, type Machine, restoreMachine } from "../../kernel/index.ts";
-import { bareGuest, hasCompiler } from "../guest/compile.ts";
+import { bareGuest, guest, hasCompiler } from "../guest/compile.ts";
 import { BareMachine } from "../hardware/cpu/bare.ts";
 import { bareConfig, bareMachine } from "../support/bare.ts";
-import { consoleOf, forever, runOn, sha256, testPorts } from "../support/machine.ts";
+import { consoleOf, forever, mustApply, runOn, sha256, testPorts } from "../support/machine.ts";
 
 const programs: [name: string, harts: number][] = [
   ["traps", 1],
@@ -47,6 +47,20 @@ describe.skipIf(!hasCompiler)("a bare program on a whole machine", () => {
       expect(machine.summary().reason).toBe("switched off with code 0");
     });
   }
+
+  test("what a hart has reserved is lost when a device or a client writes it", () => {
+    const machine = bareMachine(bareConfig(guest("bare/reservation"), {}, { quantumInstructions: 1_000_000 }));
+    let printed = "";
+    for (let run = 0; run < 200 && !printed.includes("now\n"); run++) {
+      machine.run({ ...forever, instructions: machine.position().instructions + 1000 });
+      printed += consoleOf(machine.drainOutputs());
+    }
+    machine.run({ ...forever, instructions: machine.position().instructions + 1000 });
+    mustApply(machine, { kind: "writePhysical", address: 0x8080_0000, bytes: Uint8Array.of(...Array(8).fill(7), 1) });
+    expect(runOn(machine)).toEqual({ kind: "idle" });
+    printed += consoleOf(machine.drainOutputs());
+    expect(printed).toBe("device: lost\nnobody: kept\nnow\nclient: lost\n");
+  });
 
   test("a time that was written goes along when a machine is moved", () => {
     const config = bareConfig(elfOf("time", 1));

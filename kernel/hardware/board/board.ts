@@ -42,6 +42,8 @@ export interface BoardParts {
   timeSet(offsetTicks: bigint): void;
   /** Virtual time, also while an instruction executes. */
   now(): number;
+  /** What harts have reserved may be among what a device writes. */
+  dropReservations(): void;
   /** The core is to leave its run after the instruction that is executing. */
   attention(): void;
   /** The host has done so much in this run that it should come back. */
@@ -96,13 +98,14 @@ function disksOf(state: BoardState, { content, fetchPage, ram }: BoardParts): Di
   );
 }
 
-function wiringOf(state: BoardState, { now, clock, trace, random, ram, effort }: BoardParts): Wiring {
+function wiringOf(state: BoardState, parts: BoardParts): Wiring {
+  const { now, clock, trace, random, ram, effort, dropReservations } = parts;
   return {
     now,
     clock,
     trace,
     random,
-    dma: dmaOver(ram, effort),
+    dma: dmaOver(ram, effort, dropReservations),
     setInterrupt(irq, raised) {
       if (setSource(state.plic, irq, raised) && trace.on(interruptLine)) trace.write(interruptLine, { irq, raised });
     },

@@ -2,8 +2,7 @@
  * The reset ROM, as QEMU's `virt` board has it: harts begin here, and go to the firmware with their number in a0, the
  * device tree in a1, and in a2 what OpenSBI's fw_dynamic wants to know about the next stage.
  *
- * A core fetches instructions from RAM only, so harts begin where the ROM leads, with what it leaves in registers. Its
- * bytes can be read.
+ * Harts begin where the ROM leads, with what it leaves in registers; its bytes can be read, and executed.
  */
 import { addressMap } from "../bus/map.ts";
 

@@ -1,6 +1,7 @@
 /**
- * The window through which devices reach RAM. What a device writes marks pages as written and drops decoded code, as
- * an instruction's store does; a page that has not been fetched is fetched, so a device never sees wrong data.
+ * The window through which devices reach RAM. What a device writes marks pages as written, drops decoded code and ends
+ * reservations, as an instruction's store does; a page that has not been fetched is fetched, so a device never sees wrong
+ * data.
  *
  * Addresses come from guests: any number, also one that is no RAM. Then nothing is moved.
  */
@@ -22,7 +23,8 @@ export interface Dma {
   absent(address: number, length: number): number[];
 }
 
-export function dmaOver(ram: Ram, effort: Effort): Dma {
+/** `dropReservations`: of harts, that may be about what is being written. */
+export function dmaOver(ram: Ram, effort: Effort, dropReservations: () => void = () => {}): Dma {
   const end = ram.base + ram.pages * pageBytes;
   const contains = (address: number, length: number): boolean =>
     Number.isSafeInteger(address) && length >= 0 && address >= ram.base && address + length <= end;
@@ -51,6 +53,7 @@ export function dmaOver(ram: Ram, effort: Effort): Dma {
   const write = (address: number, bytes: Uint8Array): boolean => {
     if (!contains(address, bytes.length)) return false;
     spend(effort, bytes.length, "bytes");
+    dropReservations();
     eachPage(address, bytes.length, (page, from, to, at) =>
       ram.write(page).set(bytes.subarray(at, at + to - from), from),
     );

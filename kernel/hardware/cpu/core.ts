@@ -118,7 +118,7 @@ export interface Core {
   /** Into a state that is not needed any more, or into a new one. */
   saveHart(into?: HartState): HartState;
   loadHart(state: HartState): void;
-  /** Drops the LR/SC reservation (on every trap and context switch). */
+  /** Drops the LR/SC reservation: on every trap and context switch, and when others than harts write to RAM. */
   clearReservation(): void;
 
   /** Selects the Sv39 root table (physical page number as in satp) and address-space id; does not flush. */

@@ -102,6 +102,7 @@ export function assembleBare(k: Kernel, state: BareState, socket: BusSocket, por
       // Timers may be due, or not any more.
       core.attention();
     },
+    dropReservations: () => core.clearReservation(),
     attention: () => core.attention(),
     exhausted: () => mustYield(k),
     content: k.content,

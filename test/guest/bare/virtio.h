@@ -32,7 +32,7 @@ struct queue {
 };
 __attribute__((aligned(16))) static struct queue queues[8][2];
 
-static void virtio_acknowledge(uint32_t slot) {
+static inline void virtio_acknowledge(uint32_t slot) {
   uintptr_t registers = VIRTIO + slot * VIRTIO_STRIDE;
   put32(registers + 0x64, get32(registers + 0x60));
 }
@@ -94,13 +94,13 @@ static bool virtio_is_done(const struct device *device) {
 }
 
 /* Bytes that the device wrote for the last request. */
-static uint32_t virtio_written(const struct device *device) {
+static inline uint32_t virtio_written(const struct device *device) {
   struct queue *queue = &queues[device->slot][device->queue];
   return queue->used.ring[(uint16_t)(queue->used.index - 1) % QUEUE_SIZE].written;
 }
 
 /* Bytes that the device wrote. */
-static uint32_t virtio_request(const struct device *device, const struct buffer *buffers, int count) {
+static inline uint32_t virtio_request(const struct device *device, const struct buffer *buffers, int count) {
   virtio_post(device, buffers, count);
   while (!virtio_is_done(device)) __asm__ volatile("nop");
   return virtio_written(device);

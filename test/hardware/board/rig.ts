@@ -76,6 +76,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
     frameLeft: (frame, sequence) => void frames.push({ sequence, frame }),
     timeSet: (offsetTicks) => void offsets.push(offsetTicks),
     now: () => clocks.timeNs(clock),
+    dropReservations() {},
     attention: () => void (counts.attentions += 1),
     exhausted: () => false,
     content: (hash, offset, length) => contents.get(hash)!.subarray(offset, offset + length),

@@ -116,6 +116,25 @@ describe("a reservation", () => {
   });
 });
 
+describe("registers of what is not there", () => {
+  test.each([
+    ["triggers", [0x7a0, 0x7a1, 0x7a2, 0x7a3, 0x7a4, 0x7a5, 0x7a8, 0x5a8]],
+    ["debug mode", [0x7b0, 0x7b1, 0x7b2]],
+    ["hypervisors", [0x200, 0x600, 0x602, 0x605, 0x680, 0xe12, 0x34a, 0x34b]],
+    ["state enables", [0x30c, 0x10c, 0x60c]],
+    ["vectors", [0x008, 0x00f, 0xc20, 0xc22]],
+    ["security and entropy", [0x747, 0x015]],
+    ["advanced interrupts, and overflows of counters", [0x308, 0x350, 0x35c, 0xfb0, 0xda0]],
+    ["registers of 32 bits", [0x3a1, 0x3a3, 0xb80, 0xc80, 0xc81, 0x310, 0x31a]],
+  ])("cannot be read in M mode: %s", (_, numbers) => {
+    for (const number of numbers) {
+      const core = hartBefore({ words: [csrr(12, number)], mode: mode.machine });
+      core.run(1);
+      expect([number, register(core, "mcause"), core.x[12]]).toEqual([number, 2n, 0n]);
+    }
+  });
+});
+
 describe("the cycle counter of a timed hart", () => {
   test("reads as it was written, plus what was executed and stalled since", () => {
     const words = [load(3, 11, 10), csrw(0xb00, 0), csrr(12, 0xb00), csrr(13, 0xb00)];

@@ -1,7 +1,7 @@
 /**
  * The registers of machine mode (privileged specification 1.12, chapter 3). Fields that may hold any legal value keep
  * what they had when an illegal one is written. There are no performance counters besides mcycle and minstret: their
- * registers read as zero, and so do those of debug triggers, of which there are none. Smepmp, state enables and hypervisor registers do not exist.
+ * registers read as zero. Those of debug triggers, Smepmp, state enables and hypervisors do not exist.
  */
 import * as L from "./layout";
 import { Effect, counted, give, readCounter } from "./csr";
@@ -45,9 +45,9 @@ export function readMachine(number: i32): bool {
   return readProtectionRegister(number);
 }
 
-/** mhpmcounter3 to 31, mhpmevent3 to 31; tselect, tdata1 to 3. */
+/** mhpmcounter3 to 31, mhpmevent3 to 31. */
 function isZero(number: i32): bool {
-  return (number >= 0x7a0 && number < 0x7a4) || (number >= 0xb03 && number < 0xb20) || (number >= 0x323 && number < 0x340);
+  return (number >= 0xb03 && number < 0xb20) || (number >= 0x323 && number < 0x340);
 }
 
 /** Of the 64 entries that the encoding has room for, those from 16 on are read-only zero. */
