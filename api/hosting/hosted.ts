@@ -14,6 +14,7 @@ import { toClientError } from "./faults.ts";
 import { Bell, ConsoleTail, News, TRACE_QUEUE_BYTES, type TraceItem, TraceSubscription } from "./feeds.ts";
 import { FrameTail, type SentFrame } from "./frames.ts";
 import { Gate } from "./gate.ts";
+import { Pause, type PauseName } from "./pauses.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
 import type { Captured, Command, Mark, Queried, Query, Route, Signal, WorkerMessage } from "./protocol.ts";
 import type { PlannedRoute } from "./routes.ts";
@@ -256,11 +257,11 @@ export class HostedMachine {
     }
   }
 
-  /** Its owner has nothing left to run on. What it says until the pause has been applied does not pause it again. */
-  pauseOnce(): void {
+  /** It may not run on. What it says until the pause has been applied does not pause it again. */
+  pauseOnce(why: PauseName): void {
     if (this.#pausing) return;
     this.#pausing = true;
-    this.apply({ kind: "pause" })
+    this.apply({ kind: "pause", reason: Pause[why] })
       // One that broke meanwhile, or paused by itself, needs no pause.
       .catch(() => {})
       .finally(() => (this.#pausing = false));

@@ -451,14 +451,14 @@ export class Hosting {
     this.#counts.instructions += executed;
     machine.countedInstructions = instructions;
     const mayGoOn = this.#options.executed?.(machine.row, executed) ?? true;
-    if (!mayGoOn && summary.run === "running") machine.pauseOnce();
+    if (!mayGoOn && summary.run === "running") machine.pauseOnce("instructionsUsedUp");
   }
 
   /** Who only answers what was typed is at rest again when his worker tells of him by itself. */
   #pauseUnlessAdmitted(machine: HostedMachine, isRunning: boolean): void {
     if (isRunning && !machine.mayRun) {
       machine.mayRun = this.#options.runs?.(machine.row) ?? true;
-      if (!machine.mayRun) machine.pauseOnce();
+      if (!machine.mayRun) machine.pauseOnce("tooManyRunning");
     } else if (!isRunning) machine.mayRun = false;
   }
 

@@ -138,6 +138,8 @@ export const limits = {
   /** Host-side work in one `run`: effort (about nanoseconds), and bytes of outputs not drained. Beyond it the run yields. */
   effortPerRun: 50_000_000,
   pendingOutputBytes: 4 * 1024 * 1024,
+  /** Characters of why a machine is paused. */
+  pauseReason: 64,
   /** Frames that wait for a network device's driver. */
   waitingFrames: 256,
   /** Bytes that one memory inspection or debugger's write may cover. */

@@ -99,9 +99,11 @@ function planResume(k: Kernel, { untilInstructions, untilTimeNs }: Of<"resume">)
   });
 }
 
-function planPause(k: Kernel): Plan {
+function planPause(k: Kernel, { reason = "requested" }: Of<"pause">): Plan {
+  if (typeof reason !== "string" || reason === "" || reason.length > limits.pauseReason)
+    return refuse("invalid", "reason", `must be a text of 1 to ${limits.pauseReason} characters`);
   return perform(() => {
-    if (!k.state.control.paused) pauseMachine(k, "requested");
+    if (!k.state.control.paused) pauseMachine(k, reason);
   });
 }
 
@@ -145,7 +147,7 @@ function planOf(k: Kernel, input: Input): Plan {
     case "resume":
       return planResume(k, input);
     case "pause":
-      return planPause(k);
+      return planPause(k, input);
     case "addFile":
       return planFile(k, input.file);
     case "startProgram":
@@ -182,6 +184,8 @@ function detailOf(input: Input): string {
   switch (input.kind) {
     case "startProgram":
       return input.path;
+    case "pause":
+      return input.reason ?? "";
     case "addFile":
       return input.file.path;
     case "createRemoteTask":

@@ -9,7 +9,7 @@ import type { Kernel } from "./kernel.ts";
 /** The most that one entry into the core executes (it takes a 31-bit budget). */
 export const coreBudget = 2 ** 31 - 1;
 
-export function pauseMachine(k: Kernel, reason: "requested" | "limit"): void {
+export function pauseMachine(k: Kernel, reason: string): void {
   const { control } = k.state;
   control.paused = true;
   control.reason = reason;

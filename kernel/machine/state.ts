@@ -26,8 +26,8 @@ import type { BareBoot, MachineConfig } from "./types.ts";
 /** What the host's control inputs decided. */
 export interface ControlState {
   paused: boolean;
-  /** Why, in the words of the `paused` output. */
-  reason: "" | "requested" | "limit";
+  /** Why, in the words of the `paused` output: "requested", "limit", or those of the pause. */
+  reason: string;
   untilInstructions: number | null;
   untilTimeNs: number | null;
   /** What broke, when an invariant of the kernel did. */

@@ -152,7 +152,8 @@ export type Input =
   | { kind: "consoleEnd" }
   /** Let the machine run, until a limit if one is given. Runs on even when already running. */
   | { kind: "resume"; untilInstructions: number | null; untilTimeNs: number | null }
-  | { kind: "pause" }
+  /** `reason`: in some words, for people, why the host wants that; absent: somebody requested it. */
+  | { kind: "pause"; reason?: string }
   /** Makes a file known, and its content loadable. Same path again: replaces it for later opens. */
   | { kind: "addFile"; file: FileSpec }
   | {
@@ -248,7 +249,7 @@ export type Output =
       answer: InvocationAnswer | null;
     }
   /** The machine went from running to paused. */
-  | { kind: "paused"; reason: "requested" | "limit" }
+  | { kind: "paused"; reason: string }
   /** A machine that booted bare has switched itself off (code 0: all was well), or reset itself. */
   | { kind: "power"; event: "off" | "reset"; code: number };
 

@@ -39,7 +39,8 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
       const stateOf = async (who: Client, id: string) =>
         (await who.call(MachineService, "getMachine", { machineId: id })).machine!;
       await eventually(async () => (await stateOf(client, machineId)).runState === RunState.PAUSED);
-      const { position } = await stateOf(client, machineId);
+      const { position, runReason } = await stateOf(client, machineId);
+      expect(runReason).toBe("instructions used up");
       expect(position!.instructions).toBeGreaterThan(250_000_000n);
       await expect(client.call(MachineService, "runMachine", { machineId })).rejects.toMatchObject({
         code: "RESOURCE_EXHAUSTED",

@@ -41,6 +41,7 @@ test.skipIf(!hasCompiler)("one that is brought back or typed at, and may not run
   allowed = false;
   await spinning.worker.kill();
   await eventually(async () => (await bench.hosting.use(id)).visible.summary.run === "paused");
+  expect((await bench.hosting.use(id)).visible.summary.reason).toBe("too many running");
   await eventually(async () => (await bench.hosting.use(idle.id)).visible.summary.run === "idle");
   await (await bench.hosting.use(idle.id)).apply(typed("x\n"));
   await eventually(async () => (await bench.hosting.use(idle.id)).visible.summary.run === "paused");

@@ -98,6 +98,18 @@ describe.skipIf(!hasCompiler)("control (needs riscv64-linux-gnu-gcc)", () => {
     expect(machine.summary()).toMatchObject({ run: "paused", reason: "limit" });
   });
 
+  it("says why the host paused it, for as long as it stands", () => {
+    const machine = spinning();
+    for (const reason of ["", "x".repeat(65), 7 as never])
+      expect(machine.apply({ kind: "pause", reason })).toMatchObject({ ok: false, error: { field: "reason" } });
+    mustApply(machine, { kind: "pause", reason: "too many running" });
+    mustApply(machine, { kind: "pause", reason: "something else" });
+    expect(machine.drainOutputs()).toEqual([{ kind: "paused", reason: "too many running" }]);
+    expect(machine.summary()).toMatchObject({ run: "paused", reason: "too many running" });
+    mustApply(machine, { kind: "resume", untilInstructions: null, untilTimeNs: null });
+    expect(machine.summary()).toMatchObject({ run: "running", reason: "" });
+  });
+
   it("skips idle time up to a limit of time and no further", () => {
     const machine = testMachine({ files: [fileOf("/bin/clocks", guest("clocks"))] });
     mustApply(machine, startInput("/bin/clocks"));
