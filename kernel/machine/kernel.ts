@@ -13,6 +13,7 @@ import { endIpc } from "../ipc/sysv/namespaces.ts";
 import { endSegment } from "../ipc/sysv/shared-memory.ts";
 import { assert } from "../lib/assert.ts";
 import { createReadyQueue } from "../sched/sched.ts";
+import { noEndings } from "../thread/endings.ts";
 import type { Outlet } from "../thread/kernel.ts";
 import type { Thread } from "../thread/state.ts";
 import { createTraceRing, type TraceRing } from "../trace/record/ring.ts";
@@ -130,6 +131,7 @@ export function assembleKernel(
     readyQueue: createReadyQueue(self),
     taskResources: taskResources(self),
     outlet: outletTo(outbox),
+    endings: noEndings(),
   };
   if (hardware.bare !== null) kernel.bare = assembleBare(kernel, hardware.bare, socket, ports);
   else kernel.port = assembleSerialPort(kernel, socket);

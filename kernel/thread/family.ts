@@ -11,6 +11,7 @@ import { spend } from "../lib/effort.ts";
 import type { TaskId } from "../lib/ids.ts";
 import { signals } from "../lib/signals.ts";
 import { wakeQueue } from "./blocking.ts";
+import { inOrder, lastStep, type Step, step } from "./endings.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import { initOf, isInitOfPids, numberFor, pidSpaceOf, releasePids } from "./pids.ts";
 import { ChildCode, childrenQueue, fromKernel, sendSignal } from "./signals.ts";
@@ -42,42 +43,73 @@ export function addUsage(usage: Usage, more: Usage): void {
   usage.pageFaults += more.pageFaults;
 }
 
+/** Tasks end one after another, as far as they are still there. */
+const endEach = (k: ThreadKernel, ids: Iterable<number>, isMeant: (task: Task) => boolean): Step[] =>
+  Array.from(ids, (id) =>
+    lastStep(() => {
+      const task = k.threads.tasks.get(id as TaskId);
+      if (task !== undefined && isMeant(task)) killTask(k, task, signals.SIGKILL);
+    }),
+  );
+
 /** With the first program everything that it has started ends, and what that has started. */
-function endAll(k: ThreadKernel, init: Task): void {
+function endAll(k: ThreadKernel, init: Task): Step[] {
   k.threads.init = null;
-  for (const id of [...k.threads.tasks.keys()]) {
-    const task = k.threads.tasks.get(id);
-    if (task?.job === init.job) killTask(k, task, signals.SIGKILL);
-  }
+  return endEach(k, k.threads.tasks.keys(), ({ job }) => job === init.job);
 }
 
 /** With the first task of a PID name space everything ends that is in it, or below it. */
 function endAllNumbered(k: ThreadKernel, { namespaces }: Task): void {
   const space = pidSpaceOf(k, namespaces.pid);
   space.ended = true;
-  for (const id of [...space.numbers.keys()]) {
-    const task = k.threads.tasks.get(id as TaskId);
-    if (task !== undefined) killTask(k, task, signals.SIGKILL);
-  }
+  inOrder(
+    k,
+    endEach(k, space.numbers.keys(), () => true),
+  );
 }
 
 /** A task has ended, and is in no table any more. */
 export function leaveFamily(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {
-  if (k.threads.init === task.id) endAll(k, task);
   const isInit = isInitOfPids(k, task);
-  if (isInit) endAllNumbered(k, task);
-  leaveTraced(k, task.id);
+  const rest = [
+    lastStep(() => leaveTraced(k, task.id)),
+    lastStep(() => leaveChildren(k, task)),
+    lastStep(() => leaveParent(k, task, status, peakFrames)),
+    step(() => {
+      wakeQueue(k, endQueue(task.id), Number.POSITIVE_INFINITY);
+      if (isInit) pidSpaceOf(k, task.namespaces.pid).init = null;
+      releasePids(k, [task.id, task.group, task.session]);
+    }),
+  ];
+  if (isInit) rest.unshift(lastStep(() => endAllNumbered(k, task)));
+  if (k.threads.init === task.id) rest.unshift(...endAll(k, task));
+  inOrder(k, rest);
+}
+
+function leaveChildren(k: ThreadKernel, task: Task): void {
   const children = [...k.threads.tasks.values()].filter(({ parent }) => parent === task.id);
-  giveAwayChildren(k, task, children);
-  for (const child of children) if (k.threads.tasks.has(child.id)) hangUp(k, child, task);
-  const parent = task.parent === null ? undefined : k.threads.tasks.get(task.parent);
-  if (parent !== undefined) {
-    hangUp(k, task, parent);
-    leaveZombie(k, task, status, peakFrames);
-  }
-  wakeQueue(k, endQueue(task.id), Number.POSITIVE_INFINITY);
-  if (isInit) pidSpaceOf(k, task.namespaces.pid).init = null;
-  releasePids(k, [task.id, task.group, task.session]);
+  if (children.length === 0 && k.threads.zombies.size === 0) return;
+  inOrder(k, [
+    lastStep(() => giveAwayChildren(k, task, children)),
+    ...children.map((child) =>
+      lastStep(() => {
+        if (k.threads.tasks.has(child.id)) hangUp(k, child, task);
+      }),
+    ),
+  ]);
+}
+
+function leaveParent(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {
+  const parentOf = (): Task | undefined => (task.parent === null ? undefined : k.threads.tasks.get(task.parent));
+  const parent = parentOf();
+  if (parent === undefined) return;
+  inOrder(k, [
+    lastStep(() => hangUp(k, task, parent)),
+    lastStep(() => {
+      // Who was hung up on may have taken it along.
+      if (parentOf() !== undefined) leaveZombie(k, task, status, peakFrames);
+    }),
+  ]);
 }
 
 function leaveZombie(k: ThreadKernel, task: Task, status: ExitStatus, peakFrames: number): void {
@@ -103,8 +135,12 @@ function tellParent(k: ThreadKernel, zombie: Zombie): void {
   const parent = k.threads.tasks.get(zombie.parent)!;
   if (zombie.exitSignal === signals.SIGCHLD && disownsChildren(parent)) k.threads.zombies.delete(zombie.id);
   tellWaiters(k, zombie.parent);
-  if (zombie.exitSignal !== 0) sendSignal(k, parent, infoOf(k, parent, zombie));
-  releasePids(k, [zombie.id, zombie.group, zombie.session]);
+  inOrder(k, [
+    lastStep(() => {
+      if (zombie.exitSignal !== 0) sendSignal(k, parent, infoOf(k, parent, zombie));
+    }),
+    step(() => releasePids(k, [zombie.id, zombie.group, zombie.session])),
+  ]);
 }
 
 function forgetZombie(k: ThreadKernel, { id, group, session }: Zombie): void {
@@ -131,8 +167,15 @@ function hangUp(k: ThreadKernel, { group, session }: Task, left: { group: TaskId
   if (left.group === group || left.session !== session || !isOrphaned(k, group)) return;
   const members = [...k.threads.tasks.values()].filter((task) => task.group === group);
   if (!members.some(({ stopSignal }) => stopSignal !== 0)) return;
-  for (const signal of [signals.SIGHUP, signals.SIGCONT])
-    for (const member of members) if (k.threads.tasks.has(member.id)) sendSignal(k, member, fromKernel(signal));
+  const told = [signals.SIGHUP, signals.SIGCONT].flatMap((signal) => members.map((member) => ({ signal, member })));
+  inOrder(
+    k,
+    told.map(({ signal, member }) =>
+      lastStep(() => {
+        if (k.threads.tasks.has(member.id)) sendSignal(k, member, fromKernel(signal));
+      }),
+    ),
+  );
 }
 
 /**
@@ -161,10 +204,17 @@ function giveAwayChildren(k: ThreadKernel, ended: Task, children: readonly Task[
     child.parent = reaper;
     child.exitSignal = signals.SIGCHLD;
   }
-  for (const { id, traits } of children) {
-    const child = k.threads.tasks.get(id);
-    if (child !== undefined && traits.deathSignal !== 0) sendSignal(k, child, fromKernel(traits.deathSignal));
-  }
+  const deaths = children.map(({ id, traits }) =>
+    lastStep(() => {
+      const child = k.threads.tasks.get(id);
+      if (child !== undefined && traits.deathSignal !== 0) sendSignal(k, child, fromKernel(traits.deathSignal));
+    }),
+  );
+  inOrder(k, [...deaths, step(() => giveAwayZombies(k, from, reaper))]);
+}
+
+/** Nobody is killed by it: new parents are told by SIGCHLD. */
+function giveAwayZombies(k: ThreadKernel, from: TaskId, reaper: TaskId | null): void {
   for (const zombie of [...k.threads.zombies.values()]) {
     if (zombie.parent !== from) continue;
     k.threads.zombies.delete(zombie.id);

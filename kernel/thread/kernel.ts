@@ -1,5 +1,6 @@
 import type { CallId, TaskId } from "../lib/ids.ts";
 import type { MmKernel } from "../mm/kernel.ts";
+import type { Endings } from "./endings.ts";
 import type { InvocationAnswer } from "./remote-call.ts";
 import type { ExitStatus, FaultInfo, NamespaceKind, Task, Thread, ThreadsState } from "./state.ts";
 
@@ -48,6 +49,8 @@ export interface ThreadKernel extends MmKernel {
   readonly readyQueue: ReadyQueue;
   readonly taskResources: readonly TaskResource[];
   readonly outlet: Outlet;
+  /** What is left to be done of ends of tasks. */
+  readonly endings: Endings;
   /** Nobody has a name space any more: what is in it goes. */
   readonly endNamespace: (kind: NamespaceKind, id: number) => void;
   readonly config: MmKernel["config"] & { readonly limits: { readonly tasks: number; readonly threads: number } };

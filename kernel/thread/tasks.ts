@@ -10,6 +10,7 @@ import { getSpace, leaveSpace } from "../mm/space.ts";
 import { taskExit, taskStart, threadCreate, threadExit } from "../trace/events/task.ts";
 import { abandon, getThread, wakeQueue } from "./blocking.ts";
 import { copyCredentials, userCredentials } from "./credentials.ts";
+import { inOrder, lastStep, step } from "./endings.ts";
 import { leaveFamily } from "./family.ts";
 import { beginJob, endJob } from "./jobs.ts";
 import type { ThreadKernel } from "./kernel.ts";
@@ -236,6 +237,20 @@ export const vforkQueue = (child: TaskId): string => `vfork ${child}`;
 
 /** A task ends with all its threads and gives everything back. Its parent is told, its children get another one. */
 export function exitTask(k: ThreadKernel, task: Task, status: ExitStatus): void {
+  let peakFrames = 0;
+  inOrder(k, [
+    step(() => {
+      peakFrames = giveBack(k, task, status);
+    }),
+    lastStep(() => leaveFamily(k, task, status, peakFrames)),
+    step(() => {
+      for (const resource of k.taskResources) resource.ended?.();
+    }),
+  ]);
+}
+
+/** All that a task had goes, and it is in no table any more. Returned: the most frames that it had at a time. */
+function giveBack(k: ThreadKernel, task: Task, status: ExitStatus): number {
   const value = status.kind === "exited" ? 0n : errnoResult("EINTR");
   // All are asked whether they are its children, of its job, or traced by it.
   const { tasks, zombies, threads, tracedEnds } = k.threads;
@@ -256,8 +271,7 @@ export function exitTask(k: ThreadKernel, task: Task, status: ExitStatus): void 
   }
   k.outlet.taskExited(task.id, status, task.instructions, peakFrames * pageBytes, task.fault);
   wakeQueue(k, vforkQueue(task.id), 1);
-  leaveFamily(k, task, status, peakFrames);
-  for (const resource of k.taskResources) resource.ended?.();
+  return peakFrames;
 }
 
 function remember(k: ThreadKernel, task: Task, status: ExitStatus, peakMemoryBytes: number): void {

@@ -12,6 +12,7 @@ import { spend } from "../lib/effort.ts";
 import type { TaskId, ThreadId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import { signals } from "../lib/signals.ts";
+import { inOrder, lastStep } from "./endings.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import { numberFor, releasePids } from "./pids.ts";
 import { ChildCode, fromKernel, sendSignal, tellOf } from "./signals.ts";
@@ -140,13 +141,18 @@ export function forgetTracedEnd(k: ThreadKernel, ended: TracedEnd): void {
 /** A tracer has ended: what it traced goes on, or, if it said so, ends with it. */
 export function leaveTraced(k: ThreadKernel, tracer: TaskId): void {
   for (const end of k.threads.tracedEnds) if (end.tracer === tracer) forgetTracedEnd(k, end);
-  for (const thread of tracedBy(k, tracer)) {
-    if (!k.threads.threads.has(thread.id)) continue;
+  const leave = ({ id }: Thread): void => {
+    const thread = k.threads.threads.get(id);
+    if (thread === undefined) return;
     const endsToo = ((thread.tracing?.options ?? 0) & TraceOption.EXITKILL) !== 0;
     endTracing(k, thread);
     const task = k.threads.tasks.get(thread.task)!;
     if (endsToo) sendSignal(k, task, fromKernel(signals.SIGKILL));
-  }
+  };
+  inOrder(
+    k,
+    tracedBy(k, tracer).map((thread) => lastStep(() => leave(thread))),
+  );
 }
 
 /** A traced thread has ended that no parent will be told of, or another one than who traced it. */

@@ -8,6 +8,7 @@ import { must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { InodeNumber, MountId, SpaceId } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
 import type { Place, Task } from "../thread/state.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { Filesystem, InodeData, Mount, Opened, OpenFile, OpenTarget } from "./state.ts";
@@ -216,22 +217,34 @@ export function parentOf(k: FileKernel, viewer: Pick<Viewer, "root">, place: Pla
   }
 }
 
-/** The path of a directory, or of a mount's top, as the task sees it; null when it cannot be reached from the task's root. */
+/** What is said instead of a path that no call could take. */
+export const tooLongPath = "//toolong";
+
+/**
+ * The path of a directory, or of a mount's top, as the task sees it; null when it cannot be reached from the task's root.
+ * Directories can be deeper than any path is long, and what has a path is told of often.
+ */
 export function pathOf(k: FileKernel, viewer: Viewer, place: Place): string | null {
   const names: string[] = [];
+  let length = 0;
+  const note = (name: string): number => {
+    names.push(name);
+    length += name.length + 1;
+    return length;
+  };
   let at = place;
   while (at.mount !== viewer.root.mount || at.inode !== viewer.root.inode) {
     spend(k.effort, 4, "items");
     const { root, on } = getMount(k, at.mount);
     if (at.inode === root) {
       if (on === null) return null;
-      if (on.name !== "") names.push(on.name);
+      if (on.name !== "" && note(on.name) >= limits.pathBytes) return tooLongPath;
       at = { mount: on.mount, inode: on.name === "" ? on.inode : on.directory };
       continue;
     }
     const above = stepUp(k, filesystemOf(k, at.mount), at.inode);
     if (above === null) return null;
-    names.push(above.name);
+    if (note(above.name) >= limits.pathBytes) return tooLongPath;
     at = { mount: at.mount, inode: above.inode };
   }
   return `/${names.reverse().join("/")}`;
@@ -259,7 +272,7 @@ export function nameOfFile(k: FileKernel, viewer: Viewer, { opened }: OpenFile):
   // Found by no name: through a link of /proc that is no open file's.
   if (name === "") return null;
   const above = pathOf(k, viewer, { mount, inode: directory });
-  if (above === null) return null;
+  if (above === null || above === tooLongPath) return above;
   const path = above === "/" ? `/${name}` : `${above}/${name}`;
   const fs = filesystemOf(k, mount);
   const named = opsOfFilesystem(k, fs).lookup(k, fs, directory, name, viewer);

@@ -7,7 +7,15 @@ import { Cap, hasCapability, hasOwnCapability } from "../../thread/capabilities.
 import { sharers } from "../../thread/sharing.ts";
 import type { Place, Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
-import { attributesOf, FileType, filesystemOf, isDirectory, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
+import {
+  attributesOf,
+  FileType,
+  filesystemOf,
+  isDirectory,
+  opsOfFilesystem,
+  pathOf,
+  tooLongPath,
+} from "../../vfs/filesystem.ts";
 import { makeFile, makeLink, type PathFrom, Rename, removeDirectory, removeFile, renameFile } from "../../vfs/names.ts";
 import { OpenFlag, openPath } from "../../vfs/open.ts";
 import { Access, permitsAt } from "../../vfs/permissions.ts";
@@ -112,6 +120,7 @@ function getDirectory(k: LinuxKernel, task: Task, room: number): Outcome<{ buffe
   const name = pathOf(k, task, task.directory);
   if (name === null) return fail("ENOENT");
   const buffer = encodeName(`${name}\0`);
+  if (name === tooLongPath || buffer.length > limits.pathBytes) return fail("ENAMETOOLONG");
   return buffer.length > room ? fail("ERANGE") : { kind: "done", value: buffer.length, out: { buffer } };
 }
 
@@ -239,7 +248,7 @@ export const fileCalls = [
     nr: { rv64: 17 },
     support: "full",
     args: { buffer: bufferOut("size"), size },
-    errors: ["EFAULT", "ENOENT", "ERANGE"],
+    errors: ["EFAULT", "ENAMETOOLONG", "ENOENT", "ERANGE"],
     run: (k: LinuxKernel, { buffer }, { task }) => getDirectory(k, task, buffer),
   }),
   syscall({

@@ -1,8 +1,9 @@
 /** What is mounted, as a process sees it: /proc/<pid>/mounts and mountinfo (proc_pid_mountinfo(5)). */
 import { spend } from "../../lib/effort.ts";
 import type { InodeNumber } from "../../lib/ids.ts";
+import { limits } from "../../lib/limits.ts";
 import type { Task } from "../../thread/state.ts";
-import { deviceOfFilesystem, filesystemOf, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
+import { deviceOfFilesystem, filesystemOf, opsOfFilesystem, pathOf, tooLongPath } from "../../vfs/filesystem.ts";
 import { flagWords, MountFlag } from "../../vfs/mount-flags.ts";
 import type { Filesystem, Mount } from "../../vfs/state.ts";
 import { showTmpfsOptions } from "../../vfs/tmpfs-options.ts";
@@ -33,11 +34,14 @@ function linesOf(k: ProcKernel, task: Task): Line[] {
 function rootPath(k: ProcKernel, fs: Filesystem, { root, named }: Mount): string {
   const { nameOf, parent } = opsOfFilesystem(k, fs);
   const names = named === null ? [] : [named.name];
+  let length = 0;
   for (let at: InodeNumber = named?.directory ?? root; at !== fs.root; at = parent(k, fs, at)) {
     const name = nameOf(k, fs, at);
     spend(k.effort, 4, "items");
     if (name === null) return `/${names.reverse().join("/")}//deleted`;
     names.push(name);
+    length += name.length + 1;
+    if (length >= limits.pathBytes) return tooLongPath;
   }
   return `/${names.reverse().join("/")}`;
 }
