@@ -14,7 +14,7 @@
  * TLB while translated code runs.
  */
 import { CURRENT_BANK, ENTRIES, FCSR, NESTABLE, PAGE_SIZE, PC, REGS } from "../assembly/layout.ts";
-import { branchInstructions } from "../instructions/table.ts";
+import { branchInstructions, departures } from "../instructions/table.ts";
 import { basesOf } from "./bases.ts";
 import { budgets } from "./budget.ts";
 import {
@@ -32,6 +32,7 @@ import {
   PARAMETERS,
   UNDONE_BITS,
 } from "./emitter.ts";
+import { type Ending, successorsOf } from "./ending.ts";
 import { type FloatRow, floatRow, roundedType } from "./float.ts";
 import { analyse, type Flow } from "./flow.ts";
 import { type Graph, structure } from "./graph.ts";
@@ -39,7 +40,7 @@ import { integerRows, jal, jalr } from "./integer.ts";
 import { fetchEntry, indexOfTarget, noteJump, putArguments } from "./linkage.ts";
 import { accesses, emitAccess } from "./memory.ts";
 import type { Instruction } from "./records.ts";
-import { type Block, type Ending, type Region, successorsOf } from "./region.ts";
+import { type Block, copyOf, type Region } from "./region.ts";
 import { FIRST_FLOAT, isEmpty, members, type Registers, SINK, union, without } from "./registers.ts";
 import { Rotations } from "./rotations.ts";
 import { encodeModule, Wasm } from "./wasm.ts";
@@ -209,7 +210,7 @@ class Compilation {
       return;
     }
     if (this.#graph.routed.has(place)) {
-      e.i32((to - this.#lowest()) >> 1).set(CHOICE);
+      e.i32(this.#caseOf(place)).set(CHOICE);
       this.#edge(node, this.#graph.dispatch);
     } else this.#edge(node, place);
   }
@@ -230,30 +231,41 @@ class Compilation {
     return this.#graph.successors[this.#graph.dispatch] as number[];
   }
 
-  #lowest(): number {
-    return Math.min(...this.#cases().map((place) => (this.#region.blocks[place] as Block).at));
+  /** Where the cases are that an indirect jump may lead to, which are not of inlined callees. */
+  #distances(): number[] {
+    const blocks = this.#cases().map((place) => this.#region.blocks[place] as Block);
+    return blocks.filter(({ key }) => copyOf(key) === 0).map(({ at }) => at);
   }
 
-  /** Branches by CHOICE: the distance in halfwords from the lowest case. */
+  #lowest(): number {
+    return Math.min(...this.#distances());
+  }
+
+  /** How many numbers there are for cases that an indirect jump may lead to. */
+  #caseCount(): number {
+    const distances = this.#distances();
+    return distances.length > 0 ? ((Math.max(...distances) - Math.min(...distances)) >> 1) + 1 : 0;
+  }
+
+  /** The distance in halfwords from the lowest case; behind those the blocks of inlined callees. */
+  #caseOf(place: number): number {
+    const { key, at } = this.#region.blocks[place] as Block;
+    return copyOf(key) === 0 ? (at - this.#lowest()) >> 1 : this.#caseCount() + place;
+  }
+
+  /** Branches by CHOICE. */
   #dispatch(): void {
     const e = this.#e;
-    const lowest = this.#lowest();
     const outside = e.open(W.block);
     const labels = new Map<number, number>();
-    for (const place of this.#cases()) {
-      const label = this.#label(this.#graph.dispatch, place) as number;
-      labels.set(((this.#region.blocks[place] as Block).at - lowest) >> 1, label);
-    }
-    const table = Array.from({ length: this.#caseCount() }, (_, index) => labels.get(index) ?? outside);
+    for (const place of this.#cases())
+      labels.set(this.#caseOf(place), this.#label(this.#graph.dispatch, place) as number);
+    const count = Math.max(...labels.keys()) + 1;
+    const table = Array.from({ length: count }, (_, index) => labels.get(index) ?? outside);
     e.get(CHOICE).brTable(table, outside);
     e.close();
     this.#store(this.#flow.changedAtEnd[this.#graph.dispatch] as Registers);
     e.i32(1).set(JUMPING).br(this.#elsewhere);
-  }
-
-  #caseCount(): number {
-    const highest = Math.max(...this.#cases().map((place) => (this.#region.blocks[place] as Block).at));
-    return ((highest - this.#lowest()) >> 1) + 1;
   }
 
   #block(node: number): void {
@@ -348,9 +360,16 @@ class Compilation {
   }
 
   #ending(node: number, { ending, instructions }: Block): void {
+    const e = this.#e;
     const last = instructions[instructions.length - 1] as Instruction;
-    if (ending.kind === "go") this.#go(node, ending.to);
-    else if (ending.kind === "branch") this.#branch(node, last, ending);
+    if (ending.kind === "go") {
+      // Into an inlined callee.
+      if (departures.get(last.op)?.links && last.rd !== SINK) {
+        jal.link(e, last);
+        e.write(last.rd);
+      }
+      this.#go(node, ending.to);
+    } else if (ending.kind === "branch") this.#branch(node, last, ending);
     else if (ending.kind === "call") this.#call(node, last, ending);
     else this.#jump(node, last, ending.kind);
   }
@@ -401,8 +420,8 @@ class Compilation {
   }
 
   /**
-   * After a call the callee may be anywhere: only if it is at the place behind the call, this function goes on. Otherwise
-   * it returns too, until the interpreter is reached.
+   * After a call the callee may be anywhere: only if it is at the place behind the call, this function goes on, or what is
+   * there if that is another region. Otherwise it returns too, until the interpreter is reached.
    */
   #call(node: number, i: Instruction, { to, next }: Ending & { kind: "call" }): void {
     const e = this.#e;
@@ -414,11 +433,6 @@ class Compilation {
       e.write(i.rd);
     }
     this.#store(this.#flow.changedAtEnd[node] as Registers);
-    const behind = this.#region.places.get(next);
-    if (behind === undefined) {
-      e.br(this.#elsewhere);
-      return;
-    }
     e.i32(0).get(e.target).memory(W.i64Store, PC);
     e.get(NESTED).op(W.i32Eqz);
     e.openSeldom();
@@ -433,6 +447,11 @@ class Compilation {
     e.openSeldom();
     e.get(LEFT).op(W.return);
     e.close();
+    const behind = this.#region.places.get(next);
+    if (behind === undefined) {
+      e.get(PAGE).i64(next).op(W.i64Add).set(e.target).br(this.#elsewhere);
+      return;
+    }
     const then = this.#graph.routed.has(behind) ? this.#graph.dispatch : behind;
     this.#load(this.#flow.live[then] as Registers);
     if (this.#rounds) this.#loadInexact();

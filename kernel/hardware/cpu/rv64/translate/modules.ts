@@ -8,7 +8,7 @@ import { HOT, PAGE_SIZE } from "../assembly/layout.ts";
 import { recordedNames } from "../instructions/operations.ts";
 import { compile } from "./compile.ts";
 import type { CodeReader } from "./records.ts";
-import type { Region } from "./region.ts";
+import { copyOf, type Region } from "./region.ts";
 
 /** Bytes of code that a translation stands for; `page` is the index of the page in `pages`. */
 interface Span {
@@ -40,8 +40,9 @@ const placeOf = new Map<string, number>(recordedNames.map((name, index) => [name
 /** Equal for equal regions only; the characters are numbers. */
 function keyOf({ blocks, targets, pages }: Region): string {
   const parts: string[] = [String.fromCharCode(targets.length, ...targets, pages.length, ...pages)];
-  for (const { at, instructions } of blocks) {
-    const codes = [at, instructions.length];
+  for (const { key, at, instructions, ending } of blocks) {
+    const to = "to" in ending && ending.to !== null ? ending.to : key;
+    const codes = [at & 0xffff, at >> 16, copyOf(key), copyOf(to), instructions.length];
     for (const { op, bits } of instructions) codes.push(placeOf.get(op) as number, bits & 0xffff, bits >>> 16);
     parts.push(String.fromCharCode(...codes));
   }
@@ -49,10 +50,10 @@ function keyOf({ blocks, targets, pages }: Region): string {
 }
 
 function spansOf({ blocks, pages }: Region, reader: CodeReader): Span[] {
-  const places: number[] = [];
+  const halves = new Set<number>();
   for (const { instructions } of blocks)
-    for (const { at, length } of instructions) for (let half = 0; half < length; half += 2) places.push(at + half);
-  places.sort((a, b) => a - b);
+    for (const { at, length } of instructions) for (let half = 0; half < length; half += 2) halves.add(at + half);
+  const places = [...halves].sort((a, b) => a - b);
   const spans: Span[] = [];
   for (let first = 0, i = 1; i <= places.length; i++) {
     const [from, before, at] = [places[first] as number, places[i - 1] as number, places[i]];

@@ -36,8 +36,8 @@ export interface Instruction extends Operands {
   guarded: boolean;
 }
 
-/** How many pages before and behind its own a region may reach. */
-const REACH = 4;
+/** How many pages before and behind the first one can be looked at: UNDONE_BITS leaves no room for more (emitter.ts). */
+const REACH = 500;
 
 export interface CodePage {
   slot: number;
@@ -48,10 +48,12 @@ export class CodeReader {
   readonly #memory: DataView;
   readonly #decoder: Decoder;
   readonly #page: bigint;
+  readonly #used: number;
   readonly #pages = new Map<number, CodePage | undefined>();
 
-  /** `page` is the virtual address of the page that the translation starts in. */
-  constructor(memory: DataView, decoder: Decoder, page: bigint) {
+  /** `page` is the virtual address of the page that the translation starts in, `used` how many jumps to code are many. */
+  constructor(memory: DataView, decoder: Decoder, page: bigint, used: number) {
+    this.#used = used;
     this.#memory = memory;
     this.#decoder = decoder;
     this.#page = page;
@@ -173,10 +175,29 @@ export class CodeReader {
       this.#memory.setUint8(cell, this.#memory.getUint8(cell) | 2);
   }
 
+  /**
+   * Whether blocks are to be parted between the instruction at `at` and the next: an instruction is checked together with
+   * the pages that it is on, at the start of a block.
+   */
+  parts(at: number, next: number): boolean {
+    if (Math.floor(next / PAGE_SIZE) !== Math.floor(at / PAGE_SIZE)) return true;
+    return (next & (PAGE_SIZE - 1)) === PAGE_SIZE - 2 && this.read(next)?.length === 4;
+  }
+
+  /** Whether what starts here is jumped to often, or is translated. */
+  inUse(at: number): boolean {
+    const entry = this.#entry(at);
+    return entry >= this.#used && entry !== HOT;
+  }
+
   /** Whether a translation starts here. */
   entered(at: number): boolean {
+    return this.#entry(at) > HOT;
+  }
+
+  #entry(at: number): number {
     const page = this.page(Math.floor(at / PAGE_SIZE));
-    return page !== undefined && this.#memory.getUint16(page.slot + ENTRIES + (at & (PAGE_SIZE - 1)), true) > HOT;
+    return page ? this.#memory.getUint16(page.slot + ENTRIES + (at & (PAGE_SIZE - 1)), true) : 0;
   }
 
   /** Places from `low` up to `high` that indirect jumps led to. */

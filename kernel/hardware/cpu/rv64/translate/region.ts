@@ -2,26 +2,24 @@
  * What is translated at a time: a region, the blocks that can be reached from one entry by jumps, branches and falling
  * through, and behind calls when they return. Distances (`at`) count from the start of the entry's page, so a region
  * knows nothing of where in memory it is.
+ *
+ * A small callee is made once more where it is called (inlined; callee.ts says which). To tell its blocks from those
+ * made of the same code elsewhere, blocks go by keys: distances, plus a multiple of COPY for each inlined callee.
  */
 import { PAGE_SIZE } from "../assembly/layout.ts";
-import { departures } from "../instructions/table.ts";
+import { calleeAt, RETURN_ADDRESS } from "./callee.ts";
+import { type Ending, endingOf, successorsOf } from "./ending.ts";
 import type { CodeReader, Instruction } from "./records.ts";
-import { SINK } from "./registers.ts";
 import { translatable } from "./translatable.ts";
 
-export type Ending =
-  /** On to `to`, by a jump or because another block starts there. */
-  | { kind: "go"; to: number }
-  | { kind: "branch"; to: number; next: number }
-  /** `to` is null for an indirect call. */
-  | { kind: "call"; to: number | null; next: number }
-  | { kind: "return" }
-  /** An indirect jump that keeps its place in no register for returns: from a table of linkage to what is called. */
-  | { kind: "tail" }
-  /** An indirect jump that is no return. */
-  | { kind: "jump" };
+/** More than the distance between any two instructions of a region. */
+const COPY = 2 ** 24;
+
+/** Which inlined callee of a region a block belongs to: 0 for none. */
+export const copyOf = (key: number): number => Math.round(key / COPY);
 
 export interface Block {
+  key: number;
   at: number;
   /** The jump at the end, if there is one, included. */
   instructions: Instruction[];
@@ -31,7 +29,7 @@ export interface Block {
 export interface Region {
   /** The first is the entry. */
   blocks: Block[];
-  /** Places of the blocks by their `at`. */
+  /** Places of the blocks by their keys. */
   places: Map<number, number>;
   /** Where indirect jumps within the region are known to lead. */
   targets: number[];
@@ -46,44 +44,26 @@ const MAX_INSTRUCTIONS = 400;
 /** Of them, how many may be part of another translation already. */
 const MAX_COVERED = 80;
 const MAX_TARGETS = 300;
+/** Of inlined callees in all. */
+const MAX_INLINED = 120;
+
+/** How many pages before and behind its own a region may reach, but for what it inlines. */
+const REACH = 4;
 
 /** How far from the code found so far the targets of its indirect jumps are looked for. */
 const VICINITY = 2048;
 
-const isLink = (register: number): boolean => register === 1 || register === 5;
-
-/** How a block ends with this instruction; undefined when it does not end. */
-function endingOf({ op, at, length, rd, rs1, imm }: Instruction): Ending | undefined {
-  const departure = departures.get(op);
-  if (departure === undefined) return undefined;
-  const next = at + length;
-  const { kind, where, links } = departure;
-  if (where === "computed") {
-    if (links) return isLink(rd) ? { kind: "call", to: null, next } : { kind: "tail" };
-    return { kind: isLink(rs1) && imm === 0 ? "return" : "jump" };
-  }
-  const to = where === "near" ? at + (imm >> 3) : Math.floor(at / PAGE_SIZE) * PAGE_SIZE + imm;
-  if (kind === "branch") return { kind, to, next };
-  return links && rd !== SINK ? { kind: "call", to, next } : { kind: "go", to };
-}
-
-export function successorsOf(ending: Ending): number[] {
-  switch (ending.kind) {
-    case "go":
-      return [ending.to];
-    case "branch":
-      return [ending.next, ending.to];
-    case "call":
-      return [ending.next];
-    default:
-      return [];
-  }
-}
-
 class Discovery {
   readonly #reader: CodeReader;
+  /** By key, as the leaders are. */
   readonly seen = new Map<number, Instruction>();
   readonly leaders = new Set<number>();
+  /** What is behind the call of each inlined callee. */
+  readonly #behind: number[] = [];
+  /** Entries of the inlined callees, by the calls. */
+  readonly #inlined = new Map<number, number>();
+  /** How many more instructions of callees may be inlined. */
+  #inlinable = MAX_INLINED;
   readonly targets = new Set<number>();
   indirect = false;
   #pending: number[] = [];
@@ -120,27 +100,63 @@ class Discovery {
       }
       // What is an entry of its own is jumped to, not made once more, unless it is a case of a switch.
       if (at === from && this.seen.size > 0 && !this.targets.has(at) && this.#reader.entered(at)) return;
+      if (Math.abs(Math.floor(at / PAGE_SIZE)) > REACH) return;
       if (this.#reader.covered(at) && this.#coverable-- <= 0) return;
       const instruction = this.#reader.read(at);
       if (!instruction || !translatable(instruction)) return;
       this.seen.set(at, instruction);
       this.#low = Math.min(this.#low, at);
       this.#high = Math.max(this.#high, at);
-      const ending = endingOf(instruction);
+      this.#inline(instruction);
+      const ending = this.#ending(at);
       if (ending) {
         if (ending.kind === "jump") this.indirect = true;
         for (const to of successorsOf(ending)) this.lead(to);
         return;
       }
       const next = at + instruction.length;
-      // An instruction is checked together with the pages that it is on, at the start of a block.
-      const leaves = Math.floor(next / PAGE_SIZE) !== Math.floor(at / PAGE_SIZE);
-      const straddles = (next & (PAGE_SIZE - 1)) === PAGE_SIZE - 2 && this.#reader.read(next)?.length === 4;
-      if (leaves || straddles) {
+      if (this.#reader.parts(at, next)) {
         this.lead(next);
         return;
       }
       at = next;
+    }
+  }
+
+  /** Takes in the callee, if this is a call of one that is to be made once more. */
+  #inline(call: Instruction): void {
+    const ending = endingOf(call);
+    if (ending?.kind !== "call" || ending.to === null || call.rd !== RETURN_ADDRESS) return;
+    const callee = calleeAt(this.#reader, ending.to);
+    if (!callee || callee.instructions.size > this.#inlinable) return;
+    if (this.seen.size + callee.instructions.size > MAX_INSTRUCTIONS) return;
+    this.#inlinable -= callee.instructions.size;
+    this.#behind.push(ending.next);
+    const copy = this.#behind.length * COPY;
+    this.#inlined.set(call.at, ending.to + copy);
+    for (const [at, instruction] of callee.instructions) this.seen.set(at + copy, instruction);
+    for (const at of callee.leaders) this.leaders.add(at + copy);
+    this.lead(ending.next);
+  }
+
+  /** How the instruction of this key ends a block. */
+  #ending(key: number): Ending | undefined {
+    const instruction = this.seen.get(key) as Instruction;
+    const ending = endingOf(instruction);
+    const inlined = this.#inlined.get(key);
+    if (inlined !== undefined) return { kind: "go", to: inlined };
+    const next = this.#behind[copyOf(key) - 1];
+    if (next === undefined || !ending) return ending;
+    const copy = key - instruction.at;
+    switch (ending.kind) {
+      case "go":
+        return { kind: "go", to: ending.to + copy };
+      case "branch":
+        return { kind: "branch", to: ending.to + copy, next: ending.next + copy };
+      case "tail":
+        return { kind: "call", to: null, next };
+      default:
+        return { kind: "go", to: next };
     }
   }
 
@@ -159,15 +175,16 @@ class Discovery {
 
   block(leader: number): Block {
     const instructions: Instruction[] = [];
-    for (let at = leader; ; ) {
-      const instruction = this.seen.get(at);
+    const { at } = this.seen.get(leader) as Instruction;
+    for (let key = leader; ; ) {
+      const instruction = this.seen.get(key);
       // Not at hand, not translatable, or too much: the region ends here.
-      if (!instruction) return { at: leader, instructions, ending: { kind: "go", to: at } };
+      if (!instruction) return { key: leader, at, instructions, ending: { kind: "go", to: key } };
       instructions.push(instruction);
-      const ending = endingOf(instruction);
-      if (ending) return { at: leader, instructions, ending };
-      at += instruction.length;
-      if (this.leaders.has(at)) return { at: leader, instructions, ending: { kind: "go", to: at } };
+      const ending = this.#ending(key);
+      if (ending) return { key: leader, at, instructions, ending };
+      key += instruction.length;
+      if (this.leaders.has(key)) return { key: leader, at, instructions, ending: { kind: "go", to: key } };
     }
   }
 }

@@ -98,7 +98,8 @@ export class Translator {
     if (!isHot && count > this.#shared.asked) return false;
     if (this.#credit < (isHot ? 0 : -MOST_DEBT)) return false;
     if ((this.#churn.get(base)?.until ?? 0) > this.#executed) return false;
-    const reader = new CodeReader(this.#view, this.#core as TranslatorCore, target - BigInt(entry));
+    const page = target - BigInt(entry);
+    const reader = new CodeReader(this.#view, this.#core as TranslatorCore, page, this.#shared.asked);
     const known = this.#shared.find(reader, entry);
     if (known) {
       this.#credit -= known.size / KNOWN_FOR_ONE;
