@@ -26,6 +26,7 @@ import { consoleQueue } from "../virtio/console.ts";
 import { deliver, netQueue } from "../virtio/net.ts";
 import { queuesPerSlot, type Transport } from "../virtio/transport.ts";
 import { type BoardDevices, devicesOf } from "./devices.ts";
+import type { StandaloneEvent } from "./standalone.ts";
 import type { BoardState, VirtioKind } from "./state.ts";
 
 export interface BoardParts {
@@ -80,13 +81,12 @@ function firstPagesOf({ disks }: BoardState, ramPages: number): number[] {
   });
 }
 
-/** What each kind of event on the clock means. */
-type Due = Readonly<Record<DeviceEventKind, (subject: number) => void>>;
+/** What each kind of event on the clock means, but for those of devices that stand alone. */
+type Due = Readonly<Record<Exclude<DeviceEventKind, StandaloneEvent>, (subject: number) => void>>;
 
 const dueOf = (devices: BoardDevices): Due => ({
   // It is due; whoever asks for the lines sees it.
   clintTimer: () => {},
-  rtcAlarm: (subject) => devices.rtc.due?.(subject),
   uartTimeout: (subject) => devices.uart.due?.(subject),
   virtioQueue: (subject) => devices.virtio[Math.floor(subject / queuesPerSlot)]?.due?.(subject % queuesPerSlot),
 });
@@ -134,6 +134,7 @@ export function createBoard(state: BoardState, parts: BoardParts): Board {
     if (isNews) parts.attention();
   };
   const due = dueOf(devices);
+  const isOfOther = (kind: DeviceEventKind): kind is keyof Due => Object.hasOwn(due, kind);
   const slotOf = (kind: VirtioKind): Transport | undefined =>
     devices.virtio[state.virtio.findIndex((slot) => slot.kind === kind)];
   return {
@@ -145,7 +146,8 @@ export function createBoard(state: BoardState, parts: BoardParts): Board {
     },
     fire({ kind, subject }) {
       assert(kind !== "threadTimeout" && kind !== "timer", "a board has no threads");
-      due[kind](subject);
+      if (isOfOther(kind)) due[kind](subject);
+      else devices.standalones.find(({ row }) => row.event === kind)?.device.due?.(subject);
     },
     consoleArrived() {
       if (state.console === "uart") devices.uart.lineChanged();

@@ -5,9 +5,7 @@ import type { Device, Wiring } from "../bus/device.ts";
 import { addressMap } from "../bus/map.ts";
 import { clintOver } from "../clint/clint.ts";
 import type { Disk } from "../disk/disk.ts";
-import { finisherOver } from "../finisher/finisher.ts";
 import { plicOver } from "../plic/plic.ts";
-import { rtcOver } from "../rtc/rtc.ts";
 import { type SerialLine, type Uart16550, uart16550Over } from "../uart16550/uart16550.ts";
 import { blockDevice } from "../virtio/block.ts";
 import { consoleDevice } from "../virtio/console.ts";
@@ -16,11 +14,12 @@ import { entropyDevice } from "../virtio/entropy.ts";
 import { netDevice, netQueue } from "../virtio/net.ts";
 import { emptySlot, type Transport, transportOver } from "../virtio/transport.ts";
 import { type ResetVector, resetRom } from "./rom.ts";
+import { type Placed, standalonesOver } from "./standalone.ts";
 import type { BoardState, VirtioKind } from "./state.ts";
 
 export interface BoardDevices {
   readonly uart: Uart16550;
-  readonly rtc: Device;
+  readonly standalones: readonly Placed[];
   /** By slot. */
   readonly virtio: readonly Transport[];
   /** In the order in which they are reset. */
@@ -92,15 +91,14 @@ function place(name: string, at: { base: number; bytes: number }, device: Device
 }
 
 export function devicesOf(state: BoardState, wiring: Wiring, backing: Backing): BoardDevices {
-  const { rom, finisher, rtc, clint, plic, uart, virtio } = addressMap;
+  const { rom, clint, plic, uart, virtio } = addressMap;
   const line = state.console === "uart" ? backing.line : deaf(backing.line);
   const serial = uart16550Over(state.uart, line, uart.irq, wiring);
-  const clock = rtcOver(state.rtc, rtc.irq, wiring);
+  const standalones = standalonesOver(state, wiring);
   const slots = slotsOf(state, wiring, backing);
   const blocks = [
     place("rom", rom, romOver(state.reset)),
-    place("finisher", finisher, finisherOver(state.power)),
-    place("rtc", rtc, clock),
+    ...standalones.map(({ row, device }) => place(row.name, row.place, device)),
     place("clint", clint, clintOver(state.clint, wiring, backing.timeSet)),
     place("plic", plic, plicOver(state.plic)),
     place("uart", uart, serial),
@@ -112,5 +110,5 @@ export function devicesOf(state: BoardState, wiring: Wiring, backing: Backing): 
       ),
     ),
   ];
-  return { uart: serial, rtc: clock, virtio: slots, all: blocks.map(({ device }) => device), blocks };
+  return { uart: serial, standalones, virtio: slots, all: blocks.map(({ device }) => device), blocks };
 }

@@ -1,13 +1,12 @@
 /** All devices of the board. A machine of our own kernel has none of them. */
 import { type ClintState, initClint } from "../clint/state.ts";
 import { type DiskSpec, type DiskState, initDisk } from "../disk/state.ts";
-import { initPower, type PowerState } from "../finisher/state.ts";
 import { initNetwork, type NetworkSpec, type NetworkState } from "../network/state.ts";
 import { initPlic, type PlicState } from "../plic/state.ts";
-import { initRtc, type RtcState } from "../rtc/state.ts";
 import { initUart16550, type Uart16550State } from "../uart16550/state.ts";
 import { initVirtio, type VirtioState } from "../virtio/state.ts";
 import type { ResetVector } from "./rom.ts";
+import { initStandalones, type StandaloneStates } from "./standalone.ts";
 
 export interface BoardSpec {
   harts: number;
@@ -29,14 +28,12 @@ export interface SlotState {
   transport: VirtioState;
 }
 
-export interface BoardState {
+export interface BoardState extends StandaloneStates {
   /** What the reset ROM says. */
   reset: ResetVector;
-  power: PowerState;
   clint: ClintState;
   plic: PlicState;
   uart: Uart16550State;
-  rtc: RtcState;
   disks: DiskState[];
   network: NetworkState;
   console: "uart" | "virtio";
@@ -50,11 +47,10 @@ const slot = (kind: VirtioKind, disk = 0): SlotState => ({ kind, disk, transport
 
 export const initBoard = (spec: BoardSpec): BoardState => ({
   reset: { firmware: 0, tree: 0, next: 0 },
-  power: initPower(),
   clint: initClint(spec.harts),
   plic: initPlic(spec.harts),
   uart: initUart16550(),
-  rtc: initRtc(spec.realtimeEpochNs),
+  ...initStandalones(spec),
   disks: spec.disks.map(initDisk),
   network: initNetwork(spec.network),
   console: spec.console,

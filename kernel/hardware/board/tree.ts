@@ -4,6 +4,8 @@ import { timebaseHz } from "../clint/clint.ts";
 import { cells64, type TreeNode } from "../devicetree/fdt.ts";
 import { sourceCount } from "../plic/state.ts";
 import { uartClockHz } from "../uart16550/uart16550.ts";
+import { standaloneRows } from "./standalone.ts";
+import { at, deviceNode, phandle, reg } from "./tree-parts.ts";
 
 export interface TreeFacts {
   harts: number;
@@ -23,16 +25,9 @@ const isaText = `rv64${extensions.filter((name) => name.length === 1).join("")}_
   .filter((name) => name.length > 1)
   .join("_")}`;
 
-const plicHandle = 1;
-const finisherHandle = 2;
-const intcHandle = (hart: number): number => 3 + hart;
-
 /** Causes of interrupts at a hart. */
 const cause = { machineSoftware: 3, machineTimer: 7, supervisorExternal: 9, machineExternal: 11 } as const;
 
-const at = (name: string, base: number): string => `${name}@${base.toString(16)}`;
-const reg = ({ base, bytes }: { base: number; bytes: number }): number[] => [...cells64(base), ...cells64(bytes)];
-const interrupt = (irq: number) => ({ "interrupt-parent": [plicHandle], interrupts: [irq] });
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
 const hartNode = (hart: number): TreeNode => ({
@@ -55,7 +50,7 @@ const hartNode = (hart: number): TreeNode => ({
         "#address-cells": [0],
         "interrupt-controller": true,
         compatible: "riscv,cpu-intc",
-        phandle: [intcHandle(hart)],
+        phandle: [phandle.intc(hart)],
       },
     },
   ],
@@ -89,9 +84,9 @@ const controllers = (harts: number): TreeNode[] => [
       compatible: ["sifive,clint0", "riscv,clint0"],
       reg: reg(addressMap.clint),
       "interrupts-extended": upTo(harts).flatMap((hart) => [
-        intcHandle(hart),
+        phandle.intc(hart),
         cause.machineSoftware,
-        intcHandle(hart),
+        phandle.intc(hart),
         cause.machineTimer,
       ]),
     },
@@ -106,51 +101,28 @@ const controllers = (harts: number): TreeNode[] => [
       "#address-cells": [0],
       "riscv,ndev": [sourceCount - 1],
       "interrupts-extended": upTo(harts).flatMap((hart) => [
-        intcHandle(hart),
+        phandle.intc(hart),
         cause.machineExternal,
-        intcHandle(hart),
+        phandle.intc(hart),
         cause.supervisorExternal,
       ]),
-      phandle: [plicHandle],
+      phandle: [phandle.plic],
     },
   },
 ];
 
 const devices = (virtioSlots: number): TreeNode[] => [
-  {
-    name: at("test", addressMap.finisher.base),
-    properties: {
-      compatible: ["sifive,test1", "sifive,test0", "syscon"],
-      reg: reg(addressMap.finisher),
-      phandle: [finisherHandle],
-    },
-  },
-  {
-    name: at("rtc", addressMap.rtc.base),
-    properties: { compatible: "google,goldfish-rtc", reg: reg(addressMap.rtc), ...interrupt(addressMap.rtc.irq) },
-  },
-  {
-    name: at("serial", addressMap.uart.base),
-    properties: {
-      compatible: "ns16550a",
-      reg: reg(addressMap.uart),
-      "clock-frequency": [uartClockHz],
-      ...interrupt(addressMap.uart.irq),
-    },
-  },
+  ...standaloneRows.map(({ place, node }) => deviceNode(node.name, place, node.compatible, node.properties)),
+  deviceNode("serial", addressMap.uart, "ns16550a", { "clock-frequency": [uartClockHz] }),
   ...upTo(virtioSlots).map((slot): TreeNode => {
     const { base, bytes, irq } = addressMap.virtio;
-    const place = { base: base + slot * bytes, bytes };
-    return {
-      name: at("virtio_mmio", place.base),
-      properties: { compatible: "virtio,mmio", reg: reg(place), ...interrupt(irq + slot) },
-    };
+    return deviceNode("virtio_mmio", { base: base + slot * bytes, bytes, irq: irq + slot }, "virtio,mmio");
   }),
 ];
 
 const powerNode = (name: string, value: number): TreeNode => ({
   name,
-  properties: { compatible: `syscon-${name}`, regmap: [finisherHandle], offset: [0], value: [value] },
+  properties: { compatible: `syscon-${name}`, regmap: [phandle.finisher], offset: [0], value: [value] },
 });
 
 export const boardTree = (facts: TreeFacts): TreeNode => ({

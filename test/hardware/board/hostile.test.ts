@@ -7,8 +7,15 @@ import { encodePlain } from "../../../kernel/lib/codec.ts";
 import { assertPlain } from "../../../kernel/lib/plain.ts";
 import { ramBase, rig } from "./rig.ts";
 
-const { rom, finisher, rtc, clint, plic, uart, virtio } = addressMap;
-const blocks = [rom, finisher, rtc, clint, plic, uart, { base: virtio.base, bytes: 8 * virtio.bytes }];
+const { ram, virtio, ...single } = addressMap;
+const blocks: { base: number; bytes: number; irq?: number }[] = [
+  ...Object.values(single),
+  ...Array.from({ length: virtio.count }, (_, slot) => ({
+    base: virtio.base + slot * virtio.bytes,
+    bytes: virtio.bytes,
+    irq: virtio.irq + slot,
+  })),
+];
 const widths: AccessSize[] = [1, 2, 4, 8];
 
 /** Where registers are near one another, each of them; and anything. */
@@ -28,6 +35,15 @@ const value = fc.oneof(
 const poke = fc.record({ address, size: fc.constantFrom(...widths), value, write: fc.boolean(), pass: fc.nat(20_000) });
 
 const disks = [{ image: null, bytes: 64 * 4096, readOnly: false }];
+
+test("every block has its own addresses, below RAM, and its own interrupt", () => {
+  const sorted = [...blocks, { base: ram.base, bytes: 1 }].sort((a, b) => a.base - b.base);
+  for (const [index, { base, bytes }] of sorted.slice(0, -1).entries())
+    expect(base + bytes).toBeLessThanOrEqual(sorted[index + 1]!.base);
+  expect(sorted.at(-1)!.base).toBe(ram.base);
+  const irqs = blocks.flatMap(({ irq }) => irq ?? []);
+  expect(new Set(irqs).size).toBe(irqs.length);
+});
 
 test("any access at any address", () => {
   fc.assert(
