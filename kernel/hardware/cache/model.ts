@@ -138,6 +138,7 @@ export function initTiming(config: TimingConfig, harts: number, ramPages: number
   view.setInt32(36, Math.ceil(ramPages / nodes), true);
   view.setInt32(40, nodes, true);
   view.setInt32(44, harts, true);
+  view.setInt32(48, 1, true);
   for (const [from, row] of config.distances.entries()) area.set(row, 64 + from * maxNodes);
   const tables = tablesOf(config, harts);
   let table = sharedAt + tables.length * descriptorBytes;

@@ -28,7 +28,8 @@ export const TABLE: i32 = 8;
 /** What takes a page its write entries: something is derived from its contents. */
 export const DERIVED: i32 = CODE | GUARDED_CODE | TABLE;
 
-const V: u64 = 1, R: u64 = 2, W: u64 = 4, X: u64 = 8, U: u64 = 16, A: u64 = 64, D: u64 = 128;
+const V: u64 = 1, W: u64 = 4, U: u64 = 16, A: u64 = 64, D: u64 = 128;
+export const R: u64 = 2, X: u64 = 8, G: u64 = 32;
 
 let ramPages: u64 = 0;
 let ramBasePpn: u64 = 0;
@@ -142,7 +143,7 @@ export function walk(va: i64, access: Access, size: i32): i32 {
     return <u64>va >> 56 ? refuse(Stop.AccessFault, va, access) : place(<u64>va, va, access, size);
   }
   if ((va << 25) >> 25 != va) return pageFault(va, access);
-  let table = isPrivileged() ? rootOfSatp() : rootPpn;
+  let table = rootInForce();
   for (let shift: i64 = 30; shift >= 12; shift -= 9) {
     const at = entryIn(table, va, shift, access);
     if (!at) return 0;
@@ -151,7 +152,7 @@ export function walk(va: i64, access: Access, size: i32): i32 {
     if (!(pte & V) || (pte & (R | W)) == W || pte >> 54) return pageFault(va, access);
     if (pte & (R | X)) return leaf(va, access, size, at, (<u64>1 << (shift - 12)) - 1);
     if (pte & (U | A | D)) return pageFault(va, access);
-    table = (pte >> 10) & 0xfffffffffff;
+    table = ppnOf(pte);
   }
   return pageFault(va, access);
 }
@@ -168,9 +169,13 @@ function entryIn(table: u64, va: i64, shift: i64, access: Access): i32 {
   return host + offset;
 }
 
+/** Number of the page that an entry leads to. */
+// @ts-ignore: decorator
+@inline export function ppnOf(pte: u64): u64 { return (pte >> 10) & 0xfffffffffff; }
+
 function leaf(va: i64, access: Access, size: i32, at: i32, superpage: u64): i32 {
   const pte = load<u64>(at);
-  const ppn = (pte >> 10) & 0xfffffffffff;
+  const ppn = ppnOf(pte);
   if (!isPermitted(pte, access) || ppn & superpage) return pageFault(va, access);
   const marks = access == Access.Write ? A | D : A;
   const marked = (pte & marks) == marks;
@@ -196,18 +201,14 @@ function isPermitted(pte: u64, access: Access): bool {
   return (pte & R) != 0 || (isPrivileged() && (status() & MXR) != 0 && (pte & X) != 0);
 }
 
-/** Host address of the table entry at which the walk for `va` arrives at a level, or 0 if it ends before. */
-export function tableEntry(va: i64, level: i32): i32 {
-  let table = isPrivileged() ? rootOfSatp() : rootPpn;
-  for (let i = 2; i >= level; i--) {
-    if (table - ramBasePpn >= ramPages) return 0;
-    const at = hostOfPage(<i32>(table - ramBasePpn)) + ((<i32>(va >> (12 + 9 * i)) & 511) << 3);
-    if (i == level) return at;
-    const pte = load<u64>(at);
-    if (pte & (R | X)) return 0;
-    table = (pte >> 10) & 0xfffffffffff;
-  }
-  return 0;
+/** Number of the page of the root table. */
+// @ts-ignore: decorator
+@inline export function rootInForce(): u64 { return isPrivileged() ? rootOfSatp() : rootPpn; }
+
+/** Host address of the entry of `va` in a table of the level with this shift, or 0 if that is not in RAM. */
+export function entryOf(table: u64, va: i64, shift: i64): i32 {
+  if (table - ramBasePpn >= ramPages) return 0;
+  return hostOfPage(<i32>(table - ramBasePpn)) + ((<i32>(va >> shift) & 511) << 3);
 }
 
 // @ts-ignore: decorator
