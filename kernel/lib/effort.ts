@@ -23,6 +23,8 @@ const weights = {
   entries: 1000,
   /** Of the clock, and what they wake. */
   events: 2000,
+  /** Of a device to memory, for a word or a piece. */
+  accesses: 100,
   /** As they are. */
   nanoseconds: 1,
 } as const;

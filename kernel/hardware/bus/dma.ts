@@ -46,12 +46,14 @@ export function dmaOver(ram: Ram, effort: Effort, dropReservations: () => void =
   };
   const read = (address: number, into: Uint8Array): boolean => {
     if (!contains(address, into.length)) return false;
+    spend(effort, 1, "accesses");
     spend(effort, into.length, "bytes");
     eachPage(address, into.length, (page, from, to, at) => ram.copyOut(page, from, to, into, at));
     return true;
   };
   const write = (address: number, bytes: Uint8Array): boolean => {
     if (!contains(address, bytes.length)) return false;
+    spend(effort, 1, "accesses");
     spend(effort, bytes.length, "bytes");
     dropReservations();
     eachPage(address, bytes.length, (page, from, to, at) =>
@@ -78,10 +80,11 @@ export function dmaOver(ram: Ram, effort: Effort, dropReservations: () => void =
     },
     absent(address, length) {
       const pages: number[] = [];
-      if (contains(address, length))
-        eachPage(address, length, (page) => {
-          if (!ram.isPresent(page)) pages.push(page);
-        });
+      if (!contains(address, length)) return pages;
+      spend(effort, 1 + length / pageBytes, "items");
+      eachPage(address, length, (page) => {
+        if (!ram.isPresent(page)) pages.push(page);
+      });
       return pages;
     },
   };

@@ -4,7 +4,7 @@
  * This is a hint: it changes nothing, and what it misses is fetched when it is used. It reads no page that is absent.
  */
 import type { Dma } from "../bus/dma.ts";
-import { addressOf, type Chain, indirectTable, peekAvailable, readChain } from "./queue.ts";
+import { addressOf, type Chain, indirectTable, mostTableBytes, peekAvailable, readChain } from "./queue.ts";
 import type { QueueState } from "./state.ts";
 
 /** `ofDevice`: what the request touches besides memory, by the host's numbers. */
@@ -19,7 +19,7 @@ export function absentAhead(queue: QueueState, dma: Dma, ofDevice: (chain: Chain
   const head = peekAvailable(queue, dma);
   if (head === null || head === "empty") return [];
   const table = indirectTable(queue, dma, head);
-  const tables = table === null ? [] : dma.absent(table.address, table.length);
+  const tables = table === null ? [] : dma.absent(table.address, Math.min(table.length, mostTableBytes));
   if (tables.length > 0) return tables;
   const chain = readChain(queue, dma, head);
   if (chain === null) return [];

@@ -10,6 +10,8 @@ import type { QueueState } from "./state.ts";
 
 export const mostEntries = 256;
 const mostDescriptors = 1024;
+/** Of a table, what a chain that runs through it in order can be in. */
+export const mostTableBytes = mostDescriptors * 16;
 export const mostBytes = 4 * 1024 * 1024;
 
 const Flag = { next: 1, write: 2, indirect: 4 } as const;

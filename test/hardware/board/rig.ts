@@ -52,6 +52,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
   const sent: number[] = [];
   const frames: { sequence: number; frame: Uint8Array }[] = [];
   const counts = { attentions: 0 };
+  const effort = { spent: 0 };
   const offsets: bigint[] = [];
   const spec: BoardSpec = {
     harts: 2,
@@ -66,7 +67,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
     ram,
     clock,
     trace: { on: () => false, watched: () => false, write() {} },
-    effort: { spent: 0 },
+    effort,
     random: initRandom(7n),
     line: {
       available: () => typed.length,
@@ -90,6 +91,7 @@ export function rig({ contents = new Map(), state: given, ...options }: RigOptio
     ram,
     state,
     counts,
+    effort,
     offsets,
     sent,
     frames,

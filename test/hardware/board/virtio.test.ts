@@ -168,3 +168,27 @@ test("the state of a board is plain", () => {
   driver.start();
   assertPlain(r.state);
 });
+
+test("what is looked at for long chains and large tables is bounded, and spent as effort", () => {
+  const r = rig();
+  const driver = new Driver(r, entropy);
+  driver.start();
+  // A table that claims to be most of RAM, and 1024 empty descriptors in it.
+  const table = 0x8000;
+  for (let index = 0; index < 1023; index++) {
+    driver.view.setBigUint64(table + 16 * index, BigInt(ramBase), true);
+    driver.view.setUint32(table + 16 * index + 12, 1 | ((index + 1) << 16), true);
+  }
+  driver.describe(0, { address: ramBase + table, length: 0xf0000, writable: false }, null, 4);
+  let asked = 0;
+  r.ram.isPresent = () => {
+    asked += 1;
+    return true;
+  };
+  driver.offer(0);
+  r.effort.spent = 0;
+  expect(r.board.absentAhead()).toEqual([]);
+  expect(asked).toBeLessThan(20);
+  // Thousands of words, some 100 ns each.
+  expect(r.effort.spent).toBeGreaterThan(200_000);
+});
