@@ -1,5 +1,6 @@
 /** Calls that cost the host much for few instructions: a run ends soon, and where it ends changes nothing. */
 import { describe, expect, it } from "vitest";
+import { defaultTiming, type TimingConfig } from "../../kernel/hardware/cache/model.ts";
 import type { Machine } from "../../kernel/index.ts";
 import { guest, hasCompiler } from "../guest/compile.ts";
 import { bareConfig, bareMachine } from "../support/bare.ts";
@@ -78,7 +79,10 @@ const inUserMode = (): Machine => {
   return machine;
 };
 
-const inMachineMode = (kind: number) => (): Machine => bareMachine(bareConfig(guest("bare/dear", `-DKIND=${kind}`)));
+const inMachineMode = (kind: number, timing?: TimingConfig) => (): Machine =>
+  bareMachine(bareConfig(guest("bare/dear", `-DKIND=${kind}`), {}, timing && { timing }));
+
+const hugeTlb = { entries: 4096, ways: 64, replacement: "lru" } as const;
 
 describe.skipIf(!hasCompiler)("instructions that cost the host much", () => {
   const enough = 2_000_000;
@@ -90,6 +94,10 @@ describe.skipIf(!hasCompiler)("instructions that cost the host much", () => {
     ["code on more pages than are kept", inMachineMode(3)],
     ["code that is written while it runs", inMachineMode(4)],
     ["accesses to devices", inMachineMode(5)],
+    [
+      "fences where TLBs are modelled",
+      inMachineMode(6, { ...defaultTiming(), dataTlb: hugeTlb, instructionTlb: hugeTlb }),
+    ],
     ["code of a program on more pages than are kept", inUserMode],
   ])("end a run soon, and change nothing by that: %s", (_, create) => {
     const machine = create();

@@ -54,6 +54,10 @@ static void change_code(void) {
   for (pages[0][0] = 0x8067;; *(volatile uint32_t *)pages[0] = 0x8067) ((void (*)(void))(uintptr_t)pages[0])();
 }
 
+static void fence_spaces(void) {
+  for (;;) __asm__ volatile("sfence.vma zero, a0");
+}
+
 static void ask_devices(void) {
   for (;;) get32(PLIC + 0x200004);
 }
@@ -64,6 +68,6 @@ void hart_main(uint64_t hart, uint64_t tree) {
   write_csr(pmpcfg0, 0x1f);
   for (int root = 0; root < ROOTS; root++)
     for (uint64_t i = 0; i < 4; i++) roots[root][i] = i << 28 | LEAVES;
-  static void (*const kinds[])(void) = {protect, change_spaces, change_root, call_pages, change_code, ask_devices};
+  static void (*const kinds[])(void) = {protect, change_spaces, change_root, call_pages, change_code, ask_devices, fence_spaces};
   kinds[KIND]();
 }

@@ -6,6 +6,7 @@ import {
 import { Stop, illegalInstruction, imm, rs1, rs2 } from "./state";
 import { forgetLatest } from "./timed";
 import { ANY, forget, pageOf } from "./timing";
+import { FENCED_TLBS, isMuchWork, work } from "./work";
 
 export function system(p: i32): Stop {
   const w = imm(p);
@@ -24,7 +25,7 @@ export function system(p: i32): Stop {
     default:
       if (at == Mode.User || (at == Mode.Supervisor && (bits & TVM) != 0)) return illegalInstruction(w);
       fence(p, w);
-      return Stop.None;
+      return TIMED && isMuchWork() ? Stop.Attention : Stop.None;
   }
 }
 
@@ -35,7 +36,9 @@ export function system(p: i32): Stop {
 function fence(p: i32, w: i32): void {
   store<i64>(L.RESERVATION, -1);
   if (TIMED) forgetLatest();
-  if (TIMED) forget(w & 0xf8000 ? <i64>pageOf(rs1(p)) : ANY, w & 0x1f00000 ? rs2(p) & 0xffff : ANY);
+  if (!TIMED) return;
+  work(FENCED_TLBS);
+  forget(w & 0xf8000 ? <i64>pageOf(rs1(p)) : ANY, w & 0x1f00000 ? rs2(p) & 0xffff : ANY);
 }
 
 function supervisorReturn(bits: u64): Stop {

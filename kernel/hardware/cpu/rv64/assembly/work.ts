@@ -16,6 +16,8 @@ export const SEARCHED_FETCH: u32 = 8_000;
 export const SEARCHED_WRITES: u32 = 60_000;
 /** What was decoded of a page has been forgotten. */
 export const EMPTIED_SLOT: u32 = 2_000;
+/** Translations of the timing model have been forgotten, which may be thousands for each hart. */
+export const FENCED_TLBS: u32 = 30_000;
 
 // @ts-ignore: decorator
 @inline export function work(ns: u32): void { store<u32>(L.WORK, load<u32>(L.WORK) + ns); }
