@@ -29,7 +29,7 @@ import { checkTiming, timingOf } from "./timing.ts";
 import { sizeOfUpload } from "./uploads.ts";
 
 const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
-const DEFAULT_QUANTUM = 100_000;
+export const DEFAULT_QUANTUM = 100_000;
 const DEFAULT_EPOCH = Date.UTC(2026, 0, 1);
 const DEFAULT_FILE_MODE = 0o755;
 const ALLOCATORS: Record<FrameAllocator, AllocatorKind> = {

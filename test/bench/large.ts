@@ -7,6 +7,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { DEFAULT_QUANTUM } from "../../api/services/spec.ts";
 import { createRv64Core, Translations } from "../../kernel/index.ts";
 import { rv64Modules } from "../hardware/cpu/machine.ts";
 import { characterDevice, directory, file, link, packCpio } from "../real/cpio.ts";
@@ -77,7 +78,11 @@ function contentsOrReason(): Map<string, Uint8Array> | string {
 
 function machineWith(files: ReadonlyMap<string, Uint8Array>, translations: Translations | undefined) {
   return testMachine(
-    { memoryBytes: 256 * 2 ** 20, files: [...files].map(([path, bytes]) => fileOf(`/${path}`, bytes)) },
+    {
+      memoryBytes: 256 * 2 ** 20,
+      quantumInstructions: DEFAULT_QUANTUM,
+      files: [...files].map(([path, bytes]) => fileOf(`/${path}`, bytes)),
+    },
     { createCore: (options) => createRv64Core({ ...rv64Modules, translations }, options) },
   );
 }
