@@ -215,6 +215,8 @@ export interface InstructionSet {
   readonly elfMachineName: string;
   /** utsname.machine. */
   readonly machineName: string;
+  /** What /proc/cpuinfo says a processor can do. */
+  readonly description: string;
   /** AT_HWCAP. */
   readonly hardwareCapabilities: number;
   /** What a program learns that asks for more than that, by the keys of the call it asks with. */

@@ -105,7 +105,8 @@ const withoutOracle: Readonly<Record<string, string>> = {
   restart_syscall: "made by a program it only ever fails; waiting.c does it",
   rt_sigsuspend: "always ends in EINTR; waiting.c does it",
   riscv_flush_icache: "RISC-V's own, and not in qemu's user mode; test/guest/storm.c makes it",
-  riscv_hwprobe: "RISC-V's own, and not in qemu's user mode of 7.2; test/abi/programs.test.ts says what comes of it",
+  riscv_hwprobe:
+    "RISC-V's own, and not in qemu's user mode of 7.2; asked for what the processor can do in test/abi/programs.test.ts",
   rseq: "always fails here",
 };
 

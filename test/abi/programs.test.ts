@@ -1,6 +1,7 @@
 /** Real programs, built against glibc, and what they see. */
 import { describe, expect, it } from "vitest";
 import { guest, hasCompiler } from "../guest/compile.ts";
+import { compileC } from "../support/guest.ts";
 import {
   consoleOf,
   exitOf,
@@ -53,6 +54,20 @@ describe.skipIf(!hasCompiler)("programs under the Linux personality (needs riscv
       expect.stringMatching(/^random [0-9a-f]{32}$/),
       "aligned 1",
     ]);
+  });
+
+  it("finds out from all who tell it that the processor can manipulate bits", () => {
+    const asked = `#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void) { struct { long key; unsigned long value; } pairs[] = {{4, 0}, {5, 0}, {1000, 0}};
+  long result = syscall(258, pairs, 3, 0, 0, 0);
+  for (int i = 0; i < 3; i++) printf("%ld %ld %lx\\n", result, pairs[i].key, pairs[i].value);
+  char line[200]; FILE *f = fopen("/proc/cpuinfo", "r");
+  while (fgets(line, sizeof line, f)) if (line[0] == 'i') fputs(line, stdout); }`;
+    // F with D, C, Zba, Zbb, Zbs.
+    const isa = "isa\t\t: rv64imafdc_zicntr_zicsr_zifencei_zba_zbb_zbs";
+    expect(lines(runProgram(compileC(asked)).console)).toEqual(["0 4 3b", "0 5 3", "0 -1 0", isa]);
   });
 
   it("gets the machine's environment when it brings none", () => {

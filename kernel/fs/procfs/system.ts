@@ -69,10 +69,9 @@ function pageStatistics(k: ProcKernel): string {
   return rows.map(([name, count]) => `${name} ${count}\n`).join("");
 }
 
-const isa = "rv64imafdc_zicntr_zicsr_zifencei_zba_zbb_zbs";
 const processors = (k: ProcKernel): string =>
   k.sched.parked
-    .map((_, hart) => `processor\t: ${hart}\nhart\t\t: ${hart}\nisa\t\t: ${isa}\nmmu\t\t: sv39\n\n`)
+    .map((_, hart) => `processor\t: ${hart}\nhart\t\t: ${hart}\nisa\t\t: ${k.hal.isa.description}\nmmu\t\t: sv39\n\n`)
     .join("");
 
 const hundredths = (ns: number): string => (Math.floor(ns / 10_000_000) / 100).toFixed(2);

@@ -1,5 +1,6 @@
 import type { ClockState } from "../../hardware/clock/state.ts";
 import type { Core } from "../../hardware/cpu/core.ts";
+import { isaText, probedExtensions, userExtensions } from "../../hardware/cpu/extensions.ts";
 import type { Ram } from "../../hardware/memory/ram.ts";
 import type { UartState } from "../../hardware/uart/state.ts";
 import type { Trace } from "../../trace/define.ts";
@@ -19,6 +20,7 @@ export const isa: InstructionSet = {
   elfMachine: 243,
   elfMachineName: "RISC-V",
   machineName: "riscv64",
+  description: isaText(userExtensions),
   hardwareCapabilities: letter("I") | letter("M") | letter("A") | letter("F") | letter("D") | letter("C"),
   // Keys of riscv_hwprobe(2).
   features: new Map([
@@ -26,7 +28,7 @@ export const isa: InstructionSet = {
     [1n, 0n], // marchid
     [2n, 0n], // mimpid
     [3n, 1n], // base behaviour: IMA
-    [4n, 3n], // extensions: FD, C
+    [4n, probedExtensions], // extensions
     [5n, 3n], // misaligned accesses are fast
   ]),
 };

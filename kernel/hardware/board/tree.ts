@@ -1,6 +1,7 @@
 /** The device tree of the board: what firmware and kernels are told about the machine. Names and layout as QEMU's `virt`. */
 import { addressMap } from "../bus/map.ts";
 import { timebaseHz } from "../clint/clint.ts";
+import { isaText, userExtensions } from "../cpu/extensions.ts";
 import { cells64, type TreeNode } from "../devicetree/fdt.ts";
 import { sourceCount } from "../plic/state.ts";
 import { uartClockHz } from "../uart16550/uart16550.ts";
@@ -19,11 +20,7 @@ export interface TreeFacts {
   console: "uart" | "virtio";
 }
 
-/** What the hart can do, in the order that the ISA manual prescribes. */
-const extensions = ["i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "zba", "zbb", "zbs", "sstc"] as const;
-const isaText = `rv64${extensions.filter((name) => name.length === 1).join("")}_${extensions
-  .filter((name) => name.length > 1)
-  .join("_")}`;
+const extensions = [...userExtensions, "sstc"];
 
 /** Causes of interrupts at a hart. */
 const cause = { machineSoftware: 3, machineTimer: 7, supervisorExternal: 9, machineExternal: 11 } as const;
@@ -37,7 +34,7 @@ const hartNode = (hart: number): TreeNode => ({
     reg: [hart],
     status: "okay",
     compatible: "riscv",
-    "riscv,isa": isaText,
+    "riscv,isa": isaText(extensions),
     "riscv,isa-base": "rv64i",
     "riscv,isa-extensions": extensions,
     "mmu-type": "riscv,sv39",
