@@ -31,6 +31,7 @@ export function adminService(
         deletedSnapshots: report.deletedSnapshots,
         deletedMachines: report.deletedMachines,
         missingBlobs: BigInt(report.missingBlobs),
+        misnamedBlobs: BigInt(report.misnamedBlobs),
         compressedBlobs: BigInt(report.compressedBlobs),
         savedBytes: BigInt(report.savedBytes),
       };

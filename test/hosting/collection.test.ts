@@ -9,6 +9,7 @@ import { AssignmentSpecSchema } from "../../proto/gen/ostler/v1/grading_pb.js";
 import { closureOf } from "../support/closure.ts";
 import { OWNER, outcome, startHosting, type TestHosting } from "../support/hosting.ts";
 import { sha256Hex } from "../support/machine.ts";
+import { behindItsBack } from "../support/store.ts";
 
 let bench: TestHosting;
 afterEach(() => bench.close());
@@ -43,6 +44,20 @@ test("a program goes when nobody has it any more, and its bytes are counted", as
   await bench.store.programs.delete({ ownerId: OWNER }, hash);
   expect(await collect()).toMatchObject({ examinedBlobs: 1, deletedBlobs: 1, deletedBytes: 9, missingBlobs: 0 });
   expect(await isStored(hash)).toBe(false);
+});
+
+test("content whose name is no SHA-256 is counted and left alone, and keeps nothing else from going", async () => {
+  bench = await startHosting();
+  const hash = await upload("a program");
+  await bench.store.programs.delete({ ownerId: OWNER }, hash);
+  const names = ["", "00", `${"ff".repeat(33)}`];
+  await behindItsBack(
+    bench.dataDir,
+    names.map((name) => `INSERT INTO "Blob" (hash, data) VALUES (X'${name}', X'')`),
+  );
+  for (const deletedBlobs of [1, 0])
+    expect(await collect()).toMatchObject({ examinedBlobs: 3 + deletedBlobs, misnamedBlobs: 3, deletedBlobs });
+  expect(await bench.store.contents.hashes(null, 10)).toEqual(names);
 });
 
 test("what a machine's spec, its journal, its snapshot's state, a submission or an assignment names stays", async () => {

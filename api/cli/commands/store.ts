@@ -27,6 +27,14 @@ const collected = (answer: CollectContentResponse): string =>
     ...(answer.missingBlobs === 0n
       ? []
       : [["damage", `${answer.missingBlobs} pieces of content are missing; see \`ostler fsck\``] as [string, string]]),
+    ...(answer.misnamedBlobs === 0n
+      ? []
+      : [
+          ["damage", `${answer.misnamedBlobs} rows of content have no good name; see \`ostler fsck\``] as [
+            string,
+            string,
+          ],
+        ]),
   ]);
 
 const collectCommand = leaf("collect", "delete what nobody needs any more, now instead of within the hour", [
@@ -36,7 +44,7 @@ const collectCommand = leaf("collect", "delete what nobody needs any more, now i
     const deadlineMs = session.options.deadline ?? LONG_MS;
     const answer = await (await session.service(AdminService)).collectContent({}, { deadlineMs });
     session.out.message(CollectContentResponseSchema, answer, () => collected(answer));
-    return answer.missingBlobs === 0n ? ExitCode.ok : ExitCode.failed;
+    return answer.missingBlobs + answer.misnamedBlobs === 0n ? ExitCode.ok : ExitCode.failed;
   }),
 );
 

@@ -18,7 +18,7 @@ import {
   type Store,
 } from "../../store/types.ts";
 import type { Pacer } from "./pace.ts";
-import { referencesOf } from "./references.ts";
+import { isHash, referencesOf } from "./references.ts";
 
 export interface Finding {
   /** Stable, for programs: what is wrong. */
@@ -45,7 +45,6 @@ type Parts = Pick<Store, "blobs" | "contents">;
 
 const EVERY_ENTRY = new Uint8Array(0);
 const KINDS: readonly Naming["kind"][] = ["machine", "snapshot", "program", "submission", "assignment", "entry"];
-const HASH_DIGITS = 64;
 const HASHES_PER_STEP = 256;
 const HISTORIES_PER_STEP = 50;
 /** Pieces of content that one sentence names. */
@@ -82,8 +81,8 @@ export class Check {
     const { share, pacer } = this.#options;
     for (let after: Hash | null = null; ; ) {
       const hashes = await this.#store.contents.hashes(after, HASHES_PER_STEP);
-      const good = hashes.filter((hash) => hash.length === HASH_DIGITS);
-      for (const hash of hashes.filter((each) => each.length !== HASH_DIGITS))
+      const good = hashes.filter(isHash);
+      for (const hash of hashes.filter((each) => !isHash(each)))
         yield { problem: "row", subject: `content ${hash}`, text: `content ${hash} has a name that is no SHA-256` };
       const chosen = good.filter((_, index) => isChosen(this.figures.blobs + index, share));
       this.figures.blobs += hashes.length;

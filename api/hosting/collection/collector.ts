@@ -17,7 +17,7 @@
 import { contentMark } from "../../../kernel/content.ts";
 import type { Hash, Naming, Store } from "../../store/types.ts";
 import { type Pace, Pacer } from "./pace.ts";
-import { referencesOf } from "./references.ts";
+import { isHash, referencesOf } from "./references.ts";
 import { Walk } from "./walk.ts";
 
 export interface CollectionReport {
@@ -32,6 +32,8 @@ export interface CollectionReport {
   savedBytes: number;
   /** Roots, states and nodes that are named and not stored: damage, to be looked into. */
   missingBlobs: number;
+  /** Rows of content whose name is no SHA-256, which nothing can lead to and nothing reads: damage, and left where it is. */
+  misnamedBlobs: number;
   /** The longest that others had to wait for a step of it. */
   longestStepMs: number;
 }
@@ -101,13 +103,22 @@ export class Collector {
   }
 
   async #sweep(walk: Walk, pacer: Pacer) {
-    const swept = { examinedBlobs: 0, deletedBlobs: 0, deletedBytes: 0, compressedBlobs: 0, savedBytes: 0 };
+    const swept = {
+      examinedBlobs: 0,
+      misnamedBlobs: 0,
+      deletedBlobs: 0,
+      deletedBytes: 0,
+      compressedBlobs: 0,
+      savedBytes: 0,
+    };
     const isGarbage = (hash: string) => !walk.marks.has(hash);
     for (let after: string | null = null; ; ) {
       // What is held since then may lead further.
       await this.#follow(walk, pacer);
-      const hashes = await this.#store.contents.hashes(after, HASHES_PER_STEP);
-      swept.examinedBlobs += hashes.length;
+      const names = await this.#store.contents.hashes(after, HASHES_PER_STEP);
+      const hashes = names.filter(isHash);
+      swept.examinedBlobs += names.length;
+      swept.misnamedBlobs += names.length - hashes.length;
       const deleted = await this.#store.contents.delete(hashes.filter(isGarbage), isGarbage);
       swept.deletedBlobs += deleted.blobs;
       swept.deletedBytes += deleted.bytes;
@@ -117,8 +128,8 @@ export class Collector {
         swept.savedBytes += savedBytes;
         await pacer.rest();
       }
-      if (hashes.length < HASHES_PER_STEP) return swept;
-      after = hashes.at(-1)!;
+      if (names.length < HASHES_PER_STEP) return swept;
+      after = names.at(-1)!;
       await pacer.rest();
     }
   }

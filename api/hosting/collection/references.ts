@@ -5,6 +5,10 @@ import { AssignmentSpecSchema } from "../../../proto/gen/ostler/v1/grading_pb.js
 import { MachineSpecSchema } from "../../../proto/gen/ostler/v1/machines_pb.js";
 import type { Bytes, Hash, Naming, Reference } from "../../store/types.ts";
 
+const HASH_DIGITS = 64;
+/** Whether content is stored by a name that some content can have: a damaged row has any. */
+export const isHash = (name: Hash): boolean => name.length === HASH_DIGITS;
+
 const leaf = (hash: Hash): Reference => ({ kind: "leaf", hash });
 const leaves = (hashes: readonly Hash[]): Reference[] => hashes.map(leaf);
 
