@@ -61,7 +61,8 @@ export function identifier(store: Pick<Store, "users">): Identifier {
     believed.delete(hash);
     const asked = changes;
     const found = await store.users.findByKey(hash);
-    if (found === null) throw unauthenticated("This API key is not known, expired or revoked.");
+    if (found === null)
+      throw unauthenticated("This API key is not known, expired or revoked, or its user is disabled.");
     if (believed.size >= MOST_BELIEVED) believed.clear();
     const caller = { ...found, id: found.user.id };
     const left = (found.key.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - Date.now();

@@ -219,6 +219,8 @@ export const RULES: Readonly<Record<string, Readonly<Record<string, readonly Rul
     GetSelf: ofCaller,
     CreateUser: changesServer,
     ListUsers: readsServer,
+    DisableUser: changesServer,
+    EnableUser: changesServer,
     CreateKey: keys("key.change"),
     ListKeys: keys("key.read"),
     RevokeKey: keys("key.change"),

@@ -5,10 +5,11 @@ import { UserRole, type UserSchema, type UserService } from "../../proto/gen/ost
 import { assertUnbounded, type Caller } from "../auth/caller.ts";
 import { callerOf, createKey, newKey } from "../auth/identity.ts";
 import { RULES } from "../auth/policy.ts";
-import { alreadyExists, invalid, notFound } from "../errors.ts";
-import type { ServiceImplementation } from "../operation.ts";
+import { alreadyExists, failedPrecondition, invalid, notFound } from "../errors.ts";
+import type { Context, ServiceImplementation } from "../operation.ts";
 import { DEFAULT_COURSE, type UserRow } from "../store/types.ts";
 import { type Deps, pageQuery, toDate, toTimestamp } from "./common.ts";
+import { pauseMachinesOf, setDisabled } from "./disabling.ts";
 import { courseRoleOf, ROLES, toKey } from "./roles.ts";
 
 const toUser = (row: UserRow): MessageInitShape<typeof UserSchema> => ({
@@ -16,11 +17,18 @@ const toUser = (row: UserRow): MessageInitShape<typeof UserSchema> => ({
   name: row.name,
   admin: row.role === "admin",
   createdAt: toTimestamp(row.createdAt),
+  disabled: row.disabled,
 });
 
-/** A key does not outlive the one that it is made with: otherwise that would never end. */
+/**
+ * A key does not outlive the one that it is made with: otherwise that would never end. Nor is it one from the beginning that
+ * has expired, which nobody can want: a month or a year is wrong, or a clock.
+ */
 export function expiryOf({ key }: Caller, asked: Timestamp | undefined, field: string): Date | null {
   const expiresAt = asked === undefined ? null : toDate(asked, field);
+  const now = new Date();
+  if (expiresAt !== null && expiresAt <= now)
+    throw invalid(field, `must be in the future; for the server it is ${now.toISOString()} now`);
   const latest = key.expiresAt;
   if (latest === null || (expiresAt !== null && expiresAt <= latest)) return expiresAt;
   throw invalid(field, `must be ${latest.toISOString()} at the latest, when the key that you call with expires`);
@@ -41,8 +49,18 @@ function assertOperations(operations: readonly string[]): void {
 
 export function userService(deps: Deps): ServiceImplementation<typeof UserService> {
   const { store } = deps;
-  const assertKnown = async (userId: string): Promise<void> => {
-    if ((await store.users.get(userId)) === null) throw notFound("user", userId);
+  const known = async (userId: string): Promise<UserRow> => {
+    const row = await store.users.get(userId);
+    if (row === null) throw notFound("user", userId);
+    return row;
+  };
+  const switched = async (userId: string, disabled: boolean, context: Context): Promise<UserRow> => {
+    // As with making one: who may do part of what an admin may does not decide on admins.
+    if ((await known(userId)).role === "admin") assertUnbounded(callerOf(context));
+    const row = await setDisabled(store, userId, disabled);
+    if (row === null) throw notFound("user", userId);
+    deps.rolesChanged();
+    return row;
   };
 
   return {
@@ -69,12 +87,25 @@ export function userService(deps: Deps): ServiceImplementation<typeof UserServic
     },
 
     async listUsers(request) {
-      const { items, nextPageToken } = await store.users.list(pageQuery(request));
+      const query = { ...pageQuery(request), disabledOnly: request.disabledOnly };
+      const { items, nextPageToken } = await store.users.list(query);
       return { users: items.map(toUser), nextPageToken };
     },
 
+    async disableUser({ userId }, context) {
+      const user = toUser(await switched(userId, true, context));
+      return { user, pausedMachines: await pauseMachinesOf(deps, userId) };
+    },
+
+    enableUser: async ({ userId }, context) => ({ user: toUser(await switched(userId, false, context)) }),
+
     async createKey({ userId, label, expiresAt, courseId, roleAtMost, operations, readOnly }, context) {
-      await assertKnown(userId);
+      const { disabled } = await known(userId);
+      if (disabled)
+        throw failedPrecondition(
+          "USER_DISABLED",
+          `User ${userId} is disabled: no key opens anything; enable the user first.`,
+        );
       assertOperations(operations);
       if (courseId !== "" && (await store.courses.get(courseId)) === null) throw notFound("course", courseId);
       const { key, secret } = await createKey(store, {
@@ -90,13 +121,13 @@ export function userService(deps: Deps): ServiceImplementation<typeof UserServic
     },
 
     async listKeys({ userId, courseId }) {
-      await assertKnown(userId);
+      await known(userId);
       const rows = await store.users.listKeys(userId);
       return { keys: rows.filter((row) => courseId === "" || row.courseId === courseId).map(toKey) };
     },
 
     async revokeKey({ userId, keyId, courseId }) {
-      await assertKnown(userId);
+      await known(userId);
       const rows = await store.users.listKeys(userId);
       const isThere = rows.some((row) => row.id === keyId && (courseId === "" || row.courseId === courseId));
       if (!isThere || !(await store.users.revokeKey(userId, keyId))) throw notFound("key", keyId);

@@ -71,11 +71,18 @@ export interface KeyHolder {
   memberships: (MemberRow & { archived: boolean })[];
 }
 
+/** Nobody would be left to enable anybody. */
+export class LastAdminError extends Error {
+  override readonly name = "LastAdminError";
+}
+
 export interface Users {
   create(row: Pick<UserRow, "id" | "name" | "role">): Promise<UserRow>;
   get(id: string): Promise<UserRow | null>;
-  list(query: PageQuery): Promise<Page<UserRow>>;
+  list(query: PageQuery & { disabledOnly?: boolean }): Promise<Page<UserRow>>;
   count(): Promise<number>;
+  /** Null: there is no such user. The last admin who is not disabled stays so (LastAdminError). */
+  setDisabled(id: string, disabled: boolean): Promise<UserRow | null>;
   createKey(row: NewKey): Promise<ApiKeyRow>;
   /** The user of a live key, or null (unknown, expired, revoked, disabled). */
   findByKey(secretHash: Hash): Promise<KeyHolder | null>;

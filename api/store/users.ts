@@ -6,7 +6,15 @@ import type {
 import { hashBytes, hashText } from "./convert.ts";
 import type { Database, Queries } from "./database.ts";
 import { afterKey, byKey, decodeToken, idKey, pageOf, sizeOfPage } from "./paging.ts";
-import type { ApiKeyRow, CourseRole, MemberRow, NewKey, UserRow, Users } from "./types.ts";
+import {
+  type ApiKeyRow,
+  type CourseRole,
+  LastAdminError,
+  type MemberRow,
+  type NewKey,
+  type UserRow,
+  type Users,
+} from "./types.ts";
 
 const LIST = "users";
 
@@ -22,12 +30,15 @@ export const usersIn = (database: Database): Users => ({
   },
 
   async list(query) {
-    const where = afterKey(decodeToken(LIST, 1, query));
+    const after = afterKey(decodeToken(LIST, 1, query));
+    const where = { ...after, ...(query.disabledOnly && { disabled: true }) };
     const rows = await database.client.user.findMany({ where, orderBy: byKey, take: sizeOfPage(query) + 1 });
     return pageOf(LIST, query, rows, idKey, userRow);
   },
 
   count: async () => database.client.user.count(),
+
+  setDisabled: (id, disabled) => database.change((queries) => setDisabled(queries, id, disabled)),
 
   createKey: (row) => database.change((queries) => createKey(queries, row), `key ${row.id}`),
 
@@ -58,6 +69,15 @@ export const usersIn = (database: Database): Users => ({
     return count > 0;
   },
 });
+
+async function setDisabled(queries: Queries, id: string, disabled: boolean): Promise<UserRow | null> {
+  const row = await queries.user.findUnique({ where: { id } });
+  if (row === null) return null;
+  const others = { role: "admin", disabled: false, id: { not: id } };
+  if (disabled && row.role === "admin" && (await queries.user.count({ where: others })) === 0)
+    throw new LastAdminError(`${id} is the last admin who is not disabled`);
+  return userRow(await queries.user.update({ where: { id }, data: { disabled } }));
+}
 
 export async function createKey(queries: Queries, { operations = [], ...row }: NewKey): Promise<ApiKeyRow> {
   const secretHash = hashBytes(row.secretHash);

@@ -17,6 +17,7 @@ import { UserRole, UserService } from "../../proto/gen/ostler/v1/users_pb.js";
 import type { ApiError, Client } from "../support/client.ts";
 import { contractMethods } from "../support/contract.ts";
 import { gather } from "../support/gather.ts";
+import { eventually } from "../support/hosting.ts";
 import { callWithOne } from "../support/request-streams.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -301,7 +302,8 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
 
     test("expired and revoked keys are none, at once", async () => {
       const lecturer = server.client(transport, keys.lecturer);
-      const old = await bounded({ expiresAt: timestampFromMs(Date.now() - 1_000) });
+      const old = await bounded({ expiresAt: timestampFromMs(Date.now() + 1_000) });
+      await eventually(async () => (await answer(transport, old, methodNamed("GetSelf"), {})) !== "OK");
       const { key, secret } = await lecturer.call(UserService, "createKey", { userId: "lecturer" });
       expect(await answer(transport, secret, methodNamed("GetSelf"), {})).toBe("OK");
       await lecturer.call(UserService, "revokeKey", { userId: "lecturer", keyId: key!.keyId });

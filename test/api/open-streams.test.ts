@@ -109,6 +109,45 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     await eventually(async () => !(await blocked()));
   });
 
+  test("who is disabled is out at once, with streams and machines, and in again with the same key", async () => {
+    const { client, machineId, ends } = await openStreams("mal");
+    await client.call(MachineService, "runMachine", { machineId });
+    const stateOf = async () => (await admin.call(MachineService, "getMachine", { machineId })).machine!;
+    await eventually(async () => (await stateOf()).runReason === "");
+    const { user, pausedMachines } = await admin.call(UserService, "disableUser", { userId: "mal" });
+    expect([user!.disabled, pausedMachines]).toEqual([true, 1]);
+    for (const end of await Promise.all(ends)) expect(end).toMatchObject({ error: { code: "UNAUTHENTICATED" } });
+    await expect(client.call(UserService, "getSelf", {})).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    expect((await stateOf()).runReason).toBe("user disabled");
+    const disabled = async () => (await admin.call(UserService, "listUsers", { disabledOnly: true })).users;
+    expect((await disabled()).map(({ userId }) => userId)).toEqual(["mal"]);
+    const key = admin.call(UserService, "createKey", { userId: "mal" });
+    await expect(key).rejects.toMatchObject({ code: "FAILED_PRECONDITION", reason: "USER_DISABLED" });
+    await admin.call(MachineService, "runMachine", { machineId });
+    expect((await admin.call(UserService, "enableUser", { userId: "mal" })).user!.disabled).toBe(false);
+    expect((await client.call(UserService, "getSelf", {})).user!.userId).toBe("mal");
+    expect(await disabled()).toEqual([]);
+  });
+
+  test("the last admin is not disabled, nor is an admin by a key that is not good for everything", async () => {
+    const disable = (by: Client, userId: string) => by.call(UserService, "disableUser", { userId });
+    await expect(disable(admin, "admin")).rejects.toMatchObject({ reason: "LAST_ADMIN" });
+    await expect(disable(admin, "nobody")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    const second = { userId: "second", name: "s", role: UserRole.ADMIN };
+    const { secret } = await admin.call(UserService, "createUser", second);
+    const scope = { userId: "admin", operations: ["UserService/*"] };
+    const bounded = clientOf((await admin.call(UserService, "createKey", scope)).secret);
+    await expect(disable(bounded, "second")).rejects.toMatchObject({ reason: "KEY_BOUNDED" });
+    await disable(admin, "second");
+    await expect(disable(admin, "admin")).rejects.toMatchObject({ reason: "LAST_ADMIN" });
+    await expect(clientOf(secret).call(UserService, "getSelf", {})).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    const past = { userId: "admin", expiresAt: { seconds: 1_000_000_000n, nanos: 0 } };
+    await expect(admin.call(UserService, "createKey", past)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("must be in the future"),
+    });
+  });
+
   test("streams of who is in the course no longer end as if there were no such machine", async () => {
     const { machineId, ends } = await openStreams("eve");
     await admin.call(CourseService, "removeMembers", { courseId: "os", userIds: ["eve"] });

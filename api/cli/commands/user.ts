@@ -5,6 +5,8 @@ import { Option } from "commander";
 import {
   CreateKeyResponseSchema,
   CreateUserResponseSchema,
+  DisableUserResponseSchema,
+  EnableUserResponseSchema,
   GetSelfResponseSchema,
   type Key,
   ListKeysResponseSchema,
@@ -25,6 +27,7 @@ const userColumns: readonly Column<User>[] = [
   { title: "ID", value: (user) => user.userId },
   { title: "NAME", value: (user) => user.name || "-" },
   { title: "ADMIN", value: (user) => (user.admin ? "yes" : "no") },
+  { title: "DISABLED", value: (user) => (user.disabled ? "yes" : "no") },
   { title: "MADE AT (UTC)", value: (user) => formatTime(user.createdAt) },
 ];
 
@@ -34,6 +37,7 @@ function userText(user: User): string {
     ["name", user.name],
     ["admin", user.admin ? "yes" : "no"],
     ["made at", `${formatTime(user.createdAt)} UTC`],
+    ...(user.disabled ? [["disabled", "yes: the user's keys open nothing"] as [string, string]] : []),
   ]);
 }
 
@@ -66,15 +70,41 @@ const createUser = leaf("create <user>", "make a user with a first key, shown on
     }),
   );
 
-const listUsers = pageOptions(leaf("list", "list users (admins)", ["ostler user list --all"])).action(
-  action<PageOptions>(async (session, _, options) => {
-    const users = await session.service(UserService);
-    const { items, nextPageToken } = await pages(session, options, async (page) => {
-      const answer = await users.listUsers(page);
-      return { items: answer.users, nextPageToken: answer.nextPageToken };
-    });
-    const answer = create(ListUsersResponseSchema, { users: items, nextPageToken });
-    session.out.message(ListUsersResponseSchema, answer, () => table(userColumns, items));
+const listUsers = pageOptions(
+  leaf("list", "list users (admins)", ["ostler user list --all", "ostler user list --disabled"]),
+)
+  .option("--disabled", "only those that are disabled")
+  .action(
+    action<PageOptions & { disabled?: boolean }>(async (session, _, options) => {
+      const users = await session.service(UserService);
+      const { items, nextPageToken } = await pages(session, options, async (page) => {
+        const answer = await users.listUsers({ ...page, disabledOnly: options.disabled ?? false });
+        return { items: answer.users, nextPageToken: answer.nextPageToken };
+      });
+      const answer = create(ListUsersResponseSchema, { users: items, nextPageToken });
+      session.out.message(ListUsersResponseSchema, answer, () => table(userColumns, items));
+    }),
+  );
+
+const disableUser = leaf("disable <user>", "keep a user out: keys, streams and machines stop at once (admins)", [
+  "ostler user disable mallory",
+]).action(
+  action(async (session, [userId]) => {
+    const answer = await (await session.service(UserService)).disableUser({ userId: userId! });
+    session.out.message(
+      DisableUserResponseSchema,
+      answer,
+      () => `${userId} is disabled; ${answer.pausedMachines} machines were paused`,
+    );
+  }),
+);
+
+const enableUser = leaf("enable <user>", "let a user in again with the keys that there were (admins)", [
+  "ostler user enable mallory",
+]).action(
+  action(async (session, [userId]) => {
+    const answer = await (await session.service(UserService)).enableUser({ userId: userId! });
+    session.out.message(EnableUserResponseSchema, answer, () => `${userId} is enabled`);
   }),
 );
 
@@ -89,7 +119,7 @@ const self = leaf("self", "show who you are to the server", ["ostler user self"]
   }),
 );
 
-export const userCommand = group("user", "users", [self, createUser, listUsers]);
+export const userCommand = group("user", "users", [self, createUser, listUsers, disableUser, enableUser]);
 
 const keyColumns: readonly Column<Key>[] = [
   { title: "ID", value: (key) => key.keyId },
