@@ -106,7 +106,7 @@ function handle(k: EntryKernel, task: Task, thread: Thread, info: SignalInfo, ac
   const { signalFrames, vdso, contexts } = k.hal;
   const space = getSpace(k, task.space);
   const switches = (action.flags & ActionFlag.onStack) !== 0n;
-  const frame = placeOf(thread, contexts.getStackPointer(thread.context), switches, signalFrames.bytes);
+  const frame = placeOf(thread, contexts.getStackPointer(thread.context), switches, signalFrames.room.length);
   const mask = savedMask ?? signalMask;
   const stack = { ...thread.signalStack };
   const bytes = signalFrames.encode(thread.context, encodeSignalInfo(info), { mask, stack: shownStack(stack) });

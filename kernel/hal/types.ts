@@ -130,14 +130,15 @@ export interface SignalContext {
 
 /** How a program is interrupted by a handler, and goes on where it was. */
 export interface SignalFrames {
-  /** What is put on the stack, and how much of it tells about the signal. */
-  readonly bytes: number;
+  /** Room for what is put on the stack, used again for each frame; and how much of it tells about the signal. */
+  readonly room: Uint8Array;
   readonly infoBytes: number;
+  /** In the room. */
   encode(context: ContextRef, info: Uint8Array, signalContext: SignalContext): Uint8Array;
   /** Makes the handler be called: its frame lies at `frame`. */
   enter(context: ContextRef, call: { handler: bigint; frame: bigint; signal: number; returnTo: bigint }): void;
-  /** Puts the registers of a frame back; null, and nothing done, when it is none. */
-  leave(context: ContextRef, bytes: Uint8Array): SignalContext | null;
+  /** Puts the registers of the frame in the room back; null, and nothing done, when it is none. */
+  leave(context: ContextRef): SignalContext | null;
 }
 
 /** A thread's registers in the sets that debuggers ask for, each a row of bytes (PTRACE_GETREGSET). */

@@ -63,15 +63,25 @@ export function copyIn(k: MmKernel, space: Space, address: bigint, length: numbe
   if (length === 0) return { ok: true, value: new Uint8Array(0) };
   const start = userRange(k, address, length);
   if (start === null) return bad("EFAULT");
-  spend(k.effort, length, "bytes");
   const bytes = new Uint8Array(length);
-  const errno = eachPage(start, length, (page, from, to, at) => {
+  const errno = copyFrom(k, space, start, bytes, force);
+  return errno === null ? { ok: true, value: bytes } : bad(errno);
+}
+
+function copyFrom(k: MmKernel, space: Space, start: number, into: Uint8Array, force: boolean): Errno | null {
+  spend(k.effort, into.length, "bytes");
+  return eachPage(start, into.length, (page, from, to, at) => {
     const frame = reach(k, space, page, "read", force);
     if (!frame.ok) return frame.errno;
-    k.hal.memory.copyOut(frame.value, from, to, bytes, at);
+    k.hal.memory.copyOut(frame.value, from, to, into, at);
     return null;
   });
-  return errno === null ? { ok: true, value: bytes } : bad(errno);
+}
+
+/** The same into bytes that there are; what is in them after an error nobody knows. */
+export function copyInto(k: MmKernel, space: Space, address: bigint, into: Uint8Array): Errno | null {
+  const start = userRange(k, address, into.length);
+  return start === null ? "EFAULT" : copyFrom(k, space, start, into, false);
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Errno } from "../../lib/errno.ts";
 import type { TaskId } from "../../lib/ids.ts";
 import { lastSignal, signals } from "../../lib/signals.ts";
 import { getSpace } from "../../mm/space.ts";
-import { copyIn } from "../../mm/user.ts";
+import { copyInto } from "../../mm/user.ts";
 import { Cap } from "../../thread/capabilities.ts";
 import { idFor, initOf, numberFor, taskFor, threadFor } from "../../thread/pids.ts";
 import { isOnStack, leastStackBytes, type SignalStack, StackFlag } from "../../thread/signal-stack.ts";
@@ -199,8 +199,9 @@ function returnFromSignal(k: LinuxKernel, call: Call): Outcome {
   const { task, thread } = call;
   if (task.kind === "remote") return fail("ENOSYS");
   const { signalFrames, contexts } = k.hal;
-  const frame = copyIn(k, getSpace(k, task.space), contexts.getStackPointer(thread.context), signalFrames.bytes);
-  const context = frame.ok ? signalFrames.leave(thread.context, frame.value) : null;
+  const space = getSpace(k, task.space);
+  const errno = copyInto(k, space, contexts.getStackPointer(thread.context), signalFrames.room);
+  const context = errno === null ? signalFrames.leave(thread.context) : null;
   if (context === null) {
     if (forceSignal(k, task, thread, fromKernel(signals.SIGSEGV))) return { kind: "replaced" };
     killTask(k, task, signals.SIGSEGV);

@@ -35,13 +35,31 @@ function userRegistersOver(
 }
 
 /** For those who need all registers at once. */
-export const registerAccessOver = (core: Core): RegisterAccess => ({
-  read: (context) => context ?? core.saveHart(),
-  write(context, registers) {
-    if (context === null) core.loadHart(registers);
-    else Object.assign(context, registers);
-  },
-});
+export function registerAccessOver(core: Core): RegisterAccess {
+  let live: SavedContext | undefined;
+  return {
+    read(context) {
+      if (context !== null) return context;
+      live = core.saveHart(live);
+      return live;
+    },
+    write(context, registers) {
+      if (context === null) {
+        core.loadHart(registers);
+        return;
+      }
+      const { x, f, ...rest } = registers;
+      context.x.set(x);
+      context.f.set(f);
+      Object.assign(context, rest);
+    },
+    integers: (context) => (context === null ? core.x : context.x),
+    setPc(context, pc) {
+      if (context === null) core.setPc(pc);
+      else context.pc = BigInt.asUintN(64, pc);
+    },
+  };
+}
 
 /** The registers that a call's number and arguments are in. */
 function callRegistersOver(

@@ -24,62 +24,89 @@ const Register = { returnAddress: 1, stackPointer: 2, firstArgument: 10 } as con
 
 /** Registers as plain data, live ones taken off the hart and put back. */
 export interface RegisterAccess {
+  /** Of a live hart in an object that the next call writes into: not to be kept. */
   read(context: ContextRef): SavedContext;
+  /** Copies them. */
   write(context: ContextRef, registers: SavedContext): void;
+  /** The integer registers themselves. */
+  integers(context: ContextRef): BigUint64Array;
+  setPc(context: ContextRef, pc: bigint): void;
 }
 
-function encode(registers: SavedContext, info: Uint8Array, { mask, stack }: SignalContext): Uint8Array {
-  const bytes = new Uint8Array(frameBytes);
-  const view = new DataView(bytes.buffer);
+/** Room for one frame, used for each: making typed arrays would cost more than all the rest. */
+interface Room {
+  bytes: Uint8Array;
+  view: DataView;
+  /** The same as words. */
+  longs: BigUint64Array;
+  words: Uint32Array;
+  registers: SavedContext;
+}
+
+function roomForFrame(): Room {
+  const { buffer } = new Uint8Array(frameBytes);
+  return {
+    bytes: new Uint8Array(buffer),
+    view: new DataView(buffer),
+    longs: new BigUint64Array(buffer),
+    words: new Uint32Array(buffer),
+    registers: { x: new BigUint64Array(32), f: new BigUint64Array(32), pc: 0n, fcsr: 0, reservation: -1n },
+  };
+}
+
+function encode(room: Room, registers: SavedContext, info: Uint8Array, { mask, stack }: SignalContext): Uint8Array {
+  const { bytes, view, longs } = room;
+  bytes.fill(0);
   bytes.set(info);
   view.setBigUint64(At.stack, stack.address, true);
   view.setUint32(At.stack + 8, stack.flags, true);
   view.setBigUint64(At.stack + 16, stack.size, true);
   view.setBigUint64(At.mask, mask, true);
-  view.setBigUint64(At.registers, registers.pc, true);
-  for (let i = 1; i < 32; i++) view.setBigUint64(At.registers + 8 * i, registers.x[i]!, true);
-  for (let i = 0; i < 32; i++) view.setBigUint64(At.floats + 8 * i, registers.f[i]!, true);
+  // In the place of x0, which holds nothing, there is the pc.
+  longs.set(registers.x, At.registers / 8);
+  longs[At.registers / 8] = registers.pc;
+  longs.set(registers.f, At.floats / 8);
   view.setUint32(fcsrAt, registers.fcsr, true);
   return bytes;
 }
 
 /** The registers that a handler left in its frame; null when there is what nobody can have put there rightly. */
-function decode(bytes: Uint8Array): { registers: SavedContext; context: SignalContext } | null {
-  if (bytes.subarray(reservedFrom, At.floats + floatBytes).some((byte) => byte !== 0)) return null;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const x = new BigUint64Array(32);
-  const f = new BigUint64Array(32);
-  for (let i = 1; i < 32; i++) x[i] = view.getBigUint64(At.registers + 8 * i, true);
-  for (let i = 0; i < 32; i++) f[i] = view.getBigUint64(At.floats + 8 * i, true);
+function decode({ view, longs, words, registers }: Room): { registers: SavedContext; context: SignalContext } | null {
+  for (let i = reservedFrom / 4; i < (At.floats + floatBytes) / 4; i++) if (words[i] !== 0) return null;
+  const { x, f } = registers;
+  for (let i = 1; i < 32; i++) x[i] = longs[At.registers / 8 + i]!;
+  for (let i = 0; i < 32; i++) f[i] = longs[At.floats / 8 + i]!;
   // Instructions are at even addresses.
-  const pc = view.getBigUint64(At.registers, true) & ~1n;
+  registers.pc = view.getBigUint64(At.registers, true) & ~1n;
+  registers.fcsr = view.getUint32(fcsrAt, true) & 0xff;
   const stack = {
     address: view.getBigUint64(At.stack, true),
     flags: view.getUint32(At.stack + 8, true),
     size: view.getBigUint64(At.stack + 16, true),
   };
-  const registers = { x, f, pc, fcsr: view.getUint32(fcsrAt, true) & 0xff, reservation: -1n };
   return { registers, context: { mask: view.getBigUint64(At.mask, true), stack } };
 }
 
-export const signalFramesOver = ({ read, write }: RegisterAccess): SignalFrames => ({
-  bytes: frameBytes,
-  infoBytes,
-  encode: (context, info, signalContext) => encode(read(context), info, signalContext),
-  enter(context, { handler, frame, signal, returnTo }) {
-    const registers = read(context);
-    const x = registers.x.slice();
-    x[Register.returnAddress] = returnTo;
-    x[Register.stackPointer] = frame;
-    x[Register.firstArgument] = BigInt(signal);
-    x[Register.firstArgument + 1] = frame;
-    x[Register.firstArgument + 2] = frame + BigInt(infoBytes);
-    write(context, { ...registers, x, pc: handler & ~1n });
-  },
-  leave(context, bytes) {
-    const found = decode(bytes);
-    if (found === null) return null;
-    write(context, found.registers);
-    return found.context;
-  },
-});
+export function signalFramesOver({ read, write, integers, setPc }: RegisterAccess): SignalFrames {
+  const room = roomForFrame();
+  return {
+    room: room.bytes,
+    infoBytes,
+    encode: (context, info, signalContext) => encode(room, read(context), info, signalContext),
+    enter(context, { handler, frame, signal, returnTo }) {
+      const x = integers(context);
+      x[Register.returnAddress] = returnTo;
+      x[Register.stackPointer] = frame;
+      x[Register.firstArgument] = BigInt(signal);
+      x[Register.firstArgument + 1] = frame;
+      x[Register.firstArgument + 2] = frame + BigInt(infoBytes);
+      setPc(context, handler & ~1n);
+    },
+    leave(context) {
+      const found = decode(room);
+      if (found === null) return null;
+      write(context, found.registers);
+      return found.context;
+    },
+  };
+}
