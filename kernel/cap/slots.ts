@@ -6,6 +6,7 @@
  */
 import { assert, must } from "../lib/assert.ts";
 import type { SlotAddress } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
 import type { CapKernel } from "./kernel.ts";
 import { becomesRevocable, isParent, sameObject } from "./relations.ts";
 import type { Capability, Delegator, Slot } from "./state.ts";
@@ -17,6 +18,10 @@ export const peekSlot = (k: Kernel, address: SlotAddress): Slot | null => k.cap.
 export const getSlot = (k: Kernel, address: SlotAddress): Slot =>
   must(k.cap.slots.get(address), "the slot holds a capability");
 export const isEmpty = (k: Kernel, address: SlotAddress): boolean => !k.cap.slots.has(address);
+
+/** Whether there may be so many capabilities more; of those that the kernel makes for itself nobody asks. */
+export const hasRoomForCapabilities = ({ cap }: Pick<CapKernel, "cap">, count: number): boolean =>
+  cap.slots.size + count <= limits.capabilities;
 
 function link(k: Kernel, from: SlotAddress | null, to: SlotAddress | null): void {
   if (from !== null) getSlot(k, from).next = to;

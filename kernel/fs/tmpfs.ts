@@ -25,7 +25,7 @@ import {
   type Named,
   type NewFile,
 } from "../vfs/filesystem.ts";
-import { hasRoomForInodes } from "../vfs/filesystems.ts";
+import { hasRoomForInodes, hasRoomForLink, hasRoomForText } from "../vfs/filesystems.ts";
 import { notifyGone } from "../vfs/inotify.ts";
 import type { FileKernel } from "../vfs/kernel.ts";
 import type { Filesystem, Inode, InodeData, OpenTarget } from "../vfs/state.ts";
@@ -177,6 +177,7 @@ function create(
   { mode, uid, gid, data }: NewFile,
 ): InodeNumber | Errno {
   if (!hasRoomForInodes(k, fs, 1)) return "ENOSPC";
+  if (data?.kind === "symlink" && !hasRoomForText(k, data.target)) return "ENOSPC";
   const number = fs.nextInode++ as InodeNumber;
   const now = realtimeNs(k);
   const times = { atimeNs: now, mtimeNs: now, ctimeNs: now, birthNs: now };
@@ -193,6 +194,7 @@ function link(k: FileKernel, fs: Filesystem, directory: InodeNumber, name: strin
   const inode = own(k, fs, number);
   if (inode.links === 0 && !inode.temporary) return "ENOENT";
   if (inode.links >= limits.links) return "EMLINK";
+  if (inode.links > 1 && !hasRoomForLink(k)) return "ENOSPC";
   inode.links += 1;
   inode.ctimeNs = realtimeNs(k);
   enter(k, fs, directory, name, number);

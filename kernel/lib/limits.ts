@@ -17,8 +17,13 @@ export const limits = {
   mounts: 4096,
   /** Inodes of an archive that a root begins as. */
   archiveInodes: 262144,
-  /** Names of one file (LINK_MAX of ext4). */
+  /** Names of one file (LINK_MAX of ext4), and those of all files beside the first two of each. */
   links: 65000,
+  moreLinks: 65536,
+  /** Characters of all symbolic links that are longer than a name. */
+  linkCharacters: 16 * 1024 * 1024,
+  /** Pages that pipes may hold beside two of each (pipe-user-pages-soft, but of all users together). */
+  pipePages: 16384,
   /** Extended attributes of one inode, in bytes, and inodes that have some. */
   extendedBytes: 16 * 1024,
   extendedInodes: 4096,
@@ -42,9 +47,11 @@ export const limits = {
   allWatches: 32768,
   queuedEvents: 16384,
   allQueuedEvents: 65536,
-  /** Regions of an address space, and of all. */
+  /** Regions of an address space, and of all; from how many on only short paths of what they show are kept. */
   regions: 16384,
   allRegions: 262144,
+  namedRegions: 8192,
+  shortPathBytes: 255,
   /** Bytes that console input may wait unread. */
   consoleReceiveBytes: 64 * 1024,
   /**
@@ -118,6 +125,9 @@ export const limits = {
   allTimers: 4096,
   /** Open descriptors of one task (RLIMIT_NOFILE). */
   descriptors: 1024,
+  /** Capabilities of all, descriptors among them, and TCBs with other threads: what is no memory of the machine's. */
+  capabilities: 262144,
+  tcbs: 16384,
   /** Harts, and the instructions that each executes before the next one's turn. */
   harts: 8,
   hartTurnInstructions: 1000,

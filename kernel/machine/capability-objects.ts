@@ -30,7 +30,7 @@ function untyped(k: Kernel, cap: CapabilityOf<"untyped">, all: readonly Capabili
   const pool = cap.pool !== undefined;
   const used = pool
     ? 2 ** cap.sizeBits - useOf(k, rangeOf(k, cap)).free * pageBytes
-    : Math.max(...all.map((one) => (one.type === "untyped" ? one.used : 0)));
+    : all.reduce((most, one) => (one.type === "untyped" ? Math.max(most, one.used) : most), 0);
   return {
     kind: "untyped",
     device: cap.device,

@@ -1,4 +1,5 @@
 /** The whole kernel: state, hardware and tables put together. Every area's slice is a part of it by structure. */
+import { hasRoomForCapabilities } from "../cap/slots.ts";
 import type { EntryKernel } from "../entry/kernel.ts";
 import { readArchive } from "../fs/archive/archive.ts";
 import { ArchiveProblem } from "../fs/archive/tar.ts";
@@ -131,6 +132,7 @@ export function assembleKernel(
     readyQueue: createReadyQueue(self),
     taskResources: taskResources(self),
     outlet: outletTo(outbox),
+    hasRoomForDescriptors: (count) => hasRoomForCapabilities(kernel, count),
     endings: noEndings(),
   };
   if (hardware.bare !== null) kernel.bare = assembleBare(kernel, hardware.bare, socket, ports);

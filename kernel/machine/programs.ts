@@ -1,5 +1,6 @@
 /** Starting programs: everything is checked first (see apply.ts). */
 import { sel4Auxiliary, writeBootInfo } from "../abi/sel4/bootinfo.ts";
+import { hasRoomForCapabilities } from "../cap/slots.ts";
 import { pageBytes } from "../hal/types.ts";
 import { createWorld, tablesOfWorld, worldProblem } from "../ipc/sel4/world.ts";
 import { assert } from "../lib/assert.ts";
@@ -51,6 +52,9 @@ export function roomProblem(k: Kernel, frames: number, files: number, memoryByte
     return refuse("exhausted", "", `the machine has ${threads} threads, its limit`);
   if (k.files.open.size + files > openFiles)
     return refuse("exhausted", "", `the machine has ${openFiles} open files, its limit`);
+  // Its first descriptors, and what it has of the pools of memory.
+  if (!hasRoomForCapabilities(k, 256))
+    return refuse("exhausted", "", `the machine has ${limits.capabilities} capabilities, the most that there can be`);
   if (memoryBytes !== 0 && memoryBytes < frames * pageBytes) {
     return refuse(
       "invalid",

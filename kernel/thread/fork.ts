@@ -26,8 +26,9 @@ export interface ForkRequest {
 }
 
 /** What is forked may have no more of each than the machine's limits permit; zombies count. */
-function hasRoom(k: ThreadKernel): boolean {
+function hasRoom(k: ThreadKernel, { descriptors }: Task): boolean {
   const { tasks, threads } = k.config.limits;
+  if (!k.hasRoomForDescriptors(descriptors.length)) return false;
   return k.threads.tasks.size + k.threads.zombies.size < tasks && k.threads.threads.size < threads;
 }
 
@@ -38,7 +39,7 @@ export function forkTask(
   thread: Thread,
   request: ForkRequest,
 ): { task: Task; thread: Thread } | Errno {
-  if (!hasRoom(k) || !mayHaveThread(k, parent)) return "EAGAIN";
+  if (!hasRoom(k, parent) || !mayHaveThread(k, parent)) return "EAGAIN";
   const space = request.sharesMemory
     ? getSpace(k, parent.space)
     : copySpace(k, getSpace(k, parent.space), nextTaskId(k));

@@ -8,7 +8,7 @@
  */
 import { copy } from "../cap/cnode.ts";
 import { deleteSlot } from "../cap/delete.ts";
-import { peekSlot, placeRoot } from "../cap/slots.ts";
+import { hasRoomForCapabilities, peekSlot, placeRoot } from "../cap/slots.ts";
 import { allRights, type CapabilityOf } from "../cap/state.ts";
 import { assert, must } from "../lib/assert.ts";
 import { spend } from "../lib/effort.ts";
@@ -79,7 +79,7 @@ export function openFile(
 ): number | Errno {
   const fd = freeNumber(task, 0);
   if (fd === null) return "EMFILE";
-  if (k.files.open.size >= k.config.limits.openFiles) return "ENFILE";
+  if (k.files.open.size >= k.config.limits.openFiles || !hasRoomForCapabilities(k, 1)) return "ENFILE";
   const file = k.files.nextOpen++;
   k.files.open.set(file, { id: file, flags, position: 0, target, opened });
   placeRoot(k, take(task, fd, closeOnExec), { type: "file", file });
@@ -92,7 +92,8 @@ export function openFile(
 export function roomProblem(k: FileKernel, task: Task, count: number): Errno | null {
   const used = task.descriptors.reduce((sum, descriptor) => sum + (descriptor === null ? 0 : 1), 0);
   if (used + count > mostDescriptors(task)) return "EMFILE";
-  return k.files.open.size + count > k.config.limits.openFiles ? "ENFILE" : null;
+  const isFull = k.files.open.size + count > k.config.limits.openFiles || !hasRoomForCapabilities(k, count);
+  return isFull ? "ENFILE" : null;
 }
 
 function derive(k: FileKernel, task: Task, fd: number, to: SlotAddress): void {
@@ -116,7 +117,7 @@ export function duplicate(k: FileKernel, task: Task, fd: number, from: number, c
   if (fileOf(k, task, fd) === null) return "EBADF";
   if (from < 0 || from >= mostDescriptors(task)) return "EINVAL";
   const to = freeNumber(task, from);
-  if (to === null) return "EMFILE";
+  if (to === null || !hasRoomForCapabilities(k, 1)) return "EMFILE";
   derive(k, task, fd, take(task, to, closeOnExec));
   spread(k, task, to);
   return to;
@@ -126,7 +127,7 @@ export function duplicate(k: FileKernel, task: Task, fd: number, from: number, c
 export function adopt(k: FileKernel, from: Task, fd: number, to: Task): number | Errno {
   if (fileOf(k, from, fd) === null) return "EBADF";
   const free = freeNumber(to, 0);
-  if (free === null) return "EMFILE";
+  if (free === null || !hasRoomForCapabilities(k, 1)) return "EMFILE";
   derive(k, from, fd, take(to, free, true));
   spread(k, to, free);
   return free;
@@ -135,7 +136,7 @@ export function adopt(k: FileKernel, from: Task, fd: number, to: Task): number |
 /** A descriptor for a file that arrived with a message. */
 export function receiveFile(k: FileKernel, task: Task, number: number, closeOnExec: boolean): number | Errno {
   const fd = freeNumber(task, 0);
-  if (fd === null) return "EMFILE";
+  if (fd === null || !hasRoomForCapabilities(k, 1)) return "EMFILE";
   const to = take(task, fd, closeOnExec);
   const copied = copy(k, { to, from: inFlightSlot(number), depth: 64n, rights: allRights, data: null });
   assert(copied.ok, "a capability to a file can be copied");
@@ -153,6 +154,7 @@ export function replaceDescriptor(
 ): number | Errno {
   assert(fd !== to, "two descriptors");
   if (fileOf(k, task, fd) === null || to < 0 || to >= mostDescriptors(task)) return "EBADF";
+  if (isFree(task, to) && !hasRoomForCapabilities(k, 1)) return "EMFILE";
   closeDescriptor(k, task, to);
   if (!k.threads.tasks.has(task.id)) return to;
   derive(k, task, fd, take(task, to, closeOnExec));

@@ -66,6 +66,28 @@ export function hasRoomForInodes(k: FileKernel, fs: Filesystem, count: number): 
   return all + count <= limits.allInodes;
 }
 
+/** Whether a file that has two names may have one more: two there is room for, as for its inode. */
+export function hasRoomForLink(k: FileKernel): boolean {
+  let more = 1;
+  for (const { inodes } of k.files.filesystems.values()) {
+    spend(k.effort, inodes.size, "items");
+    for (const { links, data } of inodes.values()) if (data.kind !== "directory") more += Math.max(0, links - 2);
+  }
+  return more <= limits.moreLinks;
+}
+
+/** Whether a symbolic link may have this text: one no longer than a name always may. */
+export function hasRoomForText(k: FileKernel, text: string): boolean {
+  if (text.length <= limits.nameBytes) return true;
+  let all = text.length;
+  for (const { inodes } of k.files.filesystems.values()) {
+    spend(k.effort, inodes.size, "items");
+    for (const { data } of inodes.values())
+      if (data.kind === "symlink" && data.target.length > limits.nameBytes) all += data.target.length;
+  }
+  return all <= limits.linkCharacters;
+}
+
 /** How many pages its files may have. */
 export function boundFilesystem(k: FileKernel, fs: Filesystem, options: TmpfsOptions): void {
   fs.options = options;

@@ -14,12 +14,14 @@ import { assert, must } from "../lib/assert.ts";
 import { joinBytes } from "../lib/bytes.ts";
 import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
+import { limits } from "../lib/limits.ts";
 import { wakeQueue } from "../thread/blocking.ts";
 import type { ThreadKernel } from "../thread/kernel.ts";
 import type { Fifo, FilesState, Pipe } from "./state.ts";
 
-/** 64 KiB; and what a process without privileges can make of it. */
+/** 64 KiB; what there always is; and what a process without privileges can make of it. */
 const defaultPages = 16;
+const leastPages = 2;
 const mostPages = 256;
 
 type PipeKernel = ThreadKernel & { readonly files: FilesState };
@@ -29,14 +31,23 @@ export const pipeQueue = (pipe: number): string => `pipe ${pipe}`;
 export const getPipe = (k: { readonly files: FilesState }, id: number): Pipe =>
   must(k.files.pipes.get(id), "the pipe exists");
 
+/** Whether pipes that may hold two pages, whatever there is, may hold so many more. */
+function hasRoomForPages({ files, effort }: PipeKernel, count: number): boolean {
+  spend(effort, files.pipes.size, "items");
+  let all = count;
+  for (const { mostPages } of files.pipes.values()) all += Math.max(0, mostPages - leastPages);
+  return all <= limits.pipePages;
+}
+
 /** A pipe that nobody has open yet. */
-export function createPipe(k: { readonly files: FilesState }, inode: number): number {
+export function createPipe(k: PipeKernel, inode: number): number {
   const id = k.files.nextPipe++;
+  const mostPages = hasRoomForPages(k, defaultPages - leastPages) ? defaultPages : leastPages;
   k.files.pipes.set(id, {
     inode,
     fifo: null,
     pages: [],
-    mostPages: defaultPages,
+    mostPages,
     readers: 0,
     writers: 0,
     arrivals: 0,
@@ -52,7 +63,7 @@ export function findFifo(k: PipeKernel, { filesystem, inode }: Fifo): number | n
   return null;
 }
 
-export function createFifo(k: { readonly files: FilesState }, fifo: Fifo): number {
+export function createFifo(k: PipeKernel, fifo: Fifo): number {
   const id = createPipe(k, fifo.inode);
   getPipe(k, id).fifo = { ...fifo };
   return id;
@@ -229,6 +240,7 @@ export function resizePipe(k: PipeKernel, id: number, bytes: number): number | E
   let pages = 1;
   while (pages * pageBytes < bytes) pages *= 2;
   if (pages > mostPages && pages > pipe.mostPages) return "EPERM";
+  if (pages > pipe.mostPages && !hasRoomForPages(k, pages - pipe.mostPages)) return "EPERM";
   if (pages < usedPages(pipe)) return "EBUSY";
   const wasFull = isFull(pipe);
   pipe.mostPages = pages;

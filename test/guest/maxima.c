@@ -1,16 +1,20 @@
 /* Makes as many of a kind as there can be, and then does what is to cost the same however many there are. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -230,6 +234,113 @@ static void timers(void) {
   expect(timer_create(CLOCK_MONOTONIC, 0, &more) == 0, "room again");
 }
 
+/* As many files watched as one instance can: each number stands for one after another, which all stay open. */
+static void watched(void) {
+  enum { most = 4096, numbers = 512, files = most / numbers };
+  int epoll = epoll_create1(0), kept[files][2], told = 0;
+  struct epoll_event event = {EPOLLIN | EPOLLET, {0}}, events[1000];
+  expect(epoll >= 0, "epoll_create1");
+  for (int i = 0; i < files; i++) {
+    expect(pipe(kept[i]) == 0, "pipe");
+    for (int fd = 100; fd < 100 + numbers; fd++)
+      expect(dup2(kept[i][0], fd) == fd && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "EPOLL_CTL_ADD");
+  }
+  expect(epoll_ctl(epoll, EPOLL_CTL_ADD, kept[0][0], &event) == -1 && errno == ENOSPC, "no more");
+  for (int round = 0; round < 3; round++) {
+    expect(write(kept[round][1], "", 1) == 1, "write");
+    for (int n; (n = epoll_wait(epoll, events, 1000, 0)) > 0;) told += n;
+  }
+  expect(told == 3 * numbers, "each edge was told once");
+  for (int i = 0; i < files; i++) close(kept[i][0]);
+  expect(close_range(100, 99 + numbers, 0) == 0, "close_range");
+  expect(epoll_ctl(epoll, EPOLL_CTL_ADD, kept[0][1], &event) == 0, "room again");
+}
+
+/* As many watches as a user can have, and more events than are kept. */
+static void watches(void) {
+  enum { most = 8192, kept = 16384 };
+  static char events[65536];
+  int notify = inotify_init1(IN_NONBLOCK), told = 0, overflows = 0;
+  char name[32];
+  expect(mkdir("/tmp/w", 0755) == 0 && chdir("/tmp/w") == 0, "mkdir");
+  for (int i = 0; i <= most; i++) {
+    sprintf(name, "%d", i);
+    expect(mkdir(name, 0755) == 0, "mkdir");
+    int watch = inotify_add_watch(notify, name, IN_ATTRIB);
+    expect(i < most ? watch > 0 : watch == -1 && errno == ENOSPC, "inotify_add_watch");
+  }
+  for (int round = 0; round < 3; round++)
+    for (int i = 0; i < most; i++) sprintf(name, "%d", i), expect(chmod(name, 0700 + round) == 0, "chmod");
+  for (ssize_t n; (n = read(notify, events, sizeof events)) > 0;)
+    for (char *at = events; at < events + n; at += sizeof(struct inotify_event)) {
+      if (((struct inotify_event *)at)->mask == IN_Q_OVERFLOW) overflows++;
+      else told++;
+    }
+  expect(told == kept && overflows == 1, "the rest is lost, and said to be");
+}
+
+/* As many signals pending as a user can have, which come in their order. */
+static void pending(void) {
+  enum { most = 1024 };
+  sigset_t all;
+  siginfo_t info;
+  sigfillset(&all);
+  expect(sigprocmask(SIG_BLOCK, &all, 0) == 0, "sigprocmask");
+  for (int i = 0; i < most; i++)
+    expect(sigqueue(getpid(), i % 2 ? 40 : 50, (union sigval){.sival_int = i}) == 0, "sigqueue");
+  expect(sigqueue(getpid(), 40, (union sigval){0}) == -1 && errno == EAGAIN, "no more");
+  fork_often(10);
+  sigdelset(&all, SIGCHLD);
+  for (int i = 0; i < most; i++) {
+    int wanted = i < most / 2 ? 2 * i + 1 : 2 * i - most;
+    expect(sigwaitinfo(&all, &info) == (wanted % 2 ? 40 : 50) && info.si_value.sival_int == wanted, "in order");
+  }
+}
+
+/* As many locks as there can be, of every other byte; and gone by one call. */
+static void locks(void) {
+  enum { most = 4096 };
+  int fd = open("/tmp/locked", O_CREAT | O_RDWR, 0644), count = 0;
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+  for (;; count++) {
+    lock.l_start = 2 * count;
+    if (fcntl(fd, F_SETLK, &lock) != 0) break;
+  }
+  expect(errno == ENOLCK && count == most, "as many as there can be");
+  pid_t child = fork();
+  if (child == 0) {
+    lock.l_start = 2 * most - 2;
+    expect(fcntl(fd, F_GETLK, &lock) == 0 && lock.l_pid == getppid(), "it is the parent's");
+    _exit(0);
+  }
+  int status;
+  expect(waitpid(child, &status, 0) == child && status == 0, "the child");
+  lock = (struct flock){.l_type = F_UNLCK, .l_whence = SEEK_SET};
+  expect(fcntl(fd, F_SETLK, &lock) == 0, "F_UNLCK");
+  lock = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  expect(fcntl(fd, F_SETLK, &lock) == 0, "room again");
+}
+
+/* Pipes as large as there can be, names of files, and long links: what is no memory of the machine's has an end, too. */
+static void sizes(void) {
+  int ends[2], count = 0;
+  static char text[4096];
+  char name[32];
+  for (;; count++) {
+    expect(pipe(ends) == 0, "pipe");
+    if (fcntl(ends[0], F_SETPIPE_SZ, 1 << 20) != 1 << 20) break;
+  }
+  expect(errno == EPERM && count > 60 && count < 70, "so many that are large");
+  expect(mkdir("/tmp/s", 0755) == 0 && chdir("/tmp/s") == 0 && mknod("f", S_IFREG | 0644, 0) == 0, "a file");
+  memset(text, 'x', 4095);
+  for (count = 0;; count++) {
+    sprintf(name, "s%d", count);
+    if (symlink(text, name) != 0) break;
+  }
+  expect(errno == ENOSPC && count == (16 << 20) / 4095, "so many long links");
+  expect(symlink("f", "short") == 0 && link("f", "g") == 0 && link("f", "h") == 0, "and others");
+}
+
 int main(int argc, char **argv) {
   expect(argc == 2, "usage");
   if (strcmp(argv[1], "segments") == 0) segments();
@@ -239,6 +350,11 @@ int main(int argc, char **argv) {
   else if (strcmp(argv[1], "circles") == 0) circles();
   else if (strcmp(argv[1], "nest") == 0) nest();
   else if (strcmp(argv[1], "timers") == 0) timers();
+  else if (strcmp(argv[1], "watched files") == 0) watched();
+  else if (strcmp(argv[1], "watches") == 0) watches();
+  else if (strcmp(argv[1], "pending signals") == 0) pending();
+  else if (strcmp(argv[1], "locks") == 0) locks();
+  else if (strcmp(argv[1], "sizes") == 0) sizes();
   else expect(0, argv[1]);
   puts("done");
   return 0;

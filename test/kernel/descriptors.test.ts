@@ -1,11 +1,12 @@
 /** Descriptors as capabilities, against a model that counts. */
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { revokeStep } from "../../kernel/cap/delete.ts";
 import { firstChild } from "../../kernel/cap/slots.ts";
 import { type Capability, initCap } from "../../kernel/cap/state.ts";
 import { objectSizes } from "../../kernel/ipc/sel4/objects.ts";
 import type { TaskId } from "../../kernel/lib/ids.ts";
+import { limits } from "../../kernel/lib/limits.ts";
 import type { Task } from "../../kernel/thread/state.ts";
 import { descriptorSlot } from "../../kernel/vfs/descriptor-slots.ts";
 import {
@@ -16,6 +17,7 @@ import {
   finaliseFile,
   openTarget,
   replaceDescriptor,
+  roomProblem,
 } from "../../kernel/vfs/descriptors.ts";
 import type { FileKernel } from "../../kernel/vfs/kernel.ts";
 import { initFiles } from "../../kernel/vfs/state.ts";
@@ -161,4 +163,18 @@ describe("descriptors", () => {
     closeDescriptor(k, task, 1);
     expect(k.files.open.size).toBe(0);
   });
+});
+
+test("there are no more descriptors than capabilities, of however many tasks", () => {
+  const { k, tasks } = small();
+  const [task] = tasks as [Task];
+  const fd = open(k, task);
+  for (let i = k.cap.slots.size; i < limits.capabilities; i++) k.cap.slots.set(i as never, {} as never);
+  expect(openTarget(k, task, { kind: "console" }, 2, false)).toBe("ENFILE");
+  expect(roomProblem(k, task, 1)).toBe("ENFILE");
+  expect(duplicate(k, task, fd, 0, false)).toBe("EMFILE");
+  expect(replaceDescriptor(k, task, fd, 7, false)).toBe("EMFILE");
+  k.cap.slots.delete((limits.capabilities - 1) as never);
+  expect(replaceDescriptor(k, task, fd, 7, false)).toBe(7);
+  expect(duplicate(k, task, fd, 0, false)).toBe("EMFILE");
 });

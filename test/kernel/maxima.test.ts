@@ -16,6 +16,11 @@ describe.skipIf(!hasCompiler)("as many as there can be (needs riscv64-linux-gnu-
     ["circles", 4],
     ["nest", 4],
     ["timers", 4],
+    ["watched files", 4],
+    ["watches", 20],
+    ["pending signals", 4],
+    ["locks", 20],
+    ["sizes", 4],
   ] as const)("of %s", (kind, most) => {
     const machine = testMachine({ memoryBytes: 64 * 2 ** 20, files: [fileOf("/bin/maxima", guest("maxima"))] });
     mustApply(machine, startInput("/bin/maxima", { arguments: ["/bin/maxima", kind] }));

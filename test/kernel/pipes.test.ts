@@ -66,7 +66,9 @@ const steps = fc.array(fc.record({ writes: fc.boolean(), size: sizes, mine: fc.b
 it("a pipe takes and gives what its pages would", () => {
   fc.assert(
     fc.property(steps, (chosen) => {
-      const k = { files: initFiles(), threads: { queues: new Map() } } as unknown as Parameters<typeof openPipe>[0];
+      const k = { files: initFiles(), threads: { queues: new Map() }, effort: { spent: 0 } } as unknown as Parameters<
+        typeof openPipe
+      >[0];
       const id = createPipe(k, 1);
       openPipe(k, id, true, true);
       const model = new Model();

@@ -127,7 +127,7 @@ export const descriptorCalls = [
     nr: { rv64: 24 },
     support: "full",
     args: { from: fd, to: fd, flags: flags({ O_CLOEXEC: OpenFlag.O_CLOEXEC }) },
-    errors: ["EBADF", "EINVAL"],
+    errors: ["EBADF", "EINVAL", "EMFILE"],
     run(k: LinuxKernel, { from, to, flags }, { task }) {
       if (from === to || flags & ~OpenFlag.O_CLOEXEC) return fail("EINVAL");
       const result = replaceDescriptor(k, task, from, to, flags !== 0);

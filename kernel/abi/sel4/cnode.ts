@@ -3,7 +3,7 @@ import { badgedSends, copy, relocate, rotate } from "../../cap/cnode.ts";
 import { deleteStep, revokeStep } from "../../cap/delete.ts";
 import { type Result, refuse } from "../../cap/errors.ts";
 import { targetSlot } from "../../cap/lookup.ts";
-import { isEmpty, move, peekSlot } from "../../cap/slots.ts";
+import { hasRoomForCapabilities, isEmpty, move, peekSlot } from "../../cap/slots.ts";
 import type { CapabilityOf } from "../../cap/state.ts";
 import { tcbSlot } from "../../ipc/sel4/access.ts";
 import { cancelAll, endpointQueue } from "../../ipc/sel4/endpoint.ts";
@@ -83,6 +83,8 @@ function transfer(k: Sel4Kernel, call: Call, to: SlotAddress): Answer {
   const from = source.value;
   const empty = { kind: "missingCapability", bitsLeft: Number(depth) } as const;
   if (isEmpty(k, from)) return refuse({ kind: "failedLookup", source: true, fault: empty });
+  const copies = call.label === Label.cnodeCopy || call.label === Label.cnodeMint;
+  if (copies && !hasRoomForCapabilities(k, 1)) return refuse({ kind: "notEnoughMemory", bytesLeft: 0 });
   const words = { [Label.cnodeCopy]: 5, [Label.cnodeMint]: 6, [Label.cnodeMutate]: 5 }[call.label] ?? 4;
   if (call.words.length < words) return refuse({ kind: "truncatedMessage" });
   const rights = Number((call.words[4] ?? 0n) & 15n);

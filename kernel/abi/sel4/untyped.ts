@@ -2,10 +2,11 @@
 import { refuse } from "../../cap/errors.ts";
 import type { ObjectType } from "../../cap/kernel.ts";
 import { targetSlot } from "../../cap/lookup.ts";
-import { peekSlot } from "../../cap/slots.ts";
+import { hasRoomForCapabilities, peekSlot } from "../../cap/slots.ts";
 import type { CapabilityOf } from "../../cap/state.ts";
-import { maxUntypedBits, minUntypedBits, objectBits, retype } from "../../cap/untyped.ts";
+import { maxUntypedBits, minUntypedBits, objectBits, retype, retypeLimit } from "../../cap/untyped.ts";
 import type { Sel4Kernel } from "../../ipc/sel4/kernel.ts";
+import { limits } from "../../lib/limits.ts";
 import { type Answer, answer, extraCap, type Invocation, needs } from "./invocation.ts";
 import { Label } from "./labels.ts";
 
@@ -21,6 +22,13 @@ const types: readonly { type: ObjectType; frameBits?: number }[] = [
   { type: "frame", frameBits: 21 },
   { type: "pageTable" },
 ];
+
+/** What the host keeps of objects is no memory of the machine's: however much that has, there is a most of them. */
+function hasRoomFor(k: Sel4Kernel, type: ObjectType, count: bigint): boolean {
+  if (count > BigInt(retypeLimit)) return true;
+  const isFull = type === "tcb" && k.threads.threads.size + Number(count) > limits.tcbs;
+  return !isFull && hasRoomForCapabilities(k, Number(count));
+}
 
 export function untypedInvocation(k: Sel4Kernel, call: Invocation<CapabilityOf<"untyped">>): Answer {
   if (call.label !== Label.untypedRetype) return refuse({ kind: "illegalOperation" });
@@ -54,6 +62,7 @@ export function untypedInvocation(k: Sel4Kernel, call: Invocation<CapabilityOf<"
       source: false,
       fault: { kind: "missingCapability", bitsLeft: Number(BigInt.asUintN(7, depth)) },
     });
+  if (!hasRoomFor(k, type, count)) return refuse({ kind: "notEnoughMemory", bytesLeft: 0 });
   const made = retype(k, { from: call.slot, type, sizeBits, node, offset, count });
   return made.ok ? answer() : made;
 }

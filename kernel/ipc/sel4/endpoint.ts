@@ -10,7 +10,7 @@ import { derive } from "../../cap/cnode.ts";
 import { deleteSlot } from "../../cap/delete.ts";
 import type { LookupFault } from "../../cap/errors.ts";
 import { targetSlot } from "../../cap/lookup.ts";
-import { isEmpty, peekSlot, placeDerived, placeRoot } from "../../cap/slots.ts";
+import { hasRoomForCapabilities, isEmpty, peekSlot, placeDerived, placeRoot } from "../../cap/slots.ts";
 import { type CapabilityOf, Right } from "../../cap/state.ts";
 import type { PhysicalAddress, SlotAddress } from "../../lib/ids.ts";
 import { block, getThread, release } from "../../thread/blocking.ts";
@@ -92,7 +92,7 @@ function transferCaps(
       writeBadge(k, receiver, count, cap.badge);
       unwrapped |= 1 << count;
     } else {
-      const derived = into === null ? null : derive(k, slot, cap);
+      const derived = into === null || !hasRoomForCapabilities(k, 1) ? null : derive(k, slot, cap);
       if (into === null || derived === null || !derived.ok) break;
       placeDerived(k, slot, into, derived.value, { task, thread: id });
       into = null;
