@@ -1,6 +1,6 @@
 /**
- * Loads and stores that missed the TLB probe of the dispatch loop: empty entry, misaligned, across two pages, fault, or a
- * store to a page with decoded code. Both pages of a crossing access are translated before anything changes, and the
+ * Loads and stores that missed the TLB probe of the dispatch loop: empty entry, across two pages, fault, or a store to a
+ * page with decoded code. Both pages of a crossing access are translated before anything changes, and the
  * reported address is that of the first byte that could not be accessed.
  */
 import { Op } from "./ops";

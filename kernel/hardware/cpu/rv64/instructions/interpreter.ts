@@ -64,7 +64,10 @@ const memoryTypes: Partial<Record<Code, string>> = {
 /** A single in a register of doubles has ones above it. */
 const boxed = ({ op }: Access): string => (op === "Flw" ? " | <i64>-4294967296" : "");
 
-/** One comparison for page, permission and alignment; what it does not settle is done out of line. */
+/**
+ * One comparison of the distance from the page that the entry is of settles that all bytes are on it (assembly/banks.ts). In the
+ * timed core one settles that the access is aligned, too, and so in one line of the cache. The rest is done out of line.
+ */
 function accessCase(access: Access, name: string, step: string): string {
   const { code, size, write } = access;
   const type = memoryTypes[code];
@@ -73,7 +76,7 @@ function accessCase(access: Access, name: string, step: string): string {
   return [
     `      case Op.${name}: {`,
     "        const va = rs1(p) + immediate(p), at = entry(bank, va);",
-    `        if (load<i64>(at, ${table}) != (va & ~(${4096 - size}))) break;`,
+    `        if (TIMED ? (va & ~(${4096 - size})) != load<i64>(at, ${table}) : <u64>(va - load<i64>(at, ${table})) > ${4096 - size}) break;`,
     `        if (TIMED) ${write ? "stores" : "loads"}(va, ${host});`,
     write
       ? `        store<${type}>(${host}, <${type}>rs2(p));`
