@@ -31,6 +31,8 @@ const patterns: Record<string, { mask: number; match: number }> = {
   AddiwC: { mask: 0xe003, match: 0x2001 },
   SlliC: { mask: 0xe003, match: 0x0002 },
   SrliC: { mask: 0xec03, match: 0x8001 },
+  AndiC: { mask: 0xec03, match: 0x8801 },
+  SubC: { mask: 0xfc63, match: 0x8c01 },
   XorC: { mask: 0xfc63, match: 0x8c21 },
   Jr: { mask: 0xf07f, match: 0x8002 },
   Jump: { mask: 0xe003, match: 0xa001 },
@@ -91,7 +93,7 @@ class Rig {
 
   /** What the dispatch loop does at an instruction of the first page of code. */
   dispatched(offset: number): number {
-    return new Uint8Array(this.#machine.core.ram.buffer)[SLOTS + 8 * offset] as number;
+    return new DataView(this.#machine.core.ram.buffer).getUint16(SLOTS + 8 * offset, true);
   }
 }
 

@@ -24,16 +24,16 @@ function sequenceAt(p: i32): Op {
 
 /** Fuses the records from `p` up to `end`, of a straight line. */
 export function fuse(p: i32, end: i32): void {
-  for (; p < end; p += delta(p)) store<u8>(p, sequenceAt(p));
+  for (; p < end; p += delta(p)) store<u16>(p, sequenceAt(p));
 }
 
 /** Makes the line at `p` end after `left` instructions; gives the record where it does. */
 export function plantStop(p: i32, left: i32): i32 {
   for (; left > 0; left--) {
-    store<u8>(p, opOf(p));
+    store<u16>(p, opOf(p));
     p += delta(p);
   }
-  store<u8>(p, Op.Stop);
+  store<u16>(p, Op.Stop);
   return p;
 }
 

@@ -117,6 +117,9 @@ export const BANK_BYTES = 0x20000;
 
 // Decoded pages: 2048 records of 16 bytes, then two that stay empty: running off the page ends on one of them. Behind
 // them is what the translator keeps for each halfword (translated.ts says what it means).
+/** In a record: its instruction has two bytes. */
+export const COMPRESSED = 0x80;
+
 export const SLOTS = 0x230000;
 export const SLOT_COUNT = 512;
 export const SLOT_BYTES = 0x9830;

@@ -3,21 +3,22 @@
  * one load with a constant offset.
  *
  * Record (16 bytes, one per halfword of a decoded page):
- *   0 u8 dispatch | 1 u8 delta | 2 u16 run | 4 u16 rd | 6 u16 rs1 | 8 u16 rs2 | 10 u8 rs3 | 11 u8 op | 12 i32 imm
+ *   0 u16 dispatch | 2 u16 run | 4 u16 rd | 6 u16 rs1 | 8 u16 rs2 | 10 u8 rs3 or COMPRESSED | 11 u8 op | 12 i32 imm
  * `op` is the operation of the instruction. `dispatch` is what the dispatch loop does when it comes to the record: the
- * same, unless the record is fused with those behind it or a Stop is planted there (fuse.ts). `delta` is the distance to the
- * next record (16 or 32: eight times the instruction's length). `run` is the number of instructions from this one to the
- * end of its straight line, this one included. Register fields are offsets from REGS, but rs3 has an eighth of it.
+ * same, unless the record is fused with those behind it or a Stop is planted there (fuse.ts). `run` is the number of
+ * instructions from this one to the end of its straight line, this one included. Register fields are offsets from REGS,
+ * but rs3 has an eighth of it. No compressed instruction has an rs3.
  */
 import * as L from "./layout";
 import { Op } from "./ops";
 
 // @ts-ignore: decorator
-@inline export function dispatchOf(p: i32): i32 { return load<u8>(p); }
+@inline export function dispatchOf(p: i32): i32 { return load<u16>(p); }
 // @ts-ignore: decorator
 @inline export function opOf(p: i32): i32 { return load<u8>(p, 11); }
+/** The distance to the next record: eight times the instruction's length. */
 // @ts-ignore: decorator
-@inline export function delta(p: i32): i32 { return load<u8>(p, 1); }
+@inline export function delta(p: i32): i32 { return 32 - ((load<u8>(p, 10) & L.COMPRESSED) >>> 3); }
 // @ts-ignore: decorator
 @inline export function runOf(p: i32): i32 { return load<u16>(p, 2); }
 // @ts-ignore: decorator
@@ -59,9 +60,9 @@ import { Op } from "./ops";
 
 /** Fills a record. The length of the straight line is filled in by the caller. */
 export function put(p: i32, op: Op, length: i32, rdOffset: i32, rs1Offset: i32, rs2Offset: i32, value: i32): void {
-  store<u8>(p, op);
+  store<u16>(p, op);
+  store<u8>(p, length == 2 ? L.COMPRESSED : 0, 10);
   store<u8>(p, op, 11);
-  store<u8>(p, length << 3, 1);
   store<u16>(p, rdOffset, 4);
   store<u16>(p, rs1Offset, 6);
   store<u16>(p, rs2Offset, 8);

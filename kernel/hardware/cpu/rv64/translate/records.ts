@@ -4,6 +4,7 @@
  * that a guest could notice: no page walk, no accessed bit, no fault.
  */
 import {
+  COMPRESSED,
   CURRENT_FETCH,
   ENTRIES,
   FETCH_ENTRIES,
@@ -127,7 +128,7 @@ export class CodeReader {
   }
 
   #instruction(record: number, at: number, op: OpName, code: number, guarded: boolean): Instruction {
-    const length = this.#memory.getUint8(record + 1) >> 3;
+    const length = this.#memory.getUint8(record + 10) & COMPRESSED ? 2 : 4;
     const register = (offset: number): number => this.#memory.getUint16(record + offset, true) >> 3;
     const operands = {
       op,
