@@ -42,7 +42,7 @@ export function selectPacked(batch: Uint8Array<ArrayBuffer>, filter: CompiledFil
   return kept.slice(0, length);
 }
 
-/** What is needed to make `ostler.v1.TraceValue`, without the generated code. */
+/** What is in `ostler.v1.TraceValue`, without the generated code. */
 export type WireValue =
   | { case: "unsigned"; value: bigint }
   | { case: "signed"; value: bigint }
@@ -50,8 +50,12 @@ export type WireValue =
   | { case: "text"; value: string }
   | { case: "data"; value: Uint8Array };
 
-/** The shape of `ostler.v1.TraceRecord`. */
+/**
+ * `ostler.v1.TraceRecord`, and its values, as whole messages: with their names in them, and every field. What is not whole is
+ * copied into a message before it is encoded, which took as long as encoding it.
+ */
 export interface WireRecord {
+  $typeName: "ostler.v1.TraceRecord";
   sequence: bigint;
   timeNs: bigint;
   instructions: bigint;
@@ -60,22 +64,30 @@ export interface WireRecord {
   thread: number;
   eventId: number;
   event: string;
-  fields: Record<string, { value: WireValue }>;
+  fields: Record<string, WireField>;
 }
+
+interface WireField {
+  $typeName: "ostler.v1.TraceValue";
+  value: WireValue;
+}
+
+const fieldOf = (value: WireValue): WireField => ({ $typeName: "ostler.v1.TraceValue", value });
 
 export function wireRecord(event: DecodedEvent): WireRecord {
   const { sequence, timeNs, instructions, hart, task, thread, type, values } = event;
   const fields: WireRecord["fields"] = {};
   for (const [name, kind] of Object.entries(type.fields)) {
     const value = values[name] as FieldValue;
-    if (kind === "u32") fields[name] = { value: { case: "unsigned", value: BigInt(value as number) } };
-    else if (kind === "u64") fields[name] = { value: { case: "unsigned", value: value as bigint } };
-    else if (kind === "i64") fields[name] = { value: { case: "signed", value: value as bigint } };
-    else if (kind === "flag") fields[name] = { value: { case: "flag", value: value as boolean } };
-    else if (kind === "text") fields[name] = { value: { case: "text", value: value as string } };
-    else fields[name] = { value: { case: "data", value: value as Uint8Array } };
+    if (kind === "u32") fields[name] = fieldOf({ case: "unsigned", value: BigInt(value as number) });
+    else if (kind === "u64") fields[name] = fieldOf({ case: "unsigned", value: value as bigint });
+    else if (kind === "i64") fields[name] = fieldOf({ case: "signed", value: value as bigint });
+    else if (kind === "flag") fields[name] = fieldOf({ case: "flag", value: value as boolean });
+    else if (kind === "text") fields[name] = fieldOf({ case: "text", value: value as string });
+    else fields[name] = fieldOf({ case: "data", value: value as Uint8Array });
   }
   return {
+    $typeName: "ostler.v1.TraceRecord",
     sequence: BigInt(sequence),
     timeNs: BigInt(timeNs),
     instructions: BigInt(instructions),
