@@ -1,7 +1,7 @@
 /** Why a server did not start, in words that an operator can act upon; a stack only for what nobody foresaw. */
 import { statfsSync } from "node:fs";
 import process from "node:process";
-import { ConfigError, type ServerConfig, settings } from "./config.ts";
+import { ConfigError, isPostgresqlUrl, type ServerConfig, settings } from "./config.ts";
 import { SchemaChangedError, SchemaTooNewError, StoreBusyError } from "./store/types.ts";
 
 const KNOWN = [ConfigError, StoreBusyError, SchemaTooNewError, SchemaChangedError];
@@ -34,24 +34,31 @@ const TROUBLES: readonly (readonly [RegExp, string | (() => string)])[] = [
 
 /** What opening the store threw, with the setting that names the store. */
 export function storeError(error: unknown, config: Pick<ServerConfig, "dataDir" | "databaseUrl">): unknown {
-  const found = fromOutside(error);
-  if (found === null) return error;
-  if (config.databaseUrl === "") return directoryError(found, config.dataDir);
+  if (config.databaseUrl === "") return directoryError(error, config.dataDir);
+  const why = whyUnusable(error, config.databaseUrl);
   // The URL has a password in it.
-  return new ConfigError(`${settings.databaseUrl.variable}: this database cannot be used: ${wordsOf(found)}`);
+  return why === null
+    ? error
+    : new ConfigError(`${settings.databaseUrl.variable}: this database cannot be used: ${why}`);
 }
 
 /** What using the data directory threw. */
 export function directoryError(error: unknown, dataDir: string): unknown {
+  const why = whyUnusable(error, dataDir);
+  return why === null
+    ? error
+    : new ConfigError(`${settings.dataDir.variable}=${dataDir}: this directory cannot be used: ${why}`);
+}
+
+/** Why a data directory, or the database of a URL, cannot be used; null where that is not what went wrong. */
+export function whyUnusable(error: unknown, place: string): string | null {
   const found = fromOutside(error);
-  if (found === null) return error;
+  if (found === null || isPostgresqlUrl(place)) return found && wordsOf(found);
   const text = `${found.name}: ${found.message}`;
-  const trouble = hasNoRoom(dataDir, text) ? TROUBLES[0] : TROUBLES.find(([pattern]) => pattern.test(text));
-  const advice = trouble?.[1];
-  const why = typeof advice === "function" ? advice() : advice;
-  return new ConfigError(
-    `${settings.dataDir.variable}=${dataDir}: this directory cannot be used: ${why === undefined ? wordsOf(found) : `${why} (${wordsOf(found)})`}`,
-  );
+  const trouble = hasNoRoom(place, text) ? TROUBLES[0] : TROUBLES.find(([pattern]) => pattern.test(text));
+  if (trouble === undefined) return wordsOf(found);
+  const [, why] = trouble;
+  return `${typeof why === "function" ? why() : why} (${wordsOf(found)})`;
 }
 
 /** The outermost of what errors lie in each other that is not ours. */

@@ -2,6 +2,7 @@
 import { AdminService } from "../../../proto/gen/ostler/v1/admin_pb.js";
 import { CommandError } from "../failure.ts";
 import { writeWhole } from "../files.ts";
+import { explainPlace } from "../places.ts";
 import { action } from "../session.ts";
 import { leaf } from "../shared.ts";
 import { formatSize } from "../units.ts";
@@ -35,7 +36,7 @@ export const restoreCommand = leaf(
     const { restoreBackup } = await import("../../store/sqlite/restore.ts");
     await restoreBackup(file!, directory!).catch((error: unknown) => {
       if (error instanceof Error && error.name === "RestoreError") throw new CommandError(error.message);
-      throw error;
+      return explainPlace(directory!)(error);
     });
     session.out.result(
       () => ({ directory: directory! }),

@@ -5,6 +5,7 @@ import { Option } from "commander";
 import { isPostgresqlUrl } from "../../config.ts";
 import type { CheckFigures } from "../../hosting/collection/check.ts";
 import { CommandError, ExitCode } from "../failure.ts";
+import { explainPlace } from "../places.ts";
 import { action, type Session } from "../session.ts";
 import { leaf } from "../shared.ts";
 import { formatCount, parsePercent } from "../units.ts";
@@ -91,14 +92,14 @@ export const fsckCommand = leaf(
       const checked =
         place === undefined
           ? await checkServer(session, share, tell)
-          : await checkPlace(place, share, tell).catch(explainPlace);
+          : await checkPlace(place, share, tell).catch(explain(place));
       session.out.line(session.options.json ? JSON.stringify(checked) : summary(checked));
       return checked.findings === 0 ? ExitCode.ok : ExitCode.failed;
     }),
   );
 
-function explainPlace(error: unknown): never {
+const explain = (place: string) => (error: unknown) => {
   if (error instanceof Error && error.name === "StoreBusyError")
     throw new CommandError(error.message, "`ostler fsck` without a place checks the running server");
-  throw error;
-}
+  return explainPlace(place)(error);
+};

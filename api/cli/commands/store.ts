@@ -9,6 +9,7 @@ import {
 import { isPostgresqlUrl } from "../../config.ts";
 import { CommandError, ExitCode, UsageError } from "../failure.ts";
 import { list } from "../output.ts";
+import { explainPlace } from "../places.ts";
 import { action } from "../session.ts";
 import { group, leaf } from "../shared.ts";
 import { formatCount, formatSize } from "../units.ts";
@@ -66,9 +67,8 @@ const copyCommand = leaf(
       session.out.progress(`${table}: ${formatCount(rows)}`),
     ).catch((error: unknown) => {
       const known = error instanceof Error && ["StoreBusyError", "StoreNotEmptyError"].includes(error.name);
-      throw known
-        ? new CommandError(error.message, "the target must be empty, and no server may run on either")
-        : error;
+      if (known) throw new CommandError(error.message, "the target must be empty, and no server may run on either");
+      return explainPlace(isPostgresqlUrl(from!) ? from! : to!, "one of the two")(error);
     });
     session.out.progress("");
     session.out.result(

@@ -14,6 +14,7 @@ export async function restoreBackup(backup: string, dataDir: string): Promise<vo
   const database = join(folder, "ostler.db");
   if (existsSync(database))
     throw new RestoreError(`${folder} has a database already; restore into a directory of its own`);
+  if (!existsSync(backup)) throw new RestoreError(`there is no file ${backup}`);
   makeDirectory(folder);
   const part = join(folder, "ostler.restoring.db");
   try {
