@@ -2,6 +2,7 @@
 import { capOf, isVspace } from "../ipc/sel4/access.ts";
 import { addressOf, frameAt } from "../ipc/sel4/vspace.ts";
 import type { FrameNumber, TaskId } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
 import { getSpace, permissionText } from "../mm/space.ts";
 import type { AddressSpaceInfo, MappedRangeInfo, SpaceSelector, WalkInfo } from "./graph-types.ts";
 import type { Kernel } from "./kernel.ts";
@@ -62,7 +63,7 @@ function continues(range: MappedRangeInfo, next: MappedRangeInfo): boolean {
   );
 }
 
-/** Ranges of pages from an address on; what has no table is stepped over whole. */
+/** Ranges of pages from an address on, or from where too many entries were looked at; what has no table is stepped over whole. */
 function rangesFrom(
   k: Kernel,
   root: FrameNumber,
@@ -70,7 +71,9 @@ function rangesFrom(
   limit: number,
 ): { ranges: MappedRangeInfo[]; next: number | null } {
   const ranges: MappedRangeInfo[] = [];
+  let looks = 0;
   for (let address = from; address < k.hal.mmu.userEnd; ) {
+    if (looks++ >= limits.inspectEntries) return { ranges, next: address };
     const { bits, kind, frame, permissions } = k.hal.mmu.walk(root, address).at(-1)!;
     const start = address - (address % 2 ** bits);
     address = start + 2 ** bits;

@@ -15,6 +15,7 @@ import { capOf } from "../ipc/sel4/access.ts";
 import { lineOfSlot } from "../ipc/sel4/irq.ts";
 import { TcbSlot, tcbSlotCount } from "../ipc/sel4/state.ts";
 import type { SlotAddress, TaskId, ThreadId } from "../lib/ids.ts";
+import { limits } from "../lib/limits.ts";
 import { descriptorOf } from "../vfs/descriptor-slots.ts";
 import { describeObject, mappedInfo } from "./capability-objects.ts";
 import type {
@@ -164,9 +165,15 @@ function objectsOf(k: Kernel): Map<string, ObjectUse> {
 }
 
 /** The CNodes that a walk from a root comes to, whatever their guards say. */
-function reached(k: Kernel, byAddress: ReadonlyMap<number, Container>, root: CapabilityOf<"cnode">): Set<number> {
+function reached(
+  k: Kernel,
+  byAddress: ReadonlyMap<number, Container>,
+  root: CapabilityOf<"cnode">,
+  most: number,
+): Set<number> {
   const seen = new Set<number>([root.address]);
   for (const address of seen) {
+    if (seen.size >= most) break;
     for (const slot of byAddress.get(address)?.filled ?? []) {
       const { capability } = getSlot(k, slot);
       if (capability.type === "cnode") seen.add(capability.address);
@@ -175,18 +182,21 @@ function reached(k: Kernel, byAddress: ReadonlyMap<number, Container>, root: Cap
   return seen;
 }
 
-/** Who reaches which container. Threads that share a root are one walk. */
+/** Who reaches which container, as far as not too many do. Threads that share a root are one walk. */
 function holdersOf(k: Kernel, containers: readonly Container[]): Map<number, HolderInfo[]> {
   const byAddress = new Map(containers.map((container) => [container.address, container]));
   const walks = new Map<number, Set<number>>();
   const holders = new Map<number, HolderInfo[]>();
+  let left: number = limits.inspectHolders;
   for (const [address, { thread }] of [...k.sel4.tcbs].sort((a, b) => a[1].thread - b[1].thread)) {
     const task = k.threads.threads.get(thread)?.task;
     if (task === undefined) continue;
     const root = capOf(k, address, "cspace");
-    const nodes = root?.type === "cnode" ? (walks.get(root.address) ?? reached(k, byAddress, root)) : new Set<number>();
+    const nodes =
+      root?.type === "cnode" ? (walks.get(root.address) ?? reached(k, byAddress, root, left)) : new Set<number>();
     if (root?.type === "cnode") walks.set(root.address, nodes);
     for (const container of [address, ...nodes]) {
+      if (left-- <= 0) return holders;
       const list = holders.get(container);
       if (list === undefined) holders.set(container, [{ task, thread }]);
       else list.push({ task, thread });
