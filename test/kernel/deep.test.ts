@@ -16,7 +16,7 @@ describe.skipIf(!hasCompiler)("as deep as there can be (needs riscv64-linux-gnu-
     ["groups", 1300, killed],
     ["terminals", 250, killed],
     ["directories", 10_000, "0\n"],
-    ["mounts", 1000, "0\n"],
+    ["mounts", 2100, "0\n"],
   ] as const)("%s", (kind, length, status) => {
     const room = { memoryBytes: 512 * 2 ** 20, limits: { tasks: 2048, threads: 2048, openFiles: 4096 } };
     const machine = testMachine({ ...room, files: [fileOf("/bin/deep", guest("deep"))] });
