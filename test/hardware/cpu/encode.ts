@@ -15,6 +15,13 @@ export const bType = (f3: number, rs1: number, rs2: number, imm: number): number
   (((imm >> 1) & 15) << 8) |
   (((imm >> 11) & 1) << 7) |
   0x63;
+export const jType = (rd: number, imm: number): number =>
+  (((imm >> 20) & 1) << 31) |
+  (((imm >> 1) & 0x3ff) << 21) |
+  (((imm >> 11) & 1) << 20) |
+  (((imm >> 12) & 255) << 12) |
+  (rd << 7) |
+  0x6f;
 
 /** A static executable with these segments, all readable, writable and executable. */
 export function buildElf(segments: { address: number; bytes: Uint8Array; size: number }[]): Uint8Array {
