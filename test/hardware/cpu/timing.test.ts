@@ -387,6 +387,31 @@ describe("the timing model", () => {
     expect(counted(true)).toEqual(figures);
   });
 
+  test("adds up more stalls in a run than fit in 32 bits", () => {
+    const config = defaultTiming();
+    config.data.latency = 10_000;
+    const loads = 0x50000;
+    // The address, the number of loads, and a loop.
+    const words = [
+      Number(DATA) | (10 << 7) | 0x37,
+      loads | (5 << 7) | 0x37,
+      iType(0x03, 3, 12, 10, 0),
+      addi(5, 5, -1),
+      bType(1, 5, 0, -8),
+      EBREAK,
+    ];
+    const { core } = machineWith(config, words);
+    expect(core.run(10 * loads)).toBe(CoreStop.breakpoint);
+    const { stallCycles, localAccesses, second, harts } = timingFigures(core.timing!, 1);
+    const accesses = ({ hits, misses }: { hits: number; misses: number }) => hits + misses;
+    expect(accesses(harts[0]!.data)).toBeGreaterThan(loads);
+    expect(stallCycles).toBe(
+      accesses(harts[0]!.data) * (config.data.latency - 1) +
+        accesses(second) * config.second.latency +
+        localAccesses * config.memoryLatency,
+    );
+  });
+
   test("the cycle counter shows the stalls, instret does not", () => {
     const { core } = machineWith(defaultTiming(), [csrr(5, 0xc00), csrr(6, 0xc02), EBREAK]);
     core.setCounters(1000, 1000);

@@ -65,7 +65,7 @@ export function bitsOfDataLine(): i32 { return load<i32>(data, 16); }
 // @ts-ignore: decorator
 @inline export function stalls(): i64 { return load<i64>(area); }
 // @ts-ignore: decorator
-@inline function stall(cycles: i32): void { store<i64>(area, load<i64>(area) + cycles); }
+@inline function stall(cycles: i64): void { store<i64>(area, load<i64>(area) + cycles); }
 // @ts-ignore: decorator
 @inline function count(at: i32, times: i32): void { store<i64>(at, load<i64>(at) + times); }
 // @ts-ignore: decorator
@@ -273,7 +273,7 @@ export function fetchesFirst(va: u64, physical: u64): bool {
 export function countFound(ofData: i32, ofInstructions: i32, dataIsTranslated: bool, fetchIsTranslated: bool): void {
   countHits(data, ofData);
   countHits(instructions, ofInstructions);
-  stall(load<i32>(data, 20) * ofData + load<i32>(instructions, 20) * ofInstructions);
+  stall(<i64>load<i32>(data, 20) * ofData + <i64>load<i32>(instructions, 20) * ofInstructions);
   if (dataIsTranslated) countHits(dataTlb, ofData);
   if (fetchIsTranslated) countHits(instructionTlb, ofInstructions);
 }
