@@ -97,8 +97,8 @@ export interface MachineMemory {
   isDirty(page: number): boolean;
   /** A byte for each page of RAM, which comes first: as long as it is the same, both of the above are. Valid until the next run. */
   readonly flags: Uint8Array;
-  /** Goes up with every page of a disk that is written or brought in. */
-  readonly diskChanges: number;
+  /** Pages of disks that take memory. */
+  readonly diskPagesHeld: number;
   /** A view, valid until the next run. */
   page(page: number): Uint8Array;
   clearDirty(): void;

@@ -27,7 +27,7 @@ function ramPages({ core, ram }: Kernel, isRestored: boolean): PageSet {
     get flags() {
       return core.pageFlags;
     },
-    diskChanges: 0,
+    diskPagesHeld: 0,
     page: (page) => core.ram.subarray(page * pageBytes, (page + 1) * pageBytes),
     clearDirty() {
       core.clearDirty();
@@ -73,8 +73,8 @@ export function machinePages(k: Kernel, isRestored: boolean): PageSet {
     get flags() {
       return ram.flags;
     },
-    get diskChanges() {
-      return disks.reduce((sum, { pages }) => sum + pages.changes, 0);
+    get diskPagesHeld() {
+      return disks.reduce((sum, { pages }) => sum + pages.held, 0);
     },
     page: (page) => (isRam(page) ? ram.page(page) : onDisk(page, (disk, at) => disk.page(at))),
     clearDirty() {

@@ -29,8 +29,8 @@ export interface DiskPages {
   /** Those of the absent pages that are known to be zero. */
   provideZeros(isZero: (page: number) => boolean): void;
   clearDirty(): void;
-  /** Goes up with every page that is written or brought in. */
-  readonly changes: number;
+  /** How many of them take memory: those that were written or brought in, but for zeros. */
+  readonly held: number;
 }
 
 export interface DiskPorts {
@@ -48,7 +48,7 @@ class PagedDisk implements Disk, DiskPages {
   readonly #ports: DiskPorts;
   readonly #held = new Map<number, Uint8Array>();
   readonly #dirty = new Set<number>();
-  #changes = 0;
+  #heldInMemory = 0;
 
   constructor(state: DiskState, ports: DiskPorts) {
     this.#state = state;
@@ -71,13 +71,14 @@ class PagedDisk implements Disk, DiskPages {
     return this.#state.bytes / diskPageBytes;
   }
 
-  get changes(): number {
-    return this.#changes;
+  get held(): number {
+    return this.#heldInMemory;
   }
 
   #hold(page: number, bytes: Uint8Array): void {
+    const before = this.#held.get(page) ?? zeros;
+    this.#heldInMemory += Number(bytes !== zeros) - Number(before !== zeros);
     this.#held.set(page, bytes);
-    this.#changes += 1;
   }
 
   #isWritten(page: number): boolean {

@@ -154,3 +154,22 @@ test("clearing a page twice, and writing to it, does not change another cleared 
   disk.read(4096, other);
   expect(other.every((byte) => byte === 0)).toBe(true);
 });
+
+test("a disk takes memory for the pages that it holds, but not for zeros", () => {
+  const disk = diskOver(initDisk({ image: null, bytes: diskBytes, readOnly: false }, 0), {
+    content: partOf,
+    fetch: () => new Uint8Array(4096),
+  });
+  const held: number[] = [];
+  const after = (change: () => void): void => {
+    change();
+    held.push(disk.pages.held);
+  };
+  after(() => disk.read(0, new Uint8Array(4096)));
+  after(() => disk.write(4000, Uint8Array.of(...Array(200).fill(1))));
+  after(() => disk.write(0, new Uint8Array(4096).fill(2)));
+  after(() => disk.clear(0, 8192));
+  after(() => disk.clear(3 * 4096, 4096));
+  after(() => disk.write(0, Uint8Array.of(3)));
+  expect(held).toEqual([0, 2, 2, 0, 0, 1]);
+});
