@@ -95,6 +95,8 @@ export interface MachineMemory {
   readonly pageBytes: 4096;
   isPresent(page: number): boolean;
   isDirty(page: number): boolean;
+  /** All that are, in order: of disks, which may have millions of pages, without looking at the others. */
+  dirtyPages(): number[];
   /** A byte for each page of RAM, which comes first: as long as it is the same, both of the above are. Valid until the next run. */
   readonly flags: Uint8Array;
   /** Pages of disks that take memory. */

@@ -24,6 +24,12 @@ function ramPages({ core, ram }: Kernel, isRestored: boolean): PageSet {
     pageBytes,
     isPresent: (page) => (core.pageFlags[page]! & PageFlag.present) !== 0,
     isDirty: (page) => (core.pageFlags[page]! & PageFlag.dirty) !== 0,
+    dirtyPages() {
+      const pages: number[] = [];
+      const { pageFlags } = core;
+      for (let page = 0; page < pageFlags.length; page++) if (pageFlags[page]! & PageFlag.dirty) pages.push(page);
+      return pages;
+    },
     get flags() {
       return core.pageFlags;
     },
@@ -70,6 +76,10 @@ export function machinePages(k: Kernel, isRestored: boolean): PageSet {
     },
     isPresent: (page) => (isRam(page) ? ram.isPresent(page) : onDisk(page, (disk, at) => disk.isPresent(at))),
     isDirty: (page) => (isRam(page) ? ram.isDirty(page) : onDisk(page, (disk, at) => disk.isDirty(at))),
+    dirtyPages() {
+      const ofDisks = disks.flatMap(({ pages, first }) => pages.dirtyPages().map((page) => first + page));
+      return ram.dirtyPages().concat(ofDisks);
+    },
     get flags() {
       return ram.flags;
     },

@@ -75,12 +75,10 @@ function hashMachine(machine: Machine, base: PageTree | null, sha256: Sha256, ad
 /** New hashes of the pages that differ from the base, and their bytes to `add`. */
 function changedPages(memory: MachineMemory, before: PageTree, sha256: Sha256, add: Add) {
   const changed = new Map<number, Uint8Array>();
-  let examinedPages = 0;
-  for (let page = 0; page < memory.pages; page++) {
-    // A machine begins with all of its RAM zero and clean: without a base, too, only what was written can differ.
-    if (!memory.isDirty(page)) continue;
+  // A machine begins with all of its RAM zero and clean: without a base, too, only what was written can differ.
+  const dirty = memory.dirtyPages();
+  for (const page of dirty) {
     assert(memory.isPresent(page), `page ${page} is dirty but absent`);
-    examinedPages += 1;
     const bytes = memory.page(page);
     const zero = isAllZero(bytes);
     const hash = zero ? zeroHash : sha256(bytes);
@@ -88,5 +86,5 @@ function changedPages(memory: MachineMemory, before: PageTree, sha256: Sha256, a
     changed.set(page, hash);
     if (!zero) add(hash, bytes.slice() as Uint8Array<ArrayBuffer>);
   }
-  return { changed, examinedPages };
+  return { changed, examinedPages: dirty.length };
 }

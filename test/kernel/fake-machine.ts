@@ -38,6 +38,7 @@ export class FakeMemory implements MachineMemory {
 
   isPresent = (page: number): boolean => this.present[page]!;
   isDirty = (page: number): boolean => this.dirty[page]!;
+  dirtyPages = (): number[] => [...this.dirty.keys()].filter(this.isDirty);
   readonly diskPagesHeld = 0;
   get flags(): Uint8Array {
     return Uint8Array.from(this.present, (present, page) => (present ? 1 : 0) + (this.dirty[page] ? 2 : 0));

@@ -24,6 +24,8 @@ export interface DiskPages {
   readonly count: number;
   isPresent(page: number): boolean;
   isDirty(page: number): boolean;
+  /** In order. */
+  dirtyPages(): number[];
   page(page: number): Uint8Array;
   provide(page: number, bytes: Uint8Array): void;
   /** Those of the absent pages that are known to be zero. */
@@ -90,6 +92,9 @@ class PagedDisk implements Disk, DiskPages {
   }
   isDirty(page: number): boolean {
     return this.#dirty.has(page);
+  }
+  dirtyPages(): number[] {
+    return [...this.#dirty].sort((a, b) => a - b);
   }
   clearDirty(): void {
     this.#dirty.clear();
