@@ -8,7 +8,6 @@ import type { AccessSize, Bus, Core, CoreOptions, CoreStop, HartState } from "..
 import {
   ATTENTION,
   BUS_FAULT,
-  BY_TRANSLATION,
   DONE,
   EXECUTED,
   F_REGS,
@@ -215,10 +214,7 @@ function coreOver(
         const stop = runPiece(Math.min(budget - executed, PIECE));
         const done = control.getUint32(EXECUTED, true);
         executed += done;
-        if (translator) {
-          translator.earn(done, control.getUint32(BY_TRANSLATION, true));
-          control.setUint32(BY_TRANSLATION, 0, true);
-        }
+        translator?.earn(done);
         if (stop !== 0 || executed >= budget) return stop;
       }
     },

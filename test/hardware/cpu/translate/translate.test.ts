@@ -288,6 +288,29 @@ test("without credit nothing is translated, and it is earned by executing", () =
   expect(translations.count).toBeGreaterThan(0);
 });
 
+test("where many places are hot at once they are translated later, but they are", () => {
+  /** How many are translated when each of so many functions has been called 300, and 3000 times. */
+  const translated = (functions: number): number[] => {
+    const translations = new Translations({ jumps: 256, credit: 1e9 });
+    // Calls, and a loop over them; then functions that are too large to be inlined.
+    const body = (n: number): number[] => [...Array.from({ length: 40 }, () => addi(5, 5, n)), RET];
+    const calls = Array.from({ length: functions }, (_, n) => jal(1, 4 * (functions + 3 + 41 * n - n)));
+    const words = [...calls, addi(10, 10, -1), bType(1, 10, 0, -4 * (functions + 1)), ECALL];
+    words.push(...Array.from({ length: functions }, (_, n) => body(n + 1)).flat());
+    const { core } = machine(words, translations);
+    return [300, 2700].map((times) => {
+      core.setPc(CODE);
+      core.x[10] = BigInt(times);
+      expect(core.run(10_000_000)).toBe(CoreStop.ecall);
+      return translations.count;
+    });
+  };
+  const [one, many] = [translated(1), translated(24)];
+  expect(one[0]).toBeGreaterThan(0);
+  expect(many[0]).toBeLessThan(24);
+  expect(many[1]).toBeGreaterThanOrEqual(24);
+});
+
 test("another thread can read how much is kept", () => {
   const figures = new Int32Array(new SharedArrayBuffer(8));
   const translations = new Translations({ jumps: 1, credit: 1e9, figures });

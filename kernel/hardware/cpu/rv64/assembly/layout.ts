@@ -86,8 +86,6 @@ export const ATTENTION = 0x1834;
 export const DONE = 0x1838;
 /** What the present instruction has changed in page-table entries: how many, whose, and what they were. */
 export const UPDATES = 0x1840;
-/** Instructions that translated code has executed, since the host last emptied it. */
-export const BY_TRANSLATION = 0x1844;
 export const UPDATE_STAMP = 0x1848;
 export const UPDATE_LOG = 0x1850;
 /** What mtime is ahead of virtual time, in its own units and modulo 2^64: somebody has written it. */

@@ -47,9 +47,7 @@ export function enter(target: i64, base: i32, left: i32): i32 {
     store<u16>(cell, entry + 1);
     if ((entry + 1) & (every - 1) || !translate(target, base)) return left;
   }
-  const after = call_indirect<i32>(load<u16>(cell), target & ~4095, left, L.NESTABLE);
-  store<i32>(L.BY_TRANSLATION, load<i32>(L.BY_TRANSLATION) + left - after);
-  return after;
+  return call_indirect<i32>(load<u16>(cell), target & ~4095, left, L.NESTABLE);
 }
 
 /** The indirect jump of record `p` leads to `target`, whose page has the slot `base`. Returns are not noted. */

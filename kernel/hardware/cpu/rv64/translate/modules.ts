@@ -81,10 +81,14 @@ export interface TranslationOptions {
 /** Every so many jumps to a place that is not hot yet it is asked whether its translation is known. */
 const ASKED_EVERY = 128;
 
+const MOST_WAITS = 15;
+
 export class Translations {
   readonly jumps: number;
   /** Every how many jumps a core asks: a power of two. */
   readonly asked: number;
+  /** How often at most a place has to get hot again where many are. */
+  readonly mostWaits: number;
   readonly credit: number;
   readonly patience: number;
   readonly #limit: number;
@@ -99,6 +103,7 @@ export class Translations {
     this.asked = Math.min(ASKED_EVERY, 1 << (31 - Math.clz32(jumps)));
     // The count must not get to HOT.
     this.jumps = Math.min(jumps, HOT - ASKED_EVERY);
+    this.mostWaits = Math.min(MOST_WAITS, Math.floor(this.jumps / ASKED_EVERY));
     this.credit = credit;
     this.patience = patience;
     this.#limit = limit;

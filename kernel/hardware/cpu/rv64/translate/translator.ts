@@ -14,13 +14,11 @@ import { CodeReader, type Decoder } from "./records.ts";
 import { discover } from "./region.ts";
 
 /**
- * Credit is in instructions to translate. Translating one takes as long as interpreting two thousand, and may take a
- * tenth of the time that is spent interpreting, and half of what translated code saves. What others have translated
- * before costs a twenty-fifth.
+ * Credit is in instructions to translate. Translating one takes as long as interpreting two thousand, and may be done for
+ * every five thousand that are executed. What others have translated before costs a twenty-fifth.
  */
 const MOST_CREDIT = 50_000;
-const INTERPRETED_FOR_ONE = 20_000;
-const TRANSLATED_FOR_ONE = 12_000;
+const EXECUTED_FOR_ONE = 5_000;
 const KNOWN_FOR_ONE = 25;
 const MOST_DEBT = 2_000;
 
@@ -28,6 +26,16 @@ const MOST_FUNCTIONS = 4096;
 const MOST_BYTES = 8 * 2 ** 20;
 
 const MOST_CHURNING = 4096;
+
+/**
+ * The more places got hot lately, the less time each of them takes, and the more often the next has to get hot: once more
+ * for each COMPETING others beyond FEW. After so many instructions half of them count no more, and who has not asked is
+ * forgotten.
+ */
+const FEW = 16;
+const COMPETING = 4;
+const LATELY = 50_000_000;
+const MOST_WAITING = 16_384;
 
 /** How often a region is made again because its indirect jumps lead to more places. */
 const MOST_REMAKES = 6;
@@ -63,6 +71,11 @@ export class Translator {
   #executed = 0;
   /** Of slots whose translations were thrown away: how often, and until when they are left alone. */
   readonly #churn = new Map<number, { times: number; until: number }>();
+  /** Of hot places that wait, by their cells: how often they have been hot, and when last. */
+  readonly #waiting = new Map<number, { times: number; last: number }>();
+  /** How many new translations were made lately, and since when. */
+  #made = 0;
+  #since = 0;
 
   constructor(memory: WebAssembly.Memory, table: WebAssembly.Table, shared: Translations) {
     this.#memory = memory;
@@ -79,11 +92,14 @@ export class Translator {
     this.#table.grow(HOT, core.stay);
   }
 
-  /** Instructions have been executed, some of them by translated code. */
-  earn(executed: number, translated: number): void {
+  /** Instructions have been executed. */
+  earn(executed: number): void {
     this.#executed += executed;
-    if (this.#credit >= MOST_CREDIT) return;
-    this.#credit += (executed - translated) / INTERPRETED_FOR_ONE + translated / TRANSLATED_FOR_ONE;
+    if (this.#credit < MOST_CREDIT) this.#credit += executed / EXECUTED_FOR_ONE;
+    if (this.#executed - this.#since < LATELY) return;
+    this.#made /= 2;
+    for (const [cell, { last }] of this.#waiting) if (last < this.#since) this.#waiting.delete(cell);
+    this.#since = this.#executed;
   }
 
   /** Translates the code at `target`, whose slot is `base`; false if it is not to be, now or ever. */
@@ -106,7 +122,7 @@ export class Translator {
       this.#install(known, reader, entry, 0);
       return true;
     }
-    if (!isHot || this.#widen(reader, base, entry)) return false;
+    if (!isHot || this.#widen(reader, base, entry) || this.#waits(cell)) return false;
     const region = discover(reader, entry);
     if (!region) {
       this.#view.setUint16(cell, HOT, true);
@@ -114,6 +130,20 @@ export class Translator {
     }
     this.#credit -= region.size;
     this.#install(this.#shared.compiled(region, reader, entry), reader, entry, 0);
+    return true;
+  }
+
+  /** Whether the hot place has to get hot once more. */
+  #waits(cell: number): boolean {
+    const times = (this.#waiting.get(cell)?.times ?? 0) + 1;
+    if (times > Math.min((this.#made - FEW) / COMPETING + 1, this.#shared.mostWaits)) {
+      this.#waiting.delete(cell);
+      this.#made++;
+      return false;
+    }
+    if (this.#waiting.size >= MOST_WAITING) this.#waiting.clear();
+    this.#waiting.set(cell, { times, last: this.#executed });
+    this.#view.setUint16(cell, this.#shared.jumps >> 1, true);
     return true;
   }
 
