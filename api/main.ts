@@ -36,8 +36,7 @@ export async function serve(config: ServerConfig): Promise<RunningServer> {
   let server: OstlerServer | null = null;
   try {
     claim(config, pidFile);
-    const adminKey = await createFirstAdmin(store);
-    if (adminKey !== null) writeKeyFile(config.dataDir, adminKey);
+    const adminKey = await createFirstAdmin(store, (key) => writeKeyFile(config.dataDir, key));
     server = await createServer(store, config);
     const addresses = await server.listen();
     return { ...addresses, adminKey, close: () => shutDown(server, store, pidFile).finally(endTracing) };
@@ -73,8 +72,12 @@ function logTelemetry(config: ServerConfig, message: string): void {
 /** For the command line on the same machine; readable by the server's user only. */
 function writeKeyFile(dataDir: string, key: string): void {
   const file = join(dataDir, KEY_FILE);
-  writeFileSync(file, `${key}\n`, { mode: 0o600 });
-  chmodSync(file, 0o600);
+  try {
+    writeFileSync(file, `${key}\n`, { mode: 0o600 });
+    chmodSync(file, 0o600);
+  } catch (error) {
+    throw directoryError(error, dataDir);
+  }
 }
 
 /** Serves until a signal says stop. Resolves to the exit code. */

@@ -24,7 +24,7 @@ const TROUBLES: readonly (readonly [RegExp, string | (() => string)])[] = [
     /\b(EACCES|EPERM|SQLITE_(READONLY|CANTOPEN|PERM))\b/,
     () => `the server's user (${process.getuid?.() ?? "this one"}) may not write there`,
   ],
-  [/\b(ENOENT)\b/, "its file system lets nobody make files there"],
+  [/\b(ENOENT)\b/, "its file system lets nobody make files there, or it is a link to what there is not"],
   [
     /\b(NoLocksError|SQLITE_IOERR|ENOLCK|ENOTSUP|EOPNOTSUPP)\b/,
     `its file system fails, or has no locks, as some network file systems: take a local one, or ${settings.databaseUrl.variable}`,

@@ -94,11 +94,20 @@ export function callerOf(context: Context): Caller {
   return context.caller as Caller;
 }
 
-/** Makes the first admin on an empty store. Returns the key to print, or null when there are users already. */
-export async function createFirstAdmin(store: Store): Promise<string | null> {
+/**
+ * Makes the first admin on an empty store. Returns the key to print, or null when there are users already. `keep` has the key
+ * before it is stored: if it could not be kept afterwards, nobody would get in any more.
+ */
+export async function createFirstAdmin(
+  store: Store,
+  keep: (secret: string) => void = () => {},
+): Promise<string | null> {
   if ((await store.users.count()) > 0) return null;
+  const { key, secret } = newKey({ userId: "admin", label: "first key", expiresAt: null });
+  keep(secret);
   await store.users.create({ id: "admin", name: "Administrator", role: "admin" });
-  return (await createKey(store, { userId: "admin", label: "first key", expiresAt: null })).secret;
+  await store.users.createKey(key);
+  return secret;
 }
 
 export type KeyFields = Pick<NewKey, "userId" | "label" | "expiresAt"> & Partial<KeyScope>;

@@ -1,16 +1,18 @@
 /** A server that cannot start says why and ends, so that whoever supervises it can do something about it. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { createFirstAdmin, hashSecret } from "../../api/auth/identity.ts";
 import { settings } from "../../api/config.ts";
 import { makeDirectory } from "../../api/directories.ts";
 import { startError, storeError } from "../../api/start-error.ts";
 import { NoLocksError } from "../../api/store/sqlite/directory.ts";
 import { StoreUnavailableError } from "../../api/store/types.ts";
+import { openTestStore } from "../support/store.ts";
 
 /** What a server says that ends at once, and its exit code. */
 async function failedStart(environment: Record<string, string>): Promise<[number, string]> {
@@ -85,6 +87,10 @@ test("what is wrong with a data directory is said by what the operating system a
       Object.assign(new Error("EACCES: permission denied, mkdir '/x'"), { code: "EACCES" }),
       /user .* may not write there/,
     ],
+    [
+      Object.assign(new Error("ENOENT: no such file or directory, stat '/x'"), { code: "ENOENT" }),
+      /a link to what there is not/,
+    ],
     [new Error("SQLITE_READONLY: attempt to write a readonly database"), /user .* may not write there/],
     [new NoLocksError("the file system of /mnt has no locks"), /has no locks, .*: take a local one, or DATABASE_URL/],
     [new Error("SQLITE_IOERR: disk I/O error"), /its file system fails, or has no locks/],
@@ -106,6 +112,8 @@ test("directories are made for their owner alone, one in the other, and those th
   writeFileSync(join(top, "file"), "");
   for (const path of ["file", "file/below"])
     expect(() => makeDirectory(join(top, path))).toThrow(expect.objectContaining({ code: "ENOTDIR" }));
+  symlinkSync(join(top, "unmounted"), join(top, "link"));
+  expect(() => makeDirectory(join(top, "link"))).toThrow(expect.objectContaining({ code: "ENOENT" }));
   rmSync(top, { recursive: true });
 });
 
@@ -118,4 +126,18 @@ test("a number that is written otherwise than in digits", () => {
   for (const text of ["1e3", "0x10", " 7", "", "7.0"])
     expect(settings.workers.read(text)).toBe("must be a whole number from 1 to 64");
   expect(settings.workers.read("7")).toBe(7);
+});
+
+test("there is no first admin whose key could not be kept, and the next start makes one", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "ostler-start-"));
+  const store = await openTestStore(dataDir);
+  const full = () => {
+    throw new Error("no room");
+  };
+  await expect(createFirstAdmin(store, full)).rejects.toThrow("no room");
+  let kept = "";
+  expect(await createFirstAdmin(store, (key) => void (kept = key))).toBe(kept);
+  expect((await store.users.findByKey(hashSecret(kept)))!.user.role).toBe("admin");
+  await store.close();
+  rmSync(dataDir, { recursive: true });
 });

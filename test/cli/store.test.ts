@@ -107,6 +107,7 @@ test.skipIf(onPostgresql)(inOneFile, async () => {
   for (const [file, place, why] of [
     ["all.db", join(work, "text.db"), /text\.db cannot be used: .* is not a directory \(ENOTDIR/],
     ["none.db", join(work, "other"), /there is no file none\.db/],
+    ["other", join(work, "third"), /other is not a file/],
   ] as const)
     expect(await ostler("restore", file, place)).toMatchObject({ status: 1, err: expect.stringMatching(why) });
   expect(readdirSync(server.dataDir).filter((name) => name.includes("backup"))).toEqual([]);
