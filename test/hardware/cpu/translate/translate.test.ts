@@ -288,6 +288,25 @@ test("without credit nothing is translated, and it is earned by executing", () =
   expect(translations.count).toBeGreaterThan(0);
 });
 
+test("what is looked at for a translation is paid for, although nothing comes of it", () => {
+  const translations = new Translations({ jumps: 1, credit: 1000 });
+  // Calls of a function that is too large to be inlined, which is found out for each of them.
+  const [calls, last] = [380, 381 * 4];
+  const words = [...Array.from({ length: calls }, (_, n) => jal(1, last - 4 * n)), ECALL];
+  words.push(...Array.from({ length: 60 }, () => addi(5, 5, 1)), RET);
+  words.push(addi(6, 6, 1), bType(1, 6, 10, -4), ECALL);
+  const { core } = machine(words, translations);
+  core.x[1] = CODE + BigInt(4 * calls);
+  core.x[10] = 100n;
+  const counts = [last, 0, last + 61 * 4].map((from) => {
+    core.setPc(CODE + BigInt(from));
+    expect(core.run(100_000)).toBe(CoreStop.ecall);
+    return translations.count;
+  });
+  expect(core.x[5]).toBe(60n * 381n);
+  expect(counts).toEqual([1, 2, 2]);
+});
+
 test("where many places are hot at once they are translated later, but they are", () => {
   /** How many are translated when each of so many functions has been called 300, and 3000 times. */
   const translated = (functions: number): number[] => {
@@ -334,6 +353,31 @@ test("what was translated is found again by its bytes, all of them", () => {
     expect(core.run(10_000)).toBe(CoreStop.ecall);
     expect([core.x[6], translations.count]).toEqual([BigInt(last), known]);
   }
+});
+
+test("code is compared with a few translations only, however many begin like it", () => {
+  let compared = 0;
+  class Watched extends Translations {
+    override find(...[reader, entry]: Parameters<Translations["find"]>) {
+      const before = reader.looked;
+      const found = super.find(reader, entry);
+      compared = Math.max(compared, reader.looked - before);
+      return found;
+    }
+  }
+  const translations = new Watched({ jumps: 1, credit: 1e9, patience: 0 });
+  const same = Array.from({ length: 255 }, () => addi(5, 5, 1));
+  const { m, core, page } = machine([], translations);
+  for (let n = 1; n <= 48; n++) {
+    m.code(page, [...same, addi(6, 6, n), bType(1, 6, 6, -4), ECALL]);
+    core.x[6] = 0n;
+    core.setPc(CODE);
+    expect([core.run(10_000), core.x[6]]).toEqual([CoreStop.ecall, BigInt(n)]);
+  }
+  expect(translations.count).toBe(48);
+  // A kilobyte each.
+  expect(compared).toBeGreaterThan(10);
+  expect(compared).toBeLessThan(80);
 });
 
 describe("floating point in a loop gives the bits and flags of the interpreter", () => {

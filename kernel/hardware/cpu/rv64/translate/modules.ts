@@ -83,6 +83,9 @@ const ASKED_EVERY = 128;
 
 const MOST_WAITS = 15;
 
+/** Of those from such a place, how many are compared with the code at hand: one can make thousands that differ at the end. */
+const MOST_COMPARED = 32;
+
 export class Translations {
   readonly jumps: number;
   /** Every how many jumps a core asks: a power of two. */
@@ -95,7 +98,7 @@ export class Translations {
   readonly #figures: Int32Array | undefined;
   /** By key; the last used are last. */
   readonly #kept = new Map<string, Kept>();
-  /** By entry (`Places`), the newest last. */
+  /** By place of the entry (`CodeReader.place`); the last used are last. */
   readonly #from = new Map<number, Kept[]>();
   #bytes = 0;
 
@@ -120,9 +123,8 @@ export class Translations {
 
   /** A translation of the code that `reader` has at `entry`, as it is there. */
   find(reader: CodeReader, entry: number): Compiled | undefined {
-    const all = this.#from.get(reader.place(entry));
-    for (let i = (all?.length ?? 0) - 1; i >= 0; i--) {
-      const kept = all?.[i] as Kept;
+    const all = this.#from.get(reader.place(entry)) ?? [];
+    for (const kept of all.slice(-MOST_COMPARED).reverse()) {
       if (!kept.spans.every(({ page, offset, bytes }) => reader.holds(kept.pages[page] as number, offset, bytes)))
         continue;
       this.#use(kept);
@@ -162,6 +164,8 @@ export class Translations {
   #use(kept: Kept): void {
     this.#kept.delete(kept.key);
     this.#kept.set(kept.key, kept);
+    const others = this.#from.get(kept.place) as Kept[];
+    others.push(...others.splice(others.lastIndexOf(kept), 1));
   }
 
   #shrink(): void {

@@ -40,6 +40,9 @@ export interface Instruction extends Operands {
 /** How many pages before and behind the first one can be looked at: UNDONE_BITS leaves no room for more (emitter.ts). */
 const REACH = 500;
 
+/** Bytes that are compared, or marks of jumps that are looked at, in the time in which an instruction is read. */
+const CELLS_FOR_ONE = 512;
+
 export interface CodePage {
   slot: number;
   host: number;
@@ -51,6 +54,8 @@ export class CodeReader {
   readonly #page: bigint;
   readonly #used: number;
   readonly #pages = new Map<number, CodePage | undefined>();
+  /** What has been looked at so far, as so many instructions that were read. */
+  looked = 0;
 
   /** `page` is the virtual address of the page that the translation starts in, `used` how many jumps to code are many. */
   constructor(memory: DataView, decoder: Decoder, page: bigint, used: number) {
@@ -99,14 +104,17 @@ export class CodeReader {
     const page = this.page(distance);
     if (!page) return false;
     const at = page.host + offset;
-    for (let i = 0; i < bytes.length; i++) if (this.#memory.getUint8(at + i) !== bytes[i]) return false;
-    return true;
+    let same = 0;
+    while (same < bytes.length && this.#memory.getUint8(at + same) === bytes[same]) same++;
+    this.looked += same / CELLS_FOR_ONE;
+    return same === bytes.length;
   }
 
   /** Undefined where the page is not at hand. */
   read(at: number): Instruction | undefined {
     const page = this.page(Math.floor(at / PAGE_SIZE));
     if (!page) return undefined;
+    this.looked++;
     const record = page.slot + (at & (PAGE_SIZE - 1)) * 8;
     if (this.#op(record) === "None") this.#decoder.decodeLine(record, page.slot, page.host);
     const op = this.#op(record);
@@ -209,6 +217,7 @@ export class CodeReader {
       if (!page) continue;
       const from = Math.max(low - distance * PAGE_SIZE, 0) >> 1;
       const to = Math.min(high - distance * PAGE_SIZE, PAGE_SIZE) >> 1;
+      this.looked += (to - from) / CELLS_FOR_ONE;
       for (let half = from; half < to; half++) {
         if (this.#memory.getUint8(page.slot + JUMPED + half) & 1) out.push(distance * PAGE_SIZE + 2 * half);
       }

@@ -20,6 +20,8 @@ import { discover } from "./region.ts";
 const MOST_CREDIT = 50_000;
 const EXECUTED_FOR_ONE = 5_000;
 const KNOWN_FOR_ONE = 25;
+/** Instructions that are read in the time in which one is translated: that costs, too, where nothing comes of it. */
+const LOOKED_FOR_ONE = 10;
 const MOST_DEBT = 2_000;
 
 const MOST_FUNCTIONS = 4096;
@@ -116,6 +118,15 @@ export class Translator {
     if ((this.#churn.get(base)?.until ?? 0) > this.#executed) return false;
     const page = target - BigInt(entry);
     const reader = new CodeReader(this.#view, this.#core as TranslatorCore, page, this.#shared.asked);
+    const before = this.#credit;
+    const isThere = this.#make(reader, base, entry, isHot);
+    this.#credit = Math.min(this.#credit, before - reader.looked / LOOKED_FOR_ONE);
+    return isThere;
+  }
+
+  /** Makes a translation of the code at `entry`, or takes one that is known; false if it is not to be yet. */
+  #make(reader: CodeReader, base: number, entry: number, isHot: boolean): boolean {
+    const cell = base + ENTRIES + entry;
     const known = this.#shared.find(reader, entry);
     if (known) {
       this.#credit -= known.size / KNOWN_FOR_ONE;
