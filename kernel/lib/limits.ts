@@ -152,7 +152,10 @@ export const limits = {
   pauseReason: 64,
   /** Frames that wait for a network device's driver. */
   waitingFrames: 256,
-  /** Of one look at an address space, entries of its tables; of one at the graph of capabilities, who reaches what. */
+  /**
+   * Of one look at an address space, entries of its tables; of one at the graph of capabilities, slots on the way to what
+   * threads reach, and who reaches what.
+   */
   inspectEntries: 1024 * 1024,
   inspectHolders: 1024 * 1024,
   /** Bytes that one memory inspection or debugger's write may cover. */

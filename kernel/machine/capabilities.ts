@@ -164,17 +164,17 @@ function objectsOf(k: Kernel): Map<string, ObjectUse> {
   return objects;
 }
 
-/** The CNodes that a walk from a root comes to, whatever their guards say. */
+/** The CNodes that a walk from a root comes to, whatever their guards say, as far as there are looks left. */
 function reached(
   k: Kernel,
   byAddress: ReadonlyMap<number, Container>,
   root: CapabilityOf<"cnode">,
-  most: number,
+  looks: { left: number },
 ): Set<number> {
   const seen = new Set<number>([root.address]);
   for (const address of seen) {
-    if (seen.size >= most) break;
     for (const slot of byAddress.get(address)?.filled ?? []) {
+      if (looks.left-- <= 0) return seen;
       const { capability } = getSlot(k, slot);
       if (capability.type === "cnode") seen.add(capability.address);
     }
@@ -187,16 +187,16 @@ function holdersOf(k: Kernel, containers: readonly Container[]): Map<number, Hol
   const byAddress = new Map(containers.map((container) => [container.address, container]));
   const walks = new Map<number, Set<number>>();
   const holders = new Map<number, HolderInfo[]>();
-  let left: number = limits.inspectHolders;
+  const looks: { left: number } = { left: limits.inspectHolders };
   for (const [address, { thread }] of [...k.sel4.tcbs].sort((a, b) => a[1].thread - b[1].thread)) {
     const task = k.threads.threads.get(thread)?.task;
     if (task === undefined) continue;
     const root = capOf(k, address, "cspace");
     const nodes =
-      root?.type === "cnode" ? (walks.get(root.address) ?? reached(k, byAddress, root, left)) : new Set<number>();
+      root?.type === "cnode" ? (walks.get(root.address) ?? reached(k, byAddress, root, looks)) : new Set<number>();
     if (root?.type === "cnode") walks.set(root.address, nodes);
     for (const container of [address, ...nodes]) {
-      if (left-- <= 0) return holders;
+      if (looks.left-- <= 0) return holders;
       const list = holders.get(container);
       if (list === undefined) holders.set(container, [{ task, thread }]);
       else list.push({ task, thread });

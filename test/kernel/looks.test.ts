@@ -30,21 +30,36 @@ const tcbAt = (index: number): never => (0x10_0000 + index * 1024) as never;
 const cnode = (index: number) =>
   ({ type: "cnode", address: nodeAt(index), radix: 10, guard: 0n, guardBits: 0 }) as const;
 
-test("of many threads that all reach many nodes", () => {
+/** A node with a slot for each of `held` and threads, each of which has the node of `roots` that is its own. */
+function manyThreads(held: readonly number[], roots: (thread: number) => number): Kernel {
   const k = {
     cap: initCap(),
     objectSizes,
     sel4: { tcbs: new Map() },
     threads: { threads: new Map() },
   } as unknown as Kernel;
-  for (let i = 0; i < nodes; i++) placeRoot(k, slotAt(nodeAt(0), i), cnode(i));
+  for (const [i, node] of held.entries()) placeRoot(k, slotAt(nodeAt(0), i), cnode(node));
   for (let i = 0; i < threads; i++) {
     k.sel4.tcbs.set(tcbAt(i), { thread: i + 1 } as never);
     k.threads.threads.set((i + 1) as never, { id: i + 1, task: 1 } as never);
-    placeChild(k, slotAt(nodeAt(0), 0), slotAt(tcbAt(i), 0), cnode(0));
+    placeChild(k, slotAt(nodeAt(0), 0), slotAt(tcbAt(i), 0), cnode(roots(i)));
   }
-  const { slots } = capabilityGraph(k, { graph: null }, nodeAt(0), 1, { task: null, types: [], object: null });
-  const ways = Math.floor(limits.inspectHolders / (nodes + 1));
-  expect(slots[0]!.holderCount).toBeGreaterThanOrEqual(ways);
-  expect(slots[0]!.holderCount).toBeLessThan(threads);
+  return k;
+}
+
+const holdersOfFirst = (k: Kernel): number =>
+  capabilityGraph(k, { graph: null }, nodeAt(0), 1, { task: null, types: [], object: null }).slots[0]!.holderCount;
+
+test("of many threads that all reach many nodes", () => {
+  const holders = holdersOfFirst(manyThreads([...Array(nodes).keys()], () => 0));
+  expect(holders).toBeGreaterThanOrEqual(Math.floor(limits.inspectHolders / (nodes + 1)) - 1);
+  expect(holders).toBeLessThan(threads);
+});
+
+test("of many threads with nodes of their own, which lead to one that leads nowhere many times", () => {
+  const k = manyThreads(Array(nodes).fill(0), (thread) => thread + 1);
+  for (let i = 0; i < threads; i++) placeRoot(k, slotAt(nodeAt(i + 1), 0), cnode(0));
+  const holders = holdersOfFirst(k);
+  expect(holders).toBeGreaterThan(limits.inspectHolders / (nodes + 5));
+  expect(holders).toBeLessThan(threads);
 });
