@@ -76,6 +76,9 @@ export function encodeName(name: string): Uint8Array {
   return bytes.slice(0, at);
 }
 
+/** What is said instead of a path that is longer than any that a call could take, or than there is room for. */
+export const tooLongPath = "//toolong";
+
 const escapes: Readonly<Record<number, string>> = {
   9: "\\t",
   10: "\\n",

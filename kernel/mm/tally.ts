@@ -7,6 +7,7 @@
  */
 import { Permission } from "../hal/types.ts";
 import { limits } from "../lib/limits.ts";
+import { tooLongPath } from "../lib/text.ts";
 import type { MmKernel } from "./kernel.ts";
 import { partsOf } from "./regions.ts";
 import type { Region, Space } from "./state.ts";
@@ -37,9 +38,15 @@ function tally(k: TallyKernel, space: Space, region: Region, bytes: number, sign
   k.mm.promised += sign * bytes;
 }
 
+/** Of very many regions, long names would be more than all else that is known of them. */
+function boundName(region: Region, regions: number): void {
+  if (regions > limits.namedRegions && region.name.length > limits.shortPathBytes) region.name = tooLongPath;
+}
+
 /** One more region, or one less. */
 export function tallyRegion(k: TallyKernel, space: Space, region: Region, sign: 1 | -1): void {
   k.mm.regions += sign;
+  boundName(region, k.mm.regions);
   tally(k, space, region, region.end - region.start, sign);
 }
 
@@ -53,8 +60,11 @@ export function changeRegions<T>(k: TallyKernel, space: Space, start: number, en
   const count = regions.length;
   for (const { region } of before) tally(k, space, region, region.end - region.start, -1);
   const result = change();
-  for (const part of partsOf(regions, from, to)) tally(k, space, part.region, part.end - part.start, 1);
   k.mm.regions += regions.length - count;
+  for (const part of partsOf(regions, from, to)) {
+    tally(k, space, part.region, part.end - part.start, 1);
+    boundName(part.region, k.mm.regions);
+  }
   return result;
 }
 

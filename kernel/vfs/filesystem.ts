@@ -9,6 +9,7 @@ import { spend } from "../lib/effort.ts";
 import type { Errno } from "../lib/errno.ts";
 import type { InodeNumber, MountId, SpaceId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
+import { tooLongPath } from "../lib/text.ts";
 import type { Place, Task } from "../thread/state.ts";
 import type { FileKernel } from "./kernel.ts";
 import type { Filesystem, InodeData, Mount, Opened, OpenFile, OpenTarget } from "./state.ts";
@@ -216,9 +217,6 @@ export function parentOf(k: FileKernel, viewer: Pick<Viewer, "root">, place: Pla
     at = on;
   }
 }
-
-/** What is said instead of a path that no call could take. */
-export const tooLongPath = "//toolong";
 
 /**
  * The path of a directory, or of a mount's top, as the task sees it; null when it cannot be reached from the task's root.

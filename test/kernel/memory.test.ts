@@ -15,7 +15,8 @@ import {
   protectRange,
   removeRange,
 } from "../../kernel/mm/regions.ts";
-import { FrameOwner, initMm, type Region } from "../../kernel/mm/state.ts";
+import { FrameOwner, initMm, type Region, type Space } from "../../kernel/mm/state.ts";
+import { changeRegions, tallyRegion } from "../../kernel/mm/tally.ts";
 
 describe("the frame allocator", () => {
   it("gives every frame once, keeps a reserve for tables, and gets all back", () => {
@@ -156,6 +157,24 @@ describe("regions", () => {
       [0x10000, 0x11000, backing],
       [0x12000, 0x14000, { ...backing, offset: 16384, fileBytes: 1808 }],
     ]);
+  });
+
+  it("have no long names when they are very many, however they came to be", () => {
+    const name = `/${"x".repeat(4000)}`;
+    const region = (): Region => ({ start: 0, end: 8 * page, permissions: 1, backing: { kind: "vdso" }, name });
+    const space = { regions: [region()], promised: 0 } as unknown as Space;
+    const k = { mm: initMm(64) };
+    k.mm.regions = limits.namedRegions - 2;
+    const names = (): string[] => space.regions.map((each) => each.name);
+    const protect = (at: number): void =>
+      changeRegions(k, space, at, at + page, () => protectRange(space.regions, at, at + page, 3));
+    protect(page);
+    expect([k.mm.regions, names()]).toEqual([limits.namedRegions, [name, name, name]]);
+    protect(3 * page);
+    expect([k.mm.regions, names()]).toEqual([limits.namedRegions + 2, [name, name, ...Array(3).fill("//toolong")]]);
+    const copied = region();
+    tallyRegion(k, space, copied, 1);
+    expect(copied.name).toBe("//toolong");
   });
 });
 

@@ -2,20 +2,12 @@
 
 import type { Errno } from "../../lib/errno.ts";
 import { limits } from "../../lib/limits.ts";
-import { encodeName } from "../../lib/text.ts";
+import { encodeName, tooLongPath } from "../../lib/text.ts";
 import { Cap, hasCapability, hasOwnCapability } from "../../thread/capabilities.ts";
 import { sharers } from "../../thread/sharing.ts";
 import type { Place, Task } from "../../thread/state.ts";
 import { fileOf } from "../../vfs/descriptors.ts";
-import {
-  attributesOf,
-  FileType,
-  filesystemOf,
-  isDirectory,
-  opsOfFilesystem,
-  pathOf,
-  tooLongPath,
-} from "../../vfs/filesystem.ts";
+import { attributesOf, FileType, filesystemOf, isDirectory, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
 import { makeFile, makeLink, type PathFrom, Rename, removeDirectory, removeFile, renameFile } from "../../vfs/names.ts";
 import { OpenFlag, openPath } from "../../vfs/open.ts";
 import { Access, permitsAt } from "../../vfs/permissions.ts";

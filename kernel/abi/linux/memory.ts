@@ -19,7 +19,7 @@ import type { Task } from "../../thread/state.ts";
 import { usableFileOf } from "../../vfs/descriptors.ts";
 import { deviceOf } from "../../vfs/devices.ts";
 import { mayRead, mayWrite } from "../../vfs/file-ops.ts";
-import { nameOfFile, tooLongPath } from "../../vfs/filesystem.ts";
+import { nameOfFile } from "../../vfs/filesystem.ts";
 import { hasFlag, MountFlag } from "../../vfs/mount-flags.ts";
 import { isSealedForWriting } from "../../vfs/seals.ts";
 import type { OpenFile } from "../../vfs/state.ts";
@@ -136,9 +136,6 @@ function backingFor(
   const { file: stored } = file.target;
   const isSealed = isSealedForWriting(getStored(k, stored));
   if (shared && isSealed && protection & Protection.PROT_WRITE) return "EPERM";
-  const path = nameOfFile(k, task, file) ?? "";
-  // Of very many, long ones would be more than all else that is known of them.
-  const name = path.length > limits.shortPathBytes && k.mm.regions >= limits.namedRegions ? tooLongPath : path;
   return {
     backing: {
       kind: "file",
@@ -150,7 +147,7 @@ function backingFor(
       writable: mayWrite(file) && !isSealed,
       ...(isData ? { data: true } : {}),
     },
-    name,
+    name: nameOfFile(k, task, file) ?? "",
   };
 }
 

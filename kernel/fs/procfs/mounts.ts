@@ -2,8 +2,9 @@
 import { spend } from "../../lib/effort.ts";
 import type { InodeNumber } from "../../lib/ids.ts";
 import { limits } from "../../lib/limits.ts";
+import { tooLongPath } from "../../lib/text.ts";
 import type { Task } from "../../thread/state.ts";
-import { deviceOfFilesystem, filesystemOf, opsOfFilesystem, pathOf, tooLongPath } from "../../vfs/filesystem.ts";
+import { deviceOfFilesystem, filesystemOf, opsOfFilesystem, pathOf } from "../../vfs/filesystem.ts";
 import { flagWords, MountFlag } from "../../vfs/mount-flags.ts";
 import type { Filesystem, Mount } from "../../vfs/state.ts";
 import { showTmpfsOptions } from "../../vfs/tmpfs-options.ts";
