@@ -70,6 +70,31 @@ int main(void) { struct { long key; unsigned long value; } pairs[] = {{4, 0}, {5
     expect(lines(runProgram(compileC(asked)).console)).toEqual(["0 4 3b", "0 5 3", "0 -1 0", isa]);
   });
 
+  it("is no other file where its path is longer than a path can be", () => {
+    const deep = `#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+int main(int argc, char **argv) { char text[5000];
+  if (argc > 1) {
+    const char *links[] = {"/proc/self/exe", "/proc/self/cwd", "/proc/self/fd/9"};
+    for (int i = 0; i < 3; i++) { errno = 0; printf("%zd %d\\n", readlink(links[i], text, sizeof text), errno == ENAMETOOLONG); }
+    printf("%d\\n", open(links[2], O_RDONLY) >= 0);
+    return open(links[0], O_RDONLY) >= 0 || errno != ENAMETOOLONG;
+  }
+  chdir("/tmp");
+  memset(text, 'd', 250); text[250] = 0;
+  for (int i = 0; i < 17; i++) { mkdir(text, 0755); chdir(text); }
+  int from = open("/proc/self/exe", O_RDONLY), to = open("program", O_CREAT | O_WRONLY, 0755);
+  while (sendfile(to, from, 0, 1 << 20) > 0); close(to); dup2(open("program", O_RDONLY), 9);
+  execl("./program", "program", "again", NULL); perror("exec"); }`;
+    const { console, exit } = runProgram(compileC(deep));
+    expect([lines(console), exit?.status]).toEqual([["-1 1", "-1 1", "-1 1", "1"], { kind: "exited", code: 0 }]);
+  });
+
   it("gets the machine's environment when it brings none", () => {
     expect(runProgram(guest("arguments")).console).toContain("env HOME=/\nenv LANG=C\n");
   });

@@ -14,7 +14,7 @@ import type { StoredId, ThreadId } from "../../lib/ids.ts";
 import { limits } from "../../lib/limits.ts";
 import { randomBytes } from "../../lib/random.ts";
 import { signals } from "../../lib/signals.ts";
-import { decodeName, encodeName } from "../../lib/text.ts";
+import { decodeName, encodeName, tooLongPath } from "../../lib/text.ts";
 import type { Source } from "../../loader/elf.ts";
 import {
   framesToStart,
@@ -83,6 +83,7 @@ interface Found extends OpenedProgram {
 function pathOfFound(k: LinuxKernel, task: Task, start: Place, name: string, found: Walked): string {
   if (found.name !== "") {
     const above = pathOf(k, task, found.directory);
+    if (above === tooLongPath) return above;
     return above === "/" ? `/${found.name}` : `${above ?? ""}/${found.name}`;
   }
   // A link of /proc leads to a file without a name; its text is one.

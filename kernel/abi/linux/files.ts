@@ -89,6 +89,8 @@ function readLink(k: LinuxKernel, task: Task, place: Place, room: number): Outco
   const fs = filesystemOf(k, place.mount);
   const target = opsOfFilesystem(k, fs).readLink(k, fs, place.inode, task);
   if (typeof target === "string") return fail(target);
+  // A link of /proc, whose text is only told; of another one it is what it was made with.
+  if (target.text === tooLongPath && target.place !== null) return fail("ENAMETOOLONG");
   const buffer = encodeName(target.text).subarray(0, room);
   return { kind: "done", value: buffer.length, out: { buffer } };
 }

@@ -1,7 +1,7 @@
 /** The tree of files that /proc has of each process, and of each thread. */
 
 import type { Errno } from "../../lib/errno.ts";
-import { decodeName } from "../../lib/text.ts";
+import { decodeName, tooLongPath } from "../../lib/text.ts";
 import { pidSpaceOf } from "../../thread/pids.ts";
 import type { Place, Task } from "../../thread/state.ts";
 import { renameThread } from "../../thread/tasks.ts";
@@ -35,6 +35,7 @@ const to = (k: ProcKernel, reader: Viewer, place: Place): Target => ({
 /** The program's file by the name that it was started by. */
 function executable(k: ProcKernel, task: Task): Target | Errno {
   if (task.executable === "") return "ENOENT";
+  if (task.executable === tooLongPath) return "ENAMETOOLONG";
   const found = findPlace(k, task, task.root, task.executable);
   if ("errno" in found) return { text: task.executable, place: null };
   return { text: task.executable, place: openedAt(k, found.place, found.directory, found.name) };
