@@ -148,7 +148,10 @@ export interface Core {
   run(budget: number): CoreStop;
   /** Instructions executed by the last `run`. */
   executed(): number;
-  /** What the last `run` has cost besides executing, in about nanoseconds of a slow host; no part of the state. */
+  /**
+   * What the last `run` has cost besides executing, and what was asked of the core since the one before (other harts,
+   * spaces, flushes, writes to code), in about nanoseconds of a slow host; no part of the state.
+   */
   workNs(): number;
   /** During an access to a device: instructions that this `run` has executed before the present one. */
   executedNow(): number;

@@ -210,6 +210,20 @@ describe("address spaces", () => {
   });
 });
 
+test("what is asked of a core between two runs is part of what the next has cost", () => {
+  const { core, codePage } = new Fixture([NOP, NOP, NOP, NOP, NOP, ECALL]);
+  const cost = (before: () => void): number => {
+    before();
+    expect(core.run(1)).toBe(CoreStop.budget);
+    return core.workNs();
+  };
+  cost(() => {});
+  const alone = cost(() => {});
+  for (const act of [() => core.flushTlb(), () => core.wrote(codePage)])
+    expect(cost(act)).toBeGreaterThan(alone + 1000);
+  expect(cost(() => {})).toBe(alone);
+});
+
 describe("self-modifying code", () => {
   const patch = (fixture: Fixture) => {
     // sw x6, 12(x5): replaces the instruction after the next by the one in x6, in the same straight line.

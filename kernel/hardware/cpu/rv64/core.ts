@@ -181,6 +181,12 @@ function coreOver(
   const runPiece = harts ? wasm.runPrivileged : wasm.run;
   if (harts) resetHarts(control, count);
   let executed = 0;
+  let worked = 0;
+  const takeWork = (): number => {
+    const ns = control.getUint32(WORK, true);
+    control.setUint32(WORK, 0, true);
+    return ns;
+  };
 
   return {
     ram: new Uint8Array(buffer, ramHost, ramPages * PAGE_SIZE),
@@ -209,17 +215,20 @@ function coreOver(
     run: (budget) => {
       executed = 0;
       control.setUint32(ATTENTION, 0, true);
-      control.setUint32(WORK, 0, true);
+      // What was done before does not end this run.
+      worked = takeWork();
       for (;;) {
         const stop = runPiece(Math.min(budget - executed, PIECE));
         const done = control.getUint32(EXECUTED, true);
         executed += done;
         translator?.earn(done);
-        if (stop !== 0 || executed >= budget) return stop;
+        if (stop === 0 && executed < budget) continue;
+        worked += takeWork();
+        return stop;
       }
     },
     executed: () => executed,
-    workNs: () => control.getUint32(WORK, true),
+    workNs: () => worked,
     executedNow: () => executed + control.getUint32(DONE, true) + control.getUint32(EXECUTED, true),
     attention: () => control.setUint32(ATTENTION, 1, true),
     harts,

@@ -90,7 +90,7 @@ export const UPDATE_STAMP = 0x1848;
 export const UPDATE_LOG = 0x1850;
 /** What mtime is ahead of virtual time, in its own units and modulo 2^64: somebody has written it. */
 export const TIME_OFFSET = 0x1900;
-/** What this run has cost besides executing (work.ts). */
+/** What was done besides executing since the last run ended (work.ts). */
 export const WORK = 0x1908;
 
 export const SLOT_PAGES = 0x3000;

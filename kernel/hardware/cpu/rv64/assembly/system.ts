@@ -35,8 +35,8 @@ export function system(p: i32): Stop {
  */
 function fence(p: i32, w: i32): void {
   store<i64>(L.RESERVATION, -1);
-  if (TIMED) forgetLatest();
   if (!TIMED) return;
+  forgetLatest();
   work(FENCED_TLBS);
   forget(w & 0xf8000 ? <i64>pageOf(rs1(p)) : ANY, w & 0x1f00000 ? rs2(p) & 0xffff : ANY);
 }

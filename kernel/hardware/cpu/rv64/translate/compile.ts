@@ -247,7 +247,10 @@ class Compilation {
     return distances.length > 0 ? ((Math.max(...distances) - Math.min(...distances)) >> 1) + 1 : 0;
   }
 
-  /** The distance in halfwords from the lowest case; behind those the blocks of inlined callees. */
+  /**
+   * The distance in halfwords from the lowest case; behind those the blocks of inlined callees. The number in between, of
+   * place 0, which is the entry's and no callee's, is what an indirect jump out of the region chooses.
+   */
   #caseOf(place: number): number {
     const { key, at } = this.#region.blocks[place] as Block;
     return copyOf(key) === 0 ? (at - this.#lowest()) >> 1 : this.#caseCount() + place;
