@@ -14,7 +14,7 @@ import { toClientError } from "./faults.ts";
 import { Bell, ConsoleTail, News, TRACE_QUEUE_BYTES, type TraceItem, TraceSubscription } from "./feeds.ts";
 import { FrameTail, type SentFrame } from "./frames.ts";
 import { Gate } from "./gate.ts";
-import { Pause, type PauseName } from "./pauses.ts";
+import { Pause, type PauseName, pauseOf } from "./pauses.ts";
 import { type PooledWorker, WorkerCommandError } from "./pool.ts";
 import type { Captured, Command, Mark, Queried, Query, Route, Signal, WorkerMessage } from "./protocol.ts";
 import type { PlannedRoute } from "./routes.ts";
@@ -172,7 +172,7 @@ export class HostedMachine {
       kind: "load",
       share: shareOf(this.row),
       route,
-      paused: this.row.status.run === "paused",
+      pause: pauseOf(this.row.status),
       traceMask: 0,
     });
     await this.#endOrphanedCalls();
@@ -468,11 +468,11 @@ export class HostedMachine {
 }
 
 /** What a machine that was captured is loaded from: it is as it was, and nothing has to be done again. */
-function arrival({ root, sequence, summary, workingSet }: Captured): { route: Route; paused: false } {
+function arrival({ root, sequence, summary, workingSet }: Captured): { route: Route; pause: null } {
   const end = { kind: "position", position: summary.position } as const;
   return {
     route: { origin: { kind: "snapshot", root, ahead: workingSet }, sequence, entries: [], end },
-    paused: false,
+    pause: null,
   };
 }
 

@@ -24,6 +24,7 @@ import type { ReplayBatch } from "./feeds.ts";
 import { HostedMachine } from "./hosted.ts";
 import type { HostingOptions } from "./options.ts";
 import { type Moment, Past } from "./past.ts";
+import { Pause, type PauseName } from "./pauses.ts";
 import { Pool, type PooledWorker, type PoolListener, WorkerCommandError, WorkerHungError } from "./pool.ts";
 import type { Captured, Comparison, Execution, ExecutionResult, Mark, WorkerMessage } from "./protocol.ts";
 import { assertNotQuarantined, isQuarantined, Quarantine } from "./quarantine.ts";
@@ -32,14 +33,10 @@ import { resumeRunning } from "./resumption.ts";
 import { Revival } from "./revival.ts";
 import { type ConfigOf, type PlannedRoute, Routes, type Stretch } from "./routes.ts";
 import { shareOf } from "./share.ts";
-import { automatic, keepVisited, keepWithin, putBlobs, type Reserve, snapshotOf } from "./snapshots.ts";
+import { automatic, isFarFrom, keepVisited, keepWithin, putBlobs, type Reserve, snapshotOf } from "./snapshots.ts";
 import { hasBeenStuck, type Look } from "./watchdog.ts";
 
 const STUCK_AT_THE_END = "it did not come back from one step when the server ended";
-
-/** A seek point is laid when a machine has gone this far since the last one. */
-const SNAPSHOT_EVERY_INSTRUCTIONS = 2_000_000_000;
-const SNAPSHOT_EVERY_ENTRIES = 2_000;
 
 export class Hosting {
   readonly #store: Store;
@@ -148,6 +145,11 @@ export class Hosting {
   /** The same, unless it is being used. */
   hibernateUnused(machineId: string): Promise<void> {
     return this.#residency.hibernateUnused(machineId);
+  }
+
+  /** Pauses one that is not in memory, without bringing it there. False: it did not run. */
+  pauseAbsent(machineId: string, why: PauseName): Promise<boolean> {
+    return this.#residency.vacate(machineId, () => this.#store.machines.pause(machineId, Pause[why]));
   }
 
   delete(machineId: string): Promise<boolean> {
@@ -470,12 +472,9 @@ export class Hosting {
 
   /** Snapshots on the way bound how much a crash or a seek has to re-execute. */
   #seekPoint(machine: HostedMachine, mark: Extract<WorkerMessage, { kind: "event" }>["mark"]): void {
-    const { sequence, instructions } = machine.snapshotAt;
-    const far =
-      mark.summary.position.instructions - instructions >= SNAPSHOT_EVERY_INSTRUCTIONS ||
-      mark.sequence - sequence >= SNAPSHOT_EVERY_ENTRIES;
-    if (!far) return;
-    machine.snapshotAt = { sequence: mark.sequence, instructions: mark.summary.position.instructions };
+    const at = { sequence: mark.sequence, instructions: mark.summary.position.instructions };
+    if (!isFarFrom(machine.snapshotAt, at)) return;
+    machine.snapshotAt = at;
     this.#captureAutomatic(machine).catch((error) => {
       // Of a machine that broke or was put away it is no loss, and told elsewhere.
       if (machine.broken === null) this.#options.onError(error, machine.id);

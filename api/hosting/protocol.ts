@@ -34,6 +34,7 @@ import type {
 } from "../../kernel/index.ts";
 import type { Pieces } from "../store/types.ts";
 import type { CompiledCpu } from "./cpu.ts";
+import type { PauseInput } from "./pauses.ts";
 import type { Share, Use } from "./worker/shares.ts";
 import type { WeightRow } from "./worker/weights.ts";
 
@@ -69,10 +70,10 @@ export const REPLAY_WINDOW = 8;
  */
 export type Command =
   /**
-   * `paused`: clients were told that it is paused. One that comes from a snapshot of a running machine is not; the
+   * `pause`: clients were told that it is paused. One that comes from a snapshot of a running machine is not; this
    * pause is then an entry like any other, before the machine executes anything. `traceMask`: watched from the beginning.
    */
-  | { kind: "load"; machine: string; share: Share; route: Route; paused: boolean; traceMask: number }
+  | { kind: "load"; machine: string; share: Share; route: Route; pause: PauseInput | null; traceMask: number }
   | { kind: "unload"; machine: string }
   /** The last that it does here is a `Captured`, the reply. */
   | { kind: "depart"; machine: string }

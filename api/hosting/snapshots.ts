@@ -8,6 +8,16 @@ import type { Captured } from "./protocol.ts";
 /** What is laid without being asked for. */
 export const automatic = () => ({ id: newId("s"), displayName: "", labels: {}, kind: "automatic" as const });
 
+/** A seek point is laid when a machine has gone this far since the last one. */
+const SNAPSHOT_EVERY_INSTRUCTIONS = 2_000_000_000;
+const SNAPSHOT_EVERY_ENTRIES = 2_000;
+
+type Moment = { sequence: number; instructions: number };
+
+export const isFarFrom = (last: Moment, now: Moment): boolean =>
+  now.instructions - last.instructions >= SNAPSHOT_EVERY_INSTRUCTIONS ||
+  now.sequence - last.sequence >= SNAPSHOT_EVERY_ENTRIES;
+
 type SnapshotFields = Pick<SnapshotRow, "id" | "machineId" | "ownerId" | "displayName" | "labels" | "kind">;
 
 export function snapshotOf(

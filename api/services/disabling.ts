@@ -3,9 +3,12 @@
  * go on seeing, forking and running it. Their machines that run are paused, since they cannot do that themselves any more.
  */
 import { failedPrecondition } from "../errors.ts";
+import type { Hosting } from "../hosting/hosting.ts";
 import { Pause } from "../hosting/pauses.ts";
 import { LastAdminError, type MachineRow, type Store, type UserRow } from "../store/types.ts";
 import type { Deps } from "./common.ts";
+
+type PauseDeps = Pick<Deps, "store" | "hosting">;
 
 const PAGE = 100;
 
@@ -19,20 +22,27 @@ export async function setDisabled(store: Store, userId: string, disabled: boolea
   }
 }
 
-/** Says how many there were. One that cannot come into memory to be paused does not run, either. */
-export async function pauseMachinesOf({ store, hosting }: Deps, ownerId: string): Promise<number> {
+/** Says how many there were. */
+export async function pauseMachinesOf({ store, hosting }: PauseDeps, ownerId: string): Promise<number> {
   const ids = new Set<string>();
-  for (const { id, row, visible } of hosting.resident)
-    if (row.ownerId === ownerId && visible.summary.run !== "paused") ids.add(id);
+  for (const { id, row } of hosting.resident) {
+    const run = row.ownerId === ownerId && hosting.peek(id)?.visible.summary.run;
+    if (run === "running" || run === "idle") ids.add(id);
+  }
   for await (const { id } of runningOf(store, ownerId)) ids.add(id);
   let count = 0;
-  for (const id of ids) {
-    const machine = await hosting.use(id).catch(() => null);
-    const pausing = machine?.apply({ kind: "pause", reason: Pause.userDisabled });
-    // One that broke or was deleted meanwhile needs none.
-    count += await (pausing ?? Promise.reject()).then(() => 1).catch(() => 0);
-  }
+  for (const id of ids) if (await pause(hosting, id)) count += 1;
   return count;
+}
+
+async function pause(hosting: Hosting, id: string): Promise<boolean> {
+  const machine = hosting.peek(id);
+  if (machine === undefined) return hosting.pauseAbsent(id, "userDisabled");
+  return machine.apply({ kind: "pause", reason: Pause.userDisabled }).then(
+    () => true,
+    // One that broke meanwhile would come back and run on.
+    () => hosting.pauseAbsent(id, "userDisabled"),
+  );
 }
 
 /** Those that were running when they left memory, too, which come back with the next start of the server. */

@@ -43,7 +43,7 @@ export async function rewindMachine(
       reachedInstructions: snapshot.instructions,
       reachedTimeNs: snapshot.timeNs,
       run: "paused",
-      reason: "",
+      reason: "restored",
       workersEnded: 0,
       consoleStart: span.start,
       consoleLength: span.length,

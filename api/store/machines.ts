@@ -55,6 +55,13 @@ export const machinesIn = (database: Database, counts = new MachineCounts(databa
       return row === null ? null : machineRow(row);
     }),
 
+  pause: (id, reason) =>
+    database.write(async (queries) => {
+      // What it still has to say from when it ran is not said any more.
+      const data = { epoch: { increment: 1 }, run: "paused", reason, updatedAt: new Date() };
+      return (await queries.machine.updateMany({ where: { id, run: "running" }, data })).count > 0;
+    }),
+
   delete: async (id) => (await counts.following(deleteMachine(database, id), -1, (deleted) => deleted)) !== null,
 
   rewind: (id, epoch, snapshot) =>

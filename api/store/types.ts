@@ -304,6 +304,8 @@ export interface Machines {
   blame(id: string, most: number, reason: string): Promise<MachineRow | null>;
   /** Forgets what it was blamed for; it is paused then. */
   thaw(id: string): Promise<MachineRow | null>;
+  /** Of one that runs: it is paused from now on, whoever had it. False: it does not run, or there is none. */
+  pause(id: string, reason: string): Promise<boolean>;
   /** Takes the lease: raises the epoch and returns the row. */
   acquire(id: string): Promise<MachineRow | null>;
   /** Deletes machine, journal, console and automatic snapshots. Those that a user asked for or that a fork stands on stay. */

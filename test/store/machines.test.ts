@@ -64,7 +64,7 @@ describe("machine rows", () => {
     const snapshot = await store.snapshots.create(newSnapshot(machine, 1), machine.epoch);
     expect(await store.machines.rewind(machine.id, machine.epoch, snapshot)).toMatchObject({
       workersEnded: 0,
-      status: { run: "paused", reason: "" },
+      status: { run: "paused", reason: "restored" },
     });
   });
 

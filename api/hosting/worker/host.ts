@@ -241,7 +241,7 @@ export class WorkerHost {
     return slot;
   }
 
-  async #load({ machine, share, route, paused, traceMask }: Extract<Command, { kind: "load" }>): Promise<null> {
+  async #load({ machine, share, route, pause, traceMask }: Extract<Command, { kind: "load" }>): Promise<null> {
     const resident = await this.#turns.job(`load ${machine}`, share, (turn) => {
       this.#turns.favour(`load ${machine}`);
       return walk(this.#factory, route, turn, () => SLICE_INSTRUCTIONS);
@@ -250,7 +250,7 @@ export class WorkerHost {
     resident.mark();
     const { run } = resident.machine.summary();
     resident.machine.setTraceMask(traceMask);
-    if (paused && (run === "running" || run === "idle")) resident.apply({ kind: "pause" });
+    if (pause !== null && (run === "running" || run === "idle")) resident.apply(pause);
     const { config } = resident.machine;
     const pace = config.boot === undefined ? null : new Pace(performance.now(), resident.machine.position().timeNs);
     const slot: Slot = {
