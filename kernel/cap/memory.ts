@@ -22,7 +22,8 @@ import type { Capability, CapabilityOf } from "./state.ts";
 /** Between the slots of interrupt lines and those of descriptors. All of these are in snapshots. */
 const firstPool = -(2 ** 40) - 2 ** 30;
 const firstBank = -(2 ** 40) - 2 ** 33;
-const banksPerTask = 128;
+/** As many as there can be pools for general use. */
+export const banksPerTask = 128;
 const lastBank = -(2 ** 41);
 /** In the place of a task: the bank of the page cache. */
 export const pageCache = 0 as TaskId;

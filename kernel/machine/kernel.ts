@@ -1,4 +1,5 @@
 /** The whole kernel: state, hardware and tables put together. Every area's slice is a part of it by structure. */
+import { banksPerTask } from "../cap/memory.ts";
 import { hasRoomForCapabilities } from "../cap/slots.ts";
 import type { EntryKernel } from "../entry/kernel.ts";
 import { readArchive } from "../fs/archive/archive.ts";
@@ -132,7 +133,7 @@ export function assembleKernel(
     readyQueue: createReadyQueue(self),
     taskResources: taskResources(self),
     outlet: outletTo(outbox),
-    hasRoomForDescriptors: (count) => hasRoomForCapabilities(kernel, count),
+    hasRoomForTask: (descriptors) => hasRoomForCapabilities(kernel, descriptors + banksPerTask),
     endings: noEndings(),
   };
   if (hardware.bare !== null) kernel.bare = assembleBare(kernel, hardware.bare, socket, ports);

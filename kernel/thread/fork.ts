@@ -5,7 +5,7 @@ import { getSpace, shareSpace } from "../mm/space.ts";
 import type { ThreadKernel } from "./kernel.ts";
 import { mayHaveThread } from "./rlimits.ts";
 import { inheritScheduling } from "./scheduling.ts";
-import { share } from "./sharing.ts";
+import { share, sharers } from "./sharing.ts";
 import type { Sharing, Task, Thread } from "./state.ts";
 import { createChild, inheritName, nameOfThread, nextTaskId } from "./tasks.ts";
 
@@ -26,9 +26,10 @@ export interface ForkRequest {
 }
 
 /** What is forked may have no more of each than the machine's limits permit; zombies count. */
-function hasRoom(k: ThreadKernel, { descriptors }: Task): boolean {
+function hasRoom(k: ThreadKernel, parent: Task): boolean {
   const { tasks, threads } = k.config.limits;
-  if (!k.hasRoomForDescriptors(descriptors.length)) return false;
+  // Its own, and one that stands for it, of all who have the parent's.
+  if (!k.hasRoomForTask(parent.descriptors.length + sharers(k, parent, "files").length + 2)) return false;
   return k.threads.tasks.size + k.threads.zombies.size < tasks && k.threads.threads.size < threads;
 }
 

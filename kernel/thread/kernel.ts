@@ -49,8 +49,8 @@ export interface ThreadKernel extends MmKernel {
   readonly readyQueue: ReadyQueue;
   readonly taskResources: readonly TaskResource[];
   readonly outlet: Outlet;
-  /** Whether a task may have so many descriptors more than there are. */
-  readonly hasRoomForDescriptors: (count: number) => boolean;
+  /** Whether there may be one more task, and with it so many descriptors more than there are. */
+  readonly hasRoomForTask: (descriptors: number) => boolean;
   /** What is left to be done of ends of tasks. */
   readonly endings: Endings;
   /** Nobody has a name space any more: what is in it goes. */

@@ -52,6 +52,10 @@ function freeNumber(task: Task, from: number): number | null {
   return null;
 }
 
+/** Whether there is room for so many descriptors more: each is one of all who have the same. */
+const hasRoomFor = (k: FileKernel, task: Task, count: number): boolean =>
+  hasRoomForCapabilities(k, count * (1 + sharers(k, task, "files").length));
+
 /** Gives out a free number: the slot for its capability. */
 function take(task: Task, fd: number, closeOnExec: boolean): SlotAddress {
   while (task.descriptors.length < fd) task.descriptors.push(null);
@@ -79,7 +83,7 @@ export function openFile(
 ): number | Errno {
   const fd = freeNumber(task, 0);
   if (fd === null) return "EMFILE";
-  if (k.files.open.size >= k.config.limits.openFiles || !hasRoomForCapabilities(k, 1)) return "ENFILE";
+  if (k.files.open.size >= k.config.limits.openFiles || !hasRoomFor(k, task, 1)) return "ENFILE";
   const file = k.files.nextOpen++;
   k.files.open.set(file, { id: file, flags, position: 0, target, opened });
   placeRoot(k, take(task, fd, closeOnExec), { type: "file", file });
@@ -92,7 +96,7 @@ export function openFile(
 export function roomProblem(k: FileKernel, task: Task, count: number): Errno | null {
   const used = task.descriptors.reduce((sum, descriptor) => sum + (descriptor === null ? 0 : 1), 0);
   if (used + count > mostDescriptors(task)) return "EMFILE";
-  const isFull = k.files.open.size + count > k.config.limits.openFiles || !hasRoomForCapabilities(k, count);
+  const isFull = k.files.open.size + count > k.config.limits.openFiles || !hasRoomFor(k, task, count);
   return isFull ? "ENFILE" : null;
 }
 
@@ -117,7 +121,7 @@ export function duplicate(k: FileKernel, task: Task, fd: number, from: number, c
   if (fileOf(k, task, fd) === null) return "EBADF";
   if (from < 0 || from >= mostDescriptors(task)) return "EINVAL";
   const to = freeNumber(task, from);
-  if (to === null || !hasRoomForCapabilities(k, 1)) return "EMFILE";
+  if (to === null || !hasRoomFor(k, task, 1)) return "EMFILE";
   derive(k, task, fd, take(task, to, closeOnExec));
   spread(k, task, to);
   return to;
@@ -127,7 +131,7 @@ export function duplicate(k: FileKernel, task: Task, fd: number, from: number, c
 export function adopt(k: FileKernel, from: Task, fd: number, to: Task): number | Errno {
   if (fileOf(k, from, fd) === null) return "EBADF";
   const free = freeNumber(to, 0);
-  if (free === null || !hasRoomForCapabilities(k, 1)) return "EMFILE";
+  if (free === null || !hasRoomFor(k, to, 1)) return "EMFILE";
   derive(k, from, fd, take(to, free, true));
   spread(k, to, free);
   return free;
@@ -136,7 +140,7 @@ export function adopt(k: FileKernel, from: Task, fd: number, to: Task): number |
 /** A descriptor for a file that arrived with a message. */
 export function receiveFile(k: FileKernel, task: Task, number: number, closeOnExec: boolean): number | Errno {
   const fd = freeNumber(task, 0);
-  if (fd === null || !hasRoomForCapabilities(k, 1)) return "EMFILE";
+  if (fd === null || !hasRoomFor(k, task, 1)) return "EMFILE";
   const to = take(task, fd, closeOnExec);
   const copied = copy(k, { to, from: inFlightSlot(number), depth: 64n, rights: allRights, data: null });
   assert(copied.ok, "a capability to a file can be copied");
@@ -154,7 +158,7 @@ export function replaceDescriptor(
 ): number | Errno {
   assert(fd !== to, "two descriptors");
   if (fileOf(k, task, fd) === null || to < 0 || to >= mostDescriptors(task)) return "EBADF";
-  if (isFree(task, to) && !hasRoomForCapabilities(k, 1)) return "EMFILE";
+  if (isFree(task, to) && !hasRoomFor(k, task, 1)) return "EMFILE";
   closeDescriptor(k, task, to);
   if (!k.threads.tasks.has(task.id)) return to;
   derive(k, task, fd, take(task, to, closeOnExec));

@@ -178,3 +178,19 @@ test("there are no more descriptors than capabilities, of however many tasks", (
   expect(replaceDescriptor(k, task, fd, 7, false)).toBe(7);
   expect(duplicate(k, task, fd, 0, false)).toBe("EMFILE");
 });
+
+test("who has descriptors in common with others has room for a pair of them, or is told before", () => {
+  const { k, tasks } = small();
+  for (const { sharing } of tasks) sharing.files = 1;
+  const [task] = tasks as [Task];
+  const fill = (left: number): void => {
+    for (let i = k.cap.slots.size; i < limits.capabilities - left; i++) k.cap.slots.set(i as never, {} as never);
+  };
+  fill(4);
+  expect(roomProblem(k, task, 2)).toBeNull();
+  expect([open(k, task), open(k, task)]).toEqual([0, 1]);
+  for (const fd of [0, 1]) closeDescriptor(k, task, fd);
+  fill(3);
+  expect(roomProblem(k, task, 2)).toBe("ENFILE");
+  expect([open(k, task), openTarget(k, task, { kind: "console" }, 2, false)]).toEqual([0, "ENFILE"]);
+});
