@@ -3,9 +3,9 @@
  * (assembly/translated.ts), and says when the records of a page are about to be emptied: everything that was made from
  * that page is then forgotten. Nothing of this can be seen in what a guest computes.
  *
- * What a guest can cause is bounded. Translating takes credit, which is earned by executing, and so does
- * looking for what could be translated; a page whose translations are thrown away again and again is left alone for ever longer; and when there are too many translations, all are
- * thrown away, and what is still hot comes again.
+ * What a guest can cause is bounded. Translating takes credit, which is earned by executing, and so does looking for what
+ * could be translated; a page whose translations are thrown away again and again is left alone for ever longer; and when
+ * there are too many translations, all are thrown away, and what is still hot comes again.
  */
 import { ENTRIES, HOT, PAGE_SIZE, TRANSLATED } from "../assembly/layout.ts";
 import { slotName } from "./compile.ts";
