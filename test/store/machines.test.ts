@@ -68,6 +68,19 @@ describe("machine rows", () => {
     });
   });
 
+  it("that run are paused, and what they still say from before is refused", async () => {
+    const machine = await heldMachine(store);
+    const running = { status: { ...idle, run: "running" } } as const;
+    expect(await store.machines.pause(machine.id, "enough")).toBe(false);
+    await store.journal.commit(batch(machine, 1, 1, running));
+    expect(await store.machines.pause(machine.id, "enough")).toBe(true);
+    await expect(store.journal.commit(batch(machine, 2, 2, running))).rejects.toMatchObject({
+      name: "StaleEpochError",
+    });
+    expect((await store.machines.get(machine.id))!.status).toMatchObject({ run: "paused", reason: "enough" });
+    expect(await store.machines.pause("none", "enough")).toBe(false);
+  });
+
   it("rise by one epoch with each acquisition", async () => {
     const { id } = await store.machines.create(newMachine());
     expect((await store.machines.acquire(id))!.epoch).toBe(1);

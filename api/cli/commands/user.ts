@@ -94,7 +94,7 @@ const disableUser = leaf("disable <user>", "keep a user out: keys, streams and m
     session.out.message(
       DisableUserResponseSchema,
       answer,
-      () => `${userId} is disabled; ${answer.pausedMachines} machines were paused`,
+      () => `${userId} is disabled; machines paused: ${answer.pausedMachines}`,
     );
   }),
 );
