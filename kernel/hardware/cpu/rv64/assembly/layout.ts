@@ -115,9 +115,6 @@ export const BANK_BYTES = 0x20000;
 
 // Decoded pages: 2048 records of 16 bytes, then two that stay empty: running off the page ends on one of them. Behind
 // them is what the translator keeps for each halfword (translated.ts says what it means).
-/** In a record: its instruction has two bytes. */
-export const COMPRESSED = 0x80;
-
 export const SLOTS = 0x230000;
 export const SLOT_COUNT = 512;
 export const SLOT_BYTES = 0x9830;
@@ -126,6 +123,9 @@ export const ENTRIES = 0x8020;
 export const JUMPED = 0x9020;
 export const TRANSLATED = 0x9820;
 export const SCRATCH_SLOT = 0x1536000;
+
+/** In a record: its instruction has two bytes. */
+export const COMPRESSED = 0x80;
 
 /** An entry below this counts how often its code was jumped to; one above is a function's place in the table. */
 export const HOT = 2048;
